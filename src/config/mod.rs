@@ -1,0 +1,3 @@
+//! Configuration.
+mod sections;
+pub use sections::*;

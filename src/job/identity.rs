@@ -1,0 +1,100 @@
+//! What makes a file this file, and where it is sent.
+
+use serde::Serialize;
+use std::fmt;
+
+/// The SHA-256 of a file's content.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Sha256([u8; 32]);
+
+impl Sha256 {
+    /// Wraps the 32 bytes of a finished digest.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Reads 64 hexadecimal digits, as the job log holds them.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        if text.len() != 64 || !text.is_ascii() {
+            return None;
+        }
+        let mut bytes = [0u8; 32];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What the file system says of a file: enough to see that it was changed or replaced.
+///
+/// The change time is left out on purpose: our own rename sets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FileIdentity {
+    /// Device number.
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// Modification time in nanoseconds since 1970.
+    pub modified_ns: i64,
+}
+
+/// What was promised to be sent: the content, and the file that held it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// The file as it stood when it was hashed.
+    pub identity: FileIdentity,
+    /// Its content.
+    pub sha256: Sha256,
+}
+
+/// Where an account's files go. Fixed for a job by its first attempt (DESIGN A5).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct Target {
+    /// `https://analytics.adobe.io/api`, without a slash at the end.
+    pub base_url: String,
+    /// `datasources`, `data_sources`, or empty (guide: all three occur).
+    pub path_segment: String,
+    /// The global company ID.
+    pub company: String,
+    /// The report suite ID.
+    pub report_suite_id: String,
+    /// The Data Sources account within the report suite.
+    pub data_source_id: i64,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{} at {}", self.report_suite_id, self.data_source_id, self.base_url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_survives_the_way_through_text() {
+        let digest = Sha256::new(std::array::from_fn(|i| u8::try_from(i * 8).unwrap()));
+        assert_eq!(Sha256::from_hex(&digest.to_string()), Some(digest));
+        assert_eq!(Sha256::from_hex("abc"), None);
+        assert_eq!(Sha256::from_hex(&"zz".repeat(32)), None);
+        assert_eq!(Sha256::from_hex(&"é".repeat(32)), None);
+    }
+}

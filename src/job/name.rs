@@ -1,0 +1,182 @@
+//! What a file name says: data file, marker, or neither.
+
+use serde::{Deserialize, Serialize};
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::Path;
+
+/// Data file or marker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A data file, `NAME.txt`.
+    Data,
+    /// A marker, `NAME.fin`: says that the data file of its stem is complete.
+    Fin,
+}
+
+impl Kind {
+    /// The word in the job log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Fin => "fin",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How an upload request is shaped (DESIGN §5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UploadStyle {
+    /// The guide's request: PUT, JSON, content as base64.
+    PutJson,
+    /// What Adobe documents since June 2024.
+    PostMultipart,
+    /// What Adobe documented in between.
+    PutMultipart,
+}
+
+impl UploadStyle {
+    /// The order in which `auto` tries them.
+    pub const ALL: [Self; 3] = [Self::PutJson, Self::PostMultipart, Self::PutMultipart];
+
+    /// The word in configuration and job log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PutJson => "put-json",
+            Self::PostMultipart => "post-multipart",
+            Self::PutMultipart => "put-multipart",
+        }
+    }
+
+    /// Reads the word back.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|style| style.as_str() == word)
+    }
+}
+
+impl fmt::Display for UploadStyle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Tells data files and markers from everything else in the folder; `None` is ignored.
+///
+/// Dotfiles are ignored; extensions are case-sensitive, as at Adobe (`.TXT` is not processed).
+#[must_use]
+pub fn classify(name: &OsStr, extensions: &[String]) -> Option<Kind> {
+    if name.as_encoded_bytes().starts_with(b".") {
+        return None;
+    }
+    let extension = Path::new(name).extension()?;
+    if extension == "fin" {
+        Some(Kind::Fin)
+    } else if extensions.iter().any(|wanted| extension == wanted.as_str()) {
+        Some(Kind::Data)
+    } else {
+        None
+    }
+}
+
+/// The name without its last extension: what a marker shares with its data file.
+#[must_use]
+pub fn stem(file_name: &str) -> &str {
+    file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem)
+}
+
+/// Why a name cannot be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameRefused {
+    /// JSON and the job log are UTF-8.
+    NotUtf8,
+    /// A newline, tab or other control character.
+    ControlCharacter,
+}
+
+impl fmt::Display for NameRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotUtf8 => "the file name is not valid UTF-8, so it cannot be sent; rename the file and drop it again",
+            Self::ControlCharacter => {
+                "the file name contains a newline or another control character, so it cannot be sent; rename the file and drop it again"
+            }
+        })
+    }
+}
+
+/// Checks that a name can be sent and logged as it is.
+///
+/// # Errors
+/// [`NameRefused`] says which rule it breaks.
+pub fn check_name(name: &OsStr) -> Result<&str, NameRefused> {
+    let text = name.to_str().ok_or(NameRefused::NotUtf8)?;
+    if text.chars().any(char::is_control) {
+        return Err(NameRefused::ControlCharacter);
+    }
+    Ok(text)
+}
+
+/// `wire_name = "unique"`: stem, `-`, eight hex digits, extension.
+#[must_use]
+pub fn unique_wire_name(file_name: &str, random: u32) -> String {
+    match file_name.rsplit_once('.') {
+        Some((stem, extension)) => format!("{stem}-{random:08x}.{extension}"),
+        None => format!("{file_name}-{random:08x}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_data_files_and_markers_count() {
+        let extensions = vec!["txt".to_owned(), "tab".to_owned()];
+        for (name, kind) in [
+            ("sales.txt", Some(Kind::Data)),
+            ("sales.tab", Some(Kind::Data)),
+            ("sales.fin", Some(Kind::Fin)),
+            ("a.b.txt", Some(Kind::Data)),
+            ("sales.TXT", None),
+            ("sales.FIN", None),
+            (".sales.txt", None),
+            (".txt", None),
+            ("txt", None),
+            ("sales.txt.part", None),
+            ("sales.txt.why", None),
+        ] {
+            assert_eq!(classify(OsStr::new(name), &extensions), kind, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_marker_shares_the_stem_of_its_data_file() {
+        assert_eq!(stem("sales.txt"), stem("sales.fin"));
+        assert_eq!(stem("a.b.txt"), "a.b");
+        assert_eq!(stem("日本.txt"), "日本");
+    }
+
+    #[test]
+    fn names_that_cannot_be_sent_are_told_apart() {
+        use std::os::unix::ffi::OsStrExt;
+        assert_eq!(check_name(OsStr::new("a b%\"ü日本.txt")), Ok("a b%\"ü日本.txt"));
+        assert_eq!(check_name(OsStr::new("a\nb.txt")), Err(NameRefused::ControlCharacter));
+        assert_eq!(check_name(OsStr::from_bytes(b"a\xff.txt")), Err(NameRefused::NotUtf8));
+    }
+
+    #[test]
+    fn a_unique_wire_name_keeps_stem_and_extension() {
+        assert_eq!(unique_wire_name("sales.eu.txt", 0xbeef), "sales.eu-0000beef.txt");
+    }
+}

@@ -1,0 +1,397 @@
+//! The states of a job and the one function that moves it between them (DESIGN §4).
+
+use std::fmt;
+
+/// Where a job stands. The words of the job log's column `state`, with the phase of an attempt under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Seen, not ready.
+    Waiting,
+    /// Ready; size and SHA-256 fixed; due at `next_attempt_at`.
+    Queued,
+    /// An attempt is under way.
+    Uploading(Phase),
+    /// An attempt ended without a clear answer; the remote jobs decide.
+    Unconfirmed,
+    /// Needs a person.
+    Held,
+    /// Accepted.
+    Uploaded,
+    /// Accepted, and Adobe is at work on it.
+    Processing,
+    /// Adobe is done and processed every row.
+    Success,
+    /// Adobe says success, but processed fewer rows than the file has.
+    Partial,
+    /// Adobe says failure, or deleted the job.
+    Failure,
+    /// Never accepted, and no retry can help.
+    Rejected,
+    /// A person said so, or removed or replaced the file before it was sent.
+    Cancelled,
+}
+
+/// How far an attempt has come. Before [`Phase::Committing`] the server cannot hold the whole message (DESIGN A3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// The attempt is in the job log; the last bytes are held back.
+    Started,
+    /// The last bytes may have gone.
+    Committing,
+}
+
+/// The sub-folder in which a job's file lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// The watched folder itself.
+    Inbox,
+    /// Accepted by the API, not done yet.
+    Sent,
+    /// Needs a person.
+    Held,
+    /// Processed.
+    Done,
+    /// Not processed.
+    Failed,
+    /// No file: removed or replaced by somebody.
+    Gone,
+}
+
+/// What happened to a job. The words of the job log's `job_event.event`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// Complete: size and SHA-256 are fixed.
+    Ready,
+    /// Needs a person, for the reason given with it.
+    Held,
+    /// A person let it go.
+    Released,
+    /// An attempt began.
+    Started,
+    /// The last bytes of the attempt are about to go.
+    Committing,
+    /// The attempt ended, and the server cannot have taken the file.
+    NotIngested,
+    /// The attempt ended, and the server may have taken the file.
+    Unclear,
+    /// The API answered with a job ID.
+    Accepted,
+    /// The remote list has it.
+    Found,
+    /// The remote list does not have it, for as long as it takes to be sure.
+    NotFound,
+    /// No retry can help.
+    Refused,
+    /// The marker has done its work here and is not sent (`fin = "local"`).
+    KeptLocal,
+    /// Adobe is at work on it.
+    Processing,
+    /// Adobe processed every row.
+    Succeeded,
+    /// Adobe processed fewer rows than the file has.
+    FellShort,
+    /// Adobe failed it or deleted the job.
+    Failed,
+    /// A person removed, replaced or cancelled it.
+    Cancelled,
+}
+
+/// An event that the state does not allow: a defect, never the outside world's doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a job that is {from} cannot take the event {event}")]
+pub struct IllegalTransition {
+    /// The state the job was in.
+    pub from: State,
+    /// What was to happen.
+    pub event: Event,
+}
+
+impl State {
+    /// The only way to change state. Total: every pair of state and event has an answer.
+    ///
+    /// Each event leads to one state, from the states that stand before the arrow.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] where the event makes no sense in this state.
+    pub fn next(self, event: Event) -> Result<Self, IllegalTransition> {
+        use Phase::{Committing, Started};
+        let (from, to): (&[Self], Self) = match event {
+            Event::Ready => (&[Self::Waiting], Self::Queued),
+            Event::Started => (&[Self::Queued], Self::Uploading(Started)),
+            Event::Committing => (&[Self::Uploading(Started)], Self::Uploading(Committing)),
+            Event::NotIngested => (&[Self::Uploading(Started), Self::Uploading(Committing)], Self::Queued),
+            Event::Unclear => (&[Self::Uploading(Committing)], Self::Unconfirmed),
+            Event::Accepted => (&[Self::Uploading(Committing)], Self::Uploaded),
+            Event::Found => (&[Self::Unconfirmed], Self::Uploaded),
+            Event::NotFound => (&[Self::Unconfirmed], Self::Queued),
+            Event::Processing => (&[Self::Uploaded, Self::Processing], Self::Processing),
+            Event::Succeeded => (&[Self::Uploaded, Self::Processing], Self::Success),
+            Event::FellShort => (&[Self::Uploaded, Self::Processing], Self::Partial),
+            Event::Failed => (&[Self::Uploaded, Self::Processing], Self::Failure),
+            Event::KeptLocal => (&[Self::Waiting, Self::Queued], Self::Success),
+            Event::Refused => {
+                (&[Self::Waiting, Self::Queued, Self::Uploading(Started), Self::Uploading(Committing)], Self::Rejected)
+            }
+            Event::Held => (
+                &[
+                    Self::Waiting,
+                    Self::Queued,
+                    Self::Uploading(Started),
+                    Self::Uploading(Committing),
+                    Self::Unconfirmed,
+                ],
+                Self::Held,
+            ),
+            Event::Released => (&[Self::Held], Self::Queued),
+            Event::Cancelled => (&[Self::Waiting, Self::Queued, Self::Held], Self::Cancelled),
+        };
+        if from.contains(&self) { Ok(to) } else { Err(IllegalTransition { from: self, event }) }
+    }
+
+    /// The word in the job log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Queued => "queued",
+            Self::Uploading(_) => "uploading",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Held => "held",
+            Self::Uploaded => "uploaded",
+            Self::Processing => "processing",
+            Self::Success => "success",
+            Self::Partial => "partial",
+            Self::Failure => "failure",
+            Self::Rejected => "rejected",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads the job log's words back; the phase belongs to the attempt and is `None` outside `uploading`.
+    #[must_use]
+    pub fn from_words(state: &str, phase: Option<Phase>) -> Option<Self> {
+        if state == "uploading" {
+            return phase.map(Self::Uploading);
+        }
+        Self::ALL.into_iter().find(|known| known.as_str() == state)
+    }
+
+    /// Every state, an attempt in each of its phases.
+    pub const ALL: [Self; 13] = [
+        Self::Waiting,
+        Self::Queued,
+        Self::Uploading(Phase::Started),
+        Self::Uploading(Phase::Committing),
+        Self::Unconfirmed,
+        Self::Held,
+        Self::Uploaded,
+        Self::Processing,
+        Self::Success,
+        Self::Partial,
+        Self::Failure,
+        Self::Rejected,
+        Self::Cancelled,
+    ];
+
+    /// Nothing more will happen to it by itself or by a person; a retry is a new job.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Success | Self::Partial | Self::Failure | Self::Rejected | Self::Cancelled => true,
+            Self::Waiting
+            | Self::Queued
+            | Self::Uploading(_)
+            | Self::Unconfirmed
+            | Self::Held
+            | Self::Uploaded
+            | Self::Processing => false,
+        }
+    }
+
+    /// The API has it.
+    #[must_use]
+    pub fn is_accepted(self) -> bool {
+        match self {
+            Self::Uploaded | Self::Processing | Self::Success | Self::Partial | Self::Failure => true,
+            Self::Waiting
+            | Self::Queued
+            | Self::Uploading(_)
+            | Self::Unconfirmed
+            | Self::Held
+            | Self::Rejected
+            | Self::Cancelled => false,
+        }
+    }
+
+    /// Where its file belongs (DESIGN §4, "States").
+    #[must_use]
+    pub fn place(self) -> Place {
+        match self {
+            Self::Waiting | Self::Queued | Self::Uploading(_) | Self::Unconfirmed => Place::Inbox,
+            Self::Held => Place::Held,
+            Self::Uploaded | Self::Processing => Place::Sent,
+            Self::Success | Self::Partial => Place::Done,
+            Self::Failure | Self::Rejected | Self::Cancelled => Place::Failed,
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Phase {
+    /// The word in the job log's attempts.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Committing => "committing",
+        }
+    }
+}
+
+impl Place {
+    /// Every place.
+    pub const ALL: [Self; 6] = [Self::Inbox, Self::Sent, Self::Held, Self::Done, Self::Failed, Self::Gone];
+
+    /// The places that are sub-folders of the account's folder.
+    pub const SUB_FOLDERS: [Self; 4] = [Self::Sent, Self::Held, Self::Done, Self::Failed];
+
+    /// The word in the job log, and the name of the sub-folder where it is one.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbox => "inbox",
+            Self::Sent => "sent",
+            Self::Held => "held",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Gone => "gone",
+        }
+    }
+
+    /// Reads the word back.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|place| place.as_str() == word)
+    }
+}
+
+impl Event {
+    /// Every event.
+    pub const ALL: [Self; 17] = [
+        Self::Ready,
+        Self::Held,
+        Self::Released,
+        Self::Started,
+        Self::Committing,
+        Self::NotIngested,
+        Self::Unclear,
+        Self::Accepted,
+        Self::Found,
+        Self::NotFound,
+        Self::Refused,
+        Self::KeptLocal,
+        Self::Processing,
+        Self::Succeeded,
+        Self::FellShort,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    /// The word in the job log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Held => "held",
+            Self::Released => "released",
+            Self::Started => "started",
+            Self::Committing => "committing",
+            Self::NotIngested => "not-ingested",
+            Self::Unclear => "unclear",
+            Self::Accepted => "accepted",
+            Self::Found => "found",
+            Self::NotFound => "not-found",
+            Self::Refused => "refused",
+            Self::KeptLocal => "kept-local",
+            Self::Processing => "processing",
+            Self::Succeeded => "succeeded",
+            Self::FellShort => "fell-short",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn nothing_leaves_a_terminal_state() {
+        for state in State::ALL.into_iter().filter(|state| state.is_terminal()) {
+            for event in Event::ALL {
+                assert!(state.next(event).is_err(), "{state} took {event}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_person_lets_a_held_job_go() {
+        let ways_out: Vec<Event> = Event::ALL.into_iter().filter(|&event| State::Held.next(event).is_ok()).collect();
+        assert_eq!(ways_out, [Event::Released, Event::Cancelled]);
+    }
+
+    #[test]
+    fn a_job_that_may_have_arrived_is_never_cancelled_or_sent_again_unsettled() {
+        for event in [Event::Cancelled, Event::Started, Event::NotIngested, Event::Refused] {
+            assert!(State::Unconfirmed.next(event).is_err(), "{event}");
+        }
+    }
+
+    #[test]
+    fn words_survive_the_way_through_the_job_log() {
+        for state in State::ALL {
+            let phase = match state {
+                State::Uploading(phase) => Some(phase),
+                _ => None,
+            };
+            assert_eq!(State::from_words(state.as_str(), phase), Some(state));
+        }
+        assert_eq!(State::from_words("uploading", None), None);
+        assert_eq!(State::from_words("sideways", None), None);
+        for place in Place::ALL {
+            assert_eq!(Place::from_word(place.as_str()), Some(place));
+        }
+    }
+
+    proptest! {
+        /// Promise 5: whatever happens, a job is accepted only after `committing` was recorded.
+        #[test]
+        fn every_way_to_uploaded_passes_committing(events in proptest::collection::vec(proptest::sample::select(Event::ALL.to_vec()), 0..60)) {
+            let mut state = State::Waiting;
+            let mut committed_this_attempt = false;
+            for event in events {
+                let Ok(next) = state.next(event) else { continue };
+                match next {
+                    State::Uploading(Phase::Committing) => committed_this_attempt = true,
+                    State::Uploading(Phase::Started) => committed_this_attempt = false,
+                    State::Uploaded => prop_assert!(committed_this_attempt),
+                    _ => {}
+                }
+                state = next;
+            }
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! What the job log remembers of an account.
+
+use super::writer::{JobLog, Pending};
+use super::{Job, JobLogError, sql};
+use crate::job::{JobId, Target, Timestamp, UploadStyle};
+use rusqlite::{Connection, Row, params};
+
+/// An account as the job log knows it.
+#[derive(Debug, Clone, Default)]
+pub struct AccountRow {
+    /// Its name.
+    pub name: String,
+    /// Content of its folder's mark.
+    pub folder_mark: Option<String>,
+    /// The upload style that worked.
+    pub style: Option<String>,
+    /// What is wrong with the folder.
+    pub folder_problem: Option<String>,
+    /// What is wrong with the account or its credential.
+    pub api_problem: Option<String>,
+    /// Since when.
+    pub blocked_at: Option<Timestamp>,
+    /// When the remote list was first read whole.
+    pub baseline_at: Option<Timestamp>,
+    /// The last sweep.
+    pub swept_at: Option<Timestamp>,
+    /// The next sweep.
+    pub next_sweep_at: Option<Timestamp>,
+    /// Files in the folder that are none of ours.
+    pub ignored: i64,
+}
+
+pub(super) const ACCOUNT_COLUMNS: &str =
+    "name, folder_mark, style, folder_problem, api_problem, blocked_at, baseline_at, swept_at, next_sweep_at, ignored";
+
+impl AccountRow {
+    pub(super) fn decode(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let time = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(Timestamp));
+        Ok(Self {
+            name: row.get(0)?,
+            folder_mark: row.get(1)?,
+            style: row.get(2)?,
+            folder_problem: row.get(3)?,
+            api_problem: row.get(4)?,
+            blocked_at: time(5)?,
+            baseline_at: time(6)?,
+            swept_at: time(7)?,
+            next_sweep_at: time(8)?,
+            ignored: row.get(9)?,
+        })
+    }
+
+    /// Why nothing is sent, if nothing is.
+    #[must_use]
+    pub fn blocked(&self) -> Option<&str> {
+        self.folder_problem.as_deref().or(self.api_problem.as_deref())
+    }
+}
+
+/// The two things that can be wrong with an account; either blocks it.
+#[derive(Debug, Clone, Copy)]
+enum Problem {
+    Folder,
+    Api,
+}
+
+impl JobLog {
+    /// Makes sure that the account has a row, and forgets what only held for the last run. Returns the row as it was.
+    #[must_use]
+    pub fn open_account(&self, account: String) -> Pending<AccountRow> {
+        self.call(move |connection, _| {
+            sql::ensure_account(connection, &account)?;
+            let row = account_row(connection, &account)?;
+            connection
+                .prepare_cached(
+                    "UPDATE account SET folder_problem = NULL, api_problem = NULL, blocked_at = NULL, next_sweep_at = NULL
+                     WHERE name = ?1",
+                )?
+                .execute([account])?;
+            Ok(row)
+        })
+    }
+
+    /// The mark that the account's folder carries from now on.
+    #[must_use]
+    pub fn remember_mark(&self, account: String, mark: String) -> Pending<()> {
+        self.call(move |connection, _| {
+            connection
+                .prepare_cached("UPDATE account SET folder_mark = ?2 WHERE name = ?1")?
+                .execute(params![account, mark])?;
+            Ok(())
+        })
+    }
+
+    /// A scan of the whole folder is in the job log.
+    #[must_use]
+    pub fn scanned(&self, account: String, ignored: u64, now: Timestamp) -> Pending<()> {
+        self.call(move |connection, effects| {
+            let first = connection
+                .prepare_cached("UPDATE account SET first_scan_at = ?2 WHERE name = ?1 AND first_scan_at IS NULL")?
+                .execute(params![account, now.0])?;
+            connection
+                .prepare_cached("UPDATE account SET ignored = ?2 WHERE name = ?1 AND ignored <> ?2")?
+                .execute(params![account, ignored.cast_signed()])?;
+            effects.changed |= first > 0;
+            Ok(())
+        })
+    }
+
+    /// What is wrong with the folder; `None` when it is well again. The answer: whether that is news.
+    #[must_use]
+    pub fn folder_problem(&self, account: String, problem: Option<String>, now: Timestamp) -> Pending<bool> {
+        self.set_problem(Problem::Folder, account, problem, now)
+    }
+
+    /// What is wrong with the account or its credential; `None` when it works again. The answer: whether that is news.
+    #[must_use]
+    pub fn api_problem(&self, account: String, problem: Option<String>, now: Timestamp) -> Pending<bool> {
+        self.set_problem(Problem::Api, account, problem, now)
+    }
+
+    fn set_problem(&self, which: Problem, account: String, problem: Option<String>, now: Timestamp) -> Pending<bool> {
+        self.call(move |connection, effects| {
+            let column = match which {
+                Problem::Folder => "folder_problem",
+                Problem::Api => "api_problem",
+            };
+            let changed = connection
+                .prepare_cached(&format!("UPDATE account SET {column} = ?2 WHERE name = ?1 AND {column} IS NOT ?2"))?
+                .execute(params![account, problem])?;
+            connection
+                .prepare_cached(
+                    "UPDATE account SET blocked_at = CASE WHEN folder_problem IS NULL AND api_problem IS NULL THEN NULL
+                                                          ELSE coalesce(blocked_at, ?2) END
+                     WHERE name = ?1",
+                )?
+                .execute(params![account, now.0])?;
+            effects.changed |= changed > 0;
+            Ok(changed > 0)
+        })
+    }
+
+    /// The style to try next under `auto`, as none is known to work.
+    #[must_use]
+    pub fn try_style(&self, account: String, style: UploadStyle) -> Pending<()> {
+        self.call(move |connection, effects| {
+            connection
+                .prepare_cached("UPDATE account SET trial_style = ?2, style = NULL WHERE name = ?1")?
+                .execute(params![account, style.as_str()])?;
+            effects.changed = true;
+            Ok(())
+        })
+    }
+
+    /// Forgets the style that was learnt (SIGHUP does).
+    #[must_use]
+    pub fn forget_style(&self, account: String) -> Pending<()> {
+        self.call(move |connection, _| {
+            connection
+                .prepare_cached("UPDATE account SET style = NULL, trial_style = NULL WHERE name = ?1")?
+                .execute([account])?;
+            Ok(())
+        })
+    }
+
+    /// A refusal of a file by an account that has never had one accepted: how many in a row were refused alike.
+    /// `None` once it has had one accepted.
+    #[must_use]
+    pub fn count_refusal(&self, account: String, alike: String) -> Pending<Option<u32>> {
+        self.call(move |connection, _| {
+            let accepted: i64 = connection
+                .prepare_cached("SELECT count(*) FROM (SELECT 1 FROM job WHERE account = ?1 AND uploaded_at IS NOT NULL LIMIT 1)")?
+                .query_row([&account], |row| row.get(0))?;
+            if accepted > 0 {
+                return Ok(None);
+            }
+            Ok(connection
+                .prepare_cached(
+                    "UPDATE account SET refused_streak = CASE WHEN refused_alike IS ?2 THEN refused_streak + 1 ELSE 1 END,
+                            refused_alike = ?2
+                     WHERE name = ?1 RETURNING refused_streak",
+                )?
+                .query_map(params![account, alike], |row| row.get(0))?
+                .next()
+                .transpose()?)
+        })
+    }
+
+    /// When the next sweep is due, for `status`.
+    #[must_use]
+    pub fn next_sweep(&self, account: String, at: Option<Timestamp>) -> Pending<()> {
+        self.call(move |connection, _| {
+            connection
+                .prepare_cached("UPDATE account SET next_sweep_at = ?2 WHERE name = ?1")?
+                .execute(params![account, at.map(|at| at.0)])?;
+            Ok(())
+        })
+    }
+
+    /// Open jobs whose attempts went to another target than the one configured now (DESIGN A5).
+    #[must_use]
+    pub fn jobs_elsewhere(&self, account: String, target: Target) -> Pending<Vec<(JobId, Target)>> {
+        self.call(move |connection, _| {
+            let open: Vec<Job> = sql::jobs_where(
+                connection,
+                "account = ?1 AND target_id IS NOT NULL
+                 AND state IN ('waiting', 'queued', 'uploading', 'unconfirmed', 'uploaded', 'processing')",
+                [&account],
+            )?;
+            let mut elsewhere = Vec::new();
+            for job in open {
+                if let Some(id) = job.target_id {
+                    let went = sql::target(connection, id)?;
+                    if went != target {
+                        elsewhere.push((job.id, went));
+                    }
+                }
+            }
+            Ok(elsewhere)
+        })
+    }
+}
+
+pub(super) fn account_row(connection: &Connection, account: &str) -> Result<AccountRow, JobLogError> {
+    Ok(connection
+        .prepare_cached(&format!("SELECT {ACCOUNT_COLUMNS} FROM account WHERE name = ?1"))?
+        .query_row([account], AccountRow::decode)?)
+}

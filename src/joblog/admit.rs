@@ -1,0 +1,291 @@
+//! From the folder into the job log: a file that is ready, that waits, or that can never be sent.
+
+use super::advance::advance;
+use super::writer::{Effects, JobLog, Pending};
+use super::{Job, JobLogError, pair, sql};
+use crate::config::{Duplicates, WireName};
+use crate::job::{Event, Fingerprint, JobId, Kind, Place, State, Timestamp, unique_wire_name};
+use rusqlite::Connection;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+/// What an account wants done with the files it takes in.
+#[derive(Debug, Clone)]
+pub struct AdmitPolicy {
+    /// The account's name.
+    pub account: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What counts as sent already.
+    pub duplicates: Duplicates,
+    /// Under which name files are sent.
+    pub wire_name: WireName,
+}
+
+/// A file of the inbox, looked at.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Its name on disk, byte for byte.
+    pub disk_name: OsString,
+    /// Data file or marker.
+    pub kind: Kind,
+    /// What became of looking at it.
+    pub verdict: Verdict,
+    /// For `wire_name = "unique"`.
+    pub random: u32,
+}
+
+/// What became of looking at a file.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// Complete and hashed.
+    Ready(Content),
+    /// Not ready; why.
+    Waiting(String),
+    /// Never to be sent; why. The size where it is known.
+    Rejected(String, Option<u64>),
+}
+
+/// What a complete file holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Content {
+    /// The file and its hash.
+    pub fingerprint: Fingerprint,
+    /// Rows by Adobe's way of counting; zero for a marker.
+    pub rows_expected: u64,
+}
+
+/// What the job log made of an arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admission {
+    /// The job.
+    pub id: JobId,
+    /// Where it stands now.
+    pub state: State,
+    /// The job is new, not merely known.
+    pub new: bool,
+}
+
+impl JobLog {
+    /// Takes arrivals in, one transaction for all of them. Idempotent: a file that is known makes no new job.
+    #[must_use]
+    pub fn admit(&self, policy: AdmitPolicy, arrivals: Vec<Arrival>, now: Timestamp) -> Pending<Vec<Admission>> {
+        self.call(move |connection, effects| {
+            arrivals.iter().map(|arrival| admit(connection, effects, &policy, arrival, now)).collect()
+        })
+    }
+
+    /// A file that the job log had in the inbox is not there any more: removed by a person (DESIGN F6).
+    ///
+    /// What may be on the wire is left alone.
+    #[must_use]
+    pub fn vanished(&self, ids: Vec<JobId>, now: Timestamp) -> Pending<()> {
+        self.call(move |connection, effects| {
+            for id in ids {
+                let mut job = sql::job(connection, id)?;
+                if job.place == Place::Inbox && matches!(job.state, State::Waiting | State::Queued) {
+                    job.place = Place::Gone;
+                    let reason = Some("the file was removed from the folder before it was sent".to_owned());
+                    advance(connection, effects, &mut job, Event::Cancelled, reason, now)?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn admit(
+    connection: &Connection,
+    effects: &mut Effects,
+    policy: &AdmitPolicy,
+    arrival: &Arrival,
+    now: Timestamp,
+) -> Result<Admission, JobLogError> {
+    let known = sql::job_in_inbox(connection, &policy.account, &arrival.disk_name)?;
+    let mut job = match known {
+        Some(mut known) => match meet(&known, arrival) {
+            Meeting::Same => {
+                if let Verdict::Ready(content) = &arrival.verdict {
+                    // Touched, or written anew with the same bytes: the job goes on with the file as it is now.
+                    known.identity = Some(content.fingerprint.identity);
+                    sql::save_job(connection, &known)?;
+                }
+                return Ok(Admission { id: known.id, state: known.state, new: false });
+            }
+            Meeting::GrownUp => known,
+            Meeting::Replaced => {
+                part_with(connection, effects, known, now)?;
+                create(connection, policy, arrival, now)?
+            }
+        },
+        None => create(connection, policy, arrival, now)?,
+    };
+    match &arrival.verdict {
+        Verdict::Waiting(reason) => {
+            if job.reason.as_deref() != Some(reason) {
+                job.reason = Some(reason.clone());
+                sql::set_reason(connection, job.id, Some(reason))?;
+            }
+        }
+        Verdict::Rejected(reason, size) => {
+            job.size = size.or(job.size);
+            advance(connection, effects, &mut job, Event::Refused, Some(reason.clone()), now)?;
+        }
+        Verdict::Ready(content) => {
+            take_in(connection, effects, policy, &mut job, content, now)?;
+        }
+    }
+    Ok(Admission { id: job.id, state: job.state, new: true })
+}
+
+/// How a file in the inbox relates to the job that the job log has under its name.
+enum Meeting {
+    /// It is that job's file.
+    Same,
+    /// That job waited for this.
+    GrownUp,
+    /// Something else lies there now.
+    Replaced,
+}
+
+fn meet(known: &Job, arrival: &Arrival) -> Meeting {
+    if known.state == State::Waiting && known.sha256.is_none() {
+        return Meeting::GrownUp;
+    }
+    match &arrival.verdict {
+        Verdict::Ready(content) if known.sha256 == Some(content.fingerprint.sha256) => Meeting::Same,
+        // A file that is being written again says nothing yet; its job cannot be sent meanwhile, the hash forbids it.
+        Verdict::Waiting(_) => Meeting::Same,
+        // A rejected file whose move is still due.
+        Verdict::Rejected(..) if known.state == State::Rejected => Meeting::Same,
+        Verdict::Ready(_) | Verdict::Rejected(..) => Meeting::Replaced,
+    }
+}
+
+/// The job's file is gone from under its name (DESIGN F7).
+fn part_with(connection: &Connection, effects: &mut Effects, mut old: Job, now: Timestamp) -> Result<(), JobLogError> {
+    old.place = Place::Gone;
+    if let Some(pair) = old.pair
+        && matches!(sql::job(connection, pair)?.state, State::Waiting | State::Queued)
+    {
+        // The marker stays for the new content.
+        old.pair = None;
+        sql::set_pair(connection, pair, None)?;
+    }
+    match old.state {
+        State::Waiting | State::Queued => {
+            let reason = Some("replaced: another file of this name came before this one was sent".to_owned());
+            advance(connection, effects, &mut old, Event::Cancelled, reason, now)
+        }
+        // Its attempt decides: accepted, or cancelled as replaced once it is known not to be.
+        State::Uploading(_)
+        | State::Unconfirmed
+        | State::Held
+        | State::Uploaded
+        | State::Processing
+        | State::Success
+        | State::Partial
+        | State::Failure
+        | State::Rejected
+        | State::Cancelled => sql::save_job(connection, &old),
+    }
+}
+
+fn create(
+    connection: &Connection,
+    policy: &AdmitPolicy,
+    arrival: &Arrival,
+    now: Timestamp,
+) -> Result<Job, JobLogError> {
+    let file_name = arrival.disk_name.to_string_lossy().into_owned();
+    let wire_name = match policy.wire_name {
+        WireName::Keep => file_name.clone(),
+        WireName::Unique => unique_wire_name(&file_name, arrival.random),
+    };
+    let mut job = Job {
+        id: JobId(0),
+        account: policy.account.clone(),
+        path: Job::path_in(&policy.folder, Place::Inbox, OsStr::new(&arrival.disk_name)),
+        disk_name: arrival.disk_name.clone(),
+        file_name,
+        wire_name,
+        kind: arrival.kind,
+        state: State::Waiting,
+        reason: None,
+        place: Place::Inbox,
+        identity: None,
+        size: None,
+        sha256: None,
+        rows_expected: None,
+        rows_processed: None,
+        target_id: None,
+        remote_job_id: None,
+        remote_status: None,
+        remote_created: None,
+        remote_started: None,
+        remote_finished: None,
+        attempts: 0,
+        unclear_ends: 0,
+        refusals: 0,
+        released: false,
+        seen_at: now,
+        queued_at: None,
+        uploaded_at: None,
+        finished_at: None,
+        next_attempt_at: None,
+        pair: None,
+    };
+    job.id = sql::insert_job(connection, &job)?;
+    sql::insert_event(connection, job.id, now, "seen", None, State::Waiting, None)?;
+    Ok(job)
+}
+
+fn take_in(
+    connection: &Connection,
+    effects: &mut Effects,
+    policy: &AdmitPolicy,
+    job: &mut Job,
+    content: &Content,
+    now: Timestamp,
+) -> Result<(), JobLogError> {
+    job.identity = Some(content.fingerprint.identity);
+    job.size = Some(content.fingerprint.identity.size);
+    job.sha256 = Some(content.fingerprint.sha256);
+    job.rows_expected = i64::try_from(content.rows_expected).ok();
+    match job.kind {
+        Kind::Data => {
+            match duplicate_of(connection, job, policy.duplicates)? {
+                Some(reason) => advance(connection, effects, job, Event::Held, Some(reason), now)?,
+                None => advance(connection, effects, job, Event::Ready, None, now)?,
+            }
+            pair::match_up(connection, effects, job, now)
+        }
+        Kind::Fin => {
+            sql::save_job(connection, job)?;
+            effects.changed = true;
+            pair::match_up(connection, effects, job, now)
+        }
+    }
+}
+
+/// Why this content must not be sent again, if it must not.
+pub(super) fn duplicate_of(
+    connection: &Connection,
+    job: &Job,
+    duplicates: Duplicates,
+) -> Result<Option<String>, JobLogError> {
+    let Some(sha256) = job.sha256.filter(|_| sql::is_data(job)) else { return Ok(None) };
+    let same_name = match duplicates {
+        Duplicates::Allow => return Ok(None),
+        Duplicates::Hold => Some(job.file_name.as_str()),
+        Duplicates::HoldContent => None,
+    };
+    let earlier = sql::earlier_delivery(connection, &job.account, sha256, same_name, job.id)?;
+    Ok(earlier.map(|earlier| {
+        let stands = if earlier.state.is_accepted() { "was accepted" } else { "is on its way" };
+        format!(
+            "duplicate: the same content {stands} as {} (job {}); Adobe would count it twice",
+            earlier.file_name, earlier.id
+        )
+    }))
+}

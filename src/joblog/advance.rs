@@ -1,0 +1,50 @@
+//! One step of one job: `State::next`, the row, the event, the marker that shares its data file's end.
+
+use super::writer::Effects;
+use super::{Job, JobLogError, pair, sql};
+use crate::job::{Event, Place, State, Timestamp};
+use rusqlite::Connection;
+
+/// Takes a job one step further and writes it down. What else changed in `job` is saved with it.
+pub(super) fn advance(
+    connection: &Connection,
+    effects: &mut Effects,
+    job: &mut Job,
+    event: Event,
+    reason: Option<String>,
+    now: Timestamp,
+) -> Result<(), JobLogError> {
+    let from = job.state;
+    job.state = from.next(event)?;
+    job.reason = reason;
+    job.released |= event == Event::Released;
+    match job.state {
+        State::Queued => {
+            job.queued_at = job.queued_at.or(Some(now));
+            job.next_attempt_at = job.next_attempt_at.or(Some(now));
+        }
+        State::Uploaded => {
+            job.uploaded_at = Some(now);
+            job.next_attempt_at = None;
+        }
+        State::Waiting | State::Uploading(_) | State::Unconfirmed | State::Held | State::Processing => {
+            job.next_attempt_at = None;
+        }
+        State::Success | State::Partial | State::Failure | State::Rejected | State::Cancelled => {
+            job.finished_at = Some(now);
+            job.next_attempt_at = None;
+        }
+    }
+    sql::save_job(connection, job)?;
+    sql::insert_event(connection, job.id, now, event.as_str(), Some(from), job.state, job.reason.as_deref())?;
+    if job.place != job.state.place() && job.place != Place::Gone {
+        effects.unfiled.insert(job.account.clone());
+    }
+    effects.changed = true;
+    // A job whose file was replaced, and that now proves not to be accepted, has nothing left to send (DESIGN F7).
+    if job.state == State::Queued && job.place == Place::Gone {
+        let reason = "replaced: the file was changed or replaced before this content was sent".to_owned();
+        return advance(connection, effects, job, Event::Cancelled, Some(reason), now);
+    }
+    pair::follow(connection, effects, job, event, now)
+}

@@ -1,0 +1,377 @@
+//! Upload attempts: claimed, committing, ended (DESIGN A1 to A4).
+
+use super::admit::duplicate_of;
+use super::advance::advance;
+use super::writer::{Effects, JobLog, Pending};
+use super::{Job, JobLogError, sql};
+use crate::config::{Duplicates, FinMode, Order};
+use crate::job::{Event, JobId, Kind, Phase, RemoteJob, RemoteJobId, State, Target, Timestamp, UploadStyle};
+use rusqlite::{Connection, params};
+
+/// What the job log must know of an account to hand out its jobs.
+#[derive(Debug, Clone)]
+pub struct AccountRules {
+    /// Its name.
+    pub name: String,
+    /// Where its files go.
+    pub target: Target,
+    /// Which due job starts first.
+    pub order: Order,
+    /// One after the other.
+    pub sequential: bool,
+    /// Looked up once more when the attempt begins (DESIGN A1).
+    pub duplicates: Duplicates,
+    /// What becomes of markers.
+    pub fin: FinMode,
+    /// The style to try when none was learnt.
+    pub style: UploadStyle,
+}
+
+/// An attempt that has begun: durable, and nobody else has it.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The job, `uploading`.
+    pub job: Job,
+    /// Where it goes.
+    pub target: Target,
+    /// How the request is shaped.
+    pub style: UploadStyle,
+    /// The HTTP status of the attempt before.
+    pub status_before: Option<u16>,
+    /// Whether the account has ever had a file accepted in this style.
+    pub style_is_proven: bool,
+}
+
+/// The answer to a claim.
+#[derive(Debug, Clone, Default)]
+pub struct Claimed {
+    /// The attempts that have begun.
+    pub claims: Vec<Claim>,
+    /// When the next job becomes due by itself.
+    pub next_due: Option<Timestamp>,
+}
+
+/// How an attempt ended, decided.
+#[derive(Debug, Clone)]
+pub struct AttemptEnd {
+    /// What it means for the job: one of `NotIngested`, `Unclear`, `Accepted`, `Refused`, `Held`.
+    pub event: Event,
+    /// Why, for people.
+    pub reason: Option<String>,
+    /// When the job is due again, if it is queued again.
+    pub again_at: Option<Timestamp>,
+    /// What the API made of it.
+    pub remote: Option<RemoteJob>,
+    /// HTTP status.
+    pub status: Option<u16>,
+    /// The server's name for the request.
+    pub request_id: Option<String>,
+    /// The server's own clock.
+    pub server_time: Option<Timestamp>,
+    /// The answer blamed the account or its credential.
+    pub blames_account: bool,
+}
+
+/// What the job log made of an attempt's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Where the job stands now.
+    pub state: State,
+}
+
+impl JobLog {
+    /// Begins attempts for due jobs, at most `limit`, accounts in the order given.
+    #[must_use]
+    pub fn claim(&self, accounts: Vec<AccountRules>, limit: usize, now: Timestamp) -> Pending<Claimed> {
+        self.call(move |connection, effects| {
+            let mut claimed = Claimed::default();
+            for rules in &accounts {
+                let room = limit - claimed.claims.len();
+                if may_send(connection, &rules.name)? {
+                    claim_account(connection, effects, rules, room, now, &mut claimed.claims)?;
+                    if let Some(due) = sql::next_due(connection, &rules.name, now)? {
+                        claimed.next_due = Some(claimed.next_due.map_or(due, |earlier| earlier.min(due)));
+                    }
+                }
+                if claimed.claims.len() == limit {
+                    break;
+                }
+            }
+            Ok(claimed)
+        })
+    }
+
+    /// Makes `committing` durable: only then may the last bytes go.
+    #[must_use]
+    pub fn committing(&self, id: JobId, attempt: u32, now: Timestamp) -> Pending<()> {
+        self.call(move |connection, _| {
+            let job = sql::job(connection, id)?;
+            let next = job.state.next(Event::Committing)?;
+            sql::save_committing(connection, id, attempt, now)?;
+            sql::insert_event(connection, id, now, Event::Committing.as_str(), Some(job.state), next, None)
+        })
+    }
+
+    /// Writes down how an attempt ended.
+    #[must_use]
+    pub fn end_attempt(&self, id: JobId, end: AttemptEnd, now: Timestamp) -> Pending<Ended> {
+        self.call(move |connection, effects| end_attempt(connection, effects, id, &end, now))
+    }
+
+    /// At start: what was under way when the process ended (DESIGN A3). Returns how many of each kind.
+    #[must_use]
+    pub fn recover(&self, now: Timestamp) -> Pending<Vec<(JobId, State)>> {
+        self.call(move |connection, effects| {
+            let interrupted = sql::jobs_where(connection, "state = 'uploading'", [])?;
+            let mut recovered = Vec::new();
+            for job in interrupted {
+                let committing = job.state == State::Uploading(Phase::Committing);
+                let (event, reason) = if committing {
+                    (Event::Unclear, "datadrop stopped while the upload was being confirmed; the remote jobs decide")
+                } else {
+                    (Event::NotIngested, "datadrop stopped before the upload was complete")
+                };
+                let end = AttemptEnd {
+                    event,
+                    reason: Some(reason.to_owned()),
+                    again_at: Some(now),
+                    remote: None,
+                    status: None,
+                    request_id: None,
+                    server_time: None,
+                    blames_account: false,
+                };
+                let ended = end_attempt(connection, effects, job.id, &end, now)?;
+                recovered.push((job.id, ended.state));
+            }
+            Ok(recovered)
+        })
+    }
+}
+
+/// Nothing is sent for a blocked account, nor before its baseline is durable (DESIGN S1).
+fn may_send(connection: &Connection, account: &str) -> Result<bool, JobLogError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT count(*) FROM account WHERE name = ?1 AND baseline_at IS NOT NULL AND first_scan_at IS NOT NULL
+             AND folder_problem IS NULL AND api_problem IS NULL",
+        )?
+        .query_row([account], |row| row.get::<_, i64>(0))?
+        > 0)
+}
+
+fn claim_account(
+    connection: &Connection,
+    effects: &mut Effects,
+    rules: &AccountRules,
+    room: usize,
+    now: Timestamp,
+    claims: &mut Vec<Claim>,
+) -> Result<(), JobLogError> {
+    let by_name = rules.order == Order::Name;
+    let (learnt, trial, unclear_streak) = connection
+        .prepare_cached("SELECT style, trial_style, unclear_streak FROM account WHERE name = ?1")?
+        .query_row([&rules.name], |row| {
+            Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, u32>(2)?))
+        })?;
+    let word = |word: &Option<String>| word.as_deref().and_then(UploadStyle::from_word);
+    let style = word(&learnt).or_else(|| word(&trial)).unwrap_or(rules.style);
+    let mut room = room;
+    if unclear_streak >= 3 || word(&learnt).is_none() {
+        // An outage must not make a heap of unknowns (DESIGN S4), nor a wrong style a heap of refusals.
+        room = room.min(1usize.saturating_sub(sql::count_in_state(connection, &rules.name, "uploading")?));
+    }
+    if rules.sequential {
+        match sql::head_of_line(connection, &rules.name, by_name)? {
+            Some(head) if head.state == State::Queued => room = room.min(1),
+            Some(_) | None => room = 0,
+        }
+    }
+    while room > 0 {
+        // One wire name at a time (DESIGN A4): each claim changes what is due.
+        let batch = sql::due_jobs(connection, &rules.name, by_name, now, room)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        for mut job in batch {
+            if rules.sequential
+                && sql::head_of_line(connection, &rules.name, by_name)?.is_none_or(|head| head.id != job.id)
+            {
+                return Ok(());
+            }
+            if wire_name_is_busy(connection, &job)? {
+                continue;
+            }
+            if job.kind == Kind::Fin && stays_here(connection, rules, &job)? {
+                let reason = "local: the marker has done its work here and is not sent".to_owned();
+                advance(connection, effects, &mut job, Event::KeptLocal, Some(reason), now)?;
+                continue;
+            }
+            if let Some(reason) = must_not_be_sent(connection, &job, rules)? {
+                advance(connection, effects, &mut job, Event::Held, Some(reason), now)?;
+                continue;
+            }
+            claims.push(begin(connection, effects, job, rules, style, word(&learnt) == Some(style), now)?);
+            room -= 1;
+        }
+    }
+    Ok(())
+}
+
+/// The last look before an attempt, in the transaction that begins it (DESIGN A1, F8).
+fn must_not_be_sent(connection: &Connection, job: &Job, rules: &AccountRules) -> Result<Option<String>, JobLogError> {
+    if job.released {
+        return Ok(None);
+    }
+    if let Some(reason) = duplicate_of(connection, job, rules.duplicates)? {
+        return Ok(Some(reason));
+    }
+    let sent_before_us = job.attempts == 0 && sql::was_there_first(connection, job)?;
+    Ok(sent_before_us.then(|| {
+        format!(
+            "the remote jobs already have a file named {}, and this one lay in the folder before datadrop first ran: \
+             somebody may have sent it; release it if not",
+            job.wire_name
+        )
+    }))
+}
+
+fn wire_name_is_busy(connection: &Connection, job: &Job) -> Result<bool, JobLogError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT count(*) FROM job WHERE account = ?1 AND wire_name = ?2 AND state IN ('uploading', 'unconfirmed')",
+        )?
+        .query_row(params![job.account, job.wire_name], |row| row.get::<_, i64>(0))?
+        > 0)
+}
+
+/// Whether a marker is only a completeness mark (DESIGN §5, `fin`).
+fn stays_here(connection: &Connection, rules: &AccountRules, marker: &Job) -> Result<bool, JobLogError> {
+    match rules.fin {
+        FinMode::Upload | FinMode::Generate => Ok(false),
+        FinMode::Local => Ok(true),
+        FinMode::Auto => {
+            let style: Option<String> = connection
+                .prepare_cached("SELECT style FROM attempt WHERE job_id = ?1 ORDER BY number DESC LIMIT 1")?
+                .query_map([marker.pair.map(|id| id.0)], |row| row.get(0))?
+                .next()
+                .transpose()?;
+            Ok(style.as_deref() == Some(UploadStyle::PostMultipart.as_str()))
+        }
+    }
+}
+
+fn begin(
+    connection: &Connection,
+    effects: &mut Effects,
+    mut job: Job,
+    rules: &AccountRules,
+    style: UploadStyle,
+    style_is_proven: bool,
+    now: Timestamp,
+) -> Result<Claim, JobLogError> {
+    let target = match job.target_id {
+        Some(id) => sql::target(connection, id)?,
+        None => {
+            job.target_id = Some(sql::target_id(connection, &rules.target)?);
+            rules.target.clone()
+        }
+    };
+    let status_before =
+        if job.attempts == 0 { None } else { sql::status_of_attempt(connection, job.id, job.attempts)? };
+    job.attempts += 1;
+    sql::insert_attempt(connection, &job, style.as_str(), now)?;
+    advance(connection, effects, &mut job, Event::Started, None, now)?;
+    Ok(Claim { job, target, style, status_before, style_is_proven })
+}
+
+fn end_attempt(
+    connection: &Connection,
+    effects: &mut Effects,
+    id: JobId,
+    end: &AttemptEnd,
+    now: Timestamp,
+) -> Result<Ended, JobLogError> {
+    let mut job = sql::job(connection, id)?;
+    connection
+        .prepare_cached(
+            "UPDATE attempt SET phase = CASE WHEN ?3 IS NULL THEN phase ELSE 'answered' END, ended_at = ?4, outcome = ?5,
+                    http_status = ?3, request_id = ?6, server_time = ?7, detail = ?8
+             WHERE job_id = ?1 AND number = ?2",
+        )?
+        .execute(params![
+            id.0,
+            job.attempts,
+            end.status,
+            now.0,
+            end.event.as_str(),
+            end.request_id,
+            end.server_time.map(|time| time.0),
+            end.reason
+        ])?;
+    let mut event = end.event;
+    let mut reason = end.reason.clone();
+    if end.blames_account {
+        job.refusals += 1;
+    }
+    if let Some(remote) = &end.remote {
+        if let Some(owner) = sql::owner_of_remote(connection, &job.account, remote.remote_job_id.0)? {
+            // The answer names a job that another file owns: it proves nothing for this one.
+            event = Event::Unclear;
+            reason = Some(format!(
+                "the answer named the remote job {}, which is that of job {owner}; the remote jobs decide",
+                remote.remote_job_id
+            ));
+        } else {
+            take_remote(&mut job, remote);
+            sql::remember_remote(connection, &job.account, remote.remote_job_id.0, remote.file_name.as_deref(), now)?;
+        }
+    }
+    job.next_attempt_at = end.again_at;
+    match event {
+        Event::Unclear => {
+            job.unclear_ends += 1;
+            streak(connection, &job.account, "unclear_streak = unclear_streak + 1")?;
+        }
+        Event::Accepted => {
+            let style: String = connection
+                .prepare_cached("SELECT style FROM attempt WHERE job_id = ?1 AND number = ?2")?
+                .query_row(params![id.0, job.attempts], |row| row.get(0))?;
+            connection
+                .prepare_cached(
+                    "UPDATE account SET unclear_streak = 0, refused_streak = 0, refused_alike = NULL, style = ?2
+                     WHERE name = ?1",
+                )?
+                .execute(params![job.account, style])?;
+        }
+        Event::Refused | Event::Held => streak(connection, &job.account, "unclear_streak = 0")?,
+        _ if end.status.is_some() => streak(connection, &job.account, "unclear_streak = 0")?,
+        _ => {}
+    }
+    advance(connection, effects, &mut job, event, reason, now)?;
+    Ok(Ended { state: job.state })
+}
+
+fn streak(connection: &Connection, account: &str, change: &str) -> Result<(), JobLogError> {
+    connection.prepare_cached(&format!("UPDATE account SET {change} WHERE name = ?1"))?.execute([account])?;
+    Ok(())
+}
+
+/// Adobe's words on its job, as last seen.
+pub(super) fn take_remote(job: &mut Job, remote: &RemoteJob) {
+    let RemoteJob {
+        file_name: _,
+        rows_processed,
+        remote_job_id: RemoteJobId(id),
+        remote_status,
+        remote_created,
+        remote_started,
+        remote_finished,
+    } = remote;
+    job.remote_job_id = Some(RemoteJobId(*id));
+    job.rows_processed = *rows_processed;
+    job.remote_status.clone_from(remote_status);
+    job.remote_created.clone_from(remote_created);
+    job.remote_started.clone_from(remote_started);
+    job.remote_finished.clone_from(remote_finished);
+}

@@ -1,0 +1,99 @@
+//! Moves: the job log says where a file belongs; the folder follows (DESIGN F1).
+
+use super::writer::{JobLog, Pending};
+use super::{Job, sql};
+use crate::job::{FileIdentity, JobId, Kind, Place, Sha256, State, Timestamp};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// A file that lies elsewhere than its job's state wants it.
+#[derive(Debug, Clone)]
+pub struct Unfiled {
+    /// The job.
+    pub id: JobId,
+    /// Data file or marker.
+    pub kind: Kind,
+    /// Where the job stands.
+    pub state: State,
+    /// Why.
+    pub reason: Option<String>,
+    /// The name under which it was dropped.
+    pub file_name: String,
+    /// Its name on disk now.
+    pub disk_name: OsString,
+    /// Where it lies.
+    pub from: Place,
+    /// Where it belongs.
+    pub to: Place,
+    /// The file as it was hashed.
+    pub identity: Option<FileIdentity>,
+    /// Its content as it was hashed.
+    pub sha256: Option<Sha256>,
+    /// Upload requests made.
+    pub attempts: u32,
+    /// Adobe's number.
+    pub remote_job_id: Option<i64>,
+}
+
+impl From<Job> for Unfiled {
+    fn from(job: Job) -> Self {
+        Self {
+            id: job.id,
+            kind: job.kind,
+            state: job.state,
+            reason: job.reason,
+            file_name: job.file_name,
+            disk_name: job.disk_name,
+            from: job.place,
+            to: job.state.place(),
+            identity: job.identity,
+            sha256: job.sha256,
+            attempts: job.attempts,
+            remote_job_id: job.remote_job_id.map(|id| id.0),
+        }
+    }
+}
+
+/// What became of a move.
+#[derive(Debug, Clone)]
+pub struct Filed {
+    /// The job.
+    pub id: JobId,
+    /// Where its file lies now; [`Place::Gone`] if there is none.
+    pub place: Place,
+    /// Its name there.
+    pub disk_name: OsString,
+    /// Its path.
+    pub path: PathBuf,
+    /// What was odd about the file, if anything (DESIGN F2).
+    pub note: Option<String>,
+}
+
+impl JobLog {
+    /// Records moves that have been made.
+    #[must_use]
+    pub fn filed(&self, moves: Vec<Filed>, now: Timestamp) -> Pending<()> {
+        self.call(move |connection, effects| {
+            for moved in moves {
+                let mut job = sql::job(connection, moved.id)?;
+                job.place = moved.place;
+                job.disk_name = moved.disk_name;
+                job.path = moved.path;
+                if let Some(note) = moved.note {
+                    job.reason = Some(match job.reason.take() {
+                        Some(reason) => format!("{reason}; {note}"),
+                        None => note.clone(),
+                    });
+                    sql::insert_event(connection, job.id, now, "filed", Some(job.state), job.state, Some(&note))?;
+                }
+                sql::save_job(connection, &job)?;
+                if job.place != job.state.place() && job.place != Place::Gone {
+                    // Its state moved on while the file was on its way.
+                    effects.unfiled.insert(job.account);
+                }
+                effects.changed = true;
+            }
+            Ok(())
+        })
+    }
+}

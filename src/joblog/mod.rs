@@ -1,0 +1,76 @@
+//! The job log: the only source of truth, and the place where the stages meet.
+//!
+//! One writer thread owns the only writing connection. What arrives together is made durable by one fsync (group
+//! commit), and nobody hears of success before that. Readers have connections of their own. `rusqlite` lives here and
+//! nowhere else; every statement is a named function in [`sql`](self), every change of state goes through
+//! `State::next` and leaves a row in `job_event`.
+
+mod accounts;
+mod admit;
+mod advance;
+mod attempts;
+mod filing;
+mod open;
+mod pair;
+mod read;
+mod remote;
+mod row;
+mod sql;
+mod writer;
+
+pub use accounts::AccountRow;
+pub use admit::{Admission, AdmitPolicy, Arrival, Content, Verdict};
+pub use attempts::{AccountRules, AttemptEnd, Claim, Claimed, Ended};
+pub use filing::{Filed, Unfiled};
+pub use open::{OpenError, StateLock, is_running};
+pub use read::{AttemptRow, Counts, EventRow, JobFilter, JobRow, Reader};
+pub use remote::{Baseline, OpenRemote, Swept, Unsettled};
+pub use row::{InboxEntry, Job};
+pub use writer::{JobLog, Pending};
+
+use crate::job::IllegalTransition;
+
+/// Why the job log did not do what was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum JobLogError {
+    /// The disk is full or fails. Nothing was changed; the same may go through later.
+    #[error(
+        "the job log cannot be written: {0}; free space or repair the disk under the state directory, datadrop goes on by itself"
+    )]
+    Storage(String),
+    /// A row or a step that must not exist: a defect of datadrop or a database changed by hand.
+    #[error("the job log holds something impossible: {0}; please report this")]
+    Impossible(String),
+    /// No such job.
+    #[error("there is no job {0}")]
+    NoSuchJob(i64),
+    /// The writer has stopped.
+    #[error("the job log is closed")]
+    Closed,
+}
+
+impl From<rusqlite::Error> for JobLogError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as Code;
+        match error.sqlite_error_code() {
+            Some(
+                Code::DiskFull
+                | Code::SystemIoFailure
+                | Code::ReadOnly
+                | Code::CannotOpen
+                | Code::DatabaseBusy
+                | Code::DatabaseLocked
+                | Code::OutOfMemory
+                | Code::NoLargeFileSupport
+                | Code::PermissionDenied,
+            ) => Self::Storage(error.to_string()),
+            _ => Self::Impossible(error.to_string()),
+        }
+    }
+}
+
+impl From<IllegalTransition> for JobLogError {
+    fn from(error: IllegalTransition) -> Self {
+        Self::Impossible(error.to_string())
+    }
+}

@@ -1,0 +1,205 @@
+//! Opening the job log: the lock, the pragmas, the migrations.
+
+use rusqlite::{Connection, OpenFlags};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+/// Migrations in order; `user_version` counts those applied. Append-only: a released file never changes.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_jobs.sql")];
+
+const DATABASE: &str = "datadrop.db";
+const LOCK: &str = "datadrop.lock";
+
+/// Why the job log cannot be opened. Nothing is sent, and nothing is recreated.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another daemon has it.
+    #[error("{}: another datadrop is running with this state directory; stop it first, or use a state directory of its own", .0.display())]
+    Running(PathBuf),
+    /// The state directory is missing or closed to us.
+    #[error("{}: the state directory cannot be used: {why}; create it, owned by the user that runs datadrop", dir.display())]
+    StateDir {
+        /// The directory.
+        dir: PathBuf,
+        /// What the system said.
+        why: String,
+    },
+    /// A newer datadrop wrote it.
+    #[error("{}: written by a newer datadrop (version {found} of the job log, this one knows {known}); install that version again", file.display())]
+    Newer {
+        /// The database.
+        file: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// Not a job log, or damaged.
+    #[error("{}: the job log is damaged: {why}; nothing is sent until it is restored from a backup (a new one would send files again)", file.display())]
+    Damaged {
+        /// The database.
+        file: PathBuf,
+        /// What the check said.
+        why: String,
+    },
+}
+
+/// Held as long as the daemon lives: one daemon for each state directory.
+#[derive(Debug)]
+pub struct StateLock {
+    // The lock ends with the open file.
+    _file: File,
+    dir: PathBuf,
+}
+
+impl StateLock {
+    /// Takes the lock.
+    ///
+    /// # Errors
+    /// [`OpenError::Running`] if another process has it.
+    pub fn take(dir: &Path) -> Result<Self, OpenError> {
+        let state_dir = |why: String| OpenError::StateDir { dir: dir.to_owned(), why };
+        std::fs::create_dir_all(dir).map_err(|error| state_dir(error.to_string()))?;
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(dir.join(LOCK))
+            .map_err(|error| state_dir(error.to_string()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file, dir: dir.to_owned() }),
+            Err(TryLockError::WouldBlock) => Err(OpenError::Running(dir.to_owned())),
+            Err(TryLockError::Error(error)) => Err(state_dir(error.to_string())),
+        }
+    }
+
+    /// The state directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+/// Whether a daemon has the lock of this state directory.
+#[must_use]
+pub fn is_running(dir: &Path) -> bool {
+    File::open(dir.join(LOCK)).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// Opens the database for the writer, created and migrated as needed.
+pub(super) fn open_writer(lock: &StateLock) -> Result<Connection, OpenError> {
+    let file = lock.dir().join(DATABASE);
+    let damaged = |error: rusqlite::Error| {
+        use rusqlite::ErrorCode as Code;
+        match error.sqlite_error_code() {
+            Some(Code::DiskFull | Code::SystemIoFailure | Code::ReadOnly | Code::CannotOpen) => {
+                OpenError::StateDir { dir: lock.dir().to_owned(), why: error.to_string() }
+            }
+            _ => OpenError::Damaged { file: file.clone(), why: error.to_string() },
+        }
+    };
+    let mut connection = Connection::open(&file).map_err(damaged)?;
+    connection.set_prepared_statement_cache_capacity(96);
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+             PRAGMA journal_size_limit = 67108864;",
+        )
+        .map_err(damaged)?;
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(damaged)?;
+    if found > newest() {
+        return Err(OpenError::Newer { file: file.clone(), found, known: newest() });
+    }
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(damaged)?;
+    if verdict != "ok" {
+        return Err(OpenError::Damaged { file: file.clone(), why: verdict });
+    }
+    migrate(&mut connection, found).map_err(damaged)?;
+    Ok(connection)
+}
+
+fn newest() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+fn migrate(connection: &mut Connection, applied: i64) -> rusqlite::Result<()> {
+    for (version, migration) in (1i64..).zip(MIGRATIONS).filter(|(version, _)| *version > applied) {
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// Opens the database for reading, with or without a daemon at work on it.
+///
+/// A reader who may not write to the state directory cannot make the shared memory that WAL needs; when no `-wal` file
+/// exists the database is at rest and may be read as immutable.
+pub(super) fn open_reader(dir: &Path) -> Result<Connection, OpenError> {
+    let file = dir.join(DATABASE);
+    if !file.exists() {
+        return Err(OpenError::StateDir {
+            dir: dir.to_owned(),
+            why: "there is no job log in it (has `datadrop run` ever run here?)".to_owned(),
+        });
+    }
+    let damaged = |error: rusqlite::Error| OpenError::Damaged { file: file.clone(), why: error.to_string() };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let plain = Connection::open_with_flags(&file, flags).and_then(|connection| {
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        Ok(connection)
+    });
+    let connection = match plain {
+        Ok(connection) => connection,
+        Err(_) if !dir.join("datadrop.db-wal").exists() => {
+            let path = file.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+            Connection::open_with_flags(format!("file:{path}?immutable=1"), flags).map_err(damaged)?
+        }
+        Err(error) => return Err(damaged(error)),
+    };
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(damaged)?;
+    if found > newest() {
+        return Err(OpenError::Newer { file, found, known: newest() });
+    }
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_daemon_is_refused_and_the_lock_ends_with_its_holder() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = StateLock::take(dir.path()).unwrap();
+        assert!(matches!(StateLock::take(dir.path()), Err(OpenError::Running(_))));
+        assert!(is_running(dir.path()));
+        drop(lock);
+        assert!(!is_running(dir.path()));
+    }
+
+    #[test]
+    fn a_newer_or_damaged_database_is_refused_and_left_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = StateLock::take(dir.path()).unwrap();
+        let connection = open_writer(&lock).unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        drop(connection);
+        assert!(matches!(open_writer(&lock), Err(OpenError::Newer { found: 99, .. })));
+
+        std::fs::write(dir.path().join(DATABASE), b"not a database, but long enough to be looked at as one").unwrap();
+        assert!(matches!(open_writer(&lock), Err(OpenError::Damaged { .. })));
+        assert!(std::fs::read(dir.path().join(DATABASE)).unwrap().starts_with(b"not a database"));
+    }
+
+    #[test]
+    fn a_database_at_rest_can_be_read_without_writing() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(open_reader(dir.path()), Err(OpenError::StateDir { .. })));
+        let lock = StateLock::take(dir.path()).unwrap();
+        drop(open_writer(&lock).unwrap());
+        open_reader(dir.path()).unwrap();
+    }
+}

@@ -1,0 +1,125 @@
+//! Markers and their data files: who belongs to whom, and what one's end means for the other (DESIGN §5, "Markers").
+
+use super::advance::advance;
+use super::writer::Effects;
+use super::{Job, JobLogError, sql};
+use crate::job::{Event, Kind, State, Timestamp, stem};
+use rusqlite::Connection;
+
+/// Finds the other of a pair for a job that has just become known, and takes both as far as that allows.
+pub(super) fn match_up(
+    connection: &Connection,
+    effects: &mut Effects,
+    job: &mut Job,
+    now: Timestamp,
+) -> Result<(), JobLogError> {
+    match job.kind {
+        Kind::Fin => match sql::newest_unpaired_data(connection, &job.account, stem(&job.file_name))? {
+            Some(mut data) => {
+                tie(connection, job, &mut data)?;
+                share_fate(connection, effects, job, &data, now)
+            }
+            None => {
+                job.reason = Some("waits for its data file".to_owned());
+                sql::save_job(connection, job)
+            }
+        },
+        Kind::Data => {
+            // A marker that has not been sent belongs to the newest content of its stem (promise 4).
+            let Some(mut marker) = sql::resting_marker(connection, &job.account, stem(&job.file_name))? else {
+                return Ok(());
+            };
+            if let Some(former) = marker.pair {
+                sql::set_pair(connection, former, None)?;
+            }
+            tie(connection, &mut marker, job)?;
+            share_fate(connection, effects, &mut marker, job, now)
+        }
+    }
+}
+
+fn tie(connection: &Connection, marker: &mut Job, data: &mut Job) -> Result<(), JobLogError> {
+    marker.pair = Some(data.id);
+    data.pair = Some(marker.id);
+    sql::set_pair(connection, marker.id, marker.pair)?;
+    sql::set_pair(connection, data.id, data.pair)
+}
+
+/// Brings a marker that rests to where its data file stands.
+fn share_fate(
+    connection: &Connection,
+    effects: &mut Effects,
+    marker: &mut Job,
+    data: &Job,
+    now: Timestamp,
+) -> Result<(), JobLogError> {
+    let with = |what: &str| Some(format!("its data file {} (job {}) {what}", data.file_name, data.id));
+    match data.state {
+        State::Waiting
+        | State::Queued
+        | State::Uploading(_)
+        | State::Unconfirmed
+        | State::Uploaded
+        | State::Processing
+        | State::Success
+        | State::Partial => {
+            if marker.state == State::Waiting {
+                advance(connection, effects, marker, Event::Ready, None, now)?;
+            }
+            Ok(())
+        }
+        State::Held => advance(connection, effects, marker, Event::Held, with("is held"), now),
+        State::Failure => advance(connection, effects, marker, Event::Refused, with("failed at Adobe"), now),
+        State::Rejected => advance(connection, effects, marker, Event::Refused, with("was rejected"), now),
+        State::Cancelled => advance(connection, effects, marker, Event::Cancelled, with("was cancelled"), now),
+    }
+}
+
+/// After a step of a data file: its marker, if not sent yet, shares the end.
+pub(super) fn follow(
+    connection: &Connection,
+    effects: &mut Effects,
+    job: &Job,
+    event: Event,
+    now: Timestamp,
+) -> Result<(), JobLogError> {
+    let (Kind::Data, Some(pair)) = (job.kind, job.pair) else { return Ok(()) };
+    match event {
+        Event::Held | Event::Refused | Event::Failed | Event::Cancelled => {
+            let mut marker = sql::job(connection, pair)?;
+            match marker.state {
+                State::Waiting | State::Queued => share_fate(connection, effects, &mut marker, job, now),
+                State::Held if event == Event::Cancelled => share_fate(connection, effects, &mut marker, job, now),
+                State::Held
+                | State::Uploading(_)
+                | State::Unconfirmed
+                | State::Uploaded
+                | State::Processing
+                | State::Success
+                | State::Partial
+                | State::Failure
+                | State::Rejected
+                | State::Cancelled => Ok(()),
+            }
+        }
+        Event::Released => {
+            let mut marker = sql::job(connection, pair)?;
+            if marker.state == State::Held {
+                advance(connection, effects, &mut marker, Event::Released, None, now)?;
+            }
+            Ok(())
+        }
+        Event::Ready
+        | Event::Started
+        | Event::Committing
+        | Event::NotIngested
+        | Event::Unclear
+        | Event::Accepted
+        | Event::Found
+        | Event::NotFound
+        | Event::KeptLocal
+        | Event::Processing
+        | Event::Succeeded
+        | Event::FellShort => Ok(()),
+    }
+}

@@ -1,0 +1,164 @@
+//! What the remote lists say: the baseline, the sweeps, and the end of what was unconfirmed (DESIGN S1 to S4).
+
+use super::advance::advance;
+use super::attempts::take_remote;
+use super::writer::{JobLog, Pending};
+use super::{Job, sql};
+use crate::job::{Event, JobId, Kind, RemoteJob, RemoteJobId, State, Target, Timestamp};
+use rusqlite::params;
+
+/// A remote list read whole, before the account's first attempt.
+#[derive(Debug, Clone)]
+pub struct Baseline {
+    /// Every job of the list.
+    pub jobs: Vec<RemoteJob>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A job that the API has and that is not at its end.
+#[derive(Debug, Clone)]
+pub struct OpenRemote {
+    /// The job.
+    pub id: JobId,
+    /// Adobe's number.
+    pub remote_job_id: RemoteJobId,
+    /// Data file or marker.
+    pub kind: Kind,
+    /// `uploaded` or `processing`.
+    pub state: State,
+    /// Why, as it stands in the job log.
+    pub reason: Option<String>,
+    /// Rows by Adobe's way of counting.
+    pub rows_expected: Option<i64>,
+    /// When it was accepted.
+    pub uploaded_at: Timestamp,
+    /// Where it went.
+    pub target: Target,
+}
+
+/// A job whose last attempt ended without a clear answer.
+#[derive(Debug, Clone)]
+pub struct Unsettled {
+    /// The job.
+    pub id: JobId,
+    /// The name it was sent under.
+    pub wire_name: String,
+    /// Rows by Adobe's way of counting.
+    pub rows_expected: Option<i64>,
+    /// Unclear ends so far.
+    pub unclear_ends: u32,
+    /// When the attempt began, by our clock.
+    pub started_at: Timestamp,
+    /// When it ended by the server's clock, where an answer said.
+    pub server_time: Option<Timestamp>,
+    /// Where it went.
+    pub target: Target,
+    /// Why, as it stands in the job log.
+    pub reason: Option<String>,
+}
+
+/// What a sweep decided of one job.
+#[derive(Debug, Clone)]
+pub struct Swept {
+    /// The job.
+    pub id: JobId,
+    /// The step, if it takes one.
+    pub event: Option<Event>,
+    /// Why, or what is odd.
+    pub reason: Option<String>,
+    /// Adobe's words.
+    pub remote: Option<RemoteJob>,
+}
+
+impl JobLog {
+    /// Makes the baseline durable: the jobs in it cannot be ours.
+    #[must_use]
+    pub fn baseline(&self, account: String, baseline: Baseline) -> Pending<()> {
+        self.call(move |connection, effects| {
+            for remote in &baseline.jobs {
+                let name = remote.file_name.as_deref();
+                sql::remember_remote(connection, &account, remote.remote_job_id.0, name, baseline.at)?;
+            }
+            connection
+                .prepare_cached(
+                    "UPDATE account SET baseline_at = coalesce(baseline_at, ?2), swept_at = ?2 WHERE name = ?1",
+                )?
+                .execute(params![account, baseline.at.0])?;
+            effects.changed = true;
+            Ok(())
+        })
+    }
+
+    /// Records a sweep: every job that was listed, and each step that follows from it.
+    #[must_use]
+    pub fn swept(&self, account: String, listed: Vec<RemoteJob>, steps: Vec<Swept>, now: Timestamp) -> Pending<()> {
+        self.call(move |connection, effects| {
+            for remote in &listed {
+                let name = remote.file_name.as_deref();
+                sql::remember_remote(connection, &account, remote.remote_job_id.0, name, now)?;
+            }
+            for step in steps {
+                let mut job = sql::job(connection, step.id)?;
+                if !matches!(job.state, State::Uploaded | State::Processing) {
+                    continue;
+                }
+                if let Some(remote) = &step.remote {
+                    take_remote(&mut job, remote);
+                }
+                match step.event {
+                    Some(event) if job.state.next(event)? != job.state => {
+                        advance(connection, effects, &mut job, event, step.reason, now)?;
+                    }
+                    Some(_) | None => {
+                        job.reason = step.reason;
+                        sql::save_job(connection, &job)?;
+                    }
+                }
+            }
+            connection
+                .prepare_cached("UPDATE account SET swept_at = ?2 WHERE name = ?1")?
+                .execute(params![account, now.0])?;
+            effects.changed = true;
+            Ok(())
+        })
+    }
+
+    /// Ends what was unconfirmed: `Found` with the remote job, `NotFound` with the time of the next attempt, or `Held`.
+    ///
+    /// A remote job that another file owns by now is not adopted: the answer is `false`, and the look must be repeated.
+    #[must_use]
+    pub fn settle(
+        &self,
+        id: JobId,
+        event: Event,
+        remote: Option<RemoteJob>,
+        reason: String,
+        now: Timestamp,
+    ) -> Pending<bool> {
+        self.call(move |connection, effects| {
+            let mut job: Job = sql::job(connection, id)?;
+            if job.state != State::Unconfirmed {
+                return Ok(false);
+            }
+            if let Some(remote) = &remote {
+                if sql::owner_of_remote(connection, &job.account, remote.remote_job_id.0)?.is_some() {
+                    return Ok(false);
+                }
+                take_remote(&mut job, remote);
+            }
+            job.next_attempt_at = Some(now);
+            connection
+                .prepare_cached("UPDATE account SET unclear_streak = 0 WHERE name = ?1 AND ?2 = 'found'")?
+                .execute(params![job.account, event.as_str()])?;
+            advance(connection, effects, &mut job, event, Some(reason), now)?;
+            Ok(true)
+        })
+    }
+
+    /// A reason for people where nothing else changes.
+    #[must_use]
+    pub fn explain(&self, id: JobId, reason: String) -> Pending<()> {
+        self.call(move |connection, _| sql::set_reason(connection, id, Some(&reason)))
+    }
+}

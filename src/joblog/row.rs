@@ -1,0 +1,171 @@
+//! A job as the job log holds it, and back. A row that contradicts itself is refused loudly.
+
+use super::JobLogError;
+use crate::job::{FileIdentity, JobId, Kind, Phase, Place, RemoteJobId, Sha256, State, Timestamp};
+use rusqlite::Row;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// One job, everything that the job log knows of it.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Its number.
+    pub id: JobId,
+    /// The account's name.
+    pub account: String,
+    /// The name it was dropped under; lossy where that is no UTF-8.
+    pub file_name: String,
+    /// The name it has on disk now.
+    pub disk_name: OsString,
+    /// The name it is sent under.
+    pub wire_name: String,
+    /// Data file or marker.
+    pub kind: Kind,
+    /// Where it stands.
+    pub state: State,
+    /// Why, in plain words.
+    pub reason: Option<String>,
+    /// Where the file lies.
+    pub place: Place,
+    /// The file's path.
+    pub path: PathBuf,
+    /// The file as it was hashed; the size is kept when nothing else is.
+    pub identity: Option<FileIdentity>,
+    /// Size in bytes.
+    pub size: Option<u64>,
+    /// Content; `None` until it is ready.
+    pub sha256: Option<Sha256>,
+    /// Rows by Adobe's way of counting.
+    pub rows_expected: Option<i64>,
+    /// Rows that Adobe processed.
+    pub rows_processed: Option<i64>,
+    /// The row of `target` that its first attempt fixed (DESIGN A5).
+    pub target_id: Option<i64>,
+    /// Adobe's number.
+    pub remote_job_id: Option<RemoteJobId>,
+    /// Adobe's word.
+    pub remote_status: Option<String>,
+    /// Adobe's date text.
+    pub remote_created: Option<String>,
+    /// Adobe's date text.
+    pub remote_started: Option<String>,
+    /// Adobe's date text.
+    pub remote_finished: Option<String>,
+    /// Upload requests made.
+    pub attempts: u32,
+    /// Attempts that ended without a clear answer.
+    pub unclear_ends: u32,
+    /// Answers that said that the account, not the file, is wrong.
+    pub refusals: u32,
+    /// A person let it go: nothing holds it again for the reasons that a person has overruled.
+    pub released: bool,
+    /// When it was first seen.
+    pub seen_at: Timestamp,
+    /// When it became ready.
+    pub queued_at: Option<Timestamp>,
+    /// When it was accepted.
+    pub uploaded_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// When it is due.
+    pub next_attempt_at: Option<Timestamp>,
+    /// The other of a pair.
+    pub pair: Option<JobId>,
+}
+
+/// The columns of [`Job::decode`], in its order.
+pub(super) const JOB_COLUMNS: &str = "id, account, file_name, disk_name, wire_name, kind, state, phase, reason, place, path, device, inode, \
+     modified_ns, size, sha256, rows_expected, rows_processed, target_id, remote_job_id, remote_status, remote_created, \
+     remote_started, remote_finished, attempts, unclear_ends, refusals, seen_at, queued_at, uploaded_at, finished_at, \
+     next_attempt_at, pair_id, released";
+
+impl Job {
+    pub(super) fn decode(row: &Row<'_>) -> Result<Self, JobLogError> {
+        let id: i64 = row.get(0)?;
+        let bad = |what: &str| JobLogError::Impossible(format!("job {id}: {what}"));
+        let phase = match row.get::<_, Option<String>>(7)?.as_deref() {
+            None => None,
+            Some("started") => Some(Phase::Started),
+            Some("committing") => Some(Phase::Committing),
+            Some(other) => return Err(bad(&format!("phase `{other}`"))),
+        };
+        let state: String = row.get(6)?;
+        let place: String = row.get(9)?;
+        let size = row.get::<_, Option<i64>>(14)?.map(|size| u64::try_from(size).unwrap_or(0));
+        let identity = match (row.get::<_, Option<i64>>(11)?, row.get::<_, Option<i64>>(12)?, row.get(13)?, size) {
+            (Some(device), Some(inode), Some(modified_ns), Some(size)) => {
+                Some(FileIdentity { device: device.cast_unsigned(), inode: inode.cast_unsigned(), size, modified_ns })
+            }
+            _ => None,
+        };
+        Ok(Self {
+            id: JobId(id),
+            account: row.get(1)?,
+            file_name: row.get(2)?,
+            disk_name: OsString::from_vec(row.get(3)?),
+            wire_name: row.get(4)?,
+            kind: match row.get::<_, String>(5)?.as_str() {
+                "data" => Kind::Data,
+                "fin" => Kind::Fin,
+                other => return Err(bad(&format!("kind `{other}`"))),
+            },
+            state: State::from_words(&state, phase).ok_or_else(|| bad(&format!("state `{state}`")))?,
+            reason: row.get(8)?,
+            place: Place::from_word(&place).ok_or_else(|| bad(&format!("place `{place}`")))?,
+            path: PathBuf::from(row.get::<_, String>(10)?),
+            identity,
+            size,
+            sha256: match row.get::<_, Option<String>>(15)? {
+                None => None,
+                Some(hex) => Some(Sha256::from_hex(&hex).ok_or_else(|| bad("a hash that is none"))?),
+            },
+            rows_expected: row.get(16)?,
+            rows_processed: row.get(17)?,
+            target_id: row.get(18)?,
+            remote_job_id: row.get::<_, Option<i64>>(19)?.map(RemoteJobId),
+            remote_status: row.get(20)?,
+            remote_created: row.get(21)?,
+            remote_started: row.get(22)?,
+            remote_finished: row.get(23)?,
+            attempts: row.get(24)?,
+            unclear_ends: row.get(25)?,
+            refusals: row.get(26)?,
+            seen_at: Timestamp(row.get(27)?),
+            queued_at: row.get::<_, Option<i64>>(28)?.map(Timestamp),
+            uploaded_at: row.get::<_, Option<i64>>(29)?.map(Timestamp),
+            finished_at: row.get::<_, Option<i64>>(30)?.map(Timestamp),
+            next_attempt_at: row.get::<_, Option<i64>>(31)?.map(Timestamp),
+            pair: row.get::<_, Option<i64>>(32)?.map(JobId),
+            released: row.get(33)?,
+        })
+    }
+
+    /// The path that a file of this name has in that place of its account's folder.
+    #[must_use]
+    pub fn path_in(folder: &Path, place: Place, disk_name: &OsStr) -> PathBuf {
+        match place {
+            Place::Inbox | Place::Gone => folder.join(disk_name),
+            Place::Sent | Place::Held | Place::Done | Place::Failed => folder.join(place.as_str()).join(disk_name),
+        }
+    }
+}
+
+/// What the job log believes to lie in an inbox: one entry a file.
+#[derive(Debug, Clone)]
+pub struct InboxEntry {
+    /// The job.
+    pub id: JobId,
+    /// The file's name on disk.
+    pub disk_name: OsString,
+    /// Where the job stands.
+    pub state: State,
+    /// The file as it was hashed.
+    pub identity: Option<FileIdentity>,
+    /// Its state wants the file elsewhere: a move is due.
+    pub to_be_moved: bool,
+}
+
+pub(super) fn name_bytes(name: &OsStr) -> &[u8] {
+    name.as_bytes()
+}

@@ -1,0 +1,375 @@
+//! Every statement that changes the job log or that a change depends on, one function each.
+
+use super::row::{JOB_COLUMNS, name_bytes};
+use super::{Job, JobLogError};
+use crate::job::{JobId, Kind, Phase, Sha256, State, Target, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Params, named_params, params};
+use std::ffi::OsStr;
+
+type Result<T> = std::result::Result<T, JobLogError>;
+
+/// All jobs that a condition names, decoded.
+pub(super) fn jobs_where(connection: &Connection, condition: &str, parameters: impl Params) -> Result<Vec<Job>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {JOB_COLUMNS} FROM job WHERE {condition}"))?;
+    let mut rows = statement.query(parameters)?;
+    let mut jobs = Vec::new();
+    while let Some(row) = rows.next()? {
+        jobs.push(Job::decode(row)?);
+    }
+    Ok(jobs)
+}
+
+fn job_where(connection: &Connection, condition: &str, parameters: impl Params) -> Result<Option<Job>> {
+    Ok(jobs_where(connection, condition, parameters)?.into_iter().next())
+}
+
+pub(super) fn job(connection: &Connection, id: JobId) -> Result<Job> {
+    job_where(connection, "id = ?1", [id.0])?.ok_or(JobLogError::NoSuchJob(id.0))
+}
+
+/// The job whose file lies in the inbox under this name: the newest, if an older one lost its file to it.
+pub(super) fn job_in_inbox(connection: &Connection, account: &str, disk_name: &OsStr) -> Result<Option<Job>> {
+    job_where(
+        connection,
+        "account = ?1 AND disk_name = ?2 AND place = 'inbox' ORDER BY id DESC LIMIT 1",
+        params![account, name_bytes(disk_name)],
+    )
+}
+
+/// Inserts a job as `waiting` and returns its number.
+pub(super) fn insert_job(connection: &Connection, job: &Job) -> Result<JobId> {
+    connection
+        .prepare_cached(
+            "INSERT INTO job (account, file_name, disk_name, stem, wire_name, kind, state, place, belongs, path, seen_at, reason)
+             VALUES (:account, :file_name, :disk_name, :stem, :wire_name, :kind, 'waiting', :place, 'inbox', :path, :seen_at, :reason)",
+        )?
+        .execute(named_params! {
+            ":account": job.account,
+            ":file_name": job.file_name,
+            ":disk_name": name_bytes(&job.disk_name),
+            ":stem": crate::job::stem(&job.file_name),
+            ":wire_name": job.wire_name,
+            ":kind": job.kind.as_str(),
+            ":place": job.place.as_str(),
+            ":path": job.path.to_string_lossy(),
+            ":seen_at": job.seen_at.0,
+            ":reason": job.reason,
+        })?;
+    Ok(JobId(connection.last_insert_rowid()))
+}
+
+/// Writes everything of a job that may change.
+pub(super) fn save_job(connection: &Connection, job: &Job) -> Result<()> {
+    let phase = match job.state {
+        State::Uploading(phase) => Some(phase.as_str()),
+        State::Waiting
+        | State::Queued
+        | State::Unconfirmed
+        | State::Held
+        | State::Uploaded
+        | State::Processing
+        | State::Success
+        | State::Partial
+        | State::Failure
+        | State::Rejected
+        | State::Cancelled => None,
+    };
+    let identity = job.identity;
+    connection
+        .prepare_cached(
+            "UPDATE job SET state = :state, phase = :phase, reason = :reason, place = :place, belongs = :belongs, path = :path,
+                    disk_name = :disk_name, device = :device, inode = :inode, modified_ns = :modified_ns, size = :size,
+                    sha256 = :sha256, rows_expected = :rows_expected, rows_processed = :rows_processed,
+                    target_id = :target_id, remote_job_id = :remote_job_id, remote_status = :remote_status,
+                    remote_created = :remote_created, remote_started = :remote_started, remote_finished = :remote_finished,
+                    attempts = :attempts, unclear_ends = :unclear_ends, refusals = :refusals, queued_at = :queued_at,
+                    uploaded_at = :uploaded_at, finished_at = :finished_at, next_attempt_at = :next_attempt_at,
+                    pair_id = :pair_id, released = :released
+             WHERE id = :id",
+        )?
+        .execute(named_params! {
+            ":id": job.id.0,
+            ":state": job.state.as_str(),
+            ":phase": phase,
+            ":reason": job.reason,
+            ":place": job.place.as_str(),
+            ":belongs": job.state.place().as_str(),
+            ":path": job.path.to_string_lossy(),
+            ":disk_name": name_bytes(&job.disk_name),
+            ":device": identity.map(|file| file.device.cast_signed()),
+            ":inode": identity.map(|file| file.inode.cast_signed()),
+            ":modified_ns": identity.map(|file| file.modified_ns),
+            ":size": job.size.map(u64::cast_signed),
+            ":sha256": job.sha256.map(|hash| hash.to_string()),
+            ":rows_expected": job.rows_expected,
+            ":rows_processed": job.rows_processed,
+            ":target_id": job.target_id,
+            ":remote_job_id": job.remote_job_id.map(|id| id.0),
+            ":remote_status": job.remote_status,
+            ":remote_created": job.remote_created,
+            ":remote_started": job.remote_started,
+            ":remote_finished": job.remote_finished,
+            ":attempts": job.attempts,
+            ":unclear_ends": job.unclear_ends,
+            ":refusals": job.refusals,
+            ":queued_at": job.queued_at.map(|at| at.0),
+            ":uploaded_at": job.uploaded_at.map(|at| at.0),
+            ":finished_at": job.finished_at.map(|at| at.0),
+            ":next_attempt_at": job.next_attempt_at.map(|at| at.0),
+            ":pair_id": job.pair.map(|id| id.0),
+            ":released": job.released,
+        })?;
+    Ok(())
+}
+
+/// The phase alone: the one write between the first and the last byte of every upload.
+pub(super) fn save_committing(connection: &Connection, id: JobId, attempt: u32, now: Timestamp) -> Result<()> {
+    connection.prepare_cached("UPDATE job SET phase = 'committing' WHERE id = ?1")?.execute(params![id.0])?;
+    connection
+        .prepare_cached(
+            "UPDATE attempt SET phase = 'committing', committing_at = ?3 WHERE job_id = ?1 AND number = ?2",
+        )?
+        .execute(params![id.0, attempt, now.0])?;
+    Ok(())
+}
+
+pub(super) fn set_pair(connection: &Connection, id: JobId, pair: Option<JobId>) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE job SET pair_id = ?2 WHERE id = ?1")?
+        .execute(params![id.0, pair.map(|pair| pair.0)])?;
+    Ok(())
+}
+
+pub(super) fn insert_event(
+    connection: &Connection,
+    id: JobId,
+    at: Timestamp,
+    event: &str,
+    from: Option<State>,
+    to: State,
+    detail: Option<&str>,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO job_event (job_id, at, event, from_state, to_state, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![id.0, at.to_string(), event, from.map(State::as_str), to.as_str(), detail])?;
+    Ok(())
+}
+
+/// A job that already brought, or is bringing, this content (DESIGN §6, `duplicates`).
+///
+/// Accepted ones and those on their way count; a held one counts while it is unsettled. `same_name` narrows it.
+pub(super) fn earlier_delivery(
+    connection: &Connection,
+    account: &str,
+    sha256: Sha256,
+    same_name: Option<&str>,
+    except: JobId,
+) -> Result<Option<Job>> {
+    job_where(
+        connection,
+        "account = ?1 AND sha256 = ?2 AND kind = 'data' AND id <> ?4 AND (?3 IS NULL OR file_name = ?3)
+           AND (state IN ('uploading', 'unconfirmed', 'uploaded', 'processing', 'success', 'partial')
+                OR (state = 'queued' AND id < ?4)
+                OR (state = 'held' AND attempts > 0))
+         ORDER BY id DESC LIMIT 1",
+        params![account, sha256.to_string(), same_name, except.0],
+    )
+}
+
+/// The newest data job of this stem that has no marker yet.
+pub(super) fn newest_unpaired_data(connection: &Connection, account: &str, stem: &str) -> Result<Option<Job>> {
+    job_where(
+        connection,
+        "account = ?1 AND stem = ?2 AND kind = 'data' AND pair_id IS NULL AND place <> 'gone' ORDER BY id DESC LIMIT 1",
+        params![account, stem],
+    )
+}
+
+/// The marker of this stem that lies in the inbox and is not on its way.
+pub(super) fn resting_marker(connection: &Connection, account: &str, stem: &str) -> Result<Option<Job>> {
+    job_where(
+        connection,
+        "account = ?1 AND stem = ?2 AND kind = 'fin' AND place = 'inbox' AND state IN ('waiting', 'queued')
+         ORDER BY id DESC LIMIT 1",
+        params![account, stem],
+    )
+}
+
+/// Due jobs of an account in the order in which they may start.
+///
+/// Left out: a job whose wire name is still on the wire (DESIGN A4); a marker while a data file of its stem is not
+/// accepted (promise 4).
+pub(super) fn due_jobs(
+    connection: &Connection,
+    account: &str,
+    by_name: bool,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Job>> {
+    let order = if by_name { "stem, kind, file_name, id" } else { "queued_at, id" };
+    jobs_where(
+        connection,
+        &format!(
+            "account = ?1 AND state = 'queued' AND next_attempt_at <= ?2
+               AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.account = job.account
+                               AND other.wire_name = job.wire_name AND other.state IN ('uploading', 'unconfirmed'))
+               AND (kind = 'data' OR (
+                    EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id
+                            AND data.state IN ('uploaded', 'processing', 'success', 'partial'))
+                    AND NOT EXISTS (SELECT 1 FROM job AS data WHERE data.account = job.account AND data.stem = job.stem
+                            AND data.kind = 'data' AND data.state IN ('waiting', 'queued', 'uploading', 'unconfirmed'))))
+             ORDER BY {order} LIMIT ?3"
+        ),
+        params![account, now.0, i64::try_from(limit).unwrap_or(i64::MAX)],
+    )
+}
+
+/// When the next queued job of these accounts becomes due, if later than now.
+pub(super) fn next_due(connection: &Connection, account: &str, now: Timestamp) -> Result<Option<Timestamp>> {
+    let at: Option<i64> = connection
+        .prepare_cached(
+            "SELECT min(next_attempt_at) FROM job WHERE account = ?1 AND state = 'queued' AND next_attempt_at > ?2",
+        )?
+        .query_row(params![account, now.0], |row| row.get(0))?;
+    Ok(at.map(Timestamp))
+}
+
+/// The first job of a sequential account that is neither accepted nor ended.
+pub(super) fn head_of_line(connection: &Connection, account: &str, by_name: bool) -> Result<Option<Job>> {
+    let order = if by_name { "stem, kind, file_name, id" } else { "queued_at, id" };
+    job_where(
+        connection,
+        &format!(
+            "account = ?1 AND state IN ('queued', 'uploading', 'unconfirmed') ORDER BY state = 'queued', {order} LIMIT 1"
+        ),
+        params![account],
+    )
+}
+
+pub(super) fn count_in_state(connection: &Connection, account: &str, state: &str) -> Result<usize> {
+    let count: i64 = connection
+        .prepare_cached("SELECT count(*) FROM job WHERE account = ?1 AND state = ?2")?
+        .query_row(params![account, state], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+pub(super) fn insert_attempt(connection: &Connection, job: &Job, style: &str, now: Timestamp) -> Result<()> {
+    connection
+        .prepare_cached("INSERT INTO attempt (job_id, number, phase, style, started_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![job.id.0, job.attempts, Phase::Started.as_str(), style, now.0])?;
+    Ok(())
+}
+
+/// The HTTP status that ended the attempt before this one.
+pub(super) fn status_of_attempt(connection: &Connection, id: JobId, number: u32) -> Result<Option<u16>> {
+    Ok(connection
+        .prepare_cached("SELECT http_status FROM attempt WHERE job_id = ?1 AND number = ?2")?
+        .query_row(params![id.0, number], |row| row.get::<_, Option<u16>>(0))
+        .optional()?
+        .flatten())
+}
+
+/// The row of `target` for these values, made when there is none.
+pub(super) fn target_id(connection: &Connection, target: &Target) -> Result<i64> {
+    let values =
+        params![target.base_url, target.path_segment, target.company, target.report_suite_id, target.data_source_id];
+    let known = connection
+        .prepare_cached(
+            "SELECT id FROM target WHERE base_url = ?1 AND path_segment = ?2 AND company = ?3 AND report_suite_id = ?4
+             AND data_source_id = ?5",
+        )?
+        .query_row(values, |row| row.get(0))
+        .optional()?;
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO target (base_url, path_segment, company, report_suite_id, data_source_id)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(values)?;
+    Ok(connection.last_insert_rowid())
+}
+
+pub(super) fn target(connection: &Connection, id: i64) -> Result<Target> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT base_url, path_segment, company, report_suite_id, data_source_id FROM target WHERE id = ?1",
+        )?
+        .query_row([id], |row| {
+            Ok(Target {
+                base_url: row.get(0)?,
+                path_segment: row.get(1)?,
+                company: row.get(2)?,
+                report_suite_id: row.get(3)?,
+                data_source_id: row.get(4)?,
+            })
+        })?)
+}
+
+/// Remembers remote jobs seen in a list; those known already stay as they are.
+pub(super) fn remember_remote(
+    connection: &Connection,
+    account: &str,
+    id: i64,
+    file_name: Option<&str>,
+    now: Timestamp,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO remote_job (account, remote_job_id, file_name, first_seen_at) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![account, id, file_name, now.0])?;
+    Ok(())
+}
+
+/// When a remote job was first seen in a list.
+pub(super) fn remote_first_seen(connection: &Connection, account: &str, id: i64) -> Result<Option<Timestamp>> {
+    Ok(connection
+        .prepare_cached("SELECT first_seen_at FROM remote_job WHERE account = ?1 AND remote_job_id = ?2")?
+        .query_row(params![account, id], |row| row.get(0))
+        .optional()?
+        .map(Timestamp))
+}
+
+/// The job that owns a remote job.
+pub(super) fn owner_of_remote(connection: &Connection, account: &str, id: i64) -> Result<Option<JobId>> {
+    Ok(connection
+        .prepare_cached("SELECT id FROM job WHERE account = ?1 AND remote_job_id = ?2")?
+        .query_row(params![account, id], |row| row.get(0))
+        .optional()?
+        .map(JobId))
+}
+
+/// Whether a file lay in the folder at the account's first start under a name that the first remote list had (F8).
+pub(super) fn was_there_first(connection: &Connection, job: &Job) -> Result<bool> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT count(*) FROM account JOIN remote_job ON remote_job.account = account.name
+             WHERE account.name = ?1 AND ?2 <= account.first_scan_at AND remote_job.file_name = ?3
+               AND remote_job.first_seen_at <= account.baseline_at",
+        )?
+        .query_row(params![job.account, job.seen_at.0, job.wire_name], |row| row.get::<_, i64>(0))?
+        > 0)
+}
+
+/// Makes sure that the account has a row.
+pub(super) fn ensure_account(connection: &Connection, account: &str) -> Result<()> {
+    connection.prepare_cached("INSERT INTO account (name) VALUES (?1) ON CONFLICT DO NOTHING")?.execute([account])?;
+    Ok(())
+}
+
+/// A reason where nothing else changes.
+pub(super) fn set_reason(connection: &Connection, id: JobId, reason: Option<&str>) -> Result<()> {
+    connection.prepare_cached("UPDATE job SET reason = ?2 WHERE id = ?1")?.execute(params![id.0, reason])?;
+    Ok(())
+}
+
+/// Whether the kind is one that `duplicates` looks at.
+pub(super) fn is_data(job: &Job) -> bool {
+    job.kind == Kind::Data
+}

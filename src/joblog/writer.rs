@@ -1,0 +1,404 @@
+//! The one writer: a thread that drains what has arrived into one transaction and one fsync.
+
+use super::{JobLogError, OpenError, Reader, StateLock, open};
+use rusqlite::Connection;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+
+/// So many operations share one transaction at most: bounds the latency of the first.
+const GROUP: usize = 512;
+/// How often a disk that refused a commit is tried again.
+const PROBE: Duration = Duration::from_secs(1);
+
+/// A handle on the job log; clones share it.
+#[derive(Clone)]
+pub struct JobLog {
+    commands: mpsc::Sender<Command>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    dir: PathBuf,
+    changes: watch::Sender<u64>,
+    storage: watch::Sender<Option<String>>,
+    /// Wakes an account's folder when it has files to move.
+    unfiled: Mutex<HashMap<String, Box<dyn Fn() + Send>>>,
+    commits: AtomicU64,
+    pulse: AtomicU64,
+}
+
+/// What an operation did that others must hear of once it is durable.
+#[derive(Default)]
+pub(super) struct Effects {
+    /// Accounts with files to move.
+    pub(super) unfiled: BTreeSet<String>,
+    /// Something may now be due, or a job changed.
+    pub(super) changed: bool,
+}
+
+type Reply = Box<dyn FnOnce(Result<(), JobLogError>) + Send>;
+/// Runs in the transaction, or hears that none could be begun.
+type Operation = Box<dyn FnOnce(Result<&Connection, JobLogError>, &mut Effects) -> Reply + Send>;
+
+enum Command {
+    Run(Operation),
+    Beat,
+    Stop,
+}
+
+/// The answer to an operation: comes only after it is durable.
+pub struct Pending<R>(oneshot::Receiver<Result<R, JobLogError>>);
+
+impl<R> Pending<R> {
+    /// Waits on a thread of one's own; never inside the async runtime.
+    ///
+    /// # Errors
+    /// What the operation or the commit said.
+    pub fn wait(self) -> Result<R, JobLogError> {
+        self.0.blocking_recv().unwrap_or(Err(JobLogError::Closed))
+    }
+}
+
+impl<R> Future for Pending<R> {
+    type Output = Result<R, JobLogError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(|answer| answer.unwrap_or(Err(JobLogError::Closed)))
+    }
+}
+
+impl JobLog {
+    /// Opens the job log and starts its writer. The lock lives as long as the writer.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the database cannot be used as it is.
+    pub fn open(lock: StateLock) -> Result<Self, OpenError> {
+        let connection = open::open_writer(&lock)?;
+        let dir = lock.dir().to_owned();
+        let (commands, inbox) = mpsc::channel();
+        let shared = Arc::new(Shared {
+            dir: dir.clone(),
+            changes: watch::Sender::new(0),
+            storage: watch::Sender::new(None),
+            unfiled: Mutex::new(HashMap::new()),
+            commits: AtomicU64::new(0),
+            pulse: AtomicU64::new(0),
+        });
+        let writer = Writer { connection, inbox, shared: Arc::clone(&shared), _lock: lock };
+        std::thread::Builder::new()
+            .name("job-log".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| OpenError::StateDir { dir, why: error.to_string() })?;
+        Ok(Self { commands, shared })
+    }
+
+    /// A reading connection of its own.
+    ///
+    /// # Errors
+    /// [`OpenError`] if it cannot be opened.
+    pub fn reader(&self) -> Result<Reader, OpenError> {
+        Reader::open(&self.shared.dir)
+    }
+
+    /// The state directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.shared.dir
+    }
+
+    /// Changes with every commit that may make something due.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changes.subscribe()
+    }
+
+    /// Why nothing can be written at the moment; `None` while all is well.
+    #[must_use]
+    pub fn storage(&self) -> watch::Receiver<Option<String>> {
+        self.shared.storage.subscribe()
+    }
+
+    /// Calls `wake` whenever files of this account are to be moved.
+    pub fn on_unfiled(&self, account: &str, wake: impl Fn() + Send + 'static) {
+        lock(&self.shared.unfiled).insert(account.to_owned(), Box::new(wake));
+    }
+
+    /// Transactions made durable since the start.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.shared.commits.load(Ordering::Relaxed)
+    }
+
+    /// Counts the writer's turns: a proof of life. Asks for one more.
+    #[must_use]
+    pub fn pulse(&self) -> u64 {
+        let _ = self.commands.send(Command::Beat);
+        self.shared.pulse.load(Ordering::Relaxed)
+    }
+
+    /// Ends the writer once everything before this call is durable.
+    pub fn close(&self) {
+        let _ = self.commands.send(Command::Stop);
+    }
+
+    /// Runs one operation; the answer comes when it is durable.
+    pub(super) fn call<R: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&Connection, &mut Effects) -> Result<R, JobLogError> + Send + 'static,
+    ) -> Pending<R> {
+        let (reply, pending) = oneshot::channel();
+        let run: Operation = Box::new(move |connection, effects| {
+            let mut own = Effects::default();
+            let result = connection.and_then(|connection| in_savepoint(connection, || operation(connection, &mut own)));
+            if result.is_ok() {
+                effects.unfiled.append(&mut own.unfiled);
+                effects.changed |= own.changed;
+            }
+            Box::new(move |commit| {
+                // A dropped receiver means that nobody waits for the answer; the operation stands.
+                let _ = reply.send(commit.and(result));
+            })
+        });
+        // A closed channel drops `reply`, which the caller sees as `Closed`.
+        let _ = self.commands.send(Command::Run(run));
+        Pending(pending)
+    }
+}
+
+impl fmt::Debug for JobLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobLog").field("dir", &self.shared.dir).finish_non_exhaustive()
+    }
+}
+
+/// One failing operation must not take its neighbours in the group with it.
+fn in_savepoint<R>(
+    connection: &Connection,
+    operation: impl FnOnce() -> Result<R, JobLogError>,
+) -> Result<R, JobLogError> {
+    connection.prepare_cached("SAVEPOINT operation")?.execute([])?;
+    let result = operation();
+    if result.is_err() && !connection.is_autocommit() {
+        connection.prepare_cached("ROLLBACK TO operation")?.execute([])?;
+    }
+    if !connection.is_autocommit() {
+        connection.prepare_cached("RELEASE operation")?.execute([])?;
+    }
+    result
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Writer {
+    connection: Connection,
+    inbox: mpsc::Receiver<Command>,
+    shared: Arc<Shared>,
+    _lock: StateLock,
+}
+
+impl Writer {
+    fn run(self) {
+        loop {
+            let first = if self.shared.storage.borrow().is_some() {
+                match self.inbox.recv_timeout(PROBE) {
+                    Ok(command) => command,
+                    Err(mpsc::RecvTimeoutError::Timeout) => {
+                        self.probe();
+                        continue;
+                    }
+                    Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                }
+            } else {
+                match self.inbox.recv() {
+                    Ok(command) => command,
+                    Err(mpsc::RecvError) => return,
+                }
+            };
+            self.shared.pulse.fetch_add(1, Ordering::Relaxed);
+            let mut group = Vec::new();
+            let mut stop = false;
+            let mut next = Some(first);
+            while let Some(command) = next {
+                match command {
+                    Command::Run(operation) => group.push(operation),
+                    Command::Beat => {}
+                    Command::Stop => stop = true,
+                }
+                next = if stop || group.len() >= GROUP { None } else { self.inbox.try_recv().ok() };
+            }
+            if !group.is_empty() {
+                self.commit(group);
+            }
+            if stop {
+                let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+                return;
+            }
+        }
+    }
+
+    fn commit(&self, group: Vec<Operation>) {
+        let mut effects = Effects::default();
+        let mut replies = Vec::with_capacity(group.len());
+        let begun = self.connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([]));
+        let outcome = match begun {
+            Ok(_) => {
+                for operation in group {
+                    replies.push(operation(Ok(&self.connection), &mut effects));
+                }
+                if self.connection.is_autocommit() {
+                    // SQLite gave the whole transaction up (a full disk does that).
+                    Err(JobLogError::Storage("the transaction was rolled back".to_owned()))
+                } else {
+                    self.connection
+                        .prepare_cached("COMMIT")
+                        .and_then(|mut commit| commit.execute([]))
+                        .map(|_| ())
+                        .map_err(JobLogError::from)
+                }
+            }
+            Err(error) => {
+                let error = JobLogError::from(error);
+                for operation in group {
+                    replies.push(operation(Err(error.clone()), &mut effects));
+                }
+                Err(error)
+            }
+        };
+        if outcome.is_err() && !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+        self.note_storage(outcome.as_ref().err());
+        for reply in replies {
+            reply(outcome.clone());
+        }
+        if outcome.is_ok() {
+            self.shared.commits.fetch_add(1, Ordering::Relaxed);
+            self.announce(&effects);
+        }
+    }
+
+    fn announce(&self, effects: &Effects) {
+        if !effects.unfiled.is_empty() {
+            let wakers = lock(&self.shared.unfiled);
+            for account in &effects.unfiled {
+                if let Some(wake) = wakers.get(account) {
+                    wake();
+                }
+            }
+        }
+        if effects.changed {
+            self.shared.changes.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// A small write that tells whether the disk takes commits again.
+    fn probe(&self) {
+        let result = self
+            .connection
+            .execute_batch("BEGIN IMMEDIATE; PRAGMA application_id = 1684107876; PRAGMA application_id = 0; COMMIT")
+            .map_err(JobLogError::from);
+        if result.is_err() && !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+        self.note_storage(result.as_ref().err());
+    }
+
+    fn note_storage(&self, error: Option<&JobLogError>) {
+        let problem = match error {
+            Some(JobLogError::Storage(why)) => Some(why.clone()),
+            Some(JobLogError::Impossible(_) | JobLogError::NoSuchJob(_) | JobLogError::Closed) | None => None,
+        };
+        let changed = self.shared.storage.send_if_modified(|current| {
+            let changed = current.is_some() != problem.is_some();
+            current.clone_from(&problem);
+            changed
+        });
+        match (changed, problem) {
+            (true, Some(why)) => tracing::error!(
+                error = %why,
+                "the job log cannot be written: {why}; nothing is sent until it can, free space under {}",
+                self.shared.dir.display()
+            ),
+            (true, None) => {
+                tracing::info!("the job log can be written again; going on");
+                self.shared.changes.send_modify(|count| *count += 1);
+            }
+            (false, _) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open() -> (tempfile::TempDir, JobLog) {
+        let dir = tempfile::tempdir().unwrap();
+        let log = JobLog::open(StateLock::take(dir.path()).unwrap()).unwrap();
+        (dir, log)
+    }
+
+    #[test]
+    fn an_operation_that_fails_leaves_nothing_behind_and_its_neighbours_stand() {
+        let (_dir, log) = open();
+        let insert = |name: &'static str, fail: bool| {
+            log.call(move |connection, _| {
+                connection.execute("INSERT INTO account (name) VALUES (?1)", [name])?;
+                if fail { Err(JobLogError::NoSuchJob(7)) } else { Ok(()) }
+            })
+        };
+        let answers = [insert("a", false), insert("b", true), insert("c", false)];
+        let answers: Vec<bool> = answers.into_iter().map(|pending| pending.wait().is_ok()).collect();
+        assert_eq!(answers, [true, false, true]);
+        let names: String = log
+            .call(|connection, _| {
+                Ok(connection.query_row("SELECT group_concat(name) FROM account", [], |row| row.get(0))?)
+            })
+            .wait()
+            .unwrap();
+        assert_eq!(names, "a,c");
+    }
+
+    #[test]
+    fn what_arrives_together_shares_a_commit() {
+        let (_dir, log) = open();
+        let before = log.commits();
+        let (open_gate, gate) = mpsc::channel::<()>();
+        let first = log.call(move |_, _| {
+            let _ = gate.recv();
+            Ok(())
+        });
+        let rest: Vec<_> = (0..100)
+            .map(|i| {
+                log.call(move |connection, _| {
+                    connection.execute("INSERT INTO account (name) VALUES (?1)", [i.to_string()])?;
+                    Ok(())
+                })
+            })
+            .collect();
+        open_gate.send(()).unwrap();
+        first.wait().unwrap();
+        for pending in rest {
+            pending.wait().unwrap();
+        }
+        assert!(log.commits() - before <= 2, "{} commits for 101 operations", log.commits() - before);
+    }
+
+    #[test]
+    fn a_closed_job_log_says_so() {
+        let (_dir, log) = open();
+        log.close();
+        while log.call(|_, _| Ok(())).wait().is_ok() {}
+        assert!(matches!(log.call(|_, _| Ok(())).wait(), Err(JobLogError::Closed)));
+    }
+}

@@ -1,0 +1,4 @@
+//! datadrop
+pub mod config;
+pub mod job;
+pub mod joblog;

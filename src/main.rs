@@ -1,0 +1,2 @@
+//! datadrop
+fn main() {}
