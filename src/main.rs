@@ -1,2 +1,7 @@
-//! datadrop
-fn main() {}
+//! The program: everything lies in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    datadrop::cli::run(std::env::args_os())
+}

@@ -1,3 +1,25 @@
-//! Configuration.
+//! Configuration: layers, validation, and the sections that the stages receive.
+//!
+//! Compiled-in `config/default.toml` ← the file ← `DATADROP__SECTION__KEY` variables, read once, validated whole:
+//! every problem is reported at once, each with file, key, value and remedy.
+
+mod accounts;
+mod api;
+mod folders;
+mod given;
+mod load;
+mod outline;
+mod problem;
+mod reader;
+mod report;
 mod sections;
+mod stages;
+#[cfg(test)]
+mod tests;
+mod units;
+mod urls;
+
+pub use load::{load, load_text, load_without_secrets};
+pub use problem::{ConfigError, Problem};
 pub use sections::*;
+pub use units::{parse_duration, parse_rate, parse_size};

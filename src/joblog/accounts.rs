@@ -20,6 +20,8 @@ pub struct AccountRow {
     pub api_problem: Option<String>,
     /// Since when.
     pub blocked_at: Option<Timestamp>,
+    /// When the folder was first scanned whole.
+    pub first_scan_at: Option<Timestamp>,
     /// When the remote list was first read whole.
     pub baseline_at: Option<Timestamp>,
     /// The last sweep.
@@ -30,8 +32,7 @@ pub struct AccountRow {
     pub ignored: i64,
 }
 
-pub(super) const ACCOUNT_COLUMNS: &str =
-    "name, folder_mark, style, folder_problem, api_problem, blocked_at, baseline_at, swept_at, next_sweep_at, ignored";
+pub(super) const ACCOUNT_COLUMNS: &str = "name, folder_mark, style, folder_problem, api_problem, blocked_at, baseline_at, swept_at, next_sweep_at, ignored, first_scan_at";
 
 impl AccountRow {
     pub(super) fn decode(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -47,6 +48,7 @@ impl AccountRow {
             swept_at: time(7)?,
             next_sweep_at: time(8)?,
             ignored: row.get(9)?,
+            first_scan_at: time(10)?,
         })
     }
 

@@ -118,35 +118,64 @@ impl JobLog {
         self.call(move |connection, effects| end_attempt(connection, effects, id, &end, now))
     }
 
-    /// At start: what was under way when the process ended (DESIGN A3). Returns how many of each kind.
+    /// At start: what was under way when the process ended (DESIGN A3). Returns where each stands now.
     #[must_use]
     pub fn recover(&self, now: Timestamp) -> Pending<Vec<(JobId, State)>> {
         self.call(move |connection, effects| {
             let interrupted = sql::jobs_where(connection, "state = 'uploading'", [])?;
-            let mut recovered = Vec::new();
-            for job in interrupted {
-                let committing = job.state == State::Uploading(Phase::Committing);
-                let (event, reason) = if committing {
-                    (Event::Unclear, "datadrop stopped while the upload was being confirmed; the remote jobs decide")
-                } else {
-                    (Event::NotIngested, "datadrop stopped before the upload was complete")
-                };
-                let end = AttemptEnd {
-                    event,
-                    reason: Some(reason.to_owned()),
-                    again_at: Some(now),
-                    remote: None,
-                    status: None,
-                    request_id: None,
-                    server_time: None,
-                    blames_account: false,
-                };
-                let ended = end_attempt(connection, effects, job.id, &end, now)?;
-                recovered.push((job.id, ended.state));
-            }
-            Ok(recovered)
+            interrupted.iter().map(|job| Ok((job.id, recover(connection, effects, job, now)?))).collect()
         })
     }
+
+    /// The same for one job, whose attempt ended by a defect of ours.
+    #[must_use]
+    pub fn recover_one(&self, id: JobId, now: Timestamp) -> Pending<State> {
+        self.call(move |connection, effects| {
+            let job = sql::job(connection, id)?;
+            if matches!(job.state, State::Uploading(_)) {
+                recover(connection, effects, &job, now)
+            } else {
+                Ok(job.state)
+            }
+        })
+    }
+
+    /// Whether any of the accounts has a job that could begin now, were it not for the rate limit.
+    #[must_use]
+    pub fn anything_due(&self, accounts: Vec<String>, now: Timestamp) -> Pending<bool> {
+        self.call(move |connection, _| {
+            for account in &accounts {
+                if may_send(connection, account)? && !sql::due_jobs(connection, account, false, now, 1)?.is_empty() {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+    }
+}
+
+/// The same table for a crash as for a live error: before `committing` nothing can have arrived.
+fn recover(connection: &Connection, effects: &mut Effects, job: &Job, now: Timestamp) -> Result<State, JobLogError> {
+    let committing = job.state == State::Uploading(Phase::Committing);
+    let (event, reason) = if committing {
+        (
+            Event::Unclear,
+            "datadrop ended while the upload was being confirmed; the remote jobs decide whether it arrived",
+        )
+    } else {
+        (Event::NotIngested, "datadrop ended before the upload was complete")
+    };
+    let end = AttemptEnd {
+        event,
+        reason: Some(reason.to_owned()),
+        again_at: Some(now),
+        remote: None,
+        status: None,
+        request_id: None,
+        server_time: None,
+        blames_account: false,
+    };
+    Ok(end_attempt(connection, effects, job.id, &end, now)?.state)
 }
 
 /// Nothing is sent for a blocked account, nor before its baseline is durable (DESIGN S1).

@@ -23,7 +23,7 @@ pub use admit::{Admission, AdmitPolicy, Arrival, Content, Verdict};
 pub use attempts::{AccountRules, AttemptEnd, Claim, Claimed, Ended};
 pub use filing::{Filed, Unfiled};
 pub use open::{OpenError, StateLock, is_running};
-pub use read::{AttemptRow, Counts, EventRow, JobFilter, JobRow, Reader};
+pub use read::{AttemptRow, Backlog, Counts, EventRow, JobFilter, JobRow, LatestAccepted, Reader};
 pub use remote::{Baseline, OpenRemote, Swept, Unsettled};
 pub use row::{InboxEntry, Job};
 pub use writer::{JobLog, Pending};

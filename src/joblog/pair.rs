@@ -14,16 +14,19 @@ pub(super) fn match_up(
     now: Timestamp,
 ) -> Result<(), JobLogError> {
     match job.kind {
-        Kind::Fin => match sql::newest_unpaired_data(connection, &job.account, stem(&job.file_name))? {
-            Some(mut data) => {
+        Kind::Fin => {
+            let data = match job.pair {
+                Some(pair) => Some(sql::job(connection, pair)?),
+                None => sql::newest_unpaired_data(connection, &job.account, stem(&job.file_name))?,
+            };
+            if let Some(mut data) = data {
                 tie(connection, job, &mut data)?;
                 share_fate(connection, effects, job, &data, now)
-            }
-            None => {
+            } else {
                 job.reason = Some("waits for its data file".to_owned());
                 sql::save_job(connection, job)
             }
-        },
+        }
         Kind::Data => {
             // A marker that has not been sent belongs to the newest content of its stem (promise 4).
             let Some(mut marker) = sql::resting_marker(connection, &job.account, stem(&job.file_name))? else {
@@ -63,7 +66,8 @@ fn share_fate(
         | State::Processing
         | State::Success
         | State::Partial => {
-            if marker.state == State::Waiting {
+            // A marker that is itself still being written has no hash yet: it is ready when it is taken in.
+            if marker.state == State::Waiting && marker.sha256.is_some() {
                 advance(connection, effects, marker, Event::Ready, None, now)?;
             }
             Ok(())

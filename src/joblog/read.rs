@@ -2,15 +2,17 @@
 
 use super::accounts::{ACCOUNT_COLUMNS, AccountRow, account_row};
 use super::{InboxEntry, JobLogError, OpenError, OpenRemote, Unfiled, Unsettled, open, sql};
-use crate::job::{JobId, Timestamp};
+use crate::job::{JobId, RemoteJobId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A reading connection. Its reads are short: a long one would keep the write-ahead log from being trimmed.
 #[derive(Debug)]
-pub struct Reader(Connection);
+pub struct Reader(Mutex<Connection>);
 
 /// One row of the view `job_log`; the names are the JSON keys (DESIGN §8).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -118,6 +120,31 @@ pub struct JobFilter {
     pub limit: Option<usize>,
 }
 
+impl JobFilter {
+    /// The condition on the table `job`, and its values in order.
+    fn condition(&self) -> (String, Vec<Box<dyn rusqlite::ToSql>>) {
+        let mut sql = "1".to_owned();
+        let mut values: Vec<Box<dyn rusqlite::ToSql>> = Vec::new();
+        if let Some(account) = &self.account {
+            sql.push_str(" AND account = ?");
+            values.push(Box::new(account.clone()));
+        }
+        if !self.states.is_empty() {
+            let _ = write!(sql, " AND state IN ({})", vec!["?"; self.states.len()].join(", "));
+            values.extend(self.states.iter().map(|state| Box::new(state.clone()) as Box<dyn rusqlite::ToSql>));
+        }
+        if let Some(since) = self.since {
+            sql.push_str(" AND seen_at >= ?");
+            values.push(Box::new(since.0));
+        }
+        if let Some(name) = &self.name {
+            sql.push_str(" AND file_name GLOB ?");
+            values.push(Box::new(name.clone()));
+        }
+        (sql, values)
+    }
+}
+
 /// How many jobs an account has in a state, and how many data rows they stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counts {
@@ -127,6 +154,30 @@ pub struct Counts {
     pub state: String,
     /// Jobs.
     pub jobs: i64,
+}
+
+/// The latest job of an account that the API accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LatestAccepted {
+    /// Adobe's number.
+    pub remote_job_id: RemoteJobId,
+    /// The name it was sent under.
+    pub wire_name: String,
+    /// When it was accepted.
+    pub uploaded_at: Timestamp,
+}
+
+/// How much of an account is under way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Jobs that the API has and that are not at their end.
+    pub open: u64,
+    /// Jobs that are queued or uploading.
+    pub to_send: u64,
+    /// When the oldest open job was accepted.
+    pub oldest_open: Option<Timestamp>,
+    /// When the newest open job was accepted.
+    pub newest_open: Option<Timestamp>,
 }
 
 const JOB_LOG_COLUMNS: &str = "id, account, file_name, kind, state, reason, path, size, sha256, rows_expected, \
@@ -169,7 +220,12 @@ impl Reader {
     /// # Errors
     /// [`OpenError`] if there is none or it cannot be read.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
-        Ok(Self(open::open_reader(dir)?))
+        Ok(Self(Mutex::new(open::open_reader(dir)?)))
+    }
+
+    /// A reader has one user; the lock only lets it travel between threads.
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes when another connection has committed.
@@ -177,7 +233,7 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn data_version(&self) -> Result<i64, JobLogError> {
-        Ok(self.0.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
+        Ok(self.connection().prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
     }
 
     /// The newest jobs that the filter lets through, newest last.
@@ -185,33 +241,30 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>, JobLogError> {
-        let mut sql = format!("SELECT {JOB_LOG_COLUMNS} FROM job_log WHERE 1");
-        let mut values: Vec<Box<dyn rusqlite::ToSql>> = Vec::new();
-        if let Some(account) = &filter.account {
-            sql.push_str(" AND account = ?");
-            values.push(Box::new(account.clone()));
-        }
-        if !filter.states.is_empty() {
-            let _ = write!(sql, " AND state IN ({})", vec!["?"; filter.states.len()].join(", "));
-            values.extend(filter.states.iter().map(|state| Box::new(state.clone()) as Box<dyn rusqlite::ToSql>));
-        }
-        if let Some(since) = filter.since {
-            sql.push_str(" AND seen_at >= ?");
-            values.push(Box::new(since.to_string()));
-        }
-        if let Some(name) = &filter.name {
-            sql.push_str(" AND file_name GLOB ?");
-            values.push(Box::new(name.clone()));
-        }
-        sql.push_str(" ORDER BY id DESC");
+        let (condition, values) = filter.condition();
+        let mut sql = format!(
+            "SELECT {JOB_LOG_COLUMNS} FROM job_log WHERE id IN (SELECT id FROM job WHERE {condition} ORDER BY id DESC"
+        );
         if let Some(limit) = filter.limit {
             let _ = write!(sql, " LIMIT {limit}");
         }
-        let mut statement = self.0.prepare_cached(&sql)?;
+        sql.push_str(") ORDER BY id");
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(&sql)?;
         let rows = statement.query_map(rusqlite::params_from_iter(values), JobRow::decode)?;
-        let mut jobs = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-        jobs.reverse();
-        Ok(jobs)
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// How many jobs the filter lets through; its limit does not count.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn count(&self, filter: &JobFilter) -> Result<i64, JobLogError> {
+        let (condition, values) = filter.condition();
+        Ok(self
+            .connection()
+            .prepare_cached(&format!("SELECT count(*) FROM job WHERE {condition}"))?
+            .query_row(rusqlite::params_from_iter(values), |row| row.get(0))?)
     }
 
     /// One job.
@@ -220,7 +273,7 @@ impl Reader {
     /// [`JobLogError`] if the database cannot be read.
     pub fn job(&self, id: JobId) -> Result<Option<JobRow>, JobLogError> {
         Ok(self
-            .0
+            .connection()
             .prepare_cached(&format!("SELECT {JOB_LOG_COLUMNS} FROM job_log WHERE id = ?1"))?
             .query_row([id.0], JobRow::decode)
             .optional()?)
@@ -232,7 +285,8 @@ impl Reader {
     /// [`JobLogError`] if the database cannot be read.
     pub fn attempts(&self, id: JobId) -> Result<Vec<AttemptRow>, JobLogError> {
         let time = |millis: Option<i64>| millis.map(|millis| Timestamp(millis).to_string());
-        let mut statement = self.0.prepare_cached(
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
             "SELECT number, phase, style, started_at, committing_at, ended_at, outcome, http_status, request_id, detail
              FROM attempt WHERE job_id = ?1 ORDER BY number",
         )?;
@@ -258,7 +312,8 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn events(&self, id: JobId) -> Result<Vec<EventRow>, JobLogError> {
-        let mut statement = self.0.prepare_cached(
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
             "SELECT at, event, from_state, to_state, detail FROM job_event WHERE job_id = ?1 ORDER BY id",
         )?;
         let rows = statement.query_map([id.0], |row| {
@@ -278,8 +333,9 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn counts(&self) -> Result<Vec<Counts>, JobLogError> {
-        let mut statement =
-            self.0.prepare_cached("SELECT account, state, count(*) FROM job GROUP BY account, state ORDER BY 1, 2")?;
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare_cached("SELECT account, state, count(*) FROM job GROUP BY account, state ORDER BY 1, 2")?;
         let rows = statement
             .query_map([], |row| Ok(Counts { account: row.get(0)?, state: row.get(1)?, jobs: row.get(2)? }))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -291,7 +347,7 @@ impl Reader {
     /// [`JobLogError`] if the database cannot be read.
     pub fn last_success(&self, account: &str) -> Result<Option<Timestamp>, JobLogError> {
         let at: Option<i64> = self
-            .0
+            .connection()
             .prepare_cached("SELECT max(finished_at) FROM job WHERE account = ?1 AND state = 'success'")?
             .query_row([account], |row| row.get(0))?;
         Ok(at.map(Timestamp))
@@ -302,7 +358,9 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn accounts(&self) -> Result<Vec<AccountRow>, JobLogError> {
-        let mut statement = self.0.prepare_cached(&format!("SELECT {ACCOUNT_COLUMNS} FROM account ORDER BY name"))?;
+        let connection = self.connection();
+        let mut statement =
+            connection.prepare_cached(&format!("SELECT {ACCOUNT_COLUMNS} FROM account ORDER BY name"))?;
         let rows = statement.query_map([], AccountRow::decode)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
@@ -312,7 +370,7 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn account(&self, name: &str) -> Result<AccountRow, JobLogError> {
-        account_row(&self.0, name)
+        account_row(&self.connection(), name)
     }
 
     /// What the job log believes to lie in an account's inbox, newest first where a name stands twice.
@@ -320,17 +378,16 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn inbox(&self, account: &str) -> Result<Vec<InboxEntry>, JobLogError> {
-        let jobs = sql::jobs_where(&self.0, "account = ?1 AND place = 'inbox' ORDER BY id DESC", [account])?;
-        Ok(jobs
-            .into_iter()
-            .map(|job| InboxEntry {
-                id: job.id,
-                to_be_moved: job.state.place() != job.place,
-                disk_name: job.disk_name,
-                state: job.state,
-                identity: job.identity,
-            })
-            .collect())
+        let jobs = sql::jobs_where(&self.connection(), "account = ?1 AND place = 'inbox' ORDER BY id DESC", [account])?;
+        Ok(jobs.into_iter().map(InboxEntry::from).collect())
+    }
+
+    /// What the job log believes to lie in an account's inbox under this name.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn inbox_entry(&self, account: &str, disk_name: &OsStr) -> Result<Option<InboxEntry>, JobLogError> {
+        Ok(sql::job_in_inbox(&self.connection(), account, disk_name)?.map(InboxEntry::from))
     }
 
     /// Files of an account that lie elsewhere than their state wants them, oldest first.
@@ -339,7 +396,7 @@ impl Reader {
     /// [`JobLogError`] if the database cannot be read.
     pub fn unfiled(&self, account: &str, limit: usize) -> Result<Vec<Unfiled>, JobLogError> {
         let jobs = sql::jobs_where(
-            &self.0,
+            &self.connection(),
             "account = ?1 AND place <> belongs AND place <> 'gone' ORDER BY id LIMIT ?2",
             params![account, i64::try_from(limit).unwrap_or(i64::MAX)],
         )?;
@@ -351,8 +408,11 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn open_remote(&self, account: &str) -> Result<Vec<OpenRemote>, JobLogError> {
-        let jobs =
-            sql::jobs_where(&self.0, "account = ?1 AND state IN ('uploaded', 'processing') ORDER BY id", [account])?;
+        let jobs = sql::jobs_where(
+            &self.connection(),
+            "account = ?1 AND state IN ('uploaded', 'processing') ORDER BY id",
+            [account],
+        )?;
         let mut open = Vec::with_capacity(jobs.len());
         for job in jobs {
             let (Some(remote_job_id), Some(target_id)) = (job.remote_job_id, job.target_id) else {
@@ -364,9 +424,10 @@ impl Reader {
                 kind: job.kind,
                 state: job.state,
                 reason: job.reason,
+                remote_status: job.remote_status,
                 rows_expected: job.rows_expected,
                 uploaded_at: job.uploaded_at.unwrap_or(job.seen_at),
-                target: sql::target(&self.0, target_id)?,
+                target: sql::target(&self.connection(), target_id)?,
             });
         }
         Ok(open)
@@ -377,12 +438,13 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn unsettled(&self, account: &str) -> Result<Vec<Unsettled>, JobLogError> {
-        let jobs = sql::jobs_where(&self.0, "account = ?1 AND state = 'unconfirmed' ORDER BY id", [account])?;
+        let jobs =
+            sql::jobs_where(&self.connection(), "account = ?1 AND state = 'unconfirmed' ORDER BY id", [account])?;
         let mut unsettled = Vec::with_capacity(jobs.len());
         for job in jobs {
-            let target = job.target_id.map(|id| sql::target(&self.0, id)).transpose()?;
+            let target = job.target_id.map(|id| sql::target(&self.connection(), id)).transpose()?;
             let (started_at, server_time) = self
-                .0
+                .connection()
                 .prepare_cached("SELECT started_at, server_time FROM attempt WHERE job_id = ?1 AND number = ?2")?
                 .query_row(params![job.id.0, job.attempts], |row| {
                     Ok((Timestamp(row.get(0)?), row.get::<_, Option<i64>>(1)?.map(Timestamp)))
@@ -406,7 +468,7 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn remote_first_seen(&self, account: &str, remote_job_id: i64) -> Result<Option<Timestamp>, JobLogError> {
-        sql::remote_first_seen(&self.0, account, remote_job_id)
+        sql::remote_first_seen(&self.connection(), account, remote_job_id)
     }
 
     /// The job that owns a remote job.
@@ -414,35 +476,90 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn owner_of_remote(&self, account: &str, remote_job_id: i64) -> Result<Option<JobId>, JobLogError> {
-        sql::owner_of_remote(&self.0, account, remote_job_id)
+        sql::owner_of_remote(&self.connection(), account, remote_job_id)
     }
 
-    /// The remote job and wire name of the account's latest accepted job: a complete list must have it (DESIGN S2).
+    /// The account's latest accepted job: a complete list must have it (DESIGN S2).
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn latest_accepted(&self, account: &str) -> Result<Option<(i64, String)>, JobLogError> {
+    pub fn latest_accepted(&self, account: &str) -> Result<Option<LatestAccepted>, JobLogError> {
         Ok(self
-            .0
+            .connection()
             .prepare_cached(
-                "SELECT remote_job_id, wire_name FROM job WHERE account = ?1 AND remote_job_id IS NOT NULL
+                "SELECT remote_job_id, wire_name, uploaded_at FROM job
+                 WHERE account = ?1 AND remote_job_id IS NOT NULL AND uploaded_at IS NOT NULL
                  ORDER BY uploaded_at DESC LIMIT 1",
             )?
-            .query_row([account], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row([account], |row| {
+                Ok(LatestAccepted {
+                    remote_job_id: RemoteJobId(row.get(0)?),
+                    wire_name: row.get(1)?,
+                    uploaded_at: Timestamp(row.get(2)?),
+                })
+            })
             .optional()?)
     }
 
-    /// Jobs that are neither at their end nor held, by account and state: what still goes on by itself.
+    /// How much of an account is under way.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn backlog(&self, account: &str) -> Result<Backlog, JobLogError> {
+        let time = |row: &Row<'_>, index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(Timestamp));
+        Ok(self
+            .connection()
+            .prepare_cached(
+                "SELECT count(*) FILTER (WHERE state IN ('uploaded', 'processing')),
+                        count(*) FILTER (WHERE state IN ('queued', 'uploading')),
+                        min(uploaded_at) FILTER (WHERE state IN ('uploaded', 'processing')),
+                        max(uploaded_at) FILTER (WHERE state IN ('uploaded', 'processing'))
+                 FROM job WHERE account = ?1 AND state IN ('queued', 'uploading', 'uploaded', 'processing')",
+            )?
+            .query_row([account], |row| {
+                Ok(Backlog {
+                    open: row.get::<_, i64>(0)?.cast_unsigned(),
+                    to_send: row.get::<_, i64>(1)?.cast_unsigned(),
+                    oldest_open: time(row, 2)?,
+                    newest_open: time(row, 3)?,
+                })
+            })?)
+    }
+
+    /// Jobs of an account that still go on by themselves, and files that are still to be moved.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn count_open(&self, account: &str) -> Result<i64, JobLogError> {
         Ok(self
-            .0
+            .connection()
             .prepare_cached(
-                "SELECT count(*) FROM job WHERE account = ?1
-                 AND state IN ('queued', 'uploading', 'unconfirmed', 'uploaded', 'processing')",
+                "SELECT (SELECT count(*) FROM job WHERE account = ?1
+                           AND state IN ('queued', 'uploading', 'unconfirmed', 'uploaded', 'processing'))
+                      + (SELECT count(*) FROM job WHERE account = ?1 AND place <> belongs AND place <> 'gone')",
             )?
             .query_row([account], |row| row.get(0))?)
+    }
+
+    /// The newest job; 0 if there is none.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn newest_id(&self) -> Result<i64, JobLogError> {
+        Ok(self.connection().prepare_cached("SELECT coalesce(max(id), 0) FROM job")?.query_row([], |row| row.get(0))?)
+    }
+
+    /// Jobs that are not at their end, of all accounts.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn unfinished(&self) -> Result<Vec<(JobId, String)>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT id, account FROM job
+             WHERE state IN ('waiting', 'queued', 'uploading', 'unconfirmed', 'held', 'uploaded', 'processing') ORDER BY id",
+        )?;
+        let rows = statement.query_map([], |row| Ok((JobId(row.get(0)?), row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 }

@@ -29,6 +29,8 @@ pub struct OpenRemote {
     pub state: State,
     /// Why, as it stands in the job log.
     pub reason: Option<String>,
+    /// Adobe's word, last seen.
+    pub remote_status: Option<String>,
     /// Rows by Adobe's way of counting.
     pub rows_expected: Option<i64>,
     /// When it was accepted.

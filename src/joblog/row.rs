@@ -166,6 +166,18 @@ pub struct InboxEntry {
     pub to_be_moved: bool,
 }
 
+impl From<Job> for InboxEntry {
+    fn from(job: Job) -> Self {
+        Self {
+            id: job.id,
+            to_be_moved: job.state.place() != job.place,
+            disk_name: job.disk_name,
+            state: job.state,
+            identity: job.identity,
+        }
+    }
+}
+
 pub(super) fn name_bytes(name: &OsStr) -> &[u8] {
     name.as_bytes()
 }

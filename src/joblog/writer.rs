@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::task::{Context, Poll};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
@@ -33,6 +34,7 @@ struct Shared {
     unfiled: Mutex<HashMap<String, Box<dyn Fn() + Send>>>,
     commits: AtomicU64,
     pulse: AtomicU64,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What an operation did that others must hear of once it is durable.
@@ -80,9 +82,9 @@ impl JobLog {
     ///
     /// # Errors
     /// [`OpenError`] if the database cannot be used as it is.
-    pub fn open(lock: StateLock) -> Result<Self, OpenError> {
-        let connection = open::open_writer(&lock)?;
-        let dir = lock.dir().to_owned();
+    pub fn open(state: StateLock) -> Result<Self, OpenError> {
+        let connection = open::open_writer(&state)?;
+        let dir = state.dir().to_owned();
         let (commands, inbox) = mpsc::channel();
         let shared = Arc::new(Shared {
             dir: dir.clone(),
@@ -91,12 +93,14 @@ impl JobLog {
             unfiled: Mutex::new(HashMap::new()),
             commits: AtomicU64::new(0),
             pulse: AtomicU64::new(0),
+            thread: Mutex::new(None),
         });
-        let writer = Writer { connection, inbox, shared: Arc::clone(&shared), _lock: lock };
-        std::thread::Builder::new()
+        let writer = Writer { connection, inbox, shared: Arc::clone(&shared), _lock: state };
+        let thread = std::thread::Builder::new()
             .name("job-log".to_owned())
             .spawn(move || writer.run())
             .map_err(|error| OpenError::StateDir { dir, why: error.to_string() })?;
+        *lock(&shared.thread) = Some(thread);
         Ok(Self { commands, shared })
     }
 
@@ -144,9 +148,19 @@ impl JobLog {
         self.shared.pulse.load(Ordering::Relaxed)
     }
 
-    /// Ends the writer once everything before this call is durable.
+    /// Ends the writer once everything before this call is durable, and waits for it: then the lock is free.
     pub fn close(&self) {
         let _ = self.commands.send(Command::Stop);
+        if let Some(thread) = lock(&self.shared.thread).take() {
+            // A writer that panicked has answered nobody, which its callers have seen.
+            let _ = thread.join();
+        }
+    }
+
+    /// Whether the writer has ended before it was told to.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        lock(&self.shared.thread).as_ref().is_some_and(JoinHandle::is_finished)
     }
 
     /// Runs one operation; the answer comes when it is durable.
@@ -398,7 +412,6 @@ mod tests {
     fn a_closed_job_log_says_so() {
         let (_dir, log) = open();
         log.close();
-        while log.call(|_, _| Ok(())).wait().is_ok() {}
         assert!(matches!(log.call(|_, _| Ok(())).wait(), Err(JobLogError::Closed)));
     }
 }

@@ -84,8 +84,11 @@ CREATE TABLE job (
 CREATE INDEX job_by_name    ON job (account, file_name, id);
 CREATE INDEX job_by_content ON job (account, sha256);
 CREATE INDEX job_by_stem    ON job (account, stem, kind);
-CREATE INDEX job_open       ON job (account, state, stem, kind, file_name)
-    WHERE state IN ('waiting', 'queued', 'uploading', 'unconfirmed', 'uploaded', 'processing');
+CREATE INDEX job_by_state   ON job (account, state);
+-- A partial index serves only a query that repeats its condition word for word.
+CREATE INDEX job_due        ON job (account, next_attempt_at)        WHERE state = 'queued';
+CREATE INDEX job_by_order   ON job (account, stem, kind, file_name)  WHERE state = 'queued';
+CREATE INDEX job_by_arrival ON job (account, queued_at)              WHERE state = 'queued';
 CREATE INDEX job_on_the_wire ON job (account, wire_name) WHERE state IN ('uploading', 'unconfirmed');
 CREATE INDEX job_in_inbox   ON job (account, disk_name) WHERE place = 'inbox';
 CREATE INDEX job_unfiled    ON job (account) WHERE place <> belongs AND place <> 'gone';

@@ -1,0 +1,50 @@
+//! Time and chance: the two things that the pure parts take as arguments.
+
+use crate::job::Timestamp;
+use crate::ready::Moment;
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// The time by the system's clock.
+#[must_use]
+pub fn now() -> Timestamp {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A number that nobody can foresee.
+#[must_use]
+pub fn random() -> u64 {
+    RandomState::new().hash_one(0u8)
+}
+
+/// A fraction from 0 up to, not including, 1.
+#[must_use]
+pub fn random_fraction() -> f64 {
+    let bits = u32::try_from(random() >> 32).unwrap_or(0);
+    f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// The monotonic clock, counted from one point; copies agree with each other.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock(Instant);
+
+impl Clock {
+    /// Starts counting now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// How far it has come.
+    #[must_use]
+    pub fn moment(self) -> Moment {
+        Moment(self.0.elapsed())
+    }
+
+    /// A moment as an instant of the system.
+    #[must_use]
+    pub fn instant(self, moment: Moment) -> Instant {
+        self.0 + moment.0
+    }
+}

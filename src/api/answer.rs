@@ -1,0 +1,93 @@
+//! What was seen of an upload, before anybody decides what it means.
+
+use super::error::TokenError;
+use super::http::Reply;
+use super::refusal::{ErrorBody, excerpt};
+use super::wire;
+use crate::job::{RemoteJob, Timestamp};
+use std::time::Duration;
+
+/// The end of an upload request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadEnd {
+    /// The last bytes were handed to the transport. If not, they never will be: the server cannot hold the whole
+    /// message, and has not taken the file (DESIGN A3).
+    pub last_bytes_sent: bool,
+    /// What was seen.
+    pub seen: Seen,
+    /// The server's clock (`Date`), if it answered.
+    pub server_time: Option<Timestamp>,
+    /// `x-request-id` of the answer: by which Adobe's support finds the request.
+    pub request_id: Option<String>,
+}
+
+/// What was seen of an upload. Texts are one line, fit for a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// The server answered.
+    Answer {
+        /// The HTTP status.
+        status: u16,
+        /// The wait that it wants, at most 1 h. The budget pauses so long by itself after a 429 or 503.
+        retry_after: Option<Duration>,
+        /// What the answer says.
+        answer: Answer,
+    },
+    /// Nothing was sent: DNS, TCP, TLS, a proxy, or an address that is no URL.
+    NotConnected(String),
+    /// Reset, closed, or an answer that is garbage or not complete.
+    Broken(String),
+    /// For so long the transport took no chunk, or the server gave no byte.
+    Silence(Duration),
+    /// The file is not the promised one any more.
+    FileChanged(String),
+    /// There is no file at the path.
+    FileGone,
+    /// The file cannot be read.
+    FileUnreadable(String),
+    /// `commit` said no.
+    NotCommitted,
+    /// `stop` came first.
+    Stopped,
+    /// There is no token to send.
+    NotAuthorised(TokenError),
+}
+
+/// What an answer says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// 2xx with a job ID.
+    Job(RemoteJob),
+    /// 2xx without one: the beginning of its text.
+    NoJobId(String),
+    /// Any other status.
+    Refusal(ErrorBody),
+}
+
+impl UploadEnd {
+    /// An end without an answer.
+    pub(super) fn unanswered(last_bytes_sent: bool, seen: Seen) -> Self {
+        Self { last_bytes_sent, seen, server_time: None, request_id: None }
+    }
+
+    /// An end with one.
+    pub(super) fn answered(last_bytes_sent: bool, reply: Reply) -> Self {
+        let seen = if reply.is_success() { success(last_bytes_sent, &reply) } else { refusal(&reply) };
+        Self { last_bytes_sent, seen, server_time: reply.server_time, request_id: reply.request_id }
+    }
+}
+
+/// A 2xx. One that cannot be read is no success; before the last bytes it keeps its status all the same, because it
+/// contradicts what was sent, and that is for a person to see (DESIGN §5).
+fn success(last_bytes_sent: bool, reply: &Reply) -> Seen {
+    let answer = match reply.json() {
+        Ok(value) => wire::job(&value).map_or_else(|| Answer::NoJobId(excerpt(&reply.body)), Answer::Job),
+        Err(why) if last_bytes_sent => return Seen::Broken(why),
+        Err(why) => Answer::NoJobId(why),
+    };
+    Seen::Answer { status: reply.status, retry_after: reply.retry_after, answer }
+}
+
+fn refusal(reply: &Reply) -> Seen {
+    Seen::Answer { status: reply.status, retry_after: reply.retry_after, answer: Answer::Refusal(reply.refusal()) }
+}

@@ -1,0 +1,140 @@
+//! What can go wrong, typed by what the caller must decide.
+
+use super::refusal::ErrorBody;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The client cannot be built: a fault of the configuration or of this computer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// `api.proxy` cannot be used. Its text is left out: it may hold a password.
+    #[error("api.proxy is not a proxy address: {0}; write it like http://proxy.example.com:3128")]
+    Proxy(String),
+    /// `api.ca_file` cannot be used.
+    #[error("api.ca_file {}: {why}; give a readable PEM file with at least one certificate", .path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// `api.client_id` cannot be sent.
+    #[error("api.client_id has characters that no HTTP header can carry; copy it from the Developer Console")]
+    ClientId,
+    /// No TLS: most often no certificate authorities are installed.
+    #[error("cannot set up HTTPS: {0}; install the package ca-certificates, or set SSL_CERT_FILE")]
+    Tls(String),
+}
+
+/// No access token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// The token service or the credential itself says that asking again is of no use.
+    #[error("no access token: {error}: {description}; {remedy}")]
+    Refused {
+        /// The code of the token service, `invalid_client` say.
+        error: String,
+        /// Its words.
+        description: String,
+        /// What a person can do.
+        remedy: &'static str,
+    },
+    /// The token service cannot be reached or is not well, or the file cannot be read: later it may work.
+    #[error("no access token yet: {0}")]
+    Unavailable(String),
+}
+
+/// Why requests are not let in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unauthorised {
+    /// There is no token to send.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The API (401, 403) or a proxy (407) said no. After a 401 the token is forgotten: the next request renews it.
+    #[error("HTTP {status}: {body}")]
+    Answer {
+        /// The HTTP status.
+        status: u16,
+        /// Whose words they are, and the words.
+        body: ErrorBody,
+    },
+}
+
+/// Why a list or a job could not be had. Every request behind it may be repeated: it changes nothing at Adobe.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// Nothing was sent: DNS, TCP, TLS, a proxy, or an address that is no URL.
+    #[error("{asked}: not connected: {why}; check the network, api.base_url and api.proxy")]
+    NotConnected {
+        /// What was asked, and where.
+        asked: String,
+        /// What the transport says.
+        why: String,
+    },
+    /// No clear answer: silence, reset, 5xx, or an answer that cannot be read. Ask again later.
+    #[error("{asked}: no clear answer: {why}; it will be asked again")]
+    Unclear {
+        /// What was asked, and where.
+        asked: String,
+        /// What was seen instead.
+        why: String,
+    },
+    /// 429, or the gateway's own 503: the whole credential has to slow down.
+    #[error("{asked}: the API is busy: {why}; requests slow down, and it will be asked again")]
+    Busy {
+        /// What was asked, and where.
+        asked: String,
+        /// The wait that the server wants, at most 1 h; the budget pauses so long by itself.
+        retry_after: Option<Duration>,
+        /// Adobe's words.
+        why: String,
+    },
+    /// The credential or its rights are the matter, not this job.
+    #[error(
+        "{asked}: not authorised: {why}; check the credential, and that its product profile includes the report suite"
+    )]
+    Unauthorised {
+        /// What was asked, and where.
+        asked: String,
+        /// Who said so.
+        why: Unauthorised,
+    },
+    /// 404 or 410. Of a single job it concerns that job only.
+    #[error(
+        "{asked}: not found: {body}; check api.global_company_id, api.path_segment, report_suite_id, data_source_id and the job ID"
+    )]
+    NotFound {
+        /// What was asked, and where.
+        asked: String,
+        /// Adobe's words.
+        body: ErrorBody,
+    },
+    /// Any other answer that says no.
+    #[error("{asked}: refused with HTTP {status}: {body}; ask `datadrop doctor`")]
+    Refused {
+        /// What was asked, and where.
+        asked: String,
+        /// The HTTP status.
+        status: u16,
+        /// Adobe's words.
+        body: ErrorBody,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_where_why_and_what_to_do() {
+        let error = ApiError::NotFound {
+            asked: "job 7 of examplersid/621 at http://127.0.0.1:1/api".into(),
+            body: ErrorBody::Other("Not Found".into()),
+        };
+        assert_eq!(
+            error.to_string(),
+            "job 7 of examplersid/621 at http://127.0.0.1:1/api: not found: Not Found; check api.global_company_id, \
+             api.path_segment, report_suite_id, data_source_id and the job ID"
+        );
+    }
+}

@@ -1,0 +1,159 @@
+//! Lists of remote jobs, and single ones.
+
+use super::Client;
+use super::budget::Permit;
+use super::error::{ApiError, Unauthorised};
+use super::http::{self, Reply, explain};
+use super::refusal::{ErrorBody, excerpt};
+use super::wire;
+use crate::job::{RemoteJob, RemoteJobId, Target, Timestamp};
+use reqwest::Url;
+
+/// Which jobs to list (guide, "GET retrieve all jobs"). Dates are `yyyy-mm-dd hh:mm:ss`, see
+/// [`guide_date`](super::guide_date).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobQuery {
+    /// Only jobs of this status.
+    pub status: Option<String>,
+    /// How far back the search begins; the API's default is a month ago.
+    pub start: Option<String>,
+    /// How far back it ends; the API's default is today.
+    pub end: Option<String>,
+    /// Which page; the first is 1.
+    pub page: Option<u32>,
+}
+
+/// One page of jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// In the order of the answer.
+    pub jobs: Vec<RemoteJob>,
+    /// Which page the API says this is.
+    pub page: Option<u32>,
+    /// How many the API says there are.
+    pub total_pages: Option<u32>,
+    /// The server's clock (`Date`).
+    pub server_time: Option<Timestamp>,
+    /// Entries that had no usable job ID: with any of them the list is not complete.
+    pub unreadable: usize,
+}
+
+/// An answer with the server's clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered<T> {
+    /// What was asked for.
+    pub value: T,
+    /// The server's clock (`Date`).
+    pub server_time: Option<Timestamp>,
+}
+
+impl Client {
+    /// One page of the account's jobs.
+    ///
+    /// # Errors
+    /// [`ApiError`]; an answer that does not hold a list is [`ApiError::Unclear`], never an empty list.
+    pub async fn list_jobs(&self, target: &Target, query: &JobQuery, permit: Permit) -> Result<Listed, ApiError> {
+        let asked = format!("the jobs of {target}");
+        let page = query.page.map(|page| page.to_string());
+        let parameters: Vec<(&str, &str)> = [
+            ("status", query.status.as_deref()),
+            ("start_date", query.start.as_deref()),
+            ("end_date", query.end.as_deref()),
+            ("page", page.as_deref()),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect();
+        let url = http::job_url(target, None).map(|mut url| {
+            http::set_query(&mut url, &parameters);
+            url
+        });
+        let reply = self.get(&asked, target, url, permit).await?;
+        let unclear = |why: String| ApiError::Unclear { asked: asked.clone(), why };
+        let value = reply.json().map_err(unclear)?;
+        let page = wire::page(&value)
+            .ok_or_else(|| unclear(format!("an answer without a list of jobs: {}", excerpt(&reply.body))))?;
+        Ok(Listed {
+            jobs: page.jobs,
+            page: page.number,
+            total_pages: page.of,
+            server_time: reply.server_time,
+            unreadable: page.unreadable,
+        })
+    }
+
+    /// One job (guide, "GET retrieve a single job").
+    ///
+    /// # Errors
+    /// [`ApiError`]; [`ApiError::NotFound`] concerns this job only. An answer about another job is unclear.
+    pub async fn show_job(
+        &self,
+        target: &Target,
+        id: RemoteJobId,
+        permit: Permit,
+    ) -> Result<Answered<RemoteJob>, ApiError> {
+        let asked = format!("job {id} of {target}");
+        let reply = self.get(&asked, target, http::job_url(target, Some(id)), permit).await?;
+        let unclear = |why: String| ApiError::Unclear { asked: asked.clone(), why };
+        match wire::job(&reply.json().map_err(unclear)?) {
+            Some(job) if job.remote_job_id == id => Ok(Answered { value: job, server_time: reply.server_time }),
+            Some(job) => Err(unclear(format!("an answer about job {}", job.remote_job_id))),
+            None => Err(unclear(format!("an answer without a job ID: {}", excerpt(&reply.body)))),
+        }
+    }
+
+    /// One GET; any answer but 2xx is an error.
+    async fn get(
+        &self,
+        asked: &str,
+        target: &Target,
+        url: Result<Url, String>,
+        mut permit: Permit,
+    ) -> Result<Reply, ApiError> {
+        let not_connected = |why: String| ApiError::NotConnected { asked: asked.to_owned(), why };
+        let unclear = |why: String| ApiError::Unclear { asked: asked.to_owned(), why };
+        let url = url.map_err(not_connected)?;
+        let client = self.doors.to(&url).map_err(not_connected)?;
+        let bearer = self
+            .tokens
+            .bearer(&self.doors)
+            .await
+            .map_err(|error| ApiError::Unauthorised { asked: asked.to_owned(), why: error.into() })?;
+        let headers = http::headers(target, &self.api_key, bearer.header.clone()).map_err(not_connected)?;
+
+        // The server counts it somewhere between here and the head of its answer.
+        permit.under_way();
+        let response = match tokio::time::timeout(self.timeout, client.get(url).headers(headers).send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) if error.is_connect() || error.is_builder() => return Err(not_connected(explain(error))),
+            Ok(Err(error)) => return Err(unclear(explain(error))),
+            Err(_) => return Err(unclear(format!("no answer for {} s", self.timeout.as_secs_f32()))),
+        };
+        permit.sent();
+        let reply = Reply::read(response, self.timeout).await;
+        self.take_note(&reply, &bearer);
+        if reply.is_success() { Ok(reply) } else { Err(refusal(asked.to_owned(), &reply)) }
+    }
+}
+
+/// The error for an answer that is no 2xx.
+fn refusal(asked: String, reply: &Reply) -> ApiError {
+    let body = reply.refusal();
+    let status = reply.status;
+    let from_gateway = match &body {
+        ErrorBody::Gateway { .. } => true,
+        ErrorBody::Service { .. } | ErrorBody::Ims { .. } | ErrorBody::Other(_) => false,
+    };
+    let why = || {
+        let id = reply.request_id.as_ref().map(|id| format!(", request ID {id}")).unwrap_or_default();
+        format!("HTTP {status}: {body}{id}")
+    };
+    match status {
+        401 | 403 | 407 => ApiError::Unauthorised { asked, why: Unauthorised::Answer { status, body } },
+        404 | 410 => ApiError::NotFound { asked, body },
+        429 => ApiError::Busy { asked, retry_after: reply.retry_after, why: why() },
+        503 if from_gateway => ApiError::Busy { asked, retry_after: reply.retry_after, why: why() },
+        408 | 425 | 500..=599 => ApiError::Unclear { asked, why: why() },
+        _ => ApiError::Refused { asked, status, body },
+    }
+}

@@ -1,0 +1,108 @@
+//! The Data Sources API, as its guide has it: the only place that speaks HTTP to Adobe.
+//!
+//! [`Client`] asks and tells what it saw. It decides nothing: no retries, no waiting for better times, no opinion on
+//! what an answer means for a job. Whoever calls brings a [`Permit`] for each request, taken from the one [`Budget`]
+//! of the credential.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `upload` | one upload: reader, body, commit, last bytes, answer |
+//! | `layout`, `file`, `body`, `gate` | its bytes; the file behind them; what the transport pulls; the gate before the last bytes |
+//! | `answer`, `refusal`, `error` | what was seen; who refused in what words; errors of lists and tokens |
+//! | `http`, `connect`, `wire`, `date` | one request and answer; proxies and certificates; JSON of both spellings; dates |
+//! | `token` | the `Authorization` header, renewed ahead |
+//! | `budget`, `window` | permits; their arithmetic |
+//!
+//! Invariants: a request is never sent twice by anything in here or below; the last bytes of an upload go only through
+//! `gate`; no secret has a `Debug`, `Display` or log line; every text of the other side is cut and cleaned.
+
+mod answer;
+mod body;
+mod budget;
+mod connect;
+mod date;
+mod error;
+mod file;
+mod gate;
+mod http;
+mod jobs;
+mod layout;
+mod refusal;
+#[cfg(test)]
+mod tests;
+mod token;
+mod upload;
+mod window;
+mod wire;
+
+pub use answer::{Answer, Seen, UploadEnd};
+pub use budget::{Budget, Permit, Purpose};
+pub use date::guide_date;
+pub use error::{ApiError, ClientError, TokenError, Unauthorised};
+pub use jobs::{Answered, JobQuery, Listed};
+pub use refusal::ErrorBody;
+pub use upload::Upload;
+
+use crate::config::ApiConfig;
+use connect::Doors;
+use http::Reply;
+use reqwest::header::HeaderValue;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use token::{Bearer, Tokens};
+use tokio::time::Instant;
+
+/// Speaks to the API with one credential.
+pub struct Client {
+    doors: Doors,
+    tokens: Tokens,
+    /// The client ID, as `x-api-key` carries it.
+    api_key: HeaderValue,
+    /// The longest silence.
+    timeout: Duration,
+    budget: Arc<Budget>,
+}
+
+impl Client {
+    /// A client for this configuration; connects to nothing yet.
+    ///
+    /// # Errors
+    /// [`ClientError`] if proxy, certificates or client ID cannot be used.
+    pub fn new(api: &ApiConfig, budget: Arc<Budget>) -> Result<Self, ClientError> {
+        Ok(Self {
+            doors: Doors::new(api)?,
+            tokens: Tokens::new(api),
+            api_key: HeaderValue::from_str(&api.client_id).map_err(|_| ClientError::ClientId)?,
+            timeout: api.timeout,
+            budget,
+        })
+    }
+
+    /// Gets a token now, so that a wrong secret is known before the first file. Costs no permit.
+    ///
+    /// # Errors
+    /// [`TokenError`]: refused for good, or unavailable for the moment.
+    pub async fn authorise(&self) -> Result<(), TokenError> {
+        self.tokens.bearer(&self.doors).await.map(|_| ())
+    }
+
+    /// What every answer means for the requests after it.
+    fn take_note(&self, reply: &Reply, bearer: &Bearer) {
+        if reply.status == 401 {
+            self.tokens.invalidate(bearer);
+        }
+        if matches!(reply.status, 429 | 503)
+            && let Some(wait) = reply.retry_after
+        {
+            self.budget.pause(Instant::now() + wait);
+        }
+    }
+}
+
+/// Without the credential.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("timeout", &self.timeout).field("budget", &self.budget).finish_non_exhaustive()
+    }
+}

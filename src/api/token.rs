@@ -1,0 +1,277 @@
+//! Access tokens: one at a time, renewed ahead of their end, one renewal for many waiters (DESIGN §5, "Token").
+
+use super::connect::Doors;
+use super::error::TokenError;
+use super::http::{Reply, explain};
+use super::refusal::ErrorBody;
+use crate::config::{ApiConfig, Credential};
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::Value;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Taken where the token service does not say how long its token lives; a day is usual.
+const UNKNOWN_LIFE: Duration = Duration::from_hours(1);
+
+/// A token is renewed so long before its end, if it lives long enough.
+const AHEAD: Duration = Duration::from_mins(5);
+
+/// After a failed renewal ahead of time the old token serves on, and the next try comes so much later.
+const RENEW_AGAIN: Duration = Duration::from_secs(30);
+
+/// The source of the `Authorization` header.
+pub(super) struct Tokens {
+    credential: Credential,
+    token_url: String,
+    client_id: String,
+    scopes: String,
+    silence: Duration,
+    held: Mutex<Option<Held>>,
+    /// Locked by whoever fetches a token; holds how the last fetch failed.
+    fetching: tokio::sync::Mutex<Option<TokenError>>,
+    fetches: AtomicU64,
+}
+
+struct Held {
+    bearer: Bearer,
+    /// `None`: serves until it is refused.
+    life: Option<Life>,
+}
+
+#[derive(Clone, Copy)]
+struct Life {
+    renew_at: Instant,
+    ends_at: Instant,
+}
+
+/// A token in the form in which it is sent. Has no `Debug`, though the header would hide itself.
+#[derive(Clone)]
+pub(super) struct Bearer {
+    pub(super) header: HeaderValue,
+    /// Tells tokens apart without comparing secrets.
+    number: u64,
+}
+
+enum Stock {
+    Fresh(Bearer),
+    Ageing(Bearer),
+    None,
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: SecretString,
+    expires_in: Option<Value>,
+}
+
+impl Tokens {
+    pub(super) fn new(api: &ApiConfig) -> Self {
+        Self {
+            credential: api.credential.clone(),
+            token_url: api.token_url.clone(),
+            client_id: api.client_id.clone(),
+            scopes: api.scopes.join(","),
+            silence: api.timeout,
+            held: Mutex::new(None),
+            fetching: tokio::sync::Mutex::new(None),
+            fetches: AtomicU64::new(0),
+        }
+    }
+
+    /// A token that serves now.
+    pub(super) async fn bearer(&self, doors: &Doors) -> Result<Bearer, TokenError> {
+        match self.stock() {
+            Stock::Fresh(bearer) => Ok(bearer),
+            Stock::Ageing(old) => match self.fetching.try_lock() {
+                Ok(mut failure) => Ok(self.fetch(doors, &mut failure).await.unwrap_or(old)),
+                Err(_) => Ok(old),
+            },
+            Stock::None => {
+                let before = self.fetches.load(Ordering::Acquire);
+                let mut failure = self.fetching.lock().await;
+                match self.stock() {
+                    Stock::Fresh(bearer) | Stock::Ageing(bearer) => return Ok(bearer),
+                    Stock::None => {}
+                }
+                // Whoever waited while another asked in vain shares that answer: a crowd must not ask one by one.
+                if let Some(failure) = failure.as_ref()
+                    && self.fetches.load(Ordering::Acquire) != before
+                {
+                    return Err(failure.clone());
+                }
+                self.fetch(doors, &mut failure).await
+            }
+        }
+    }
+
+    /// The API refused this token: unless it was replaced meanwhile, it is not used again.
+    pub(super) fn invalidate(&self, refused: &Bearer) {
+        let mut held = self.lock();
+        if held.as_ref().is_some_and(|held| held.bearer.number == refused.number) {
+            *held = None;
+        }
+    }
+
+    fn stock(&self) -> Stock {
+        let now = Instant::now();
+        match &*self.lock() {
+            Some(Held { bearer, life: None }) => Stock::Fresh(bearer.clone()),
+            Some(Held { bearer, life: Some(life) }) if now < life.renew_at => Stock::Fresh(bearer.clone()),
+            Some(Held { bearer, life: Some(life) }) if now < life.ends_at => Stock::Ageing(bearer.clone()),
+            Some(_) | None => Stock::None,
+        }
+    }
+
+    async fn fetch(&self, doors: &Doors, failure: &mut Option<TokenError>) -> Result<Bearer, TokenError> {
+        let fetched = self.ask(doors).await;
+        let number = self.fetches.fetch_add(1, Ordering::AcqRel) + 1;
+        let mut held = self.lock();
+        match fetched.and_then(|(token, life)| Ok((header(&token)?, life))) {
+            Ok((header, life)) => {
+                let bearer = Bearer { header, number };
+                *held = Some(Held { bearer: bearer.clone(), life });
+                *failure = None;
+                Ok(bearer)
+            }
+            Err(error) => {
+                let now = Instant::now();
+                if let Some(Held { life: Some(life), .. }) = &mut *held
+                    && now < life.ends_at
+                {
+                    life.renew_at = life.ends_at.min(now + RENEW_AGAIN);
+                    tracing::warn!(%error, "the access token could not be renewed ahead of its end; the old one serves on");
+                }
+                *failure = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    async fn ask(&self, doors: &Doors) -> Result<(SecretString, Option<Life>), TokenError> {
+        match &self.credential {
+            Credential::Token(token) => Ok((token.clone(), None)),
+            Credential::TokenFile(path) => Ok((read_secret(path).await?, None)),
+            Credential::Secret(secret) => self.grant(doors, secret).await,
+            Credential::SecretFile(path) => self.grant(doors, &read_secret(path).await?).await,
+        }
+    }
+
+    /// `client_credentials`, parameters in the body: query strings may be logged (reference/adobe.md §3.3).
+    async fn grant(&self, doors: &Doors, secret: &SecretString) -> Result<(SecretString, Option<Life>), TokenError> {
+        let place = |why: String| TokenError::Unavailable(format!("{}: {why}", self.token_url));
+        let url = Url::parse(&self.token_url).map_err(|error| place(error.to_string()))?;
+        let request = doors.to(&url).map_err(place)?.post(url).header("accept", "application/json").form(&[
+            ("client_id", self.client_id.as_str()),
+            ("client_secret", secret.expose_secret()),
+            ("grant_type", "client_credentials"),
+            ("scope", self.scopes.as_str()),
+        ]);
+        let response = match tokio::time::timeout(self.silence, request.send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(place(explain(error))),
+            Err(_) => return Err(place(format!("no answer for {} s", self.silence.as_secs_f32()))),
+        };
+        // Counted from here, so that a slow answer makes the token older, not younger.
+        let asked = Instant::now();
+        let reply = Reply::read(response, self.silence).await;
+        if !reply.is_success() {
+            return Err(refusal(&reply, place));
+        }
+        if let Some(cut) = &reply.cut {
+            return Err(place(cut.explain()));
+        }
+        // The text stays out of the message: it may hold a token.
+        let granted: Granted = serde_json::from_slice(&reply.body)
+            .map_err(|_| place(format!("HTTP {} without a usable access_token", reply.status)))?;
+        let life = granted.expires_in.as_ref().and_then(seconds).unwrap_or(UNKNOWN_LIFE);
+        Ok((granted.access_token, Some(Life { renew_at: asked + renewal(life), ends_at: asked + life })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// At 80 % of its life, and at least five minutes before its end where it lives for ten or more.
+fn renewal(life: Duration) -> Duration {
+    let usual = life * 4 / 5;
+    match life.checked_sub(AHEAD) {
+        Some(ahead) if life >= 2 * AHEAD => usual.min(ahead),
+        Some(_) | None => usual,
+    }
+}
+
+/// A year at most: nobody renews later, and no arithmetic overflows.
+fn seconds(value: &Value) -> Option<Duration> {
+    let seconds = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())?;
+    Some(Duration::from_secs(seconds.min(365 * 86_400)))
+}
+
+fn header(token: &SecretString) -> Result<HeaderValue, TokenError> {
+    let mut header =
+        HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).map_err(|_| TokenError::Refused {
+            error: "unusable token".to_owned(),
+            description: "it has characters that no HTTP header can carry".to_owned(),
+            remedy: "check that the file or setting holds the token alone, in one line",
+        })?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+async fn read_secret(path: &Path) -> Result<SecretString, TokenError> {
+    let unusable = |why: String| TokenError::Unavailable(format!("{}: {why}", path.display()));
+    let text = tokio::fs::read_to_string(path).await.map_err(|error| unusable(error.to_string()))?;
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() { Err(unusable("the file is empty".to_owned())) } else { Ok(secret.into()) }
+}
+
+fn refusal(reply: &Reply, place: impl Fn(String) -> TokenError) -> TokenError {
+    let body = reply.refusal();
+    let final_word = matches!(reply.status, 400..=499) && !matches!(reply.status, 408 | 425 | 429);
+    match body {
+        ErrorBody::Ims { error, description }
+            if final_word && error != "temporarily_unavailable" && error != "server_error" =>
+        {
+            let remedy = match error.as_str() {
+                "invalid_client" | "unauthorized_client" => {
+                    "check api.client_id and the client secret in the Developer Console"
+                }
+                "invalid_scope" => "copy api.scopes from the Developer Console",
+                _ => "check the credential in the Developer Console",
+            };
+            TokenError::Refused { error, description, remedy }
+        }
+        ErrorBody::Gateway { .. } | ErrorBody::Service { .. } | ErrorBody::Ims { .. } | ErrorBody::Other(_) => {
+            let hint = if (300..500).contains(&reply.status) { "; check api.token_url" } else { "" };
+            place(format!("HTTP {}: {body}{hint}", reply.status))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_renewed_ahead_of_their_end() {
+        let minutes = Duration::from_mins;
+        assert_eq!(renewal(Duration::from_secs(86_399)), Duration::from_secs(86_399) * 4 / 5);
+        assert_eq!(renewal(minutes(20)), minutes(15));
+        assert_eq!(renewal(minutes(10)), minutes(5));
+        assert_eq!(renewal(minutes(5)), minutes(4));
+        assert_eq!(renewal(Duration::ZERO), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_token_with_a_line_break_inside_is_refused_without_showing_it() {
+        let error = header(&"geheim\ngeheim".into()).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("geheim"));
+        assert!(!format!("{:?}", header(&"geheim".into()).unwrap()).contains("geheim"));
+    }
+}

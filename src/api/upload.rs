@@ -1,0 +1,228 @@
+//! One upload request (DESIGN §4, A2 and A3).
+//!
+//! ```text
+//!  file ──► reader ──► body ──► transport ──► server          content, in constant memory
+//!             │          │
+//!        size, hash   tail wanted ──► commit ──► gate opens ──► the last bytes
+//! ```
+
+use super::Client;
+use super::answer::{Seen, UploadEnd};
+use super::body::UploadBody;
+use super::budget::Permit;
+use super::file::{self, CHUNKS_AHEAD, Chunk, FileFault};
+use super::gate::{Gate, Party};
+use super::http::{self, Reply, explain};
+use super::layout::Layout;
+use super::token::Bearer;
+use crate::job::{Fingerprint, Target, UploadStyle};
+use reqwest::Body;
+use reqwest::header::HeaderValue;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// What to upload, and where to.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// The account at Adobe.
+    pub target: Target,
+    /// The shape of the request.
+    pub style: UploadStyle,
+    /// The file name to send.
+    pub wire_name: String,
+    /// Where the file lies.
+    pub path: PathBuf,
+    /// The only content that may arrive.
+    pub expected: Fingerprint,
+}
+
+/// What ends an upload before an answer.
+type Early = (bool, Seen);
+
+/// Where an upload under way stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Sending,
+    Committing,
+    AwaitingAnswer,
+}
+
+/// Breaks the body when the upload is dropped: nobody would hear the answer to its last bytes.
+struct BreakOnDrop(Arc<Gate>);
+
+impl Drop for BreakOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl From<FileFault> for Seen {
+    fn from(fault: FileFault) -> Self {
+        match fault {
+            FileFault::Changed(why) => Self::FileChanged(why),
+            FileFault::Gone => Self::FileGone,
+            FileFault::Unreadable(why) => Self::FileUnreadable(why),
+        }
+    }
+}
+
+impl Client {
+    /// Sends one file in one request, which is never repeated.
+    ///
+    /// When the transport has taken everything but the last bytes, and the file proved to be `expected`, `commit` is
+    /// awaited; only if it says `true` the last bytes go. An answer, an error or `stop` before that ends the upload
+    /// and drops `commit` wherever it stands, and the last bytes never go.
+    ///
+    /// `stop` gives the upload up as long as the last bytes have not gone and no answer has begun; after that it only
+    /// waits, and how long is the caller's to bound. Dropping the future also keeps back last bytes that have not gone, but then nobody can
+    /// say whether they had.
+    ///
+    /// `api.timeout` is the longest silence: no chunk taken, no byte of the answer. Time that `commit` takes is not
+    /// the server's silence.
+    pub async fn upload(
+        &self,
+        upload: Upload,
+        permit: Permit,
+        commit: impl Future<Output = bool> + Send,
+        stop: &CancellationToken,
+    ) -> UploadEnd {
+        let gate = Arc::new(Gate::new());
+        let _break_on_drop = BreakOnDrop(Arc::clone(&gate));
+        let prepared = tokio::select! {
+            biased;
+            () = stop.cancelled() => Err(Seen::Stopped),
+            prepared = self.prepare(upload, permit, &gate) => prepared,
+        };
+        let Prepared { client, request, tail_wanted, bearer } = match prepared {
+            Ok(prepared) => prepared,
+            Err(seen) => return UploadEnd::unanswered(false, seen),
+        };
+        let (sent, response) =
+            match exchange(client.execute(request), &gate, tail_wanted, commit, stop, self.timeout).await {
+                Ok(answered) => answered,
+                Err((sent, seen)) => return UploadEnd::unanswered(sent, seen),
+            };
+        let reply = Reply::read(response, self.timeout).await;
+        self.take_note(&reply, &bearer);
+        UploadEnd::answered(sent, reply)
+    }
+
+    /// Everything that can fail before a byte goes out. The first bytes of the file are read before a connection is
+    /// asked for, so a file that is gone costs no request.
+    async fn prepare(&self, upload: Upload, permit: Permit, gate: &Arc<Gate>) -> Result<Prepared, Seen> {
+        let Upload { target, style, wire_name, path, expected } = upload;
+        let layout = Layout::new(style, &wire_name, expected.identity.size);
+        let url = http::job_url(&target, None).map_err(Seen::NotConnected)?;
+        let client = self.doors.to(&url).map_err(Seen::NotConnected)?.clone();
+
+        let (sender, mut pieces) = mpsc::channel(CHUNKS_AHEAD);
+        let (prefix, encoding) = (layout.prefix, layout.encoding);
+        tokio::task::spawn_blocking(move || file::read(&path, &expected, prefix, encoding, &sender));
+        let bearer = self.tokens.bearer(&self.doors).await.map_err(Seen::NotAuthorised)?;
+        let first: Option<Chunk> = match pieces.recv().await {
+            Some(piece) => Some(piece?),
+            None => return Err(Seen::FileUnreadable("reading it ended early".to_owned())),
+        };
+
+        let mut headers = http::headers(&target, &self.api_key, bearer.header.clone()).map_err(Seen::NotConnected)?;
+        let content_type = HeaderValue::try_from(layout.content_type);
+        headers.insert("content-type", content_type.map_err(|error| Seen::NotConnected(error.to_string()))?);
+        let (wanted, tail_wanted) = oneshot::channel();
+        let body = UploadBody {
+            first,
+            pieces,
+            tail: Some(layout.tail),
+            left: layout.length,
+            gate: Arc::clone(gate),
+            tail_wanted: Some(wanted),
+            permit: Some(permit),
+            verified: false,
+        };
+        let request = client.request(layout.method, url).headers(headers).body(Body::wrap(body)).build();
+        let request = request.map_err(|error| Seen::NotConnected(explain(error)))?;
+        gate.waits_for(Party::Transport);
+        Ok(Prepared { client, request, tail_wanted, bearer })
+    }
+}
+
+struct Prepared {
+    client: reqwest::Client,
+    request: reqwest::Request,
+    tail_wanted: oneshot::Receiver<Result<(), FileFault>>,
+    bearer: Bearer,
+}
+
+/// From the request to the head of its answer, and whether the last bytes had gone by then.
+async fn exchange(
+    answer: impl Future<Output = reqwest::Result<reqwest::Response>>,
+    gate: &Gate,
+    mut tail_wanted: oneshot::Receiver<Result<(), FileFault>>,
+    commit: impl Future<Output = bool>,
+    stop: &CancellationToken,
+    timeout: Duration,
+) -> Result<(bool, reqwest::Response), Early> {
+    let mut answer = pin!(answer);
+    let mut commit = pin!(commit);
+    let mut silence = pin!(tokio::time::sleep(timeout));
+    let mut stage = Stage::Sending;
+    let mut stoppable = true;
+    loop {
+        tokio::select! {
+            biased;
+            // First, so that an answer that is there is seen before anything else is released.
+            head = &mut answer => return match head {
+                Ok(response) => Ok((gate.shut(), response)),
+                Err(error) => Err((gate.abort(), broken(error, &mut tail_wanted))),
+            },
+            () = stop.cancelled(), if stoppable => {
+                if !gate.abort() {
+                    return Err((false, Seen::Stopped));
+                }
+                stoppable = false;
+            }
+            wanted = &mut tail_wanted, if stage == Stage::Sending => match wanted {
+                Ok(Ok(())) => stage = Stage::Committing,
+                Ok(Err(fault)) => return Err((gate.abort(), fault.into())),
+                // The transport dropped the body: its answer or error is on the way.
+                Err(_) => stage = Stage::AwaitingAnswer,
+            },
+            committed = &mut commit, if stage == Stage::Committing => {
+                if !committed {
+                    return Err((gate.abort(), Seen::NotCommitted));
+                }
+                gate.open();
+                silence.as_mut().reset(Instant::now() + timeout);
+                stage = Stage::AwaitingAnswer;
+            }
+            () = silence.as_mut() => {
+                let (party, since) = gate.waiting();
+                let now = Instant::now();
+                match party {
+                    Party::Commit => silence.as_mut().reset(now + timeout),
+                    Party::Transport | Party::Reader if now < since + timeout => {
+                        silence.as_mut().reset(since + timeout);
+                    }
+                    Party::Transport => return Err((gate.abort(), Seen::Silence(timeout))),
+                    Party::Reader => {
+                        let why = format!("no byte of it came for {} s", timeout.as_secs_f32());
+                        return Err((gate.abort(), Seen::FileUnreadable(why)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A transport error; but if the file was its cause, then the file.
+fn broken(error: reqwest::Error, tail_wanted: &mut oneshot::Receiver<Result<(), FileFault>>) -> Seen {
+    match tail_wanted.try_recv() {
+        Ok(Err(fault)) => fault.into(),
+        Ok(Ok(())) | Err(_) if error.is_connect() || error.is_builder() => Seen::NotConnected(explain(error)),
+        Ok(Ok(())) | Err(_) => Seen::Broken(explain(error)),
+    }
+}

@@ -1,0 +1,178 @@
+//! What the API writes, in both spellings, and its way into the domain's types.
+//!
+//! Read key by key instead of by derived types: one odd member ("Adobe may add optional members at any time", guide)
+//! must not make a whole page unreadable, and both spellings may meet in one object.
+
+use crate::job::{RemoteJob, RemoteJobId};
+use serde_json::{Map, Value};
+
+const FILE_NAME: [&str; 2] = ["Filename", "filename"];
+const ROWS: [&str; 2] = ["The number of rows successfully processed", "rows"];
+const JOB_ID: [&str; 2] = ["Job ID", "job_id"];
+const STATUS: [&str; 2] = ["Status of the job", "status"];
+const CREATED: [&str; 2] = ["Date the job was created", "uploaded_date"];
+const STARTED: [&str; 2] = ["Date the job began processing", "started_processing_date"];
+const FINISHED: [&str; 2] = ["Date the job finished processing", "finished_processing_date"];
+
+/// One page of the list (guide, "GET retrieve all jobs").
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Page {
+    pub(super) jobs: Vec<RemoteJob>,
+    pub(super) number: Option<u32>,
+    pub(super) of: Option<u32>,
+    /// Entries without a usable job ID.
+    pub(super) unreadable: usize,
+}
+
+/// A job, if the value is an object with a usable job ID.
+pub(super) fn job(value: &Value) -> Option<RemoteJob> {
+    let object = value.as_object()?;
+    Some(RemoteJob {
+        remote_job_id: RemoteJobId(number(first(object, JOB_ID)?).filter(|&id| id > 0)?),
+        file_name: text(object, FILE_NAME),
+        rows_processed: first(object, ROWS).and_then(number).filter(|&rows| rows >= 0),
+        remote_status: text(object, STATUS),
+        remote_created: text(object, CREATED),
+        remote_started: text(object, STARTED),
+        remote_finished: text(object, FINISHED),
+    })
+}
+
+/// A page. `None` if it does not say which jobs there are: an unknown list is not an empty one.
+pub(super) fn page(value: &Value) -> Option<Page> {
+    let object = value.as_object()?;
+    let number = object.get("page").and_then(small);
+    let of = object.get("total_pages").and_then(small);
+    let entries: &[Value] = match object.get("jobs")? {
+        Value::Array(entries) => entries,
+        // "If this value exceeds the available pages, no results will be returned" (guide).
+        Value::Null if number.zip(of).is_some_and(|(number, of)| number > of) => &[],
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => return None,
+    };
+    let jobs: Vec<RemoteJob> = entries.iter().filter_map(job).collect();
+    Some(Page { unreadable: entries.len() - jobs.len(), jobs, number, of })
+}
+
+/// The member under its first spelling that is there and not null.
+fn first<'a>(object: &'a Map<String, Value>, keys: [&str; 2]) -> Option<&'a Value> {
+    keys.iter().filter_map(|key| object.get(*key)).find(|value| !value.is_null())
+}
+
+/// An integer, or one in quotes.
+fn number(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn small(value: &Value) -> Option<u32> {
+    number(value).and_then(|number| u32::try_from(number).ok())
+}
+
+fn text(object: &Map<String, Value>, keys: [&str; 2]) -> Option<String> {
+    match first(object, keys)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn expected() -> RemoteJob {
+        RemoteJob {
+            file_name: Some("my_data_file.txt".into()),
+            rows_processed: Some(100),
+            remote_job_id: RemoteJobId(12345),
+            remote_status: Some("processing".into()),
+            remote_created: Some("1/1/2024 00:00:00".into()),
+            remote_started: Some("1/1/2024 00:00:00".into()),
+            remote_finished: None,
+        }
+    }
+
+    #[test]
+    fn both_spellings_read_alike() {
+        let guide = json!({
+            "Filename": "my_data_file.txt", "The number of rows successfully processed": 100, "Job ID": 12345,
+            "Status of the job": "processing", "Date the job was created": "1/1/2024 00:00:00",
+            "Date the job began processing": "1/1/2024 00:00:00", "Date the job finished processing": null
+        });
+        let current = json!({
+            "filename": "my_data_file.txt", "rows": "100", "job_id": "12345", "status": "processing",
+            "uploaded_date": "1/1/2024 00:00:00", "started_processing_date": "1/1/2024 00:00:00", "new": {"er": [1]}
+        });
+        assert_eq!(job(&guide), Some(expected()));
+        assert_eq!(job(&current), Some(expected()));
+    }
+
+    #[test]
+    fn a_job_without_a_usable_id_is_none() {
+        for value in [
+            json!({}),
+            json!({"job_id": null}),
+            json!({"job_id": "x"}),
+            json!({"job_id": 1.5}),
+            json!([]),
+            json!({"job_id": 0}),
+            json!({"Job ID": -3}),
+            json!({"job_id": 18_446_744_073_709_551_615_u64}),
+        ] {
+            assert_eq!(job(&value), None, "{value}");
+        }
+        assert_eq!(job(&json!({"Job ID": null, "job_id": 7})).unwrap().remote_job_id, RemoteJobId(7));
+    }
+
+    #[test]
+    fn rows_that_make_no_sense_are_unknown() {
+        assert_eq!(job(&json!({"job_id": 7, "rows": -1})).unwrap().rows_processed, None);
+        assert_eq!(job(&json!({"job_id": 7, "rows": "many"})).unwrap().rows_processed, None);
+        assert_eq!(job(&json!({"job_id": 7, "rows": "0"})).unwrap().rows_processed, Some(0));
+    }
+
+    #[test]
+    fn a_page_counts_what_it_cannot_read_and_is_never_guessed() {
+        let read = page(&json!({"page": 1, "jobs": [{"job_id": 7}, {}, 4], "total_pages": "2"})).unwrap();
+        assert_eq!((read.jobs.len(), read.unreadable, read.number, read.of), (1, 2, Some(1), Some(2)));
+        assert_eq!(page(&json!({"page": 1, "total_pages": 1})), None);
+        assert_eq!(page(&json!({"page": 1, "jobs": null, "total_pages": 1})), None);
+        assert_eq!(page(&json!({"page": 2, "jobs": null, "total_pages": 1})).unwrap().jobs, []);
+        assert_eq!(page(&json!([])), None);
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let keys = [FILE_NAME, ROWS, JOB_ID, STATUS, CREATED, ["jobs", "page"], ["total_pages", "other"]].concat();
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".*".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 64, 8, move |inner| {
+            let key = proptest::sample::select(keys.clone());
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
+                proptest::collection::vec((key, inner), 0..8)
+                    .prop_map(|members| members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_panics(value in any_json()) {
+            let _ = job(&value);
+            if let Some(page) = page(&value) {
+                prop_assert!(page.jobs.iter().all(|job| job.remote_job_id.0 > 0));
+            }
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! What can be said on the command line.
+
+use super::since;
+use crate::config::{RateLimit, parse_duration, parse_rate};
+use crate::emulator::{Dialect, FaultRule};
+use crate::job::State;
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Feeds files dropped into folders to the Adobe Analytics Data Sources API:
+/// never lost, never twice, never partial, never silent.
+#[derive(Debug, Parser)]
+#[command(
+    name = "datadrop",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "\
+Try it without an account at Adobe:
+  datadrop demo
+
+Exit status: 0 done; 1 failed; 2 usage or configuration (`run`: 78);
+3 done, but not everything succeeded; 4 no such job or account."
+)]
+pub(super) struct Cli {
+    /// The configuration.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "DATADROP_CONFIG",
+        default_value = "/etc/datadrop/datadrop.toml"
+    )]
+    pub(super) config: PathBuf,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the daemon
+    Run(RunArguments),
+    /// Show everything at work on this machine: a local API, sample files, the daemon
+    Demo(DemoArguments),
+    /// Run a local Data Sources API for rehearsals
+    Emulator(EmulatorArguments),
+    /// Put files into an account's folder, each complete at once
+    Drop(DropArguments),
+    /// Look into the job log
+    #[command(subcommand)]
+    Jobs(JobsCommand),
+    /// Say where the service and each account stand
+    Status(StatusArguments),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  datadrop run
+  datadrop run --once --timeout 2h      # deliver what lies there, follow it to its end, stop")]
+pub(super) struct RunArguments {
+    /// Deliver what is there, follow it until nothing can go on without a person, and stop
+    #[arg(long)]
+    pub(super) once: bool,
+    /// Stop after this time at the latest (`30m`, `2h`)
+    #[arg(long, value_name = "T", requires = "once", value_parser = duration)]
+    pub(super) timeout: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  datadrop demo
+  datadrop demo --dir ./demo --keep     # goes on, so that you can drop files of your own")]
+pub(super) struct DemoArguments {
+    /// Where the demo puts its folders; must be empty or not exist [default: a new temporary directory]
+    #[arg(long)]
+    pub(super) dir: Option<PathBuf>,
+    /// Go on until Ctrl-C
+    #[arg(long)]
+    pub(super) keep: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Examples:
+  datadrop emulator
+  datadrop emulator --dialect guide --processing 30s --rate-limit off
+  datadrop emulator --fault 'upload:after-commit:reset:p=0.1'",
+    after_long_help = format!(
+        "Examples:\n  datadrop emulator\n  datadrop emulator --dialect guide --processing 30s --rate-limit off\n  \
+         datadrop emulator --fault 'upload:after-commit:reset:p=0.1'\n\nRules for --fault:\n{}",
+        FaultRule::HELP
+    )
+)]
+pub(super) struct EmulatorArguments {
+    /// A loopback address; port 0 takes a free one
+    #[arg(long, value_name = "A:P", default_value = "127.0.0.1:8610")]
+    pub(super) listen: SocketAddr,
+    /// Which description of the API it follows: `guide`, `current` or `both`
+    #[arg(long, value_name = "D", default_value = "both")]
+    pub(super) dialect: Dialect,
+    /// From the acceptance of a file to the end of its job
+    #[arg(long, value_name = "T", default_value = "5s", value_parser = duration)]
+    pub(super) processing: Duration,
+    /// At most so many requests in any such time, or `off`
+    #[arg(long, value_name = "R", default_value = "12/6s", value_parser = rate)]
+    pub(super) rate_limit: Rate,
+    /// Determines job numbers and the chance of faults
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// What goes wrong; `--help` explains the rules. May be given several times
+    #[arg(long = "fault", value_name = "RULE")]
+    pub(super) faults: Vec<FaultRule>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  datadrop drop sales.txt --account callcentre
+  datadrop drop sales.txt costs.txt --account callcentre --fin --wait")]
+pub(super) struct DropArguments {
+    /// Plain files; each keeps its name
+    #[arg(value_name = "FILE", required = true)]
+    pub(super) files: Vec<PathBuf>,
+    /// The account
+    #[arg(long, value_name = "A")]
+    pub(super) account: String,
+    /// Put a marker (`STEM.fin`) after each data file
+    #[arg(long)]
+    pub(super) fin: bool,
+    /// Follow each file to its end
+    #[arg(long)]
+    pub(super) wait: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum JobsCommand {
+    /// List jobs, newest last
+    List(ListArguments),
+    /// Show one job: its columns, its attempts, its history
+    Show(ShowArguments),
+    /// Follow jobs to their end
+    Wait(WaitArguments),
+    /// Watch jobs live, until Ctrl-C
+    #[command(after_help = "\
+Examples:
+  datadrop jobs watch
+  datadrop jobs watch > changes.log     # no terminal: a line for each change")]
+    Watch,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  datadrop jobs list --account callcentre --since 2h
+  datadrop jobs list --state failure --state held --name 'sales*'
+  datadrop jobs list --since 2026-11-01 --csv > november.csv")]
+pub(super) struct ListArguments {
+    /// Only this account
+    #[arg(long, value_name = "A")]
+    pub(super) account: Option<String>,
+    /// Only jobs in this state. May be given several times
+    #[arg(long = "state", value_name = "S", value_parser = PossibleValuesParser::new(state_words()))]
+    pub(super) states: Vec<String>,
+    /// Only files seen since then: `2h` or `7d` back from now, a date, or a time by RFC 3339
+    #[arg(long, value_name = "T", value_parser = since::parse)]
+    pub(super) since: Option<since::Since>,
+    /// Only file names like this (`*`, `?`, `[…]`)
+    #[arg(long, value_name = "GLOB")]
+    pub(super) name: Option<String>,
+    /// Only the newest N [default: 50 in a table, else all]
+    #[arg(long, value_name = "N")]
+    pub(super) limit: Option<usize>,
+    /// As a JSON array with every column
+    #[arg(long, conflicts_with = "csv")]
+    pub(super) json: bool,
+    /// As CSV with every column
+    #[arg(long)]
+    pub(super) csv: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  datadrop jobs show 17
+  datadrop jobs show 17 --json | jq .reason")]
+pub(super) struct ShowArguments {
+    /// The job's number
+    #[arg(value_parser = clap::value_parser!(i64).range(1..))]
+    pub(super) id: i64,
+    /// As a JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  datadrop jobs wait 17 18 --timeout 30m && echo all in
+
+Exit status: 0 all ended in success; 3 not all did; 1 the time is over; 4 no such job.")]
+pub(super) struct WaitArguments {
+    /// The jobs' numbers
+    #[arg(value_name = "ID", required = true, value_parser = clap::value_parser!(i64).range(1..))]
+    pub(super) ids: Vec<i64>,
+    /// Give up after this time (`30m`, `2h`)
+    #[arg(long, value_name = "T", value_parser = duration)]
+    pub(super) timeout: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  datadrop status
+  datadrop status --json | jq '.accounts[] | select(.blocked != null)'")]
+pub(super) struct StatusArguments {
+    /// As a JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// A rate limit or `off`; a type of its own because clap gives a bare `Option` another meaning.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rate(pub(super) Option<RateLimit>);
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|why| format!("{why}; write it like `300ms`, `15s`, `5m` or `7d`"))
+}
+
+fn rate(text: &str) -> Result<Rate, String> {
+    parse_rate(text).map(Rate).map_err(|why| format!("{why}; write it like `12/6s`, or `off`"))
+}
+
+/// The words of DESIGN §4, each once.
+fn state_words() -> Vec<&'static str> {
+    let mut words: Vec<&str> = State::ALL.into_iter().map(State::as_str).collect();
+    words.dedup();
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_configuration_may_be_named_before_and_after_the_command() {
+        for line in [["datadrop", "--config", "x.toml", "status"], ["datadrop", "status", "--config", "x.toml"]] {
+            assert_eq!(Cli::try_parse_from(line).unwrap().config, PathBuf::from("x.toml"));
+        }
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        fn leaves(command: &clap::Command) -> Vec<&clap::Command> {
+            if command.has_subcommands() { command.get_subcommands().flat_map(leaves).collect() } else { vec![command] }
+        }
+        let cli = Cli::command();
+        for command in leaves(&cli) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.starts_with("Examples:"), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn an_unknown_state_shows_the_known_ones() {
+        let error = Cli::try_parse_from(["datadrop", "jobs", "list", "--state", "done"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        let text = error.to_string();
+        assert!(state_words().iter().all(|word| text.contains(word)) && state_words().len() == 12, "{text}");
+    }
+
+    #[test]
+    fn bad_values_say_how_to_write_them() {
+        for (line, remedy) in [
+            (vec!["datadrop", "run", "--once", "--timeout", "5"], "`15s`"),
+            (vec!["datadrop", "emulator", "--rate-limit", "x"], "`12/6s`"),
+            (vec!["datadrop", "jobs", "list", "--since", "soon"], "`2h`"),
+        ] {
+            let error = Cli::try_parse_from(line).unwrap_err().to_string();
+            assert!(error.contains(remedy), "{error}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! `drop`: files into an account's folder.
+
+use super::args::DropArguments;
+use super::failure::{Exit, Failure};
+use super::follow::{Ending, Follow, Wanted, to_the_end};
+use super::output::Output;
+use super::place::{self, PlaceError};
+use super::settings;
+use super::signals::Stop;
+use crate::config::AccountConfig;
+use crate::job::{Kind, check_name, classify, stem};
+use crate::joblog;
+use crate::report::size;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+/// One file to put in place.
+#[derive(Debug, PartialEq, Eq)]
+struct Item {
+    name: String,
+    /// `None`: an empty marker.
+    source: Option<PathBuf>,
+}
+
+pub(super) fn run(config_file: &Path, arguments: &DropArguments, output: &mut Output) -> Result<Exit, Failure> {
+    let config = settings::load(config_file)?;
+    let account = settings::account(&config, &arguments.account)?;
+    let items = plan(account, &arguments.files, arguments.fin)?;
+    let stop = Stop::on_signals()?;
+    for remark in remarks(account, &items, arguments.fin) {
+        output.message(&remark)?;
+    }
+    if !joblog::is_running(&config.state_dir) {
+        output
+            .message("no daemon is running: the files wait in the folder until one is (`systemctl start datadrop`)")?;
+    }
+    let mut follow = Follow::new(&config.state_dir, stop.clone());
+    let mut wanted = Vec::new();
+    if arguments.wait {
+        for item in &items {
+            wanted.push(Wanted::file_to_come(&mut follow, &account.name, &item.name)?);
+        }
+    }
+    for item in &items {
+        let placed = match &item.source {
+            Some(source) => place::copy_in(source, &account.folder, &item.name, || stop.is_set())
+                .map(|bytes| size(bytes.cast_signed())),
+            None => place::empty_in(&account.folder, &item.name).map(|()| "marker".to_owned()),
+        };
+        let what = placed.map_err(|error: PlaceError| Failure::failed(error.to_string()))?;
+        output.line(&format!("dropped {} ({what}) into {}", item.name, account.folder.display()))?;
+    }
+    if !arguments.wait {
+        return Ok(Exit::Done);
+    }
+    match to_the_end(&mut follow, &wanted, None, output)? {
+        Ending::Ended { all_success } => Ok(Exit::all(all_success)),
+        Ending::Stopped | Ending::TimeIsOver => {
+            output.message("stopped waiting; the files go on their way (`datadrop jobs list`)")?;
+            Ok(Exit::Failed)
+        }
+    }
+}
+
+/// What goes into the folder, in order: all of it is looked at before anything is put there.
+fn plan(account: &AccountConfig, files: &[PathBuf], fin: bool) -> Result<Vec<Item>, Failure> {
+    let refused = |message: String| Failure::new(Exit::Usage, message);
+    if !account.folder.is_dir() {
+        return Err(Failure::failed(format!(
+            "{}: the folder of account `{}` is not there; is the share mounted?",
+            account.folder.display(),
+            account.name
+        )));
+    }
+    let mut items = Vec::new();
+    for source in files {
+        let shown = source.display();
+        let name = source.file_name().ok_or_else(|| refused(format!("{shown}: not a file name")))?;
+        let name = check_name(name).map_err(|why| refused(format!("{}: {why}", shown.to_string().escape_debug())))?;
+        let kind = classify(name.as_ref(), &account.extensions)
+            .ok_or_else(|| refused(format!("{shown}: {}", not_watched(name, account))))?;
+        items.push(Item { name: name.to_owned(), source: Some(source.clone()) });
+        if fin {
+            match kind {
+                Kind::Data => items.push(Item { name: format!("{}.fin", stem(name)), source: None }),
+                Kind::Fin => {
+                    return Err(refused(format!("{shown}: is a marker itself; --fin makes one for each data file")));
+                }
+            }
+        }
+    }
+    let mut names = HashSet::new();
+    for item in &items {
+        if !names.insert(item.name.as_str()) {
+            return Err(refused(format!("{}: named twice; drop them one after the other", item.name)));
+        }
+        let target = account.folder.join(&item.name);
+        if target.symlink_metadata().is_ok() {
+            return Err(Failure::failed(PlaceError::Taken(target).to_string()));
+        }
+    }
+    Ok(items)
+}
+
+fn not_watched(name: &str, account: &AccountConfig) -> String {
+    if name.starts_with('.') {
+        return "hidden files are never sent; rename it".to_owned();
+    }
+    let watched: Vec<String> = account.extensions.iter().map(|extension| format!("`.{extension}`")).collect();
+    format!(
+        "account `{}` takes files that end in {} (as written, in this case); rename it, or add its \
+         extension to `extensions` of the account",
+        account.name,
+        watched.join(", ")
+    )
+}
+
+fn remarks(account: &AccountConfig, items: &[Item], fin: bool) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if !account.enabled {
+        remarks.push(format!("account `{}` is disabled: its files wait until it is enabled", account.name));
+    }
+    if !account.wait_for_fin || fin {
+        return remarks;
+    }
+    let is_data = |item: &&Item| classify(item.name.as_ref(), &account.extensions) == Some(Kind::Data);
+    for item in items.iter().filter(is_data) {
+        let marker = format!("{}.fin", stem(&item.name));
+        let comes = items.iter().any(|other| other.name == marker) || account.folder.join(&marker).exists();
+        if !comes {
+            remarks.push(format!("{} waits for its marker {marker}; --fin makes it", item.name));
+        }
+    }
+    remarks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn account(folder: &Path) -> AccountConfig {
+        let text = format!(
+            "[api]\nglobal_company_id = \"c\"\nclient_id = \"i\"\nclient_secret = \"s\"\n\n[[account]]\n\
+             name = \"callcentre\"\nreport_suite_id = \"r\"\ndata_source_id = 1\nwait_for_fin = true\nfolder = {:?}\n",
+            folder.display().to_string()
+        );
+        crate::config::load_text("test", &text, []).unwrap().accounts.remove(0)
+    }
+
+    fn names(items: &[Item]) -> Vec<&str> {
+        items.iter().map(|item| item.name.as_str()).collect()
+    }
+
+    #[test]
+    fn each_marker_comes_after_its_data_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let account = account(dir.path());
+        let items = plan(&account, &["x/sales.txt".into(), "costs.txt".into()], true).unwrap();
+        assert_eq!(names(&items), ["sales.txt", "sales.fin", "costs.txt", "costs.fin"]);
+        assert!(remarks(&account, &items, true).is_empty());
+        let bare = plan(&account, &["sales.txt".into(), "costs.txt".into(), "costs.fin".into()], false).unwrap();
+        assert_eq!(remarks(&account, &bare, false), ["sales.txt waits for its marker sales.fin; --fin makes it"]);
+    }
+
+    #[test]
+    fn what_can_never_be_sent_is_refused_with_a_remedy() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("taken.txt"), "").unwrap();
+        let account = account(dir.path());
+        for (files, fin, says) in [
+            (vec!["sales.TXT"], false, "takes files that end in `.txt`"),
+            (vec![".sales.txt"], false, "hidden files"),
+            (vec!["a\nb.txt"], false, "rename the file"),
+            (vec!["a/sales.txt", "b/sales.txt"], false, "named twice"),
+            (vec!["sales.fin"], true, "is a marker itself"),
+            (vec!["taken.txt"], false, "nothing was overwritten"),
+            (vec![".."], false, "not a file name"),
+        ] {
+            let files: Vec<PathBuf> = files.into_iter().map(PathBuf::from).collect();
+            let failure = plan(&account, &files, fin).unwrap_err();
+            let message = failure.message().unwrap();
+            assert!(message.contains(says) && !message.contains('\n'), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let account = account(&dir.path().join("unmounted"));
+        assert!(plan(&account, &["a.txt".into()], false).unwrap_err().message().unwrap().contains("mounted"));
+    }
+}

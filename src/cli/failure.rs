@@ -1,0 +1,125 @@
+//! How a command ends.
+
+use crate::joblog::{JobLogError, OpenError};
+use std::io;
+use std::process::ExitCode;
+
+/// The exit codes of DESIGN §7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// Done.
+    Done,
+    /// Failed.
+    Failed,
+    /// Wrong usage or configuration.
+    Usage,
+    /// Done, but not everything succeeded.
+    NotAll,
+    /// No such job or account.
+    NoSuch,
+    /// The configuration of the daemon: systemd must not start it again and again.
+    DaemonConfig,
+    /// What the daemon says itself.
+    Daemon(u8),
+}
+
+impl Exit {
+    /// [`Exit::Done`] or [`Exit::NotAll`].
+    pub(super) fn all(success: bool) -> Self {
+        if success { Self::Done } else { Self::NotAll }
+    }
+
+    fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NotAll => 3,
+            Self::NoSuch => 4,
+            Self::DaemonConfig => 78,
+            Self::Daemon(code) => code,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Why a command did not do what was asked.
+#[derive(Debug)]
+pub(super) struct Failure {
+    exit: Exit,
+    message: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: Some(message.into()) }
+    }
+
+    pub(super) fn failed(message: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, message)
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    pub(super) fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+}
+
+/// Output that nobody reads any more (`datadrop jobs list | head`) is a success; the rest is not.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self { exit: Exit::Done, message: None }
+        } else {
+            Self::failed(format!("cannot write the output: {error}"))
+        }
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        Self::failed(error.to_string())
+    }
+}
+
+impl From<JobLogError> for Failure {
+    fn from(error: JobLogError) -> Self {
+        let exit = match error {
+            JobLogError::NoSuchJob(_) => Exit::NoSuch,
+            JobLogError::Storage(_) | JobLogError::Impossible(_) | JobLogError::Closed => Exit::Failed,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::failed(format!("cannot write JSON: {error}"))
+    }
+}
+
+impl From<csv::Error> for Failure {
+    fn from(error: csv::Error) -> Self {
+        Self::failed(format!("cannot write CSV: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_pipe_is_a_success_without_a_word() {
+        let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!((failure.exit(), failure.message()), (Exit::Done, None));
+        assert_eq!(Failure::from(io::Error::other("disk full")).exit(), Exit::Failed);
+    }
+}

@@ -1,0 +1,264 @@
+//! Following jobs through the job log, with or without a daemon at work on it.
+
+use super::failure::Failure;
+use super::output::Output;
+use super::progress::Progress;
+use super::settings;
+use super::signals::Stop;
+use crate::job::{JobId, Phase, State};
+use crate::joblog::{EventRow, JobFilter, JobRow, OpenError, Reader};
+use crate::report::change_line;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+const LOOK_EVERY: Duration = Duration::from_millis(150);
+/// A connection that was opened while nobody wrote cannot hear of writers that came later, so it is renewed when quiet.
+const RENEW_AFTER: Duration = Duration::from_secs(2);
+
+/// A connection that hears of changes.
+pub(super) struct Follow {
+    dir: PathBuf,
+    reader: Option<Reader>,
+    version: i64,
+    changed: Instant,
+    stop: Stop,
+}
+
+/// Why [`Follow::wait`] came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wake {
+    /// The job log may have changed.
+    Changed,
+    /// Somebody wants the command to end.
+    Stopped,
+    /// The time is over.
+    TimeIsOver,
+}
+
+impl Follow {
+    pub(super) fn new(dir: &Path, stop: Stop) -> Self {
+        Self { dir: dir.to_owned(), reader: None, version: 0, changed: Instant::now(), stop }
+    }
+
+    /// The job log, or `None` while there is none yet.
+    pub(super) fn reader(&mut self) -> Result<Option<&Reader>, Failure> {
+        if self.reader.is_none() {
+            match Reader::open(&self.dir) {
+                Ok(reader) => {
+                    // Before anything is read, so that a change in between is not missed.
+                    self.version = reader.data_version()?;
+                    self.reader = Some(reader);
+                }
+                Err(OpenError::StateDir { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(self.reader.as_ref())
+    }
+
+    /// Waits for a change; now and then comes back without one.
+    pub(super) fn wait(&mut self, deadline: Option<Instant>) -> Result<Wake, Failure> {
+        loop {
+            if self.stop.is_set() {
+                return Ok(Wake::Stopped);
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Ok(Wake::TimeIsOver);
+            }
+            let left = deadline.map_or(LOOK_EVERY, |deadline| deadline.saturating_duration_since(Instant::now()));
+            std::thread::sleep(LOOK_EVERY.min(left));
+            let version = match &self.reader {
+                Some(reader) => reader.data_version()?,
+                None => self.version,
+            };
+            if version != self.version {
+                self.version = version;
+                self.changed = Instant::now();
+                return Ok(Wake::Changed);
+            }
+            if self.changed.elapsed() >= RENEW_AFTER {
+                self.reader = None;
+                self.changed = Instant::now();
+                return Ok(Wake::Changed);
+            }
+        }
+    }
+}
+
+/// A job that somebody waits for.
+#[derive(Debug, Clone)]
+pub(super) enum Wanted {
+    /// It is in the job log.
+    Job(i64),
+    /// A file that is about to be dropped, or was just now.
+    File {
+        account: String,
+        file_name: String,
+        /// The newest job of all before that.
+        after: i64,
+        /// A job of that name which waits for its file to become complete: the drop may be what it waits for.
+        waiting: Option<i64>,
+    },
+}
+
+impl Wanted {
+    /// Call it before the file is dropped.
+    pub(super) fn file_to_come(follow: &mut Follow, account: &str, file_name: &str) -> Result<Self, Failure> {
+        let (mut after, mut waiting) = (0, None);
+        if let Some(reader) = follow.reader()? {
+            let newest = reader.jobs(&JobFilter { limit: Some(1), ..JobFilter::default() })?;
+            after = newest.first().map_or(0, |job| job.id);
+            waiting = newest_of(reader, account, file_name)?.filter(|job| job.state == "waiting").map(|job| job.id);
+        }
+        Ok(Self::File { account: account.to_owned(), file_name: file_name.to_owned(), after, waiting })
+    }
+
+    pub(super) fn find(&self, reader: &Reader) -> Result<Option<JobRow>, Failure> {
+        match self {
+            Self::Job(id) => Ok(reader.job(JobId(*id))?),
+            Self::File { account, file_name, after, waiting } => Ok(newest_of(reader, account, file_name)?
+                .filter(|job| job.id > *after || waiting.is_some_and(|waiting| job.id >= waiting))),
+        }
+    }
+}
+
+fn newest_of(reader: &Reader, account: &str, file_name: &str) -> Result<Option<JobRow>, Failure> {
+    let filter = JobFilter {
+        account: Some(account.to_owned()),
+        name: Some(literal_glob(file_name)),
+        limit: Some(1),
+        ..JobFilter::default()
+    };
+    Ok(reader.jobs(&filter)?.pop())
+}
+
+/// A pattern that only this name matches.
+fn literal_glob(name: &str) -> String {
+    name.chars().fold(String::new(), |mut glob, character| {
+        if matches!(character, '*' | '?' | '[') {
+            glob.extend(['[', character, ']']);
+        } else {
+            glob.push(character);
+        }
+        glob
+    })
+}
+
+/// Which steps of which jobs were told already.
+#[derive(Debug, Default)]
+pub(super) struct Told(HashMap<i64, usize>);
+
+impl Told {
+    /// The steps of a job that are news: each change of state, and each new reason for the same one.
+    pub(super) fn news(&mut self, reader: &Reader, job: &JobRow) -> Result<Vec<EventRow>, Failure> {
+        let events = reader.events(JobId(job.id))?;
+        let told = self.0.insert(job.id, events.len()).unwrap_or(0);
+        // A step within a state, such as `committing`, is for `jobs show`.
+        let is_news = |event: &EventRow| event.from_state.as_ref() != Some(&event.to_state) || event.event == "filed";
+        Ok(events.into_iter().skip(told).filter(is_news).collect())
+    }
+
+    /// Leaves out the history of a job up to its latest step.
+    pub(super) fn skip_to_latest(&mut self, reader: &Reader, job: &JobRow) -> Result<(), Failure> {
+        let events = reader.events(JobId(job.id))?.len();
+        self.0.insert(job.id, events.saturating_sub(1));
+        Ok(())
+    }
+}
+
+/// Nothing more will happen by itself.
+pub(super) fn has_ended(job: &JobRow) -> bool {
+    State::from_words(&job.state, Some(Phase::Started)).is_some_and(|state| state.is_terminal() || state == State::Held)
+}
+
+/// How following ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Every job is at its end or held.
+    Ended { all_success: bool },
+    /// Somebody wants the command to end.
+    Stopped,
+    /// The time is over.
+    TimeIsOver,
+}
+
+/// Tells each step of these jobs until all are at their end or held: ends to standard output, steps to standard error.
+pub(super) fn to_the_end(
+    follow: &mut Follow,
+    wanted: &[Wanted],
+    deadline: Option<Instant>,
+    output: &mut Output,
+) -> Result<Ending, Failure> {
+    let progress = Progress::new(wanted.len());
+    let mut told = Told::default();
+    let mut ended: Vec<Option<bool>> = vec![None; wanted.len()];
+    let mut met = vec![false; wanted.len()];
+    loop {
+        let mut moving = Vec::new();
+        if let Some(reader) = follow.reader()? {
+            for (index, wanted) in
+                wanted.iter().enumerate().filter(|(index, _)| ended[*index].is_none()).collect::<Vec<_>>()
+            {
+                let Some(job) = wanted.find(reader)? else { continue };
+                if !met[index] && matches!(wanted, Wanted::Job(_)) {
+                    told.skip_to_latest(reader, &job)?;
+                }
+                met[index] = true;
+                for event in told.news(reader, &job)? {
+                    tell(&progress, &job, &event, output)?;
+                }
+                if has_ended(&job) {
+                    ended[index] = Some(job.state == "success");
+                } else {
+                    moving.push(job);
+                }
+            }
+        }
+        progress.show(ended.iter().flatten().count(), &moving);
+        if ended.iter().all(Option::is_some) {
+            return Ok(Ending::Ended { all_success: ended.iter().flatten().all(|success| *success) });
+        }
+        match follow.wait(deadline)? {
+            Wake::Changed => {}
+            Wake::Stopped => return Ok(Ending::Stopped),
+            Wake::TimeIsOver => return Ok(Ending::TimeIsOver),
+        }
+    }
+}
+
+fn tell(progress: &Progress, job: &JobRow, event: &EventRow, output: &mut Output) -> Result<(), Failure> {
+    let is_end = event.to_state == job.state && has_ended(job);
+    // On a terminal the bar says where a job stands; a line is worth its place only when the job ends.
+    if !is_end && progress.is_seen() {
+        return Ok(());
+    }
+    let line = change_line(job, &event.at, &event.to_state, event.detail.as_deref(), 32, &settings::here());
+    progress.aside(|| if is_end { output.line(&line) } else { output.note(&line) })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::joblog::{JobLog, StateLock};
+
+    #[test]
+    fn a_name_is_not_a_pattern() {
+        assert_eq!(literal_glob("a*b[1]?.txt"), "a[*]b[[]1][?].txt");
+    }
+
+    #[test]
+    fn a_job_log_that_comes_later_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut follow = Follow::new(dir.path(), Stop::default());
+        assert!(follow.reader().unwrap().is_none());
+        let wanted = Wanted::file_to_come(&mut follow, "callcentre", "sales.txt").unwrap();
+        let log = JobLog::open(StateLock::take(dir.path()).unwrap()).unwrap();
+        let reader = follow.reader().unwrap().unwrap();
+        assert!(wanted.find(reader).unwrap().is_none());
+        log.open_account("callcentre".to_owned()).wait().unwrap();
+        assert_eq!(follow.wait(Some(Instant::now() + Duration::from_mins(1))).unwrap(), Wake::Changed);
+        assert_eq!(follow.wait(Some(Instant::now())).unwrap(), Wake::TimeIsOver);
+    }
+}

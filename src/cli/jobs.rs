@@ -1,0 +1,107 @@
+//! `jobs list`, `jobs show`, `jobs wait`.
+
+use super::args::{ListArguments, ShowArguments, WaitArguments};
+use super::failure::{Exit, Failure};
+use super::follow::{Ending, Follow, Wanted, has_ended, to_the_end};
+use super::output::Output;
+use super::settings::{self, here};
+use super::signals::Stop;
+use crate::job::JobId;
+use crate::joblog::{JobFilter, JobRow, Reader, is_running};
+use crate::report::{counted, job_json, job_page, jobs_csv, jobs_json, jobs_table};
+use std::path::Path;
+use std::time::Instant;
+
+/// So many jobs in a table that was not asked for more.
+const TABLE_ROWS: usize = 50;
+
+pub(super) fn list(file: &Path, arguments: ListArguments, output: &mut Output) -> Result<Exit, Failure> {
+    let config = settings::load(file)?;
+    let reader = Reader::open(&config.state_dir)?;
+    if let Some(name) = &arguments.account
+        && !config.accounts.iter().any(|account| account.name == *name)
+    {
+        let known: Vec<String> = reader.accounts()?.into_iter().map(|account| account.name).collect();
+        if !known.contains(name) {
+            return Err(settings::no_such_account(name, &config, &known));
+        }
+    }
+    let here = here();
+    let since = match arguments.since {
+        Some(since) => Some(
+            since
+                .resolve(&here)
+                .ok_or_else(|| Failure::new(Exit::Usage, "--since: this time does not exist in the local zone"))?,
+        ),
+        None => None,
+    };
+    let whole = arguments.json || arguments.csv;
+    let filter = JobFilter {
+        account: arguments.account,
+        states: arguments.states,
+        since,
+        name: arguments.name,
+        limit: arguments.limit.or((!whole).then_some(TABLE_ROWS)),
+    };
+    let jobs = reader.jobs(&filter)?;
+    if arguments.json {
+        output.data(&jobs_json(&jobs)?)?;
+    } else if arguments.csv {
+        output.data(&jobs_csv(&jobs)?)?;
+    } else if jobs.is_empty() {
+        output.message("no jobs")?;
+    } else {
+        output.data(&jobs_table(&jobs, output.screen().map(|(width, _)| width), &here))?;
+        if filter.limit.is_some_and(|limit| jobs.len() >= limit) {
+            let older = reader.count(&filter)?.saturating_sub(i64::try_from(jobs.len()).unwrap_or(i64::MAX));
+            if older > 0 {
+                output.note(&format!("… {} left out; --limit N or --json shows more", counted(older, "older job")))?;
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) fn show(file: &Path, arguments: &ShowArguments, output: &mut Output) -> Result<Exit, Failure> {
+    let config = settings::load(file)?;
+    let reader = Reader::open(&config.state_dir)?;
+    let job = find(&reader, arguments.id)?;
+    let attempts = reader.attempts(JobId(job.id))?;
+    let events = reader.events(JobId(job.id))?;
+    if arguments.json {
+        output.data(&job_json(&job, &attempts, &events)?)?;
+    } else {
+        output.data(&job_page(&job, &attempts, &events, &here()))?;
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) fn wait(file: &Path, arguments: &WaitArguments, output: &mut Output) -> Result<Exit, Failure> {
+    let deadline = arguments.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let config = settings::load(file)?;
+    let reader = Reader::open(&config.state_dir)?;
+    let mut ids = arguments.ids.clone();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut moving = false;
+    for id in &ids {
+        moving |= !has_ended(&find(&reader, *id)?);
+    }
+    drop(reader);
+    if moving && !is_running(&config.state_dir) {
+        output.message("no daemon is running: nothing moves until one is (`systemctl start datadrop`)")?;
+    }
+    let wanted: Vec<Wanted> = ids.into_iter().map(Wanted::Job).collect();
+    let mut follow = Follow::new(&config.state_dir, Stop::on_signals()?);
+    match to_the_end(&mut follow, &wanted, deadline, output)? {
+        Ending::Ended { all_success } => Ok(Exit::all(all_success)),
+        Ending::TimeIsOver => Err(Failure::failed("the time is over, and not all jobs are at their end")),
+        Ending::Stopped => Ok(Exit::Failed),
+    }
+}
+
+fn find(reader: &Reader, id: i64) -> Result<JobRow, Failure> {
+    reader.job(JobId(id))?.ok_or_else(|| {
+        Failure::new(Exit::NoSuch, format!("there is no job {id}; `datadrop jobs list` shows those there are"))
+    })
+}

@@ -1,0 +1,68 @@
+//! The command line (DESIGN §7): words in, exit code out.
+//!
+//! Data goes to standard output, everything else to standard error with `datadrop: ` before it. Commands are plain
+//! functions that return an [`Exit`] or a [`Failure`]; only [`run`] turns either into a number.
+
+mod args;
+mod demo;
+mod drop;
+mod emulator;
+mod failure;
+mod follow;
+mod jobs;
+mod output;
+mod place;
+mod progress;
+mod run;
+mod settings;
+mod signals;
+mod since;
+mod status;
+mod watch;
+
+use args::{Cli, Command, JobsCommand};
+use clap::Parser;
+use failure::{Exit, Failure};
+use output::Output;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Parses the command line and does what it says.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help that nobody reads to its end is help enough.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+        }
+    };
+    let mut output = Output::new();
+    let exit = match dispatch(cli, &mut output) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            if let Some(message) = failure.message() {
+                // Nobody is left to be told when this fails too.
+                let _ = output.message(message);
+            }
+            failure.exit()
+        }
+    };
+    exit.into()
+}
+
+fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
+    let file = cli.config.as_path();
+    match cli.command {
+        Command::Run(arguments) => run::run(file, &arguments),
+        Command::Demo(arguments) => demo::run(&arguments, output),
+        Command::Emulator(arguments) => emulator::run(arguments, output),
+        Command::Drop(arguments) => drop::run(file, &arguments, output),
+        Command::Jobs(JobsCommand::List(arguments)) => jobs::list(file, arguments, output),
+        Command::Jobs(JobsCommand::Show(arguments)) => jobs::show(file, &arguments, output),
+        Command::Jobs(JobsCommand::Wait(arguments)) => jobs::wait(file, &arguments, output),
+        Command::Jobs(JobsCommand::Watch) => watch::run(file, output),
+        Command::Status(arguments) => status::run(file, &arguments, output),
+    }
+}

@@ -1,0 +1,51 @@
+//! Where words go: data to standard output, everything else to standard error.
+
+use anstream::AutoStream;
+use rustix::termios::tcgetwinsize;
+use std::io::{self, IsTerminal, Write};
+
+/// Both streams. Colours reach terminals only, and none if `NO_COLOR` is set.
+pub(super) struct Output {
+    data: AutoStream<io::Stdout>,
+    messages: AutoStream<io::Stderr>,
+}
+
+impl Output {
+    pub(super) fn new() -> Self {
+        Self { data: AutoStream::auto(io::stdout()), messages: AutoStream::auto(io::stderr()) }
+    }
+
+    /// Data, as it is.
+    pub(super) fn data(&mut self, text: &str) -> io::Result<()> {
+        self.data.write_all(text.as_bytes())?;
+        self.data.flush()
+    }
+
+    /// A line of data.
+    pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.data, "{text}")?;
+        self.data.flush()
+    }
+
+    /// A message for the person at the terminal; each of its lines gets the name of the program.
+    pub(super) fn message(&mut self, text: &str) -> io::Result<()> {
+        text.lines().try_for_each(|line| writeln!(self.messages, "datadrop: {line}"))
+    }
+
+    /// A line about what goes on, to standard error as it is.
+    pub(super) fn note(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.messages, "{text}")
+    }
+
+    /// Columns and lines of the terminal that data goes to; `None` when it goes elsewhere.
+    #[expect(clippy::unused_self, reason = "the size belongs to this stream")]
+    pub(super) fn screen(&self) -> Option<(usize, usize)> {
+        let stdout = io::stdout();
+        if !stdout.is_terminal() {
+            return None;
+        }
+        let size = tcgetwinsize(&stdout).ok()?;
+        // Some terminals do not know their size and say zero.
+        (size.ws_col > 0 && size.ws_row > 0).then(|| (usize::from(size.ws_col), usize::from(size.ws_row)))
+    }
+}

@@ -1,0 +1,226 @@
+//! Putting a file into a folder so that it is there whole or not at all.
+//!
+//! It is written under a hidden name, which the watcher ignores, made durable, and renamed: a rename into the inbox is
+//! the one arrival that proves completeness at once (DESIGN R1). Nothing is ever overwritten.
+
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, renameat_with};
+use rustix::io::Errno;
+use std::fs::{self, File, Metadata, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// What a group needs to read and file it; the umask takes from it what its owner does not want to give.
+const MODE: u32 = 0o660;
+const CHUNK: usize = 256 * 1024;
+
+/// Why a file was not put in place; nothing of it is left in the folder.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PlaceError {
+    #[error("{}: not a plain file (a link, folder, pipe or device); name the file itself", .0.display())]
+    NotPlain(PathBuf),
+    #[error("{}: cannot be read: {why}", path.display())]
+    Source { path: PathBuf, why: io::Error },
+    #[error("{}: was changed while it was copied; drop it again once it is complete", .0.display())]
+    Changed(PathBuf),
+    #[error("{}: there is a file of this name already; nothing was overwritten, wait until it is sent or use another name", .0.display())]
+    Taken(PathBuf),
+    #[error("{}: cannot be written: {why}", path.display())]
+    Folder { path: PathBuf, why: io::Error },
+    #[error("stopped; {} is not in the folder", .0.display())]
+    Stopped(PathBuf),
+}
+
+/// Copies `source` into `folder` under `name`. Returns its size. `stopped` is asked now and then.
+pub(super) fn copy_in(source: &Path, folder: &Path, name: &str, stopped: impl Fn() -> bool) -> Result<u64, PlaceError> {
+    let unreadable = |why| PlaceError::Source { path: source.to_owned(), why };
+    // Opening a pipe or a device can have effects of its own, so the look comes first; the open file is looked at again.
+    if !fs::symlink_metadata(source).map_err(unreadable)?.is_file() {
+        return Err(PlaceError::NotPlain(source.to_owned()));
+    }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut input = match rustix::fs::open(source, flags, Mode::empty()) {
+        Ok(descriptor) => File::from(descriptor),
+        Err(Errno::LOOP) => return Err(PlaceError::NotPlain(source.to_owned())),
+        Err(error) => return Err(unreadable(error.into())),
+    };
+    let before = input.metadata().map_err(unreadable)?;
+    if !before.is_file() {
+        return Err(PlaceError::NotPlain(source.to_owned()));
+    }
+    put(folder, name, |output| {
+        let mut chunk = vec![0; CHUNK];
+        let mut copied = 0;
+        loop {
+            if stopped() {
+                return Err(PlaceError::Stopped(source.to_owned()));
+            }
+            let count = match input.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(unreadable(error)),
+            };
+            output.write_all(&chunk[..count]).map_err(|why| PlaceError::Folder { path: folder.to_owned(), why })?;
+            copied += count as u64;
+        }
+        let after = input.metadata().map_err(unreadable)?;
+        if copied != before.len() || stamp(&before) != stamp(&after) {
+            return Err(PlaceError::Changed(source.to_owned()));
+        }
+        Ok(copied)
+    })
+}
+
+/// Makes an empty file: a marker.
+pub(super) fn empty_in(folder: &Path, name: &str) -> Result<(), PlaceError> {
+    put(folder, name, |_| Ok(()))
+}
+
+fn stamp(metadata: &Metadata) -> (u64, i64, i64) {
+    (metadata.len(), metadata.mtime(), metadata.mtime_nsec())
+}
+
+fn put<R>(folder: &Path, name: &str, fill: impl FnOnce(&mut File) -> Result<R, PlaceError>) -> Result<R, PlaceError> {
+    let target = folder.join(name);
+    let unwritable = |why: io::Error| PlaceError::Folder { path: folder.to_owned(), why };
+    if fs::symlink_metadata(&target).is_ok() {
+        return Err(PlaceError::Taken(target));
+    }
+    let (mut output, hidden) = tempfile::Builder::new()
+        .prefix(".datadrop-")
+        .suffix(".part")
+        .permissions(Permissions::from_mode(MODE))
+        .tempfile_in(folder)
+        .map_err(|error| unwritable(bare(&error)))?
+        .into_parts();
+    let result = fill(&mut output)?;
+    output.sync_all().map_err(unwritable)?;
+    match renameat_with(CWD, hidden.as_ref() as &Path, CWD, &target, RenameFlags::NOREPLACE) {
+        Ok(()) => {}
+        Err(Errno::EXIST) => return Err(PlaceError::Taken(target)),
+        // A file system without such renames (NFS, say): a link does not overwrite either, and `hidden` goes below.
+        Err(Errno::INVAL | Errno::NOSYS) => match fs::hard_link(&hidden, &target) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(PlaceError::Taken(target)),
+            Err(error) => return Err(unwritable(error)),
+        },
+        Err(error) => return Err(unwritable(error.into())),
+    }
+    // After a rename there is nothing under the hidden name, and removing nothing is no error.
+    drop(hidden);
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(unwritable)?;
+    Ok(result)
+}
+
+/// Without the path of the hidden file, which means nothing to anybody.
+fn bare(error: &io::Error) -> io::Error {
+    io::Error::from(error.kind())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Desk {
+        dir: tempfile::TempDir,
+    }
+
+    impl Desk {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            fs::create_dir(dir.path().join("inbox")).unwrap();
+            fs::write(dir.path().join("sales.txt"), "a\tb\n1\t2\n").unwrap();
+            Self { dir }
+        }
+
+        fn source(&self) -> PathBuf {
+            self.dir.path().join("sales.txt")
+        }
+
+        fn inbox(&self) -> PathBuf {
+            self.dir.path().join("inbox")
+        }
+
+        fn names(&self) -> Vec<String> {
+            let mut names: Vec<String> = fs::read_dir(self.inbox())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            names
+        }
+    }
+
+    #[test]
+    fn a_file_arrives_whole_and_leaves_no_hidden_name() {
+        let desk = Desk::new();
+        assert_eq!(copy_in(&desk.source(), &desk.inbox(), "sales.txt", || false).unwrap(), 8);
+        empty_in(&desk.inbox(), "sales.fin").unwrap();
+        assert_eq!(desk.names(), ["sales.fin", "sales.txt"]);
+        let arrived = desk.inbox().join("sales.txt");
+        assert_eq!(fs::read(&arrived).unwrap(), fs::read(desk.source()).unwrap());
+        assert_eq!(fs::metadata(arrived).unwrap().mode() & 0o007, 0, "others are kept out");
+    }
+
+    #[test]
+    fn a_taken_name_is_never_overwritten() {
+        let desk = Desk::new();
+        fs::write(desk.inbox().join("sales.txt"), "older").unwrap();
+        assert!(matches!(copy_in(&desk.source(), &desk.inbox(), "sales.txt", || false), Err(PlaceError::Taken(_))));
+        assert_eq!(fs::read(desk.inbox().join("sales.txt")).unwrap(), b"older");
+        assert_eq!(desk.names(), ["sales.txt"]);
+    }
+
+    #[test]
+    fn a_name_taken_at_the_last_moment_is_not_overwritten_either() {
+        let desk = Desk::new();
+        let taken = desk.inbox().join("sales.txt");
+        let late = |file: &mut File| {
+            file.write_all(b"new").unwrap();
+            fs::write(&taken, "older").unwrap();
+            Ok(())
+        };
+        assert!(matches!(put(&desk.inbox(), "sales.txt", late), Err(PlaceError::Taken(_))));
+        assert_eq!(fs::read(&taken).unwrap(), b"older");
+        assert_eq!(desk.names(), ["sales.txt"]);
+    }
+
+    #[test]
+    fn a_file_that_changes_meanwhile_is_refused_and_leaves_nothing() {
+        let desk = Desk::new();
+        let grow = || {
+            fs::write(desk.source(), "a\tb\n1\t2\n3\t4\n").unwrap();
+            false
+        };
+        assert!(matches!(copy_in(&desk.source(), &desk.inbox(), "sales.txt", grow), Err(PlaceError::Changed(_))));
+        assert!(desk.names().is_empty());
+    }
+
+    #[test]
+    fn stopping_leaves_nothing() {
+        let desk = Desk::new();
+        assert!(matches!(copy_in(&desk.source(), &desk.inbox(), "sales.txt", || true), Err(PlaceError::Stopped(_))));
+        assert!(desk.names().is_empty());
+    }
+
+    #[test]
+    fn links_and_folders_are_no_files() {
+        let desk = Desk::new();
+        let link = desk.dir.path().join("link.txt");
+        std::os::unix::fs::symlink(desk.source(), &link).unwrap();
+        for source in [link, desk.inbox()] {
+            assert!(matches!(copy_in(&source, &desk.inbox(), "x.txt", || false), Err(PlaceError::NotPlain(_))));
+        }
+        let missing = copy_in(&desk.dir.path().join("none"), &desk.inbox(), "x.txt", || false).unwrap_err();
+        assert!(missing.to_string().contains("No such file"), "{missing}");
+    }
+
+    #[test]
+    fn a_missing_folder_is_not_made() {
+        let desk = Desk::new();
+        let missing = desk.dir.path().join("unmounted");
+        assert!(matches!(copy_in(&desk.source(), &missing, "sales.txt", || false), Err(PlaceError::Folder { .. })));
+        assert!(!missing.exists());
+    }
+}

@@ -1,0 +1,62 @@
+//! A bar on standard error for people who wait at a terminal.
+
+use crate::joblog::JobRow;
+use crate::report::{printable, size};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::time::Duration;
+
+/// How many moving jobs the bar names.
+const NAMED: usize = 3;
+
+/// Nothing at all where standard error is no terminal.
+pub(super) struct Progress(ProgressBar);
+
+impl Progress {
+    pub(super) fn new(jobs: usize) -> Self {
+        let bar = ProgressBar::new(jobs as u64);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:20}] {pos}/{len} done {elapsed} {wide_msg}") {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_message("waiting for the daemon to see it");
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(Duration::from_millis(120));
+        }
+        Self(bar)
+    }
+
+    /// Whether somebody sees it.
+    pub(super) fn is_seen(&self) -> bool {
+        !self.0.is_hidden()
+    }
+
+    /// How many are done, and what the others do.
+    pub(super) fn show(&self, done: usize, moving: &[JobRow]) {
+        self.0.set_position(done as u64);
+        if moving.is_empty() {
+            return;
+        }
+        let mut words: Vec<String> = moving
+            .iter()
+            .take(NAMED)
+            .map(|job| {
+                let bytes = job.size.map_or_else(String::new, |bytes| format!(" ({})", size(bytes)));
+                format!("{}{bytes} {}", printable(&job.file_name), job.state)
+            })
+            .collect();
+        if moving.len() > NAMED {
+            words.push(format!("{} more", moving.len() - NAMED));
+        }
+        self.0.set_message(words.join(", "));
+    }
+
+    /// Writes something else without the bar in between.
+    pub(super) fn aside<R>(&self, write: impl FnOnce() -> R) -> R {
+        self.0.suspend(write)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,50 @@
+//! The configuration, as far as commands that only look need it.
+
+use super::failure::{Exit, Failure};
+use crate::config::{self, AccountConfig, Config};
+use crate::job::Timestamp;
+use crate::report::Here;
+use jiff::tz::TimeZone;
+use std::path::Path;
+
+/// The whole environment, as far as it is text: only such variables can mean anything to the configuration.
+pub(super) fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// Reads the configuration without its secrets: whoever may read the job log need not be able to read those.
+pub(super) fn load(file: &Path) -> Result<Config, Failure> {
+    config::load_without_secrets(Some(file), environment())
+        .map_err(|error| Failure::new(Exit::Usage, error.to_string()))
+}
+
+/// A file that stands for itself: what the environment says of other files must not change it.
+pub(super) fn environment_free_config(file: &Path) -> Result<Config, Failure> {
+    config::load(Some(file), []).map_err(|error| Failure::new(Exit::Usage, error.to_string()))
+}
+
+/// The account of that name.
+pub(super) fn account<'a>(config: &'a Config, name: &str) -> Result<&'a AccountConfig, Failure> {
+    config.accounts.iter().find(|account| account.name == name).ok_or_else(|| no_such_account(name, config, &[]))
+}
+
+/// Names what there is instead.
+pub(super) fn no_such_account(name: &str, config: &Config, in_job_log: &[String]) -> Failure {
+    let mut known: Vec<&str> = config.accounts.iter().map(|account| account.name.as_str()).collect();
+    known.extend(in_job_log.iter().map(String::as_str));
+    known.sort_unstable();
+    known.dedup();
+    let known = if known.is_empty() { "there are none".to_owned() } else { format!("there are: {}", known.join(", ")) };
+    Failure::new(Exit::NoSuch, format!("there is no account `{name}`; {known}"))
+}
+
+/// The reader's time and zone.
+pub(super) fn here() -> Here {
+    Here { now: now(), zone: TimeZone::system() }
+}
+
+pub(super) fn now() -> Timestamp {
+    Timestamp(jiff::Timestamp::now().as_millisecond())
+}

@@ -1,0 +1,54 @@
+//! The composition root: opens the job log, starts the stages, and watches over them until the end.
+//!
+//! Crash-only: every step is durable before the world can see its effect, so the process may end at any instant. Errors
+//! come in two families: those of a job stand in the job log, those of the daemon ([`Fatal`]) end the process, and
+//! systemd starts it anew.
+
+pub mod logging;
+mod once;
+mod pulse;
+pub mod signals;
+mod stages;
+mod supervisor;
+
+pub use signals::Signal;
+pub use supervisor::{RunEnd, RunOptions, run};
+
+use crate::api::ClientError;
+use crate::joblog::{JobLogError, OpenError};
+
+/// Why the daemon ends, or does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    /// The job log cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The job log failed while the daemon ran.
+    #[error(transparent)]
+    JobLog(#[from] JobLogError),
+    /// The API client cannot be built.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A stage ended though nobody told it to.
+    #[error("the stage `{stage}` ended early: {why}; the daemon ends so that it can be started anew")]
+    StageEnded {
+        /// Which.
+        stage: String,
+        /// Why, as far as it is known.
+        why: String,
+    },
+    /// A thread cannot be started.
+    #[error("no thread can be started: {0}; raise the limits of the service (TasksMax)")]
+    Thread(std::io::Error),
+}
+
+impl Fatal {
+    /// Faults of the configuration do not go away by starting anew: 78 (`EX_CONFIG`) keeps systemd from trying.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Client(_) => 78,
+            Self::Open(_) | Self::JobLog(_) | Self::StageEnded { .. } | Self::Thread(_) => 1,
+        }
+    }
+}

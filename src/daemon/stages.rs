@@ -1,0 +1,324 @@
+//! The stages that run, started from a configuration and exchanged when it changes.
+
+use super::Fatal;
+use super::pulse::Pulse;
+use crate::ambient::{Clock, now};
+use crate::api::{Budget, Client};
+use crate::config::{AccountConfig, Config, StyleChoice};
+use crate::job::UploadStyle;
+use crate::joblog::{AccountRules, JobLog, JobLogError};
+use crate::retry::RetryPolicy;
+use crate::track::{TrackSettings, Tracker};
+use crate::upload::{UploadSettings, Uploader};
+use crate::watch::{Board, EventSource, FolderSettings, FolderWorker, Progress};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// A folder's thread.
+struct Folder {
+    settings: FolderSettings,
+    board: Arc<Board>,
+    progress: Arc<Progress>,
+    thread: JoinHandle<()>,
+}
+
+/// How a stage ended.
+pub(super) type StageEnd = (String, Result<(), JobLogError>);
+
+/// Everything that runs.
+pub(super) struct Stages {
+    pub(super) joblog: JobLog,
+    pub(super) budget: Arc<Budget>,
+    clock: Clock,
+    events: Option<Arc<EventSource>>,
+    folders: HashMap<String, Folder>,
+    trackers_stop: CancellationToken,
+    upload_settings: watch::Sender<Arc<UploadSettings>>,
+    upload_stop: CancellationToken,
+    pub(super) upload_abort: CancellationToken,
+    pub(super) tasks: JoinSet<StageEnd>,
+    upload_pulse: Pulse,
+    tracker_pulses: HashMap<String, Pulse>,
+    stopping: bool,
+}
+
+impl Stages {
+    /// Starts them all.
+    pub(super) async fn start(config: &Config, joblog: JobLog, budget: Arc<Budget>) -> Result<Self, Fatal> {
+        let clock = Clock::start();
+        let events = match EventSource::open(clock) {
+            Ok(events) => Some(Arc::new(events)),
+            Err(error) => {
+                tracing::warn!(
+                    "no file events: {error}; folders are scanned every {} instead",
+                    humantime::format_duration(config.watch.rescan)
+                );
+                None
+            }
+        };
+        let client = Arc::new(Client::new(&config.api, Arc::clone(&budget))?);
+        let accounts = admitted(config, &joblog).await?;
+        let (upload_settings, settings) =
+            watch::channel(Arc::new(upload_settings(config, &accounts, &client, &budget)));
+        let (upload_stop, upload_abort) = (CancellationToken::new(), CancellationToken::new());
+        let mut stages = Self {
+            clock,
+            events,
+            folders: HashMap::new(),
+            trackers_stop: CancellationToken::new(),
+            upload_settings,
+            upload_stop,
+            upload_abort,
+            tasks: JoinSet::new(),
+            upload_pulse: Pulse::new(clock),
+            tracker_pulses: HashMap::new(),
+            stopping: false,
+            budget,
+            joblog,
+        };
+        for account in &accounts {
+            stages.joblog.open_account(account.name.clone()).await?;
+        }
+        let uploader = Uploader::new(stages.joblog.clone(), settings);
+        let (stop, abort, pulse) =
+            (stages.upload_stop.clone(), stages.upload_abort.clone(), stages.upload_pulse.clone());
+        stages.tasks.spawn(async move { ("upload".to_owned(), uploader.run(stop, abort, move || pulse.beat()).await) });
+        stages.start_trackers(config, &accounts, &client)?;
+        for account in &accounts {
+            stages.start_folder(FolderSettings::new(config, account)).await?;
+        }
+        Ok(stages)
+    }
+
+    async fn start_folder(&mut self, settings: FolderSettings) -> Result<(), Fatal> {
+        let account = settings.account.clone();
+        let row = self.joblog.open_account(account.clone()).await?;
+        let board = Arc::new(Board::default());
+        let wake = Arc::clone(&board);
+        self.joblog.on_unfiled(&account, move || wake.unfiled());
+        let progress = Arc::new(Progress::default());
+        let worker = FolderWorker::new(
+            settings.clone(),
+            self.joblog.clone(),
+            &row,
+            self.events.clone(),
+            Arc::clone(&board),
+            self.clock,
+            Arc::clone(&progress),
+        )?;
+        let thread = std::thread::Builder::new()
+            .name(format!("folder {account}"))
+            .spawn(move || worker.run())
+            .map_err(Fatal::Thread)?;
+        self.folders.insert(account, Folder { settings, board, progress, thread });
+        Ok(())
+    }
+
+    fn start_trackers(
+        &mut self,
+        config: &Config,
+        accounts: &[AccountConfig],
+        client: &Arc<Client>,
+    ) -> Result<(), Fatal> {
+        self.trackers_stop = CancellationToken::new();
+        self.tracker_pulses.clear();
+        for account in accounts {
+            let settings = TrackSettings {
+                account: account.name.clone(),
+                target: account.target(&config.api),
+                client: Arc::clone(client),
+                budget: Arc::clone(&self.budget),
+                poll: config.poll.clone(),
+                confirm_for: config.upload.confirm_for,
+                retry: RetryPolicy::new(&config.retry),
+            };
+            let tracker = Tracker::new(settings, self.joblog.clone(), self.clock)?;
+            let stop = self.trackers_stop.clone();
+            let pulse = Pulse::new(self.clock);
+            self.tracker_pulses.insert(account.name.clone(), pulse.clone());
+            let name = format!("track {}", account.name);
+            self.tasks.spawn(async move { (name, tracker.run(stop, move || pulse.beat()).await) });
+        }
+        Ok(())
+    }
+
+    /// Goes over to another configuration. What did not change goes on undisturbed.
+    pub(super) async fn reload(&mut self, config: &Config) -> Result<(), Fatal> {
+        let client = Arc::new(Client::new(&config.api, Arc::clone(&self.budget))?);
+        let accounts = admitted(config, &self.joblog).await?;
+        self.trackers_stop.cancel();
+        let wanted: HashMap<String, FolderSettings> =
+            accounts.iter().map(|account| (account.name.clone(), FolderSettings::new(config, account))).collect();
+        let gone: Vec<String> = self
+            .folders
+            .iter()
+            .filter(|(name, folder)| wanted.get(*name) != Some(&folder.settings))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in gone {
+            if let Some(folder) = self.folders.remove(&name) {
+                stop_folder(folder).await;
+            }
+        }
+        for account in &accounts {
+            if account.style == StyleChoice::Auto {
+                self.joblog.forget_style(account.name.clone()).await?;
+            }
+            self.joblog.api_problem(account.name.clone(), None, now()).await.ok();
+        }
+        for (name, settings) in wanted {
+            if !self.folders.contains_key(&name) {
+                self.start_folder(settings).await?;
+            }
+        }
+        self.start_trackers(config, &accounts, &client)?;
+        self.upload_settings.send_replace(Arc::new(upload_settings(config, &accounts, &client, &self.budget)));
+        Ok(())
+    }
+
+    /// Asks every folder for a scan.
+    pub(super) fn rescan(&self) {
+        for folder in self.folders.values() {
+            folder.board.rescan();
+        }
+    }
+
+    /// No new attempts; those under way go on until they end or are aborted.
+    pub(super) fn stop_sending(&mut self) {
+        self.stopping = true;
+        self.upload_stop.cancel();
+        self.trackers_stop.cancel();
+    }
+
+    /// The end of everything else. Returns once the job log is closed and its lock is free.
+    pub(super) async fn stop(mut self) {
+        self.stop_sending();
+        self.upload_abort.cancel();
+        while self.tasks.join_next().await.is_some() {}
+        for (_, folder) in self.folders.drain() {
+            stop_folder(folder).await;
+        }
+        let joblog = self.joblog.clone();
+        // A writer that hangs on its disk must not keep the process from ending.
+        let _ = tokio::task::spawn_blocking(move || joblog.close()).await;
+    }
+
+    /// A stage that ended though nobody told it to.
+    pub(super) fn ended_early(&self) -> Option<Fatal> {
+        if self.joblog.has_ended() {
+            return Some(Fatal::StageEnded { stage: "job log".to_owned(), why: "its thread ended".to_owned() });
+        }
+        let (name, _) = self.folders.iter().find(|(_, folder)| folder.thread.is_finished())?;
+        Some(Fatal::StageEnded { stage: format!("folder {name}"), why: "its thread ended".to_owned() })
+    }
+
+    /// Whether a finished task means that the daemon must end.
+    pub(super) fn judge_end(&self, end: Result<StageEnd, tokio::task::JoinError>) -> Option<Fatal> {
+        match end {
+            Ok((_, Ok(()))) if self.stopping => None,
+            // Trackers end when a reload replaces them.
+            Ok((stage, Ok(()))) if stage.starts_with("track ") => None,
+            Ok((stage, Ok(()))) => Some(Fatal::StageEnded { stage, why: "without an error".to_owned() }),
+            Ok((stage, Err(error))) => Some(Fatal::StageEnded { stage, why: error.to_string() }),
+            Err(error) => Some(Fatal::StageEnded { stage: "unknown".to_owned(), why: error.to_string() }),
+        }
+    }
+
+    /// The stages that give no sign of life.
+    pub(super) fn stuck(&self) -> Vec<String> {
+        let trackers =
+            self.tracker_pulses.iter().filter(|(_, pulse)| pulse.is_stuck()).map(|(name, _)| format!("track {name}"));
+        let upload = self.upload_pulse.is_stuck().then(|| "upload".to_owned());
+        trackers.chain(upload).collect()
+    }
+
+    /// Every folder has been scanned, or cannot be used: the service is ready.
+    pub(super) fn folders_are_open(&self) -> bool {
+        self.folders.values().all(|folder| {
+            folder.progress.scanned.load(Ordering::Relaxed) || folder.progress.blocked.load(Ordering::Relaxed)
+        })
+    }
+
+    /// Files that will become ready by themselves.
+    pub(super) fn files_pending(&self) -> usize {
+        self.folders.values().map(|folder| folder.progress.pending.load(Ordering::Relaxed)).sum()
+    }
+
+    /// The accounts that run.
+    pub(super) fn accounts(&self) -> impl Iterator<Item = &str> {
+        self.folders.keys().map(String::as_str)
+    }
+
+    /// Whether a folder cannot be used.
+    pub(super) fn folder_is_blocked(&self, account: &str) -> bool {
+        self.folders.get(account).is_some_and(|folder| folder.progress.blocked.load(Ordering::Relaxed))
+    }
+}
+
+async fn stop_folder(folder: Folder) {
+    folder.board.stop();
+    // The thread may hang on a dead share; the runtime's end does not wait for it.
+    let _ = tokio::time::timeout(
+        std::time::Duration::from_secs(5),
+        tokio::task::spawn_blocking(move || folder.thread.join()),
+    )
+    .await;
+}
+
+/// The accounts that may run: enabled, and without open jobs that went elsewhere (DESIGN A5).
+async fn admitted(config: &Config, joblog: &JobLog) -> Result<Vec<AccountConfig>, Fatal> {
+    let mut admitted = Vec::new();
+    for account in config.accounts.iter().filter(|account| account.enabled) {
+        let elsewhere = joblog.jobs_elsewhere(account.name.clone(), account.target(&config.api)).await?;
+        if let Some((_, target)) = elsewhere.first() {
+            let jobs: Vec<String> = elsewhere.iter().take(20).map(|(id, _)| id.to_string()).collect();
+            let problem = format!(
+                "it goes to another target than {} open jobs of it, which went to {target} (jobs {}); put the old target back until they are done",
+                elsewhere.len(),
+                jobs.join(", ")
+            );
+            tracing::error!(account = account.name, "account {} is refused: {problem}", account.name);
+            joblog.open_account(account.name.clone()).await?;
+            joblog.folder_problem(account.name.clone(), Some(problem), now()).await?;
+        } else {
+            admitted.push(account.clone());
+        }
+    }
+    Ok(admitted)
+}
+
+fn upload_settings(
+    config: &Config,
+    accounts: &[AccountConfig],
+    client: &Arc<Client>,
+    budget: &Arc<Budget>,
+) -> UploadSettings {
+    let rules = |account: &AccountConfig| {
+        let style = match account.style {
+            StyleChoice::Auto => UploadStyle::ALL[0],
+            StyleChoice::Fixed(style) => style,
+        };
+        let rules = AccountRules {
+            name: account.name.clone(),
+            target: account.target(&config.api),
+            order: account.order,
+            sequential: account.sequential,
+            duplicates: account.duplicates,
+            fin: account.fin,
+            style,
+        };
+        (rules, account.style)
+    };
+    UploadSettings {
+        accounts: accounts.iter().map(rules).collect(),
+        client: Arc::clone(client),
+        budget: Arc::clone(budget),
+        max_in_flight: config.upload.max_in_flight,
+        retry: RetryPolicy::new(&config.retry),
+    }
+}

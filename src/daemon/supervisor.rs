@@ -1,0 +1,292 @@
+//! The loop that watches over the stages: signals, signs of life, and the end.
+
+use super::Fatal;
+use super::once::Once;
+use super::pulse::notify;
+use super::signals::Signal;
+use super::stages::Stages;
+use crate::ambient::now;
+use crate::api::Budget;
+use crate::config::{Config, ConfigError};
+use crate::job::State;
+use crate::joblog::{JobLog, Reader, StateLock};
+use sd_notify::NotifyState;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// What uploads under way get after the first stop signal (DESIGN §6).
+const GRACE: Duration = Duration::from_secs(20);
+/// How often signs of life are looked at where no watchdog asks for more.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// How often `--once` looks whether it is over.
+const ONCE_LOOK: Duration = Duration::from_millis(100);
+
+/// How to run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RunOptions {
+    /// Deliver what is there, follow it to its end, and end.
+    pub once: bool,
+    /// With `once`: end after this time whatever stands.
+    pub timeout: Option<Duration>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunEnd {
+    /// Everything that was taken up is `success`; only `once` looks.
+    pub all_success: bool,
+}
+
+/// Runs the daemon until a signal, the end of `--once`, or a fatal error. `reload` reads the configuration anew.
+///
+/// # Errors
+/// [`Fatal`]: the process must end, and may be started anew.
+pub async fn run(
+    config: Config,
+    options: RunOptions,
+    mut signals: mpsc::UnboundedReceiver<Signal>,
+    reload: impl Fn() -> Result<Config, ConfigError>,
+) -> Result<RunEnd, Fatal> {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let ran_before = config.state_dir.join("datadrop.db").exists();
+    let joblog = JobLog::open(StateLock::take(&config.state_dir)?)?;
+    for (job, state) in joblog.recover(now()).await? {
+        tracing::warn!(
+            job = job.0,
+            state = state.as_str(),
+            "job {job}: its upload was cut off by the end of the last run; it is {state} now"
+        );
+    }
+    let reader = joblog.reader()?;
+    name_orphans(&config, &reader)?;
+    let once = options.once.then(|| Once::begin(joblog.reader()?).map_err(Fatal::from)).transpose()?;
+    // What was used of the rate limit before a restart is not known: taken as spent.
+    let budget = Arc::new(Budget::new(config.api.rate_limit, ran_before));
+    let stages = Stages::start(&config, joblog, budget).await?;
+    let mut supervisor = Supervisor { stages, config, reader, status: String::new(), is_ready: false };
+    let end = supervisor.watch(&mut signals, &reload, once.as_ref(), options.timeout).await;
+    notify(&[NotifyState::Stopping]);
+    supervisor.stages.stop().await;
+    end
+}
+
+/// Accounts that are no longer configured and still have open jobs (DESIGN A5).
+fn name_orphans(config: &Config, reader: &Reader) -> Result<(), Fatal> {
+    let mut orphans: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (id, account) in reader.unfinished()? {
+        if !config.accounts.iter().any(|configured| configured.name == account) {
+            orphans.entry(account).or_default().push(id.to_string());
+        }
+    }
+    for (account, jobs) in orphans {
+        tracing::error!(
+            account,
+            "account {account} is not configured any more, but has {} open jobs ({}); put it back until they are done",
+            jobs.len(),
+            jobs.join(", ")
+        );
+    }
+    Ok(())
+}
+
+struct Supervisor {
+    stages: Stages,
+    config: Config,
+    reader: Reader,
+    status: String,
+    is_ready: bool,
+}
+
+impl Supervisor {
+    async fn watch(
+        &mut self,
+        signals: &mut mpsc::UnboundedReceiver<Signal>,
+        reload: &impl Fn() -> Result<Config, ConfigError>,
+        once: Option<&Once>,
+        timeout: Option<Duration>,
+    ) -> Result<RunEnd, Fatal> {
+        let beat = sd_notify::watchdog_enabled().map_or(HEARTBEAT, |period| (period / 3).min(HEARTBEAT));
+        let mut heartbeat = tokio::time::interval(beat);
+        let mut starting = tokio::time::interval(Duration::from_millis(20));
+        let mut look = tokio::time::interval(ONCE_LOOK);
+        let timeout = async {
+            match timeout {
+                Some(timeout) => tokio::time::sleep(timeout).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(timeout);
+        loop {
+            tokio::select! {
+                signal = signals.recv() => match signal {
+                    Some(Signal::Stop) | None => {
+                        self.stop_sending(signals).await;
+                        let all_success = once.is_none_or(|once| once.all_success(&self.stages).unwrap_or(false));
+                        return Ok(RunEnd { all_success });
+                    }
+                    Some(Signal::Reload) => self.reload(reload).await?,
+                    Some(Signal::Rescan) => {
+                        tracing::info!("scanning every folder");
+                        self.stages.rescan();
+                    }
+                },
+                Some(end) = self.stages.tasks.join_next() => {
+                    if let Some(fatal) = self.stages.judge_end(end) {
+                        return Err(fatal);
+                    }
+                }
+                _ = heartbeat.tick() => self.beat()?,
+                _ = starting.tick(), if !self.is_ready => self.tell_ready(),
+                _ = look.tick(), if once.is_some() => {
+                    if let Some(once) = once && once.is_over(&self.stages)? {
+                        return Ok(RunEnd { all_success: once.all_success(&self.stages)? });
+                    }
+                }
+                () = &mut timeout => {
+                    tracing::error!("--timeout is over before everything was done");
+                    return Ok(RunEnd { all_success: false });
+                }
+            }
+        }
+    }
+
+    fn tell_ready(&mut self) {
+        if !self.stages.folders_are_open() {
+            return;
+        }
+        self.is_ready = true;
+        tracing::info!(
+            "ready: {} accounts, job log {}",
+            self.config.accounts.len(),
+            self.config.state_dir.join("datadrop.db").display()
+        );
+        notify(&[NotifyState::Ready, NotifyState::Status(&self.summary())]);
+    }
+
+    /// Tells systemd that every stage makes progress, if that is so.
+    fn beat(&mut self) -> Result<(), Fatal> {
+        if let Some(fatal) = self.stages.ended_early() {
+            return Err(fatal);
+        }
+        let stuck = self.stages.stuck();
+        if stuck.is_empty() {
+            notify(&[NotifyState::Watchdog]);
+        } else {
+            tracing::error!("no sign of life from: {}; the watchdog is not fed", stuck.join(", "));
+        }
+        let status = self.summary();
+        if self.is_ready && status != self.status {
+            notify(&[NotifyState::Status(&status)]);
+            self.status = status;
+        }
+        Ok(())
+    }
+
+    /// One line on where everything stands.
+    fn summary(&self) -> String {
+        let Ok(counts) = self.reader.counts() else { return "the job log cannot be read".to_owned() };
+        let count = |states: &[State]| -> i64 {
+            counts.iter().filter(|row| states.iter().any(|state| state.as_str() == row.state)).map(|row| row.jobs).sum()
+        };
+        let to_send =
+            count(&[State::Waiting, State::Queued, State::Uploading(crate::job::Phase::Started), State::Unconfirmed]);
+        let at_adobe = count(&[State::Uploaded, State::Processing]);
+        let held = count(&[State::Held]);
+        let blocked: Vec<String> = self
+            .reader
+            .accounts()
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|row| {
+                row.blocked().is_some() && self.config.accounts.iter().any(|account| account.name == row.name)
+            })
+            .map(|row| row.name)
+            .collect();
+        let mut summary = format!("{to_send} to send, {at_adobe} at Adobe, {held} held");
+        if !blocked.is_empty() {
+            summary.push_str("; blocked: ");
+            summary.push_str(&blocked.join(", "));
+        }
+        summary
+    }
+
+    async fn reload(&mut self, read: &impl Fn() -> Result<Config, ConfigError>) -> Result<(), Fatal> {
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => notify(&[NotifyState::Reloading, now]),
+            Err(error) => tracing::warn!("systemd cannot be told of the reload: {error}"),
+        }
+        let status = match self.try_reload(read).await? {
+            Ok(()) => {
+                tracing::info!("reloaded: {} accounts", self.config.accounts.len());
+                self.summary()
+            }
+            Err(why) => {
+                tracing::error!("not reloaded, everything goes on as before: {why}");
+                format!("reload refused: {}", why.lines().next().unwrap_or_default())
+            }
+        };
+        notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+        self.status = status;
+        Ok(())
+    }
+
+    /// The outer error ends the daemon; the inner one leaves everything as it was.
+    async fn try_reload(
+        &mut self,
+        read: &impl Fn() -> Result<Config, ConfigError>,
+    ) -> Result<Result<(), String>, Fatal> {
+        let config = match read() {
+            Ok(config) => config,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        if config.state_dir != self.config.state_dir {
+            return Ok(Err("state_dir cannot be changed by a reload; restart datadrop for that".to_owned()));
+        }
+        for (id, account) in self.reader.unfinished()? {
+            let was_here = self.config.accounts.iter().any(|known| known.name == account);
+            if was_here && !config.accounts.iter().any(|configured| configured.name == account) {
+                return Ok(Err(format!(
+                    "account {account} would be removed but has open jobs (job {id}, say); keep it until they are done"
+                )));
+            }
+        }
+        for account in &config.accounts {
+            let elsewhere =
+                self.stages.joblog.jobs_elsewhere(account.name.clone(), account.target(&config.api)).await?;
+            if let Some((id, target)) = elsewhere.first() {
+                return Ok(Err(format!(
+                    "account {} would go elsewhere, but has open jobs that went to {target} (job {id}, say); wait until they are done",
+                    account.name
+                )));
+            }
+        }
+        if config.api.rate_limit != self.config.api.rate_limit {
+            self.stages.budget = Arc::new(Budget::new(config.api.rate_limit, true));
+        }
+        self.stages.reload(&config).await?;
+        self.config = config;
+        Ok(Ok(()))
+    }
+
+    /// Uploads under way get their time; a second stop signal cuts it short.
+    async fn stop_sending(&mut self, signals: &mut mpsc::UnboundedReceiver<Signal>) {
+        tracing::info!("stopping; uploads under way get {} s", GRACE.as_secs());
+        notify(&[NotifyState::Stopping]);
+        self.stages.stop_sending();
+        let over = Instant::now() + GRACE;
+        loop {
+            tokio::select! {
+                end = self.stages.tasks.join_next() => if end.is_none() { return },
+                Some(signal) = signals.recv() => if signal == Signal::Stop { break },
+                () = tokio::time::sleep_until(over) => break,
+            }
+        }
+        tracing::warn!("uploads are cut short; what is unclear is settled at the next start");
+        self.stages.upload_abort.cancel();
+    }
+}

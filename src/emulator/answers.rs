@@ -1,0 +1,152 @@
+//! Refusals in the three dialects that Adobe speaks, and answers that are broken on purpose.
+
+use super::connection::Ending;
+use super::faults::Words;
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::json;
+
+/// Why a request gets no answer of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    voice: Voice,
+    text: String,
+    retry_after: Option<u64>,
+    allow: Option<&'static str>,
+}
+
+/// Who refuses, with the code that only it knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Voice {
+    Gateway(&'static str),
+    Service,
+    Ims(&'static str),
+    Page,
+}
+
+impl Refusal {
+    /// The gateway, with its own six digits.
+    pub(super) fn gateway(status: StatusCode, code: &'static str, message: &str) -> Self {
+        Self { status, voice: Voice::Gateway(code), text: message.to_owned(), retry_after: None, allow: None }
+    }
+
+    /// The service.
+    pub(super) fn service(status: StatusCode, description: impl Into<String>) -> Self {
+        Self { status, voice: Voice::Service, text: description.into(), retry_after: None, allow: None }
+    }
+
+    /// The service: the request says something that the documents do not allow.
+    pub(super) fn bad(description: impl Into<String>) -> Self {
+        Self::service(StatusCode::BAD_REQUEST, description)
+    }
+
+    /// The token endpoint.
+    pub(super) fn ims(error: &'static str, description: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            voice: Voice::Ims(error),
+            text: description.into(),
+            retry_after: None,
+            allow: None,
+        }
+    }
+
+    /// The service, naming the methods that it takes here.
+    pub(super) fn method(allow: &'static str) -> Self {
+        let mut refusal =
+            Self::service(StatusCode::METHOD_NOT_ALLOWED, format!("this method is not supported here; use {allow}"));
+        refusal.allow = Some(allow);
+        refusal
+    }
+
+    /// A fault's status.
+    pub(super) fn by_fault(status: u16, retry_after: Option<u64>, words: Words) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let text = "a fault of the emulator says so";
+        let mut refusal = match words {
+            Words::Gateway => match status.as_u16() {
+                401 => Self::gateway(status, "401013", "Oauth token is not valid"),
+                403 => Self::gateway(status, "403025", "Profile is not valid"),
+                429 => Self::gateway(status, "429050", "Too many requests"),
+                503 => Self::gateway(status, "503000", "Could not validate the request"),
+                _ => Self::gateway(status, "400003", text),
+            },
+            Words::Service => Self::service(status, text),
+            Words::Page => Self { voice: Voice::Page, ..Self::service(status, text) },
+        };
+        refusal.retry_after = retry_after;
+        refusal
+    }
+
+    /// `error_id` is what a person would tell Adobe's support.
+    pub(super) fn into_response(self, error_id: u64) -> Response {
+        let reason = self.status.canonical_reason().unwrap_or("Error");
+        let mut response = match self.voice {
+            Voice::Gateway(code) => json_answer(&json!({ "error_code": code, "message": self.text })),
+            Voice::Service => json_answer(&json!({
+                "errorCode": reason.to_lowercase().replace([' ', '-'], "_"),
+                "errorDescription": self.text,
+                "errorId": format!("emulated-{error_id}"),
+            })),
+            Voice::Ims(error) => json_answer(&json!({ "error": error, "error_description": self.text })),
+            Voice::Page => page(&format!("{} {reason}", self.status.as_u16())),
+        };
+        *response.status_mut() = self.status;
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(methods) = self.allow {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+        }
+        response
+    }
+}
+
+/// 200 with JSON.
+pub(super) fn json_answer(value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(bytes) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+/// 200 with a page, as a proxy in the way answers.
+pub(super) fn page(title: &str) -> Response {
+    let text = format!("<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n");
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("text/html"))], text).into_response()
+}
+
+/// No answer: the connection ends this way.
+pub(super) fn no_answer(ending: Ending) -> Response {
+    let mut response = Response::new(Body::empty());
+    response.extensions_mut().insert(ending);
+    response
+}
+
+/// Bytes that no HTTP client can read.
+pub(super) fn garbage() -> Ending {
+    Ending::Raw(Bytes::from_static(b"\x16\x03\x01\x02\x00 this is no HTTP \xff\xfe\r\n\r\n"))
+}
+
+/// A proper head, and half of the body that it announces.
+pub(super) async fn truncated(whole: Response) -> Ending {
+    let status = whole.status();
+    // Our own answers are small and in memory; reading them cannot fail.
+    let body = axum::body::to_bytes(whole.into_body(), usize::MAX).await.unwrap_or_default();
+    let date = jiff::fmt::rfc2822::DateTimePrinter::new()
+        .timestamp_to_rfc9110_string(&jiff::Timestamp::now())
+        .unwrap_or_default();
+    let mut bytes = format!(
+        "HTTP/1.1 {} {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\ndate: {date}\r\n\r\n",
+        status.as_u16(),
+        status.canonical_reason().unwrap_or_default(),
+        body.len().max(2),
+    )
+    .into_bytes();
+    bytes.extend_from_slice(&body[..body.len() / 2]);
+    Ending::Raw(Bytes::from(bytes))
+}

@@ -1,0 +1,125 @@
+//! Our own accept loop, so that a fault can end a connection in ways that no HTTP server offers.
+//!
+//! A handler that wants no answer puts an [`Ending`] into its response. It leaves hyper as the service's error, hyper
+//! gives the socket back, and the socket gets what the fault demands.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, Request, Response};
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How a connection ends without an answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum Ending {
+    /// RST: whatever the client has not read yet is lost.
+    #[error("a fault cuts the connection")]
+    Reset,
+    /// These bytes instead of an answer, then an orderly end.
+    #[error("a fault answers with raw bytes")]
+    Raw(Bytes),
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How long a client may take to read an answer that came before its request was complete.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// After a failed `accept` (out of descriptors, say): long enough not to spin.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
+/// Accepts until it is told to stop; then all connections are cut.
+pub(super) async fn serve(listener: TcpListener, router: Router, stopped: CancellationToken) {
+    let requests = Arc::new(AtomicU64::new(0));
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stopped.cancelled() => return,
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(converse(stream, router.clone(), requests.clone()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the emulator could not accept a connection");
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                }
+            },
+        }
+    }
+}
+
+async fn converse(stream: TcpStream, router: Router, requests: Arc<AtomicU64>) {
+    // Answers are small; one that waits for its acknowledgement would spoil every measurement.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answer = router.call(request);
+        let number = requests.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async move { finish(answer.await, number) })
+    });
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let result = poll_fn(|context| connection.poll_without_shutdown(context)).await;
+    let stream = connection.into_parts().io.into_inner();
+    match result {
+        Ok(()) => close(stream).await,
+        Err(error) => match error.source().and_then(|cause| cause.downcast_ref::<Ending>()) {
+            Some(Ending::Reset) => reset(&stream),
+            Some(Ending::Raw(bytes)) => write_raw(stream, bytes).await,
+            // The client went, or spoke no HTTP.
+            None => {}
+        },
+    }
+}
+
+fn finish(answer: Result<Response<Body>, Infallible>, number: u64) -> Result<Response<Body>, Ending> {
+    let Ok(mut response) = answer;
+    if let Some(ending) = response.extensions_mut().remove::<Ending>() {
+        return Err(ending);
+    }
+    if let Ok(id) = HeaderValue::try_from(format!("emulated-{number:08}")) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    Ok(response)
+}
+
+fn reset(stream: &TcpStream) {
+    // Without it the end would be an orderly one, which is another fault than the one asked for.
+    if let Err(error) = stream.set_zero_linger() {
+        tracing::warn!(%error, "the emulator could not cut a connection");
+    }
+}
+
+async fn write_raw(mut stream: TcpStream, bytes: &[u8]) {
+    if stream.write_all(bytes).await.is_ok() {
+        close(stream).await;
+    }
+}
+
+/// Ends our side, and reads on for a while: closing on unread bytes would reset the connection, and the client would
+/// lose the answer.
+async fn close(mut stream: TcpStream) {
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    let mut rest = vec![0; 16 * 1024];
+    let drain = async { while matches!(stream.read(&mut rest).await, Ok(1..)) {} };
+    // Whether it ended or took too long, the connection is over.
+    let _ = tokio::time::timeout(LINGER, drain).await;
+}

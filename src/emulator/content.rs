@@ -1,0 +1,154 @@
+//! What Adobe makes of a file's content: how many rows, or a failure (Adobe, "Data sources file format").
+//!
+//! Only the rules whose effect is documented. The product's own check of files knows more; the two share nothing on
+//! purpose, so that neither can hide the other's mistake.
+
+use crate::job::{Kind, RowCounter, classify};
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::ffi::OsStr;
+
+/// "Data Sources supports up to 90 unique days in a file."
+const MOST_DAYS: usize = 90;
+
+/// How processing ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// `success` with so many rows.
+    Rows(u64),
+    /// `failure`, for a reason that Adobe would not tell.
+    Fails(&'static str),
+}
+
+/// Processes a file. Markers hold no rows.
+pub(super) fn judge(name: &str, content: &[u8]) -> Verdict {
+    if classify(OsStr::new(name), &[]) == Some(Kind::Fin) {
+        return Verdict::Rows(0);
+    }
+    let mut counter = RowCounter::default();
+    counter.update(content);
+    let rows = counter.finish();
+    let text = as_bytes(content);
+    let mut tabs_of_header = None;
+    let mut skipped = 0;
+    let mut days = Days::default();
+    for line in text.split(|&byte| byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match line.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r')) {
+            None | Some(b'#') => continue,
+            Some(_) => {}
+        }
+        let first = line.split(|&byte| byte == b'\t').next().unwrap_or(line);
+        let tabs = count(line, b'\t');
+        let Some(expected) = tabs_of_header else {
+            if !first.eq_ignore_ascii_case(b"date") {
+                return Verdict::Fails("the first column of the header is not Date");
+            }
+            tabs_of_header = Some(tabs);
+            continue;
+        };
+        if tabs != expected {
+            return Verdict::Fails("column mismatch");
+        }
+        if line.contains(&b';') {
+            skipped += 1;
+        }
+        // The time of day is left out: MM/DD/YYYY is ten characters.
+        if days.add(first.get(..10).unwrap_or(first)) > MOST_DAYS {
+            return Verdict::Fails("exceeded the maximum unique days");
+        }
+    }
+    if tabs_of_header.is_none() {
+        return Verdict::Fails("no header");
+    }
+    Verdict::Rows(rows.saturating_sub(skipped))
+}
+
+/// A sum, as the compiler makes wide instructions of it; uploads are measured against this module.
+fn count(line: &[u8], wanted: u8) -> usize {
+    line.iter().fold(0, |sum, &byte| sum + usize::from(byte == wanted))
+}
+
+/// The days met so far; most rows repeat the day of the row before.
+#[derive(Default)]
+struct Days<'a> {
+    last: &'a [u8],
+    all: HashSet<&'a [u8]>,
+}
+
+impl<'a> Days<'a> {
+    fn add(&mut self, day: &'a [u8]) -> usize {
+        if self.last != day {
+            self.last = day;
+            self.all.insert(day);
+        }
+        self.all.len()
+    }
+}
+
+/// Without its byte order mark; UTF-16 turned into UTF-8.
+fn as_bytes(content: &[u8]) -> Cow<'_, [u8]> {
+    let wide = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
+        let units = rest.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+        let text: String = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+        Cow::Owned(text.into_bytes())
+    };
+    if let Some(rest) = content.strip_prefix(b"\xff\xfe") {
+        wide(rest, u16::from_le_bytes)
+    } else if let Some(rest) = content.strip_prefix(b"\xfe\xff") {
+        wide(rest, u16::from_be_bytes)
+    } else {
+        Cow::Borrowed(content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(content: &str) -> Verdict {
+        judge("sales.txt", content.as_bytes())
+    }
+
+    #[test]
+    fn rows_with_semicolons_are_skipped_and_nothing_else_is() {
+        assert_eq!(data("# c\nDate\tEvent 1\n11/20/2026\t1\n\n11/21/2026\t2\n"), Verdict::Rows(2));
+        assert_eq!(data("date\tEvar 1\tEvent 1\r\n11/20/2026\ta;b\t1\r\n11/20/2026\tc\t1\r\n"), Verdict::Rows(1));
+        assert_eq!(judge("sales.fin", b""), Verdict::Rows(0));
+    }
+
+    #[test]
+    fn what_adobe_fails_fails_whole() {
+        for content in [
+            "",
+            "# only a comment\n",
+            "Evar 1\tDate\nx\t11/20/2026\n",
+            "Date\tEvar 1\tEvent 1\n11/20/2026\tx\t1\n11/20/2026\tx\n",
+        ] {
+            assert!(matches!(data(content), Verdict::Fails(_)), "{content:?}");
+        }
+    }
+
+    #[test]
+    fn ninety_days_pass_and_ninety_one_fail() {
+        let days = |count: i32| {
+            let first = jiff::civil::date(2026, 1, 1);
+            (0..count).fold("Date\tEvent 1\n".to_owned(), |text, day| {
+                let day = first.saturating_add(jiff::Span::new().days(day));
+                text + &format!("{:02}/{:02}/{}/08/00/00\t1\n", day.month(), day.day(), day.year())
+            })
+        };
+        assert_eq!(data(&days(90)), Verdict::Rows(90));
+        assert!(matches!(data(&days(91)), Verdict::Fails(_)));
+    }
+
+    #[test]
+    fn a_byte_order_mark_hides_nothing() {
+        assert_eq!(data("\u{feff}Date\tEvent 1\n11/20/2026\t1\n"), Verdict::Rows(1));
+        let wide: Vec<u8> = "\u{feff}Date\tEvar 1\n11/20/2026\tä;b\n11/20/2026\tc\n"
+            .encode_utf16()
+            .flat_map(u16::to_be_bytes)
+            .collect();
+        assert_eq!(judge("a.txt", &wide), Verdict::Rows(1));
+    }
+}

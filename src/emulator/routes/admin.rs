@@ -1,0 +1,60 @@
+//! What the API does not have: the ledger, the counters and the faults of the emulator itself.
+
+use super::{App, now};
+use crate::emulator::answers::{Refusal, json_answer};
+use crate::emulator::faults::FaultRule;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// A rule is one line.
+const LARGEST_RULE: usize = 16 * 1024;
+
+pub(super) async fn ledger(State(app): State<Arc<App>>, request: Request) -> Response {
+    app.answer(only_get(&request).map(|()| json_answer(&app.model().world.ledger(now()))))
+}
+
+pub(super) async fn requests(State(app): State<Arc<App>>, request: Request) -> Response {
+    app.answer(only_get(&request).map(|()| json_answer(&app.model().request_counts())))
+}
+
+/// GET lists, POST adds one, DELETE clears.
+pub(super) async fn faults(State(app): State<Arc<App>>, request: Request) -> Response {
+    match *request.method() {
+        Method::GET => {
+            let rules: Vec<Value> = app
+                .model()
+                .faults
+                .applied()
+                .map(|(rule, applied)| json!({ "rule": rule, "applied": applied }))
+                .collect();
+            json_answer(&rules)
+        }
+        Method::POST => {
+            let rule = read_rule(request).await;
+            app.answer(rule.map(|rule| {
+                app.model().faults.add(rule);
+                StatusCode::NO_CONTENT.into_response()
+            }))
+        }
+        Method::DELETE => {
+            app.model().faults.clear();
+            StatusCode::NO_CONTENT.into_response()
+        }
+        _ => app.answer(Err(Refusal::method("GET, POST, DELETE"))),
+    }
+}
+
+async fn read_rule(request: Request) -> Result<FaultRule, Refusal> {
+    let bytes = axum::body::to_bytes(request.into_body(), LARGEST_RULE)
+        .await
+        .map_err(|_| Refusal::bad("the rule is cut short or too large"))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| Refusal::bad("the rule is not UTF-8"))?;
+    text.parse().map_err(|error: super::super::faults::FaultRuleError| Refusal::bad(error.to_string()))
+}
+
+fn only_get(request: &Request) -> Result<(), Refusal> {
+    if request.method() == Method::GET { Ok(()) } else { Err(Refusal::method("GET")) }
+}

@@ -1,0 +1,194 @@
+//! Requests in, answers out: each handler reads its request, asks the model, and spells the answer.
+
+mod accounts;
+mod admin;
+mod exchange;
+mod jobs;
+mod token;
+mod upload;
+
+use super::answers::Refusal;
+use super::faults::FaultBook;
+use super::gate::{Gate, TokenCheck};
+use super::ledger::{RequestCounts, RequestKind, RequestLog};
+use super::options::{Dialect, EmulatorOptions};
+use super::random::Random;
+use super::world::{AccountKey, World};
+use crate::job::Timestamp;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::Response;
+use axum::routing::any;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio::sync::watch;
+
+/// Must agree with the company of the path, where both are there.
+const COMPANY_HEADER: &str = "x-proxy-global-company-id";
+
+/// What the handlers share.
+pub(super) struct App {
+    model: Mutex<Model>,
+    started: Instant,
+    errors: AtomicU64,
+    dialect: Dialect,
+    company: String,
+    /// How many uploads were accepted.
+    pub(super) accepted: watch::Sender<usize>,
+}
+
+/// Everything that changes, under one lock.
+pub(super) struct Model {
+    pub(super) world: World,
+    pub(super) gate: Gate,
+    pub(super) faults: FaultBook,
+    requests: RequestLog,
+}
+
+impl Model {
+    pub(super) fn request_counts(&self) -> RequestCounts {
+        self.requests.summary(self.gate.max_in_any_window())
+    }
+}
+
+impl App {
+    pub(super) fn new(options: EmulatorOptions) -> Self {
+        let EmulatorOptions { seed, company, dialect, .. } = options;
+        // Streams of their own: a fault more must not change the tokens of the run.
+        let mut seeds = Random::new(seed);
+        let (gate_random, fault_random) = (Random::new(seeds.next()), Random::new(seeds.next()));
+        Self {
+            model: Mutex::new(Model {
+                world: World::new(options.processing, &options.accounts, seed),
+                gate: Gate::new(
+                    options.rate_limit,
+                    options.credentials,
+                    options.access_tokens,
+                    options.token_life,
+                    gate_random,
+                ),
+                faults: FaultBook::new(options.faults, fault_random),
+                requests: RequestLog::default(),
+            }),
+            started: Instant::now(),
+            errors: AtomicU64::new(1),
+            dialect,
+            company,
+            accepted: watch::Sender::new(0),
+        }
+    }
+
+    /// The model. A handler that panicked leaves it as it was: no change spans more than one call.
+    pub(super) fn model(&self) -> MutexGuard<'_, Model> {
+        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells waiting tests of an accepted upload. Two of them may come here in the wrong order.
+    pub(super) fn announce(&self, count: usize) {
+        self.accepted.send_modify(|known| *known = count.max(*known));
+    }
+
+    fn answer(&self, result: Result<Response, Refusal>) -> Response {
+        result.unwrap_or_else(|refusal| refusal.into_response(self.errors.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// What the gateway and the service ask of every API request, whatever it is for.
+    fn admit(&self, kind: RequestKind, method: &Method, headers: &HeaderMap, company: &str) -> Result<(), Refusal> {
+        let mut model = self.model();
+        // Under the lock, so that arrivals are in order.
+        let now = self.started.elapsed();
+        model.requests.count(method, kind);
+        let Some(client_id) = text_of(headers, "x-api-key") else {
+            return Err(Refusal::gateway(StatusCode::FORBIDDEN, "403000", "Api Key is required"));
+        };
+        if !model.gate.arrive(client_id, now) {
+            model.requests.refused_429 += 1;
+            return Err(Refusal::gateway(StatusCode::TOO_MANY_REQUESTS, "429050", "Too many requests"));
+        }
+        if !model.gate.knows_client(client_id) {
+            return Err(Refusal::gateway(StatusCode::FORBIDDEN, "403003", "Api Key is invalid"));
+        }
+        let Some(authorization) = text_of(headers, header::AUTHORIZATION.as_str()) else {
+            return Err(Refusal::gateway(StatusCode::FORBIDDEN, "403010", "Oauth token is missing."));
+        };
+        let token = authorization.strip_prefix("Bearer ").unwrap_or_default();
+        match model.gate.check(client_id, token, now) {
+            TokenCheck::Good => {}
+            TokenCheck::Bad => {
+                return Err(Refusal::gateway(StatusCode::UNAUTHORIZED, "401013", "Oauth token is not valid"));
+            }
+            TokenCheck::OtherClient => {
+                return Err(Refusal::gateway(StatusCode::FORBIDDEN, "403003", "Api Key is invalid"));
+            }
+        }
+        match text_of(headers, COMPANY_HEADER) {
+            Some(other) if other != company => {
+                Err(Refusal::bad(format!("{COMPANY_HEADER} is `{other}`, but the path names the company `{company}`")))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// The time of the model.
+pub(super) fn now() -> Timestamp {
+    Timestamp(jiff::Timestamp::now().as_millisecond())
+}
+
+/// All routes; the API under each of the three segments that occur in the guide.
+pub(super) fn router(app: Arc<App>) -> Router {
+    let api = Router::new()
+        .route("/account/{suite}", any(accounts::of_suite))
+        .route("/account/{suite}/{source}", any(accounts::single))
+        .route("/job/{suite}/{source}", any(jobs::of_account))
+        .route("/job/{suite}/{source}/{job}", any(jobs::single));
+    Router::new()
+        .nest("/api/{company}/datasources", api.clone())
+        .nest("/api/{company}/data_sources", api.clone())
+        .nest("/api/{company}", api)
+        .route("/discovery/me", any(accounts::discovery))
+        .route("/ims/token/v3", any(token::give))
+        .route("/_emulator/ledger", any(admin::ledger))
+        .route("/_emulator/requests", any(admin::requests))
+        .route("/_emulator/faults", any(admin::faults))
+        .fallback(nowhere)
+        .with_state(app)
+}
+
+async fn nowhere(State(app): State<Arc<App>>, request: Request) -> Response {
+    let path = request.uri().path();
+    app.model().requests.count(request.method(), RequestKind::Other);
+    app.answer(Err(Refusal::service(
+        StatusCode::NOT_FOUND,
+        format!("{path} is no endpoint; there are /api/COMPANY/datasources/account/… and …/job/…, see the guide"),
+    )))
+}
+
+fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Reads the account of a path.
+fn account_key(suite: String, source: &str) -> Result<AccountKey, Refusal> {
+    let data_source_id =
+        source.parse().map_err(|_| Refusal::bad(format!("the data source ID should be an integer; got `{source}`")))?;
+    Ok(AccountKey { report_suite_id: suite, data_source_id })
+}
+
+fn no_such_account(key: &AccountKey) -> Refusal {
+    Refusal::service(
+        StatusCode::NOT_FOUND,
+        format!("report suite {} has no Data Sources account {}", key.report_suite_id, key.data_source_id),
+    )
+}
+
+/// Reads that a request without a body has none.
+fn no_body(headers: &HeaderMap) -> Result<(), Refusal> {
+    let empty = headers.get(header::CONTENT_LENGTH).is_none_or(|length| length == "0");
+    if empty && !headers.contains_key(header::TRANSFER_ENCODING) {
+        return Ok(());
+    }
+    Err(Refusal::bad("this request takes no body"))
+}

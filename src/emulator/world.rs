@@ -1,0 +1,242 @@
+//! The model: jobs as Adobe keeps them. No HTTP and no clock.
+
+mod accounts;
+
+pub(super) use accounts::{Accounts, NewAccount};
+
+use super::content::{self, Verdict};
+use super::random::Random;
+use crate::job::{RemoteJobId, Sha256, Timestamp, UploadStyle};
+use sha2::Digest;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// "100 entries a page."
+pub(super) const PAGE: usize = 100;
+
+/// A Data Sources account: a data source of a report suite.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountKey {
+    /// The report suite ID.
+    pub report_suite_id: String,
+    /// The data source ID.
+    pub data_source_id: i64,
+}
+
+/// An upload as it was accepted; the content itself is not kept.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// Where it went.
+    pub account: AccountKey,
+    /// The name sent.
+    pub name: String,
+    /// How the request was shaped; decides how its job is spelled.
+    pub style: UploadStyle,
+    /// Bytes of the content.
+    pub size: u64,
+    /// The content.
+    pub sha256: Sha256,
+    verdict: Verdict,
+}
+
+impl Upload {
+    /// Hashes the content and decides how its processing will end. The costly part, kept out of the lock.
+    #[must_use]
+    pub fn new(account: AccountKey, name: String, style: UploadStyle, content: &[u8]) -> Self {
+        Self {
+            verdict: content::judge(&name, content),
+            size: u64::try_from(content.len()).unwrap_or(u64::MAX),
+            sha256: Sha256::new(sha2::Sha256::digest(content).into()),
+            account,
+            name,
+            style,
+        }
+    }
+}
+
+/// What goes wrong with a job after its acceptance.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobFate {
+    /// Processed rows fall short by so many.
+    pub lost_rows: u64,
+    /// More rows are told than the file has.
+    pub extra_rows: u64,
+    /// Ends in `failure`.
+    pub fails: bool,
+    /// Ends in this word instead of `success` or `failure`.
+    pub ends_as: Option<String>,
+    /// Shows in lists only so long after its acceptance.
+    pub listed_after: Duration,
+}
+
+/// A remote job.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Its number.
+    pub id: RemoteJobId,
+    /// What it was made of.
+    pub upload: Upload,
+    /// When it was accepted.
+    pub created: Timestamp,
+    fate: JobFate,
+    deleted: bool,
+}
+
+/// Where a job stands at some time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Progress<'a> {
+    pub(super) status: &'a str,
+    pub(super) rows: u64,
+    pub(super) started: Option<Timestamp>,
+    pub(super) finished: Option<Timestamp>,
+}
+
+/// Which jobs a list request wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct JobFilter {
+    pub(super) status: Option<String>,
+    /// Both ends belong to the window; seconds, as the API knows no finer time.
+    pub(super) first_second: i64,
+    pub(super) last_second: Option<i64>,
+    pub(super) page: usize,
+}
+
+/// One page of a list, newest job first.
+#[derive(Debug)]
+pub(super) struct JobPage<'a> {
+    pub(super) jobs: Vec<&'a Job>,
+    pub(super) total_pages: usize,
+}
+
+/// Everything Adobe knows.
+#[derive(Debug)]
+pub struct World {
+    processing: Duration,
+    first_id: i64,
+    /// In the order of acceptance: also the ledger.
+    jobs: Vec<Job>,
+    by_account: HashMap<AccountKey, Vec<usize>>,
+    pub(super) accounts: Accounts,
+}
+
+impl World {
+    /// An empty world. `accounts` empty: any account exists.
+    #[must_use]
+    pub fn new(processing: Duration, accounts: &[(String, i64)], seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let first_id = 10_000 + i64::try_from(random.below(90_000)).unwrap_or(0);
+        Self {
+            processing,
+            first_id,
+            jobs: Vec::new(),
+            by_account: HashMap::new(),
+            accounts: Accounts::new(accounts, random),
+        }
+    }
+
+    /// Accepts an upload: its job and its line in the ledger are the same thing.
+    pub fn commit(&mut self, upload: Upload, fate: JobFate, now: Timestamp) -> RemoteJobId {
+        let index = self.jobs.len();
+        let id = RemoteJobId(self.first_id.saturating_add(i64::try_from(index).unwrap_or(i64::MAX)));
+        // A clock that was set back must not put a newer job before an older one.
+        let created = self.jobs.last().map_or(now, |last| last.created.max(now));
+        self.by_account.entry(upload.account.clone()).or_default().push(index);
+        self.jobs.push(Job { id, upload, created, fate, deleted: false });
+        id
+    }
+
+    /// Every job, in the order of acceptance.
+    #[must_use]
+    pub fn jobs(&self) -> &[Job] {
+        &self.jobs
+    }
+
+    /// How many uploads were accepted.
+    #[must_use]
+    pub fn job_count(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// The job of that number.
+    #[must_use]
+    pub fn job(&self, id: RemoteJobId) -> Option<&Job> {
+        self.jobs.get(self.index(id)?)
+    }
+
+    /// Gives a job the status `deleted`; `false` if there is none of that number.
+    pub fn delete_job(&mut self, id: RemoteJobId) -> bool {
+        let job = self.index(id).and_then(|index| self.jobs.get_mut(index));
+        job.is_some_and(|job| {
+            job.deleted = true;
+            true
+        })
+    }
+
+    fn index(&self, id: RemoteJobId) -> Option<usize> {
+        usize::try_from(id.0.checked_sub(self.first_id)?).ok()
+    }
+
+    /// Where a job stands.
+    pub(super) fn progress<'a>(&self, job: &'a Job, now: Timestamp) -> Progress<'a> {
+        let age = now.since(job.created);
+        let started = (age >= self.processing / 2).then(|| job.created.after(self.processing / 2));
+        let finished = (age >= self.processing).then(|| job.created.after(self.processing));
+        let (status, rows) = match (started, finished) {
+            _ if job.deleted => ("deleted", 0),
+            (_, Some(_)) => job.end(),
+            (Some(_), None) => ("processing", 0),
+            (None, None) => ("uploaded", 0),
+        };
+        Progress { status, rows, started, finished }
+    }
+
+    /// The jobs of an account that the filter lets through.
+    pub(super) fn list(&self, account: &AccountKey, filter: &JobFilter, now: Timestamp) -> JobPage<'_> {
+        let skip = filter.page.saturating_sub(1).saturating_mul(PAGE);
+        let mut matching = 0;
+        let mut jobs = Vec::new();
+        for &index in self.by_account.get(account).into_iter().flatten().rev() {
+            let Some(job) = self.jobs.get(index) else { continue };
+            let second = job.created.0.div_euclid(1000);
+            if second < filter.first_second {
+                // Older jobs follow.
+                break;
+            }
+            let wanted = filter.last_second.is_none_or(|last| second <= last)
+                && now.since(job.created) >= job.fate.listed_after
+                && filter.status.as_ref().is_none_or(|status| self.progress(job, now).status == status);
+            if wanted {
+                if matching >= skip && jobs.len() < PAGE {
+                    jobs.push(job);
+                }
+                matching += 1;
+            }
+        }
+        JobPage { jobs, total_pages: matching.div_ceil(PAGE) }
+    }
+}
+
+impl Job {
+    fn end(&self) -> (&str, u64) {
+        let word = self.fate.ends_as.as_deref();
+        match self.upload.verdict {
+            Verdict::Rows(rows) if !self.fate.fails => {
+                let rows = rows.saturating_sub(self.fate.lost_rows).saturating_add(self.fate.extra_rows);
+                (word.unwrap_or("success"), rows)
+            }
+            Verdict::Rows(_) | Verdict::Fails(_) => (word.unwrap_or("failure"), 0),
+        }
+    }
+
+    /// Why Adobe fails it, which the API never tells.
+    #[must_use]
+    pub fn fails_because(&self) -> Option<&'static str> {
+        match self.upload.verdict {
+            Verdict::Fails(reason) => Some(reason),
+            Verdict::Rows(_) => self.fate.fails.then_some("a fault says so"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

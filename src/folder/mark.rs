@@ -1,0 +1,358 @@
+//! Is this the account's folder, and can files be filed in it?
+
+use crate::job::Place;
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+const MARK: &str = ".datadrop";
+
+/// Why an account's folder cannot be used. The account is blocked; nothing in the folder is created, moved or cancelled.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderProblem {
+    /// It is not there.
+    #[error("{}: the folder does not exist; create it, or mount what holds it (datadrop never creates it)", .0.display())]
+    Missing(PathBuf),
+    /// It is not a folder.
+    #[error("{}: not a folder; name a folder in the account's `folder`", .0.display())]
+    NotAFolder(PathBuf),
+    /// It carries no mark, or not ours.
+    #[error("{}: {why}", dir.display())]
+    NotOurs {
+        /// The folder.
+        dir: PathBuf,
+        /// What was found and what to do.
+        why: String,
+    },
+    /// Another daemon uses it.
+    #[error("{}: another datadrop is at work in this folder; only one may be, stop the other", .0.display())]
+    InUse(PathBuf),
+    /// A file cannot be moved to where it will have to go.
+    #[error("{}: {why}; files that cannot be filed are not sent. Give the user that runs datadrop the right to write there", dir.display())]
+    Unfit {
+        /// The folder.
+        dir: PathBuf,
+        /// What failed.
+        why: String,
+    },
+}
+
+/// An account's folder, marked, locked and fit for use.
+#[derive(Debug)]
+pub struct AccountFolder {
+    pub(super) dir: PathBuf,
+    mark: String,
+    // The lock ends with the open file.
+    _lock: File,
+    device: u64,
+    inode: u64,
+    /// Events and locks of other hosts do not reach here.
+    pub is_remote: bool,
+}
+
+/// A folder that was opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// The folder.
+    pub folder: AccountFolder,
+    /// Its mark, to be remembered in the job log when it is new.
+    pub mark: String,
+}
+
+impl AccountFolder {
+    /// Opens the folder of an account. `remembered`: the mark that the job log has; `random` goes into a new mark.
+    ///
+    /// # Errors
+    /// [`FolderProblem`] says what is wrong and what to do.
+    pub fn open(account: &str, dir: &Path, remembered: Option<&str>, random: u64) -> Result<Opened, FolderProblem> {
+        let metadata = match fs::metadata(dir) {
+            Ok(metadata) if metadata.is_dir() => metadata,
+            Ok(_) => return Err(FolderProblem::NotAFolder(dir.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(FolderProblem::Missing(dir.to_owned()));
+            }
+            Err(error) => return Err(unfit(dir, "the folder cannot be entered", &error)),
+        };
+        let mark = match (
+            read_mark(dir).map_err(|error| unfit(dir, "its mark .datadrop cannot be read", &error))?,
+            remembered,
+        ) {
+            (Some(found), Some(known)) if found == known => found,
+            (Some(found), None) if account_in(&found) == Some(account) => {
+                refuse_forgotten(dir)?;
+                found
+            }
+            (Some(found), Some(_)) if account_in(&found) == Some(account) => {
+                return Err(not_ours(
+                    dir,
+                    "its mark .datadrop is not the one that the job log remembers: this is another folder, or the job log is; put the right one back",
+                ));
+            }
+            (Some(found), _) => {
+                let other = account_in(&found).unwrap_or("something else");
+                return Err(not_ours(
+                    dir,
+                    &format!(
+                        "its mark .datadrop says that it belongs to `{other}`, not to `{account}`; name another folder, or remove .datadrop if that account is gone"
+                    ),
+                ));
+            }
+            (None, Some(_)) => {
+                return Err(not_ours(
+                    dir,
+                    "it should carry the mark .datadrop and does not: is the file system that holds it mounted?",
+                ));
+            }
+            (None, None) => {
+                refuse_forgotten(dir)?;
+                create_mark(dir, account, random)
+                    .map_err(|error| unfit(dir, "its mark .datadrop cannot be written", &error))?
+            }
+        };
+        let lock =
+            File::open(dir.join(MARK)).map_err(|error| unfit(dir, "its mark .datadrop cannot be opened", &error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(FolderProblem::InUse(dir.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(unfit(dir, "it cannot be locked", &error)),
+        }
+        for place in Place::SUB_FOLDERS {
+            create_sub_folder(dir, place, &metadata)?;
+        }
+        let folder = Self {
+            dir: dir.to_owned(),
+            mark: mark.clone(),
+            _lock: lock,
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            is_remote: is_remote(dir),
+        };
+        folder.try_moves()?;
+        Ok(Opened { folder, mark })
+    }
+
+    /// Whether this is still the folder that was opened, and still carries its mark.
+    ///
+    /// # Errors
+    /// [`FolderProblem`] if it is not; it must be opened anew before anything in it is touched.
+    pub fn check(&self) -> Result<(), FolderProblem> {
+        let metadata = match fs::metadata(&self.dir) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(FolderProblem::Missing(self.dir.clone()));
+            }
+            Err(error) => return Err(unfit(&self.dir, "the folder cannot be entered", &error)),
+        };
+        if (metadata.dev(), metadata.ino()) != (self.device, self.inode) {
+            return Err(not_ours(&self.dir, "the folder was replaced by another while datadrop was at work in it"));
+        }
+        match read_mark(&self.dir) {
+            Ok(Some(found)) if found == self.mark => Ok(()),
+            Ok(Some(_)) => Err(not_ours(&self.dir, "its mark .datadrop was changed; put it back")),
+            Ok(None) => {
+                Err(not_ours(&self.dir, "its mark .datadrop is gone: is the file system that holds it mounted?"))
+            }
+            Err(error) => Err(unfit(&self.dir, "its mark .datadrop cannot be read", &error)),
+        }
+    }
+
+    /// The folder's path.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The path of a place within it.
+    #[must_use]
+    pub fn place(&self, place: Place) -> PathBuf {
+        match place {
+            Place::Inbox | Place::Gone => self.dir.clone(),
+            Place::Sent | Place::Held | Place::Done | Place::Failed => self.dir.join(place.as_str()),
+        }
+    }
+
+    /// Writes the explanation beside a file in one of the places.
+    ///
+    /// # Errors
+    /// The system's; the job log holds the reason all the same.
+    pub fn write_why(&self, place: Place, name: &std::ffi::OsStr, text: &str) -> io::Result<()> {
+        super::why::write(&self.place(place), name, text)
+    }
+
+    /// A trial rename through every sub-folder (DESIGN F5): what cannot be filed must not be sent.
+    fn try_moves(&self) -> Result<(), FolderProblem> {
+        let trial = ".datadrop-trial";
+        let mut lies_in = self.dir.join(trial);
+        File::create(&lies_in).map_err(|error| unfit(&self.dir, "no file can be made in it", &error))?;
+        for place in Place::SUB_FOLDERS {
+            let to = self.place(place).join(trial);
+            if let Err(error) = fs::rename(&lies_in, &to) {
+                let _ = fs::remove_file(&lies_in);
+                return Err(unfit(&self.place(place), "no file can be moved into it", &error));
+            }
+            lies_in = to;
+        }
+        fs::remove_file(&lies_in).map_err(|error| unfit(&self.dir, "no file can be removed from it", &error))
+    }
+}
+
+fn unfit(dir: &Path, what: &str, error: &io::Error) -> FolderProblem {
+    FolderProblem::Unfit { dir: dir.to_owned(), why: format!("{what}: {error}") }
+}
+
+fn not_ours(dir: &Path, why: &str) -> FolderProblem {
+    FolderProblem::NotOurs { dir: dir.to_owned(), why: why.to_owned() }
+}
+
+fn read_mark(dir: &Path) -> io::Result<Option<String>> {
+    match File::open(dir.join(MARK)) {
+        Ok(file) => {
+            let mut text = String::new();
+            file.take(4096).read_to_string(&mut text)?;
+            Ok(Some(text))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn account_in(mark: &str) -> Option<&str> {
+    mark.lines().find_map(|line| line.strip_prefix("account "))
+}
+
+fn create_mark(dir: &Path, account: &str, random: u64) -> io::Result<String> {
+    let text =
+        format!("# This folder belongs to datadrop. Do not remove this file.\naccount {account}\nid {random:016x}\n");
+    let mut file = File::create_new(dir.join(MARK))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    File::open(dir)?.sync_all()?;
+    Ok(text)
+}
+
+/// Files that were sent, and a job log that knows nothing of it: sending on would risk sending twice.
+fn refuse_forgotten(dir: &Path) -> Result<(), FolderProblem> {
+    for place in [Place::Sent, Place::Done] {
+        let holds_files = fs::read_dir(dir.join(place.as_str())).is_ok_and(|mut entries| entries.next().is_some());
+        if holds_files {
+            return Err(not_ours(
+                dir,
+                &format!(
+                    "{}/ holds files that were sent, but this job log knows nothing of the folder; restore the job log that does, or move those files elsewhere to start anew",
+                    place.as_str()
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Sub-folders take the inbox's mode and group, so that whoever may drop files may also fetch what became of them.
+fn create_sub_folder(dir: &Path, place: Place, inbox: &fs::Metadata) -> Result<(), FolderProblem> {
+    let path = dir.join(place.as_str());
+    match DirBuilder::new().mode(inbox.mode() & 0o777).create(&path) {
+        Ok(()) => {
+            let adapt = || {
+                std::os::unix::fs::chown(&path, None, Some(inbox.gid()))?;
+                fs::set_permissions(&path, fs::Permissions::from_mode(inbox.mode() & 0o7777))
+            };
+            if let Err(error) = adapt() {
+                tracing::warn!(
+                    "{}: its group and mode cannot be made those of {}: {error}",
+                    path.display(),
+                    dir.display()
+                );
+            }
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(unfit(&path, "the sub-folder cannot be made", &error)),
+    }
+}
+
+/// Whether the file system is a network one: no events come from other hosts (`statfs`, `f_type`).
+fn is_remote(dir: &Path) -> bool {
+    const NFS: i64 = 0x6969;
+    const SMB: i64 = 0x517b;
+    const SMB2: i64 = 0xfe53_4d42;
+    const CIFS: i64 = 0xff53_4d42;
+    const FUSE: i64 = 0x6573_5546;
+    const NINE_P: i64 = 0x0102_1997;
+    const CEPH: i64 = 0x00c3_6400;
+    rustix::fs::statfs(dir)
+        .is_ok_and(|stat| [NFS, SMB, SMB2, CIFS, FUSE, NINE_P, CEPH].contains(&(i64::from(stat.f_type) & 0xffff_ffff)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(dir: &Path, remembered: Option<&str>) -> Result<Opened, FolderProblem> {
+        AccountFolder::open("callcentre", dir, remembered, 7)
+    }
+
+    #[test]
+    fn f4_a_folder_is_known_by_its_mark() {
+        let dir = tempfile::tempdir().unwrap();
+        let mark = open(dir.path(), None).unwrap().mark;
+        assert!(open(dir.path(), Some(&mark)).is_ok());
+        assert!(open(dir.path(), None).is_ok(), "marked before the job log remembered it");
+
+        let other = AccountFolder::open("returns", dir.path(), None, 7);
+        assert!(matches!(other, Err(FolderProblem::NotOurs { .. })));
+
+        std::fs::remove_file(dir.path().join(MARK)).unwrap();
+        assert!(matches!(open(dir.path(), Some(&mark)), Err(FolderProblem::NotOurs { .. })));
+        assert!(!dir.path().join(MARK).exists(), "a folder that may be the wrong one is left as it is");
+    }
+
+    #[test]
+    fn f4_a_missing_folder_is_never_created() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = dir.path().join("missing");
+        assert!(matches!(open(&missing, None), Err(FolderProblem::Missing(_))));
+        assert!(!missing.exists());
+    }
+
+    #[test]
+    fn a_folder_with_sent_files_and_an_empty_job_log_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("done")).unwrap();
+        std::fs::write(dir.path().join("done/sales.txt"), "x").unwrap();
+        assert!(matches!(open(dir.path(), None), Err(FolderProblem::NotOurs { .. })));
+    }
+
+    #[test]
+    fn one_daemon_for_each_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = open(dir.path(), None).unwrap();
+        assert!(matches!(open(dir.path(), None), Err(FolderProblem::InUse(_))));
+        drop(first);
+        assert!(open(dir.path(), None).is_ok());
+    }
+
+    #[test]
+    fn a_replaced_folder_is_noticed() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("in");
+        std::fs::create_dir(&dir).unwrap();
+        let opened = open(&dir, None).unwrap();
+        assert!(opened.folder.check().is_ok());
+        std::fs::rename(&dir, parent.path().join("away")).unwrap();
+        assert!(matches!(opened.folder.check(), Err(FolderProblem::Missing(_))));
+        std::fs::create_dir(&dir).unwrap();
+        assert!(matches!(opened.folder.check(), Err(FolderProblem::NotOurs { .. })));
+    }
+
+    #[test]
+    fn f1_sub_folders_take_the_inboxs_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o2770)).unwrap();
+        open(dir.path(), None).unwrap();
+        for place in Place::SUB_FOLDERS {
+            let mode = std::fs::metadata(dir.path().join(place.as_str())).unwrap().mode();
+            assert_eq!(mode & 0o7777, 0o2770, "{}", place.as_str());
+        }
+    }
+}

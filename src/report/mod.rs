@@ -1,0 +1,25 @@
+//! From rows of the job log to what people and programs read. Pure: no terminal, no clock, no database.
+//!
+//! Whatever depends on the reader (the time, the zone, the width of the terminal) is an argument, so that every page
+//! can be tested as a text. Names of files are other people's words: control characters never reach a terminal.
+
+mod change;
+mod csv;
+mod json;
+mod page;
+mod status;
+mod table;
+mod watch;
+mod words;
+
+#[cfg(test)]
+mod fixtures;
+
+pub use self::csv::{JOB_COLUMNS, jobs_csv};
+pub use change::{change_line, state_style};
+pub use json::{job_json, jobs_json, status_json};
+pub use page::job_page;
+pub use status::{AccountStatus, RequestBudget, StateCounts, StatusReport, status_page};
+pub use table::jobs_table;
+pub use watch::{WatchData, watch_view};
+pub use words::{Here, counted, cut, cut_middle, day_or_time, printable, since_words, size, until_words};

@@ -1,0 +1,269 @@
+//! What became of an attempt that ended without a clear answer? The remote jobs decide (DESIGN S1 to S4).
+//!
+//! Pure: what a look showed, and what the job log knows of the remote jobs in it, come in; a judgement comes out. What
+//! cannot be told is never guessed.
+
+use crate::job::{RemoteJob, Timestamp};
+use crate::ready::Moment;
+use std::time::Duration;
+
+/// The longest time over which a missing job is looked for.
+pub const LONGEST: Duration = Duration::from_secs(3600);
+
+/// What the job log knows of a remote job that carries our wire name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// A job of ours owns it.
+    Owned,
+    /// It was in a list before our attempt began: it cannot be ours, and no job of ours owns it.
+    Before,
+    /// Never seen before our attempt.
+    Fresh,
+}
+
+/// A look at the remote list.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Every job of every page, to the first empty one.
+    pub jobs: Vec<RemoteJob>,
+    /// Page 1 was the same after the last page as before.
+    pub steady: bool,
+    /// The latest job that the API accepted of this account, as far as the window reaches.
+    pub latest: Latest,
+}
+
+/// Whether our latest accepted job is in the list: a list that lacks it is not complete (DESIGN S2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Latest {
+    /// There is none, or none within the window.
+    None,
+    /// It is there, under its wire name.
+    Listed,
+    /// It is there, under another name: this API renames files, so names prove nothing.
+    Renamed,
+    /// It is not there.
+    Missing,
+}
+
+/// What a look says of one unconfirmed job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// This is our upload.
+    Found(RemoteJob),
+    /// It is not in the list.
+    NotThere,
+    /// Only a person can tell; why.
+    Hold(String),
+    /// The look does not count; why.
+    NotConclusive(&'static str),
+}
+
+/// Judges one unconfirmed job by one look.
+#[must_use]
+pub fn judge(
+    look: &Look,
+    wire_name: &str,
+    rows_expected: Option<i64>,
+    known: impl Fn(&RemoteJob) -> Known,
+) -> Judgement {
+    match look.latest {
+        Latest::Missing => {
+            return Judgement::NotConclusive("the list lacks our latest accepted job, so it is not complete");
+        }
+        Latest::Renamed => {
+            return Judgement::Hold(
+                "the remote jobs have other names than the files that were sent, so nothing can be told from them"
+                    .to_owned(),
+            );
+        }
+        Latest::None | Latest::Listed => {}
+    }
+    if !look.steady {
+        return Judgement::NotConclusive("the list changed while it was read");
+    }
+    let mut fresh = Vec::new();
+    for job in look.jobs.iter().filter(|job| job.file_name.as_deref() == Some(wire_name)) {
+        match known(job) {
+            Known::Owned => {}
+            Known::Before => {
+                return Judgement::Hold(format!(
+                    "the remote job {} has the same name and was there before: somebody else sends files of this name, so \
+                     nothing can be told from it",
+                    job.remote_job_id
+                ));
+            }
+            Known::Fresh => fresh.push(job),
+        }
+    }
+    match fresh.as_slice() {
+        [] => Judgement::NotThere,
+        [job] => match contradiction(job, rows_expected) {
+            None => Judgement::Found((*job).clone()),
+            Some(why) => Judgement::Hold(why),
+        },
+        several => {
+            let ids: Vec<String> = several.iter().map(|job| job.remote_job_id.to_string()).collect();
+            Judgement::Hold(format!("several remote jobs have this name and no owner: {}", ids.join(", ")))
+        }
+    }
+}
+
+/// More rows than the file has cannot come from it.
+fn contradiction(job: &RemoteJob, rows_expected: Option<i64>) -> Option<String> {
+    let (processed, expected) = (job.rows_processed?, rows_expected?);
+    (processed > expected).then(|| {
+        format!(
+            "the remote job {} has this name but {processed} rows, more than the {expected} of the file: it is another's",
+            job.remote_job_id
+        )
+    })
+}
+
+/// The looks that are taken for one unconfirmed job within one run of the process (DESIGN S4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Looks {
+    since: Moment,
+    over: Duration,
+    conclusive: u32,
+    retry_at: Option<Moment>,
+}
+
+impl Looks {
+    /// How many looks must agree that it is not there.
+    pub const NEEDED: u32 = 3;
+
+    /// Begins to look. The time doubles with each unclear end of the job before, and once more for an account that has
+    /// never had a file accepted.
+    #[must_use]
+    pub fn begin(confirm_for: Duration, unclear_ends: u32, none_accepted_yet: bool, now: Moment) -> Self {
+        let doublings = unclear_ends.saturating_sub(1) + u32::from(none_accepted_yet);
+        let over = confirm_for.saturating_mul(2u32.saturating_pow(doublings.min(16)));
+        Self { since: now, over: over.min(LONGEST.max(confirm_for)), conclusive: 0, retry_at: None }
+    }
+
+    /// When the next look is due: at once, at half and at the end of the time.
+    #[must_use]
+    pub fn due(&self) -> Moment {
+        let planned = self.since.after(self.over.mul_f64(f64::from(self.conclusive.min(2)) / 2.0));
+        self.retry_at.map_or(planned, |at| at.max(planned))
+    }
+
+    /// A look that counted and did not find it. True: it surely is not there.
+    pub fn not_there(&mut self) -> bool {
+        self.conclusive += 1;
+        self.retry_at = None;
+        self.conclusive >= Self::NEEDED
+    }
+
+    /// A look that could not be taken or did not count: again at this moment, for ever.
+    pub fn again_at(&mut self, moment: Moment) {
+        self.retry_at = Some(moment);
+    }
+}
+
+/// The window of a look: two days either side, for job dates carry no zone (DESIGN S2).
+pub const WINDOW: Duration = Duration::from_secs(2 * 24 * 3600);
+
+/// Whether a remote job that was first seen then can come from an attempt that began then.
+#[must_use]
+pub fn known_by_date(first_seen: Option<Timestamp>, attempt_began: Timestamp) -> Known {
+    match first_seen {
+        Some(first_seen) if first_seen <= attempt_began => Known::Before,
+        Some(_) | None => Known::Fresh,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::RemoteJobId;
+
+    fn remote(id: i64, name: &str, rows: Option<i64>) -> RemoteJob {
+        RemoteJob {
+            file_name: Some(name.to_owned()),
+            rows_processed: rows,
+            remote_job_id: RemoteJobId(id),
+            remote_status: Some("processing".to_owned()),
+            remote_created: None,
+            remote_started: None,
+            remote_finished: None,
+        }
+    }
+
+    fn look(jobs: Vec<RemoteJob>) -> Look {
+        Look { jobs, steady: true, latest: Latest::Listed }
+    }
+
+    fn known(job: &RemoteJob) -> Known {
+        match job.remote_job_id.0 {
+            0..100 => Known::Before,
+            100..200 => Known::Owned,
+            _ => Known::Fresh,
+        }
+    }
+
+    #[test]
+    fn s3_one_fresh_job_of_our_name_is_ours() {
+        let ours = remote(200, "sales.txt", Some(3));
+        let listed = look(vec![remote(150, "sales.txt", None), ours.clone(), remote(201, "other.txt", None)]);
+        assert_eq!(judge(&listed, "sales.txt", Some(3), known), Judgement::Found(ours));
+    }
+
+    #[test]
+    fn s3_what_cannot_be_told_is_held() {
+        for jobs in [
+            vec![remote(1, "sales.txt", None)],
+            vec![remote(1, "sales.txt", None), remote(200, "sales.txt", None)],
+            vec![remote(200, "sales.txt", None), remote(201, "sales.txt", None)],
+            vec![remote(200, "sales.txt", Some(4))],
+        ] {
+            let judged = judge(&look(jobs.clone()), "sales.txt", Some(3), known);
+            assert!(matches!(judged, Judgement::Hold(_)), "{jobs:?}: {judged:?}");
+        }
+        let renamed = Look { latest: Latest::Renamed, ..look(vec![]) };
+        assert!(matches!(judge(&renamed, "sales.txt", Some(3), known), Judgement::Hold(_)));
+    }
+
+    #[test]
+    fn s2_an_incomplete_look_does_not_count() {
+        let missing = Look { latest: Latest::Missing, ..look(vec![remote(200, "sales.txt", None)]) };
+        let shifting = Look { steady: false, ..look(vec![]) };
+        for look in [missing, shifting] {
+            assert!(matches!(judge(&look, "sales.txt", None, known), Judgement::NotConclusive(_)));
+        }
+    }
+
+    #[test]
+    fn s4_three_looks_at_once_at_half_and_at_the_end() {
+        let minute = Duration::from_secs(60);
+        let start = Moment(Duration::from_secs(1000));
+        let mut looks = Looks::begin(minute, 1, false, start);
+        assert_eq!(looks.due(), start);
+        assert!(!looks.not_there());
+        assert_eq!(looks.due(), start.after(minute / 2));
+        looks.again_at(start.after(minute));
+        assert_eq!(looks.due(), start.after(minute));
+        assert!(!looks.not_there());
+        assert_eq!(looks.due(), start.after(minute));
+        assert!(looks.not_there());
+    }
+
+    #[test]
+    fn s4_the_time_doubles_up_to_an_hour() {
+        let at = |unclear_ends, none_accepted| {
+            let mut looks = Looks::begin(Duration::from_secs(180), unclear_ends, none_accepted, Moment::default());
+            looks.not_there();
+            looks.not_there();
+            looks.due().0.as_secs()
+        };
+        assert_eq!([at(1, false), at(2, false), at(3, false), at(1, true)], [180, 360, 720, 360]);
+        assert_eq!(at(40, true), 3600);
+    }
+
+    #[test]
+    fn s1_what_was_listed_before_the_attempt_cannot_be_ours() {
+        assert_eq!(known_by_date(Some(Timestamp(5)), Timestamp(5)), Known::Before);
+        assert_eq!(known_by_date(Some(Timestamp(6)), Timestamp(5)), Known::Fresh);
+        assert_eq!(known_by_date(None, Timestamp(5)), Known::Fresh);
+    }
+}

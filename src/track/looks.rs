@@ -1,0 +1,150 @@
+//! Looks for what is unconfirmed: the edge around `settle`.
+
+use super::Tracker;
+use super::listing::{Extent, Listing};
+use crate::ambient::{now, random_fraction};
+use crate::job::{Event, JobId, RemoteJob, Target, Timestamp};
+use crate::joblog::{JobLogError, Unsettled};
+use crate::ready::Moment;
+use crate::settle::{Judgement, Known, Latest, Look, Looks, WINDOW, judge, known_by_date};
+
+impl Tracker {
+    /// Takes the looks that are due, and says when the next one is.
+    pub(super) async fn look(&mut self, unsettled: &[Unsettled]) -> Result<Option<Moment>, JobLogError> {
+        let account = self.settings.account.clone();
+        let none_accepted = self.reader.latest_accepted(&account)?.is_none();
+        let now_moment = self.clock.moment();
+        for job in unsettled {
+            self.looks.entry(job.id).or_insert_with(|| {
+                if none_accepted {
+                    tracing::info!(
+                        account,
+                        job = job.id.0,
+                        "job {}: the account has no accepted job to compare with, so it is looked for twice as long",
+                        job.id
+                    );
+                }
+                Looks::begin(self.settings.confirm_for, job.unclear_ends, none_accepted, now_moment)
+            });
+        }
+        let due: Vec<&Unsettled> = unsettled
+            .iter()
+            .filter(|job| self.looks.get(&job.id).is_some_and(|looks| looks.due() <= now_moment))
+            .collect();
+        // One list serves all that went to the same place.
+        let mut targets: Vec<&Target> = Vec::new();
+        for job in &due {
+            if !targets.contains(&&job.target) {
+                targets.push(&job.target);
+            }
+        }
+        for target in targets {
+            let jobs: Vec<&Unsettled> = due.iter().copied().filter(|job| job.target == *target).collect();
+            self.look_at(target, &jobs).await?;
+        }
+        Ok(self.looks.values().map(Looks::due).min())
+    }
+
+    async fn look_at(&mut self, target: &Target, jobs: &[&Unsettled]) -> Result<(), JobLogError> {
+        let at =
+            |job: &&Unsettled| job.server_time.unwrap_or(Timestamp(job.started_at.0.saturating_add(self.server_ahead)));
+        let (Some(first), Some(last)) = (jobs.iter().map(at).min(), jobs.iter().map(at).max()) else { return Ok(()) };
+        let listing =
+            match self.list(target, first.before(WINDOW), Some(last.after(WINDOW)), Extent::ToTheEmptyPage).await {
+                Ok(listing) => listing,
+                Err(error) => {
+                    let again = self.note_failure(&error).await?;
+                    for job in jobs {
+                        self.again(job.id, again);
+                        let reason = format!("may have been ingested; the remote jobs cannot be looked at: {error}");
+                        self.joblog.explain(job.id, reason).await?;
+                    }
+                    return Ok(());
+                }
+            };
+        self.note_answer().await?;
+        let look = Look {
+            latest: self.latest(&listing, first.before(WINDOW))?,
+            steady: listing.steady && listing.complete,
+            jobs: listing.jobs,
+        };
+        for job in jobs {
+            self.judge_one(&look, job).await?;
+        }
+        Ok(())
+    }
+
+    fn latest(&self, listing: &Listing, window_begins: Timestamp) -> Result<Latest, JobLogError> {
+        let Some(latest) = self.reader.latest_accepted(&self.settings.account)? else { return Ok(Latest::None) };
+        let listed = listing.jobs.iter().find(|job| job.remote_job_id == latest.remote_job_id);
+        Ok(match listed {
+            Some(job) if job.file_name.as_deref() == Some(latest.wire_name.as_str()) => Latest::Listed,
+            Some(_) => Latest::Renamed,
+            // A day of leeway, for job dates carry no zone.
+            None if latest.uploaded_at < window_begins.after(WINDOW / 2) => Latest::None,
+            None => Latest::Missing,
+        })
+    }
+
+    async fn judge_one(&mut self, look: &Look, job: &Unsettled) -> Result<(), JobLogError> {
+        let mut known = Vec::new();
+        for remote in look.jobs.iter().filter(|remote| remote.file_name.as_deref() == Some(job.wire_name.as_str())) {
+            known.push((remote.remote_job_id, self.known(remote, job)?));
+        }
+        let judgement = judge(look, &job.wire_name, job.rows_expected, |remote| {
+            known.iter().find(|(id, _)| *id == remote.remote_job_id).map_or(Known::Before, |(_, known)| *known)
+        });
+        let account = &self.settings.account;
+        match judgement {
+            Judgement::Found(remote) => {
+                let id = remote.remote_job_id;
+                let reason = format!("found as remote job {id}: the upload had arrived");
+                if self.joblog.settle(job.id, Event::Found, Some(remote), reason, now()).await? {
+                    tracing::info!(
+                        account,
+                        job = job.id.0,
+                        remote_job = id.0,
+                        "job {}: found as remote job {id}",
+                        job.id
+                    );
+                }
+            }
+            Judgement::Hold(why) => {
+                let reason = format!(
+                    "could not be settled: {why}. It may have been ingested: compare with the remote jobs before it is sent again"
+                );
+                tracing::error!(account, job = job.id.0, "job {} is held: {reason}", job.id);
+                self.joblog.settle(job.id, Event::Held, None, reason, now()).await?;
+            }
+            Judgement::NotThere => {
+                if self.looks.get_mut(&job.id).is_some_and(Looks::not_there) {
+                    let reason = "the remote jobs do not have it in three looks; it is sent again".to_owned();
+                    tracing::warn!(account, job = job.id.0, "job {}: {reason}", job.id);
+                    self.joblog.settle(job.id, Event::NotFound, None, reason, now()).await?;
+                }
+            }
+            Judgement::NotConclusive(why) => {
+                let wait = self.settings.retry.delay(self.failures + 1, None, random_fraction());
+                self.again(job.id, Some(self.clock.moment().after(wait)));
+                self.joblog
+                    .explain(job.id, format!("may have been ingested; a look at the remote jobs did not count: {why}"))
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn known(&self, remote: &RemoteJob, job: &Unsettled) -> Result<Known, JobLogError> {
+        let (account, id) = (&self.settings.account, remote.remote_job_id.0);
+        if self.reader.owner_of_remote(account, id)?.is_some() {
+            return Ok(Known::Owned);
+        }
+        Ok(known_by_date(self.reader.remote_first_seen(account, id)?, job.started_at))
+    }
+
+    fn again(&mut self, id: JobId, at: Option<Moment>) {
+        if let (Some(looks), Some(at)) = (self.looks.get_mut(&id), at) {
+            looks.again_at(at);
+        }
+    }
+}

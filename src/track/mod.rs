@@ -1,0 +1,272 @@
+//! Step 5: what became of what was sent.
+//!
+//! Each account has one task that reads the account's remote list: for the baseline before the first attempt, in sweeps
+//! for what was accepted, and in looks for what is unconfirmed. Requests are the scarce good: one list serves all open
+//! jobs of an account. What the answers mean is decided by pure functions, in [`judge`] and in `settle`.
+
+mod judge;
+mod listing;
+mod looks;
+mod schedule;
+mod sweep;
+
+pub use judge::{Step, judge};
+pub use schedule::Schedule;
+
+use crate::ambient::{Clock, now, random_fraction};
+use crate::api::{ApiError, Budget, Client};
+use crate::config::PollConfig;
+use crate::job::{JobId, Target, Timestamp};
+use crate::joblog::{Baseline, JobLog, JobLogError, Reader};
+use crate::ready::Moment;
+use crate::retry::RetryPolicy;
+use crate::settle::{Looks, WINDOW};
+use listing::{Extent, Listing};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The longest wait without a sign of life.
+const TURN: Duration = Duration::from_secs(15);
+/// Changes that come together are looked at together.
+const GATHER: Duration = Duration::from_millis(50);
+
+/// What tracking an account needs of the configuration.
+#[derive(Debug, Clone)]
+pub struct TrackSettings {
+    /// The account's name.
+    pub account: String,
+    /// Where its files go.
+    pub target: Target,
+    /// Speaks to the API.
+    pub client: Arc<Client>,
+    /// The budget of its credential.
+    pub budget: Arc<Budget>,
+    /// When to sweep.
+    pub poll: PollConfig,
+    /// How long a missing remote job may take to show.
+    pub confirm_for: Duration,
+    /// When to ask again after a request that failed.
+    pub retry: RetryPolicy,
+}
+
+/// The tracking of one account.
+#[derive(Debug)]
+pub struct Tracker {
+    settings: TrackSettings,
+    joblog: JobLog,
+    reader: Reader,
+    clock: Clock,
+    schedule: Schedule,
+    /// Lists in which an open job was missing.
+    missing: HashMap<JobId, u32>,
+    looks: HashMap<JobId, Looks>,
+    /// Requests that failed in a row, and when to ask again.
+    failures: u32,
+    ask_again: Moment,
+    /// The server's clock less ours, in milliseconds.
+    server_ahead: i64,
+    announced: Option<Timestamp>,
+}
+
+impl Tracker {
+    /// Tracking of an account that the job log has opened.
+    ///
+    /// # Errors
+    /// [`crate::joblog::OpenError`] if the job log cannot be read.
+    pub fn new(settings: TrackSettings, joblog: JobLog, clock: Clock) -> Result<Self, crate::joblog::OpenError> {
+        let reader = joblog.reader()?;
+        let schedule = Schedule::new(&settings.poll);
+        Ok(Self {
+            settings,
+            joblog,
+            reader,
+            clock,
+            schedule,
+            missing: HashMap::new(),
+            looks: HashMap::new(),
+            failures: 0,
+            ask_again: Moment::default(),
+            server_ahead: 0,
+            announced: None,
+        })
+    }
+
+    /// Tracks until `stop`. `alive` is called in each turn.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the job log contradicts itself: the daemon must end.
+    pub async fn run(mut self, stop: CancellationToken, alive: impl Fn()) -> Result<(), JobLogError> {
+        let mut changes = self.joblog.changes();
+        loop {
+            alive();
+            changes.borrow_and_update();
+            let wake = {
+                let mut turn = std::pin::pin!(self.turn());
+                loop {
+                    // Requests and the rate limit may take their time: each is bounded, and the task lives meanwhile.
+                    tokio::select! {
+                        () = stop.cancelled() => return Ok(()),
+                        wake = &mut turn => break wake,
+                        () = tokio::time::sleep(TURN) => alive(),
+                    }
+                }
+            };
+            let wake = match wake {
+                Ok(wake) => wake,
+                // The writer tells; the same is due again when it can write.
+                Err(JobLogError::Storage(_)) => Some(self.clock.moment().after(Duration::from_secs(1))),
+                Err(JobLogError::Closed) => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            let wait = wake.map_or(TURN, |at| at.since(self.clock.moment()).min(TURN));
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                Ok(()) = changes.changed() => tokio::time::sleep(GATHER.min(wait)).await,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Does what is due, and says when the next thing is.
+    async fn turn(&mut self) -> Result<Option<Moment>, JobLogError> {
+        let account = self.reader.account(&self.settings.account)?;
+        if self.clock.moment() < self.ask_again {
+            return Ok(Some(self.ask_again));
+        }
+        if account.baseline_at.is_none() {
+            return self.take_baseline().await;
+        }
+        if account.api_problem.is_some() {
+            return self.probe().await;
+        }
+        let unsettled = self.reader.unsettled(&self.settings.account)?;
+        self.looks.retain(|id, _| unsettled.iter().any(|job| job.id == *id));
+        let mut wake = None;
+        if !unsettled.is_empty() {
+            wake = self.look(&unsettled).await?;
+        }
+        let backlog = self.reader.backlog(&self.settings.account)?;
+        let due = self.schedule.plan(&backlog, now(), self.clock.moment());
+        if due.is_some_and(|due| due <= self.clock.moment()) {
+            self.sweep(&backlog).await?;
+        }
+        let due = self.schedule.plan(&self.reader.backlog(&self.settings.account)?, now(), self.clock.moment());
+        self.announce(due).await?;
+        let wake = [wake, due].into_iter().flatten().min();
+        Ok(if self.clock.moment() < self.ask_again { Some(self.ask_again) } else { wake })
+    }
+
+    /// The jobs that cannot be ours, before the first of ours is sent (DESIGN S1).
+    async fn take_baseline(&mut self) -> Result<Option<Moment>, JobLogError> {
+        let (start, end) = (self.server_now().before(WINDOW), self.server_now().after(WINDOW));
+        match self.list(&self.settings.target.clone(), start, Some(end), Extent::Announced).await {
+            Ok(listing) => {
+                let jobs = listing.jobs.len();
+                let baseline = Baseline { jobs: listing.jobs, at: now() };
+                self.joblog.baseline(self.settings.account.clone(), baseline).await?;
+                self.note_answer().await?;
+                tracing::info!(account = %self.settings.account, "account {}: {jobs} remote jobs were there before", self.settings.account);
+                Ok(Some(self.clock.moment()))
+            }
+            Err(error) => self.note_failure(&error).await,
+        }
+    }
+
+    /// Asks whether a blocked account works again: one list request for each backoff step.
+    async fn probe(&mut self) -> Result<Option<Moment>, JobLogError> {
+        if self.failures == 0 {
+            // The refusal that blocked the account was the first failure.
+            self.failures = 1;
+            self.ask_again = self.clock.moment().after(self.settings.retry.delay(1, None, random_fraction()));
+            return Ok(Some(self.ask_again));
+        }
+        let start = self.server_now().before(WINDOW);
+        match self.list(&self.settings.target.clone(), start, None, Extent::FirstPage).await {
+            Ok(_) => {
+                self.note_answer().await?;
+                Ok(Some(self.clock.moment()))
+            }
+            Err(error) => self.note_failure(&error).await,
+        }
+    }
+
+    /// The API answered: whatever blocked the account is over.
+    async fn note_answer(&mut self) -> Result<(), JobLogError> {
+        self.failures = 0;
+        self.ask_again = Moment::default();
+        let account = self.settings.account.clone();
+        if self.joblog.api_problem(account.clone(), None, now()).await? {
+            tracing::info!(account, "account {account} goes on: the API answers again");
+        }
+        Ok(())
+    }
+
+    /// A request failed: ask again later, and block the account where it or its credential are to blame.
+    async fn note_failure(&mut self, error: &ApiError) -> Result<Option<Moment>, JobLogError> {
+        self.failures = self.failures.saturating_add(1);
+        let hint = match error {
+            ApiError::Busy { retry_after, .. } => *retry_after,
+            ApiError::NotConnected { .. }
+            | ApiError::Unclear { .. }
+            | ApiError::Unauthorised { .. }
+            | ApiError::NotFound { .. }
+            | ApiError::Refused { .. } => None,
+        };
+        let wait = self.settings.retry.delay(self.failures, hint, random_fraction());
+        self.ask_again = self.clock.moment().after(wait);
+        let account = &self.settings.account;
+        let blames_account = match error {
+            // A token may have run out just then: it is renewed by the next request.
+            ApiError::Unauthorised { .. } => self.failures > 1,
+            ApiError::NotFound { .. } | ApiError::Refused { .. } => true,
+            ApiError::NotConnected { .. } | ApiError::Unclear { .. } | ApiError::Busy { .. } => false,
+        } || matches!(
+            error,
+            ApiError::Unauthorised { why: crate::api::Unauthorised::Token(crate::api::TokenError::Refused { .. }), .. }
+        );
+        if blames_account {
+            if self.joblog.api_problem(account.clone(), Some(error.to_string()), now()).await? {
+                tracing::error!(account, "account {account} is blocked: {error}");
+            }
+        } else {
+            tracing::warn!(account, failures = self.failures, "account {account}: {error}");
+        }
+        Ok(Some(self.ask_again))
+    }
+
+    /// The time by the server's clock.
+    fn server_now(&self) -> Timestamp {
+        Timestamp(now().0.saturating_add(self.server_ahead))
+    }
+
+    async fn announce(&mut self, due: Option<Moment>) -> Result<(), JobLogError> {
+        // Rounded to seconds, so that it is not written anew in each turn.
+        let at = due.map(|due| Timestamp(now().after(due.since(self.clock.moment())).0 / 1000 * 1000));
+        let differs = match (at, self.announced) {
+            (Some(at), Some(announced)) => at.0.abs_diff(announced.0) > 1500,
+            (at, announced) => at != announced,
+        };
+        if differs {
+            self.joblog.next_sweep(self.settings.account.clone(), at).await?;
+            self.announced = at;
+        }
+        Ok(())
+    }
+
+    /// Reads the remote list.
+    async fn list(
+        &mut self,
+        target: &Target,
+        start: Timestamp,
+        end: Option<Timestamp>,
+        extent: Extent,
+    ) -> Result<Listing, ApiError> {
+        let listing = listing::read(&self.settings.client, &self.settings.budget, target, start, end, extent).await?;
+        if let Some(server_time) = listing.server_time {
+            self.server_ahead = server_time.0 - now().0;
+        }
+        Ok(listing)
+    }
+}

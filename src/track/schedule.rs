@@ -1,0 +1,169 @@
+//! When to sweep. Pure.
+//!
+//! The first sweep comes `poll.first` after an upload, then they grow apart to `poll.max`. While a backlog is still being
+//! sent, uploads do not pull the sweep forward: each sweep costs a request for every hundred jobs.
+
+use crate::config::PollConfig;
+use crate::job::Timestamp;
+use crate::joblog::Backlog;
+use crate::ready::Moment;
+use std::time::Duration;
+
+/// How a sweep of jobs that have been open for too long is spaced.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// So many uploads pay for one request of a sweep while a backlog lasts.
+const UPLOADS_A_REQUEST: u64 = 25;
+/// Jobs on a page of the list.
+const PAGE: u64 = 100;
+
+/// The time-table of one account's sweeps.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    first: Duration,
+    max: Duration,
+    give_up_after: Duration,
+    next: Option<Moment>,
+    sweeps: u32,
+    newest_seen: Option<Timestamp>,
+    swept_at: Moment,
+    open_when_swept: u64,
+}
+
+impl Schedule {
+    /// A time-table with nothing on it.
+    #[must_use]
+    pub fn new(poll: &PollConfig) -> Self {
+        Self {
+            first: poll.first,
+            max: poll.max,
+            give_up_after: poll.give_up_after,
+            next: None,
+            sweeps: 0,
+            newest_seen: None,
+            swept_at: Moment::default(),
+            open_when_swept: 0,
+        }
+    }
+
+    /// When the next sweep is due; `None` while nothing is open.
+    pub fn plan(&mut self, backlog: &Backlog, now: Timestamp, moment: Moment) -> Option<Moment> {
+        if backlog.open == 0 {
+            self.next = None;
+            self.sweeps = 0;
+            self.newest_seen = None;
+            self.open_when_swept = 0;
+            return None;
+        }
+        let news = backlog.newest_open > self.newest_seen;
+        match self.next {
+            None => self.next = Some(moment.after(self.first)),
+            Some(next) if news && backlog.to_send == 0 => {
+                self.sweeps = 0;
+                self.next = Some(next.min(moment.after(self.first)));
+            }
+            Some(_) => {}
+        }
+        if backlog.to_send == 0 {
+            self.newest_seen = backlog.newest_open.max(self.newest_seen);
+        } else if !self.is_paid_for(backlog) {
+            self.next = self.next.max(Some(self.swept_at.after(self.max)));
+        }
+        if self.all_given_up(backlog, now) && self.sweeps > 0 {
+            self.next = Some(self.swept_at.after(DAY));
+        }
+        self.next
+    }
+
+    /// Enough has been sent since the last sweep for the next one to be cheap.
+    fn is_paid_for(&self, backlog: &Backlog) -> bool {
+        let pages = backlog.open.div_ceil(PAGE);
+        self.sweeps == 0 && pages <= 1
+            || backlog.open.saturating_sub(self.open_when_swept) >= pages.saturating_mul(UPLOADS_A_REQUEST)
+    }
+
+    fn all_given_up(&self, backlog: &Backlog, now: Timestamp) -> bool {
+        backlog.newest_open.is_some_and(|newest| now.since(newest) >= self.give_up_after)
+    }
+
+    /// A sweep was made; so many jobs are still open.
+    pub fn swept(&mut self, still_open: u64, moment: Moment) {
+        self.sweeps = self.sweeps.saturating_add(1);
+        self.swept_at = moment;
+        self.open_when_swept = still_open;
+        let grown = self.first.saturating_mul(2u32.saturating_pow(self.sweeps.min(30)));
+        self.next = Some(moment.after(grown.min(self.max)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule() -> Schedule {
+        Schedule::new(&PollConfig {
+            first: Duration::from_secs(15),
+            max: Duration::from_secs(300),
+            give_up_after: Duration::from_secs(7 * 24 * 3600),
+        })
+    }
+
+    fn at(seconds: u64) -> Moment {
+        Moment(Duration::from_secs(seconds))
+    }
+
+    fn backlog(open: u64, to_send: u64, newest: i64) -> Backlog {
+        Backlog { open, to_send, oldest_open: Some(Timestamp(0)), newest_open: Some(Timestamp(newest)) }
+    }
+
+    #[test]
+    fn sweeps_begin_after_the_first_upload_and_grow_apart() {
+        let mut schedule = schedule();
+        assert_eq!(schedule.plan(&Backlog::default(), Timestamp(0), at(0)), None);
+        let mut moment = schedule.plan(&backlog(1, 0, 1), Timestamp(1), at(100)).unwrap();
+        let mut gaps = vec![moment.since(at(100)).as_secs()];
+        for _ in 0..6 {
+            schedule.swept(1, moment);
+            let next = schedule.plan(&backlog(1, 0, 1), Timestamp(1), moment).unwrap();
+            gaps.push(next.since(moment).as_secs());
+            moment = next;
+        }
+        assert_eq!(gaps, [15, 30, 60, 120, 240, 300, 300]);
+    }
+
+    #[test]
+    fn an_upload_pulls_the_next_sweep_forward() {
+        let mut schedule = schedule();
+        schedule.plan(&backlog(1, 0, 1), Timestamp(1), at(0));
+        for moment in [15, 45, 105, 225] {
+            schedule.swept(1, at(moment));
+        }
+        assert_eq!(schedule.plan(&backlog(2, 0, 2), Timestamp(2), at(230)), Some(at(245)));
+    }
+
+    /// Figures of DESIGN §11: at most 1.05 requests a file.
+    #[test]
+    fn sweeps_of_a_backlog_cost_at_most_one_request_in_twenty_five() {
+        let mut schedule = schedule();
+        let mut requests = 0;
+        for second in 0..2000u64 {
+            let open = second.min(1000) * 2;
+            let to_send = 2000 - open;
+            let state = backlog(open, to_send, i64::try_from(second).unwrap());
+            if to_send > 0 && schedule.plan(&state, Timestamp(0), at(second)).is_some_and(|due| due <= at(second)) {
+                requests += open.div_ceil(PAGE);
+                schedule.swept(open, at(second));
+            }
+        }
+        assert!(requests <= 2000 / 25, "{requests} requests for sweeps while 2,000 files were sent");
+    }
+
+    #[test]
+    fn what_has_been_open_for_too_long_is_looked_at_once_a_day() {
+        let mut schedule = schedule();
+        let state = backlog(1, 0, 1);
+        let late = Timestamp(8 * 24 * 3600 * 1000);
+        let first = schedule.plan(&state, late, at(0)).unwrap();
+        schedule.swept(1, first);
+        assert_eq!(schedule.plan(&state, late, first), Some(first.after(DAY)));
+    }
+}

@@ -1,0 +1,129 @@
+//! A sweep: one list for all open jobs of an account (DESIGN §4, "Tracking").
+
+use super::listing::Extent;
+use super::{Tracker, judge};
+use crate::ambient::now;
+use crate::api::{ApiError, Purpose};
+use crate::job::{Event, RemoteJob, RemoteJobId, Target, Timestamp};
+use crate::joblog::{Backlog, JobLogError, OpenRemote, Swept};
+use crate::settle::WINDOW;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Job dates carry no zone: a list begins a day earlier than it would have to.
+const ZONES: Duration = Duration::from_secs(24 * 3600);
+/// Jobs asked for singly in one sweep.
+const SINGLY: usize = 5;
+
+impl Tracker {
+    pub(super) async fn sweep(&mut self, backlog: &Backlog) -> Result<(), JobLogError> {
+        let open = self.reader.open_remote(&self.settings.account)?;
+        let mut targets: Vec<Target> = Vec::new();
+        for job in &open {
+            if !targets.contains(&job.target) {
+                targets.push(job.target.clone());
+            }
+        }
+        for target in targets {
+            let jobs: Vec<&OpenRemote> = open.iter().filter(|job| job.target == target).collect();
+            if !self.sweep_target(&target, &jobs).await? {
+                return Ok(());
+            }
+        }
+        let still_open = self.reader.backlog(&self.settings.account)?.open;
+        self.schedule.swept(still_open.min(backlog.open), self.clock.moment());
+        Ok(())
+    }
+
+    /// False: the API did not answer, and the sweep is made again later.
+    async fn sweep_target(&mut self, target: &Target, open: &[&OpenRemote]) -> Result<bool, JobLogError> {
+        let oldest = open.iter().map(|job| job.uploaded_at).min().unwrap_or_else(now);
+        let start =
+            self.server_now().before(WINDOW).max(Timestamp(oldest.0.saturating_add(self.server_ahead)).before(ZONES));
+        let listing = match self.list(target, start, None, Extent::Announced).await {
+            Ok(listing) => listing,
+            Err(error) => {
+                self.note_failure(&error).await?;
+                return Ok(false);
+            }
+        };
+        self.note_answer().await?;
+        let listed: HashMap<RemoteJobId, &RemoteJob> =
+            listing.jobs.iter().map(|job| (job.remote_job_id, job)).collect();
+        let mut steps = Vec::new();
+        let mut singly = Vec::new();
+        for job in open {
+            if let Some(remote) = listed.get(&job.remote_job_id) {
+                self.missing.remove(&job.id);
+                steps.extend(self.step(job, remote));
+            } else {
+                let missing = self.missing.entry(job.id).or_default();
+                *missing += u32::from(listing.complete);
+                if *missing >= 2 || now().since(job.uploaded_at) > WINDOW {
+                    singly.push(*job);
+                }
+            }
+        }
+        for job in singly.into_iter().take(SINGLY) {
+            match self.ask_singly(job).await {
+                Ok(step) => steps.extend(step),
+                Err(error) => {
+                    self.note_failure(&error).await?;
+                    break;
+                }
+            }
+        }
+        for step in &steps {
+            self.tell(step);
+        }
+        self.joblog.swept(self.settings.account.clone(), listing.jobs, steps, now()).await?;
+        Ok(true)
+    }
+
+    /// The step of one job, if anything about it has changed.
+    fn step(&self, job: &OpenRemote, remote: &RemoteJob) -> Option<Swept> {
+        let step = judge(job.kind, job.rows_expected, remote);
+        let mut reason = step.reason;
+        let stays = step.event.is_none_or(|event| job.state.next(event) == Ok(job.state));
+        if stays && now().since(job.uploaded_at) >= self.settings.poll.give_up_after {
+            reason = Some(format!(
+                "Adobe has not finished it in {}; datadrop looks once a day from now on, ask Adobe about remote job {}",
+                humantime::format_duration(self.settings.poll.give_up_after),
+                job.remote_job_id
+            ));
+        }
+        // Unchanged rows are not written anew.
+        let unchanged = stays && reason == job.reason && remote.remote_status == job.remote_status;
+        (!unchanged).then(|| Swept { id: job.id, event: step.event, reason, remote: Some(remote.clone()) })
+    }
+
+    async fn ask_singly(&self, job: &OpenRemote) -> Result<Option<Swept>, ApiError> {
+        let permit = self.settings.budget.acquire(Purpose::Sweep).await;
+        match self.settings.client.show_job(&job.target, job.remote_job_id, permit).await {
+            Ok(answer) => Ok(self.step(job, &answer.value)),
+            Err(ApiError::NotFound { body, .. }) => {
+                let reason = format!(
+                    "Adobe does not know its remote job {} any more ({body}); whether it was processed cannot be told from here",
+                    job.remote_job_id
+                );
+                if job.reason.as_deref() == Some(reason.as_str()) {
+                    return Ok(None);
+                }
+                Ok(Some(Swept { id: job.id, event: None, reason: Some(reason), remote: None }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn tell(&self, step: &Swept) {
+        let (account, job) = (&self.settings.account, step.id.0);
+        let reason = step.reason.as_deref().unwrap_or_default();
+        match step.event {
+            Some(Event::Succeeded) => tracing::info!(account, job, "job {job}: success {reason}"),
+            Some(Event::FellShort) => tracing::warn!(account, job, "job {job}: partial: {reason}"),
+            Some(Event::Failed) => tracing::warn!(account, job, "job {job}: failure: {reason}"),
+            Some(_) | None if step.reason.is_some() => tracing::warn!(account, job, "job {job}: {reason}"),
+            Some(_) | None => {}
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! One attempt: the request, and what follows from its end.
+
+use super::{Again, Facts, Outcome, UploadSettings, Verdict, decide};
+use crate::ambient::{now, random_fraction};
+use crate::api::{Permit, Upload, UploadEnd};
+use crate::config::StyleChoice;
+use crate::job::{Event, Fingerprint, State, UploadStyle};
+use crate::joblog::{AttemptEnd, Claim, JobLog, JobLogError, Pending};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long a job log that cannot be written is waited for between two tries.
+const STORAGE_WAIT: Duration = Duration::from_secs(1);
+
+pub(super) struct Attempt {
+    pub(super) joblog: JobLog,
+    pub(super) settings: Arc<UploadSettings>,
+    pub(super) claim: Claim,
+}
+
+impl Attempt {
+    pub(super) async fn run(self, permit: Permit, abort: CancellationToken) {
+        let job = &self.claim.job;
+        let (Some(identity), Some(sha256)) = (job.identity, job.sha256) else {
+            tracing::error!(job = job.id.0, "job {} was queued without a hash; please report this", job.id);
+            return;
+        };
+        let upload = Upload {
+            target: self.claim.target.clone(),
+            style: self.claim.style,
+            wire_name: job.wire_name.clone(),
+            path: job.path.clone(),
+            expected: Fingerprint { identity, sha256 },
+        };
+        let commit = async { self.joblog.committing(job.id, job.attempts, now()).await.is_ok() };
+        let end = self.settings.client.upload(upload, permit, commit, &abort).await;
+        let outcome = decide(
+            &end,
+            &Facts {
+                style: self.claim.style,
+                style_is_proven: self.claim.style_is_proven,
+                status_before: self.claim.status_before,
+                refusals: job.refusals,
+            },
+        );
+        if let Err(error) = self.conclude(end, outcome, &abort).await {
+            tracing::error!(job = job.id.0, "job {}: {error}", job.id);
+        }
+    }
+
+    async fn conclude(
+        &self,
+        end: UploadEnd,
+        mut outcome: Outcome,
+        abort: &CancellationToken,
+    ) -> Result<(), JobLogError> {
+        let job = &self.claim.job;
+        let mut blames_account = false;
+        match outcome.account.clone() {
+            Verdict::Fine => {}
+            Verdict::Blamed => {
+                blames_account = true;
+                self.block(outcome.reason.as_deref().unwrap_or_default(), abort).await?;
+            }
+            Verdict::StyleNotSpoken => self.next_style(&outcome, abort).await?,
+            Verdict::RefusedAlike(alike) => {
+                let counted =
+                    self.insist(abort, || self.joblog.count_refusal(job.account.clone(), alike.clone())).await?;
+                if counted.is_some_and(|alike| alike >= 3) {
+                    let reason = format!(
+                        "the first files of the account were all refused alike, so it may be the account: {}",
+                        outcome.reason.unwrap_or_default()
+                    );
+                    self.block(&reason, abort).await?;
+                    outcome =
+                        Outcome { event: Event::NotIngested, reason: Some(reason), again: Again::AtOnce, ..outcome };
+                }
+            }
+        }
+        let wait = match outcome.again {
+            Again::AtOnce => Duration::ZERO,
+            Again::Later(hint) => self.settings.retry.delay(job.attempts, hint, random_fraction()),
+        };
+        if outcome.slow_down {
+            self.settings.budget.pause(tokio::time::Instant::now() + wait);
+        }
+        let attempt_end = AttemptEnd {
+            event: outcome.event,
+            reason: outcome.reason,
+            again_at: (outcome.event == Event::NotIngested).then(|| now().after(wait)),
+            remote: outcome.remote,
+            status: outcome.status,
+            request_id: end.request_id,
+            server_time: end.server_time,
+            blames_account,
+        };
+        let ended = self.insist(abort, || self.joblog.end_attempt(job.id, attempt_end.clone(), now())).await?;
+        self.tell(ended.state, &attempt_end);
+        Ok(())
+    }
+
+    /// What was seen must reach the job log, however long that takes: an accepted file that is forgotten is sent twice.
+    /// Cut short, the attempt stays open in the job log and is settled at the next start.
+    async fn insist<R>(&self, abort: &CancellationToken, operation: impl Fn() -> Pending<R>) -> Result<R, JobLogError> {
+        loop {
+            match operation().await {
+                Err(JobLogError::Storage(why)) => {
+                    tokio::select! {
+                        () = tokio::time::sleep(STORAGE_WAIT) => {}
+                        () = abort.cancelled() => return Err(JobLogError::Storage(why)),
+                    }
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn block(&self, reason: &str, abort: &CancellationToken) -> Result<(), JobLogError> {
+        let account = &self.claim.job.account;
+        let problem =
+            format!("the API refuses the account or its credential: {reason}; `datadrop status` shows when it goes on");
+        let news =
+            self.insist(abort, || self.joblog.api_problem(account.clone(), Some(problem.clone()), now())).await?;
+        if news {
+            tracing::error!(account, "account {account} is blocked: {problem}");
+        }
+        Ok(())
+    }
+
+    async fn next_style(&self, outcome: &Outcome, abort: &CancellationToken) -> Result<(), JobLogError> {
+        let account = &self.claim.job.account;
+        let choice = self.settings.accounts.iter().find(|(rules, _)| rules.name == *account).map(|(_, choice)| *choice);
+        let next = match choice {
+            Some(StyleChoice::Auto) => {
+                UploadStyle::ALL.into_iter().skip_while(|style| *style != self.claim.style).nth(1)
+            }
+            Some(StyleChoice::Fixed(_)) | None => None,
+        };
+        if let Some(next) = next {
+            tracing::info!(account, "account {account}: {} is not spoken here, trying {next}", self.claim.style);
+            return self.insist(abort, || self.joblog.try_style(account.clone(), next)).await;
+        }
+        let remedy = match choice {
+            Some(StyleChoice::Fixed(style)) => format!("upload.style is fixed to {style}; set it to \"auto\""),
+            Some(StyleChoice::Auto) | None => {
+                "none of the upload styles is spoken; check api.base_url and api.path_segment, then send SIGHUP"
+                    .to_owned()
+            }
+        };
+        self.block(&format!("{}; {remedy}", outcome.reason.as_deref().unwrap_or_default()), abort).await
+    }
+
+    fn tell(&self, state: State, end: &AttemptEnd) {
+        let job = &self.claim.job;
+        let (account, file, id) = (&job.account, &job.file_name, job.id.0);
+        let reason = end.reason.as_deref().unwrap_or_default();
+        let remote = end.remote.as_ref().map(|remote| remote.remote_job_id.0);
+        match end.event {
+            Event::Accepted if state == State::Uploaded => {
+                tracing::info!(
+                    account,
+                    file,
+                    job = id,
+                    remote_job = remote,
+                    "{file}: accepted as remote job {}",
+                    remote.unwrap_or_default()
+                );
+            }
+            Event::NotIngested => {
+                tracing::warn!(account, file, job = id, attempt = job.attempts, "{file}: not sent yet: {reason}");
+            }
+            _ => {
+                tracing::warn!(
+                    account,
+                    file,
+                    job = id,
+                    attempt = job.attempts,
+                    state = state.as_str(),
+                    "{file}: {state}: {reason}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What has been heard of a folder since its thread last looked: events of one path fold into one trace, so that a
+//! flood of them costs no memory.
+
+use crate::ready::{Heard, Moment, Trace};
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The mailbox of one folder's thread.
+#[derive(Debug, Default)]
+pub struct Board {
+    inner: Mutex<Inner>,
+    wake: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    traces: HashMap<OsString, Trace>,
+    /// Names that left, by the cookie that will tell under which name they arrive.
+    leaving: HashMap<usize, Trace>,
+    changed: Vec<OsString>,
+    changed_set: HashSet<OsString>,
+    order: u64,
+    flags: Flags,
+}
+
+/// What is to be done besides looking at the names that changed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Flags {
+    /// Events were lost.
+    pub(super) overflow: bool,
+    /// Somebody wants a scan.
+    pub(super) rescan: bool,
+    /// Files are to be moved.
+    pub(super) unfiled: bool,
+    /// Something happened to the folder itself.
+    pub(super) folder_moved: bool,
+    /// The end.
+    pub(super) stop: bool,
+}
+
+/// What a turn has to deal with.
+#[derive(Debug)]
+pub(super) struct News {
+    pub(super) changed: Vec<OsString>,
+    pub(super) flags: Flags,
+}
+
+impl Board {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An event of a path.
+    pub(super) fn hear(&self, name: &OsStr, heard: Heard, at: Moment) {
+        self.change(name, |trace, order| trace.hear(heard, at, order));
+    }
+
+    /// A name was renamed away; `cookie` ties it to the name that it takes.
+    pub(super) fn leave(&self, name: &OsStr, cookie: Option<usize>) {
+        let mut inner = self.lock();
+        let trace = inner.traces.remove(name);
+        if let (Some(cookie), Some(trace)) = (cookie, trace)
+            && trace.writing
+        {
+            inner.leaving.insert(cookie, trace);
+        }
+        inner.mark(name);
+        drop(inner);
+        self.wake.notify_one();
+    }
+
+    /// A name was renamed in.
+    pub(super) fn arrive(&self, name: &OsStr, cookie: Option<usize>, at: Moment) {
+        let writing = cookie.and_then(|cookie| self.lock().leaving.remove(&cookie)).is_some_and(|trace| trace.writing);
+        self.change(name, |trace, order| trace.hear(Heard::MovedIn { writing }, at, order));
+    }
+
+    fn change(&self, name: &OsStr, change: impl FnOnce(&mut Trace, u64)) {
+        let mut inner = self.lock();
+        inner.order += 1;
+        let order = inner.order;
+        if let Some(trace) = inner.traces.get_mut(name) {
+            change(trace, order);
+        } else {
+            let mut trace = Trace::default();
+            change(&mut trace, order);
+            inner.traces.insert(name.to_owned(), trace);
+        }
+        inner.mark(name);
+        drop(inner);
+        self.wake.notify_one();
+    }
+
+    fn flag(&self, set: impl FnOnce(&mut Flags)) {
+        set(&mut self.lock().flags);
+        self.wake.notify_one();
+    }
+
+    /// Events were lost: nothing heard so far is worth anything.
+    pub(super) fn overflow(&self) {
+        self.flag(|flags| flags.overflow = true);
+    }
+
+    /// Something happened to the folder itself.
+    pub(super) fn folder_moved(&self) {
+        self.flag(|flags| flags.folder_moved = true);
+    }
+
+    /// Asks for a scan.
+    pub fn rescan(&self) {
+        self.flag(|flags| flags.rescan = true);
+    }
+
+    /// Files are to be moved.
+    pub fn unfiled(&self) {
+        self.flag(|flags| flags.unfiled = true);
+    }
+
+    /// Ends the thread.
+    pub fn stop(&self) {
+        self.flag(|flags| flags.stop = true);
+    }
+
+    /// Waits for news, for so long at most.
+    pub(super) fn wait(&self, at_most: Duration) -> News {
+        let quiet = |inner: &mut Inner| inner.changed.is_empty() && inner.flags == Flags::default();
+        let (mut inner, _) =
+            self.wake.wait_timeout_while(self.lock(), at_most, quiet).unwrap_or_else(PoisonError::into_inner);
+        inner.changed_set.clear();
+        News { changed: std::mem::take(&mut inner.changed), flags: std::mem::take(&mut inner.flags) }
+    }
+
+    /// What has been heard of a name.
+    pub(super) fn trace(&self, name: &OsStr) -> Option<Trace> {
+        self.lock().traces.get(name).copied()
+    }
+
+    /// A name is dealt with; what is known of a writer at work on it stays.
+    pub(super) fn dealt_with(&self, name: &OsStr) {
+        let mut inner = self.lock();
+        if inner.traces.get(name).is_some_and(|trace| !trace.writing) {
+            inner.traces.remove(name);
+        }
+    }
+
+    /// Forgets all that events told.
+    pub(super) fn forget(&self) {
+        let mut inner = self.lock();
+        inner.traces.clear();
+        inner.leaving.clear();
+    }
+}
+
+impl Inner {
+    fn mark(&mut self, name: &OsStr) {
+        if self.changed_set.insert(name.to_owned()) {
+            self.changed.push(name.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ready::Arrival;
+
+    #[test]
+    fn events_of_one_path_fold_into_one_piece_of_news() {
+        let board = Board::default();
+        let name = OsStr::new("a.txt");
+        for _ in 0..10_000 {
+            board.hear(name, Heard::Written, Moment::default());
+        }
+        assert_eq!(board.wait(Duration::ZERO).changed, [name]);
+        assert!(board.wait(Duration::ZERO).changed.is_empty());
+        assert!(board.trace(name).unwrap().writing, "what was heard outlives the news");
+    }
+
+    #[test]
+    fn r5_a_writer_is_remembered_when_its_file_is_renamed() {
+        let board = Board::default();
+        board.hear(OsStr::new(".a.part"), Heard::Written, Moment::default());
+        board.leave(OsStr::new(".a.part"), Some(7));
+        board.arrive(OsStr::new("a.txt"), Some(7), Moment::default());
+        assert!(board.trace(OsStr::new("a.txt")).unwrap().writing);
+
+        board.arrive(OsStr::new("b.txt"), Some(8), Moment::default());
+        assert_eq!(board.trace(OsStr::new("b.txt")).unwrap().arrival, Arrival::MovedIn);
+    }
+}

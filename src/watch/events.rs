@@ -1,0 +1,114 @@
+//! The only user of `notify`: file events become hints on the boards of the folders.
+
+use super::Board;
+use crate::ambient::Clock;
+use crate::ready::Heard;
+use notify::event::{AccessKind, AccessMode, CreateKind, MetadataKind, ModifyKind, RenameMode};
+use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Why a folder cannot be watched by events; it is polled instead.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// The kernel's limit on watches or on instances.
+    #[error(
+        "the kernel's limit on file watches is reached; raise fs.inotify.max_user_watches and fs.inotify.max_user_instances"
+    )]
+    Limit,
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+type Boards = Arc<Mutex<HashMap<PathBuf, Arc<Board>>>>;
+
+/// One inotify instance for all folders.
+#[derive(Debug)]
+pub struct EventSource {
+    watcher: Mutex<RecommendedWatcher>,
+    boards: Boards,
+}
+
+impl EventSource {
+    /// Opens the instance.
+    ///
+    /// # Errors
+    /// [`WatchError`] if the kernel gives none.
+    pub fn open(clock: Clock) -> Result<Self, WatchError> {
+        let boards = Boards::default();
+        let for_events = Arc::clone(&boards);
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            let boards = for_events.lock().unwrap_or_else(PoisonError::into_inner);
+            match event {
+                Ok(event) => dispatch(&boards, &event, clock),
+                // What exactly was missed is unknown: the scans will tell.
+                Err(_) => boards.values().for_each(|board| board.overflow()),
+            }
+        })
+        .map_err(watch_error)?;
+        Ok(Self { watcher: Mutex::new(watcher), boards })
+    }
+
+    /// Watches a folder; its events go to the board from now on. A folder that is watched already is watched anew.
+    ///
+    /// # Errors
+    /// [`WatchError`] if it cannot be watched.
+    pub fn watch(&self, folder: &Path, board: &Arc<Board>) -> Result<(), WatchError> {
+        self.boards.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned(), Arc::clone(board));
+        let mut watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = watcher.unwatch(folder);
+        watcher.watch(folder, RecursiveMode::NonRecursive).map_err(watch_error)
+    }
+
+    /// Ends the watch.
+    pub fn unwatch(&self, folder: &Path) {
+        self.boards.lock().unwrap_or_else(PoisonError::into_inner).remove(folder);
+        let _ = self.watcher.lock().unwrap_or_else(PoisonError::into_inner).unwatch(folder);
+    }
+}
+
+fn watch_error(error: notify::Error) -> WatchError {
+    match error.kind {
+        ErrorKind::MaxFilesWatch => WatchError::Limit,
+        ErrorKind::Io(error) if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) => {
+            WatchError::Limit
+        }
+        kind => WatchError::Other(notify::Error::new(kind).to_string()),
+    }
+}
+
+/// Runs in the watcher's own thread: it must never wait.
+fn dispatch(boards: &HashMap<PathBuf, Arc<Board>>, event: &Event, clock: Clock) {
+    // An overflow names no path: it must be seen before the paths are looked at.
+    if event.need_rescan() {
+        boards.values().for_each(|board| board.overflow());
+        return;
+    }
+    let Some(path) = event.paths.first() else { return };
+    if let Some(board) = boards.get(path) {
+        if !matches!(event.kind, EventKind::Access(_)) {
+            board.folder_moved();
+        }
+        return;
+    }
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
+    let Some(board) = boards.get(folder) else { return };
+    match event.kind {
+        EventKind::Create(CreateKind::Folder) => {}
+        EventKind::Create(_) => board.hear(name, Heard::Created, clock.moment()),
+        EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any | ModifyKind::Other) => {
+            board.hear(name, Heard::Written, clock.moment());
+        }
+        EventKind::Modify(ModifyKind::Metadata(MetadataKind::AccessTime)) => {}
+        EventKind::Modify(ModifyKind::Metadata(_)) => board.hear(name, Heard::Touched, clock.moment()),
+        EventKind::Modify(ModifyKind::Name(RenameMode::From)) => board.leave(name, event.tracker()),
+        EventKind::Modify(ModifyKind::Name(RenameMode::To)) => board.arrive(name, event.tracker(), clock.moment()),
+        // `Both` follows `From` and `To`, which have told it all.
+        EventKind::Modify(ModifyKind::Name(RenameMode::Both | RenameMode::Any | RenameMode::Other)) => {}
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => board.hear(name, Heard::Closed, clock.moment()),
+        EventKind::Remove(_) => board.leave(name, None),
+        EventKind::Access(_) | EventKind::Any | EventKind::Other => {}
+    }
+}

@@ -1,0 +1,370 @@
+//! The files of one inbox on their way to being ready: looked at, hashed, handed to the job log.
+
+use super::look::{self, Look};
+use super::worker::{FolderSettings, Interrupted};
+use super::{Board, look::hold};
+use crate::ambient::{Clock, now, random};
+use crate::job::{Fingerprint, Kind, State, check_name, classify, stem};
+use crate::joblog::{Admission, Arrival, Content, InboxEntry, JobLog, Reader, Verdict as Finding};
+use crate::ready::{Candidate, MarkerSight, Moment, NotYet, Sight, Verdict, Waits};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::time::Duration;
+
+/// So many files share a transaction.
+const BATCH: usize = 256;
+/// Bytes read at once: large enough to cost few calls, small enough to be kept.
+const BUFFER: usize = 128 << 10;
+/// A file that is gone is looked for once more after this time (DESIGN F6).
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+pub(super) struct Inbox<'a> {
+    pub(super) settings: &'a FolderSettings,
+    waits: Waits,
+    pub(super) joblog: &'a JobLog,
+    pub(super) reader: &'a Reader,
+    pub(super) board: &'a Board,
+    clock: Clock,
+    candidates: HashMap<OsString, Waiting>,
+    /// When to look at whom again; entries of candidates that went on are skipped.
+    due: BinaryHeap<Reverse<(Moment, OsString)>>,
+    /// Markers by stem.
+    pub(super) markers: HashMap<String, MarkerSight>,
+    arrivals: Vec<Arrival>,
+    buffer: Vec<u8>,
+    wants_scan: Option<Moment>,
+    /// Jobs whose file the last complete scan did not find.
+    pub(super) absent: HashSet<crate::job::JobId>,
+    pub(super) named_ignored: HashSet<OsString>,
+}
+
+struct Waiting {
+    candidate: Candidate,
+    /// The reason that stands in the job log.
+    noted: Option<String>,
+    /// It will become ready by itself.
+    by_itself: bool,
+}
+
+impl<'a> Inbox<'a> {
+    pub(super) fn new(
+        settings: &'a FolderSettings,
+        waits: Waits,
+        joblog: &'a JobLog,
+        reader: &'a Reader,
+        board: &'a Board,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            settings,
+            waits,
+            joblog,
+            reader,
+            board,
+            clock,
+            candidates: HashMap::new(),
+            due: BinaryHeap::new(),
+            markers: HashMap::new(),
+            arrivals: Vec::new(),
+            buffer: vec![0; BUFFER],
+            wants_scan: None,
+            absent: HashSet::new(),
+            named_ignored: HashSet::new(),
+        }
+    }
+
+    /// When a candidate is to be looked at again.
+    pub(super) fn next_look(&self) -> Option<Moment> {
+        self.due.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Files that will become ready by themselves.
+    pub(super) fn pending(&self) -> usize {
+        self.candidates.values().filter(|waiting| waiting.by_itself).count()
+    }
+
+    /// When the next scan must be, if something asked for one.
+    pub(super) fn wants_scan(&mut self) -> Option<Moment> {
+        self.wants_scan.take()
+    }
+
+    pub(super) fn soon(&self) -> Duration {
+        LOOK_AGAIN.min(self.settings.rescan)
+    }
+
+    /// Events were lost: only the slow rule is left for whoever waits (DESIGN R5).
+    pub(super) fn lose_events(&mut self) {
+        self.board.forget();
+        let now = self.clock.moment();
+        for waiting in self.candidates.values_mut() {
+            waiting.candidate.trace.forget(now);
+        }
+        for marker in self.markers.values_mut() {
+            marker.order = None;
+        }
+    }
+
+    /// Deals with names that changed and with those whose time has come.
+    pub(super) fn take(&mut self, changed: Vec<OsString>) -> Result<(), Interrupted> {
+        let mut names = changed;
+        // Markers first: they may end the wait of their data files.
+        for name in &names {
+            self.note_marker(name);
+        }
+        let now = self.clock.moment();
+        while self.due.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+            if let Some(Reverse((_, name))) = self.due.pop()
+                && self.candidates.contains_key(&name)
+            {
+                names.push(name);
+            }
+        }
+        for name in &names {
+            self.consider(name, None)?;
+            if classify(name, &self.settings.extensions) == Some(Kind::Fin) {
+                self.consider_data_of(name)?;
+            }
+        }
+        self.flush()
+    }
+
+    fn note_marker(&mut self, name: &OsStr) {
+        if classify(name, &self.settings.extensions) != Some(Kind::Fin) {
+            return;
+        }
+        let Some(name_text) = name.to_str() else { return };
+        match self.board.trace(name) {
+            Some(trace) => {
+                self.markers.insert(stem(name_text).to_owned(), MarkerSight { order: Some(trace.order) });
+            }
+            None => {
+                self.markers.remove(stem(name_text));
+            }
+        }
+    }
+
+    fn consider_data_of(&mut self, marker: &OsStr) -> Result<(), Interrupted> {
+        let Some(marker) = marker.to_str() else { return Ok(()) };
+        for extension in self.settings.extensions.clone() {
+            let name = OsString::from(format!("{}.{extension}", stem(marker)));
+            if self.candidates.contains_key(&name) {
+                self.consider(&name, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at one name and takes it as far as it goes. `known`: what the job log has of it, where that was read already.
+    pub(super) fn consider(&mut self, name: &OsStr, known: Option<&InboxEntry>) -> Result<(), Interrupted> {
+        let Some(kind) = classify(name, &self.settings.extensions) else { return Ok(()) };
+        let path = self.settings.folder.join(name);
+        let found = look::look(&path);
+        let (file, sight) = match found {
+            Look::Gone => {
+                self.forget(name);
+                self.ask_for_scan_if_missed(name)?;
+                return Ok(());
+            }
+            Look::Directory => {
+                self.forget(name);
+                return Ok(());
+            }
+            Look::NotAFile(what) => {
+                let reason = format!("the name is that of {what}, which is never opened; drop a plain file instead");
+                return self.reject(name, kind, reason, None);
+            }
+            Look::Unreadable(why) => {
+                let reason = format!(
+                    "the file cannot be read: {why}; let the user that runs datadrop read it, it is tried again at each rescan"
+                );
+                let now = self.clock.moment();
+                let trace = self.board.trace(name).unwrap_or_default();
+                self.candidates.entry(name.to_owned()).or_insert_with(|| Waiting {
+                    candidate: Candidate::new(kind, trace, now),
+                    noted: None,
+                    by_itself: false,
+                });
+                return self.note_waiting(name, kind, reason, false);
+            }
+            Look::File(file, sight) => (file, sight),
+        };
+        if self.is_known(name, known, sight)? {
+            self.forget(name);
+            return Ok(());
+        }
+        if let Err(refused) = check_name(name) {
+            return self.reject(name, kind, refused.to_string(), Some(sight.identity.size));
+        }
+        let now = self.clock.moment();
+        let trace = self.board.trace(name);
+        let waiting = self.candidates.entry(name.to_owned()).or_insert_with(|| Waiting {
+            candidate: Candidate::new(kind, trace.unwrap_or_default(), now),
+            noted: None,
+            by_itself: true,
+        });
+        if let Some(trace) = trace {
+            waiting.candidate.trace = trace;
+        }
+        waiting.candidate.look(sight, now);
+        let marker = name.to_str().and_then(|name| self.markers.get(stem(name))).copied();
+        match waiting.candidate.verdict(&self.waits, marker, now) {
+            Verdict::Ready => self.take_in(name, kind, file, sight),
+            Verdict::StayedEmpty => {
+                let reason = "the file stayed empty; there is nothing to send".to_owned();
+                self.reject(name, kind, reason, Some(0))
+            }
+            Verdict::NotYet { why, look_at } => {
+                if let Some(at) = look_at {
+                    self.due.push(Reverse((at, name.to_owned())));
+                }
+                let by_itself = matches!(why, NotYet::Settling | NotYet::Writing);
+                self.note_waiting(name, kind, why.reason().to_owned(), by_itself)
+            }
+        }
+    }
+
+    /// Whether the job log has this very file already, as it stands.
+    fn is_known(&self, name: &OsStr, known: Option<&InboxEntry>, sight: Sight) -> Result<bool, Interrupted> {
+        let read;
+        let entry = match known {
+            Some(entry) => Some(entry),
+            None => {
+                read = self.reader.inbox_entry(&self.settings.account, name)?;
+                read.as_ref()
+            }
+        };
+        Ok(entry.is_some_and(|entry| {
+            entry.identity == Some(sight.identity) || (entry.identity.is_none() && entry.to_be_moved)
+        }))
+    }
+
+    fn ask_for_scan_if_missed(&mut self, name: &OsStr) -> Result<(), Interrupted> {
+        let entry = self.reader.inbox_entry(&self.settings.account, name)?;
+        let missed =
+            entry.is_some_and(|entry| !entry.to_be_moved && matches!(entry.state, State::Waiting | State::Queued));
+        if missed {
+            self.wants_scan = Some(self.clock.moment().after(self.soon() / 2));
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, name: &OsStr, kind: Kind, mut file: File, sight: Sight) -> Result<(), Interrupted> {
+        let size = sight.identity.size;
+        if size > self.settings.max_file_size {
+            let reason = format!(
+                "the file has {size} bytes, more than upload.max_file_size allows ({}); split it, or raise the limit",
+                self.settings.max_file_size
+            );
+            return self.reject(name, kind, reason, Some(size));
+        }
+        let held = match hold(&mut file, kind, &mut self.buffer) {
+            Ok(held) => held,
+            Err(error) => {
+                return self.note_waiting(
+                    name,
+                    kind,
+                    format!("the file cannot be read: {error}; it is tried again at each rescan"),
+                    false,
+                );
+            }
+        };
+        let unchanged = file.metadata().is_ok_and(|metadata| look::sight_of(&metadata) == sight) && held.size == size;
+        if !unchanged {
+            // It was written to while it was read: the next look starts its quiet time anew.
+            self.due.push(Reverse((self.clock.moment(), name.to_owned())));
+            return self.note_waiting(name, kind, NotYet::Writing.reason().to_owned(), true);
+        }
+        if kind == Kind::Fin && !held.only_white_space {
+            let reason = "the marker has content; a marker must be empty, it only says that its data file is complete"
+                .to_owned();
+            return self.reject(name, kind, reason, Some(size));
+        }
+        let fingerprint = Fingerprint { identity: sight.identity, sha256: held.sha256 };
+        self.arrive(name, kind, Finding::Ready(Content { fingerprint, rows_expected: held.rows }))
+    }
+
+    fn note_waiting(&mut self, name: &OsStr, kind: Kind, reason: String, by_itself: bool) -> Result<(), Interrupted> {
+        if let Some(waiting) = self.candidates.get_mut(name) {
+            waiting.by_itself = by_itself;
+            if waiting.noted.as_ref() == Some(&reason) {
+                return Ok(());
+            }
+            waiting.noted = Some(reason.clone());
+        }
+        self.arrive(name, kind, Finding::Waiting(reason))
+    }
+
+    fn reject(&mut self, name: &OsStr, kind: Kind, reason: String, size: Option<u64>) -> Result<(), Interrupted> {
+        self.arrive(name, kind, Finding::Rejected(reason, size))
+    }
+
+    fn arrive(&mut self, name: &OsStr, kind: Kind, verdict: Finding) -> Result<(), Interrupted> {
+        let random = u32::try_from(random() >> 32).unwrap_or(0);
+        self.arrivals.push(Arrival { disk_name: name.to_owned(), kind, verdict, random });
+        if self.arrivals.len() >= BATCH { self.flush() } else { Ok(()) }
+    }
+
+    /// Hands the arrivals to the job log. A name leaves the candidates only once that is durable.
+    pub(super) fn flush(&mut self) -> Result<(), Interrupted> {
+        if self.arrivals.is_empty() {
+            return Ok(());
+        }
+        let arrivals = std::mem::take(&mut self.arrivals);
+        let settled: Vec<OsString> = arrivals
+            .iter()
+            .filter(|arrival| !matches!(arrival.verdict, Finding::Waiting(_)))
+            .map(|arrival| arrival.disk_name.clone())
+            .collect();
+        let names: Vec<OsString> = arrivals.iter().map(|arrival| arrival.disk_name.clone()).collect();
+        let admissions = self.joblog.admit(self.settings.policy.clone(), arrivals, now()).wait()?;
+        for (name, admission) in names.iter().zip(&admissions) {
+            self.tell(name, admission);
+        }
+        for name in settled {
+            self.forget(&name);
+        }
+        Ok(())
+    }
+
+    fn tell(&self, name: &OsStr, admission: &Admission) {
+        let (account, job) = (&self.settings.account, admission.id.0);
+        match admission.state {
+            State::Rejected | State::Held => {
+                tracing::warn!(
+                    account,
+                    job,
+                    state = admission.state.as_str(),
+                    "{}: job {job} is {}",
+                    name.display(),
+                    admission.state
+                );
+            }
+            State::Waiting
+            | State::Queued
+            | State::Uploading(_)
+            | State::Unconfirmed
+            | State::Uploaded
+            | State::Processing
+            | State::Success
+            | State::Partial
+            | State::Failure
+            | State::Cancelled => {
+                tracing::debug!(
+                    account,
+                    job,
+                    state = admission.state.as_str(),
+                    "{}: job {job} is {}",
+                    name.display(),
+                    admission.state
+                );
+            }
+        }
+    }
+
+    fn forget(&mut self, name: &OsStr) {
+        self.candidates.remove(name);
+        self.board.dealt_with(name);
+    }
+}

@@ -1,0 +1,113 @@
+//! The scan: what is really in the folder, held against what the job log believes.
+
+use super::inbox::Inbox;
+use super::worker::Interrupted;
+use crate::ambient::now;
+use crate::folder::{FolderProblem, identity_of};
+use crate::job::{Kind, State, classify, stem};
+use crate::joblog::InboxEntry;
+use crate::ready::MarkerSight;
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::io;
+
+/// So many ignored names are called by name in the log; the rest is counted.
+const NAMED: usize = 100;
+
+impl Inbox<'_> {
+    /// Scans the folder whole. True: something is missing, and a second scan soon must say so too.
+    pub(super) fn scan(&mut self) -> Result<bool, Interrupted> {
+        let names = self.read_folder()?;
+        let mut known: HashMap<OsString, InboxEntry> = HashMap::new();
+        for entry in self.reader.inbox(&self.settings.account)? {
+            // Newest first: an older job of the same name has lost its file to it.
+            known.entry(entry.disk_name.clone()).or_insert(entry);
+        }
+        self.markers.retain(|_, marker| marker.order.is_some());
+        for name in &names {
+            if let (Some(Kind::Fin), Some(text)) = (classify(name, &self.settings.extensions), name.to_str()) {
+                self.markers.entry(stem(text).to_owned()).or_insert(MarkerSight { order: None });
+            }
+        }
+        let mut ignored = 0;
+        for name in &names {
+            if classify(name, &self.settings.extensions).is_none() {
+                if !name.as_encoded_bytes().starts_with(b".") && !self.settings.folder.join(name).is_dir() {
+                    ignored += 1;
+                    self.name_ignored(name);
+                }
+                continue;
+            }
+            let entry = known.remove(name);
+            if let Some(entry) = &entry
+                && (entry.to_be_moved || self.stands_unchanged(name, entry))
+            {
+                continue;
+            }
+            self.consider(name, entry.as_ref())?;
+        }
+        self.flush()?;
+        let missing = self.note_missing(known.into_values())?;
+        self.joblog.scanned(self.settings.account.clone(), ignored, now()).wait()?;
+        Ok(missing)
+    }
+
+    fn read_folder(&self) -> Result<Vec<OsString>, Interrupted> {
+        let unreadable = |error: io::Error| FolderProblem::Unfit {
+            dir: self.settings.folder.clone(),
+            why: format!("the folder cannot be listed: {error}"),
+        };
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.settings.folder).map_err(unreadable)? {
+            names.push(entry.map_err(unreadable)?.file_name());
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn stands_unchanged(&self, name: &OsStr, entry: &InboxEntry) -> bool {
+        let Some(identity) = entry.identity else { return false };
+        std::fs::symlink_metadata(self.settings.folder.join(name))
+            .is_ok_and(|metadata| metadata.is_file() && identity_of(&metadata) == identity)
+    }
+
+    /// Two complete scans that agree make a removal (DESIGN F6). What may be on the wire is never concluded from absence.
+    fn note_missing(&mut self, missing: impl Iterator<Item = InboxEntry>) -> Result<bool, Interrupted> {
+        let missing: HashSet<_> = missing
+            .filter(|entry| !entry.to_be_moved && matches!(entry.state, State::Waiting | State::Queued))
+            .map(|entry| entry.id)
+            .collect();
+        let confirmed: Vec<_> = missing.intersection(&self.absent).copied().collect();
+        let unconfirmed = missing.len() > confirmed.len();
+        if !confirmed.is_empty() {
+            for id in &confirmed {
+                tracing::warn!(account = %self.settings.account, job = id.0, "job {id}: its file was removed before it was sent");
+            }
+            self.joblog.vanished(confirmed, now()).wait()?;
+        }
+        self.absent = missing;
+        Ok(unconfirmed)
+    }
+
+    fn name_ignored(&mut self, name: &OsStr) {
+        if self.named_ignored.len() >= NAMED || !self.named_ignored.insert(name.to_owned()) {
+            return;
+        }
+        let account = &self.settings.account;
+        let lower = name.to_string_lossy().to_lowercase();
+        if classify(OsStr::new(&lower), &self.settings.extensions).is_some() {
+            tracing::warn!(
+                account,
+                "{}: ignored: Adobe only takes lower-case extensions; rename it to {lower} if it is to be sent",
+                name.display()
+            );
+        } else {
+            tracing::info!(
+                account,
+                "{}: ignored: its extension is not one of {:?}",
+                name.display(),
+                self.settings.extensions
+            );
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! The thread of one folder: waits for news, and gives each kind of it its turn.
+
+use super::inbox::Inbox;
+use super::{Board, EventSource};
+use crate::ambient::{Clock, now, random};
+use crate::config::{AccountConfig, Config, WatchMode};
+use crate::folder::{AccountFolder, Explained, FolderProblem, explanation};
+use crate::job::Place;
+use crate::joblog::{AccountRow, AdmitPolicy, Filed, JobLog, JobLogError, Reader, Unfiled};
+use crate::ready::{Moment, Waits};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// How often a folder that cannot be used is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
+/// The longest wait of a thread without news: bounds how old its sign of life can be.
+const TURN: Duration = Duration::from_secs(15);
+/// So many moves share their fsyncs and their transaction.
+const MOVES: usize = 256;
+/// A file system without events, on which other hosts write: the least quiet time (DESIGN R4).
+const REMOTE_SETTLE: Duration = Duration::from_secs(60);
+
+/// What a folder's thread needs of the configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FolderSettings {
+    /// The account's name.
+    pub account: String,
+    /// The watched folder.
+    pub folder: PathBuf,
+    /// Extensions of data files.
+    pub extensions: Vec<String>,
+    /// What the job log must know to take files in.
+    pub policy: AdmitPolicy,
+    /// The waits of readiness.
+    pub waits: Waits,
+    /// Time between scans.
+    pub rescan: Duration,
+    /// Events or polling.
+    pub mode: WatchMode,
+    /// In bytes.
+    pub max_file_size: u64,
+}
+
+impl FolderSettings {
+    /// Picks an account's settings.
+    #[must_use]
+    pub fn new(config: &Config, account: &AccountConfig) -> Self {
+        Self {
+            account: account.name.clone(),
+            folder: account.folder.clone(),
+            extensions: account.extensions.clone(),
+            policy: AdmitPolicy {
+                account: account.name.clone(),
+                folder: account.folder.clone(),
+                duplicates: account.duplicates,
+                wire_name: account.wire_name,
+            },
+            waits: Waits {
+                settle: config.watch.settle,
+                settle_unwatched: config.watch.settle_unwatched,
+                forget_writer: config.watch.rescan,
+                give_up_empty: config.retry.alert_after,
+                wait_for_fin: account.wait_for_fin,
+            },
+            rescan: config.watch.rescan,
+            mode: config.watch.mode,
+            max_file_size: config.upload.max_file_size,
+        }
+    }
+}
+
+/// How far a folder's thread has come, for whoever watches over it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// The folder has been scanned whole since it was opened.
+    pub scanned: AtomicBool,
+    /// Files that will become ready by themselves.
+    pub pending: AtomicUsize,
+    /// The folder cannot be used.
+    pub blocked: AtomicBool,
+    /// Counts turns: a sign of life.
+    pub turns: AtomicU64,
+}
+
+/// The thread of one folder.
+#[derive(Debug)]
+pub struct FolderWorker {
+    settings: FolderSettings,
+    joblog: JobLog,
+    reader: Reader,
+    events: Option<Arc<EventSource>>,
+    board: Arc<Board>,
+    clock: Clock,
+    progress: Arc<Progress>,
+    remembered_mark: Option<String>,
+    /// News of a problem goes to the log once.
+    told: Option<String>,
+}
+
+impl FolderWorker {
+    /// A worker for an account that the job log has opened.
+    ///
+    /// # Errors
+    /// [`crate::joblog::OpenError`] if the job log cannot be read.
+    pub fn new(
+        settings: FolderSettings,
+        joblog: JobLog,
+        account: &AccountRow,
+        events: Option<Arc<EventSource>>,
+        board: Arc<Board>,
+        clock: Clock,
+        progress: Arc<Progress>,
+    ) -> Result<Self, crate::joblog::OpenError> {
+        let reader = joblog.reader()?;
+        let remembered_mark = account.folder_mark.clone();
+        Ok(Self { settings, joblog, reader, events, board, clock, progress, remembered_mark, told: None })
+    }
+
+    /// Works until the board says stop.
+    pub fn run(mut self) {
+        while !self.open_and_work() {
+            self.progress.scanned.store(false, Ordering::Relaxed);
+            self.progress.blocked.store(true, Ordering::Relaxed);
+            self.progress.turns.fetch_add(1, Ordering::Relaxed);
+            if self.board.wait(TRY_AGAIN).flags.stop {
+                break;
+            }
+        }
+        if let Some(events) = &self.events {
+            events.unwatch(&self.settings.folder);
+        }
+    }
+
+    /// Opens the folder and works in it for as long as it can be used. True: to stop; false: to try again.
+    fn open_and_work(&mut self) -> bool {
+        let settings = &self.settings;
+        let remembered = self.remembered_mark.as_deref();
+        let opened = match AccountFolder::open(&settings.account, &settings.folder, remembered, random()) {
+            Ok(opened) => opened,
+            Err(problem) => {
+                self.block(&problem.to_string());
+                return false;
+            }
+        };
+        if remembered != Some(opened.mark.as_str()) {
+            let remember = self.joblog.remember_mark(settings.account.clone(), opened.mark.clone());
+            if remember.wait().is_err() {
+                return false;
+            }
+            self.remembered_mark = Some(opened.mark.clone());
+        }
+        let folder = opened.folder;
+        let mut waits = settings.waits;
+        if folder.is_remote {
+            waits.settle_unwatched = waits.settle_unwatched.max(REMOTE_SETTLE);
+        }
+        let by_events = match settings.mode {
+            WatchMode::Poll => false,
+            WatchMode::Auto if folder.is_remote => false,
+            WatchMode::Auto | WatchMode::Inotify => self.watch(),
+        };
+        self.board.forget();
+        // An unfinished move is made before the scan makes jobs of what it finds (DESIGN F1).
+        if let Err(error) = self.file_away(&folder) {
+            self.block(&error.to_string());
+            return false;
+        }
+        self.unblock(by_events);
+        match self.work(&folder, waits) {
+            Ok(()) => true,
+            Err(Interrupted::Folder(problem)) => {
+                self.block(&problem.to_string());
+                false
+            }
+            Err(Interrupted::JobLog(JobLogError::Closed)) => true,
+            // The writer tells what is wrong with the disk; here it is only waited for.
+            Err(Interrupted::JobLog(JobLogError::Storage(_))) => false,
+            Err(Interrupted::JobLog(error)) => {
+                tracing::error!(account = %self.settings.account, "{error}");
+                false
+            }
+        }
+    }
+
+    fn watch(&self) -> bool {
+        let Some(events) = &self.events else { return false };
+        match events.watch(&self.settings.folder, &self.board) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(
+                    account = %self.settings.account,
+                    "{}: no file events: {error}; the folder is scanned every {} instead",
+                    self.settings.folder.display(),
+                    humantime::format_duration(self.settings.rescan)
+                );
+                false
+            }
+        }
+    }
+
+    fn work(&mut self, folder: &AccountFolder, waits: Waits) -> Result<(), Interrupted> {
+        let mut inbox = Inbox::new(&self.settings, waits, &self.joblog, &self.reader, &self.board, self.clock);
+        let mut next_scan = self.clock.moment();
+        loop {
+            if self.clock.moment() >= next_scan {
+                folder.check()?;
+                self.file_away(folder)?;
+                let soon = inbox.scan()?;
+                self.progress.scanned.store(true, Ordering::Relaxed);
+                next_scan = self.clock.moment().after(if soon { inbox.soon() } else { self.settings.rescan });
+            }
+            if let Some(at) = inbox.wants_scan() {
+                next_scan = next_scan.min(at);
+            }
+            self.progress.pending.store(inbox.pending(), Ordering::Relaxed);
+            self.progress.turns.fetch_add(1, Ordering::Relaxed);
+            let until = inbox.next_look().map_or(next_scan, |look: Moment| look.min(next_scan));
+            let news = self.board.wait(until.since(self.clock.moment()).min(TURN));
+            if news.flags.stop {
+                return Ok(());
+            }
+            if news.flags.folder_moved {
+                folder.check()?;
+            }
+            if news.flags.overflow {
+                tracing::warn!(account = %self.settings.account, "file events were lost; scanning the folder instead");
+                inbox.lose_events();
+                next_scan = self.clock.moment();
+            }
+            if news.flags.rescan {
+                next_scan = self.clock.moment();
+            }
+            if news.flags.unfiled {
+                self.file_away(folder)?;
+            }
+            inbox.take(news.changed)?;
+        }
+    }
+
+    /// Makes the moves that the job log wants, then writes down that they were made.
+    fn file_away(&self, folder: &AccountFolder) -> Result<(), Interrupted> {
+        loop {
+            let unfiled = self.reader.unfiled(&self.settings.account, MOVES)?;
+            if unfiled.is_empty() {
+                return Ok(());
+            }
+            folder.check()?;
+            let mut touched = BTreeSet::new();
+            let mut filed = Vec::with_capacity(unfiled.len());
+            let mut failure = None;
+            for job in unfiled {
+                match folder.move_file(job.id, &job.disk_name, job.from, job.to, job.identity) {
+                    Ok(moved) => {
+                        touched.extend([job.from.as_str(), job.to.as_str()]);
+                        if moved.place == job.to {
+                            self.explain(folder, &job, &moved.name);
+                        }
+                        let path = folder.place(moved.place).join(&moved.name);
+                        filed.push(Filed {
+                            id: job.id,
+                            place: moved.place,
+                            disk_name: moved.name,
+                            path,
+                            note: moved.note,
+                        });
+                    }
+                    Err(error) => {
+                        failure = Some(cannot_file(folder, &job, &error));
+                        break;
+                    }
+                }
+            }
+            folder.sync(&touched).map_err(|error| FolderProblem::Unfit {
+                dir: folder.dir().to_owned(),
+                why: format!("the moves in it cannot be made durable: {error}"),
+            })?;
+            self.joblog.filed(filed, now()).wait()?;
+            if let Some(problem) = failure {
+                return Err(problem.into());
+            }
+        }
+    }
+
+    fn explain(&self, folder: &AccountFolder, job: &Unfiled, name: &std::ffi::OsStr) {
+        let explained = Explained {
+            id: job.id,
+            account: &self.settings.account,
+            file_name: &job.file_name,
+            state: job.state,
+            reason: job.reason.as_deref(),
+            attempts: job.attempts,
+            remote_job_id: job.remote_job_id,
+        };
+        if let Some(text) = explanation(&explained)
+            && matches!(job.to, Place::Held | Place::Failed)
+            && let Err(error) = folder.write_why(job.to, name, &text)
+        {
+            tracing::warn!(
+                account = %self.settings.account,
+                job = job.id.0,
+                "no .why can be written beside {}: {error}; `datadrop jobs show {}` tells the same",
+                name.display(),
+                job.id
+            );
+        }
+    }
+
+    fn block(&mut self, problem: &str) {
+        self.progress.blocked.store(true, Ordering::Relaxed);
+        if self.told.as_deref() == Some(problem) {
+            return;
+        }
+        tracing::error!(account = %self.settings.account, "account {} is blocked: {problem}", self.settings.account);
+        let noted = self.joblog.folder_problem(self.settings.account.clone(), Some(problem.to_owned()), now());
+        if noted.wait().is_ok() {
+            self.told = Some(problem.to_owned());
+        }
+    }
+
+    fn unblock(&mut self, by_events: bool) {
+        self.progress.blocked.store(false, Ordering::Relaxed);
+        let noted = self.joblog.folder_problem(self.settings.account.clone(), None, now());
+        if noted.wait().is_ok() && self.told.take().is_some() {
+            tracing::info!(account = %self.settings.account, "account {} goes on: its folder can be used again", self.settings.account);
+        }
+        tracing::info!(
+            account = %self.settings.account,
+            "watching {}{}",
+            self.settings.folder.display(),
+            if by_events { "" } else { " by scanning" }
+        );
+    }
+}
+
+fn cannot_file(folder: &AccountFolder, job: &Unfiled, error: &io::Error) -> FolderProblem {
+    FolderProblem::Unfit {
+        dir: folder.dir().to_owned(),
+        why: format!("{} cannot be moved to {}/: {error}", job.disk_name.display(), job.to.as_str()),
+    }
+}
+
+/// Why a worker stopped working in its folder.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Interrupted {
+    #[error(transparent)]
+    Folder(#[from] FolderProblem),
+    #[error(transparent)]
+    JobLog(#[from] JobLogError),
+}
