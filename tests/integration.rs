@@ -1,1 +1,12 @@
-//! Integration tests.
+//! The real binary, a real folder, the emulator, and the job log read with plain SQL.
+//!
+//! Deliveries are counted at the server's ledger. Tests wait on events, never for luck: every wait ends as soon as what
+//! it waits for is there, and fails with the whole picture if it does not come.
+
+#![allow(unreachable_pub, reason = "a harness is public to the tests beside it")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unnecessary_debug_formatting, reason = "a path as Debug prints it is a TOML string")]
+#![allow(missing_docs, reason = "its names say it")]
+
+mod flow;
+mod harness;

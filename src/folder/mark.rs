@@ -281,7 +281,7 @@ fn is_remote(dir: &Path) -> bool {
     const NINE_P: i64 = 0x0102_1997;
     const CEPH: i64 = 0x00c3_6400;
     rustix::fs::statfs(dir)
-        .is_ok_and(|stat| [NFS, SMB, SMB2, CIFS, FUSE, NINE_P, CEPH].contains(&(i64::from(stat.f_type) & 0xffff_ffff)))
+        .is_ok_and(|stat| [NFS, SMB, SMB2, CIFS, FUSE, NINE_P, CEPH].contains(&(stat.f_type & 0xffff_ffff)))
 }
 
 #[cfg(test)]

@@ -363,10 +363,7 @@ mod tests {
     #[test]
     fn words_survive_the_way_through_the_job_log() {
         for state in State::ALL {
-            let phase = match state {
-                State::Uploading(phase) => Some(phase),
-                _ => None,
-            };
+            let phase = if let State::Uploading(phase) = state { Some(phase) } else { None };
             assert_eq!(State::from_words(state.as_str(), phase), Some(state));
         }
         assert_eq!(State::from_words("uploading", None), None);

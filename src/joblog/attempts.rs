@@ -299,12 +299,11 @@ fn begin(
     style_is_proven: bool,
     now: Timestamp,
 ) -> Result<Claim, JobLogError> {
-    let target = match job.target_id {
-        Some(id) => sql::target(connection, id)?,
-        None => {
-            job.target_id = Some(sql::target_id(connection, &rules.target)?);
-            rules.target.clone()
-        }
+    let target = if let Some(id) = job.target_id {
+        sql::target(connection, id)?
+    } else {
+        job.target_id = Some(sql::target_id(connection, &rules.target)?);
+        rules.target.clone()
     };
     let status_before =
         if job.attempts == 0 { None } else { sql::status_of_attempt(connection, job.id, job.attempts)? };
@@ -373,9 +372,22 @@ fn end_attempt(
                 )?
                 .execute(params![job.account, style])?;
         }
+        // Any answer is a clear end, and so is a refusal before one.
         Event::Refused | Event::Held => streak(connection, &job.account, "unclear_streak = 0")?,
-        _ if end.status.is_some() => streak(connection, &job.account, "unclear_streak = 0")?,
-        _ => {}
+        Event::NotIngested if end.status.is_some() => streak(connection, &job.account, "unclear_streak = 0")?,
+        Event::NotIngested
+        | Event::Ready
+        | Event::Released
+        | Event::Started
+        | Event::Committing
+        | Event::Found
+        | Event::NotFound
+        | Event::KeptLocal
+        | Event::Processing
+        | Event::Succeeded
+        | Event::FellShort
+        | Event::Failed
+        | Event::Cancelled => {}
     }
     advance(connection, effects, &mut job, event, reason, now)?;
     Ok(Ended { state: job.state })

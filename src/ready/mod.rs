@@ -235,10 +235,11 @@ impl Candidate {
             return Quiet::WhenClosed(last_change.after(waits.forget_writer));
         }
         // R2: only a marker that we saw come after the last event of the data file proves anything.
-        let marked = trace.order > 0 && marker.and_then(|marker| marker.order).is_some_and(|order| order > trace.order);
+        let told_complete =
+            trace.order > 0 && marker.and_then(|marker| marker.order).is_some_and(|order| order > trace.order);
         match trace.arrival {
             Arrival::MovedIn => Quiet::Now,
-            Arrival::Closed if marked => Quiet::Now,
+            Arrival::Closed if told_complete => Quiet::Now,
             Arrival::Closed => Quiet::At(trace.last.after(waits.settle)),
             Arrival::Unwatched => Quiet::At(self.unchanged_since.after(waits.settle_unwatched)),
         }

@@ -1,6 +1,7 @@
 //! What Adobe's words mean for a job. Pure.
 
 use crate::job::{Event, Kind, RemoteJob};
+use std::cmp::Ordering;
 
 /// A step that follows from what the API says of a remote job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,19 +47,22 @@ fn succeeded(kind: Kind, rows_expected: Option<i64>, rows_processed: Option<i64>
         }
         (_, Some(expected), Some(processed)) => (expected, processed),
     };
-    if processed < expected {
-        let lost = expected - processed;
-        step(
-            Event::FellShort,
-            Some(format!(
-                "Adobe processed {processed} of {expected} rows; {lost} {} lost. Rows with a semicolon are skipped without a word",
-                if lost == 1 { "row was" } else { "rows were" }
-            )),
-        )
-    } else if processed > expected {
-        step(Event::Succeeded, Some(format!("Adobe processed {processed} rows, more than the {expected} of the file")))
-    } else {
-        step(Event::Succeeded, None)
+    match processed.cmp(&expected) {
+        Ordering::Less => {
+            let lost = expected - processed;
+            step(
+                Event::FellShort,
+                Some(format!(
+                    "Adobe processed {processed} of {expected} rows; {lost} {} lost. Rows with a semicolon are skipped without a word",
+                    if lost == 1 { "row was" } else { "rows were" }
+                )),
+            )
+        }
+        Ordering::Equal => step(Event::Succeeded, None),
+        Ordering::Greater => step(
+            Event::Succeeded,
+            Some(format!("Adobe processed {processed} rows, more than the {expected} of the file")),
+        ),
     }
 }
 

@@ -156,30 +156,14 @@ impl Attempt {
         let (account, file, id) = (&job.account, &job.file_name, job.id.0);
         let reason = end.reason.as_deref().unwrap_or_default();
         let remote = end.remote.as_ref().map(|remote| remote.remote_job_id.0);
-        match end.event {
-            Event::Accepted if state == State::Uploaded => {
-                tracing::info!(
-                    account,
-                    file,
-                    job = id,
-                    remote_job = remote,
-                    "{file}: accepted as remote job {}",
-                    remote.unwrap_or_default()
-                );
-            }
-            Event::NotIngested => {
-                tracing::warn!(account, file, job = id, attempt = job.attempts, "{file}: not sent yet: {reason}");
-            }
-            _ => {
-                tracing::warn!(
-                    account,
-                    file,
-                    job = id,
-                    attempt = job.attempts,
-                    state = state.as_str(),
-                    "{file}: {state}: {reason}"
-                );
-            }
+        if state == State::Uploaded {
+            let remote = remote.unwrap_or_default();
+            tracing::info!(account, file, job = id, remote_job = remote, "{file}: accepted as remote job {remote}");
+        } else if end.event == Event::NotIngested {
+            tracing::warn!(account, file, job = id, attempt = job.attempts, "{file}: not sent yet: {reason}");
+        } else {
+            let attempt = job.attempts;
+            tracing::warn!(account, file, job = id, attempt, state = state.as_str(), "{file}: {state}: {reason}");
         }
     }
 }

@@ -81,9 +81,9 @@ pub fn decide(end: &UploadEnd, facts: &Facts) -> Outcome {
         Seen::Stopped => {
             Outcome { again: Again::AtOnce, ..retry("datadrop was stopped before the upload was complete".to_owned()) }
         }
-        Seen::Broken(why) if end.last_bytes_sent => unclear(format!("no clear answer: {why}")),
+        Seen::Broken(why) if end.last_bytes_sent => unclear(&format!("no clear answer: {why}")),
         Seen::Silence(silence) if end.last_bytes_sent => {
-            unclear(format!("no answer for {}", humantime::format_duration(*silence)))
+            unclear(&format!("no answer for {}", humantime::format_duration(*silence)))
         }
         Seen::Broken(why) => retry(format!("the connection broke before the upload was complete: {why}")),
         Seen::Silence(silence) => {
@@ -97,7 +97,7 @@ fn answered(status: u16, retry_after: Option<Duration>, answer: &Answer, complet
         Answer::Job(remote) if complete => {
             return Outcome { remote: Some(remote.clone()), ..outcome(Event::Accepted, None) };
         }
-        Answer::NoJobId(text) if complete => return unclear(format!("HTTP {status} without a job ID: {text}")),
+        Answer::NoJobId(text) if complete => return unclear(&format!("HTTP {status} without a job ID: {text}")),
         Answer::Job(_) | Answer::NoJobId(_) => {
             return outcome(
                 Event::Held,
@@ -124,11 +124,11 @@ fn answered(status: u16, retry_after: Option<Duration>, answer: &Answer, complet
         408 | 425 if !complete => not_now(),
         400..=499 if by_gateway => blame(words, facts),
         400 if !facts.style_is_proven => style_not_spoken(&words, facts),
-        400 | 413 | 422 => refuse(words, status),
-        408 | 409 if complete => unclear(words),
+        400 | 413 | 422 => refuse(&words, status),
+        408 | 409 if complete => unclear(&words),
         408 | 409 => retry(words),
-        400..=499 if by_service => refuse(words, status),
-        _ if complete => unclear(words),
+        400..=499 if by_service => refuse(&words, status),
+        _ if complete => unclear(&words),
         _ => retry(words),
     }
 }
@@ -149,11 +149,11 @@ fn retry(reason: String) -> Outcome {
     outcome(Event::NotIngested, Some(reason))
 }
 
-fn unclear(reason: String) -> Outcome {
+fn unclear(reason: &str) -> Outcome {
     outcome(Event::Unclear, Some(format!("{reason}; the remote jobs decide whether it arrived")))
 }
 
-fn refuse(words: String, status: u16) -> Outcome {
+fn refuse(words: &str, status: u16) -> Outcome {
     let account = Verdict::RefusedAlike(status.to_string());
     Outcome { account, ..outcome(Event::Refused, Some(format!("Adobe refused the file: {words}"))) }
 }

@@ -27,6 +27,7 @@ struct Inner {
 
 /// What is to be done besides looking at the names that changed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own, and all may stand at once")]
 pub(super) struct Flags {
     /// Events were lost.
     pub(super) overflow: bool,

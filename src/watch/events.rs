@@ -75,7 +75,11 @@ fn watch_error(error: notify::Error) -> WatchError {
         ErrorKind::Io(error) if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) => {
             WatchError::Limit
         }
-        kind => WatchError::Other(notify::Error::new(kind).to_string()),
+        kind @ (ErrorKind::Generic(_)
+        | ErrorKind::Io(_)
+        | ErrorKind::PathNotFound
+        | ErrorKind::WatchNotFound
+        | ErrorKind::InvalidConfig(_)) => WatchError::Other(notify::Error::new(kind).to_string()),
     }
 }
 
@@ -83,7 +87,9 @@ fn watch_error(error: notify::Error) -> WatchError {
 fn dispatch(boards: &HashMap<PathBuf, Arc<Board>>, event: &Event, clock: Clock) {
     // An overflow names no path: it must be seen before the paths are looked at.
     if event.need_rescan() {
-        boards.values().for_each(|board| board.overflow());
+        for board in boards.values() {
+            board.overflow();
+        }
         return;
     }
     let Some(path) = event.paths.first() else { return };
@@ -96,19 +102,26 @@ fn dispatch(boards: &HashMap<PathBuf, Arc<Board>>, event: &Event, clock: Clock) 
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
     let Some(board) = boards.get(folder) else { return };
     match event.kind {
-        EventKind::Create(CreateKind::Folder) => {}
-        EventKind::Create(_) => board.hear(name, Heard::Created, clock.moment()),
+        EventKind::Create(CreateKind::Any | CreateKind::File | CreateKind::Other) => {
+            board.hear(name, Heard::Created, clock.moment())
+        }
         EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any | ModifyKind::Other) => {
             board.hear(name, Heard::Written, clock.moment());
         }
-        EventKind::Modify(ModifyKind::Metadata(MetadataKind::AccessTime)) => {}
-        EventKind::Modify(ModifyKind::Metadata(_)) => board.hear(name, Heard::Touched, clock.moment()),
+        EventKind::Modify(ModifyKind::Metadata(kind)) if kind != MetadataKind::AccessTime => {
+            board.hear(name, Heard::Touched, clock.moment())
+        }
         EventKind::Modify(ModifyKind::Name(RenameMode::From)) => board.leave(name, event.tracker()),
         EventKind::Modify(ModifyKind::Name(RenameMode::To)) => board.arrive(name, event.tracker(), clock.moment()),
-        // `Both` follows `From` and `To`, which have told it all.
-        EventKind::Modify(ModifyKind::Name(RenameMode::Both | RenameMode::Any | RenameMode::Other)) => {}
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => board.hear(name, Heard::Closed, clock.moment()),
         EventKind::Remove(_) => board.leave(name, None),
-        EventKind::Access(_) | EventKind::Any | EventKind::Other => {}
+        // `Both` follows `From` and `To`, which have told it all; the rest says nothing of a file's content.
+        EventKind::Modify(
+            ModifyKind::Name(RenameMode::Both | RenameMode::Any | RenameMode::Other) | ModifyKind::Metadata(_),
+        )
+        | EventKind::Create(CreateKind::Folder)
+        | EventKind::Access(_)
+        | EventKind::Any
+        | EventKind::Other => {}
     }
 }

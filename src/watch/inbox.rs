@@ -228,12 +228,11 @@ impl<'a> Inbox<'a> {
     /// Whether the job log has this very file already, as it stands.
     fn is_known(&self, name: &OsStr, known: Option<&InboxEntry>, sight: Sight) -> Result<bool, Interrupted> {
         let read;
-        let entry = match known {
-            Some(entry) => Some(entry),
-            None => {
-                read = self.reader.inbox_entry(&self.settings.account, name)?;
-                read.as_ref()
-            }
+        let entry = if let Some(entry) = known {
+            Some(entry)
+        } else {
+            read = self.reader.inbox_entry(&self.settings.account, name)?;
+            read.as_ref()
         };
         Ok(entry.is_some_and(|entry| {
             entry.identity == Some(sight.identity) || (entry.identity.is_none() && entry.to_be_moved)

@@ -171,12 +171,11 @@ impl FolderWorker {
         }
         self.unblock(by_events);
         match self.work(&folder, waits) {
-            Ok(()) => true,
+            Ok(()) | Err(Interrupted::JobLog(JobLogError::Closed)) => true,
             Err(Interrupted::Folder(problem)) => {
                 self.block(&problem.to_string());
                 false
             }
-            Err(Interrupted::JobLog(JobLogError::Closed)) => true,
             // The writer tells what is wrong with the disk; here it is only waited for.
             Err(Interrupted::JobLog(JobLogError::Storage(_))) => false,
             Err(Interrupted::JobLog(error)) => {

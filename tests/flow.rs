@@ -1,0 +1,55 @@
+//! The main job: drop a file, it arrives once, the job log says so.
+
+use crate::harness::{World, data, names};
+use sha2::Digest as _;
+
+fn hex_sha256(content: &[u8]) -> String {
+    datadrop::job::Sha256::new(sha2::Sha256::digest(content).into()).to_string()
+}
+
+#[test]
+fn a_dropped_file_arrives_once_and_the_job_log_says_so() {
+    let world = World::new();
+    let daemon = world.start();
+    let content = data(7);
+    world.drop_file("a", "sales.txt", &content);
+    let job = world.wait_for("sales.txt", "success");
+
+    assert_eq!((job.rows_expected, job.rows_processed, job.attempts), (Some(7), Some(7), 1));
+    assert_eq!(job.sha256.as_deref(), Some(hex_sha256(content.as_bytes()).as_str()));
+    let ledger = world.ledger();
+    assert_eq!(ledger.len(), 1);
+    assert_eq!((ledger[0].name.as_str(), ledger[0].sha256.as_str()), ("sales.txt", job.sha256.as_deref().unwrap()));
+    assert_eq!(Some(ledger[0].job_id.0), job.remote_job_id);
+    world.wait("the file to be filed", || names(&world.folder("a").join("done")) == ["sales.txt"]);
+    assert_eq!(daemon.stop().code(), Some(0));
+}
+
+#[test]
+fn a_marker_is_sent_after_its_data_file_and_each_points_at_the_other() {
+    let world = World::new();
+    let _daemon = world.start();
+    world.drop_file("a", "sales.fin", "");
+    world.wait_for("sales.fin", "waiting");
+    world.drop_file("a", "sales.txt", data(3));
+    let marker = world.wait_for("sales.fin", "success");
+    let file = world.wait_for("sales.txt", "success");
+    assert_eq!(world.accepted(), ["sales.txt", "sales.fin"]);
+    assert_eq!((file.pair_id, marker.pair_id), (Some(marker.id), Some(file.id)));
+}
+
+#[test]
+fn what_adobe_fails_or_loses_rows_of_is_told_apart_and_filed() {
+    let world = World::new();
+    let _daemon = world.start();
+    world.drop_file("a", "lost.txt", "Date\tEvar 1\tEvent 1\n11/20/2026\ta;b\t1\n11/20/2026\tc\t1\n");
+    world.drop_file("a", "bad.txt", "Date\tEvar 1\tEvent 1\n11/20/2026\tonly two\n");
+    let partial = world.wait_for("lost.txt", "partial");
+    assert_eq!((partial.rows_expected, partial.rows_processed), (Some(2), Some(1)));
+    assert!(partial.why().contains("1 of 2 rows"), "{}", partial.why());
+    world.wait_for("bad.txt", "failure");
+    world.wait("both to be filed", || {
+        names(&world.folder("a").join("done")) == ["lost.txt"]
+            && names(&world.folder("a").join("failed")) == ["bad.txt", "bad.txt.why"]
+    });
+}

@@ -1,0 +1,117 @@
+//! The daemon as a process of its own, seen as systemd sees it.
+
+use super::PATIENCE;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// A running daemon; killed when dropped.
+pub struct Daemon {
+    child: Child,
+    notifications: UnixDatagram,
+}
+
+impl Daemon {
+    pub(super) fn start(dir: &Path, config: &Path) -> Self {
+        Self::start_with(dir, config, &[], &[])
+    }
+
+    /// Starts `run` with further arguments and variables.
+    pub fn start_with(dir: &Path, config: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let socket = dir.join("notify");
+        let _ = fs::remove_file(&socket);
+        let notifications = UnixDatagram::bind(&socket).unwrap();
+        notifications.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        let log = File::options().create(true).append(true).open(dir.join("log")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_datadrop"))
+            .arg("--config")
+            .arg(config)
+            .arg("run")
+            .args(arguments)
+            .env("NOTIFY_SOCKET", &socket)
+            .env("NO_COLOR", "1")
+            .env_remove("JOURNAL_STREAM")
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self { child, notifications }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it tells systemd READY=1.
+    pub fn wait_ready(&self) {
+        self.wait_notified("READY=1");
+    }
+
+    /// Waits for a message to systemd that has this line; returns the whole message.
+    pub fn wait_notified(&self, line: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        let mut heard = Vec::new();
+        let mut buffer = [0u8; 4096];
+        while Instant::now() < deadline {
+            match self.notifications.recv(&mut buffer) {
+                Ok(length) => {
+                    let message = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                    if message.lines().any(|found| found.starts_with(line)) {
+                        return message;
+                    }
+                    heard.push(message);
+                }
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+                Err(error) => panic!("notification socket: {error}"),
+            }
+        }
+        panic!("never notified {line:?}; heard {heard:?}");
+    }
+
+    /// Sends a signal by name, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub fn stop(mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.wait_exit()
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for the end.
+    pub fn wait_exit(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the daemon did not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,66 @@
+//! The job log, read with plain SQL as any user would.
+
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+
+/// The columns that tests look at.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub id: i64,
+    pub account: String,
+    pub file_name: String,
+    pub kind: String,
+    pub state: String,
+    pub reason: Option<String>,
+    pub path: String,
+    pub size: Option<i64>,
+    pub sha256: Option<String>,
+    pub rows_expected: Option<i64>,
+    pub rows_processed: Option<i64>,
+    pub remote_job_id: Option<i64>,
+    pub attempts: i64,
+    pub pair_id: Option<i64>,
+}
+
+impl Row {
+    /// The reason, or nothing.
+    pub fn why(&self) -> &str {
+        self.reason.as_deref().unwrap_or_default()
+    }
+}
+
+/// A connection for a test's own queries.
+pub fn connect(state_dir: &Path) -> Option<Connection> {
+    Connection::open_with_flags(state_dir.join("datadrop.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).ok()
+}
+
+/// Every job, oldest first; none while there is no job log.
+pub(super) fn read(state_dir: &Path) -> Vec<Row> {
+    let Some(connection) = connect(state_dir) else { return Vec::new() };
+    let Ok(mut statement) = connection.prepare(
+        "SELECT id, account, file_name, kind, state, reason, path, size, sha256, rows_expected, rows_processed,
+                remote_job_id, attempts, pair_id
+         FROM job_log ORDER BY id",
+    ) else {
+        return Vec::new();
+    };
+    let rows = statement.query_map([], |row| {
+        Ok(Row {
+            id: row.get(0)?,
+            account: row.get(1)?,
+            file_name: row.get(2)?,
+            kind: row.get(3)?,
+            state: row.get(4)?,
+            reason: row.get(5)?,
+            path: row.get(6)?,
+            size: row.get(7)?,
+            sha256: row.get(8)?,
+            rows_expected: row.get(9)?,
+            rows_processed: row.get(10)?,
+            remote_job_id: row.get(11)?,
+            attempts: row.get(12)?,
+            pair_id: row.get(13)?,
+        })
+    });
+    rows.and_then(Iterator::collect).unwrap_or_default()
+}

@@ -1,0 +1,244 @@
+//! A world for one test: folders, configuration, emulator, daemon.
+
+mod daemon;
+mod joblog;
+
+pub use daemon::Daemon;
+pub use joblog::Row;
+
+use datadrop::emulator::{Emulator, EmulatorOptions, LedgerEntry};
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+/// The longest that anything a test waits for may take, on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Everything that a test needs, in a directory of its own. What it starts ends with it.
+pub struct World {
+    pub dir: tempfile::TempDir,
+    runtime: tokio::runtime::Runtime,
+    emulator: Option<Emulator>,
+    accounts: Vec<(String, String)>,
+    sections: String,
+}
+
+impl World {
+    /// An emulator that processes within 300 ms, without rate limit, and one account `a`.
+    pub fn new() -> Self {
+        Self::with_emulator(EmulatorOptions {
+            processing: Duration::from_millis(300),
+            rate_limit: None,
+            ..EmulatorOptions::default()
+        })
+    }
+
+    pub fn with_emulator(options: EmulatorOptions) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let emulator = runtime.block_on(Emulator::start(options)).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let secret = dir.path().join("secret");
+        fs::write(&secret, "s3cr3t-of-the-test\n").unwrap();
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+        let mut world = Self {
+            dir,
+            runtime,
+            emulator: Some(emulator),
+            accounts: Vec::new(),
+            sections: "[watch]\nsettle = \"200ms\"\nsettle_unwatched = \"300ms\"\nrescan = \"2s\"\n\
+                       [poll]\nfirst = \"150ms\"\nmax = \"500ms\"\n\
+                       [retry]\nfirst = \"50ms\"\nmax = \"500ms\"\n\
+                       [upload]\nconfirm_for = \"400ms\"\n"
+                .to_owned(),
+        };
+        world.account("a", "");
+        world
+    }
+
+    /// Adds an account, or gives one other keys; its folder exists from here on.
+    pub fn account(&mut self, name: &str, keys: &str) -> &mut Self {
+        fs::create_dir_all(self.folder(name)).unwrap();
+        match self.accounts.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => keys.clone_into(known),
+            None => self.accounts.push((name.to_owned(), keys.to_owned())),
+        }
+        self
+    }
+
+    /// Replaces the sections `[watch]`, `[poll]`, `[retry]`, `[upload]` … of the configuration.
+    pub fn sections(&mut self, toml: &str) -> &mut Self {
+        toml.clone_into(&mut self.sections);
+        self
+    }
+
+    /// Changes one line of the sections.
+    pub fn set(&mut self, from: &str, to: &str) -> &mut Self {
+        assert!(self.sections.contains(from), "{from:?} is not in:\n{}", self.sections);
+        self.sections = self.sections.replace(from, to);
+        self
+    }
+
+    pub fn folder(&self, account: &str) -> PathBuf {
+        self.dir.path().join(account)
+    }
+
+    pub fn state_dir(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    pub fn config_file(&self) -> PathBuf {
+        self.dir.path().join("datadrop.toml")
+    }
+
+    pub fn emulator(&self) -> &Emulator {
+        self.emulator.as_ref().unwrap()
+    }
+
+    /// Writes the configuration as it stands.
+    pub fn write_config(&self) -> PathBuf {
+        let emulator = self.emulator();
+        let mut toml = format!(
+            "state_dir = {:?}\n[api]\nbase_url = {:?}\ntoken_url = {:?}\nglobal_company_id = \"examplecompany\"\n\
+             client_id = \"test\"\nclient_secret_file = {:?}\nrate_limit = \"off\"\ntimeout = \"3s\"\n{}",
+            self.state_dir(),
+            emulator.base_url(),
+            emulator.token_url(),
+            self.dir.path().join("secret"),
+            self.sections
+        );
+        for (index, (name, keys)) in self.accounts.iter().enumerate() {
+            write!(
+                toml,
+                "[[account]]\nname = {name:?}\nreport_suite_id = \"suite{name}\"\ndata_source_id = {}\nfolder = {:?}\n{keys}\n",
+                index + 1,
+                self.folder(name)
+            )
+            .unwrap();
+        }
+        fs::write(self.config_file(), toml).unwrap();
+        self.config_file()
+    }
+
+    /// Starts the daemon and waits until it says that it is ready.
+    pub fn start(&self) -> Daemon {
+        let daemon = self.start_unready();
+        daemon.wait_ready();
+        daemon
+    }
+
+    /// Starts the daemon.
+    pub fn start_unready(&self) -> Daemon {
+        Daemon::start(self.dir.path(), &self.write_config())
+    }
+
+    /// Runs a command of the binary to its end.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_datadrop"))
+            .arg("--config")
+            .arg(self.write_config())
+            .args(arguments)
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap()
+    }
+
+    /// Puts a file into an account's folder by a rename from the same file system.
+    pub fn drop_file(&self, account: &str, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let hidden = self.dir.path().join("being-dropped");
+        fs::write(&hidden, content).unwrap();
+        let path = self.folder(account).join(name);
+        fs::rename(&hidden, &path).unwrap();
+        path
+    }
+
+    /// What the server accepted, in order.
+    pub fn ledger(&self) -> Vec<LedgerEntry> {
+        self.emulator().ledger()
+    }
+
+    /// The names that the server accepted, in order.
+    pub fn accepted(&self) -> Vec<String> {
+        self.ledger().into_iter().map(|entry| entry.name).collect()
+    }
+
+    /// The job log, oldest first.
+    pub fn jobs(&self) -> Vec<Row> {
+        joblog::read(&self.state_dir())
+    }
+
+    /// Waits until the newest job of this name is in this state, and returns it.
+    pub fn wait_for(&self, file_name: &str, state: &str) -> Row {
+        let mut found = None;
+        self.wait(&format!("{file_name} to be {state}"), || {
+            found = self.jobs().into_iter().rfind(|job| job.file_name == file_name);
+            found.as_ref().is_some_and(|job| job.state == state)
+        });
+        found.unwrap()
+    }
+
+    /// Waits until something holds, and shows the whole picture if it never does.
+    pub fn wait(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds() {
+            if Instant::now() > deadline {
+                let mut picture = String::new();
+                for job in self.jobs() {
+                    writeln!(picture, "  {job:?}").unwrap();
+                }
+                let log = fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+                panic!("waited in vain for {what}\njobs:\n{picture}accepted: {:?}\nlog:\n{log}", self.accepted());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Runs something on the emulator's runtime.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// The daemon's log so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(emulator) = self.emulator.take() {
+            self.runtime.block_on(emulator.stop());
+        }
+    }
+}
+
+/// The names in a directory, sorted, without dotfiles.
+pub fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(dir)
+        .map(|entries| entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect())
+        .unwrap_or_default();
+    names.retain(|name| !name.starts_with('.'));
+    names.sort();
+    names
+}
+
+/// A valid data file with so many rows.
+pub fn data(rows: usize) -> String {
+    let mut text = "# made by a test\nDate\tEvar 1\tEvent 1\n".to_owned();
+    for row in 0..rows {
+        writeln!(text, "11/20/2026\tvalue {row}\t{row}").unwrap();
+    }
+    text
+}
+
+/// Standard output as text.
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Standard error as text.
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
