@@ -103,13 +103,13 @@ fn dispatch(boards: &HashMap<PathBuf, Arc<Board>>, event: &Event, clock: Clock) 
     let Some(board) = boards.get(folder) else { return };
     match event.kind {
         EventKind::Create(CreateKind::Any | CreateKind::File | CreateKind::Other) => {
-            board.hear(name, Heard::Created, clock.moment())
+            board.hear(name, Heard::Created, clock.moment());
         }
         EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any | ModifyKind::Other) => {
             board.hear(name, Heard::Written, clock.moment());
         }
         EventKind::Modify(ModifyKind::Metadata(kind)) if kind != MetadataKind::AccessTime => {
-            board.hear(name, Heard::Touched, clock.moment())
+            board.hear(name, Heard::Touched, clock.moment());
         }
         EventKind::Modify(ModifyKind::Name(RenameMode::From)) => board.leave(name, event.tracker()),
         EventKind::Modify(ModifyKind::Name(RenameMode::To)) => board.arrive(name, event.tracker(), clock.moment()),

@@ -179,19 +179,38 @@ impl World {
         found.unwrap()
     }
 
+    /// How many jobs a condition on the view `job_log` lets through.
+    pub fn count(&self, condition: &str) -> i64 {
+        joblog::connect(&self.state_dir())
+            .and_then(|connection| {
+                connection
+                    .query_row(&format!("SELECT count(*) FROM job_log WHERE {condition}"), [], |row| row.get(0))
+                    .ok()
+            })
+            .unwrap_or(0)
+    }
+
     /// Waits until something holds, and shows the whole picture if it never does.
-    pub fn wait(&self, what: &str, mut holds: impl FnMut() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+    pub fn wait(&self, what: &str, holds: impl FnMut() -> bool) {
+        self.wait_until(Instant::now() + PATIENCE, Duration::from_millis(10), what, holds);
+    }
+
+    /// The same for what takes minutes on a slow machine.
+    pub fn wait_long(&self, what: &str, holds: impl FnMut() -> bool) {
+        self.wait_until(Instant::now() + 10 * PATIENCE, Duration::from_millis(200), what, holds);
+    }
+
+    fn wait_until(&self, deadline: Instant, every: Duration, what: &str, mut holds: impl FnMut() -> bool) {
         while !holds() {
             if Instant::now() > deadline {
                 let mut picture = String::new();
-                for job in self.jobs() {
+                for job in self.jobs().into_iter().filter(|job| job.state != "success").take(50) {
                     writeln!(picture, "  {job:?}").unwrap();
                 }
                 let log = fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
-                panic!("waited in vain for {what}\njobs:\n{picture}accepted: {:?}\nlog:\n{log}", self.accepted());
+                panic!("waited in vain for {what}\njobs:\n{picture}accepted: {}\nlog:\n{log}", self.ledger().len());
             }
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(every);
         }
     }
 
