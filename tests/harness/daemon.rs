@@ -6,12 +6,14 @@ use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// A running daemon; killed when dropped.
 pub struct Daemon {
     child: Child,
-    notifications: UnixDatagram,
+    /// What it told systemd; taken from the socket at once, as systemd does: a full socket would block the daemon.
+    notifications: mpsc::Receiver<String>,
 }
 
 impl Daemon {
@@ -23,8 +25,7 @@ impl Daemon {
     pub fn start_with(dir: &Path, config: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let socket = dir.join("notify");
         let _ = fs::remove_file(&socket);
-        let notifications = UnixDatagram::bind(&socket).unwrap();
-        notifications.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        let notifications = listen(&UnixDatagram::bind(&socket).unwrap());
         let log = File::options().create(true).append(true).open(dir.join("log")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_datadrop"))
             .arg("--config")
@@ -56,19 +57,11 @@ impl Daemon {
     pub fn wait_notified(&self, line: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         let mut heard = Vec::new();
-        let mut buffer = [0u8; 4096];
-        while Instant::now() < deadline {
-            match self.notifications.recv(&mut buffer) {
-                Ok(length) => {
-                    let message = String::from_utf8_lossy(&buffer[..length]).into_owned();
-                    if message.lines().any(|found| found.starts_with(line)) {
-                        return message;
-                    }
-                    heard.push(message);
-                }
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
-                Err(error) => panic!("notification socket: {error}"),
+        while let Ok(message) = self.notifications.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            if message.lines().any(|found| found.starts_with(line)) {
+                return message;
             }
+            heard.push(message);
         }
         panic!("never notified {line:?}; heard {heard:?}");
     }
@@ -107,6 +100,30 @@ impl Daemon {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+fn listen(socket: &UnixDatagram) -> mpsc::Receiver<String> {
+    let socket = socket.try_clone().unwrap();
+    // Ends soon after the test has dropped its daemon.
+    socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut buffer = [0u8; 4096];
+        loop {
+            let message = match socket.recv(&mut buffer) {
+                Ok(length) => String::from_utf8_lossy(&buffer[..length]).into_owned(),
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    String::new()
+                }
+                Err(_) => return,
+            };
+            // An empty message only asks whether anybody listens.
+            if sender.send(message).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 impl Drop for Daemon {
