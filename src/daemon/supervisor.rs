@@ -189,7 +189,7 @@ impl Supervisor {
 
     /// One line on where everything stands.
     fn summary(&self) -> String {
-        let Ok(counts) = self.reader.counts() else { return "the job log cannot be read".to_owned() };
+        let Ok(counts) = self.reader.counts_unfinished() else { return "the job log cannot be read".to_owned() };
         let count = |states: &[State]| -> i64 {
             counts.iter().filter(|row| states.iter().any(|state| state.as_str() == row.state)).map(|row| row.jobs).sum()
         };

@@ -205,7 +205,7 @@ impl JobLog {
         self.call(move |connection, _| {
             let open: Vec<Job> = sql::jobs_where(
                 connection,
-                "account = ?1 AND target_id IS NOT NULL
+                "account = ?1 AND target_id IS NOT NULL AND finished_at IS NULL
                  AND state IN ('waiting', 'queued', 'uploading', 'unconfirmed', 'uploaded', 'processing')",
                 [&account],
             )?;

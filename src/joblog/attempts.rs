@@ -122,7 +122,7 @@ impl JobLog {
     #[must_use]
     pub fn recover(&self, now: Timestamp) -> Pending<Vec<(JobId, State)>> {
         self.call(move |connection, effects| {
-            let interrupted = sql::jobs_where(connection, "state = 'uploading'", [])?;
+            let interrupted = sql::jobs_where(connection, "state = 'uploading' AND finished_at IS NULL", [])?;
             interrupted.iter().map(|job| Ok((job.id, recover(connection, effects, job, now)?))).collect()
         })
     }

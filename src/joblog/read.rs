@@ -341,6 +341,20 @@ impl Reader {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// The same for jobs that are not at their end: few, however long the job log is.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn counts_unfinished(&self) -> Result<Vec<Counts>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT account, state, count(*) FROM job WHERE finished_at IS NULL GROUP BY account, state ORDER BY 1, 2",
+        )?;
+        let rows = statement
+            .query_map([], |row| Ok(Counts { account: row.get(0)?, state: row.get(1)?, jobs: row.get(2)? }))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// When each account last had a file processed.
     ///
     /// # Errors
@@ -410,7 +424,7 @@ impl Reader {
     pub fn open_remote(&self, account: &str) -> Result<Vec<OpenRemote>, JobLogError> {
         let jobs = sql::jobs_where(
             &self.connection(),
-            "account = ?1 AND state IN ('uploaded', 'processing') ORDER BY id",
+            "account = ?1 AND state IN ('uploaded', 'processing') AND finished_at IS NULL ORDER BY id",
             [account],
         )?;
         let mut open = Vec::with_capacity(jobs.len());
@@ -438,8 +452,11 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn unsettled(&self, account: &str) -> Result<Vec<Unsettled>, JobLogError> {
-        let jobs =
-            sql::jobs_where(&self.connection(), "account = ?1 AND state = 'unconfirmed' ORDER BY id", [account])?;
+        let jobs = sql::jobs_where(
+            &self.connection(),
+            "account = ?1 AND state = 'unconfirmed' AND finished_at IS NULL ORDER BY id",
+            [account],
+        )?;
         let mut unsettled = Vec::with_capacity(jobs.len());
         for job in jobs {
             let target = job.target_id.map(|id| sql::target(&self.connection(), id)).transpose()?;
@@ -514,7 +531,7 @@ impl Reader {
                         count(*) FILTER (WHERE state IN ('queued', 'uploading')),
                         min(uploaded_at) FILTER (WHERE state IN ('uploaded', 'processing')),
                         max(uploaded_at) FILTER (WHERE state IN ('uploaded', 'processing'))
-                 FROM job WHERE account = ?1 AND state IN ('queued', 'uploading', 'uploaded', 'processing')",
+                 FROM job WHERE account = ?1 AND finished_at IS NULL",
             )?
             .query_row([account], |row| {
                 Ok(Backlog {
@@ -534,7 +551,7 @@ impl Reader {
         Ok(self
             .connection()
             .prepare_cached(
-                "SELECT (SELECT count(*) FROM job WHERE account = ?1
+                "SELECT (SELECT count(*) FROM job WHERE account = ?1 AND finished_at IS NULL
                            AND state IN ('queued', 'uploading', 'unconfirmed', 'uploaded', 'processing'))
                       + (SELECT count(*) FROM job WHERE account = ?1 AND place <> belongs AND place <> 'gone')",
             )?
@@ -556,8 +573,7 @@ impl Reader {
     pub fn unfinished(&self) -> Result<Vec<(JobId, String)>, JobLogError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
-            "SELECT id, account FROM job
-             WHERE state IN ('waiting', 'queued', 'uploading', 'unconfirmed', 'held', 'uploaded', 'processing') ORDER BY id",
+            "SELECT id, account FROM job INDEXED BY job_unfinished WHERE finished_at IS NULL ORDER BY id",
         )?;
         let rows = statement.query_map([], |row| Ok((JobId(row.get(0)?), row.get(1)?)))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -58,33 +58,36 @@ pub(super) fn insert_job(connection: &Connection, job: &Job) -> Result<JobId> {
     Ok(JobId(connection.last_insert_rowid()))
 }
 
-/// Writes everything of a job that may change.
+/// Writes what has changed of a job, in groups of columns: a column that is set rewrites its indexes, changed or not.
 pub(super) fn save_job(connection: &Connection, job: &Job) -> Result<()> {
-    let phase = match job.state {
-        State::Uploading(phase) => Some(phase.as_str()),
-        State::Waiting
-        | State::Queued
-        | State::Unconfirmed
-        | State::Held
-        | State::Uploaded
-        | State::Processing
-        | State::Success
-        | State::Partial
-        | State::Failure
-        | State::Rejected
-        | State::Cancelled => None,
+    let before = self::job(connection, job.id)?;
+    let lies = |job: &Job| (job.place, job.path.clone(), job.disk_name.clone());
+    if lies(&before) != lies(job) {
+        save_place(connection, job)?;
+    }
+    let holds = |job: &Job| (job.identity, job.size, job.sha256, job.rows_expected, job.target_id, job.pair);
+    if holds(&before) != holds(job) {
+        save_content(connection, job)?;
+    }
+    let remote = |job: &Job| {
+        let words =
+            [&job.remote_status, &job.remote_created, &job.remote_started, &job.remote_finished].map(Clone::clone);
+        (job.remote_job_id, job.rows_processed, job.uploaded_at, words)
     };
-    let identity = job.identity;
+    if remote(&before) != remote(job) {
+        save_remote(connection, job)?;
+    }
+    // Last, for the table's checks tie states to what must be there by then.
+    save_progress(connection, job)
+}
+
+fn save_progress(connection: &Connection, job: &Job) -> Result<()> {
+    let phase = if let State::Uploading(phase) = job.state { Some(phase.as_str()) } else { None };
     connection
         .prepare_cached(
-            "UPDATE job SET state = :state, phase = :phase, reason = :reason, place = :place, belongs = :belongs, path = :path,
-                    disk_name = :disk_name, device = :device, inode = :inode, modified_ns = :modified_ns, size = :size,
-                    sha256 = :sha256, rows_expected = :rows_expected, rows_processed = :rows_processed,
-                    target_id = :target_id, remote_job_id = :remote_job_id, remote_status = :remote_status,
-                    remote_created = :remote_created, remote_started = :remote_started, remote_finished = :remote_finished,
-                    attempts = :attempts, unclear_ends = :unclear_ends, refusals = :refusals, queued_at = :queued_at,
-                    uploaded_at = :uploaded_at, finished_at = :finished_at, next_attempt_at = :next_attempt_at,
-                    pair_id = :pair_id, released = :released
+            "UPDATE job SET state = :state, phase = :phase, reason = :reason, belongs = :belongs, attempts = :attempts,
+                    unclear_ends = :unclear_ends, refusals = :refusals, released = :released, queued_at = :queued_at,
+                    finished_at = :finished_at, next_attempt_at = :next_attempt_at
              WHERE id = :id",
         )?
         .execute(named_params! {
@@ -92,32 +95,64 @@ pub(super) fn save_job(connection: &Connection, job: &Job) -> Result<()> {
             ":state": job.state.as_str(),
             ":phase": phase,
             ":reason": job.reason,
-            ":place": job.place.as_str(),
             ":belongs": job.state.place().as_str(),
-            ":path": job.path.to_string_lossy(),
-            ":disk_name": name_bytes(&job.disk_name),
+            ":attempts": job.attempts,
+            ":unclear_ends": job.unclear_ends,
+            ":refusals": job.refusals,
+            ":released": job.released,
+            ":queued_at": job.queued_at.map(|at| at.0),
+            ":finished_at": job.finished_at.map(|at| at.0),
+            ":next_attempt_at": job.next_attempt_at.map(|at| at.0),
+        })?;
+    Ok(())
+}
+
+fn save_place(connection: &Connection, job: &Job) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE job SET place = ?2, path = ?3, disk_name = ?4 WHERE id = ?1")?
+        .execute(params![job.id.0, job.place.as_str(), job.path.to_string_lossy(), name_bytes(&job.disk_name)])?;
+    Ok(())
+}
+
+fn save_content(connection: &Connection, job: &Job) -> Result<()> {
+    let identity = job.identity;
+    connection
+        .prepare_cached(
+            "UPDATE job SET device = :device, inode = :inode, modified_ns = :modified_ns, size = :size, sha256 = :sha256,
+                    rows_expected = :rows_expected, target_id = :target_id, pair_id = :pair_id
+             WHERE id = :id",
+        )?
+        .execute(named_params! {
+            ":id": job.id.0,
             ":device": identity.map(|file| file.device.cast_signed()),
             ":inode": identity.map(|file| file.inode.cast_signed()),
             ":modified_ns": identity.map(|file| file.modified_ns),
             ":size": job.size.map(u64::cast_signed),
             ":sha256": job.sha256.map(|hash| hash.to_string()),
             ":rows_expected": job.rows_expected,
-            ":rows_processed": job.rows_processed,
             ":target_id": job.target_id,
+            ":pair_id": job.pair.map(|id| id.0),
+        })?;
+    Ok(())
+}
+
+fn save_remote(connection: &Connection, job: &Job) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE job SET remote_job_id = :remote_job_id, remote_status = :remote_status, remote_created = :remote_created,
+                    remote_started = :remote_started, remote_finished = :remote_finished,
+                    rows_processed = :rows_processed, uploaded_at = :uploaded_at
+             WHERE id = :id",
+        )?
+        .execute(named_params! {
+            ":id": job.id.0,
             ":remote_job_id": job.remote_job_id.map(|id| id.0),
             ":remote_status": job.remote_status,
             ":remote_created": job.remote_created,
             ":remote_started": job.remote_started,
             ":remote_finished": job.remote_finished,
-            ":attempts": job.attempts,
-            ":unclear_ends": job.unclear_ends,
-            ":refusals": job.refusals,
-            ":queued_at": job.queued_at.map(|at| at.0),
+            ":rows_processed": job.rows_processed,
             ":uploaded_at": job.uploaded_at.map(|at| at.0),
-            ":finished_at": job.finished_at.map(|at| at.0),
-            ":next_attempt_at": job.next_attempt_at.map(|at| at.0),
-            ":pair_id": job.pair.map(|id| id.0),
-            ":released": job.released,
         })?;
     Ok(())
 }
@@ -209,10 +244,11 @@ pub(super) fn due_jobs(
     limit: usize,
 ) -> Result<Vec<Job>> {
     let order = if by_name { "stem, kind, file_name, id" } else { "queued_at, id" };
+    // The plus keeps the index that has the order: the one by due time would sort the whole backlog each time.
     jobs_where(
         connection,
         &format!(
-            "account = ?1 AND state = 'queued' AND next_attempt_at <= ?2
+            "account = ?1 AND state = 'queued' AND +next_attempt_at <= ?2
                AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.account = job.account
                                AND other.wire_name = job.wire_name AND other.state IN ('uploading', 'unconfirmed'))
                AND (kind = 'data' OR (
@@ -242,7 +278,7 @@ pub(super) fn head_of_line(connection: &Connection, account: &str, by_name: bool
     job_where(
         connection,
         &format!(
-            "account = ?1 AND state IN ('queued', 'uploading', 'unconfirmed') ORDER BY state = 'queued', {order} LIMIT 1"
+            "account = ?1 AND state IN ('queued', 'uploading', 'unconfirmed') AND finished_at IS NULL ORDER BY state = 'queued', {order} LIMIT 1"
         ),
         params![account],
     )
@@ -250,7 +286,7 @@ pub(super) fn head_of_line(connection: &Connection, account: &str, by_name: bool
 
 pub(super) fn count_in_state(connection: &Connection, account: &str, state: &str) -> Result<usize> {
     let count: i64 = connection
-        .prepare_cached("SELECT count(*) FROM job WHERE account = ?1 AND state = ?2")?
+        .prepare_cached("SELECT count(*) FROM job WHERE account = ?1 AND state = ?2 AND finished_at IS NULL")?
         .query_row(params![account, state], |row| row.get(0))?;
     Ok(usize::try_from(count).unwrap_or(0))
 }
@@ -349,7 +385,7 @@ pub(super) fn owner_of_remote(connection: &Connection, account: &str, id: i64) -
 pub(super) fn was_there_first(connection: &Connection, job: &Job) -> Result<bool> {
     Ok(connection
         .prepare_cached(
-            "SELECT count(*) FROM account JOIN remote_job ON remote_job.account = account.name
+            "SELECT count(*) FROM account JOIN remote_job INDEXED BY remote_job_by_name ON remote_job.account = account.name
              WHERE account.name = ?1 AND ?2 <= account.first_scan_at AND remote_job.file_name = ?3
                AND remote_job.first_seen_at <= account.baseline_at",
         )?
