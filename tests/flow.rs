@@ -53,3 +53,32 @@ fn what_adobe_fails_or_loses_rows_of_is_told_apart_and_filed() {
             && names(&world.folder("a").join("failed")) == ["bad.txt", "bad.txt.why"]
     });
 }
+
+#[test]
+fn a_missing_marker_is_made_where_the_account_wants_that() {
+    let mut world = World::new();
+    world.account("a", "fin = \"generate\"");
+    let _daemon = world.start();
+    world.drop_file("a", "alone.txt", data(3));
+    world.drop_file("a", "both.txt", data(4));
+    world.drop_file("a", "both.fin", "");
+    world.wait_for("alone.fin", "success");
+    world.wait_for("both.fin", "success");
+    world.wait("all to be filed", || names(&world.folder("a").join("done")).len() == 4);
+    let mut accepted = world.accepted();
+    accepted.sort();
+    assert_eq!(accepted, ["alone.fin", "alone.txt", "both.fin", "both.txt"]);
+}
+
+#[test]
+fn a_marker_stays_here_where_the_account_wants_that() {
+    let mut world = World::new();
+    world.account("a", "fin = \"local\"");
+    let _daemon = world.start();
+    world.drop_file("a", "sales.txt", data(3));
+    world.drop_file("a", "sales.fin", "");
+    let marker = world.wait_for("sales.fin", "success");
+    assert_eq!((marker.attempts, marker.why().starts_with("local")), (0, true), "{}", marker.why());
+    world.wait_for("sales.txt", "success");
+    assert_eq!(world.accepted(), ["sales.txt"]);
+}

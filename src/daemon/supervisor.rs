@@ -7,7 +7,7 @@ use super::signals::Signal;
 use super::stages::Stages;
 use crate::ambient::now;
 use crate::api::Budget;
-use crate::config::{Config, ConfigError};
+use crate::config::{AccountConfig, CheckMode, Config, ConfigError};
 use crate::job::State;
 use crate::joblog::{JobLog, Reader, StateLock};
 use sd_notify::NotifyState;
@@ -53,6 +53,7 @@ pub async fn run(
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    name_keys_without_effect(&config);
     let ran_before = config.state_dir.join("datadrop.db").exists();
     let joblog = JobLog::open(StateLock::take(&config.state_dir)?)?;
     for (job, state) in joblog.recover(now()).await? {
@@ -73,6 +74,21 @@ pub async fn run(
     notify(&[NotifyState::Stopping]);
     supervisor.stages.stop().await;
     end
+}
+
+/// Keys that are read and checked, but that this version does not act upon: said, for silence would be a promise.
+fn name_keys_without_effect(config: &Config) {
+    let any = |used: fn(&AccountConfig) -> bool| config.accounts.iter().any(used);
+    let used = [
+        ("[[alert]]", !config.alerts.is_empty()),
+        ("status.listen", config.status.listen.is_some()),
+        ("keep.done", !config.keep.done.is_zero()),
+        ("check = \"reject\"", any(|account| account.check == CheckMode::Reject)),
+        ("expect", any(|account| account.expect.is_some())),
+    ];
+    for (key, _) in used.iter().filter(|(_, used)| *used) {
+        tracing::warn!(key, "{key} is set, but this version of datadrop does not act upon it yet");
+    }
 }
 
 /// Accounts that are no longer configured and still have open jobs (DESIGN A5).

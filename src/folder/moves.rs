@@ -64,6 +64,19 @@ impl AccountFolder {
         Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} has no free name for it", target_dir.display())))
     }
 
+    /// Puts an empty marker of this stem into the inbox, unless one is there.
+    ///
+    /// # Errors
+    /// The system's, if it can be neither made nor found.
+    pub fn make_marker(&self, stem: &str) -> io::Result<()> {
+        let hidden = self.dir.join(".datadrop-marker");
+        File::create(&hidden)?.sync_all()?;
+        match rename_without_overwriting(&hidden, &self.dir.join(format!("{stem}.fin"))) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::remove_file(&hidden),
+            made => made,
+        }
+    }
+
     /// Compares what was moved with what was hashed (DESIGN F2).
     fn after_move(
         &self,

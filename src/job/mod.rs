@@ -9,7 +9,7 @@ mod state;
 mod time;
 
 pub use identity::{FileIdentity, Fingerprint, Sha256, Target};
-pub use name::{Kind, NameRefused, UploadStyle, check_name, classify, stem, unique_wire_name};
+pub use name::{Kind, NameRefused, UploadStyle, check_name, classify, printable, stem, unique_wire_name};
 pub use rows::RowCounter;
 pub use state::{Event, IllegalTransition, Phase, Place, State};
 pub use time::Timestamp;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 
 /// Data file or marker.
@@ -125,6 +125,22 @@ pub fn check_name(name: &OsStr) -> Result<&str, NameRefused> {
         return Err(NameRefused::ControlCharacter);
     }
     Ok(text)
+}
+
+/// The text with everything escaped that could move the cursor or turn the line around.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        // Overrides of the writing direction can make `txt.exe` read as `exe.txt`.
+        let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if character.is_control() || turns {
+            let _ = write!(shown, "{}", character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// `wire_name = "unique"`: stem, `-`, eight hex digits, extension.

@@ -21,6 +21,8 @@ pub struct Unfiled {
     pub file_name: String,
     /// Its name on disk now.
     pub disk_name: OsString,
+    /// It has a marker, or is one.
+    pub paired: bool,
     /// Where it lies.
     pub from: Place,
     /// Where it belongs.
@@ -44,6 +46,7 @@ impl From<Job> for Unfiled {
             reason: job.reason,
             file_name: job.file_name,
             disk_name: job.disk_name,
+            paired: job.pair.is_some(),
             from: job.place,
             to: job.state.place(),
             identity: job.identity,

@@ -1,9 +1,9 @@
 //! Times, sizes and names in words that people read.
 
 use crate::job::Timestamp;
+pub use crate::job::printable;
 use bytesize::ByteSize;
 use jiff::tz::TimeZone;
-use std::fmt::Write as _;
 use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -108,22 +108,6 @@ pub(super) fn grouped(number: i64) -> String {
         text.push(digit);
     }
     text
-}
-
-/// The text with everything escaped that could move the cursor or turn the line around.
-#[must_use]
-pub fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        // Overrides of the writing direction can make `txt.exe` read as `exe.txt`.
-        let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if character.is_control() || turns {
-            let _ = write!(shown, "{}", character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
 }
 
 /// The beginning of a text, at most so many columns wide; `…` says that there was more.

@@ -4,7 +4,7 @@ use super::look::{self, Look};
 use super::worker::{FolderSettings, Interrupted};
 use super::{Board, look::hold};
 use crate::ambient::{Clock, now, random};
-use crate::job::{Fingerprint, Kind, State, check_name, classify, stem};
+use crate::job::{Fingerprint, Kind, State, check_name, classify, printable, stem};
 use crate::joblog::{Admission, Arrival, Content, InboxEntry, JobLog, Reader, Verdict as Finding};
 use crate::ready::{Candidate, MarkerSight, Moment, NotYet, Sight, Verdict, Waits};
 use std::cmp::Reverse;
@@ -316,10 +316,10 @@ impl<'a> Inbox<'a> {
             .filter(|arrival| !matches!(arrival.verdict, Finding::Waiting(_)))
             .map(|arrival| arrival.disk_name.clone())
             .collect();
-        let names: Vec<OsString> = arrivals.iter().map(|arrival| arrival.disk_name.clone()).collect();
+        let told: Vec<(OsString, Option<String>)> = arrivals.iter().map(name_and_reason).collect();
         let admissions = self.joblog.admit(self.settings.policy.clone(), arrivals, now()).wait()?;
-        for (name, admission) in names.iter().zip(&admissions) {
-            self.tell(name, admission);
+        for ((name, reason), admission) in told.iter().zip(&admissions) {
+            self.tell(name, reason.as_deref(), admission);
         }
         for name in settled {
             self.forget(&name);
@@ -327,18 +327,16 @@ impl<'a> Inbox<'a> {
         Ok(())
     }
 
-    fn tell(&self, name: &OsStr, admission: &Admission) {
-        let (account, job) = (&self.settings.account, admission.id.0);
+    fn tell(&self, name: &OsStr, reason: Option<&str>, admission: &Admission) {
+        if !admission.new {
+            return;
+        }
+        let (account, job, state) = (&self.settings.account, admission.id.0, admission.state.as_str());
+        let name = printable(&name.to_string_lossy());
+        let reason = reason.unwrap_or("a duplicate, or its data file decides");
         match admission.state {
             State::Rejected | State::Held => {
-                tracing::warn!(
-                    account,
-                    job,
-                    state = admission.state.as_str(),
-                    "{}: job {job} is {}",
-                    name.display(),
-                    admission.state
-                );
+                tracing::warn!(account, job, state, "{name}: job {job} is {state}: {reason}");
             }
             State::Waiting
             | State::Queued
@@ -349,16 +347,7 @@ impl<'a> Inbox<'a> {
             | State::Success
             | State::Partial
             | State::Failure
-            | State::Cancelled => {
-                tracing::debug!(
-                    account,
-                    job,
-                    state = admission.state.as_str(),
-                    "{}: job {job} is {}",
-                    name.display(),
-                    admission.state
-                );
-            }
+            | State::Cancelled => tracing::debug!(account, job, state, "{name}: job {job} is {state}"),
         }
     }
 
@@ -366,4 +355,12 @@ impl<'a> Inbox<'a> {
         self.candidates.remove(name);
         self.board.dealt_with(name);
     }
+}
+
+fn name_and_reason(arrival: &Arrival) -> (OsString, Option<String>) {
+    let reason = match &arrival.verdict {
+        Finding::Rejected(reason, _) | Finding::Waiting(reason) => Some(reason.clone()),
+        Finding::Ready(_) => None,
+    };
+    (arrival.disk_name.clone(), reason)
 }

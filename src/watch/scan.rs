@@ -4,12 +4,13 @@ use super::inbox::Inbox;
 use super::worker::Interrupted;
 use crate::ambient::now;
 use crate::folder::{FolderProblem, identity_of};
-use crate::job::{Kind, State, classify, stem};
+use crate::job::{Kind, State, classify, printable, stem};
 use crate::joblog::InboxEntry;
 use crate::ready::MarkerSight;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::path::Path;
 
 /// So many ignored names are called by name in the log; the rest is counted.
 const NAMED: usize = 100;
@@ -94,20 +95,20 @@ impl Inbox<'_> {
             return;
         }
         let account = &self.settings.account;
-        let lower = name.to_string_lossy().to_lowercase();
-        if classify(OsStr::new(&lower), &self.settings.extensions).is_some() {
+        let shown = printable(&name.to_string_lossy());
+        let lower = Path::new(name).with_extension(name_extension(name).to_lowercase());
+        if classify(lower.as_os_str(), &self.settings.extensions).is_some() {
             tracing::warn!(
                 account,
-                "{}: ignored: Adobe only takes lower-case extensions; rename it to {lower} if it is to be sent",
-                name.display()
+                "{shown}: ignored: Adobe only takes lower-case extensions; rename it to {} if it is to be sent",
+                printable(&lower.to_string_lossy())
             );
         } else {
-            tracing::info!(
-                account,
-                "{}: ignored: its extension is not one of {:?}",
-                name.display(),
-                self.settings.extensions
-            );
+            tracing::info!(account, "{shown}: ignored: its extension is not one of {:?}", self.settings.extensions);
         }
     }
+}
+
+fn name_extension(name: &OsStr) -> String {
+    Path::new(name).extension().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -3,9 +3,9 @@
 use super::inbox::Inbox;
 use super::{Board, EventSource};
 use crate::ambient::{Clock, now, random};
-use crate::config::{AccountConfig, Config, WatchMode};
+use crate::config::{AccountConfig, Config, FinMode, WatchMode};
 use crate::folder::{AccountFolder, Explained, FolderProblem, explanation};
-use crate::job::Place;
+use crate::job::{Kind, Place, stem};
 use crate::joblog::{AccountRow, AdmitPolicy, Filed, JobLog, JobLogError, Reader, Unfiled};
 use crate::ready::{Moment, Waits};
 use std::collections::BTreeSet;
@@ -43,6 +43,8 @@ pub struct FolderSettings {
     pub mode: WatchMode,
     /// In bytes.
     pub max_file_size: u64,
+    /// An accepted data file without marker gets one (`fin = "generate"`).
+    pub generates_markers: bool,
 }
 
 impl FolderSettings {
@@ -69,6 +71,7 @@ impl FolderSettings {
             rescan: config.watch.rescan,
             mode: config.watch.mode,
             max_file_size: config.upload.max_file_size,
+            generates_markers: account.fin == FinMode::Generate,
         }
     }
 }
@@ -258,6 +261,13 @@ impl FolderWorker {
                         if moved.place == job.to {
                             self.explain(folder, &job, &moved.name);
                         }
+                        if self.settings.generates_markers && needs_marker(&job) {
+                            // Before the move is written down: a crash in between makes it again, and finds it made.
+                            folder
+                                .make_marker(stem(&job.file_name))
+                                .map_err(|error| cannot_file(folder, &job, &error))?;
+                            touched.insert(Place::Inbox.as_str());
+                        }
                         let path = folder.place(moved.place).join(&moved.name);
                         filed.push(Filed {
                             id: job.id,
@@ -333,6 +343,11 @@ impl FolderWorker {
             if by_events { "" } else { " by scanning" }
         );
     }
+}
+
+/// Accepted, and nobody sent a marker with it.
+fn needs_marker(job: &Unfiled) -> bool {
+    job.kind == Kind::Data && !job.paired && matches!(job.to, Place::Sent | Place::Done)
 }
 
 fn cannot_file(folder: &AccountFolder, job: &Unfiled, error: &io::Error) -> FolderProblem {
