@@ -8,7 +8,9 @@
 #![allow(clippy::unnecessary_debug_formatting, reason = "a path as Debug prints it is a TOML string")]
 #![allow(missing_docs, reason = "its names say it")]
 
+mod bad_input;
 mod flow;
 mod harness;
 mod load;
+mod readiness;
 mod recovery;
