@@ -10,7 +10,9 @@
 
 mod bad_input;
 mod flow;
+mod folders;
 mod harness;
 mod load;
 mod readiness;
 mod recovery;
+mod signals;

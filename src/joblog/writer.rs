@@ -8,16 +8,19 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 /// So many operations share one transaction at most: bounds the latency of the first.
 const GROUP: usize = 512;
 /// How often a disk that refused a commit is tried again.
 const PROBE: Duration = Duration::from_secs(1);
+/// So much must be free before a full disk counts as well again: a commit that just fits would fail at the next.
+const ROOM: u64 = 256 << 10;
 
 /// A handle on the job log; clones share it.
 #[derive(Clone)]
@@ -222,21 +225,23 @@ struct Writer {
 
 impl Writer {
     fn run(self) {
+        let mut probed = Instant::now();
         loop {
-            let first = if self.shared.storage.borrow().is_some() {
-                match self.inbox.recv_timeout(PROBE) {
-                    Ok(command) => command,
-                    Err(mpsc::RecvTimeoutError::Timeout) => {
-                        self.probe();
-                        continue;
-                    }
-                    Err(mpsc::RecvTimeoutError::Disconnected) => return,
-                }
+            let is_well = self.shared.storage.borrow().is_none();
+            if !is_well && probed.elapsed() >= PROBE {
+                self.probe();
+                probed = Instant::now();
+                continue;
+            }
+            let first = if is_well {
+                self.inbox.recv().map_err(RecvTimeoutError::from)
             } else {
-                match self.inbox.recv() {
-                    Ok(command) => command,
-                    Err(mpsc::RecvError) => return,
-                }
+                self.inbox.recv_timeout(PROBE)
+            };
+            let first = match first {
+                Ok(command) => command,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return,
             };
             self.shared.pulse.fetch_add(1, Ordering::Relaxed);
             let mut group = Vec::new();
@@ -291,7 +296,10 @@ impl Writer {
         if outcome.is_err() && !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
-        self.note_storage(outcome.as_ref().err());
+        // Only the probe calls the disk well again: a transaction without a change commits on a full one, too.
+        if let Err(error) = &outcome {
+            self.note_storage(Some(error));
+        }
         for reply in replies {
             reply(outcome.clone());
         }
@@ -315,16 +323,29 @@ impl Writer {
         }
     }
 
-    /// A small write that tells whether the disk takes commits again.
+    /// Makes what room it can, then tells by a small write whether the disk takes commits again.
     fn probe(&self) {
-        let result = self
-            .connection
-            .execute_batch("BEGIN IMMEDIATE; PRAGMA application_id = 1684107876; PRAGMA application_id = 0; COMMIT")
-            .map_err(JobLogError::from);
+        // What the write-ahead log holds goes into the database, which often takes no more room for it.
+        let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        let result = self.free_space().and_then(|()| {
+            self.connection
+                .execute_batch("BEGIN IMMEDIATE; PRAGMA application_id = 1684107876; PRAGMA application_id = 0; COMMIT")
+                .map_err(JobLogError::from)
+        });
         if result.is_err() && !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
         self.note_storage(result.as_ref().err());
+    }
+
+    fn free_space(&self) -> Result<(), JobLogError> {
+        let stat = rustix::fs::statvfs(&self.shared.dir)
+            .map_err(|error| JobLogError::Storage(std::io::Error::from(error).to_string()))?;
+        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+        if free < ROOM {
+            return Err(JobLogError::Storage(format!("only {free} bytes are free")));
+        }
+        Ok(())
     }
 
     fn note_storage(&self, error: Option<&JobLogError>) {

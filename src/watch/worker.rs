@@ -168,12 +168,11 @@ impl FolderWorker {
         };
         self.board.forget();
         // An unfinished move is made before the scan makes jobs of what it finds (DESIGN F1).
-        if let Err(error) = self.file_away(&folder) {
-            self.block(&error.to_string());
-            return false;
-        }
-        self.unblock(by_events);
-        match self.work(&folder, waits) {
+        let worked = self.file_away(&folder).and_then(|()| {
+            self.unblock(by_events);
+            self.work(&folder, waits)
+        });
+        match worked {
             Ok(()) | Err(Interrupted::JobLog(JobLogError::Closed)) => true,
             Err(Interrupted::Folder(problem)) => {
                 self.block(&problem.to_string());
