@@ -19,8 +19,9 @@ use tokio::sync::{oneshot, watch};
 const GROUP: usize = 512;
 /// How often a disk that refused a commit is tried again.
 const PROBE: Duration = Duration::from_secs(1);
-/// So much must be free before a full disk counts as well again: a commit that just fits would fail at the next.
-const ROOM: u64 = 256 << 10;
+/// With less than this free nothing more is sent: what is under way must still be written down, and the write-ahead log
+/// can only be put away while there is room for the database to grow.
+const ROOM: u64 = 1 << 20;
 
 /// A handle on the job log; clones share it.
 #[derive(Clone)]
@@ -297,8 +298,8 @@ impl Writer {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
         // Only the probe calls the disk well again: a transaction without a change commits on a full one, too.
-        if let Err(error) = &outcome {
-            self.note_storage(Some(error));
+        if let Err(error) = outcome.clone().and_then(|()| self.free_space()) {
+            self.note_storage(Some(&error));
         }
         for reply in replies {
             reply(outcome.clone());
