@@ -381,12 +381,10 @@ mod tests {
             let mut committed_this_attempt = false;
             for event in events {
                 let Ok(next) = state.next(event) else { continue };
-                match next {
-                    State::Uploading(Phase::Committing) => committed_this_attempt = true,
-                    State::Uploading(Phase::Started) => committed_this_attempt = false,
-                    State::Uploaded => prop_assert!(committed_this_attempt),
-                    _ => {}
+                if let State::Uploading(phase) = next {
+                    committed_this_attempt = phase == Phase::Committing;
                 }
+                prop_assert!(next != State::Uploaded || committed_this_attempt);
                 state = next;
             }
         }
