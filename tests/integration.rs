@@ -8,5 +8,7 @@
 #![allow(clippy::unnecessary_debug_formatting, reason = "a path as Debug prints it is a TOML string")]
 #![allow(missing_docs, reason = "its names say it")]
 
+mod cli;
 mod flow;
 mod harness;
+mod tidy;
