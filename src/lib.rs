@@ -1,17 +1,161 @@
-//! datadrop
-pub mod ambient;
-pub mod api;
-pub mod cli;
-pub mod config;
-pub mod daemon;
-pub mod emulator;
-pub mod folder;
+//! datadrop is a daemon that feeds files dropped into folders to the Adobe Analytics Data Sources API. People and
+//! programs put tab-delimited files, and empty `.fin` markers, into a watched folder; datadrop sends each of them once,
+//! follows what Adobe makes of it, files it, and can say at any time where it stands.
+//!
+//! ```text
+//!  watch ───────► ready ───────► queue ───────► upload ──────► track ──────► report
+//!  events and     complete?      the job log    one PUT        one list      CLI, JSON, CSV,
+//!  scans of a     quiet, .fin,   (SQLite):      for each       for each      and the folders:
+//!  folder         or a rename    due jobs       file           sweep         sent held done failed
+//! ```
+//!
+//! **The promise**: never lost (a complete file ends accepted, or rests with a reason), never twice (an upload whose end
+//! is unknown is settled by asking Adobe before anything is sent again), never partial (the last bytes of a request wait
+//! until size and SHA-256 are those of the job log), never silent (every step stands in the job log before the world
+//! can see its effect).
+//!
+//! # The way of one file
+//!
+//! 1. `sales.txt` is renamed into `/srv/datadrop/callcentre`. The account's thread in [`watch`] hears of it, looks at it
+//!    without following links, and asks [`ready`] for a verdict: a rename proves completeness, so it is ready at once. A
+//!    file that is still being written waits until it has been quiet for long enough.
+//! 2. The thread hashes it, counts its rows ([`job`]) and hands both to [`joblog`]: a row in state `queued`, durable.
+//!    From here on the job log knows the content, and nothing else is ever sent for this job. A duplicate is `held`.
+//! 3. [`upload`] takes a permit from the credential's request budget ([`api`]) and claims the job: `uploading`, durable,
+//!    before a byte goes. The client streams the file, hashes it once more on the way, and keeps the last bytes back
+//!    until everything agrees and the phase `committing` is durable. Only then can Adobe have the whole message.
+//! 4. `upload::decide` reads the answer off one pure table: accepted, try again at a time that [`retry`] computes, refused
+//!    for good, blocked account, or not known.
+//! 5. What is not known is `unconfirmed`. [`track`] looks at Adobe's list, [`settle`] judges what it shows: the remote job
+//!    is adopted, or proven absent and the file sent again, or a person has to decide (`held`).
+//! 6. [`track`] sweeps: one list request for all open jobs of the account. Adobe's words and its row count make the end:
+//!    `success`, `partial` or `failure`.
+//! 7. The job log says where the file belongs now. The account's thread moves it there through [`folder`], with a `.why`
+//!    beside it where a person is needed. [`report`] shows all of it.
+//!
+//! A crash between any two of these loses nothing: the next start reads the job log and goes on from there. What was
+//! `uploading` is `queued` again if the request cannot have been complete, and `unconfirmed` if it can.
+//!
+//! # Who may import whom
+//!
+//! | module | may import |
+//! | --- | --- |
+//! | `job` | nothing of ours |
+//! | `ready` | `job` |
+//! | `settle` | `job`, `ready` (its points in time) |
+//! | `config` | `job` |
+//! | `retry` | `config` |
+//! | `folder` | `job` |
+//! | `joblog`, `api`, `emulator` | `job`, `config` |
+//! | `ambient` | `job`, `ready` |
+//! | `watch` | `ambient`, `config`, `folder`, `job`, `joblog`, `ready` |
+//! | `upload` | `ambient`, `api`, `config`, `job`, `joblog`, `retry` |
+//! | `track` | `ambient`, `api`, `config`, `job`, `joblog`, `ready`, `retry`, `settle` |
+//! | `report` | `job`, `joblog` |
+//! | `daemon` | everything but `cli`, `emulator`, `report` |
+//! | `cli` | `config`, `daemon`, `emulator`, `job`, `joblog`, `report` |
+//!
+//! The stages that run (`watch`, `upload`, `track`) never import each other: they meet in the job log, which is passive.
+//! `daemon` starts them; nothing starts `daemon` but `cli`. `tests/tidy.rs` reads this table and holds the sources to it.
+//!
+//! # What holds, and what is absent on purpose
+//!
+//! - **One source of truth.** The job log is ahead of the folders and of every report; they follow it.
+//! - **One way to change a state**: [`job::State::next`], a total function. Every step leaves a row in `job_event`.
+//! - **One retry loop**: a job's due time in the job log. There is no loop around a request, and nothing below
+//!   [`upload`] sends anything a second time, but for one new token after a 401.
+//! - **One home for each thing that is hard to take back**: `rusqlite` in [`joblog`], `reqwest` in [`api`], `notify` in
+//!   [`watch`], `backoff` in [`retry`], `signal-hook` in `daemon::signals` and in the commands that wait.
+//! - **No clock, no chance, no I/O in what decides**: [`job`], [`ready`], [`settle`], [`retry`], `upload::decide`,
+//!   `track::judge` and `track::schedule` take facts and `now` as arguments. [`ambient`] is where both come from.
+//! - **No work inside a transaction.** One writer thread; what arrives together shares one fsync.
+//! - **Absent**: event buses, globals, traits with one implementation, mocks (the [`emulator`] stands in for Adobe),
+//!   `unsafe`, and `unwrap` outside of tests.
+//!
+//! # Limits
+//!
+//! - Linux only, one process for each state directory and folder (locks see to it).
+//! - Adobe gives no key that would make an upload idempotent. Whether an unclear upload arrived is judged by its name,
+//!   its time and its rows in Adobe's list; with several uploads of one name from several places at once this can only
+//!   end in `held`, not in a guess.
+//! - Content is not transformed. Row counts are compared, values are not.
+//!
+//! # The rules that comments cite
+//!
+//! Comments name the rules of the design by letter and number (`DESIGN A2`). In short:
+//!
+//! | rule | says |
+//! | --- | --- |
+//! | R1 | renamed into the folder: ready at once |
+//! | R2 | its marker came after its last change, as we saw it happen: ready at once |
+//! | R3 | closed after writing: ready after `watch.settle` without a change |
+//! | R4 | found by a scan alone: ready after `watch.settle_unwatched` of sameness since our own first sight |
+//! | R5 | never ready while it was written to and not closed since |
+//! | R6 | `wait_for_fin`: besides, its marker must be there |
+//! | A1 | one transaction claims the job and makes the attempt |
+//! | A2 | streamed and hashed; the last bytes wait for size, hash and a durable `committing` |
+//! | A3 | an end before that cannot have been ingested; after it, only a clear answer ends the attempt |
+//! | A4 | one upload of one wire name at a time for each account |
+//! | A5 | a job keeps the target of its first attempt |
+//! | S1 | baseline: what was in the remote list before us cannot be ours |
+//! | S2 | a look counts only if it read every page and shows what it must show |
+//! | S3 | found and uncontradicted: adopted; ambiguous: `held` |
+//! | S4 | absent in three looks over `upload.confirm_for`: sent again |
+//! | F1 | moves are renames that never overwrite; unfinished ones are tried again before the next scan |
+//! | F2 | what was moved is compared with what was sent |
+//! | F3 | `.why` beside each file in `failed/` and `held/` |
+//! | F4 | the hidden mark `.datadrop` proves that this is the account's folder |
+//! | F5 | a folder in which nothing can be renamed blocks its account before anything is sent |
+//! | F6 | "removed by a person" takes two complete scans that agree |
+//! | F7 | a file changed while `queued` ends its job and makes a new one |
+//! | F8 | at an account's first start, names already in the remote list are `held` |
+
+// In the order of the flow. The blank lines keep rustfmt from sorting it.
+
+// The domain: names, kinds, states and the one function between them.
 pub mod job;
-pub mod joblog;
-pub mod ready;
-pub mod report;
-pub mod retry;
-pub mod settle;
-pub mod track;
-pub mod upload;
+
+// What the person who runs it wants: layers, checks, sections.
+pub mod config;
+
+// Step 1: folders, events, scans; takes in what is ready.
 pub mod watch;
+
+// Step 2: is this file complete?
+pub mod ready;
+
+// Moves within an account's folder, its mark, the `.why`.
+pub mod folder;
+
+// Step 3: the queue and the record, in SQLite.
+pub mod joblog;
+
+// Step 4: one request a file.
+pub mod upload;
+
+// Adobe's API: requests, tokens, the request budget.
+pub mod api;
+
+// When to try again.
+pub mod retry;
+
+// Step 5: what became of it.
+pub mod track;
+
+// What became of an upload that nobody answered for.
+pub mod settle;
+
+// Step 6: tables, pages, JSON, CSV.
+pub mod report;
+
+// Time and chance, for the parts that take them as arguments.
+pub mod ambient;
+
+// Starts the stages and watches over them.
+pub mod daemon;
+
+// The command line.
+pub mod cli;
+
+// A local Data Sources API for the demo, the tests and rehearsals.
+pub mod emulator;

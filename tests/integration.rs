@@ -6,9 +6,11 @@
 #![allow(unreachable_pub, reason = "a harness is public to the tests beside it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::unnecessary_debug_formatting, reason = "a path as Debug prints it is a TOML string")]
+#![allow(clippy::print_stderr, reason = "figures and skipped tests are told aloud")]
 #![allow(missing_docs, reason = "its names say it")]
 
 mod bad_input;
+mod cli;
 mod flow;
 mod folders;
 mod harness;
@@ -16,3 +18,4 @@ mod load;
 mod readiness;
 mod recovery;
 mod signals;
+mod tidy;

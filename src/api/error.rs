@@ -110,7 +110,7 @@ pub enum ApiError {
         body: ErrorBody,
     },
     /// Any other answer that says no.
-    #[error("{asked}: refused with HTTP {status}: {body}; ask `datadrop doctor`")]
+    #[error("{asked}: refused with HTTP {status}: {body}; check the credential's rights and the keys of [api]")]
     Refused {
         /// What was asked, and where.
         asked: String,

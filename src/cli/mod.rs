@@ -1,7 +1,7 @@
 //! The command line (DESIGN §7): words in, exit code out.
 //!
 //! Data goes to standard output, everything else to standard error with `datadrop: ` before it. Commands are plain
-//! functions that return an [`Exit`] or a [`Failure`]; only [`run`] turns either into a number.
+//! functions that return an `Exit` or a `Failure`; only [`run()`] turns either into a number.
 
 mod args;
 mod demo;

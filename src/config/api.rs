@@ -20,7 +20,10 @@ const CREDENTIAL_KEYS: [&str; 4] = ["client_secret", "client_secret_file", "acce
 const LONGEST_SECRET: u64 = 64 * 1024;
 
 pub(super) fn read_api(mut section: Section<'_>, surroundings: &Surroundings) -> ApiConfig {
-    section.require("global_company_id", "write global_company_id = \"…\" in [api]; `datadrop init` looks it up");
+    section.require(
+        "global_company_id",
+        "write global_company_id = \"…\" in [api]; it is the one that the Analytics endpoint `discovery/me` names",
+    );
     section.require("client_id", "write client_id = \"…\" in [api], from the Adobe Developer Console");
     let allow_http = section.truth("allow_http").unwrap_or_default();
     let base_url = section.take("base_url", |given| check_base_url(given.filled()?, allow_http)).unwrap_or_default();
@@ -115,7 +118,10 @@ fn read_credential(section: &mut Section<'_>, surroundings: &Surroundings) -> Cr
         }
         let remedy = "write client_secret_file = \"/etc/datadrop/client_secret\" in [api] \
              (or client_secret, access_token_file, access_token, or the systemd credential client_secret)";
-        section.blame("client_secret_file", wrong("no credential is configured", remedy));
+        // The systemd credential is there for the service alone; commands that only look do without.
+        if surroundings.check_secrets {
+            section.blame("client_secret_file", wrong("no credential is configured", remedy));
+        }
     }
     if let [first @ .., last] = set.as_slice()
         && !first.is_empty()
@@ -129,7 +135,7 @@ fn read_credential(section: &mut Section<'_>, surroundings: &Surroundings) -> Cr
         (None, Some(file), _, _) => Credential::SecretFile(file),
         (None, None, Some(token), _) => Credential::Token(token),
         (None, None, None, Some(file)) => Credential::TokenFile(file),
-        // A stand-in: there is a problem in the report.
+        // A stand-in: there is a problem in the report, or nobody is going to use it.
         (None, None, None, None) => Credential::SecretFile(PathBuf::new()),
     }
 }

@@ -94,14 +94,16 @@ pub fn load_text(
 fn load_file(file: Option<&Path>, surroundings: &Surroundings) -> Result<Config, ConfigError> {
     let Some(path) = file else { return load_layers(NO_FILE, "", surroundings) };
     let name = path.display().to_string();
-    let unreadable = |message: String| Problem {
+    let unreadable = |message: String| {
+        Problem {
         source: name.clone(),
         line: None,
         column: None,
         key: String::new(),
         value: None,
         message,
-        remedy: "name the configuration with --config FILE, or write one with `datadrop init`".to_owned(),
+        remedy: "write it (`config/datadrop.example.toml` of the sources is the smallest), or name another with --config FILE".to_owned(),
+    }
     };
     let text = match std::fs::read(path) {
         Ok(bytes) => String::from_utf8(bytes).map_err(|error| {

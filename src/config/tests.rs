@@ -233,6 +233,11 @@ fn a_group_member_reads_the_rest_without_the_secret() {
     fs::write(&file, EXAMPLE.replace("/etc/datadrop", "/nowhere")).unwrap();
     assert!(load(Some(&file), env(&[])).unwrap_err().to_string().contains("it does not exist"));
     assert_eq!(load_without_secrets(Some(&file), env(&[])).unwrap().accounts.len(), 1);
+
+    // The service has the secret from systemd, so the file names none.
+    fs::write(&file, EXAMPLE.replace("client_secret_file", "# client_secret_file")).unwrap();
+    assert!(load(Some(&file), env(&[])).unwrap_err().to_string().contains("no credential is configured"));
+    assert_eq!(load_without_secrets(Some(&file), env(&[])).unwrap().accounts.len(), 1);
 }
 
 #[test]
@@ -241,7 +246,7 @@ fn a_file_that_cannot_be_read_is_told_by_name() {
     let told = |name: &str| load(Some(&dir.path().join(name)), env(&[])).unwrap_err().to_string();
     assert!(told("missing.toml").ends_with(
         "missing.toml: the configuration cannot be read (it does not exist); \
-        name the configuration with --config FILE, or write one with `datadrop init`"
+        write it (`config/datadrop.example.toml` of the sources is the smallest), or name another with --config FILE"
     ));
     assert!(told("folder").contains("the configuration cannot be read (is a directory)"));
     fs::write(dir.path().join("latin1.toml"), b"a = 1\nb = \"\xe4\"\n").unwrap();

@@ -14,6 +14,7 @@ mod open;
 mod pair;
 mod read;
 mod remote;
+mod report;
 mod row;
 mod sql;
 mod writer;
@@ -23,8 +24,9 @@ pub use admit::{Admission, AdmitPolicy, Arrival, Content, Verdict};
 pub use attempts::{AccountRules, AttemptEnd, Claim, Claimed, Ended};
 pub use filing::{Filed, Unfiled};
 pub use open::{OpenError, StateLock, is_running};
-pub use read::{AttemptRow, Backlog, Counts, EventRow, JobFilter, JobRow, LatestAccepted, Reader};
+pub use read::{Backlog, LatestAccepted, Reader};
 pub use remote::{Baseline, OpenRemote, Swept, Unsettled};
+pub use report::{AttemptRow, Counts, EventRow, JobFilter, JobRow};
 pub use row::{InboxEntry, Job};
 pub use writer::{JobLog, Pending};
 

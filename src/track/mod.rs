@@ -2,7 +2,7 @@
 //!
 //! Each account has one task that reads the account's remote list: for the baseline before the first attempt, in sweeps
 //! for what was accepted, and in looks for what is unconfirmed. Requests are the scarce good: one list serves all open
-//! jobs of an account. What the answers mean is decided by pure functions, in [`judge`] and in `settle`.
+//! jobs of an account. What the answers mean is decided by pure functions, in [`judge()`] and in `settle`.
 
 mod judge;
 mod listing;

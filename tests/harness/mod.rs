@@ -214,11 +214,6 @@ impl World {
         }
     }
 
-    /// Runs something on the emulator's runtime.
-    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        self.runtime.block_on(future)
-    }
-
     /// The daemon's log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()

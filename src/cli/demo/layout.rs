@@ -127,30 +127,50 @@ level = "warn"
         Ok(text)
     }
 
-    /// What to look at next.
-    pub(super) fn guide(&self, keep: bool) -> String {
-        let dir = self.dir.display();
-        let again = if keep {
-            format!(
-                "\nStill watching. Drop files of your own from another terminal; Ctrl-C ends the demo:\n  \
-                 datadrop --config {dir}/datadrop.toml drop YOURS.txt --account callcentre --fin --wait\n"
-            )
+    /// What to look at next. `program` is the name under which this one was started: it may not be on the search path.
+    pub(super) fn guide(&self, program: &str, keep: bool) -> String {
+        let command = format!("{} --config {}", word(program), word(&self.config_file().display().to_string()));
+        let database = word(&self.state_dir().join("datadrop.db").display().to_string());
+        let places = [
+            ("callcentre/", "a watched folder: files come here, and sub-folders show how they ended"),
+            ("returns/", "another"),
+            ("callcentre/failed/", "what did not get through, and beside it why (`.why`)"),
+            ("samples/", "the files that were dropped"),
+            ("datadrop.toml", "the configuration"),
+            ("state/datadrop.db", "the job log, an SQLite database"),
+        ];
+        let mut text = format!("\nWhere things lie: {}\n", self.dir.display());
+        for (place, what) in places {
+            let _ = writeln!(text, "  {place:<20}{what}");
+        }
+        let _ = write!(
+            text,
+            "\nWhat to look at next\n  \
+             {command} jobs list\n  \
+             {command} jobs show 1\n  \
+             {command} status\n  \
+             sqlite3 {database} 'SELECT file_name, state, reason FROM job_log'\n\n"
+        );
+        if keep {
+            let _ = write!(
+                text,
+                "Still watching. Drop files of your own from another terminal; Ctrl-C ends the demo:\n  \
+                 {command} drop YOURS.txt --account callcentre --fin --wait\n"
+            );
         } else {
-            "\nWith --keep the demo goes on, so that you can drop files of your own.\n".to_owned()
-        };
-        format!(
-            "\nWhere things lie\n  \
-             {dir}/callcentre, {dir}/returns   the watched folders: `ls` shows the state, by sub-folder\n  \
-             {dir}/callcentre/failed           what did not get through, and beside it why (`.why`)\n  \
-             {dir}/samples                     the files that were dropped\n  \
-             {dir}/datadrop.toml               the configuration\n  \
-             {dir}/state/datadrop.db           the job log, an SQLite database\n\n\
-             What to look at next\n  \
-             datadrop --config {dir}/datadrop.toml jobs list\n  \
-             datadrop --config {dir}/datadrop.toml jobs show 1\n  \
-             datadrop --config {dir}/datadrop.toml status\n  \
-             sqlite3 {dir}/state/datadrop.db 'SELECT file_name, state, reason FROM job_log'\n{again}"
-        )
+            text.push_str("With --keep the demo goes on, so that you can drop files of your own.\n");
+        }
+        text
+    }
+}
+
+/// As a shell takes it for one word.
+fn word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 
@@ -207,6 +227,16 @@ mod tests {
         assert_eq!(config.accounts[0].folder, layout.folder("callcentre"));
         assert_eq!(config.api.rate_limit, None);
         assert_eq!(fs::metadata(layout.secret_file()).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn the_guide_can_be_pasted_into_a_shell() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::make(Some(&dir.path().join("it's a demo"))).unwrap();
+        let guide = layout.guide("target/debug/datadrop", true);
+        let line = guide.lines().find(|line| line.ends_with(" jobs list")).unwrap();
+        assert!(line.starts_with("  target/debug/datadrop --config '/"), "{line}");
+        assert!(line.contains(r"/it'\''s a demo/datadrop.toml' jobs"), "{line}");
     }
 
     #[test]

@@ -81,7 +81,9 @@ fn play(
         }
     };
     let as_foreseen = show.verdict(follow, complete, output)?;
-    output.data(&layout.guide(keep))?;
+    // Started through cargo, the program is not on the search path.
+    let program = std::env::args_os().next().unwrap_or_else(|| "datadrop".into());
+    output.data(&layout.guide(&program.to_string_lossy(), keep))?;
     if keep && complete {
         while !daemon.is_finished() && follow.wait(None)? == Wake::Changed {
             show.step(follow, output)?;

@@ -1,0 +1,316 @@
+//! What people ask of the job log: the view `job_log`, one job's life, counts.
+
+use super::{JobLogError, Reader};
+use crate::job::{JobId, Timestamp};
+use rusqlite::{OptionalExtension, Row};
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// One row of the view `job_log`; the names are the JSON keys (DESIGN §8).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JobRow {
+    /// The job's number.
+    pub id: i64,
+    /// The account's name.
+    pub account: String,
+    /// The name of the file as it was dropped.
+    pub file_name: String,
+    /// `data` or `fin`.
+    pub kind: String,
+    /// Where the job stands.
+    pub state: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Where the file lies.
+    pub path: String,
+    /// In bytes.
+    pub size: Option<i64>,
+    /// Hexadecimal.
+    pub sha256: Option<String>,
+    /// Rows by Adobe's way of counting.
+    pub rows_expected: Option<i64>,
+    /// Rows that Adobe processed.
+    pub rows_processed: Option<i64>,
+    /// Adobe's number.
+    pub remote_job_id: Option<i64>,
+    /// Adobe's word.
+    pub remote_status: Option<String>,
+    /// Adobe's date text.
+    pub remote_created: Option<String>,
+    /// Adobe's date text.
+    pub remote_started: Option<String>,
+    /// Adobe's date text.
+    pub remote_finished: Option<String>,
+    /// Upload requests made.
+    pub attempts: i64,
+    /// RFC 3339, UTC.
+    pub seen_at: String,
+    /// RFC 3339, UTC.
+    pub queued_at: Option<String>,
+    /// RFC 3339, UTC.
+    pub uploaded_at: Option<String>,
+    /// RFC 3339, UTC.
+    pub finished_at: Option<String>,
+    /// RFC 3339, UTC.
+    pub next_attempt_at: Option<String>,
+    /// The other of a pair.
+    pub pair_id: Option<i64>,
+}
+
+/// One upload request of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AttemptRow {
+    /// Counts from 1.
+    pub number: i64,
+    /// `started`, `sending`, `committing` or `answered`.
+    pub phase: String,
+    /// How the request was shaped.
+    pub style: String,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// RFC 3339, UTC.
+    pub committing_at: Option<String>,
+    /// RFC 3339, UTC.
+    pub ended_at: Option<String>,
+    /// The event that ended it.
+    pub outcome: Option<String>,
+    /// HTTP status.
+    pub http_status: Option<i64>,
+    /// The server's name for the request.
+    pub request_id: Option<String>,
+    /// What was seen.
+    pub detail: Option<String>,
+}
+
+/// One row of `job_event`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EventRow {
+    /// RFC 3339, UTC.
+    pub at: String,
+    /// What happened.
+    pub event: String,
+    /// The state before.
+    pub from_state: Option<String>,
+    /// The state after.
+    pub to_state: String,
+    /// Why.
+    pub detail: Option<String>,
+}
+
+/// Which jobs to list; what is left empty does not narrow.
+#[derive(Debug, Clone, Default)]
+pub struct JobFilter {
+    /// Of this account.
+    pub account: Option<String>,
+    /// In one of these states.
+    pub states: Vec<String>,
+    /// Seen at this time or later.
+    pub since: Option<Timestamp>,
+    /// File name by `*`, `?` and `[…]`.
+    pub name: Option<String>,
+    /// The newest so many.
+    pub limit: Option<usize>,
+}
+
+impl JobFilter {
+    /// The condition on the table `job`, and its values in order.
+    fn condition(&self) -> (String, Vec<Box<dyn rusqlite::ToSql>>) {
+        let mut sql = "1".to_owned();
+        let mut values: Vec<Box<dyn rusqlite::ToSql>> = Vec::new();
+        if let Some(account) = &self.account {
+            sql.push_str(" AND account = ?");
+            values.push(Box::new(account.clone()));
+        }
+        if !self.states.is_empty() {
+            let _ = write!(sql, " AND state IN ({})", vec!["?"; self.states.len()].join(", "));
+            values.extend(self.states.iter().map(|state| Box::new(state.clone()) as Box<dyn rusqlite::ToSql>));
+        }
+        if let Some(since) = self.since {
+            sql.push_str(" AND seen_at >= ?");
+            values.push(Box::new(since.0));
+        }
+        if let Some(name) = &self.name {
+            sql.push_str(" AND file_name GLOB ?");
+            values.push(Box::new(name.clone()));
+        }
+        (sql, values)
+    }
+}
+
+/// How many jobs an account has in a state, and how many data rows they stand for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counts {
+    /// The account.
+    pub account: String,
+    /// The state.
+    pub state: String,
+    /// Jobs.
+    pub jobs: i64,
+}
+
+const JOB_LOG_COLUMNS: &str = "id, account, file_name, kind, state, reason, path, size, sha256, rows_expected, \
+     rows_processed, remote_job_id, remote_status, remote_created, remote_started, remote_finished, attempts, seen_at, \
+     queued_at, uploaded_at, finished_at, next_attempt_at, pair_id";
+
+impl JobRow {
+    fn decode(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            account: row.get(1)?,
+            file_name: row.get(2)?,
+            kind: row.get(3)?,
+            state: row.get(4)?,
+            reason: row.get(5)?,
+            path: row.get(6)?,
+            size: row.get(7)?,
+            sha256: row.get(8)?,
+            rows_expected: row.get(9)?,
+            rows_processed: row.get(10)?,
+            remote_job_id: row.get(11)?,
+            remote_status: row.get(12)?,
+            remote_created: row.get(13)?,
+            remote_started: row.get(14)?,
+            remote_finished: row.get(15)?,
+            attempts: row.get(16)?,
+            seen_at: row.get(17)?,
+            queued_at: row.get(18)?,
+            uploaded_at: row.get(19)?,
+            finished_at: row.get(20)?,
+            next_attempt_at: row.get(21)?,
+            pair_id: row.get(22)?,
+        })
+    }
+}
+
+impl Reader {
+    /// The newest jobs that the filter lets through, newest last.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>, JobLogError> {
+        let (condition, values) = filter.condition();
+        let mut sql = format!(
+            "SELECT {JOB_LOG_COLUMNS} FROM job_log WHERE id IN (SELECT id FROM job WHERE {condition} ORDER BY id DESC"
+        );
+        if let Some(limit) = filter.limit {
+            let _ = write!(sql, " LIMIT {limit}");
+        }
+        sql.push_str(") ORDER BY id");
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(rusqlite::params_from_iter(values), JobRow::decode)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// How many jobs the filter lets through; its limit does not count.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn count(&self, filter: &JobFilter) -> Result<i64, JobLogError> {
+        let (condition, values) = filter.condition();
+        Ok(self
+            .connection()
+            .prepare_cached(&format!("SELECT count(*) FROM job WHERE {condition}"))?
+            .query_row(rusqlite::params_from_iter(values), |row| row.get(0))?)
+    }
+
+    /// One job.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn job(&self, id: JobId) -> Result<Option<JobRow>, JobLogError> {
+        Ok(self
+            .connection()
+            .prepare_cached(&format!("SELECT {JOB_LOG_COLUMNS} FROM job_log WHERE id = ?1"))?
+            .query_row([id.0], JobRow::decode)
+            .optional()?)
+    }
+
+    /// The upload requests of a job, oldest first.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn attempts(&self, id: JobId) -> Result<Vec<AttemptRow>, JobLogError> {
+        let time = |millis: Option<i64>| millis.map(|millis| Timestamp(millis).to_string());
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT number, phase, style, started_at, committing_at, ended_at, outcome, http_status, request_id, detail
+             FROM attempt WHERE job_id = ?1 ORDER BY number",
+        )?;
+        let rows = statement.query_map([id.0], |row| {
+            Ok(AttemptRow {
+                number: row.get(0)?,
+                phase: row.get(1)?,
+                style: row.get(2)?,
+                started_at: Timestamp(row.get(3)?).to_string(),
+                committing_at: time(row.get(4)?),
+                ended_at: time(row.get(5)?),
+                outcome: row.get(6)?,
+                http_status: row.get(7)?,
+                request_id: row.get(8)?,
+                detail: row.get(9)?,
+            })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// What happened to a job, oldest first.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn events(&self, id: JobId) -> Result<Vec<EventRow>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT at, event, from_state, to_state, detail FROM job_event WHERE job_id = ?1 ORDER BY id",
+        )?;
+        let rows = statement.query_map([id.0], |row| {
+            Ok(EventRow {
+                at: row.get(0)?,
+                event: row.get(1)?,
+                from_state: row.get(2)?,
+                to_state: row.get(3)?,
+                detail: row.get(4)?,
+            })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Jobs by account and state.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn counts(&self) -> Result<Vec<Counts>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare_cached("SELECT account, state, count(*) FROM job GROUP BY account, state ORDER BY 1, 2")?;
+        let rows = statement
+            .query_map([], |row| Ok(Counts { account: row.get(0)?, state: row.get(1)?, jobs: row.get(2)? }))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The same for jobs that are not at their end: few, however long the job log is.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn counts_unfinished(&self) -> Result<Vec<Counts>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT account, state, count(*) FROM job WHERE finished_at IS NULL GROUP BY account, state ORDER BY 1, 2",
+        )?;
+        let rows = statement
+            .query_map([], |row| Ok(Counts { account: row.get(0)?, state: row.get(1)?, jobs: row.get(2)? }))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// When each account last had a file processed.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn last_success(&self, account: &str) -> Result<Option<Timestamp>, JobLogError> {
+        let at: Option<i64> = self
+            .connection()
+            .prepare_cached("SELECT max(finished_at) FROM job WHERE account = ?1 AND state = 'success'")?
+            .query_row([account], |row| row.get(0))?;
+        Ok(at.map(Timestamp))
+    }
+}
