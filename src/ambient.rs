@@ -1,8 +1,10 @@
-//! Time and chance: the two things that the pure parts take as arguments.
+//! Time, chance, and what the system says of a file: what the pure parts take as arguments.
 
-use crate::job::Timestamp;
+use crate::job::{FileIdentity, Timestamp};
 use crate::ready::Moment;
+use std::fs::Metadata;
 use std::hash::{BuildHasher as _, RandomState};
+use std::os::unix::fs::MetadataExt as _;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// The time by the system's clock.
@@ -10,6 +12,17 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 pub fn now() -> Timestamp {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// What the file system says of a file, as far as it tells one file from another.
+#[must_use]
+pub fn identity_of(metadata: &Metadata) -> FileIdentity {
+    FileIdentity {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        size: metadata.len(),
+        modified_ns: metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec()),
+    }
 }
 
 /// A number that nobody can foresee.

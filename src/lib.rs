@@ -45,8 +45,9 @@
 //! | `settle` | `job`, `ready` (its points in time) |
 //! | `config` | `job` |
 //! | `retry` | `config` |
-//! | `folder` | `job` |
-//! | `joblog`, `api`, `emulator` | `job`, `config` |
+//! | `folder` | `ambient`, `job` |
+//! | `joblog`, `emulator` | `job`, `config` |
+//! | `api` | `ambient`, `job`, `config` |
 //! | `ambient` | `job`, `ready` |
 //! | `watch` | `ambient`, `config`, `folder`, `job`, `joblog`, `ready` |
 //! | `upload` | `ambient`, `api`, `config`, `job`, `joblog`, `retry` |

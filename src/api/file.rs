@@ -1,6 +1,7 @@
 //! Reads the file of an upload, and stands for its being the promised one (DESIGN A2).
 
 use super::layout::Encoding;
+use crate::ambient::identity_of;
 use crate::job::{FileIdentity, Fingerprint, Sha256};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -8,9 +9,9 @@ use bytes::Bytes;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use sha2::Digest;
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use tokio::sync::mpsc::Sender;
 
@@ -144,16 +145,8 @@ impl<'a> Reading<'a> {
         if !metadata.is_file() {
             return Err(FileFault::Changed("it is not a plain file any more".to_owned()));
         }
-        difference(&identity(&metadata), &self.expected.identity).map_or(Ok(()), |what| Err(FileFault::Changed(what)))
-    }
-}
-
-fn identity(metadata: &Metadata) -> FileIdentity {
-    FileIdentity {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        size: metadata.size(),
-        modified_ns: metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec()),
+        difference(&identity_of(&metadata), &self.expected.identity)
+            .map_or(Ok(()), |what| Err(FileFault::Changed(what)))
     }
 }
 
@@ -192,7 +185,7 @@ fn read_some(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
 pub(super) fn fingerprint(path: &Path) -> Fingerprint {
     let content = std::fs::read(path).unwrap();
     Fingerprint {
-        identity: identity(&std::fs::metadata(path).unwrap()),
+        identity: identity_of(&std::fs::metadata(path).unwrap()),
         sha256: Sha256::new(sha2::Sha256::digest(content).into()),
     }
 }

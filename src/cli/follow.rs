@@ -241,6 +241,9 @@ fn tell(progress: &Progress, job: &JobRow, event: &EventRow, output: &mut Output
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Duplicates, WireName};
+    use crate::job::Kind;
+    use crate::joblog::{AdmitPolicy, Arrival, Verdict};
     use crate::joblog::{JobLog, StateLock};
 
     #[test]
@@ -257,7 +260,20 @@ mod tests {
         let log = JobLog::open(StateLock::take(dir.path()).unwrap()).unwrap();
         let reader = follow.reader().unwrap().unwrap();
         assert!(wanted.find(reader).unwrap().is_none());
-        log.open_account("callcentre".to_owned()).wait().unwrap();
+        log.scanned("callcentre".to_owned(), 0, crate::job::Timestamp(0)).wait().unwrap();
+        let policy = AdmitPolicy {
+            account: "callcentre".to_owned(),
+            folder: dir.path().to_owned(),
+            duplicates: Duplicates::Hold,
+            wire_name: WireName::Keep,
+        };
+        let arrival = Arrival {
+            disk_name: "sales.txt".into(),
+            kind: Kind::Data,
+            verdict: Verdict::Waiting("still written".to_owned(), None),
+            random: 0,
+        };
+        log.admit(policy, vec![arrival], crate::job::Timestamp(0)).wait().unwrap();
         assert_eq!(follow.wait(Some(Instant::now() + Duration::from_mins(1))).unwrap(), Wake::Changed);
         assert_eq!(follow.wait(Some(Instant::now())).unwrap(), Wake::TimeIsOver);
     }

@@ -26,8 +26,8 @@ impl Once {
             return Ok(false);
         }
         for account in stages.accounts() {
-            let needs_a_person =
-                stages.folder_is_blocked(account) || self.reader.account(account)?.api_problem.is_some();
+            let blocked = stages.folder_is_blocked(account) || self.reader.account(account)?.api_problem.is_some();
+            let needs_a_person = blocked && self.reader.count_uploading(account)? == 0;
             if !needs_a_person && self.reader.count_open(account)? > 0 {
                 return Ok(false);
             }

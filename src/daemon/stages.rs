@@ -5,8 +5,9 @@ use super::pulse::Pulse;
 use crate::ambient::{Clock, now};
 use crate::api::{Budget, Client};
 use crate::config::{AccountConfig, Config, StyleChoice};
-use crate::job::UploadStyle;
+use crate::job::{Target, UploadStyle};
 use crate::joblog::{AccountRules, JobLog, JobLogError};
+use crate::ready::Moment;
 use crate::retry::RetryPolicy;
 use crate::track::{TrackSettings, Tracker};
 use crate::upload::{UploadSettings, Uploader};
@@ -15,9 +16,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+/// A folder's thread makes a turn every 15 s, or hashes and moves files; after so long without a turn it hangs.
+const HANGS_AFTER: Duration = Duration::from_secs(90);
 
 /// A folder's thread.
 struct Folder {
@@ -25,6 +30,8 @@ struct Folder {
     board: Arc<Board>,
     progress: Arc<Progress>,
     thread: JoinHandle<()>,
+    /// Its turns when it last made one, and when that was noticed.
+    turns_seen: (u64, Moment),
 }
 
 /// How a stage ended.
@@ -82,7 +89,7 @@ impl Stages {
             joblog,
         };
         for account in &accounts {
-            stages.joblog.open_account(account.name.clone()).await?;
+            stages.joblog.open_account(account.name.clone(), account.target(&config.api)).await?;
         }
         let uploader = Uploader::new(stages.joblog.clone(), settings);
         let (stop, abort, pulse) =
@@ -90,14 +97,14 @@ impl Stages {
         stages.tasks.spawn(async move { ("upload".to_owned(), uploader.run(stop, abort, move || pulse.beat()).await) });
         stages.start_trackers(config, &accounts, &client)?;
         for account in &accounts {
-            stages.start_folder(FolderSettings::new(config, account)).await?;
+            stages.start_folder(FolderSettings::new(config, account), account.target(&config.api)).await?;
         }
         Ok(stages)
     }
 
-    async fn start_folder(&mut self, settings: FolderSettings) -> Result<(), Fatal> {
+    async fn start_folder(&mut self, settings: FolderSettings, target: Target) -> Result<(), Fatal> {
         let account = settings.account.clone();
-        let row = self.joblog.open_account(account.clone()).await?;
+        let row = self.joblog.open_account(account.clone(), target).await?;
         let board = Arc::new(Board::default());
         let wake = Arc::clone(&board);
         self.joblog.on_unfiled(&account, move || wake.unfiled());
@@ -115,7 +122,8 @@ impl Stages {
             .name(format!("folder {account}"))
             .spawn(move || worker.run())
             .map_err(Fatal::Thread)?;
-        self.folders.insert(account, Folder { settings, board, progress, thread });
+        self.folders
+            .insert(account, Folder { settings, board, progress, thread, turns_seen: (0, self.clock.moment()) });
         Ok(())
     }
 
@@ -169,13 +177,15 @@ impl Stages {
             if account.style == StyleChoice::Auto {
                 self.joblog.forget_style(account.name.clone()).await?;
             }
-            self.joblog.api_problem(account.name.clone(), None, now()).await.ok();
+            self.joblog.lift_block(account.name.clone()).await?;
+            self.joblog.aim(account.name.clone(), account.target(&config.api)).await?;
         }
-        for (name, settings) in wanted {
-            if !self.folders.contains_key(&name) {
-                self.start_folder(settings).await?;
+        for account in &accounts {
+            if !self.folders.contains_key(&account.name) {
+                self.start_folder(FolderSettings::new(config, account), account.target(&config.api)).await?;
             }
         }
+        self.rescan();
         self.start_trackers(config, &accounts, &client)?;
         self.upload_settings.send_replace(Arc::new(upload_settings(config, &accounts, &client, &self.budget)));
         Ok(())
@@ -229,6 +239,21 @@ impl Stages {
         }
     }
 
+    /// Folders whose thread hangs, most often on a dead share. Each blocks its own account only.
+    pub(super) fn hanging_folders(&mut self) -> Vec<String> {
+        let now = self.clock.moment();
+        let mut hanging = Vec::new();
+        for (name, folder) in &mut self.folders {
+            let turns = folder.progress.turns.load(Ordering::Relaxed);
+            if turns != folder.turns_seen.0 {
+                folder.turns_seen = (turns, now);
+            } else if now.since(folder.turns_seen.1) > HANGS_AFTER {
+                hanging.push(name.clone());
+            }
+        }
+        hanging
+    }
+
     /// The stages that give no sign of life.
     pub(super) fn stuck(&self) -> Vec<String> {
         let trackers =
@@ -263,11 +288,8 @@ impl Stages {
 async fn stop_folder(folder: Folder) {
     folder.board.stop();
     // The thread may hang on a dead share; the runtime's end does not wait for it.
-    let _ = tokio::time::timeout(
-        std::time::Duration::from_secs(5),
-        tokio::task::spawn_blocking(move || folder.thread.join()),
-    )
-    .await;
+    let _ =
+        tokio::time::timeout(Duration::from_secs(5), tokio::task::spawn_blocking(move || folder.thread.join())).await;
 }
 
 /// The accounts that may run: enabled, and without open jobs that went elsewhere (DESIGN A5).
@@ -283,7 +305,6 @@ async fn admitted(config: &Config, joblog: &JobLog) -> Result<Vec<AccountConfig>
                 jobs.join(", ")
             );
             tracing::error!(account = account.name, "account {} is refused: {problem}", account.name);
-            joblog.open_account(account.name.clone()).await?;
             joblog.folder_problem(account.name.clone(), Some(problem), now()).await?;
         } else {
             admitted.push(account.clone());
@@ -305,6 +326,7 @@ fn upload_settings(
         };
         let rules = AccountRules {
             name: account.name.clone(),
+            folder: account.folder.clone(),
             target: account.target(&config.api),
             order: account.order,
             sequential: account.sequential,

@@ -6,7 +6,7 @@ use super::pulse::notify;
 use super::signals::Signal;
 use super::stages::Stages;
 use crate::ambient::now;
-use crate::api::Budget;
+use crate::api::{Budget, Client};
 use crate::config::{AccountConfig, CheckMode, Config, ConfigError};
 use crate::job::State;
 use crate::joblog::{JobLog, Reader, StateLock};
@@ -21,6 +21,8 @@ use tokio::time::Instant;
 const GRACE: Duration = Duration::from_secs(20);
 /// How often signs of life are looked at where no watchdog asks for more.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+/// After so long the service is ready even if a folder has not answered.
+const READY_AFTER: Duration = Duration::from_secs(30);
 /// How often `--once` looks whether it is over.
 const ONCE_LOOK: Duration = Duration::from_millis(100);
 
@@ -69,7 +71,8 @@ pub async fn run(
     // What was used of the rate limit before a restart is not known: taken as spent.
     let budget = Arc::new(Budget::new(config.api.rate_limit, ran_before));
     let stages = Stages::start(&config, joblog, budget).await?;
-    let mut supervisor = Supervisor { stages, config, reader, status: String::new(), is_ready: false };
+    let mut supervisor =
+        Supervisor { stages, config, reader, status: String::new(), is_ready: false, started: Instant::now() };
     let end = supervisor.watch(&mut signals, &reload, once.as_ref(), options.timeout).await;
     notify(&[NotifyState::Stopping]);
     supervisor.stages.stop().await;
@@ -116,6 +119,7 @@ struct Supervisor {
     reader: Reader,
     status: String,
     is_ready: bool,
+    started: Instant,
 }
 
 impl Supervisor {
@@ -172,7 +176,8 @@ impl Supervisor {
     }
 
     fn tell_ready(&mut self) {
-        if !self.stages.folders_are_open() {
+        // One dead share must not keep the others' service from being ready.
+        if !self.stages.folders_are_open() && self.started.elapsed() < READY_AFTER {
             return;
         }
         self.is_ready = true;
@@ -194,6 +199,12 @@ impl Supervisor {
             notify(&[NotifyState::Watchdog]);
         } else {
             tracing::error!("no sign of life from: {}; the watchdog is not fed", stuck.join(", "));
+        }
+        for account in self.stages.hanging_folders() {
+            let problem =
+                "the folder does not answer: a network share that is gone, most often; mount it again".to_owned();
+            tracing::error!(account, "account {account}: {problem}");
+            drop(self.stages.joblog.folder_problem(account, Some(problem), now()));
         }
         let status = self.summary();
         if self.is_ready && status != self.status {
@@ -280,6 +291,10 @@ impl Supervisor {
                     account.name
                 )));
             }
+        }
+        // Proxy and certificates are only known to be good once a client has been built of them.
+        if let Err(error) = Client::new(&config.api, Arc::clone(&self.stages.budget)) {
+            return Ok(Err(error.to_string()));
         }
         if config.api.rate_limit != self.config.api.rate_limit {
             self.stages.budget = Arc::new(Budget::new(config.api.rate_limit, true));

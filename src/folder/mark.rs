@@ -1,5 +1,6 @@
 //! Is this the account's folder, and can files be filed in it?
 
+use super::moves::rename_without_overwriting;
 use crate::job::Place;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -184,10 +185,14 @@ impl AccountFolder {
     fn try_moves(&self) -> Result<(), FolderProblem> {
         let trial = ".datadrop-trial";
         let mut lies_in = self.dir.join(trial);
+        // What a crash left behind.
+        for place in Place::ALL {
+            let _ = fs::remove_file(self.place(place).join(trial));
+        }
         File::create(&lies_in).map_err(|error| unfit(&self.dir, "no file can be made in it", &error))?;
         for place in Place::SUB_FOLDERS {
             let to = self.place(place).join(trial);
-            if let Err(error) = fs::rename(&lies_in, &to) {
+            if let Err(error) = rename_without_overwriting(&lies_in, &to) {
                 let _ = fs::remove_file(&lies_in);
                 return Err(unfit(&self.place(place), "no file can be moved into it", &error));
             }
@@ -224,9 +229,12 @@ fn account_in(mark: &str) -> Option<&str> {
 fn create_mark(dir: &Path, account: &str, random: u64) -> io::Result<String> {
     let text =
         format!("# This folder belongs to datadrop. Do not remove this file.\naccount {account}\nid {random:016x}\n");
-    let mut file = File::create_new(dir.join(MARK))?;
+    // Whole or not at all: half a mark would be that of another.
+    let unfinished = dir.join(".datadrop-new");
+    let mut file = File::create(&unfinished)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
+    rename_without_overwriting(&unfinished, &dir.join(MARK))?;
     File::open(dir)?.sync_all()?;
     Ok(text)
 }

@@ -10,18 +10,3 @@ mod why;
 pub use mark::{AccountFolder, FolderProblem, Opened};
 pub use moves::Moved;
 pub use why::{Explained, explanation};
-
-use crate::job::FileIdentity;
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
-
-/// What the file system says of a file, as far as it tells one file from another.
-#[must_use]
-pub fn identity_of(metadata: &Metadata) -> FileIdentity {
-    FileIdentity {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        size: metadata.len(),
-        modified_ns: metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec()),
-    }
-}

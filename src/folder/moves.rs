@@ -1,7 +1,8 @@
 //! Renames within the folder that never overwrite (DESIGN F1, F2).
 
 use super::mark::AccountFolder;
-use super::{identity_of, why};
+use super::why;
+use crate::ambient::identity_of;
 use crate::job::{FileIdentity, JobId, Place};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::collections::BTreeSet;
@@ -36,21 +37,31 @@ impl AccountFolder {
     ) -> io::Result<Moved> {
         let source = self.place(from).join(name);
         let target_dir = self.place(to);
+        if let Some(hashed) = hashed
+            && let Ok(found) = fs::symlink_metadata(&source).map(|metadata| identity_of(&metadata))
+            && (found.device, found.inode) != (hashed.device, hashed.inode)
+            && !free_names(name, job).any(|name| is_file(&target_dir.join(name), hashed))
+        {
+            // Somebody put another file under this name. It is not ours to touch: even a move there and back would look
+            // like a complete file that was just renamed in.
+            let note = Some("another file lies in its place now; it is a new one".to_owned());
+            return Ok(Moved { place: Place::Gone, name: name.to_owned(), note });
+        }
         for candidate in free_names(name, job) {
             let target = target_dir.join(&candidate);
             match rename_without_overwriting(&source, &target) {
                 Ok(()) => {
                     why::remove(&self.place(from), name);
-                    return self.after_move(&target, candidate, to, hashed);
+                    return self.after_move(&target, candidate, (from, name), to, hashed);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     if already_moved(&source, &target, hashed) {
-                        return self.after_move(&target, candidate, to, hashed);
+                        return self.after_move(&target, candidate, (from, name), to, hashed);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     if already_moved(&source, &target, hashed) {
-                        return self.after_move(&target, candidate, to, hashed);
+                        return self.after_move(&target, candidate, (from, name), to, hashed);
                     }
                     if !target_dir.is_dir() || !self.place(from).is_dir() {
                         return Err(error);
@@ -82,15 +93,15 @@ impl AccountFolder {
         &self,
         moved_to: &Path,
         name: OsString,
+        (from, original): (Place, &OsStr),
         to: Place,
         hashed: Option<FileIdentity>,
     ) -> io::Result<Moved> {
         let Some(hashed) = hashed else { return Ok(Moved { place: to, name, note: None }) };
         let found = identity_of(&fs::symlink_metadata(moved_to)?);
         if (found.device, found.inode) != (hashed.device, hashed.inode) {
-            // Somebody put another file under this name: it is not ours to file, it goes back as a new one.
-            let inbox = self.place(Place::Inbox).join(&name);
-            rename_without_overwriting(moved_to, &inbox)?;
+            // In the instant before the move somebody put another file under this name: it goes back as a new one.
+            rename_without_overwriting(moved_to, &self.place(from).join(original))?;
             let note = Some("another file lay in its place and went back into the folder as a new one".to_owned());
             return Ok(Moved { place: Place::Gone, name, note });
         }
@@ -128,7 +139,7 @@ fn free_names(name: &OsStr, job: JobId) -> impl Iterator<Item = OsString> {
         .chain(std::iter::once(job.to_string()).chain((2..100).map(move |n| format!("{job}.{n}"))).map(numbered))
 }
 
-fn rename_without_overwriting(from: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn rename_without_overwriting(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Ok(()) => Ok(()),
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {
@@ -142,14 +153,15 @@ fn rename_without_overwriting(from: &Path, to: &Path) -> io::Result<()> {
 
 /// The move was made before, and the process ended before it could be written down.
 fn already_moved(source: &Path, target: &Path, hashed: Option<FileIdentity>) -> bool {
-    let Some(hashed) = hashed else { return false };
-    let is_it = |path: &Path| {
-        fs::symlink_metadata(path).is_ok_and(|metadata| {
-            let found = identity_of(&metadata);
-            (found.device, found.inode) == (hashed.device, hashed.inode)
-        })
-    };
-    is_it(target) && !is_it(source)
+    hashed.is_some_and(|hashed| is_file(target, hashed) && !is_file(source, hashed))
+}
+
+/// Whether this very file, by device and inode, lies there.
+fn is_file(path: &Path, hashed: FileIdentity) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| {
+        let found = identity_of(&metadata);
+        (found.device, found.inode) == (hashed.device, hashed.inode)
+    })
 }
 
 #[cfg(test)]

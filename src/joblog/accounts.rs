@@ -18,6 +18,8 @@ pub struct AccountRow {
     pub folder_problem: Option<String>,
     /// What is wrong with the account or its credential.
     pub api_problem: Option<String>,
+    /// It does not end when the API answers: only a reload lifts it.
+    pub needs_reload: bool,
     /// Since when.
     pub blocked_at: Option<Timestamp>,
     /// When the folder was first scanned whole.
@@ -32,7 +34,7 @@ pub struct AccountRow {
     pub ignored: i64,
 }
 
-pub(super) const ACCOUNT_COLUMNS: &str = "name, folder_mark, style, folder_problem, api_problem, blocked_at, baseline_at, swept_at, next_sweep_at, ignored, first_scan_at";
+pub(super) const ACCOUNT_COLUMNS: &str = "name, folder_mark, style, folder_problem, api_problem, blocked_at, baseline_at, swept_at, next_sweep_at, ignored, first_scan_at, needs_reload";
 
 impl AccountRow {
     pub(super) fn decode(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -49,6 +51,7 @@ impl AccountRow {
             next_sweep_at: time(8)?,
             ignored: row.get(9)?,
             first_scan_at: time(10)?,
+            needs_reload: row.get(11)?,
         })
     }
 
@@ -59,27 +62,40 @@ impl AccountRow {
     }
 }
 
-/// The two things that can be wrong with an account; either blocks it.
+/// What can be wrong with an account; each blocks it.
 #[derive(Debug, Clone, Copy)]
 enum Problem {
     Folder,
     Api,
+    UntilReload,
 }
 
 impl JobLog {
-    /// Makes sure that the account has a row, and forgets what only held for the last run. Returns the row as it was.
+    /// Makes sure that the account has a row, and forgets what only held for the last run, or for another target. Nothing
+    /// is sent before its folder has been opened and the remote list was read. Returns the row as it was.
     #[must_use]
-    pub fn open_account(&self, account: String) -> Pending<AccountRow> {
+    pub fn open_account(&self, account: String, target: Target) -> Pending<AccountRow> {
         self.call(move |connection, _| {
             sql::ensure_account(connection, &account)?;
             let row = account_row(connection, &account)?;
+            aim(connection, &account, &target)?;
             connection
                 .prepare_cached(
-                    "UPDATE account SET folder_problem = NULL, api_problem = NULL, blocked_at = NULL, next_sweep_at = NULL
+                    "UPDATE account SET folder_problem = 'the folder has not been opened yet', api_problem = NULL,
+                            needs_reload = 0, blocked_at = NULL, baseline_at = NULL, next_sweep_at = NULL
                      WHERE name = ?1",
                 )?
                 .execute([account])?;
             Ok(row)
+        })
+    }
+
+    /// Where the account's files go from now on. What was learnt of another target is forgotten.
+    #[must_use]
+    pub fn aim(&self, account: String, target: Target) -> Pending<()> {
+        self.call(move |connection, effects| {
+            effects.changed = true;
+            aim(connection, &account, &target)
         })
     }
 
@@ -115,21 +131,49 @@ impl JobLog {
         self.set_problem(Problem::Folder, account, problem, now)
     }
 
-    /// What is wrong with the account or its credential; `None` when it works again. The answer: whether that is news.
+    /// What is wrong with the account or its credential; `None` when the API answers again, which does not lift what only
+    /// a reload can. The answer: whether that is news.
     #[must_use]
     pub fn api_problem(&self, account: String, problem: Option<String>, now: Timestamp) -> Pending<bool> {
         self.set_problem(Problem::Api, account, problem, now)
     }
 
+    /// What is wrong with the account, though the API answers: its files wait until the configuration is read anew.
+    #[must_use]
+    pub fn block_until_reload(&self, account: String, problem: String, now: Timestamp) -> Pending<bool> {
+        self.set_problem(Problem::UntilReload, account, Some(problem), now)
+    }
+
+    /// The configuration was read anew: the account gets another chance.
+    #[must_use]
+    pub fn lift_block(&self, account: String) -> Pending<()> {
+        self.call(move |connection, effects| {
+            connection
+                .prepare_cached(
+                    "UPDATE account SET api_problem = NULL, needs_reload = 0, refused_streak = 0,
+                            blocked_at = CASE WHEN folder_problem IS NULL THEN NULL ELSE blocked_at END
+                     WHERE name = ?1",
+                )?
+                .execute([account])?;
+            effects.changed = true;
+            Ok(())
+        })
+    }
+
     fn set_problem(&self, which: Problem, account: String, problem: Option<String>, now: Timestamp) -> Pending<bool> {
         self.call(move |connection, effects| {
-            let column = match which {
-                Problem::Folder => "folder_problem",
-                Problem::Api => "api_problem",
+            let (column, reload) = match which {
+                Problem::Folder => ("folder_problem", "needs_reload"),
+                Problem::Api => ("api_problem", "needs_reload"),
+                Problem::UntilReload => ("api_problem", "1"),
             };
+            let lifts = matches!(which, Problem::Api) && problem.is_none();
             let changed = connection
-                .prepare_cached(&format!("UPDATE account SET {column} = ?2 WHERE name = ?1 AND {column} IS NOT ?2"))?
-                .execute(params![account, problem])?;
+                .prepare_cached(&format!(
+                    "UPDATE account SET {column} = ?2, needs_reload = {reload}
+                     WHERE name = ?1 AND {column} IS NOT ?2 AND NOT (?3 AND needs_reload)"
+                ))?
+                .execute(params![account, problem, lifts])?;
             connection
                 .prepare_cached(
                     "UPDATE account SET blocked_at = CASE WHEN folder_problem IS NULL AND api_problem IS NULL THEN NULL
@@ -221,6 +265,18 @@ impl JobLog {
             Ok(elsewhere)
         })
     }
+}
+
+fn aim(connection: &Connection, account: &str, target: &Target) -> Result<(), JobLogError> {
+    let target_id = sql::target_id(connection, target)?;
+    connection
+        .prepare_cached(
+            "UPDATE account SET target_id = ?2, baseline_at = NULL, first_scan_at = NULL, style = NULL,
+                    trial_style = NULL, proven_style = NULL, refused_streak = 0, unclear_streak = 0
+             WHERE name = ?1 AND target_id IS NOT ?2",
+        )?
+        .execute(params![account, target_id])?;
+    Ok(())
 }
 
 pub(super) fn account_row(connection: &Connection, account: &str) -> Result<AccountRow, JobLogError> {

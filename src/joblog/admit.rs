@@ -4,7 +4,7 @@ use super::advance::advance;
 use super::writer::{Effects, JobLog, Pending};
 use super::{Job, JobLogError, pair, sql};
 use crate::config::{Duplicates, WireName};
-use crate::job::{Event, Fingerprint, JobId, Kind, Place, State, Timestamp, unique_wire_name};
+use crate::job::{Event, FileIdentity, Fingerprint, JobId, Kind, Place, State, Timestamp, unique_wire_name};
 use rusqlite::Connection;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -40,8 +40,8 @@ pub struct Arrival {
 pub enum Verdict {
     /// Complete and hashed.
     Ready(Content),
-    /// Not ready; why.
-    Waiting(String),
+    /// Not ready; why. The file, where it could be looked at.
+    Waiting(String, Option<FileIdentity>),
     /// Never to be sent; why. The size where it is known.
     Rejected(String, Option<u64>),
 }
@@ -121,21 +121,33 @@ fn admit(
         None => create(connection, policy, arrival, now)?,
     };
     match &arrival.verdict {
-        Verdict::Waiting(reason) => {
+        Verdict::Waiting(reason, _) => {
             if job.reason.as_deref() != Some(reason) {
                 job.reason = Some(reason.clone());
                 sql::set_reason(connection, job.id, Some(reason))?;
             }
+            tie_if_data(connection, effects, &mut job, now)?;
         }
         Verdict::Rejected(reason, size) => {
             job.size = size.or(job.size);
             advance(connection, effects, &mut job, Event::Refused, Some(reason.clone()), now)?;
+            tie_if_data(connection, effects, &mut job, now)?;
         }
         Verdict::Ready(content) => {
             take_in(connection, effects, policy, &mut job, content, now)?;
         }
     }
     Ok(Admission { id: job.id, state: job.state, new: true })
+}
+
+/// A marker that rests in the inbox belongs to the newest content of its stem, whatever becomes of that.
+fn tie_if_data(
+    connection: &Connection,
+    effects: &mut Effects,
+    job: &mut Job,
+    now: Timestamp,
+) -> Result<(), JobLogError> {
+    if job.kind == Kind::Data { pair::match_up(connection, effects, job, now) } else { Ok(()) }
 }
 
 /// How a file in the inbox relates to the job that the job log has under its name.
@@ -154,8 +166,12 @@ fn meet(known: &Job, arrival: &Arrival) -> Meeting {
     }
     match &arrival.verdict {
         Verdict::Ready(content) if known.sha256 == Some(content.fingerprint.sha256) => Meeting::Same,
+        // Another file lies there, complete or not.
+        Verdict::Waiting(_, Some(file)) if known.identity.is_some_and(|known| known.inode != file.inode) => {
+            Meeting::Replaced
+        }
         // A file that is being written again says nothing yet; its job cannot be sent meanwhile, the hash forbids it.
-        Verdict::Waiting(_) => Meeting::Same,
+        Verdict::Waiting(..) => Meeting::Same,
         // A rejected file whose move is still due.
         Verdict::Rejected(..) if known.state == State::Rejected => Meeting::Same,
         Verdict::Ready(_) | Verdict::Rejected(..) => Meeting::Replaced,
@@ -275,6 +291,12 @@ pub(super) fn duplicate_of(
     duplicates: Duplicates,
 ) -> Result<Option<String>, JobLogError> {
     let Some(sha256) = job.sha256.filter(|_| sql::is_data(job)) else { return Ok(None) };
+    if let Some(held) = sql::unsettled_with_content(connection, &job.account, sha256, job.id)? {
+        return Ok(Some(format!(
+            "the same content is held as {} (job {}), which may have been ingested; compare it with the remote jobs first",
+            held.file_name, held.id
+        )));
+    }
     let same_name = match duplicates {
         Duplicates::Allow => return Ok(None),
         Duplicates::Hold => Some(job.file_name.as_str()),

@@ -7,12 +7,15 @@ use super::{Job, JobLogError, sql};
 use crate::config::{Duplicates, FinMode, Order};
 use crate::job::{Event, JobId, Kind, Phase, RemoteJob, RemoteJobId, State, Target, Timestamp, UploadStyle};
 use rusqlite::{Connection, params};
+use std::path::PathBuf;
 
 /// What the job log must know of an account to hand out its jobs.
 #[derive(Debug, Clone)]
 pub struct AccountRules {
     /// Its name.
     pub name: String,
+    /// Its folder, as it is configured now.
+    pub folder: PathBuf,
     /// Where its files go.
     pub target: Target,
     /// Which due job starts first.
@@ -70,6 +73,8 @@ pub struct AttemptEnd {
     pub server_time: Option<Timestamp>,
     /// The answer blamed the account or its credential.
     pub blames_account: bool,
+    /// The file was not the promised one: it is looked at anew before it is sent.
+    pub file_differs: bool,
 }
 
 /// What the job log made of an attempt's end.
@@ -114,8 +119,15 @@ impl JobLog {
 
     /// Writes down how an attempt ended.
     #[must_use]
-    pub fn end_attempt(&self, id: JobId, end: AttemptEnd, now: Timestamp) -> Pending<Ended> {
-        self.call(move |connection, effects| end_attempt(connection, effects, id, &end, now))
+    pub fn end_attempt(&self, id: JobId, attempt: u32, end: AttemptEnd, now: Timestamp) -> Pending<Ended> {
+        self.call(move |connection, effects| {
+            let job = sql::job(connection, id)?;
+            // The same end told twice, after a commit that seemed to fail, must not end the attempt after it.
+            if job.attempts != attempt || !matches!(job.state, State::Uploading(_)) {
+                return Ok(Ended { state: job.state });
+            }
+            end_attempt(connection, effects, job, &end, now)
+        })
     }
 
     /// At start: what was under way when the process ended (DESIGN A3). Returns where each stands now.
@@ -140,16 +152,21 @@ impl JobLog {
         })
     }
 
-    /// Whether any of the accounts has a job that could begin now, were it not for the rate limit.
+    /// When the next job of these accounts can begin, were it not for the rate limit: now or later.
     #[must_use]
-    pub fn anything_due(&self, accounts: Vec<String>, now: Timestamp) -> Pending<bool> {
+    pub fn next_due(&self, accounts: Vec<String>, now: Timestamp) -> Pending<Option<Timestamp>> {
         self.call(move |connection, _| {
+            let mut next = None;
             for account in &accounts {
-                if may_send(connection, account)? && !sql::due_jobs(connection, account, false, now, 1)?.is_empty() {
-                    return Ok(true);
+                if !may_send(connection, account)? {
+                    continue;
                 }
+                if !sql::due_jobs(connection, account, false, now, 1)?.is_empty() {
+                    return Ok(Some(now));
+                }
+                next = [next, sql::next_due(connection, account, now)?].into_iter().flatten().min();
             }
-            Ok(false)
+            Ok(next)
         })
     }
 }
@@ -174,8 +191,9 @@ fn recover(connection: &Connection, effects: &mut Effects, job: &Job, now: Times
         request_id: None,
         server_time: None,
         blames_account: false,
+        file_differs: false,
     };
-    Ok(end_attempt(connection, effects, job.id, &end, now)?.state)
+    Ok(end_attempt(connection, effects, job.clone(), &end, now)?.state)
 }
 
 /// Nothing is sent for a blocked account, nor before its baseline is durable (DESIGN S1).
@@ -198,17 +216,25 @@ fn claim_account(
     claims: &mut Vec<Claim>,
 ) -> Result<(), JobLogError> {
     let by_name = rules.order == Order::Name;
-    let (learnt, trial, unclear_streak) = connection
-        .prepare_cached("SELECT style, trial_style, unclear_streak FROM account WHERE name = ?1")?
+    let (learnt, trial, unclear_streak, proven) = connection
+        .prepare_cached("SELECT style, trial_style, unclear_streak, proven_style FROM account WHERE name = ?1")?
         .query_row([&rules.name], |row| {
-            Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, u32>(2)?))
+            Ok((
+                row.get::<_, Option<String>>(0)?,
+                row.get::<_, Option<String>>(1)?,
+                row.get::<_, u32>(2)?,
+                row.get::<_, Option<String>>(3)?,
+            ))
         })?;
     let word = |word: &Option<String>| word.as_deref().and_then(UploadStyle::from_word);
     let style = word(&learnt).or_else(|| word(&trial)).unwrap_or(rules.style);
     let mut room = room;
     if unclear_streak >= 3 || word(&learnt).is_none() {
         // An outage must not make a heap of unknowns (DESIGN S4), nor a wrong style a heap of refusals.
-        room = room.min(1usize.saturating_sub(sql::count_in_state(connection, &rules.name, "uploading")?));
+        let unclear =
+            if unclear_streak >= 3 { sql::count_in_state(connection, &rules.name, "unconfirmed")? } else { 0 };
+        let uploading = sql::count_in_state(connection, &rules.name, "uploading")?;
+        room = room.min(1usize.saturating_sub(uploading + unclear));
     }
     if rules.sequential {
         match sql::head_of_line(connection, &rules.name, by_name)? {
@@ -240,7 +266,7 @@ fn claim_account(
                 advance(connection, effects, &mut job, Event::Held, Some(reason), now)?;
                 continue;
             }
-            claims.push(begin(connection, effects, job, rules, style, word(&learnt) == Some(style), now)?);
+            claims.push(begin(connection, effects, job, rules, style, word(&proven) == Some(style), now)?);
             room -= 1;
         }
     }
@@ -255,12 +281,19 @@ fn must_not_be_sent(connection: &Connection, job: &Job, rules: &AccountRules) ->
     if let Some(reason) = duplicate_of(connection, job, rules.duplicates)? {
         return Ok(Some(reason));
     }
-    let sent_before_us = job.attempts == 0 && sql::was_there_first(connection, job)?;
-    Ok(sent_before_us.then(|| {
-        format!(
+    if job.attempts == 0 && sql::was_there_first(connection, job)? {
+        return Ok(Some(format!(
             "the remote jobs already have a file named {}, and this one lay in the folder before datadrop first ran: \
-             somebody may have sent it; release it if not",
+             somebody may have sent it. If nobody did, give it another name and move it back into the folder",
             job.wire_name
+        )));
+    }
+    // An earlier attempt that seemed not to have arrived may show late (DESIGN S5).
+    let late = if job.unclear_ends > 0 { sql::unowned_since_first_attempt(connection, job)? } else { None };
+    Ok(late.map(|remote| {
+        format!(
+            "possibly ingested: the remote job {remote} of this name showed after an attempt without a clear answer; \
+             compare it with the file before it is sent again"
         )
     }))
 }
@@ -308,6 +341,7 @@ fn begin(
     let status_before =
         if job.attempts == 0 { None } else { sql::status_of_attempt(connection, job.id, job.attempts)? };
     job.attempts += 1;
+    job.path = Job::path_in(&rules.folder, job.place, &job.disk_name);
     sql::insert_attempt(connection, &job, style.as_str(), now)?;
     advance(connection, effects, &mut job, Event::Started, None, now)?;
     Ok(Claim { job, target, style, status_before, style_is_proven })
@@ -316,11 +350,11 @@ fn begin(
 fn end_attempt(
     connection: &Connection,
     effects: &mut Effects,
-    id: JobId,
+    mut job: Job,
     end: &AttemptEnd,
     now: Timestamp,
 ) -> Result<Ended, JobLogError> {
-    let mut job = sql::job(connection, id)?;
+    let id = job.id;
     connection
         .prepare_cached(
             "UPDATE attempt SET phase = CASE WHEN ?3 IS NULL THEN phase ELSE 'answered' END, ended_at = ?4, outcome = ?5,
@@ -341,6 +375,9 @@ fn end_attempt(
     let mut reason = end.reason.clone();
     if end.blames_account {
         job.refusals += 1;
+    }
+    if end.file_differs {
+        job.identity = None;
     }
     if let Some(remote) = &end.remote {
         if let Some(owner) = sql::owner_of_remote(connection, &job.account, remote.remote_job_id.0)? {
@@ -367,7 +404,7 @@ fn end_attempt(
                 .query_row(params![id.0, job.attempts], |row| row.get(0))?;
             connection
                 .prepare_cached(
-                    "UPDATE account SET unclear_streak = 0, refused_streak = 0, refused_alike = NULL, style = ?2
+                    "UPDATE account SET unclear_streak = 0, refused_streak = 0, refused_alike = NULL, style = ?2, proven_style = ?2
                      WHERE name = ?1",
                 )?
                 .execute(params![job.account, style])?;

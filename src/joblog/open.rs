@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Migrations in order; `user_version` counts those applied. Append-only: a released file never changes.
 const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_jobs.sql")];
@@ -66,11 +67,15 @@ impl StateLock {
             .write(true)
             .open(dir.join(LOCK))
             .map_err(|error| state_dir(error.to_string()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file, dir: dir.to_owned() }),
-            Err(TryLockError::WouldBlock) => Err(OpenError::Running(dir.to_owned())),
-            Err(TryLockError::Error(error)) => Err(state_dir(error.to_string())),
+        // A command that only asks whether a daemon runs holds the lock for an instant.
+        for _ in 0..20 {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file, dir: dir.to_owned() }),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+                Err(TryLockError::Error(error)) => return Err(state_dir(error.to_string())),
+            }
         }
+        Err(OpenError::Running(dir.to_owned()))
     }
 
     /// The state directory.

@@ -32,6 +32,9 @@ pub(super) fn match_up(
             let Some(mut marker) = sql::resting_marker(connection, &job.account, stem(&job.file_name))? else {
                 return Ok(());
             };
+            if marker.pair == Some(job.id) {
+                return Ok(());
+            }
             if let Some(former) = marker.pair {
                 sql::set_pair(connection, former, None)?;
             }
@@ -44,6 +47,11 @@ pub(super) fn match_up(
 fn tie(connection: &Connection, marker: &mut Job, data: &mut Job) -> Result<(), JobLogError> {
     marker.pair = Some(data.id);
     data.pair = Some(marker.id);
+    if marker.attempts == 0 && data.wire_name != data.file_name {
+        // `wire_name = "unique"`: Adobe knows a marker by the stem it shares.
+        marker.wire_name = format!("{}.fin", stem(&data.wire_name));
+        sql::set_wire_name(connection, marker.id, &marker.wire_name)?;
+    }
     sql::set_pair(connection, marker.id, marker.pair)?;
     sql::set_pair(connection, data.id, data.pair)
 }

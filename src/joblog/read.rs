@@ -2,7 +2,7 @@
 
 use super::accounts::{ACCOUNT_COLUMNS, AccountRow, account_row};
 use super::{InboxEntry, JobLogError, OpenError, OpenRemote, Unfiled, Unsettled, open, sql};
-use crate::job::{JobId, RemoteJobId, Timestamp};
+use crate::job::{JobId, RemoteJobId, Target, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::ffi::OsStr;
 use std::path::Path;
@@ -19,8 +19,6 @@ pub struct LatestAccepted {
     pub remote_job_id: RemoteJobId,
     /// The name it was sent under.
     pub wire_name: String,
-    /// When it was accepted.
-    pub uploaded_at: Timestamp,
 }
 
 /// How much of an account is under way.
@@ -187,25 +185,38 @@ impl Reader {
         sql::owner_of_remote(&self.connection(), account, remote_job_id)
     }
 
-    /// The account's latest accepted job: a complete list must have it (DESIGN S2).
+    /// The latest job of a target that was accepted within this time: a complete list of it must have it (DESIGN S2).
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn latest_accepted(&self, account: &str) -> Result<Option<LatestAccepted>, JobLogError> {
+    pub fn latest_accepted(
+        &self,
+        account: &str,
+        target: &Target,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Option<LatestAccepted>, JobLogError> {
         Ok(self
             .connection()
             .prepare_cached(
-                "SELECT remote_job_id, wire_name, uploaded_at FROM job
-                 WHERE account = ?1 AND remote_job_id IS NOT NULL AND uploaded_at IS NOT NULL
+                "SELECT remote_job_id, wire_name FROM job JOIN target ON target.id = job.target_id
+                 WHERE account = ?1 AND uploaded_at IS NOT NULL AND uploaded_at BETWEEN ?2 AND ?3
+                   AND remote_job_id IS NOT NULL AND base_url = ?4 AND company = ?5 AND report_suite_id = ?6
+                   AND data_source_id = ?7
                  ORDER BY uploaded_at DESC LIMIT 1",
             )?
-            .query_row([account], |row| {
-                Ok(LatestAccepted {
-                    remote_job_id: RemoteJobId(row.get(0)?),
-                    wire_name: row.get(1)?,
-                    uploaded_at: Timestamp(row.get(2)?),
-                })
-            })
+            .query_row(
+                params![
+                    account,
+                    from.0,
+                    to.0,
+                    target.base_url,
+                    target.company,
+                    target.report_suite_id,
+                    target.data_source_id
+                ],
+                |row| Ok(LatestAccepted { remote_job_id: RemoteJobId(row.get(0)?), wire_name: row.get(1)? }),
+            )
             .optional()?)
     }
 
@@ -247,6 +258,14 @@ impl Reader {
                       + (SELECT count(*) FROM job WHERE account = ?1 AND place <> belongs AND place <> 'gone')",
             )?
             .query_row([account], |row| row.get(0))?)
+    }
+
+    /// Uploads of an account that are under way.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn count_uploading(&self, account: &str) -> Result<usize, JobLogError> {
+        sql::count_in_state(&self.connection(), account, "uploading")
     }
 
     /// The newest job; 0 if there is none.

@@ -126,6 +126,17 @@ impl JobLog {
         })
     }
 
+    /// Remembers what a look listed.
+    #[must_use]
+    pub fn listed(&self, account: String, listed: Vec<RemoteJob>, now: Timestamp) -> Pending<()> {
+        self.call(move |connection, _| {
+            for remote in &listed {
+                sql::remember_remote(connection, &account, remote.remote_job_id.0, remote.file_name.as_deref(), now)?;
+            }
+            Ok(())
+        })
+    }
+
     /// Ends what was unconfirmed: `Found` with the remote job, `NotFound` with the time of the next attempt, or `Held`.
     ///
     /// A remote job that another file owns by now is not adopted: the answer is `false`, and the look must be repeated.

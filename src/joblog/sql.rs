@@ -213,11 +213,28 @@ pub(super) fn earlier_delivery(
     )
 }
 
-/// The newest data job of this stem that has no marker yet.
+/// A held job with this content that may have been ingested: whatever the name now, only a person can tell (DESIGN F3).
+pub(super) fn unsettled_with_content(
+    connection: &Connection,
+    account: &str,
+    sha256: Sha256,
+    except: JobId,
+) -> Result<Option<Job>> {
+    job_where(
+        connection,
+        "account = ?1 AND sha256 = ?2 AND state = 'held' AND unclear_ends > 0 AND id <> ?3 ORDER BY id DESC LIMIT 1",
+        params![account, sha256.to_string(), except.0],
+    )
+}
+
+/// The newest data job of this stem that has no marker yet, or whose marker came to nothing.
 pub(super) fn newest_unpaired_data(connection: &Connection, account: &str, stem: &str) -> Result<Option<Job>> {
     job_where(
         connection,
-        "account = ?1 AND stem = ?2 AND kind = 'data' AND pair_id IS NULL AND place <> 'gone' ORDER BY id DESC LIMIT 1",
+        "account = ?1 AND stem = ?2 AND kind = 'data' AND place <> 'gone'
+           AND (pair_id IS NULL OR EXISTS (SELECT 1 FROM job AS marker WHERE marker.id = job.pair_id
+                                           AND marker.state IN ('rejected', 'cancelled', 'failure')))
+         ORDER BY id DESC LIMIT 1",
         params![account, stem],
     )
 }
@@ -248,7 +265,7 @@ pub(super) fn due_jobs(
     jobs_where(
         connection,
         &format!(
-            "account = ?1 AND state = 'queued' AND +next_attempt_at <= ?2
+            "account = ?1 AND state = 'queued' AND +next_attempt_at <= ?2 AND inode IS NOT NULL
                AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.account = job.account
                                AND other.wire_name = job.wire_name AND other.state IN ('uploading', 'unconfirmed'))
                AND (kind = 'data' OR (
@@ -278,7 +295,10 @@ pub(super) fn head_of_line(connection: &Connection, account: &str, by_name: bool
     job_where(
         connection,
         &format!(
-            "account = ?1 AND state IN ('queued', 'uploading', 'unconfirmed') AND finished_at IS NULL ORDER BY state = 'queued', {order} LIMIT 1"
+            "account = ?1 AND state IN ('queued', 'uploading', 'unconfirmed') AND finished_at IS NULL \
+             AND (kind = 'data' OR state <> 'queued' OR EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id \
+                  AND data.state IN ('uploaded', 'processing', 'success', 'partial'))) \
+             ORDER BY state = 'queued', {order} LIMIT 1"
         ),
         params![account],
     )
@@ -386,16 +406,36 @@ pub(super) fn was_there_first(connection: &Connection, job: &Job) -> Result<bool
     Ok(connection
         .prepare_cached(
             "SELECT count(*) FROM account JOIN remote_job INDEXED BY remote_job_by_name ON remote_job.account = account.name
-             WHERE account.name = ?1 AND ?2 <= account.first_scan_at AND remote_job.file_name = ?3
+             WHERE account.name = ?1 AND ?2 <= account.first_scan_at AND remote_job.file_name IN (?3, ?4)
                AND remote_job.first_seen_at <= account.baseline_at",
         )?
-        .query_row(params![job.account, job.seen_at.0, job.wire_name], |row| row.get::<_, i64>(0))?
+        .query_row(params![job.account, job.seen_at.0, job.wire_name, job.file_name], |row| row.get::<_, i64>(0))?
         > 0)
+}
+
+/// A remote job under the job's wire name that no job owns, first listed after the job's first attempt began.
+pub(super) fn unowned_since_first_attempt(connection: &Connection, job: &Job) -> Result<Option<i64>> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT remote_job.remote_job_id FROM remote_job INDEXED BY remote_job_by_name
+             WHERE remote_job.account = ?1 AND remote_job.file_name = ?2
+               AND remote_job.first_seen_at > (SELECT min(started_at) FROM attempt WHERE job_id = ?3)
+               AND NOT EXISTS (SELECT 1 FROM job WHERE job.account = remote_job.account
+                               AND job.remote_job_id = remote_job.remote_job_id) LIMIT 1",
+        )?
+        .query_row(params![job.account, job.wire_name, job.id.0], |row| row.get(0))
+        .optional()?)
 }
 
 /// Makes sure that the account has a row.
 pub(super) fn ensure_account(connection: &Connection, account: &str) -> Result<()> {
     connection.prepare_cached("INSERT INTO account (name) VALUES (?1) ON CONFLICT DO NOTHING")?.execute([account])?;
+    Ok(())
+}
+
+/// A marker is sent under the stem of its data file's wire name.
+pub(super) fn set_wire_name(connection: &Connection, id: JobId, wire_name: &str) -> Result<()> {
+    connection.prepare_cached("UPDATE job SET wire_name = ?2 WHERE id = ?1")?.execute(params![id.0, wire_name])?;
     Ok(())
 }
 

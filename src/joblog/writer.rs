@@ -273,7 +273,13 @@ impl Writer {
         let outcome = match begun {
             Ok(_) => {
                 for operation in group {
-                    replies.push(operation(Ok(&self.connection), &mut effects));
+                    // SQLite gives a whole transaction up where the disk is full; outside it nothing may be written.
+                    let connection = if self.connection.is_autocommit() {
+                        Err(JobLogError::Storage("the transaction was rolled back".to_owned()))
+                    } else {
+                        Ok(&self.connection)
+                    };
+                    replies.push(operation(connection, &mut effects));
                 }
                 if self.connection.is_autocommit() {
                     // SQLite gave the whole transaction up (a full disk does that).

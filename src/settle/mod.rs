@@ -125,6 +125,7 @@ pub struct Looks {
     since: Moment,
     over: Duration,
     conclusive: u32,
+    misses: u32,
     retry_at: Option<Moment>,
 }
 
@@ -138,7 +139,7 @@ impl Looks {
     pub fn begin(confirm_for: Duration, unclear_ends: u32, none_accepted_yet: bool, now: Moment) -> Self {
         let doublings = unclear_ends.saturating_sub(1) + u32::from(none_accepted_yet);
         let over = confirm_for.saturating_mul(2u32.saturating_pow(doublings.min(16)));
-        Self { since: now, over: over.min(LONGEST.max(confirm_for)), conclusive: 0, retry_at: None }
+        Self { since: now, over: over.min(LONGEST.max(confirm_for)), conclusive: 0, misses: 0, retry_at: None }
     }
 
     /// When the next look is due: at once, at half and at the end of the time.
@@ -151,13 +152,21 @@ impl Looks {
     /// A look that counted and did not find it. True: it surely is not there.
     pub fn not_there(&mut self) -> bool {
         self.conclusive += 1;
+        self.misses = 0;
         self.retry_at = None;
         self.conclusive >= Self::NEEDED
     }
 
     /// A look that could not be taken or did not count: again at this moment, for ever.
     pub fn again_at(&mut self, moment: Moment) {
+        self.misses = self.misses.saturating_add(1);
         self.retry_at = Some(moment);
+    }
+
+    /// Looks in a row that could not be taken or did not count.
+    #[must_use]
+    pub fn misses(&self) -> u32 {
+        self.misses
     }
 }
 

@@ -4,7 +4,7 @@ use super::Tracker;
 use super::listing::{Extent, Listing};
 use crate::ambient::{now, random_fraction};
 use crate::job::{Event, JobId, RemoteJob, Target, Timestamp};
-use crate::joblog::{JobLogError, Unsettled};
+use crate::joblog::{JobLogError, LatestAccepted, Unsettled};
 use crate::ready::Moment;
 use crate::settle::{Judgement, Known, Latest, Look, Looks, WINDOW, judge, known_by_date};
 
@@ -12,15 +12,16 @@ impl Tracker {
     /// Takes the looks that are due, and says when the next one is.
     pub(super) async fn look(&mut self, unsettled: &[Unsettled]) -> Result<Option<Moment>, JobLogError> {
         let account = self.settings.account.clone();
-        let none_accepted = self.reader.latest_accepted(&account)?.is_none();
         let now_moment = self.clock.moment();
         for job in unsettled {
+            let at = self.attempted_at(job);
+            let none_accepted = self.latest_near(&job.target, at, at)?.is_none();
             self.looks.entry(job.id).or_insert_with(|| {
                 if none_accepted {
                     tracing::info!(
                         account,
                         job = job.id.0,
-                        "job {}: the account has no accepted job to compare with, so it is looked for twice as long",
+                        "job {}: no accepted job of that time is there to compare with, so it is looked for twice as long",
                         job.id
                     );
                 }
@@ -46,8 +47,7 @@ impl Tracker {
     }
 
     async fn look_at(&mut self, target: &Target, jobs: &[&Unsettled]) -> Result<(), JobLogError> {
-        let at =
-            |job: &&Unsettled| job.server_time.unwrap_or(Timestamp(job.started_at.0.saturating_add(self.server_ahead)));
+        let at = |job: &&Unsettled| self.attempted_at(job);
         let (Some(first), Some(last)) = (jobs.iter().map(at).min(), jobs.iter().map(at).max()) else { return Ok(()) };
         let listing =
             match self.list(target, first.before(WINDOW), Some(last.after(WINDOW)), Extent::ToTheEmptyPage).await {
@@ -63,8 +63,11 @@ impl Tracker {
                 }
             };
         self.note_answer().await?;
+        // What was listed is remembered: a remote job that shows late under a name that is sent again must be noticed.
+        self.joblog.listed(self.settings.account.clone(), listing.jobs.clone(), now()).await?;
+        let latest = self.latest_near(target, first, last)?;
         let look = Look {
-            latest: self.latest(&listing, first.before(WINDOW))?,
+            latest: latest.map_or(Latest::None, |latest| whether_listed(&latest, &listing)),
             steady: listing.steady && listing.complete,
             jobs: listing.jobs,
         };
@@ -74,16 +77,22 @@ impl Tracker {
         Ok(())
     }
 
-    fn latest(&self, listing: &Listing, window_begins: Timestamp) -> Result<Latest, JobLogError> {
-        let Some(latest) = self.reader.latest_accepted(&self.settings.account)? else { return Ok(Latest::None) };
-        let listed = listing.jobs.iter().find(|job| job.remote_job_id == latest.remote_job_id);
-        Ok(match listed {
-            Some(job) if job.file_name.as_deref() == Some(latest.wire_name.as_str()) => Latest::Listed,
-            Some(_) => Latest::Renamed,
-            // A day of leeway, for job dates carry no zone.
-            None if latest.uploaded_at < window_begins.after(WINDOW / 2) => Latest::None,
-            None => Latest::Missing,
-        })
+    /// The latest accepted job near an attempt, by which a list of that time can be known to be complete: only what the
+    /// window is sure to reach, so a day of leeway at both ends, for job dates carry no zone.
+    fn latest_near(
+        &self,
+        target: &Target,
+        first: Timestamp,
+        last: Timestamp,
+    ) -> Result<Option<LatestAccepted>, JobLogError> {
+        let ours = |at: Timestamp| Timestamp(at.0.saturating_sub(self.server_ahead));
+        let (from, to) = (ours(first.before(WINDOW / 2)), ours(last.after(WINDOW / 2)));
+        self.reader.latest_accepted(&self.settings.account, target, from, to)
+    }
+
+    /// When the attempt ended, by the server's clock.
+    fn attempted_at(&self, job: &Unsettled) -> Timestamp {
+        job.server_time.unwrap_or(Timestamp(job.started_at.0.saturating_add(self.server_ahead)))
     }
 
     async fn judge_one(&mut self, look: &Look, job: &Unsettled) -> Result<(), JobLogError> {
@@ -99,6 +108,7 @@ impl Tracker {
             Judgement::Found(remote) => {
                 let id = remote.remote_job_id;
                 let reason = format!("found as remote job {id}: the upload had arrived");
+                self.looks.remove(&job.id);
                 if self.joblog.settle(job.id, Event::Found, Some(remote), reason, now()).await? {
                     tracing::info!(
                         account,
@@ -114,17 +124,21 @@ impl Tracker {
                     "could not be settled: {why}. It may have been ingested: compare with the remote jobs before it is sent again"
                 );
                 tracing::error!(account, job = job.id.0, "job {} is held: {reason}", job.id);
+                self.looks.remove(&job.id);
                 self.joblog.settle(job.id, Event::Held, None, reason, now()).await?;
             }
             Judgement::NotThere => {
                 if self.looks.get_mut(&job.id).is_some_and(Looks::not_there) {
                     let reason = "the remote jobs do not have it in three looks; it is sent again".to_owned();
                     tracing::warn!(account, job = job.id.0, "job {}: {reason}", job.id);
+                    // Its next unclear end is looked for anew.
+                    self.looks.remove(&job.id);
                     self.joblog.settle(job.id, Event::NotFound, None, reason, now()).await?;
                 }
             }
             Judgement::NotConclusive(why) => {
-                let wait = self.settings.retry.delay(self.failures + 1, None, random_fraction());
+                let misses = self.looks.get(&job.id).map_or(0, Looks::misses);
+                let wait = self.settings.retry.delay(misses.saturating_add(1), None, random_fraction());
                 self.again(job.id, Some(self.clock.moment().after(wait)));
                 self.joblog
                     .explain(job.id, format!("may have been ingested; a look at the remote jobs did not count: {why}"))
@@ -146,5 +160,13 @@ impl Tracker {
         if let (Some(looks), Some(at)) = (self.looks.get_mut(&id), at) {
             looks.again_at(at);
         }
+    }
+}
+
+fn whether_listed(latest: &LatestAccepted, listing: &Listing) -> Latest {
+    match listing.jobs.iter().find(|job| job.remote_job_id == latest.remote_job_id) {
+        Some(job) if job.file_name.as_deref() == Some(latest.wire_name.as_str()) => Latest::Listed,
+        Some(_) => Latest::Renamed,
+        None => Latest::Missing,
     }
 }

@@ -62,6 +62,8 @@ pub struct Tracker {
     /// Lists in which an open job was missing.
     missing: HashMap<JobId, u32>,
     looks: HashMap<JobId, Looks>,
+    /// When a job was last asked for singly: the longest ago comes first.
+    asked: HashMap<JobId, Moment>,
     /// Requests that failed in a row, and when to ask again.
     failures: u32,
     ask_again: Moment,
@@ -86,6 +88,7 @@ impl Tracker {
             schedule,
             missing: HashMap::new(),
             looks: HashMap::new(),
+            asked: HashMap::new(),
             failures: 0,
             ask_again: Moment::default(),
             server_ahead: 0,
@@ -138,7 +141,7 @@ impl Tracker {
         if account.baseline_at.is_none() {
             return self.take_baseline().await;
         }
-        if account.api_problem.is_some() {
+        if account.api_problem.is_some() && !account.needs_reload {
             return self.probe().await;
         }
         let unsettled = self.reader.unsettled(&self.settings.account)?;

@@ -64,7 +64,10 @@ impl Tracker {
                 }
             }
         }
+        self.asked.retain(|id, _| singly.iter().any(|job| job.id == *id));
+        singly.sort_by_key(|job| self.asked.get(&job.id).copied());
         for job in singly.into_iter().take(SINGLY) {
+            self.asked.insert(job.id, self.clock.moment());
             match self.ask_singly(job).await {
                 Ok(step) => steps.extend(step),
                 Err(error) => {

@@ -2,7 +2,7 @@
 
 use super::{Again, Facts, Outcome, UploadSettings, Verdict, decide};
 use crate::ambient::{now, random_fraction};
-use crate::api::{Permit, Upload, UploadEnd};
+use crate::api::{Permit, Seen, Upload, UploadEnd};
 use crate::config::StyleChoice;
 use crate::job::{Event, Fingerprint, State, UploadStyle};
 use crate::joblog::{AttemptEnd, Claim, JobLog, JobLogError, Pending};
@@ -46,6 +46,8 @@ impl Attempt {
         );
         if let Err(error) = self.conclude(end, outcome, &abort).await {
             tracing::error!(job = job.id.0, "job {}: {error}", job.id);
+            // The same as after a crash: before `committing` it is sent again, after it the remote jobs decide.
+            drop(self.joblog.recover_one(job.id, now()));
         }
     }
 
@@ -72,7 +74,8 @@ impl Attempt {
                         "the first files of the account were all refused alike, so it may be the account: {}",
                         outcome.reason.unwrap_or_default()
                     );
-                    self.block(&reason, abort).await?;
+                    self.block_until_reload(&format!("{reason}; check data_source_id and report_suite_id"), abort)
+                        .await?;
                     outcome =
                         Outcome { event: Event::NotIngested, reason: Some(reason), again: Again::AtOnce, ..outcome };
                 }
@@ -94,8 +97,10 @@ impl Attempt {
             request_id: end.request_id,
             server_time: end.server_time,
             blames_account,
+            file_differs: matches!(end.seen, Seen::FileChanged(_)),
         };
-        let ended = self.insist(abort, || self.joblog.end_attempt(job.id, attempt_end.clone(), now())).await?;
+        let ended =
+            self.insist(abort, || self.joblog.end_attempt(job.id, job.attempts, attempt_end.clone(), now())).await?;
         self.tell(ended.state, &attempt_end);
         Ok(())
     }
@@ -116,16 +121,31 @@ impl Attempt {
         }
     }
 
+    /// The API refuses account or credential: probes find out when it works again.
     async fn block(&self, reason: &str, abort: &CancellationToken) -> Result<(), JobLogError> {
         let account = &self.claim.job.account;
-        let problem =
-            format!("the API refuses the account or its credential: {reason}; `datadrop status` shows when it goes on");
+        let problem = format!("the API refuses the account or its credential: {reason}; it is asked again by itself");
         let news =
             self.insist(abort, || self.joblog.api_problem(account.clone(), Some(problem.clone()), now())).await?;
+        self.tell_blocked(news, &problem);
+        Ok(())
+    }
+
+    /// The API answers, but not as it should: only a change of the configuration, or at Adobe, helps.
+    async fn block_until_reload(&self, problem: &str, abort: &CancellationToken) -> Result<(), JobLogError> {
+        let account = &self.claim.job.account;
+        let problem = format!("{problem}; then reload datadrop (SIGHUP)");
+        let news =
+            self.insist(abort, || self.joblog.block_until_reload(account.clone(), problem.clone(), now())).await?;
+        self.tell_blocked(news, &problem);
+        Ok(())
+    }
+
+    fn tell_blocked(&self, news: bool, problem: &str) {
+        let account = &self.claim.job.account;
         if news {
             tracing::error!(account, "account {account} is blocked: {problem}");
         }
-        Ok(())
     }
 
     async fn next_style(&self, outcome: &Outcome, abort: &CancellationToken) -> Result<(), JobLogError> {
@@ -144,11 +164,10 @@ impl Attempt {
         let remedy = match choice {
             Some(StyleChoice::Fixed(style)) => format!("upload.style is fixed to {style}; set it to \"auto\""),
             Some(StyleChoice::Auto) | None => {
-                "none of the upload styles is spoken; check api.base_url and api.path_segment, then send SIGHUP"
-                    .to_owned()
+                "none of the upload styles is spoken; check api.base_url and api.path_segment".to_owned()
             }
         };
-        self.block(&format!("{}; {remedy}", outcome.reason.as_deref().unwrap_or_default()), abort).await
+        self.block_until_reload(&format!("{}; {remedy}", outcome.reason.as_deref().unwrap_or_default()), abort).await
     }
 
     fn tell(&self, state: State, end: &AttemptEnd) {

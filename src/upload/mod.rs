@@ -83,7 +83,8 @@ impl Uploader {
             if writable && free > 0 {
                 let permits = take_permits(&settings.budget, free);
                 if permits.is_empty() {
-                    if self.anything_due(&settings).await? {
+                    next_due = self.next_due(&settings).await?;
+                    if next_due.is_some_and(|due| due <= now()) {
                         // The rate limit is what is waited for.
                         tokio::select! {
                             permit = settings.budget.acquire(Purpose::Upload) => {
@@ -145,10 +146,10 @@ impl Uploader {
         }
     }
 
-    async fn anything_due(&self, settings: &UploadSettings) -> Result<bool, JobLogError> {
+    async fn next_due(&self, settings: &UploadSettings) -> Result<Option<Timestamp>, JobLogError> {
         let accounts = settings.accounts.iter().map(|(rules, _)| rules.name.clone()).collect();
-        match self.joblog.anything_due(accounts, now()).await {
-            Err(JobLogError::Storage(_)) => Ok(false),
+        match self.joblog.next_due(accounts, now()).await {
+            Err(JobLogError::Storage(_)) => Ok(None),
             answer => answer,
         }
     }

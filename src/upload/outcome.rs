@@ -67,11 +67,12 @@ pub fn decide(end: &UploadEnd, facts: &Facts) -> Outcome {
             outcome.status = Some(*status);
             outcome
         }
-        Seen::NotConnected(why) => {
-            retry(format!("could not connect: {why}; tried again by itself, check network, api.base_url and api.proxy"))
-        }
+        // Whoever cannot be reached by one file cannot be reached by the next: the whole credential waits.
+        Seen::NotConnected(why) => slower(retry(format!(
+            "could not connect: {why}; tried again by itself, check network, api.base_url and api.proxy"
+        ))),
         Seen::NotAuthorised(error @ TokenError::Refused { .. }) => blame(error.to_string(), facts),
-        Seen::NotAuthorised(error @ TokenError::Unavailable(_)) => retry(error.to_string()),
+        Seen::NotAuthorised(error @ TokenError::Unavailable(_)) => slower(retry(error.to_string())),
         Seen::FileChanged(why) => retry(format!("the file changed since it was queued: {why}; it is looked at anew")),
         Seen::FileGone => retry("the file is not there any more".to_owned()),
         Seen::FileUnreadable(why) => {
@@ -147,6 +148,10 @@ fn outcome(event: Event, reason: Option<String>) -> Outcome {
 
 fn retry(reason: String) -> Outcome {
     outcome(Event::NotIngested, Some(reason))
+}
+
+fn slower(outcome: Outcome) -> Outcome {
+    Outcome { slow_down: true, ..outcome }
 }
 
 fn unclear(reason: &str) -> Outcome {

@@ -62,10 +62,14 @@ impl EventSource {
         watcher.watch(folder, RecursiveMode::NonRecursive).map_err(watch_error)
     }
 
-    /// Ends the watch.
-    pub fn unwatch(&self, folder: &Path) {
-        self.boards.lock().unwrap_or_else(PoisonError::into_inner).remove(folder);
-        let _ = self.watcher.lock().unwrap_or_else(PoisonError::into_inner).unwatch(folder);
+    /// Ends the watch, unless a successor has taken it over.
+    pub fn unwatch(&self, folder: &Path, board: &Arc<Board>) {
+        let mut boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
+        if boards.get(folder).is_some_and(|current| Arc::ptr_eq(current, board)) {
+            boards.remove(folder);
+            drop(boards);
+            let _ = self.watcher.lock().unwrap_or_else(PoisonError::into_inner).unwatch(folder);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::look::{self, Look};
 use super::worker::{FolderSettings, Interrupted};
 use super::{Board, look::hold};
 use crate::ambient::{Clock, now, random};
-use crate::job::{Fingerprint, Kind, State, check_name, classify, printable, stem};
+use crate::job::{FileIdentity, Fingerprint, Kind, State, check_name, classify, printable, stem};
 use crate::joblog::{Admission, Arrival, Content, InboxEntry, JobLog, Reader, Verdict as Finding};
 use crate::ready::{Candidate, MarkerSight, Moment, NotYet, Sight, Verdict, Waits};
 use std::cmp::Reverse;
@@ -46,6 +46,8 @@ struct Waiting {
     noted: Option<String>,
     /// It will become ready by itself.
     by_itself: bool,
+    /// When it is to be looked at again: an entry of `due` for another moment is stale.
+    look_at: Option<Moment>,
 }
 
 impl<'a> Inbox<'a> {
@@ -115,9 +117,11 @@ impl<'a> Inbox<'a> {
         }
         let now = self.clock.moment();
         while self.due.peek().is_some_and(|Reverse((at, _))| *at <= now) {
-            if let Some(Reverse((_, name))) = self.due.pop()
-                && self.candidates.contains_key(&name)
+            if let Some(Reverse((at, name))) = self.due.pop()
+                && let Some(waiting) = self.candidates.get_mut(&name)
+                && waiting.look_at == Some(at)
             {
+                waiting.look_at = None;
                 names.push(name);
             }
         }
@@ -185,8 +189,9 @@ impl<'a> Inbox<'a> {
                     candidate: Candidate::new(kind, trace, now),
                     noted: None,
                     by_itself: false,
+                    look_at: None,
                 });
-                return self.note_waiting(name, kind, reason, false);
+                return self.note_waiting(name, kind, reason, false, None);
             }
             Look::File(file, sight) => (file, sight),
         };
@@ -203,6 +208,7 @@ impl<'a> Inbox<'a> {
             candidate: Candidate::new(kind, trace.unwrap_or_default(), now),
             noted: None,
             by_itself: true,
+            look_at: None,
         });
         if let Some(trace) = trace {
             waiting.candidate.trace = trace;
@@ -217,10 +223,10 @@ impl<'a> Inbox<'a> {
             }
             Verdict::NotYet { why, look_at } => {
                 if let Some(at) = look_at {
-                    self.due.push(Reverse((at, name.to_owned())));
+                    self.look_again(name, at);
                 }
                 let by_itself = matches!(why, NotYet::Settling | NotYet::Writing);
-                self.note_waiting(name, kind, why.reason().to_owned(), by_itself)
+                self.note_waiting(name, kind, why.reason().to_owned(), by_itself, Some(sight.identity))
             }
         }
     }
@@ -266,14 +272,15 @@ impl<'a> Inbox<'a> {
                     kind,
                     format!("the file cannot be read: {error}; it is tried again at each rescan"),
                     false,
+                    Some(sight.identity),
                 );
             }
         };
         let unchanged = file.metadata().is_ok_and(|metadata| look::sight_of(&metadata) == sight) && held.size == size;
         if !unchanged {
             // It was written to while it was read: the next look starts its quiet time anew.
-            self.due.push(Reverse((self.clock.moment(), name.to_owned())));
-            return self.note_waiting(name, kind, NotYet::Writing.reason().to_owned(), true);
+            self.look_again(name, self.clock.moment());
+            return self.note_waiting(name, kind, NotYet::Writing.reason().to_owned(), true, Some(sight.identity));
         }
         if kind == Kind::Fin && !held.only_white_space {
             let reason = "the marker has content; a marker must be empty, it only says that its data file is complete"
@@ -284,7 +291,23 @@ impl<'a> Inbox<'a> {
         self.arrive(name, kind, Finding::Ready(Content { fingerprint, rows_expected: held.rows }))
     }
 
-    fn note_waiting(&mut self, name: &OsStr, kind: Kind, reason: String, by_itself: bool) -> Result<(), Interrupted> {
+    fn look_again(&mut self, name: &OsStr, at: Moment) {
+        if let Some(waiting) = self.candidates.get_mut(name)
+            && waiting.look_at != Some(at)
+        {
+            waiting.look_at = Some(at);
+            self.due.push(Reverse((at, name.to_owned())));
+        }
+    }
+
+    fn note_waiting(
+        &mut self,
+        name: &OsStr,
+        kind: Kind,
+        reason: String,
+        by_itself: bool,
+        file: Option<FileIdentity>,
+    ) -> Result<(), Interrupted> {
         if let Some(waiting) = self.candidates.get_mut(name) {
             waiting.by_itself = by_itself;
             if waiting.noted.as_ref() == Some(&reason) {
@@ -292,7 +315,7 @@ impl<'a> Inbox<'a> {
             }
             waiting.noted = Some(reason.clone());
         }
-        self.arrive(name, kind, Finding::Waiting(reason))
+        self.arrive(name, kind, Finding::Waiting(reason, file))
     }
 
     fn reject(&mut self, name: &OsStr, kind: Kind, reason: String, size: Option<u64>) -> Result<(), Interrupted> {
@@ -313,7 +336,7 @@ impl<'a> Inbox<'a> {
         let arrivals = std::mem::take(&mut self.arrivals);
         let settled: Vec<OsString> = arrivals
             .iter()
-            .filter(|arrival| !matches!(arrival.verdict, Finding::Waiting(_)))
+            .filter(|arrival| !matches!(arrival.verdict, Finding::Waiting(..)))
             .map(|arrival| arrival.disk_name.clone())
             .collect();
         let told: Vec<(OsString, Option<String>)> = arrivals.iter().map(name_and_reason).collect();
@@ -359,7 +382,7 @@ impl<'a> Inbox<'a> {
 
 fn name_and_reason(arrival: &Arrival) -> (OsString, Option<String>) {
     let reason = match &arrival.verdict {
-        Finding::Rejected(reason, _) | Finding::Waiting(reason) => Some(reason.clone()),
+        Finding::Rejected(reason, _) | Finding::Waiting(reason, _) => Some(reason.clone()),
         Finding::Ready(_) => None,
     };
     (arrival.disk_name.clone(), reason)

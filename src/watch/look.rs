@@ -1,6 +1,6 @@
 //! Looking at one file: what it is, and what it holds. What is not a plain file is never opened.
 
-use crate::folder::identity_of;
+use crate::ambient::identity_of;
 use crate::job::{Kind, RowCounter, Sha256};
 use crate::ready::Sight;
 use rustix::fs::{Mode, OFlags};

@@ -2,8 +2,8 @@
 
 use super::inbox::Inbox;
 use super::worker::Interrupted;
-use crate::ambient::now;
-use crate::folder::{FolderProblem, identity_of};
+use crate::ambient::{identity_of, now};
+use crate::folder::FolderProblem;
 use crate::job::{Kind, State, classify, printable, stem};
 use crate::joblog::InboxEntry;
 use crate::ready::MarkerSight;

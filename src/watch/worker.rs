@@ -129,12 +129,21 @@ impl FolderWorker {
             self.progress.scanned.store(false, Ordering::Relaxed);
             self.progress.blocked.store(true, Ordering::Relaxed);
             self.progress.turns.fetch_add(1, Ordering::Relaxed);
-            if self.board.wait(TRY_AGAIN).flags.stop {
-                break;
+            // Its events are our own trials; whatever else happens is met by the scan that follows.
+            self.unwatch();
+            let again = self.clock.moment().after(TRY_AGAIN);
+            while self.clock.moment() < again {
+                if self.board.wait(again.since(self.clock.moment())).flags.stop {
+                    return;
+                }
             }
         }
+        self.unwatch();
+    }
+
+    fn unwatch(&self) {
         if let Some(events) = &self.events {
-            events.unwatch(&self.settings.folder);
+            events.unwatch(&self.settings.folder, &self.board);
         }
     }
 
@@ -211,7 +220,8 @@ impl FolderWorker {
                 folder.check()?;
                 self.file_away(folder)?;
                 let soon = inbox.scan()?;
-                self.progress.scanned.store(true, Ordering::Relaxed);
+                self.progress.pending.store(inbox.pending(), Ordering::Relaxed);
+                self.progress.scanned.store(true, Ordering::Release);
                 next_scan = self.clock.moment().after(if soon { inbox.soon() } else { self.settings.rescan });
             }
             if let Some(at) = inbox.wants_scan() {

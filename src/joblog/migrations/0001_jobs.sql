@@ -18,8 +18,14 @@ CREATE TABLE account (
     -- The upload style that worked, and the one tried next under `auto`.
     style           TEXT,
     trial_style     TEXT,
+    -- A style in which a file was accepted: kept when what was learnt is forgotten.
+    proven_style    TEXT,
+    -- Where the account's files go: what was learnt holds for that alone.
+    target_id       INTEGER REFERENCES target (id),
     folder_problem  TEXT,
     api_problem     TEXT,
+    -- The problem does not end when the API answers; a reload lifts it.
+    needs_reload    INTEGER NOT NULL DEFAULT 0,
     blocked_at      INTEGER,
     -- When the folder was first scanned whole: what lay there then may have been sent by others (DESIGN F8).
     first_scan_at   INTEGER,
