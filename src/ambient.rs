@@ -20,6 +20,12 @@ pub fn identity_of(metadata: &Metadata) -> FileIdentity {
     FileIdentity {
         device: metadata.dev(),
         inode: metadata.ino(),
+        born_ns: metadata
+            .created()
+            .ok()
+            .and_then(|born| born.duration_since(UNIX_EPOCH).ok())
+            .and_then(|since_1970| i64::try_from(since_1970.as_nanos()).ok())
+            .unwrap_or(0),
         size: metadata.len(),
         modified_ns: metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec()),
     }

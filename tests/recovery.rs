@@ -173,3 +173,62 @@ fn a_wrong_secret_blocks_the_account_and_a_corrected_one_lets_it_go_on() {
     assert_eq!(world.accepted(), ["sales.txt"]);
     assert!(!world.log().contains("the right one"), "no secret in the log");
 }
+
+#[test]
+fn s5_a_remote_job_that_shows_late_holds_the_file_instead_of_sending_it_twice() {
+    let world = World::with_emulator(datadrop::emulator::EmulatorOptions {
+        processing: std::time::Duration::from_secs(60),
+        rate_limit: None,
+        ..datadrop::emulator::EmulatorOptions::default()
+    });
+    let _daemon = world.start();
+    // Open at Adobe, so that there are sweeps.
+    world.drop_file("a", "first.txt", data(2));
+    world.wait_for("first.txt", "uploaded");
+    // Ingested, unanswered, and hidden from the lists until after the looks; then the second attempt has to wait.
+    fault(&world, "list:late=3s:name=late.txt");
+    fault(&world, "upload:after-commit:reset:n=1:name=late.txt");
+    fault(&world, "upload:before-body:503:name=late.txt:after=1");
+    world.drop_file("a", "late.txt", data(3));
+    let job = world.wait_for("late.txt", "held");
+    assert!(job.why().contains("possibly ingested"), "{}", job.why());
+    assert_eq!(world.accepted(), ["first.txt", "late.txt"]);
+}
+
+#[test]
+fn a_marker_shares_the_unique_wire_name_of_its_data_file() {
+    let mut world = World::new();
+    world.account("a", "wire_name = \"unique\"");
+    let _daemon = world.start();
+    world.drop_file("a", "sales.txt", data(3));
+    world.drop_file("a", "sales.fin", "");
+    world.wait_for("sales.fin", "success");
+    let accepted = world.accepted();
+    let stem = accepted[0].strip_suffix(".txt").unwrap();
+    assert!(stem.len() == "sales-01234567".len() && stem.starts_with("sales-"), "{accepted:?}");
+    assert_eq!(accepted[1], format!("{stem}.fin"));
+}
+
+#[test]
+fn f2_another_file_under_the_name_of_one_being_sent_is_not_touched() {
+    let mut world = World::new();
+    // The writer pauses for less than a rescan, which would end what is known of it (R5).
+    world.set("rescan = \"2s\"", "rescan = \"1m\"");
+    let _daemon = world.start();
+    fault(&world, "upload:slow=1500ms:n=1");
+    world.drop_file("a", "sales.txt", data(3));
+    world.wait("the server to have it", || world.ledger().len() == 1);
+    // Removed and written anew, slowly, while the answer is awaited.
+    let path = world.folder("a").join("sales.txt");
+    fs::remove_file(&path).unwrap();
+    let mut writer = fs::File::create(&path).unwrap();
+    std::io::Write::write_all(&mut writer, b"Date\tEvar 1\tEvent 1\n").unwrap();
+    world.wait("the first to be done", || world.count("state = 'success'") == 1);
+    std::thread::sleep(std::time::Duration::from_millis(600));
+    assert_eq!(world.ledger().len(), 1, "half a file was sent");
+    std::io::Write::write_all(&mut writer, b"11/20/2026\tnew\t1\n").unwrap();
+    drop(writer);
+    world.wait("the second to be done", || world.count("state = 'success'") == 2);
+    assert_eq!(world.ledger().len(), 2);
+    assert_eq!(world.jobs().last().unwrap().rows_processed, Some(1));
+}

@@ -39,7 +39,7 @@ impl AccountFolder {
         let target_dir = self.place(to);
         if let Some(hashed) = hashed
             && let Ok(found) = fs::symlink_metadata(&source).map(|metadata| identity_of(&metadata))
-            && (found.device, found.inode) != (hashed.device, hashed.inode)
+            && !found.is_same_file(&hashed)
             && !free_names(name, job).any(|name| is_file(&target_dir.join(name), hashed))
         {
             // Somebody put another file under this name. It is not ours to touch: even a move there and back would look
@@ -99,7 +99,7 @@ impl AccountFolder {
     ) -> io::Result<Moved> {
         let Some(hashed) = hashed else { return Ok(Moved { place: to, name, note: None }) };
         let found = identity_of(&fs::symlink_metadata(moved_to)?);
-        if (found.device, found.inode) != (hashed.device, hashed.inode) {
+        if !found.is_same_file(&hashed) {
             // In the instant before the move somebody put another file under this name: it goes back as a new one.
             rename_without_overwriting(moved_to, &self.place(from).join(original))?;
             let note = Some("another file lay in its place and went back into the folder as a new one".to_owned());
@@ -158,10 +158,7 @@ fn already_moved(source: &Path, target: &Path, hashed: Option<FileIdentity>) -> 
 
 /// Whether this very file, by device and inode, lies there.
 fn is_file(path: &Path, hashed: FileIdentity) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|metadata| {
-        let found = identity_of(&metadata);
-        (found.device, found.inode) == (hashed.device, hashed.inode)
-    })
+    fs::symlink_metadata(path).is_ok_and(|metadata| identity_of(&metadata).is_same_file(&hashed))
 }
 
 #[cfg(test)]

@@ -47,12 +47,22 @@ impl fmt::Debug for Sha256 {
 pub struct FileIdentity {
     /// Device number.
     pub device: u64,
-    /// Inode number.
+    /// Inode number. File systems give the number of a removed file to the next one.
     pub inode: u64,
+    /// Time of birth in nanoseconds since 1970, which tells those two apart; 0 where the file system has none.
+    pub born_ns: i64,
     /// Size in bytes.
     pub size: u64,
     /// Modification time in nanoseconds since 1970.
     pub modified_ns: i64,
+}
+
+impl FileIdentity {
+    /// The very same file, whatever its content may be by now.
+    #[must_use]
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode, self.born_ns) == (other.device, other.inode, other.born_ns)
+    }
 }
 
 /// What was promised to be sent: the content, and the file that held it.

@@ -167,7 +167,7 @@ fn meet(known: &Job, arrival: &Arrival) -> Meeting {
     match &arrival.verdict {
         Verdict::Ready(content) if known.sha256 == Some(content.fingerprint.sha256) => Meeting::Same,
         // Another file lies there, complete or not.
-        Verdict::Waiting(_, Some(file)) if known.identity.is_some_and(|known| known.inode != file.inode) => {
+        Verdict::Waiting(_, Some(file)) if known.identity.is_some_and(|known| !known.is_same_file(file)) => {
             Meeting::Replaced
         }
         // A file that is being written again says nothing yet; its job cannot be sent meanwhile, the hash forbids it.
@@ -290,7 +290,7 @@ pub(super) fn duplicate_of(
     job: &Job,
     duplicates: Duplicates,
 ) -> Result<Option<String>, JobLogError> {
-    let Some(sha256) = job.sha256.filter(|_| sql::is_data(job)) else { return Ok(None) };
+    let Some(sha256) = job.sha256.filter(|_| job.kind == Kind::Data) else { return Ok(None) };
     if let Some(held) = sql::unsettled_with_content(connection, &job.account, sha256, job.id)? {
         return Ok(Some(format!(
             "the same content is held as {} (job {}), which may have been ingested; compare it with the remote jobs first",

@@ -1,58 +1,10 @@
-//! Upload attempts: claimed, committing, ended (DESIGN A1 to A4).
+//! Upload attempts: committing, ended, recovered (DESIGN A2 to A4).
 
-use super::admit::duplicate_of;
 use super::advance::advance;
 use super::writer::{Effects, JobLog, Pending};
 use super::{Job, JobLogError, sql};
-use crate::config::{Duplicates, FinMode, Order};
-use crate::job::{Event, JobId, Kind, Phase, RemoteJob, RemoteJobId, State, Target, Timestamp, UploadStyle};
+use crate::job::{Event, JobId, Phase, RemoteJob, RemoteJobId, State, Timestamp};
 use rusqlite::{Connection, params};
-use std::path::PathBuf;
-
-/// What the job log must know of an account to hand out its jobs.
-#[derive(Debug, Clone)]
-pub struct AccountRules {
-    /// Its name.
-    pub name: String,
-    /// Its folder, as it is configured now.
-    pub folder: PathBuf,
-    /// Where its files go.
-    pub target: Target,
-    /// Which due job starts first.
-    pub order: Order,
-    /// One after the other.
-    pub sequential: bool,
-    /// Looked up once more when the attempt begins (DESIGN A1).
-    pub duplicates: Duplicates,
-    /// What becomes of markers.
-    pub fin: FinMode,
-    /// The style to try when none was learnt.
-    pub style: UploadStyle,
-}
-
-/// An attempt that has begun: durable, and nobody else has it.
-#[derive(Debug, Clone)]
-pub struct Claim {
-    /// The job, `uploading`.
-    pub job: Job,
-    /// Where it goes.
-    pub target: Target,
-    /// How the request is shaped.
-    pub style: UploadStyle,
-    /// The HTTP status of the attempt before.
-    pub status_before: Option<u16>,
-    /// Whether the account has ever had a file accepted in this style.
-    pub style_is_proven: bool,
-}
-
-/// The answer to a claim.
-#[derive(Debug, Clone, Default)]
-pub struct Claimed {
-    /// The attempts that have begun.
-    pub claims: Vec<Claim>,
-    /// When the next job becomes due by itself.
-    pub next_due: Option<Timestamp>,
-}
 
 /// How an attempt ended, decided.
 #[derive(Debug, Clone)]
@@ -85,27 +37,6 @@ pub struct Ended {
 }
 
 impl JobLog {
-    /// Begins attempts for due jobs, at most `limit`, accounts in the order given.
-    #[must_use]
-    pub fn claim(&self, accounts: Vec<AccountRules>, limit: usize, now: Timestamp) -> Pending<Claimed> {
-        self.call(move |connection, effects| {
-            let mut claimed = Claimed::default();
-            for rules in &accounts {
-                let room = limit - claimed.claims.len();
-                if may_send(connection, &rules.name)? {
-                    claim_account(connection, effects, rules, room, now, &mut claimed.claims)?;
-                    if let Some(due) = sql::next_due(connection, &rules.name, now)? {
-                        claimed.next_due = Some(claimed.next_due.map_or(due, |earlier| earlier.min(due)));
-                    }
-                }
-                if claimed.claims.len() == limit {
-                    break;
-                }
-            }
-            Ok(claimed)
-        })
-    }
-
     /// Makes `committing` durable: only then may the last bytes go.
     #[must_use]
     pub fn committing(&self, id: JobId, attempt: u32, now: Timestamp) -> Pending<()> {
@@ -151,24 +82,6 @@ impl JobLog {
             }
         })
     }
-
-    /// When the next job of these accounts can begin, were it not for the rate limit: now or later.
-    #[must_use]
-    pub fn next_due(&self, accounts: Vec<String>, now: Timestamp) -> Pending<Option<Timestamp>> {
-        self.call(move |connection, _| {
-            let mut next = None;
-            for account in &accounts {
-                if !may_send(connection, account)? {
-                    continue;
-                }
-                if !sql::due_jobs(connection, account, false, now, 1)?.is_empty() {
-                    return Ok(Some(now));
-                }
-                next = [next, sql::next_due(connection, account, now)?].into_iter().flatten().min();
-            }
-            Ok(next)
-        })
-    }
 }
 
 /// The same table for a crash as for a live error: before `committing` nothing can have arrived.
@@ -194,157 +107,6 @@ fn recover(connection: &Connection, effects: &mut Effects, job: &Job, now: Times
         file_differs: false,
     };
     Ok(end_attempt(connection, effects, job.clone(), &end, now)?.state)
-}
-
-/// Nothing is sent for a blocked account, nor before its baseline is durable (DESIGN S1).
-fn may_send(connection: &Connection, account: &str) -> Result<bool, JobLogError> {
-    Ok(connection
-        .prepare_cached(
-            "SELECT count(*) FROM account WHERE name = ?1 AND baseline_at IS NOT NULL AND first_scan_at IS NOT NULL
-             AND folder_problem IS NULL AND api_problem IS NULL",
-        )?
-        .query_row([account], |row| row.get::<_, i64>(0))?
-        > 0)
-}
-
-fn claim_account(
-    connection: &Connection,
-    effects: &mut Effects,
-    rules: &AccountRules,
-    room: usize,
-    now: Timestamp,
-    claims: &mut Vec<Claim>,
-) -> Result<(), JobLogError> {
-    let by_name = rules.order == Order::Name;
-    let (learnt, trial, unclear_streak, proven) = connection
-        .prepare_cached("SELECT style, trial_style, unclear_streak, proven_style FROM account WHERE name = ?1")?
-        .query_row([&rules.name], |row| {
-            Ok((
-                row.get::<_, Option<String>>(0)?,
-                row.get::<_, Option<String>>(1)?,
-                row.get::<_, u32>(2)?,
-                row.get::<_, Option<String>>(3)?,
-            ))
-        })?;
-    let word = |word: &Option<String>| word.as_deref().and_then(UploadStyle::from_word);
-    let style = word(&learnt).or_else(|| word(&trial)).unwrap_or(rules.style);
-    let mut room = room;
-    if unclear_streak >= 3 || word(&learnt).is_none() {
-        // An outage must not make a heap of unknowns (DESIGN S4), nor a wrong style a heap of refusals.
-        let unclear =
-            if unclear_streak >= 3 { sql::count_in_state(connection, &rules.name, "unconfirmed")? } else { 0 };
-        let uploading = sql::count_in_state(connection, &rules.name, "uploading")?;
-        room = room.min(1usize.saturating_sub(uploading + unclear));
-    }
-    if rules.sequential {
-        match sql::head_of_line(connection, &rules.name, by_name)? {
-            Some(head) if head.state == State::Queued => room = room.min(1),
-            Some(_) | None => room = 0,
-        }
-    }
-    while room > 0 {
-        // One wire name at a time (DESIGN A4): each claim changes what is due.
-        let batch = sql::due_jobs(connection, &rules.name, by_name, now, room)?;
-        if batch.is_empty() {
-            return Ok(());
-        }
-        for mut job in batch {
-            if rules.sequential
-                && sql::head_of_line(connection, &rules.name, by_name)?.is_none_or(|head| head.id != job.id)
-            {
-                return Ok(());
-            }
-            if wire_name_is_busy(connection, &job)? {
-                continue;
-            }
-            if job.kind == Kind::Fin && stays_here(connection, rules, &job)? {
-                let reason = "local: the marker has done its work here and is not sent".to_owned();
-                advance(connection, effects, &mut job, Event::KeptLocal, Some(reason), now)?;
-                continue;
-            }
-            if let Some(reason) = must_not_be_sent(connection, &job, rules)? {
-                advance(connection, effects, &mut job, Event::Held, Some(reason), now)?;
-                continue;
-            }
-            claims.push(begin(connection, effects, job, rules, style, word(&proven) == Some(style), now)?);
-            room -= 1;
-        }
-    }
-    Ok(())
-}
-
-/// The last look before an attempt, in the transaction that begins it (DESIGN A1, F8).
-fn must_not_be_sent(connection: &Connection, job: &Job, rules: &AccountRules) -> Result<Option<String>, JobLogError> {
-    if job.released {
-        return Ok(None);
-    }
-    if let Some(reason) = duplicate_of(connection, job, rules.duplicates)? {
-        return Ok(Some(reason));
-    }
-    if job.attempts == 0 && sql::was_there_first(connection, job)? {
-        return Ok(Some(format!(
-            "the remote jobs already have a file named {}, and this one lay in the folder before datadrop first ran: \
-             somebody may have sent it. If nobody did, give it another name and move it back into the folder",
-            job.wire_name
-        )));
-    }
-    // An earlier attempt that seemed not to have arrived may show late (DESIGN S5).
-    let late = if job.unclear_ends > 0 { sql::unowned_since_first_attempt(connection, job)? } else { None };
-    Ok(late.map(|remote| {
-        format!(
-            "possibly ingested: the remote job {remote} of this name showed after an attempt without a clear answer; \
-             compare it with the file before it is sent again"
-        )
-    }))
-}
-
-fn wire_name_is_busy(connection: &Connection, job: &Job) -> Result<bool, JobLogError> {
-    Ok(connection
-        .prepare_cached(
-            "SELECT count(*) FROM job WHERE account = ?1 AND wire_name = ?2 AND state IN ('uploading', 'unconfirmed')",
-        )?
-        .query_row(params![job.account, job.wire_name], |row| row.get::<_, i64>(0))?
-        > 0)
-}
-
-/// Whether a marker is only a completeness mark (DESIGN §5, `fin`).
-fn stays_here(connection: &Connection, rules: &AccountRules, marker: &Job) -> Result<bool, JobLogError> {
-    match rules.fin {
-        FinMode::Upload | FinMode::Generate => Ok(false),
-        FinMode::Local => Ok(true),
-        FinMode::Auto => {
-            let style: Option<String> = connection
-                .prepare_cached("SELECT style FROM attempt WHERE job_id = ?1 ORDER BY number DESC LIMIT 1")?
-                .query_map([marker.pair.map(|id| id.0)], |row| row.get(0))?
-                .next()
-                .transpose()?;
-            Ok(style.as_deref() == Some(UploadStyle::PostMultipart.as_str()))
-        }
-    }
-}
-
-fn begin(
-    connection: &Connection,
-    effects: &mut Effects,
-    mut job: Job,
-    rules: &AccountRules,
-    style: UploadStyle,
-    style_is_proven: bool,
-    now: Timestamp,
-) -> Result<Claim, JobLogError> {
-    let target = if let Some(id) = job.target_id {
-        sql::target(connection, id)?
-    } else {
-        job.target_id = Some(sql::target_id(connection, &rules.target)?);
-        rules.target.clone()
-    };
-    let status_before =
-        if job.attempts == 0 { None } else { sql::status_of_attempt(connection, job.id, job.attempts)? };
-    job.attempts += 1;
-    job.path = Job::path_in(&rules.folder, job.place, &job.disk_name);
-    sql::insert_attempt(connection, &job, style.as_str(), now)?;
-    advance(connection, effects, &mut job, Event::Started, None, now)?;
-    Ok(Claim { job, target, style, status_before, style_is_proven })
 }
 
 fn end_attempt(

@@ -9,6 +9,7 @@ mod accounts;
 mod admit;
 mod advance;
 mod attempts;
+mod claim;
 mod filing;
 mod open;
 mod pair;
@@ -21,7 +22,8 @@ mod writer;
 
 pub use accounts::AccountRow;
 pub use admit::{Admission, AdmitPolicy, Arrival, Content, Verdict};
-pub use attempts::{AccountRules, AttemptEnd, Claim, Claimed, Ended};
+pub use attempts::{AttemptEnd, Ended};
+pub use claim::{AccountRules, Claim, Claimed};
 pub use filing::{Filed, Unfiled};
 pub use open::{OpenError, StateLock, is_running};
 pub use read::{Backlog, LatestAccepted, Reader};

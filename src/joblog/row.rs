@@ -78,7 +78,7 @@ pub struct Job {
 pub(super) const JOB_COLUMNS: &str = "id, account, file_name, disk_name, wire_name, kind, state, phase, reason, place, path, device, inode, \
      modified_ns, size, sha256, rows_expected, rows_processed, target_id, remote_job_id, remote_status, remote_created, \
      remote_started, remote_finished, attempts, unclear_ends, refusals, seen_at, queued_at, uploaded_at, finished_at, \
-     next_attempt_at, pair_id, released";
+     next_attempt_at, pair_id, released, born_ns";
 
 impl Job {
     pub(super) fn decode(row: &Row<'_>) -> Result<Self, JobLogError> {
@@ -94,9 +94,13 @@ impl Job {
         let place: String = row.get(9)?;
         let size = row.get::<_, Option<i64>>(14)?.map(|size| u64::try_from(size).unwrap_or(0));
         let identity = match (row.get::<_, Option<i64>>(11)?, row.get::<_, Option<i64>>(12)?, row.get(13)?, size) {
-            (Some(device), Some(inode), Some(modified_ns), Some(size)) => {
-                Some(FileIdentity { device: device.cast_unsigned(), inode: inode.cast_unsigned(), size, modified_ns })
-            }
+            (Some(device), Some(inode), Some(modified_ns), Some(size)) => Some(FileIdentity {
+                device: device.cast_unsigned(),
+                inode: inode.cast_unsigned(),
+                born_ns: row.get::<_, Option<i64>>(34)?.unwrap_or(0),
+                size,
+                modified_ns,
+            }),
             _ => None,
         };
         Ok(Self {

@@ -2,7 +2,7 @@
 
 use super::row::{JOB_COLUMNS, name_bytes};
 use super::{Job, JobLogError};
-use crate::job::{JobId, Kind, Phase, Sha256, State, Target, Timestamp};
+use crate::job::{JobId, Phase, Sha256, State, Target, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, named_params, params};
 use std::ffi::OsStr;
 
@@ -118,7 +118,7 @@ fn save_content(connection: &Connection, job: &Job) -> Result<()> {
     let identity = job.identity;
     connection
         .prepare_cached(
-            "UPDATE job SET device = :device, inode = :inode, modified_ns = :modified_ns, size = :size, sha256 = :sha256,
+            "UPDATE job SET device = :device, inode = :inode, born_ns = :born_ns, modified_ns = :modified_ns, size = :size, sha256 = :sha256,
                     rows_expected = :rows_expected, target_id = :target_id, pair_id = :pair_id
              WHERE id = :id",
         )?
@@ -126,6 +126,7 @@ fn save_content(connection: &Connection, job: &Job) -> Result<()> {
             ":id": job.id.0,
             ":device": identity.map(|file| file.device.cast_signed()),
             ":inode": identity.map(|file| file.inode.cast_signed()),
+            ":born_ns": identity.map(|file| file.born_ns),
             ":modified_ns": identity.map(|file| file.modified_ns),
             ":size": job.size.map(u64::cast_signed),
             ":sha256": job.sha256.map(|hash| hash.to_string()),
@@ -443,9 +444,4 @@ pub(super) fn set_wire_name(connection: &Connection, id: JobId, wire_name: &str)
 pub(super) fn set_reason(connection: &Connection, id: JobId, reason: Option<&str>) -> Result<()> {
     connection.prepare_cached("UPDATE job SET reason = ?2 WHERE id = ?1")?.execute(params![id.0, reason])?;
     Ok(())
-}
-
-/// Whether the kind is one that `duplicates` looks at.
-pub(super) fn is_data(job: &Job) -> bool {
-    job.kind == Kind::Data
 }

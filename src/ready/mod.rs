@@ -192,7 +192,7 @@ impl Candidate {
     /// Takes a look in. Any difference starts the quiet time anew.
     pub fn look(&mut self, sight: Sight, now: Moment) {
         if self.sight != Some(sight) {
-            if self.sight.is_some_and(|before| before.identity.inode != sight.identity.inode) {
+            if self.sight.is_some_and(|before| !before.identity.is_same_file(&sight.identity)) {
                 // Another inode: what was heard of the one before says nothing of this one.
                 self.trace.writing = false;
             }
@@ -270,7 +270,7 @@ mod tests {
     }
 
     fn sight(size: u64, changed: i64) -> Sight {
-        Sight { identity: FileIdentity { device: 1, inode: 7, size, modified_ns: 5 }, changed_ns: changed }
+        Sight { identity: FileIdentity { device: 1, inode: 7, born_ns: 0, size, modified_ns: 5 }, changed_ns: changed }
     }
 
     fn heard(events: &[(Heard, u64)]) -> Trace {

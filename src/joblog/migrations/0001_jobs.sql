@@ -61,6 +61,7 @@ CREATE TABLE job (
     path             TEXT NOT NULL,
     device           INTEGER,
     inode            INTEGER,
+    born_ns          INTEGER,
     modified_ns      INTEGER,
     size             INTEGER,
     sha256           TEXT CHECK (length(sha256) = 64),
