@@ -11,11 +11,14 @@
 
 mod bad_input;
 mod cli;
+mod faults;
 mod flow;
 mod folders;
 mod harness;
+mod kills;
 mod load;
 mod readiness;
 mod recovery;
+mod service;
 mod signals;
 mod tidy;

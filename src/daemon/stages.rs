@@ -174,10 +174,8 @@ impl Stages {
             }
         }
         for account in &accounts {
-            if account.style == StyleChoice::Auto {
-                self.joblog.forget_style(account.name.clone()).await?;
-            }
-            self.joblog.lift_block(account.name.clone()).await?;
+            self.joblog.forget_style(account.name.clone()).await?;
+            self.joblog.api_problem(account.name.clone(), None, now()).await?;
             self.joblog.aim(account.name.clone(), account.target(&config.api)).await?;
         }
         for account in &accounts {
@@ -333,6 +331,7 @@ fn upload_settings(
             duplicates: account.duplicates,
             fin: account.fin,
             style,
+            style_is_fixed: matches!(account.style, StyleChoice::Fixed(_)),
         };
         (rules, account.style)
     };

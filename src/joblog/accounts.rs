@@ -18,8 +18,6 @@ pub struct AccountRow {
     pub folder_problem: Option<String>,
     /// What is wrong with the account or its credential.
     pub api_problem: Option<String>,
-    /// It does not end when the API answers: only a reload lifts it.
-    pub needs_reload: bool,
     /// Since when.
     pub blocked_at: Option<Timestamp>,
     /// When the folder was first scanned whole.
@@ -34,7 +32,7 @@ pub struct AccountRow {
     pub ignored: i64,
 }
 
-pub(super) const ACCOUNT_COLUMNS: &str = "name, folder_mark, style, folder_problem, api_problem, blocked_at, baseline_at, swept_at, next_sweep_at, ignored, first_scan_at, needs_reload";
+pub(super) const ACCOUNT_COLUMNS: &str = "name, folder_mark, style, folder_problem, api_problem, blocked_at, baseline_at, swept_at, next_sweep_at, ignored, first_scan_at";
 
 impl AccountRow {
     pub(super) fn decode(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -51,7 +49,6 @@ impl AccountRow {
             next_sweep_at: time(8)?,
             ignored: row.get(9)?,
             first_scan_at: time(10)?,
-            needs_reload: row.get(11)?,
         })
     }
 
@@ -62,12 +59,11 @@ impl AccountRow {
     }
 }
 
-/// What can be wrong with an account; each blocks it.
+/// The two things that can be wrong with an account; either blocks it.
 #[derive(Debug, Clone, Copy)]
 enum Problem {
     Folder,
     Api,
-    UntilReload,
 }
 
 impl JobLog {
@@ -82,7 +78,7 @@ impl JobLog {
             connection
                 .prepare_cached(
                     "UPDATE account SET folder_problem = 'the folder has not been opened yet', api_problem = NULL,
-                            needs_reload = 0, blocked_at = NULL, baseline_at = NULL, next_sweep_at = NULL
+                            blocked_at = NULL, baseline_at = NULL, next_sweep_at = NULL
                      WHERE name = ?1",
                 )?
                 .execute([account])?;
@@ -131,49 +127,21 @@ impl JobLog {
         self.set_problem(Problem::Folder, account, problem, now)
     }
 
-    /// What is wrong with the account or its credential; `None` when the API answers again, which does not lift what only
-    /// a reload can. The answer: whether that is news.
+    /// What is wrong with the account or its credential; `None` when it works again. The answer: whether that is news.
     #[must_use]
     pub fn api_problem(&self, account: String, problem: Option<String>, now: Timestamp) -> Pending<bool> {
         self.set_problem(Problem::Api, account, problem, now)
     }
 
-    /// What is wrong with the account, though the API answers: its files wait until the configuration is read anew.
-    #[must_use]
-    pub fn block_until_reload(&self, account: String, problem: String, now: Timestamp) -> Pending<bool> {
-        self.set_problem(Problem::UntilReload, account, Some(problem), now)
-    }
-
-    /// The configuration was read anew: the account gets another chance.
-    #[must_use]
-    pub fn lift_block(&self, account: String) -> Pending<()> {
-        self.call(move |connection, effects| {
-            connection
-                .prepare_cached(
-                    "UPDATE account SET api_problem = NULL, needs_reload = 0, refused_streak = 0,
-                            blocked_at = CASE WHEN folder_problem IS NULL THEN NULL ELSE blocked_at END
-                     WHERE name = ?1",
-                )?
-                .execute([account])?;
-            effects.changed = true;
-            Ok(())
-        })
-    }
-
     fn set_problem(&self, which: Problem, account: String, problem: Option<String>, now: Timestamp) -> Pending<bool> {
         self.call(move |connection, effects| {
-            let (column, reload) = match which {
-                Problem::Folder => ("folder_problem", "needs_reload"),
-                Problem::Api => ("api_problem", "needs_reload"),
-                Problem::UntilReload => ("api_problem", "1"),
+            let column = match which {
+                Problem::Folder => "folder_problem",
+                Problem::Api => "api_problem",
             };
-            let lifts = matches!(which, Problem::Api) && problem.is_none();
             let changed = connection
-                .prepare_cached(&format!(
-                    "UPDATE account SET {column} = ?2, needs_reload = {reload}
-                     WHERE name = ?1 AND {column} IS NOT ?2 AND NOT (?3 AND needs_reload)"
-                ))?
-                .execute(params![account, problem, lifts])?;
+                .prepare_cached(&format!("UPDATE account SET {column} = ?2 WHERE name = ?1 AND {column} IS NOT ?2"))?
+                .execute(params![account, problem])?;
             connection
                 .prepare_cached(
                     "UPDATE account SET blocked_at = CASE WHEN folder_problem IS NULL AND api_problem IS NULL THEN NULL

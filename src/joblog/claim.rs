@@ -28,6 +28,8 @@ pub struct AccountRules {
     pub fin: FinMode,
     /// The style to try when none was learnt.
     pub style: UploadStyle,
+    /// Nothing else is tried, whatever was learnt.
+    pub style_is_fixed: bool,
 }
 
 /// An attempt that has begun: durable, and nobody else has it.
@@ -126,9 +128,11 @@ fn claim_account(
             ))
         })?;
     let word = |word: &Option<String>| word.as_deref().and_then(UploadStyle::from_word);
-    let style = word(&learnt).or_else(|| word(&trial)).unwrap_or(rules.style);
+    let learnt = word(&learnt).filter(|style| !rules.style_is_fixed || *style == rules.style);
+    let trial = word(&trial).filter(|_| !rules.style_is_fixed);
+    let style = learnt.or(trial).unwrap_or(rules.style);
     let mut room = room;
-    if unclear_streak >= 3 || word(&learnt).is_none() {
+    if unclear_streak >= 3 || learnt.is_none() {
         // An outage must not make a heap of unknowns (DESIGN S4), nor a wrong style a heap of refusals.
         let unclear =
             if unclear_streak >= 3 { sql::count_in_state(connection, &rules.name, "unconfirmed")? } else { 0 };

@@ -125,6 +125,8 @@ pub struct Looks {
     since: Moment,
     over: Duration,
     conclusive: u32,
+    /// The last look that counted.
+    counted_at: Option<Moment>,
     misses: u32,
     retry_at: Option<Moment>,
 }
@@ -139,19 +141,30 @@ impl Looks {
     pub fn begin(confirm_for: Duration, unclear_ends: u32, none_accepted_yet: bool, now: Moment) -> Self {
         let doublings = unclear_ends.saturating_sub(1) + u32::from(none_accepted_yet);
         let over = confirm_for.saturating_mul(2u32.saturating_pow(doublings.min(16)));
-        Self { since: now, over: over.min(LONGEST.max(confirm_for)), conclusive: 0, misses: 0, retry_at: None }
+        Self {
+            since: now,
+            over: over.min(LONGEST.max(confirm_for)),
+            conclusive: 0,
+            counted_at: None,
+            misses: 0,
+            retry_at: None,
+        }
     }
 
     /// When the next look is due: at once, at half and at the end of the time.
+    ///
+    /// Counted from the first look that counts: when it comes late, because the list was not complete before, three
+    /// looks at one blow would prove no more than one.
     #[must_use]
     pub fn due(&self) -> Moment {
-        let planned = self.since.after(self.over.mul_f64(f64::from(self.conclusive.min(2)) / 2.0));
+        let planned = self.counted_at.map_or(self.since, |at| at.after(self.over / 2));
         self.retry_at.map_or(planned, |at| at.max(planned))
     }
 
     /// A look that counted and did not find it. True: it surely is not there.
-    pub fn not_there(&mut self) -> bool {
+    pub fn not_there(&mut self, now: Moment) -> bool {
         self.conclusive += 1;
+        self.counted_at = Some(now);
         self.misses = 0;
         self.retry_at = None;
         self.conclusive >= Self::NEEDED
@@ -248,21 +261,34 @@ mod tests {
         let start = Moment(Duration::from_secs(1000));
         let mut looks = Looks::begin(minute, 1, false, start);
         assert_eq!(looks.due(), start);
-        assert!(!looks.not_there());
+        assert!(!looks.not_there(start));
         assert_eq!(looks.due(), start.after(minute / 2));
-        looks.again_at(start.after(minute));
+        assert!(!looks.not_there(start.after(minute / 2)));
         assert_eq!(looks.due(), start.after(minute));
-        assert!(!looks.not_there());
-        assert_eq!(looks.due(), start.after(minute));
-        assert!(looks.not_there());
+        assert!(looks.not_there(start.after(minute)));
+    }
+
+    #[test]
+    fn s4_looks_that_count_are_half_the_time_apart_however_late_the_first_is() {
+        let minute = Duration::from_secs(60);
+        let start = Moment(Duration::from_secs(1000));
+        let late = start.after(10 * minute);
+        let mut looks = Looks::begin(minute, 1, false, start);
+        looks.again_at(late);
+        assert_eq!(looks.due(), late);
+        assert!(!looks.not_there(late));
+        assert_eq!(looks.due(), late.after(minute / 2));
+        looks.again_at(late.after(minute));
+        assert!(!looks.not_there(late.after(minute)));
+        assert_eq!(looks.due(), late.after(minute * 3 / 2));
     }
 
     #[test]
     fn s4_the_time_doubles_up_to_an_hour() {
         let at = |unclear_ends, none_accepted| {
             let mut looks = Looks::begin(Duration::from_secs(180), unclear_ends, none_accepted, Moment::default());
-            looks.not_there();
-            looks.not_there();
+            looks.not_there(looks.due());
+            looks.not_there(looks.due());
             looks.due().0.as_secs()
         };
         assert_eq!([at(1, false), at(2, false), at(3, false), at(1, true)], [180, 360, 720, 360]);

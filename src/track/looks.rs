@@ -128,7 +128,8 @@ impl Tracker {
                 self.joblog.settle(job.id, Event::Held, None, reason, now()).await?;
             }
             Judgement::NotThere => {
-                if self.looks.get_mut(&job.id).is_some_and(Looks::not_there) {
+                let now_moment = self.clock.moment();
+                if self.looks.get_mut(&job.id).is_some_and(|looks| looks.not_there(now_moment)) {
                     let reason = "the remote jobs do not have it in three looks; it is sent again".to_owned();
                     tracing::warn!(account, job = job.id.0, "job {}: {reason}", job.id);
                     // Its next unclear end is looked for anew.

@@ -14,7 +14,7 @@ pub use judge::{Step, judge};
 pub use schedule::Schedule;
 
 use crate::ambient::{Clock, now, random_fraction};
-use crate::api::{ApiError, Budget, Client};
+use crate::api::{ApiError, Budget, Client, TokenError, Unauthorised};
 use crate::config::PollConfig;
 use crate::job::{JobId, Target, Timestamp};
 use crate::joblog::{Baseline, JobLog, JobLogError, Reader};
@@ -64,6 +64,9 @@ pub struct Tracker {
     looks: HashMap<JobId, Looks>,
     /// When a job was last asked for singly: the longest ago comes first.
     asked: HashMap<JobId, Moment>,
+    /// Blocks in close succession, and when the last began.
+    blocks: u32,
+    blocked_last: Moment,
     /// Requests that failed in a row, and when to ask again.
     failures: u32,
     ask_again: Moment,
@@ -89,6 +92,8 @@ impl Tracker {
             missing: HashMap::new(),
             looks: HashMap::new(),
             asked: HashMap::new(),
+            blocks: 0,
+            blocked_last: Moment::default(),
             failures: 0,
             ask_again: Moment::default(),
             server_ahead: 0,
@@ -141,7 +146,7 @@ impl Tracker {
         if account.baseline_at.is_none() {
             return self.take_baseline().await;
         }
-        if account.api_problem.is_some() && !account.needs_reload {
+        if account.api_problem.is_some() {
             return self.probe().await;
         }
         let unsettled = self.reader.unsettled(&self.settings.account)?;
@@ -180,9 +185,15 @@ impl Tracker {
     /// Asks whether a blocked account works again: one list request for each backoff step.
     async fn probe(&mut self) -> Result<Option<Moment>, JobLogError> {
         if self.failures == 0 {
-            // The refusal that blocked the account was the first failure.
-            self.failures = 1;
-            self.ask_again = self.clock.moment().after(self.settings.retry.delay(1, None, random_fraction()));
+            // A list that answers lets an upload try, and that may be refused as before: then the steps grow further.
+            let now = self.clock.moment();
+            if now.since(self.blocked_last) > 2 * self.settings.retry.ceiling(self.blocks.saturating_add(1)) {
+                self.blocks = 0;
+            }
+            self.blocks = self.blocks.saturating_add(1);
+            self.blocked_last = now;
+            self.failures = self.blocks;
+            self.ask_again = now.after(self.settings.retry.delay(self.failures, None, random_fraction()));
             return Ok(Some(self.ask_again));
         }
         let start = self.server_now().before(WINDOW);
@@ -222,13 +233,16 @@ impl Tracker {
         let account = &self.settings.account;
         let blames_account = match error {
             // A token may have run out just then: it is renewed by the next request.
-            ApiError::Unauthorised { .. } => self.failures > 1,
-            ApiError::NotFound { .. } | ApiError::Refused { .. } => true,
-            ApiError::NotConnected { .. } | ApiError::Unclear { .. } | ApiError::Busy { .. } => false,
-        } || matches!(
-            error,
-            ApiError::Unauthorised { why: crate::api::Unauthorised::Token(crate::api::TokenError::Refused { .. }), .. }
-        );
+            ApiError::Unauthorised { why: Unauthorised::Answer { .. }, .. } => self.failures > 1,
+            ApiError::Unauthorised { why: Unauthorised::Token(TokenError::Refused { .. }), .. }
+            | ApiError::NotFound { .. }
+            | ApiError::Refused { .. } => true,
+            // A token service that is away is an outage like any other.
+            ApiError::Unauthorised { why: Unauthorised::Token(TokenError::Unavailable(_)), .. }
+            | ApiError::NotConnected { .. }
+            | ApiError::Unclear { .. }
+            | ApiError::Busy { .. } => false,
+        };
         if blames_account {
             if self.joblog.api_problem(account.clone(), Some(error.to_string()), now()).await? {
                 tracing::error!(account, "account {account} is blocked: {error}");

@@ -74,8 +74,7 @@ impl Attempt {
                         "the first files of the account were all refused alike, so it may be the account: {}",
                         outcome.reason.unwrap_or_default()
                     );
-                    self.block_until_reload(&format!("{reason}; check data_source_id and report_suite_id"), abort)
-                        .await?;
+                    self.block(&format!("{reason}; check data_source_id and report_suite_id"), abort).await?;
                     outcome =
                         Outcome { event: Event::NotIngested, reason: Some(reason), again: Again::AtOnce, ..outcome };
                 }
@@ -127,25 +126,10 @@ impl Attempt {
         let problem = format!("the API refuses the account or its credential: {reason}; it is asked again by itself");
         let news =
             self.insist(abort, || self.joblog.api_problem(account.clone(), Some(problem.clone()), now())).await?;
-        self.tell_blocked(news, &problem);
-        Ok(())
-    }
-
-    /// The API answers, but not as it should: only a change of the configuration, or at Adobe, helps.
-    async fn block_until_reload(&self, problem: &str, abort: &CancellationToken) -> Result<(), JobLogError> {
-        let account = &self.claim.job.account;
-        let problem = format!("{problem}; then reload datadrop (SIGHUP)");
-        let news =
-            self.insist(abort, || self.joblog.block_until_reload(account.clone(), problem.clone(), now())).await?;
-        self.tell_blocked(news, &problem);
-        Ok(())
-    }
-
-    fn tell_blocked(&self, news: bool, problem: &str) {
-        let account = &self.claim.job.account;
         if news {
             tracing::error!(account, "account {account} is blocked: {problem}");
         }
+        Ok(())
     }
 
     async fn next_style(&self, outcome: &Outcome, abort: &CancellationToken) -> Result<(), JobLogError> {
@@ -167,7 +151,9 @@ impl Attempt {
                 "none of the upload styles is spoken; check api.base_url and api.path_segment".to_owned()
             }
         };
-        self.block_until_reload(&format!("{}; {remedy}", outcome.reason.as_deref().unwrap_or_default()), abort).await
+        // The next try is a round of its own: whatever refused them all may take any of them then.
+        self.insist(abort, || self.joblog.forget_style(account.clone())).await?;
+        self.block(&format!("{}; {remedy}", outcome.reason.as_deref().unwrap_or_default()), abort).await
     }
 
     fn tell(&self, state: State, end: &AttemptEnd) {

@@ -92,13 +92,16 @@ impl Uploader {
                             }
                             () = stop.cancelled() => {}
                             Some(done) = self.running.join_next_with_id() => self.note_end(done),
+                            Ok(()) = self.settings.changed() => {}
                             () = tokio::time::sleep(TURN) => {}
                         }
                         continue;
                     }
                 } else {
+                    let offered = permits.len();
                     let Dispatched { sent, due } = self.dispatch(&settings, permits, &abort).await?;
-                    if sent == free {
+                    if sent == offered {
+                        // There may be more: then a slot is what is waited for, of the rate limit or of our own.
                         continue;
                     }
                     next_due = due;

@@ -84,6 +84,11 @@ impl Daemon {
         self.wait_exit()
     }
 
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Waits for the end that was asked for, and returns its code.
     pub fn stop_code(mut self) -> Option<i32> {
         self.wait_exit().code()

@@ -35,6 +35,16 @@ pub fn connect(state_dir: &Path) -> Option<Connection> {
     Connection::open_with_flags(state_dir.join("datadrop.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).ok()
 }
 
+/// A connection that a test uses to put the job log into the state that a kill leaves behind.
+pub fn connect_to_write(state_dir: &Path) -> Connection {
+    Connection::open(state_dir.join("datadrop.db")).unwrap()
+}
+
+/// How far the attempt under way of a job has come.
+pub(super) fn phase(state_dir: &Path, job: i64) -> Option<String> {
+    connect(state_dir)?.query_row("SELECT phase FROM job WHERE id = ?1", [job], |row| row.get(0)).ok()?
+}
+
 /// Every job, oldest first; none while there is no job log.
 pub(super) fn read(state_dir: &Path) -> Vec<Row> {
     let Some(connection) = connect(state_dir) else { return Vec::new() };
@@ -64,4 +74,35 @@ pub(super) fn read(state_dir: &Path) -> Vec<Row> {
         })
     });
     rows.and_then(Iterator::collect).unwrap_or_default()
+}
+
+/// An upload request, as the job log has it.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    pub style: String,
+    /// Milliseconds since 1970.
+    pub started_at: i64,
+    pub ended_at: Option<i64>,
+    pub outcome: Option<String>,
+    pub http_status: Option<u16>,
+}
+
+/// The attempts of a job, oldest first.
+pub(super) fn attempts(state_dir: &Path, job: i64) -> Vec<Attempt> {
+    let connection = connect(state_dir).unwrap();
+    let mut statement = connection
+        .prepare(
+            "SELECT style, started_at, ended_at, outcome, http_status FROM attempt WHERE job_id = ?1 ORDER BY number",
+        )
+        .unwrap();
+    let rows = statement.query_map([job], |row| {
+        Ok(Attempt {
+            style: row.get(0)?,
+            started_at: row.get(1)?,
+            ended_at: row.get(2)?,
+            outcome: row.get(3)?,
+            http_status: row.get(4)?,
+        })
+    });
+    rows.unwrap().collect::<Result<_, _>>().unwrap()
 }

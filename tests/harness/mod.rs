@@ -4,9 +4,10 @@ mod daemon;
 mod joblog;
 
 pub use daemon::Daemon;
-pub use joblog::Row;
+pub use joblog::{Attempt, Row, connect_to_write};
 
 use datadrop::emulator::{Emulator, EmulatorOptions, LedgerEntry};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -17,23 +18,28 @@ use std::time::{Duration, Instant};
 /// The longest that anything a test waits for may take, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The client secret of every world.
+pub const SECRET: &str = "s3cr3t-of-the-test";
+
 /// Everything that a test needs, in a directory of its own. What it starts ends with it.
 pub struct World {
     pub dir: tempfile::TempDir,
     runtime: tokio::runtime::Runtime,
     emulator: Option<Emulator>,
     accounts: Vec<(String, String)>,
+    api: BTreeMap<String, String>,
     sections: String,
 }
 
+/// An emulator that processes within 300 ms, without rate limit.
+pub fn quick() -> EmulatorOptions {
+    EmulatorOptions { processing: Duration::from_millis(300), rate_limit: None, ..EmulatorOptions::default() }
+}
+
 impl World {
-    /// An emulator that processes within 300 ms, without rate limit, and one account `a`.
+    /// A [`quick`] emulator and one account `a`.
     pub fn new() -> Self {
-        Self::with_emulator(EmulatorOptions {
-            processing: Duration::from_millis(300),
-            rate_limit: None,
-            ..EmulatorOptions::default()
-        })
+        Self::with_emulator(quick())
     }
 
     pub fn with_emulator(options: EmulatorOptions) -> Self {
@@ -41,21 +47,32 @@ impl World {
         let emulator = runtime.block_on(Emulator::start(options)).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let secret = dir.path().join("secret");
-        fs::write(&secret, "s3cr3t-of-the-test\n").unwrap();
+        fs::write(&secret, format!("{SECRET}\n")).unwrap();
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
         let mut world = Self {
             dir,
             runtime,
             emulator: Some(emulator),
             accounts: Vec::new(),
+            api: [("global_company_id", "\"examplecompany\""), ("rate_limit", "\"off\""), ("timeout", "\"3s\"")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
             sections: "[watch]\nsettle = \"200ms\"\nsettle_unwatched = \"300ms\"\nrescan = \"2s\"\n\
                        [poll]\nfirst = \"150ms\"\nmax = \"500ms\"\n\
                        [retry]\nfirst = \"50ms\"\nmax = \"500ms\"\n\
                        [upload]\nconfirm_for = \"400ms\"\n"
                 .to_owned(),
         };
+        let (base_url, token_url) = (world.emulator().base_url(), world.emulator().token_url());
+        world.api("base_url", &format!("{base_url:?}")).api("token_url", &format!("{token_url:?}"));
         world.account("a", "");
         world
+    }
+
+    /// Sets a key of `[api]` to a TOML value.
+    pub fn api(&mut self, key: &str, value: &str) -> &mut Self {
+        self.api.insert(key.to_owned(), value.to_owned());
+        self
     }
 
     /// Adds an account, or gives one other keys; its folder exists from here on.
@@ -81,6 +98,12 @@ impl World {
         self
     }
 
+    /// Takes an account out of the configuration.
+    pub fn remove_account(&mut self, name: &str) -> &mut Self {
+        self.accounts.retain(|(known, _)| known != name);
+        self
+    }
+
     pub fn folder(&self, account: &str) -> PathBuf {
         self.dir.path().join(account)
     }
@@ -93,27 +116,49 @@ impl World {
         self.dir.path().join("datadrop.toml")
     }
 
+    pub fn secret_file(&self) -> PathBuf {
+        self.dir.path().join("secret")
+    }
+
     pub fn emulator(&self) -> &Emulator {
         self.emulator.as_ref().unwrap()
     }
 
+    /// Adds a fault to the emulator.
+    pub fn fault(&self, rule: &str) {
+        self.emulator().add_fault(rule.parse().unwrap());
+    }
+
+    /// The server goes away, and all that it knew.
+    pub fn stop_emulator(&mut self) {
+        if let Some(emulator) = self.emulator.take() {
+            self.runtime.block_on(emulator.stop());
+        }
+    }
+
+    /// Another server at the address of the one that was stopped.
+    pub fn start_emulator(&mut self, options: EmulatorOptions) {
+        let url = self.api["base_url"].trim_matches('"');
+        let address = url.trim_start_matches("http://").trim_end_matches("/api").parse().unwrap();
+        let options = EmulatorOptions { listen: address, ..options };
+        self.emulator = Some(self.runtime.block_on(Emulator::start(options)).unwrap());
+    }
+
     /// Writes the configuration as it stands.
     pub fn write_config(&self) -> PathBuf {
-        let emulator = self.emulator();
         let mut toml = format!(
-            "state_dir = {:?}\n[api]\nbase_url = {:?}\ntoken_url = {:?}\nglobal_company_id = \"examplecompany\"\n\
-             client_id = \"test\"\nclient_secret_file = {:?}\nrate_limit = \"off\"\ntimeout = \"3s\"\n{}",
+            "state_dir = {:?}\n[api]\nclient_id = \"test\"\nclient_secret_file = {:?}\n",
             self.state_dir(),
-            emulator.base_url(),
-            emulator.token_url(),
-            self.dir.path().join("secret"),
-            self.sections
+            self.secret_file(),
         );
-        for (index, (name, keys)) in self.accounts.iter().enumerate() {
+        for (key, value) in &self.api {
+            writeln!(toml, "{key} = {value}").unwrap();
+        }
+        toml.push_str(&self.sections);
+        for (name, keys) in &self.accounts {
             write!(
                 toml,
-                "[[account]]\nname = {name:?}\nreport_suite_id = \"suite{name}\"\ndata_source_id = {}\nfolder = {:?}\n{keys}\n",
-                index + 1,
+                "[[account]]\nname = {name:?}\nreport_suite_id = \"suite{name}\"\ndata_source_id = 1\nfolder = {:?}\n{keys}\n",
                 self.folder(name)
             )
             .unwrap();
@@ -164,6 +209,38 @@ impl World {
         self.ledger().into_iter().map(|entry| entry.name).collect()
     }
 
+    /// How often the server accepted this name.
+    pub fn times_accepted(&self, name: &str) -> usize {
+        self.accepted().iter().filter(|accepted| *accepted == name).count()
+    }
+
+    /// What `status --json` says of an account.
+    pub fn status(&self, account: &str) -> serde_json::Value {
+        let report: serde_json::Value = serde_json::from_str(&stdout(&self.run(&["status", "--json"]))).unwrap();
+        let accounts = report["accounts"].as_array().unwrap();
+        accounts.iter().find(|found| found["name"] == account).unwrap().clone()
+    }
+
+    /// Waits until `status --json` says that an account is blocked, and why.
+    pub fn wait_blocked(&self, account: &str) -> String {
+        let mut why = None;
+        self.wait(&format!("{account} to be blocked"), || {
+            why = self.status(account)["blocked"].as_str().map(str::to_owned);
+            why.is_some()
+        });
+        why.unwrap()
+    }
+
+    /// How far the attempt under way of a job has come.
+    pub fn phase(&self, job: i64) -> Option<String> {
+        joblog::phase(&self.state_dir(), job)
+    }
+
+    /// The attempts of a job, oldest first.
+    pub fn attempts(&self, job: i64) -> Vec<Attempt> {
+        joblog::attempts(&self.state_dir(), job)
+    }
+
     /// The job log, oldest first.
     pub fn jobs(&self) -> Vec<Row> {
         joblog::read(&self.state_dir())
@@ -208,9 +285,18 @@ impl World {
                     writeln!(picture, "  {job:?}").unwrap();
                 }
                 let log = fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
-                panic!("waited in vain for {what}\njobs:\n{picture}accepted: {}\nlog:\n{log}", self.ledger().len());
+                let accepted = self.emulator.as_ref().map(|emulator| emulator.ledger().len());
+                panic!("waited in vain for {what}\njobs:\n{picture}accepted: {accepted:?}\nlog:\n{log}");
             }
             std::thread::sleep(every);
+        }
+    }
+
+    /// Waits until the server has accepted so many files.
+    pub fn wait_accepted(&self, files: usize) {
+        let accepted = async { tokio::time::timeout(PATIENCE, self.emulator().accepted(files)).await };
+        if self.runtime.block_on(accepted).is_err() {
+            self.wait(&format!("{files} files to be accepted"), || self.accepted().len() >= files);
         }
     }
 
@@ -222,9 +308,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        if let Some(emulator) = self.emulator.take() {
-            self.runtime.block_on(emulator.stop());
-        }
+        self.stop_emulator();
     }
 }
 

@@ -24,8 +24,6 @@ CREATE TABLE account (
     target_id       INTEGER REFERENCES target (id),
     folder_problem  TEXT,
     api_problem     TEXT,
-    -- The problem does not end when the API answers; a reload lifts it.
-    needs_reload    INTEGER NOT NULL DEFAULT 0,
     blocked_at      INTEGER,
     -- When the folder was first scanned whole: what lay there then may have been sent by others (DESIGN F8).
     first_scan_at   INTEGER,

@@ -1,0 +1,261 @@
+//! What systemd and an operator do to the daemon, and what it tells them.
+
+use crate::harness::{Daemon, Row, World, data, names, quick, stderr};
+use datadrop::emulator::EmulatorOptions;
+use std::fs;
+use std::time::{Duration, Instant};
+
+fn primed(world: &World) -> Daemon {
+    let daemon = world.start();
+    world.drop_file("a", "first.txt", data(1));
+    world.wait_for("first.txt", "success");
+    daemon
+}
+
+#[track_caller]
+fn arrived_once(world: &World, account: &str, name: &str) -> Row {
+    let job = world.wait_for(name, "success");
+    assert_eq!((job.account.as_str(), world.times_accepted(name)), (account, 1), "{:?}", world.accepted());
+    job
+}
+
+/// SIGHUP, and the message that says how it went.
+fn reload(world: &World, daemon: &Daemon) -> String {
+    world.write_config();
+    reload_as_it_is(daemon)
+}
+
+fn reload_as_it_is(daemon: &Daemon) -> String {
+    daemon.signal("HUP");
+    daemon.wait_notified("RELOADING=1");
+    daemon.wait_notified("READY=1")
+}
+
+#[test]
+fn sigterm_waits_for_the_answer_to_an_upload_under_way_and_begins_no_other() {
+    let mut world = World::new();
+    world.set("[upload]\n", "[upload]\nmax_in_flight = 1\n");
+    let daemon = primed(&world);
+    world.fault("upload:slow=700ms");
+    world.drop_file("a", "a.txt", data(2));
+    world.drop_file("a", "b.txt", data(3));
+    world.wait("the first to be taken", || world.times_accepted("a.txt") == 1);
+    assert_eq!(daemon.stop().code(), Some(0));
+    let state = |name: &str| world.jobs().into_iter().find(|job| job.file_name == name).unwrap().state;
+    assert_eq!((state("a.txt").as_str(), state("b.txt").as_str()), ("uploaded", "queued"));
+    assert_eq!(world.accepted(), ["first.txt", "a.txt"]);
+    let _daemon = world.start();
+    arrived_once(&world, "a", "a.txt");
+    arrived_once(&world, "a", "b.txt");
+}
+
+#[test]
+fn a_second_sigterm_cuts_short_and_what_is_unclear_is_settled_at_the_next_start() {
+    let mut world = World::new();
+    world.api("timeout", "\"30s\"");
+    let mut daemon = primed(&world);
+    world.fault("upload:after-commit:hang:n=1");
+    world.drop_file("a", "sales.txt", data(3));
+    world.wait("it to be taken", || world.times_accepted("sales.txt") == 1);
+    daemon.signal("TERM");
+    daemon.wait_notified("STOPPING=1");
+    assert!(daemon.is_running(), "it did not wait for the answer");
+    let since = Instant::now();
+    daemon.signal("INT");
+    assert_eq!(daemon.wait_exit().code(), Some(0));
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+    let _daemon = world.start();
+    assert_eq!(arrived_once(&world, "a", "sales.txt").attempts, 1);
+}
+
+#[test]
+fn sighup_adds_an_account_and_disturbs_no_upload_under_way() {
+    let mut world = World::new();
+    let daemon = primed(&world);
+    world.fault("upload:slow=500ms:name=slow*");
+    world.drop_file("a", "slow.txt", data(2));
+    world.wait("it to be taken", || world.times_accepted("slow.txt") == 1);
+    world.account("b", "");
+    world.drop_file("b", "there-before.txt", data(3));
+    let message = reload(&world, &daemon);
+    assert!(!message.contains("refused"), "{message}");
+    arrived_once(&world, "b", "there-before.txt");
+    world.drop_file("b", "new.txt", data(4));
+    arrived_once(&world, "b", "new.txt");
+    assert_eq!(arrived_once(&world, "a", "slow.txt").attempts, 1);
+}
+
+#[test]
+fn sighup_removes_an_account_without_open_jobs_and_leaves_its_folder_alone() {
+    let mut world = World::new();
+    world.account("b", "");
+    let daemon = primed(&world);
+    world.drop_file("b", "b.txt", data(2));
+    arrived_once(&world, "b", "b.txt");
+    world.wait("it to be filed", || names(&world.folder("b").join("done")) == ["b.txt"]);
+    world.remove_account("b");
+    let message = reload(&world, &daemon);
+    assert!(!message.contains("refused"), "{message}");
+    let left = world.drop_file("b", "left.txt", data(3));
+    daemon.signal("USR1");
+    world.drop_file("a", "sales.txt", data(4));
+    arrived_once(&world, "a", "sales.txt");
+    assert!(left.exists());
+    assert_eq!(world.jobs().len(), 3);
+}
+
+#[test]
+fn sighup_refuses_an_invalid_file_says_so_and_everything_goes_on() {
+    let world = World::new();
+    let daemon = primed(&world);
+    let good = fs::read_to_string(world.config_file()).unwrap();
+    fs::write(world.config_file(), good.replace("settle =", "setle =")).unwrap();
+    let message = reload_as_it_is(&daemon);
+    let status = message.lines().find_map(|line| line.strip_prefix("STATUS=")).unwrap();
+    assert!(status.contains("reload refused"), "{message}");
+    assert!(world.log().contains("setle"), "{}", world.log());
+    world.drop_file("a", "sales.txt", data(3));
+    arrived_once(&world, "a", "sales.txt");
+    fs::write(world.config_file(), good).unwrap();
+    let message = reload_as_it_is(&daemon);
+    assert!(!message.contains("refused"), "{message}");
+}
+
+#[test]
+fn sighup_refuses_to_remove_or_retarget_an_account_with_open_jobs_and_names_one() {
+    let mut world = World::with_emulator(EmulatorOptions { processing: Duration::from_secs(60), ..quick() });
+    world.account("b", "");
+    let daemon = world.start();
+    world.drop_file("b", "open.txt", data(2));
+    let job = world.wait_for("open.txt", "uploaded");
+    world.remove_account("b");
+    let message = reload(&world, &daemon);
+    assert!(message.contains("account b") && message.contains(&format!("job {}", job.id)), "{message}");
+    world.account("b", "");
+    world.api("global_company_id", "\"another\"");
+    let message = reload(&world, &daemon);
+    assert!(message.contains("account b") && message.contains(&format!("job {}", job.id)), "{message}");
+    world.drop_file("b", "next.txt", data(3));
+    world.wait_for("next.txt", "uploaded");
+}
+
+#[test]
+fn sighup_unblocks_an_account_whose_style_was_corrected() {
+    let dialect = datadrop::emulator::Dialect::Current;
+    let mut world = World::with_emulator(EmulatorOptions { dialect, ..quick() });
+    world.account("a", "style = \"put-json\"");
+    let daemon = world.start();
+    world.drop_file("a", "sales.txt", data(3));
+    world.wait_blocked("a");
+    world.account("a", "style = \"post-multipart\"");
+    reload(&world, &daemon);
+    arrived_once(&world, "a", "sales.txt");
+}
+
+#[test]
+fn sigusr1_scans_every_folder_at_once() {
+    let mut world = World::new();
+    world.set("rescan = \"2s\"", "rescan = \"1h\"\nmode = \"poll\"");
+    let daemon = world.start();
+    world.drop_file("a", "sales.txt", data(3));
+    daemon.signal("USR1");
+    arrived_once(&world, "a", "sales.txt");
+}
+
+#[test]
+fn systemd_hears_of_the_start_the_reload_life_and_the_end() {
+    let world = World::new();
+    let config = world.write_config();
+    let mut daemon = Daemon::start_with(world.dir.path(), &config, &[], &[("WATCHDOG_USEC", "300000")]);
+    let ready = daemon.wait_notified("READY=1");
+    assert!(ready.contains("STATUS="), "{ready}");
+    daemon.wait_notified("WATCHDOG=1");
+    daemon.signal("HUP");
+    let reloading = daemon.wait_notified("RELOADING=1");
+    let at: u64 = reloading.lines().find_map(|line| line.strip_prefix("MONOTONIC_USEC=")).unwrap().parse().unwrap();
+    assert!(at > 0);
+    daemon.wait_notified("READY=1");
+    daemon.wait_notified("WATCHDOG=1");
+    daemon.signal("TERM");
+    daemon.wait_notified("STOPPING=1");
+    assert_eq!(daemon.wait_exit().code(), Some(0));
+}
+
+#[test]
+fn run_once_delivers_what_is_there_and_its_exit_status_says_how_it_ended() {
+    let world = World::new();
+    world.drop_file("a", "good.txt", data(3));
+    world.drop_file("a", "good.fin", "");
+    let output = world.run(&["run", "--once"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(world.accepted(), ["good.txt", "good.fin"]);
+    assert_eq!(names(&world.folder("a").join("done")), ["good.fin", "good.txt"]);
+
+    world.fault("job:fail:name=bad*");
+    world.drop_file("a", "bad.txt", data(2));
+    let output = world.run(&["run", "--once"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert_eq!(names(&world.folder("a").join("failed")), ["bad.txt", "bad.txt.why"]);
+
+    let output = world.run(&["run", "--once"]);
+    assert_eq!(output.status.code(), Some(0), "nothing to do is all done: {}", stderr(&output));
+    assert_eq!(world.accepted().len(), 3);
+}
+
+#[test]
+fn run_once_ends_with_3_at_its_timeout_and_when_only_a_person_can_help() {
+    let world = World::with_emulator(EmulatorOptions { processing: Duration::from_secs(60), ..quick() });
+    world.drop_file("a", "long.txt", data(3));
+    let output = world.run(&["run", "--once", "--timeout", "1s"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stderr(&output).contains("--timeout"), "{}", stderr(&output));
+    assert_eq!(world.accepted(), ["long.txt"]);
+
+    let world = World::new();
+    world.drop_file("a", "one.txt", data(3));
+    assert_eq!(world.run(&["run", "--once"]).status.code(), Some(0));
+    world.drop_file("a", "one.txt", data(3));
+    let output = world.run(&["run", "--once"]);
+    assert_eq!(output.status.code(), Some(3), "a duplicate is held: {}", stderr(&output));
+    assert_eq!(world.accepted(), ["one.txt"]);
+}
+
+#[test]
+fn run_once_ends_when_the_account_is_blocked() {
+    let world =
+        World::with_emulator(EmulatorOptions { credentials: Some(("test".into(), "another".into())), ..quick() });
+    world.drop_file("a", "one.txt", data(3));
+    let output = world.run(&["run", "--once"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert_eq!(world.jobs()[0].state, "queued");
+}
+
+#[test]
+fn a_log_in_json_is_one_object_a_line() {
+    let mut world = World::new();
+    let sections = "[log]\nformat = \"json\"\n[watch]\nsettle = \"200ms\"\n[poll]\nfirst = \"150ms\"\n";
+    world.sections(sections);
+    let daemon = primed(&world);
+    assert_eq!(daemon.stop().code(), Some(0));
+    let log = world.log();
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let accepted = lines.iter().find(|line| line["message"].as_str().is_some_and(|text| text.contains("accepted")));
+    let accepted = accepted.unwrap();
+    assert_eq!((accepted["account"].as_str(), accepted["level"].as_str()), (Some("a"), Some("INFO")), "{accepted}");
+    assert!(accepted["remote_job"].is_i64(), "{accepted}");
+    assert!(!log.contains(crate::harness::SECRET));
+}
+
+#[test]
+fn a_wrong_configuration_ends_with_78_and_names_every_error() {
+    let mut world = World::new();
+    world.set("settle = \"200ms\"", "setle = \"200ms\"").set("first = \"150ms\"", "first = \"soon\"");
+    world.account("a", "order = \"random\"");
+    let output = world.run(&["run"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    for word in ["setle", "soon", "random", "datadrop.toml"] {
+        assert!(said.contains(word), "{word} is not in: {said}");
+    }
+    assert!(!world.state_dir().exists(), "nothing is made before the configuration is right");
+}
