@@ -3,6 +3,7 @@
 //! The job log is ahead of the folder. A move that fails is tried again; it never overwrites, and it never crosses
 //! the folder's bounds.
 
+mod fit;
 mod mark;
 mod moves;
 mod why;

@@ -1,5 +1,6 @@
 //! Renames within the folder that never overwrite (DESIGN F1, F2).
 
+use super::fit::fitting;
 use super::mark::AccountFolder;
 use super::why;
 use crate::ambient::identity_of;
@@ -9,7 +10,7 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What became of a move.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,43 +37,82 @@ impl AccountFolder {
         hashed: Option<FileIdentity>,
     ) -> io::Result<Moved> {
         let source = self.place(from).join(name);
+        let (source, lay_in) = match met(&source, hashed)? {
+            Met::Ours => (source, from),
+            // Made before, and not written down; or written down only as far as an earlier move.
+            Met::Another | Met::Nothing if let Some((place, found)) = self.find(job, name, to, hashed) => {
+                let path = self.place(place).join(&found);
+                if place == to {
+                    return self.after_move(job, &path, found, to, hashed);
+                }
+                (path, place)
+            }
+            // A file that lies in the inbox is the watcher's to look at, with all that it heard of it.
+            Met::Another if from == Place::Inbox => {
+                return Ok(gone(name, "another file lies in its place now, which is a new one"));
+            }
+            Met::Another => {
+                self.put_back(job, &source, name)?;
+                return Ok(gone(name, ANOTHER));
+            }
+            Met::Nothing => {
+                // Nothing is known of a file whose folder is not there.
+                fs::metadata(self.place(from))?;
+                fs::metadata(self.place(to))?;
+                return Ok(gone(name, "the file is not there any more: somebody removed it"));
+            }
+        };
         let target_dir = self.place(to);
-        if let Some(hashed) = hashed
-            && let Ok(found) = fs::symlink_metadata(&source).map(|metadata| identity_of(&metadata))
-            && !found.is_same_file(&hashed)
-            && !free_names(name, job).any(|name| is_file(&target_dir.join(name), hashed))
-        {
-            // Somebody put another file under this name. It is not ours to touch: even a move there and back would look
-            // like a complete file that was just renamed in.
-            let note = Some("another file lies in its place now; it is a new one".to_owned());
-            return Ok(Moved { place: Place::Gone, name: name.to_owned(), note });
-        }
         for candidate in free_names(name, job) {
             let target = target_dir.join(&candidate);
             match rename_without_overwriting(&source, &target) {
                 Ok(()) => {
-                    why::remove(&self.place(from), name);
-                    return self.after_move(&target, candidate, (from, name), to, hashed);
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    if already_moved(&source, &target, hashed) {
-                        return self.after_move(&target, candidate, (from, name), to, hashed);
+                    if let Some(left) = source.file_name() {
+                        why::remove(&self.place(lay_in), left);
                     }
+                    return self.after_move(job, &target, candidate, to, hashed);
                 }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    if already_moved(&source, &target, hashed) {
-                        return self.after_move(&target, candidate, (from, name), to, hashed);
-                    }
-                    if !target_dir.is_dir() || !self.place(from).is_dir() {
-                        return Err(error);
-                    }
-                    let note = Some("the file is not there any more: somebody removed it".to_owned());
-                    return Ok(Moved { place: Place::Gone, name: name.to_owned(), note });
-                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
         }
         Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} has no free name for it", target_dir.display())))
+    }
+
+    /// Looks for a job's file under the names that our own moves may have given it.
+    ///
+    /// Where it was to go, it may have been changed since; elsewhere it must be as it was hashed, for inodes are used again.
+    fn find(&self, job: JobId, name: &OsStr, to: Place, hashed: Option<FileIdentity>) -> Option<(Place, OsString)> {
+        let hashed = hashed?;
+        let is_it = |place: Place, found: FileIdentity| {
+            if place == to { is_same(found, hashed) } else { found == hashed }
+        };
+        let places = std::iter::once(to).chain(Place::SUB_FOLDERS).chain(std::iter::once(Place::Inbox));
+        places.flat_map(|place| free_names(name, job).map(move |candidate| (place, candidate))).find(
+            |(place, candidate)| {
+                fs::symlink_metadata(self.place(*place).join(candidate))
+                    .is_ok_and(|metadata| is_it(*place, identity_of(&metadata)))
+            },
+        )
+    }
+
+    /// Returns a file that is none of ours to the inbox, under a name that is free there.
+    ///
+    /// Linked, not renamed: a rename into the inbox says that a file is complete, which we cannot know.
+    fn put_back(&self, job: JobId, path: &Path, name: &OsStr) -> io::Result<()> {
+        for candidate in free_names(name, job) {
+            let inbox = self.place(Place::Inbox).join(candidate);
+            match fs::hard_link(path, &inbox) {
+                Ok(()) => return fs::remove_file(path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                // No hard links here, or it is a directory.
+                Err(_) => match rename_without_overwriting(path, &inbox) {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    ended => return ended,
+                },
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::AlreadyExists, "the inbox has no free name for a file that is not ours"))
     }
 
     /// Puts an empty marker of this stem into the inbox, unless one is there.
@@ -91,19 +131,18 @@ impl AccountFolder {
     /// Compares what was moved with what was hashed (DESIGN F2).
     fn after_move(
         &self,
+        job: JobId,
         moved_to: &Path,
         name: OsString,
-        (from, original): (Place, &OsStr),
         to: Place,
         hashed: Option<FileIdentity>,
     ) -> io::Result<Moved> {
         let Some(hashed) = hashed else { return Ok(Moved { place: to, name, note: None }) };
         let found = identity_of(&fs::symlink_metadata(moved_to)?);
-        if !found.is_same_file(&hashed) {
-            // In the instant before the move somebody put another file under this name: it goes back as a new one.
-            rename_without_overwriting(moved_to, &self.place(from).join(original))?;
-            let note = Some("another file lay in its place and went back into the folder as a new one".to_owned());
-            return Ok(Moved { place: Place::Gone, name, note });
+        if !is_same(found, hashed) {
+            // Somebody put another file under this name just now: it is not ours to file.
+            self.put_back(job, moved_to, &name)?;
+            return Ok(gone(&name, ANOTHER));
         }
         let changed = (found.size, found.modified_ns) != (hashed.size, hashed.modified_ns);
         Ok(Moved { place: to, name, note: changed.then(|| "changed after it was sent".to_owned()) })
@@ -121,22 +160,39 @@ impl AccountFolder {
     }
 }
 
+const ANOTHER: &str = "another file lay in its place and went back into the folder as a new one";
+
+fn gone(name: &OsStr, note: &str) -> Moved {
+    Moved { place: Place::Gone, name: name.to_owned(), note: Some(note.to_owned()) }
+}
+
+/// What lies where a job's file should lie.
+enum Met {
+    Ours,
+    Another,
+    Nothing,
+}
+
+/// Looks before it is moved: another file must not be touched, whoever writes to it may not be done.
+fn met(path: &Path, hashed: Option<FileIdentity>) -> io::Result<Met> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if hashed.is_none_or(|hashed| is_same(identity_of(&metadata), hashed)) => Ok(Met::Ours),
+        Ok(_) => Ok(Met::Another),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Met::Nothing),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same file, changed or not.
+fn is_same(found: FileIdentity, hashed: FileIdentity) -> bool {
+    found.is_same_file(&hashed)
+}
+
 /// The file's own name, then the job's number within it, then a counter behind that.
 fn free_names(name: &OsStr, job: JobId) -> impl Iterator<Item = OsString> {
-    let path = PathBuf::from(name);
-    let stem = path.file_stem().unwrap_or(name).to_owned();
-    let extension = path.extension().map(OsStr::to_owned);
-    let numbered = move |number: String| {
-        let mut numbered = stem.clone();
-        numbered.push(format!(".{number}"));
-        if let Some(extension) = &extension {
-            numbered.push(".");
-            numbered.push(extension);
-        }
-        numbered
-    };
-    std::iter::once(name.to_owned())
-        .chain(std::iter::once(job.to_string()).chain((2..100).map(move |n| format!("{job}.{n}"))).map(numbered))
+    let name = name.to_owned();
+    let numbers = std::iter::once(format!(".{job}")).chain((2..100).map(move |n| format!(".{job}.{n}")));
+    std::iter::once(name.clone()).chain(numbers.map(move |number| fitting(&name, &number, "")))
 }
 
 pub(super) fn rename_without_overwriting(from: &Path, to: &Path) -> io::Result<()> {
@@ -149,16 +205,6 @@ pub(super) fn rename_without_overwriting(from: &Path, to: &Path) -> io::Result<(
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// The move was made before, and the process ended before it could be written down.
-fn already_moved(source: &Path, target: &Path, hashed: Option<FileIdentity>) -> bool {
-    hashed.is_some_and(|hashed| is_file(target, hashed) && !is_file(source, hashed))
-}
-
-/// Whether this very file, by device and inode, lies there.
-fn is_file(path: &Path, hashed: FileIdentity) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|metadata| identity_of(&metadata).is_same_file(&hashed))
 }
 
 #[cfg(test)]
@@ -201,6 +247,41 @@ mod tests {
         let moved = folder.move_file(JobId(1), OsStr::new("sales.txt"), Place::Inbox, Place::Sent, Some(file)).unwrap();
         assert_eq!((moved.place, moved.note), (Place::Sent, None));
         assert_eq!(fs::read_to_string(dir.path().join("sales.txt")).unwrap(), "another");
+    }
+
+    #[test]
+    fn f1_a_move_to_a_numbered_name_that_was_not_written_down_is_recognised() {
+        let (dir, folder) = folder();
+        let file = put(&dir.path().join("sales.txt"), "x");
+        put(&dir.path().join("sent/sales.txt"), "older");
+        let first = folder.move_file(JobId(5), OsStr::new("sales.txt"), Place::Inbox, Place::Sent, Some(file)).unwrap();
+        let again = folder.move_file(JobId(5), OsStr::new("sales.txt"), Place::Inbox, Place::Sent, Some(file)).unwrap();
+        assert_eq!((again.place, &again.name, &again.note), (Place::Sent, &OsString::from("sales.5.txt"), &None));
+        assert_eq!(first, again);
+    }
+
+    #[test]
+    fn f1_a_file_whose_move_was_not_written_down_is_found_though_its_job_went_on() {
+        let (dir, folder) = folder();
+        let file = put(&dir.path().join("sales.txt"), "x");
+        fs::rename(dir.path().join("sales.txt"), dir.path().join("sent/sales.txt")).unwrap();
+        // The job log still believes it in the inbox, and wants it in done/ by now.
+        let moved = folder.move_file(JobId(1), OsStr::new("sales.txt"), Place::Inbox, Place::Done, Some(file)).unwrap();
+        assert_eq!(moved, Moved { place: Place::Done, name: "sales.txt".into(), note: None });
+        assert_eq!(fs::read_to_string(dir.path().join("done/sales.txt")).unwrap(), "x");
+    }
+
+    #[test]
+    fn f2_another_file_outside_the_inbox_goes_back_and_overwrites_nothing() {
+        let (dir, folder) = folder();
+        let sent = put(&dir.path().join("sent/sales.txt"), "sent");
+        put(&dir.path().join("sent/other"), "another file");
+        fs::rename(dir.path().join("sent/other"), dir.path().join("sent/sales.txt")).unwrap();
+        put(&dir.path().join("sales.txt"), "a third file");
+        let moved = folder.move_file(JobId(3), OsStr::new("sales.txt"), Place::Sent, Place::Done, Some(sent)).unwrap();
+        assert_eq!(moved.place, Place::Gone);
+        assert_eq!(fs::read_to_string(dir.path().join("sales.txt")).unwrap(), "a third file");
+        assert_eq!(fs::read_to_string(dir.path().join("sales.3.txt")).unwrap(), "another file");
     }
 
     #[test]

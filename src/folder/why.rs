@@ -1,5 +1,6 @@
 //! The `.why` beside each file in `failed/` and `held/`: what happened, in plain words, and what helps (DESIGN F3).
 
+use super::fit::fitting;
 use crate::job::{JobId, State};
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -67,9 +68,7 @@ pub fn explanation(job: &Explained<'_>) -> Option<String> {
 }
 
 fn why_name(name: &OsStr) -> OsString {
-    let mut why = name.to_owned();
-    why.push(".why");
-    why
+    fitting(name, "", ".why")
 }
 
 pub(super) fn write(dir: &Path, name: &OsStr, text: &str) -> io::Result<()> {

@@ -42,8 +42,8 @@ pub enum Verdict {
     Ready(Content),
     /// Not ready; why. The file, where it could be looked at.
     Waiting(String, Option<FileIdentity>),
-    /// Never to be sent; why. The size where it is known.
-    Rejected(String, Option<u64>),
+    /// Never to be sent; why, and which file, so that no other is filed in its place.
+    Rejected(String, Option<FileIdentity>),
 }
 
 /// What a complete file holds.
@@ -85,6 +85,9 @@ impl JobLog {
                 let mut job = sql::job(connection, id)?;
                 if job.place == Place::Inbox && matches!(job.state, State::Waiting | State::Queued) {
                     job.place = Place::Gone;
+                    if job.kind == Kind::Fin {
+                        pair::untie(connection, &mut job)?;
+                    }
                     let reason = Some("the file was removed from the folder before it was sent".to_owned());
                     advance(connection, effects, &mut job, Event::Cancelled, reason, now)?;
                 }
@@ -128,8 +131,9 @@ fn admit(
             }
             tie_if_data(connection, effects, &mut job, now)?;
         }
-        Verdict::Rejected(reason, size) => {
-            job.size = size.or(job.size);
+        Verdict::Rejected(reason, identity) => {
+            job.identity = *identity;
+            job.size = identity.map(|identity| identity.size);
             advance(connection, effects, &mut job, Event::Refused, Some(reason.clone()), now)?;
             tie_if_data(connection, effects, &mut job, now)?;
         }
@@ -181,12 +185,16 @@ fn meet(known: &Job, arrival: &Arrival) -> Meeting {
 /// The job's file is gone from under its name (DESIGN F7).
 fn part_with(connection: &Connection, effects: &mut Effects, mut old: Job, now: Timestamp) -> Result<(), JobLogError> {
     old.place = Place::Gone;
-    if let Some(pair) = old.pair
-        && matches!(sql::job(connection, pair)?.state, State::Waiting | State::Queued)
-    {
-        // The marker stays for the new content.
-        old.pair = None;
-        sql::set_pair(connection, pair, None)?;
+    match (old.kind, old.pair) {
+        // The data file stays for the marker that comes in its place.
+        (Kind::Fin, Some(_)) => pair::untie(connection, &mut old)?,
+        // And a marker that was not sent stays for the new content.
+        (Kind::Data, Some(pair)) => {
+            if matches!(sql::job(connection, pair)?.state, State::Waiting | State::Queued) {
+                pair::untie(connection, &mut old)?;
+            }
+        }
+        (Kind::Data | Kind::Fin, None) => {}
     }
     match old.state {
         State::Waiting | State::Queued => {

@@ -56,6 +56,16 @@ fn tie(connection: &Connection, marker: &mut Job, data: &mut Job) -> Result<(), 
     sql::set_pair(connection, data.id, data.pair)
 }
 
+/// Sets both of a pair free for others. The job itself is the caller's to save.
+pub(super) fn untie(connection: &Connection, job: &mut Job) -> Result<(), JobLogError> {
+    if let Some(other) = job.pair.take()
+        && sql::job(connection, other)?.pair == Some(job.id)
+    {
+        sql::set_pair(connection, other, None)?;
+    }
+    Ok(())
+}
+
 /// Brings a marker that rests to where its data file stands.
 fn share_fate(
     connection: &Connection,

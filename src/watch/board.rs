@@ -138,10 +138,11 @@ impl Board {
         self.lock().traces.get(name).copied()
     }
 
-    /// A name is dealt with; what is known of a writer at work on it stays.
-    pub(super) fn dealt_with(&self, name: &OsStr) {
+    /// A name is dealt with, up to the event of this order; what is known of a writer at work on it stays, and so does
+    /// what was heard since.
+    pub(super) fn dealt_with(&self, name: &OsStr, heard: u64) {
         let mut inner = self.lock();
-        if inner.traces.get(name).is_some_and(|trace| !trace.writing) {
+        if inner.traces.get(name).is_some_and(|trace| !trace.writing && trace.order <= heard) {
             inner.traces.remove(name);
         }
     }
@@ -177,6 +178,19 @@ mod tests {
         assert_eq!(board.wait(Duration::ZERO).changed, [name]);
         assert!(board.wait(Duration::ZERO).changed.is_empty());
         assert!(board.trace(name).unwrap().writing, "what was heard outlives the news");
+    }
+
+    #[test]
+    fn what_was_heard_while_a_name_was_dealt_with_is_kept() {
+        let board = Board::default();
+        let name = OsStr::new("a.txt");
+        board.arrive(name, None, Moment::default());
+        let heard = board.trace(name).unwrap().order;
+        board.arrive(name, None, Moment::default());
+        board.dealt_with(name, heard);
+        let later = board.trace(name).unwrap();
+        board.dealt_with(name, later.order);
+        assert!(board.trace(name).is_none());
     }
 
     #[test]

@@ -143,6 +143,10 @@ impl<'a> Inbox<'a> {
             Some(trace) => {
                 self.markers.insert(stem(name_text).to_owned(), MarkerSight { order: Some(trace.order) });
             }
+            // Nothing is known of how it came, and it may be there all the same: the file is the truth.
+            None if self.settings.folder.join(name).symlink_metadata().is_ok() => {
+                self.markers.entry(stem(name_text).to_owned()).or_insert(MarkerSight { order: None });
+            }
             None => {
                 self.markers.remove(stem(name_text));
             }
@@ -164,20 +168,17 @@ impl<'a> Inbox<'a> {
     pub(super) fn consider(&mut self, name: &OsStr, known: Option<&InboxEntry>) -> Result<(), Interrupted> {
         let Some(kind) = classify(name, &self.settings.extensions) else { return Ok(()) };
         let path = self.settings.folder.join(name);
+        let heard_before = self.board.trace(name).map_or(0, |trace| trace.order);
         let found = look::look(&path);
         let (file, sight) = match found {
-            Look::Gone => {
-                self.forget(name);
+            Look::Gone | Look::Directory => {
+                self.forget(name, heard_before);
                 self.ask_for_scan_if_missed(name)?;
                 return Ok(());
             }
-            Look::Directory => {
-                self.forget(name);
-                return Ok(());
-            }
-            Look::NotAFile(what) => {
+            Look::NotAFile(what, identity) => {
                 let reason = format!("the name is that of {what}, which is never opened; drop a plain file instead");
-                return self.reject(name, kind, reason, None);
+                return self.reject(name, kind, reason, identity);
             }
             Look::Unreadable(why) => {
                 let reason = format!(
@@ -196,11 +197,11 @@ impl<'a> Inbox<'a> {
             Look::File(file, sight) => (file, sight),
         };
         if self.is_known(name, known, sight)? {
-            self.forget(name);
+            self.forget(name, heard_before);
             return Ok(());
         }
         if let Err(refused) = check_name(name) {
-            return self.reject(name, kind, refused.to_string(), Some(sight.identity.size));
+            return self.reject(name, kind, refused.to_string(), Some(sight.identity));
         }
         let now = self.clock.moment();
         let trace = self.board.trace(name);
@@ -219,7 +220,7 @@ impl<'a> Inbox<'a> {
             Verdict::Ready => self.take_in(name, kind, file, sight),
             Verdict::StayedEmpty => {
                 let reason = "the file stayed empty; there is nothing to send".to_owned();
-                self.reject(name, kind, reason, Some(0))
+                self.reject(name, kind, reason, Some(sight.identity))
             }
             Verdict::NotYet { why, look_at } => {
                 if let Some(at) = look_at {
@@ -262,7 +263,7 @@ impl<'a> Inbox<'a> {
                 "the file has {size} bytes, more than upload.max_file_size allows ({}); split it, or raise the limit",
                 self.settings.max_file_size
             );
-            return self.reject(name, kind, reason, Some(size));
+            return self.reject(name, kind, reason, Some(sight.identity));
         }
         let held = match hold(&mut file, kind, &mut self.buffer) {
             Ok(held) => held,
@@ -285,7 +286,7 @@ impl<'a> Inbox<'a> {
         if kind == Kind::Fin && !held.only_white_space {
             let reason = "the marker has content; a marker must be empty, it only says that its data file is complete"
                 .to_owned();
-            return self.reject(name, kind, reason, Some(size));
+            return self.reject(name, kind, reason, Some(sight.identity));
         }
         let fingerprint = Fingerprint { identity: sight.identity, sha256: held.sha256 };
         self.arrive(name, kind, Finding::Ready(Content { fingerprint, rows_expected: held.rows }))
@@ -318,8 +319,14 @@ impl<'a> Inbox<'a> {
         self.arrive(name, kind, Finding::Waiting(reason, file))
     }
 
-    fn reject(&mut self, name: &OsStr, kind: Kind, reason: String, size: Option<u64>) -> Result<(), Interrupted> {
-        self.arrive(name, kind, Finding::Rejected(reason, size))
+    fn reject(
+        &mut self,
+        name: &OsStr,
+        kind: Kind,
+        reason: String,
+        identity: Option<FileIdentity>,
+    ) -> Result<(), Interrupted> {
+        self.arrive(name, kind, Finding::Rejected(reason, identity))
     }
 
     fn arrive(&mut self, name: &OsStr, kind: Kind, verdict: Finding) -> Result<(), Interrupted> {
@@ -345,7 +352,8 @@ impl<'a> Inbox<'a> {
             self.tell(name, reason.as_deref(), admission);
         }
         for name in settled {
-            self.forget(&name);
+            let heard = self.candidates.get(&name).map_or(0, |waiting| waiting.candidate.trace.order);
+            self.forget(&name, heard);
         }
         Ok(())
     }
@@ -374,9 +382,10 @@ impl<'a> Inbox<'a> {
         }
     }
 
-    fn forget(&mut self, name: &OsStr) {
+    /// A name is done with. `heard`: the order of the last event that was taken into account.
+    fn forget(&mut self, name: &OsStr, heard: u64) {
         self.candidates.remove(name);
-        self.board.dealt_with(name);
+        self.board.dealt_with(name, heard);
     }
 }
 

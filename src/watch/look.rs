@@ -1,7 +1,7 @@
 //! Looking at one file: what it is, and what it holds. What is not a plain file is never opened.
 
 use crate::ambient::identity_of;
-use crate::job::{Kind, RowCounter, Sha256};
+use crate::job::{FileIdentity, Kind, RowCounter, Sha256};
 use crate::ready::Sight;
 use rustix::fs::{Mode, OFlags};
 use sha2::Digest as _;
@@ -17,8 +17,8 @@ pub(super) enum Look {
     Gone,
     /// A directory: ignored.
     Directory,
-    /// Something that is never opened; which.
-    NotAFile(&'static str),
+    /// Something that is never opened; what, and which, as far as that is known.
+    NotAFile(&'static str, Option<FileIdentity>),
     /// It cannot be read; why.
     Unreadable(String),
     /// A plain file.
@@ -45,14 +45,14 @@ pub(super) fn look(path: &Path) -> Look {
         return Look::Directory;
     }
     if !metadata.is_file() {
-        return Look::NotAFile(kind_of(metadata.file_type()));
+        return Look::NotAFile(kind_of(metadata.file_type()), Some(identity_of(&metadata)));
     }
     // Between the two calls another thing may have taken the name: it is not followed and not waited for.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(descriptor) => File::from(descriptor),
         Err(rustix::io::Errno::NOENT) => return Look::Gone,
-        Err(rustix::io::Errno::LOOP) => return Look::NotAFile("a symbolic link"),
+        Err(rustix::io::Errno::LOOP) => return Look::NotAFile("a symbolic link", None),
         Err(error) => return Look::Unreadable(io::Error::from(error).to_string()),
     };
     match file.metadata() {
@@ -60,7 +60,7 @@ pub(super) fn look(path: &Path) -> Look {
             let sight = sight_of(&metadata);
             Look::File(file, sight)
         }
-        Ok(metadata) => Look::NotAFile(kind_of(metadata.file_type())),
+        Ok(metadata) => Look::NotAFile(kind_of(metadata.file_type()), Some(identity_of(&metadata))),
         Err(error) => Look::Unreadable(error.to_string()),
     }
 }

@@ -31,6 +31,7 @@ impl Inbox<'_> {
             }
         }
         let mut ignored = 0;
+        let mut missing = Vec::new();
         for name in &names {
             if classify(name, &self.settings.extensions).is_none() {
                 if !name.as_encoded_bytes().starts_with(b".") && !self.settings.folder.join(name).is_dir() {
@@ -45,10 +46,17 @@ impl Inbox<'_> {
             {
                 continue;
             }
+            if let Some(entry) = &entry
+                && self.settings.folder.join(name).symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
+            {
+                // A directory took the name: the file is not there any more.
+                missing.push(entry.clone());
+                continue;
+            }
             self.consider(name, entry.as_ref())?;
         }
         self.flush()?;
-        let missing = self.note_missing(known.into_values())?;
+        let missing = self.note_missing(known.into_values().chain(missing))?;
         self.joblog.scanned(self.settings.account.clone(), ignored, now()).wait()?;
         Ok(missing)
     }

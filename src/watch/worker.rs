@@ -131,11 +131,8 @@ impl FolderWorker {
             self.progress.turns.fetch_add(1, Ordering::Relaxed);
             // Its events are our own trials; whatever else happens is met by the scan that follows.
             self.unwatch();
-            let again = self.clock.moment().after(TRY_AGAIN);
-            while self.clock.moment() < again {
-                if self.board.wait(again.since(self.clock.moment())).flags.stop {
-                    return;
-                }
+            if self.told_to_stop() {
+                return;
             }
         }
         self.unwatch();
@@ -144,6 +141,20 @@ impl FolderWorker {
     fn unwatch(&self) {
         if let Some(events) = &self.events {
             events.unwatch(&self.settings.folder, &self.board);
+        }
+    }
+
+    /// Waits until the folder is to be tried again. True: to stop.
+    ///
+    /// File events do not count: a trial makes events itself.
+    fn told_to_stop(&self) -> bool {
+        let again = self.clock.moment().after(TRY_AGAIN);
+        loop {
+            let left = again.since(self.clock.moment());
+            let flags = self.board.wait(left).flags;
+            if flags.stop || flags.rescan || left.is_zero() {
+                return flags.stop;
+            }
         }
     }
 
