@@ -82,3 +82,34 @@ fn a_marker_stays_here_where_the_account_wants_that() {
     world.wait_for("sales.txt", "success");
     assert_eq!(world.accepted(), ["sales.txt"]);
 }
+
+#[test]
+fn a_marker_that_came_to_nothing_does_not_keep_the_next_one_from_its_file() {
+    let world = World::new();
+    let _daemon = world.start();
+    world.drop_file("a", "sales.txt", data(3));
+    world.wait_for("sales.txt", "success");
+    world.drop_file("a", "sales.fin", "not empty");
+    world.wait_for("sales.fin", "rejected");
+    world.drop_file("a", "sales.fin", "");
+    world.wait_for("sales.fin", "success");
+    assert_eq!(world.accepted(), ["sales.txt", "sales.fin"]);
+}
+
+#[test]
+fn a_marker_whose_data_file_is_replaced_waits_for_the_new_content() {
+    let world = World::new();
+    let _daemon = world.start();
+    world.drop_file("a", "first.txt", data(1));
+    world.wait_for("first.txt", "success");
+    world.emulator().add_fault("upload:before-body:503".parse().unwrap());
+    world.drop_file("a", "sales.txt", data(5));
+    world.drop_file("a", "sales.fin", "");
+    world.wait_for("sales.fin", "queued");
+    world.drop_file("a", "sales.txt", data(6));
+    world.wait("the old job to end", || world.count("state = 'cancelled'") == 1);
+    world.emulator().clear_faults();
+    world.wait_for("sales.fin", "success");
+    assert_eq!(world.accepted(), ["first.txt", "sales.txt", "sales.fin"]);
+    assert_eq!(world.wait_for("sales.txt", "success").rows_processed, Some(6));
+}

@@ -1,103 +1,227 @@
-//! Folders that are missing, come and go, or are not what they should be (DESIGN F1 to F5), and a full disk.
+//! The account's folder: whose it is, what becomes of it, and what is never done in a folder that may be the wrong one.
 
-use crate::harness::{World, data, names};
+use crate::harness::{Daemon, World, names, tagged};
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn status(world: &World) -> String {
-    String::from_utf8(world.run(&["status", "--json"]).stdout).unwrap()
+const SUB_FOLDERS: [&str; 4] = ["done", "failed", "held", "sent"];
+
+fn wait_blocked(world: &World, account: &str, words: &str) {
+    world.wait(&format!("{account} to be blocked: {words}"), || world.blocked(account).contains(words));
+}
+
+fn wait_free(world: &World, account: &str) {
+    world.wait(&format!("{account} to go on"), || world.blocked(account).is_empty());
+}
+
+/// Everything in a directory, dotfiles too.
+fn everything(dir: &Path) -> Vec<PathBuf> {
+    fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
 #[test]
-fn a_missing_folder_blocks_its_account_only_and_is_used_once_it_is_there() {
+fn f4_a_missing_folder_blocks_its_account_alone_and_is_used_once_it_is_there() {
     let mut world = World::new();
     world.account("b", "");
-    fs::remove_dir(world.folder("b")).unwrap();
+    fs::remove_dir(world.folder("a")).unwrap();
     let _daemon = world.start();
-    world.drop_file("a", "sales.txt", data(3));
+    wait_blocked(&world, "a", "does not exist");
+    world.drop_file("b", "other.txt", tagged("other"));
+    world.wait_for("other.txt", "success");
+    assert!(!world.folder("a").exists(), "a missing folder is never created");
+
+    fs::create_dir(world.folder("a")).unwrap();
+    wait_free(&world, "a");
+    world.drop_file("a", "sales.txt", tagged("sales"));
     world.wait_for("sales.txt", "success");
-    assert!(status(&world).contains("does not exist"), "{}", status(&world));
-    assert!(!world.folder("b").exists(), "never created");
-    fs::create_dir(world.folder("b")).unwrap();
-    world.drop_file("b", "late.txt", data(4));
-    world.wait_for("late.txt", "success");
-    assert_eq!(world.accepted(), ["sales.txt", "late.txt"]);
+    world.assert_delivered(&[("b", "other.txt", &tagged("other")), ("a", "sales.txt", &tagged("sales"))]);
 }
 
 #[test]
-fn f4_a_folder_that_goes_and_comes_back_loses_nothing() {
+fn f4_f6_a_folder_that_goes_away_and_comes_back_loses_nothing() {
     let world = World::new();
-    let _daemon = world.start();
-    world.drop_file("a", "first.txt", data(1));
-    world.wait_for("first.txt", "success");
+    world.fault("upload:429");
+    let daemon = world.start();
+    world.drop_file("a", "queued.txt", tagged("queued"));
+    world.drop_file("a", "lone.fin", "");
     world.drop_file("a", "empty.txt", "");
-    world.wait_for("empty.txt", "waiting");
+    world.wait("them to be taken in", || world.jobs().len() == 3);
     let away = world.dir.path().join("away");
     fs::rename(world.folder("a"), &away).unwrap();
-    world.wait("the account to be blocked", || status(&world).contains("does not exist"));
-    // An unmounted share leaves an empty folder behind.
-    fs::create_dir(world.folder("a")).unwrap();
-    world.wait("the empty folder to be refused", || status(&world).contains("mark .datadrop"));
-    assert!(names(&world.folder("a")).is_empty(), "nothing is made in a folder that is not ours");
-    assert_eq!(world.wait_for("empty.txt", "waiting").attempts, 0, "nothing is concluded from its absence");
-
-    fs::remove_dir(world.folder("a")).unwrap();
+    wait_blocked(&world, "a", "does not exist");
+    world.emulator().clear_faults();
+    daemon.signal("USR1");
+    fs::write(away.join("meanwhile.txt"), tagged("meanwhile")).unwrap();
+    assert!(!world.folder("a").exists());
     fs::rename(&away, world.folder("a")).unwrap();
-    fs::write(world.folder("a").join("empty.txt"), data(2)).unwrap();
-    world.wait_for("empty.txt", "success");
-    assert_eq!(world.accepted(), ["first.txt", "empty.txt"]);
+    wait_free(&world, "a");
+    world.wait_for("queued.txt", "success");
+    world.wait_for("meanwhile.txt", "success");
+    assert_eq!(world.wait_for("lone.fin", "waiting").why(), "waits for its data file");
+    world.wait_for("empty.txt", "waiting");
+    assert_eq!(world.jobs().len(), 4);
+    world.assert_delivered(&[("a", "queued.txt", &tagged("queued")), ("a", "meanwhile.txt", &tagged("meanwhile"))]);
 }
 
 #[test]
-fn f5_what_cannot_be_filed_is_not_sent() {
+fn f4_another_folder_in_its_place_is_left_as_it_is() {
+    let world = World::new();
+    world.fault("upload:429");
+    let daemon = world.start();
+    world.drop_file("a", "queued.txt", tagged("queued"));
+    world.wait("it to be taken in", || world.jobs().len() == 1);
+    let away = world.dir.path().join("away");
+    fs::rename(world.folder("a"), &away).unwrap();
+    fs::create_dir(world.folder("a")).unwrap();
+    fs::write(world.folder("a").join("stranger.txt"), tagged("stranger")).unwrap();
+    wait_blocked(&world, "a", "should carry the mark");
+    world.emulator().clear_faults();
+    // Two more looks at it, and a restart.
+    daemon.signal("USR1");
+    daemon.stop();
+    let _daemon = world.start();
+    wait_blocked(&world, "a", "should carry the mark");
+    assert_eq!(everything(&world.folder("a")), [world.folder("a").join("stranger.txt")]);
+    let jobs = world.jobs();
+    assert!(jobs.len() == 1 && jobs[0].state == "queued", "{jobs:?}");
+    assert!(world.ledger().is_empty());
+
+    fs::remove_dir_all(world.folder("a")).unwrap();
+    fs::rename(&away, world.folder("a")).unwrap();
+    world.wait_for("queued.txt", "success");
+    world.assert_delivered(&[("a", "queued.txt", &tagged("queued"))]);
+}
+
+#[test]
+fn f4_a_file_in_the_place_of_the_folder_is_an_error_at_start_and_blocks_while_running() {
+    let mut world = World::new();
+    world.account("b", "");
+    let daemon = world.start();
+    fs::rename(world.folder("a"), world.dir.path().join("away")).unwrap();
+    wait_blocked(&world, "a", "does not exist");
+    fs::write(world.folder("a"), "a file").unwrap();
+    world.wait("it to be noticed", || world.log().contains("not a folder"));
+    world.drop_file("b", "other.txt", tagged("other"));
+    world.wait_for("other.txt", "success");
+    daemon.stop();
+    assert_eq!(world.start_unready().wait_exit().code(), Some(78));
+    assert_eq!(fs::read(world.folder("a")).unwrap(), b"a file");
+}
+
+#[test]
+fn f5_an_account_that_cannot_file_sends_nothing() {
     let world = World::new();
     fs::write(world.folder("a").join("sent"), "in the way").unwrap();
+    world.drop_file("a", "sales.txt", tagged("sales"));
     let _daemon = world.start();
-    world.drop_file("a", "sales.txt", data(3));
-    world.wait("the account to be blocked", || status(&world).contains("sub-folder cannot be made"));
-    assert!(world.ledger().is_empty());
+    wait_blocked(&world, "a", "sent: the sub-folder cannot be made");
+    assert_eq!(world.emulator().requests().uploads, 0);
     fs::remove_file(world.folder("a").join("sent")).unwrap();
     world.wait_for("sales.txt", "success");
+    world.assert_delivered(&[("a", "sales.txt", &tagged("sales"))]);
 }
 
 #[test]
-fn f3_a_file_moved_back_by_a_person_is_a_new_file() {
+fn f5_trying_a_folder_again_does_not_wake_itself_up() {
     let world = World::new();
-    let _daemon = world.start();
-    world.drop_file("a", "bad.txt", "Date\tEvar 1\tEvent 1\n11/20/2026\tonly two\n");
-    world.wait_for("bad.txt", "failure");
-    let failed = world.folder("a").join("failed/bad.txt");
-    world.wait("it to be filed", || failed.exists());
-    fs::write(&failed, data(2)).unwrap();
-    fs::rename(&failed, world.folder("a").join("bad.txt")).unwrap();
-    world.wait_for("bad.txt", "success");
-    assert_eq!(world.count("file_name = 'bad.txt'"), 2);
-}
-
-#[test]
-fn two_daemons_never_share_a_folder() {
-    let world = World::new();
-    let _daemon = world.start();
-    let mut other = World::new();
-    other.sections(&format!("[watch]\nrescan = \"1s\"\n[[account]]\nname = \"shared\"\nreport_suite_id = \"s\"\ndata_source_id = 9\nfolder = {:?}\n", world.folder("a")));
-    let _second = other.start();
-    other.wait("the second to be blocked", || {
-        let status = status(&other);
-        status.contains("belongs to `a`") || status.contains("another datadrop is at work")
-    });
-    world.drop_file("a", "sales.txt", data(3));
+    let daemon = world.start();
+    world.drop_file("a", "sales.txt", tagged("sales"));
     world.wait_for("sales.txt", "success");
-    assert!(other.ledger().is_empty());
+    // The folder passes every check but the trial, which makes events in a folder that is still watched.
+    fs::create_dir(world.folder("a").join("failed/.datadrop-trial")).unwrap();
+    let away = world.dir.path().join("away");
+    fs::rename(world.folder("a"), &away).unwrap();
+    wait_blocked(&world, "a", "does not exist");
+    fs::rename(&away, world.folder("a")).unwrap();
+    wait_blocked(&world, "a", "no file can be moved into it");
+    let writes = trial_changes(&world, &daemon);
+    assert!(writes <= 2, "{writes} trials within a second");
+    fs::remove_dir(world.folder("a").join("failed/.datadrop-trial")).unwrap();
+    wait_free(&world, "a");
 }
 
-/// A file system of its own that a test can fill; gone with it. `None` where that takes rights that are not there.
-struct SmallDisk(std::path::PathBuf);
+/// How often the inbox changes within a second.
+fn trial_changes(world: &World, daemon: &Daemon) -> usize {
+    let started = std::time::Instant::now();
+    let (mut changes, mut last) = (0, None);
+    while started.elapsed() < std::time::Duration::from_secs(1) {
+        let metadata = fs::metadata(world.folder("a")).unwrap();
+        let now = Some((metadata.mtime(), metadata.mtime_nsec()));
+        changes += usize::from(last.is_some() && last != now);
+        last = now;
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    assert!(Path::new(&format!("/proc/{}", daemon.pid())).exists());
+    changes
+}
+
+#[test]
+fn f3_a_rejected_file_that_a_person_moves_back_is_a_new_job() {
+    let mut world = World::new();
+    world.set("[upload]\n", "[upload]\nmax_file_size = \"1 KB\"\n");
+    let daemon = world.start();
+    let content = crate::harness::large("large", 2000);
+    world.drop_file("a", "sales.txt", &content);
+    world.wait_for("sales.txt", "rejected");
+    let failed = world.folder("a").join("failed");
+    world.wait("it to be filed", || names(&failed) == ["sales.txt", "sales.txt.why"]);
+    daemon.stop();
+    world.set("max_file_size = \"1 KB\"", "max_file_size = \"1 MB\"");
+    let _daemon = world.start();
+    fs::rename(failed.join("sales.txt"), world.folder("a").join("sales.txt")).unwrap();
+    world.wait_for("sales.txt", "success");
+    let states: Vec<_> = world.jobs().into_iter().map(|job| job.state).collect();
+    assert_eq!(states, ["rejected", "success"]);
+    world.assert_delivered(&[("a", "sales.txt", &content)]);
+}
+
+#[test]
+fn f6_a_waiting_file_that_is_removed_is_cancelled() {
+    let world = World::new();
+    let _daemon = world.start();
+    for name in ["empty.txt", "lone.fin"] {
+        let path = world.drop_file("a", name, "");
+        world.wait_for(name, "waiting");
+        fs::remove_file(path).unwrap();
+        assert!(world.wait_for(name, "cancelled").why().contains("removed from the folder"));
+    }
+    assert!(names(&world.folder("a").join("failed")).is_empty());
+    // And the name is free for another.
+    world.drop_file("a", "empty.txt", tagged("not empty"));
+    world.wait_for("empty.txt", "success");
+}
+
+#[test]
+fn f1_sub_folders_take_the_inboxs_mode() {
+    let world = World::new();
+    fs::set_permissions(world.folder("a"), fs::Permissions::from_mode(0o2770)).unwrap();
+    let _daemon = world.start();
+    for name in SUB_FOLDERS {
+        let metadata = fs::metadata(world.folder("a").join(name)).unwrap();
+        assert_eq!(metadata.mode() & 0o7777, 0o2770, "{name}");
+        assert_eq!(metadata.gid(), fs::metadata(world.folder("a")).unwrap().gid(), "{name}");
+    }
+}
+
+/// A small file system of its own, unmounted when dropped.
+struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    fn mount(at: std::path::PathBuf) -> Option<Self> {
-        fs::create_dir_all(&at).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"]).arg(&at).output();
-        mounted.is_ok_and(|output| output.status.success()).then_some(Self(at))
+    fn mount(at: &Path) -> Option<Self> {
+        fs::create_dir_all(at).unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=16m,mode=0755", "tmpfs"]).arg(at).output();
+        mounted.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
+    }
+
+    /// Leaves no room for a single byte.
+    fn fill(&self) -> PathBuf {
+        use std::io::Write as _;
+        let path = self.0.join("filler");
+        let mut file = fs::File::create(&path).unwrap();
+        while file.write_all(&[0; 4096]).is_ok() {}
+        path
     }
 }
 
@@ -107,32 +231,34 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Promise 5 where the disk is full: nothing is sent that cannot be written down, and it goes on by itself.
 #[test]
-fn a_full_disk_under_the_job_log_stops_sending_until_there_is_room() {
+fn p5_a_full_disk_under_the_job_log_stops_sending_and_goes_on_by_itself() {
+    const FILES: usize = 100;
     let world = World::new();
-    let Some(disk) = SmallDisk::mount(world.state_dir()) else {
-        eprintln!("SKIPPED: a file system to fill can only be mounted by root");
+    let Some(disk) = SmallDisk::mount(&world.state_dir()) else {
+        eprintln!("skipped: a file system can only be mounted by root");
         return;
     };
-    let daemon = world.start();
-    world.drop_file("a", "first.txt", data(1));
-    world.wait_for("first.txt", "success");
-    let ballast = disk.0.join("ballast");
-    let mut filled = fs::File::create(&ballast).unwrap();
-    // To the last byte.
-    while std::io::Write::write(&mut filled, &[0; 4096]).is_ok_and(|written| written > 0) {}
-    for index in 0..40 {
-        world.drop_file("a", &format!("sales-{index}.txt"), data(index + 2));
+    let mut daemon = world.start();
+    world.drop_file("a", "before.txt", tagged("before"));
+    world.wait_for("before.txt", "success");
+    let filler = disk.fill();
+    let contents: Vec<_> = (0..FILES).map(|number| (format!("file{number:03}.txt"), tagged(number))).collect();
+    for (name, content) in &contents {
+        world.drop_file("a", name, content);
     }
-    world.wait("the full disk to be noticed", || world.log().contains("job log cannot be written"));
-    drop(filled);
-    fs::remove_file(&ballast).unwrap();
-    world.wait("all to be done", || world.count("state = 'success'") == 41);
-    let mut accepted = world.accepted();
-    accepted.sort();
-    accepted.dedup();
-    assert_eq!((accepted.len(), world.ledger().len()), (41, 41), "each once");
-    assert!(world.log().contains("can be written again"));
+    world.wait("the full disk to be noticed", || world.log().contains("the job log cannot be written"));
+    let sent = world.accepted().len();
+    assert!(sent < 1 + FILES, "{sent} accepted with a full disk");
+    assert!(daemon.is_running());
+    fs::remove_file(filler).unwrap();
+    world.wait("it to go on", || world.log().contains("the job log can be written again"));
+    for (name, _) in &contents {
+        world.wait_for(name, "success");
+    }
+    let before = tagged("before");
+    let mut files: Vec<_> = contents.iter().map(|(name, content)| ("a", name.as_str(), content.as_slice())).collect();
+    files.push(("a", "before.txt", &before));
+    world.assert_delivered(&files);
     assert_eq!(daemon.stop().code(), Some(0));
 }

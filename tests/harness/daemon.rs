@@ -89,11 +89,6 @@ impl Daemon {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits for the end that was asked for, and returns its code.
-    pub fn stop_code(mut self) -> Option<i32> {
-        self.wait_exit().code()
-    }
-
     /// Waits for the end.
     pub fn wait_exit(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;

@@ -7,6 +7,7 @@ pub use daemon::Daemon;
 pub use joblog::{Attempt, Row, connect_to_write};
 
 use datadrop::emulator::{Emulator, EmulatorOptions, LedgerEntry};
+use sha2::Digest as _;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -199,6 +200,31 @@ impl World {
         path
     }
 
+    /// Writes a file into an account's folder in place, as a plain `cp` does.
+    pub fn write_file(&self, account: &str, name: impl AsRef<Path>, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.folder(account).join(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Why an account is blocked; empty if it is not.
+    pub fn blocked(&self, account: &str) -> String {
+        self.status(account)["blocked"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Every file was accepted once, byte for byte, and nothing else was.
+    pub fn assert_delivered(&self, files: &[(&str, &str, &[u8])]) {
+        let mut wanted: Vec<_> = files
+            .iter()
+            .map(|(account, name, content)| (format!("suite{account}"), (*name).to_owned(), sha256(content)))
+            .collect();
+        let mut found: Vec<_> =
+            self.ledger().into_iter().map(|entry| (entry.report_suite_id, entry.name, entry.sha256)).collect();
+        wanted.sort();
+        found.sort();
+        assert_eq!(found, wanted);
+    }
+
     /// What the server accepted, in order.
     pub fn ledger(&self) -> Vec<LedgerEntry> {
         self.emulator().ledger()
@@ -267,6 +293,17 @@ impl World {
             .unwrap_or(0)
     }
 
+    /// Waits until the newest job of this name is at its end, whichever that is.
+    pub fn wait_for_end(&self, file_name: &str) -> Row {
+        let mut found = None;
+        self.wait(&format!("{file_name} to be at its end"), || {
+            found = self.jobs().into_iter().rfind(|job| job.file_name == file_name);
+            let ends = ["success", "partial", "failure", "rejected", "cancelled"];
+            found.as_ref().is_some_and(|job| ends.contains(&job.state.as_str()))
+        });
+        found.unwrap()
+    }
+
     /// Waits until something holds, and shows the whole picture if it never does.
     pub fn wait(&self, what: &str, holds: impl FnMut() -> bool) {
         self.wait_until(Instant::now() + PATIENCE, Duration::from_millis(10), what, holds);
@@ -279,15 +316,7 @@ impl World {
 
     fn wait_until(&self, deadline: Instant, every: Duration, what: &str, mut holds: impl FnMut() -> bool) {
         while !holds() {
-            if Instant::now() > deadline {
-                let mut picture = String::new();
-                for job in self.jobs().into_iter().filter(|job| job.state != "success").take(50) {
-                    writeln!(picture, "  {job:?}").unwrap();
-                }
-                let log = fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
-                let accepted = self.emulator.as_ref().map(|emulator| emulator.ledger().len());
-                panic!("waited in vain for {what}\njobs:\n{picture}accepted: {accepted:?}\nlog:\n{log}");
-            }
+            assert!(Instant::now() <= deadline, "waited in vain for {what}\n{}", self.picture());
             std::thread::sleep(every);
         }
     }
@@ -298,6 +327,24 @@ impl World {
         if self.runtime.block_on(accepted).is_err() {
             self.wait(&format!("{files} files to be accepted"), || self.accepted().len() >= files);
         }
+    }
+
+    /// Where everything stands, for whoever reads why a test failed.
+    fn picture(&self) -> String {
+        const SHOWN: usize = 40;
+        let (jobs, log) = (self.jobs(), self.log());
+        let accepted = if self.emulator.is_some() { self.accepted() } else { Vec::new() };
+        let mut picture = format!("{} jobs, the first of them:\n", jobs.len());
+        for job in jobs.iter().take(SHOWN) {
+            writeln!(picture, "  {job:?}").unwrap();
+        }
+        let shown: Vec<_> = accepted.iter().take(SHOWN).collect();
+        writeln!(picture, "{} accepted, the first of them: {shown:?}\nthe end of the log:", accepted.len()).unwrap();
+        let lines: Vec<_> = log.lines().collect();
+        for line in &lines[lines.len().saturating_sub(SHOWN)..] {
+            writeln!(picture, "  {line}").unwrap();
+        }
+        picture
     }
 
     /// The daemon's log so far.
@@ -329,6 +376,26 @@ pub fn data(rows: usize) -> String {
         writeln!(text, "11/20/2026\tvalue {row}\t{row}").unwrap();
     }
     text
+}
+
+/// A valid data file that is like no other.
+pub fn tagged(tag: impl std::fmt::Display) -> Vec<u8> {
+    format!("Date\tEvar 1\tEvent 1\n11/20/2026\t{tag}\t1\n").into_bytes()
+}
+
+/// A valid data file of at least so many bytes.
+pub fn large(tag: &str, bytes: usize) -> Vec<u8> {
+    let row = format!("11/20/2026\t{tag} {}\t1\n", "x".repeat(200));
+    let mut text = "Date\tEvar 1\tEvent 1\n".to_owned();
+    while text.len() < bytes {
+        text.push_str(&row);
+    }
+    text.into_bytes()
+}
+
+/// The SHA-256 of some content in hexadecimal digits.
+pub fn sha256(content: impl AsRef<[u8]>) -> String {
+    datadrop::job::Sha256::new(sha2::Sha256::digest(content).into()).to_string()
 }
 
 /// Standard output as text.

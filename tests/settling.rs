@@ -1,0 +1,140 @@
+//! What ended without a clear answer is settled by the remote jobs, or held; never guessed (DESIGN S1 to S5).
+
+use crate::harness::{World, data, names};
+use datadrop::emulator::{AccountKey, Upload};
+use datadrop::job::UploadStyle;
+use std::fs;
+
+fn fault(world: &World, rule: &str) {
+    world.emulator().add_fault(rule.parse().unwrap());
+}
+
+#[test]
+fn every_unclear_end_is_settled_as_one_ingestion() {
+    let world = World::new();
+    let _daemon = world.start();
+    world.drop_file("a", "first.txt", data(2));
+    world.wait_for("first.txt", "success");
+    let unclear = [
+        "after-commit:reset",
+        "after-commit:garbage",
+        "after-commit:truncated",
+        "after-commit:no-id",
+        "after-commit:503",
+    ];
+    for (index, what) in unclear.into_iter().enumerate() {
+        fault(&world, &format!("upload:{what}:n=1:name=ingested-{index}.txt"));
+        world.drop_file("a", &format!("ingested-{index}.txt"), data(3 + index));
+        let job = world.wait_for(&format!("ingested-{index}.txt"), "success");
+        assert_eq!(job.attempts, 1, "{what}: adopted, not sent again");
+    }
+    for (index, what) in ["after-body:reset", "after-body:500", "after-body:garbage"].into_iter().enumerate() {
+        fault(&world, &format!("upload:{what}:n=1:name=lost-{index}.txt"));
+        world.drop_file("a", &format!("lost-{index}.txt"), data(20 + index));
+        let job = world.wait_for(&format!("lost-{index}.txt"), "success");
+        assert_eq!(job.attempts, 2, "{what}: not there in three looks, so sent again");
+    }
+    let mut accepted = world.accepted();
+    accepted.sort();
+    let before = accepted.len();
+    accepted.dedup();
+    assert_eq!((accepted.len(), before), (9, 9), "{accepted:?}");
+}
+
+/// Another tool sent a file of that name to that account, before our attempt.
+fn sent_by_another(world: &World, name: &str) {
+    let key = AccountKey { report_suite_id: "suitea".to_owned(), data_source_id: 1 };
+    world.emulator().insert(Upload::new(key, name.to_owned(), UploadStyle::PutJson, data(9).as_bytes()));
+}
+
+#[test]
+fn s3_a_name_that_somebody_else_uses_is_held_when_unclear_and_never_guessed() {
+    let world = World::new();
+    sent_by_another(&world, "shared.txt");
+    let _daemon = world.start();
+    world.drop_file("a", "first.txt", data(2));
+    world.wait_for("first.txt", "success");
+    fault(&world, "upload:after-commit:reset:n=1:name=shared.txt");
+    world.drop_file("a", "shared.txt", data(3));
+    let job = world.wait_for("shared.txt", "held");
+    assert!(job.why().contains("could not be settled"), "{}", job.why());
+    world.wait("it to be filed", || names(&world.folder("a").join("held")) == ["shared.txt", "shared.txt.why"]);
+    assert_eq!(world.accepted(), ["shared.txt", "first.txt", "shared.txt"]);
+}
+
+#[test]
+fn f8_files_that_lay_there_before_datadrop_and_are_at_adobe_are_held() {
+    let world = World::new();
+    sent_by_another(&world, "old.txt");
+    world.drop_file("a", "old.txt", data(9));
+    world.drop_file("a", "new.txt", data(3));
+    let _daemon = world.start();
+    world.wait_for("new.txt", "success");
+    world.wait_for("old.txt", "held");
+    assert_eq!(world.accepted(), ["old.txt", "new.txt"], "the first by the other tool, the second by us");
+}
+
+#[test]
+fn a_duplicate_is_held_and_not_sent_again_across_a_restart() {
+    let world = World::new();
+    let daemon = world.start();
+    world.drop_file("a", "sales.txt", data(3));
+    world.wait_for("sales.txt", "success");
+    daemon.kill();
+    let _daemon = world.start();
+    world.drop_file("a", "sales.txt", data(3));
+    let second = world.wait_for("sales.txt", "held");
+    assert!(second.why().contains("duplicate"), "{}", second.why());
+    world.drop_file("a", "sales.txt", data(4));
+    world.wait_for("sales.txt", "success");
+    assert_eq!(world.accepted(), ["sales.txt", "sales.txt"], "other content under the same name is another file");
+    world.wait("all to be filed", || {
+        names(&world.folder("a").join("done")) == ["sales.3.txt", "sales.txt"]
+            && names(&world.folder("a").join("held")) == ["sales.txt", "sales.txt.why"]
+    });
+}
+
+#[test]
+fn s5_a_remote_job_that_shows_late_holds_the_file_instead_of_sending_it_twice() {
+    let world = World::with_emulator(datadrop::emulator::EmulatorOptions {
+        processing: std::time::Duration::from_secs(60),
+        rate_limit: None,
+        ..datadrop::emulator::EmulatorOptions::default()
+    });
+    let _daemon = world.start();
+    // Open at Adobe, so that there are sweeps.
+    world.drop_file("a", "first.txt", data(2));
+    world.wait_for("first.txt", "uploaded");
+    // Ingested, unanswered, and hidden from the lists until after the looks; then the second attempt has to wait.
+    fault(&world, "list:late=3s:name=late.txt");
+    fault(&world, "upload:after-commit:reset:n=1:name=late.txt");
+    fault(&world, "upload:before-body:503:name=late.txt:after=1");
+    world.drop_file("a", "late.txt", data(3));
+    let job = world.wait_for("late.txt", "held");
+    assert!(job.why().contains("possibly ingested"), "{}", job.why());
+    assert_eq!(world.accepted(), ["first.txt", "late.txt"]);
+}
+
+#[test]
+fn f2_another_file_under_the_name_of_one_being_sent_is_not_touched() {
+    let mut world = World::new();
+    // The writer pauses for less than a rescan, which would end what is known of it (R5).
+    world.set("rescan = \"2s\"", "rescan = \"1m\"");
+    let _daemon = world.start();
+    fault(&world, "upload:slow=1500ms:n=1");
+    world.drop_file("a", "sales.txt", data(3));
+    world.wait("the server to have it", || world.ledger().len() == 1);
+    // Removed and written anew, slowly, while the answer is awaited.
+    let path = world.folder("a").join("sales.txt");
+    fs::remove_file(&path).unwrap();
+    let mut writer = fs::File::create(&path).unwrap();
+    std::io::Write::write_all(&mut writer, b"Date\tEvar 1\tEvent 1\n").unwrap();
+    world.wait("the first to be done", || world.count("state = 'success'") == 1);
+    std::thread::sleep(std::time::Duration::from_millis(600));
+    assert_eq!(world.ledger().len(), 1, "half a file was sent");
+    std::io::Write::write_all(&mut writer, b"11/20/2026\tnew\t1\n").unwrap();
+    drop(writer);
+    world.wait("the second to be done", || world.count("state = 'success'") == 2);
+    assert_eq!(world.ledger().len(), 2);
+    assert_eq!(world.jobs().last().unwrap().rows_processed, Some(1));
+}
