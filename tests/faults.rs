@@ -1,27 +1,11 @@
 //! Whatever the network and the server do, a file arrives once or rests with a reason.
 
-use crate::harness::{Daemon, Row, SECRET, World, data, names, quick};
+use crate::harness::{Daemon, Row, SECRET, World, arrived_once, data, names, primed, quick};
 use datadrop::config::RateLimit;
 use datadrop::emulator::{AccountKey, Dialect, EmulatorOptions, Upload};
 use datadrop::job::UploadStyle;
 use std::fs;
 use std::time::Duration;
-
-/// A world in which the account has had a file accepted: its style is learnt, and looks have something to compare with.
-fn primed(world: &World) -> Daemon {
-    let daemon = world.start();
-    world.drop_file("a", "first.txt", data(1));
-    world.wait_for("first.txt", "success");
-    daemon
-}
-
-/// Ended well, and the server took it once.
-#[track_caller]
-fn arrived_once(world: &World, name: &str) -> Row {
-    let job = world.wait_for(name, "success");
-    assert_eq!(world.times_accepted(name), 1, "{:?}", world.accepted());
-    job
-}
 
 /// Puts data files into the folder while nothing is sent yet, and waits until all are queued.
 fn drop_before_the_first_upload(world: &World, names: &[&str]) -> Daemon {

@@ -42,7 +42,7 @@ fn f4_a_missing_folder_blocks_its_account_alone_and_is_used_once_it_is_there() {
 #[test]
 fn f4_f6_a_folder_that_goes_away_and_comes_back_loses_nothing() {
     let world = World::new();
-    world.fault("upload:429");
+    world.fault("upload:429=0");
     let daemon = world.start();
     world.drop_file("a", "queued.txt", tagged("queued"));
     world.drop_file("a", "lone.fin", "");
@@ -68,7 +68,7 @@ fn f4_f6_a_folder_that_goes_away_and_comes_back_loses_nothing() {
 #[test]
 fn f4_another_folder_in_its_place_is_left_as_it_is() {
     let world = World::new();
-    world.fault("upload:429");
+    world.fault("upload:429=0");
     let daemon = world.start();
     world.drop_file("a", "queued.txt", tagged("queued"));
     world.wait("it to be taken in", || world.jobs().len() == 1);

@@ -4,7 +4,7 @@
 //! "not yet" drops another file afterwards and waits for that one: what was to be kept back must still be there then.
 
 use crate::harness::{World, large, sha256, tagged};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, linkat, open, utimensat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, linkat, open, utimensat};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
@@ -280,7 +280,11 @@ fn r5_a_changed_date_that_linux_tells_as_a_write_delays_but_does_not_lose_the_fi
     world.set("rescan = \"2s\"", "rescan = \"500ms\"").set("settle = \"200ms\"", "settle = \"10s\"");
     let _daemon = world.start();
     let path = world.write_file("a", "touched.txt", tagged("touched"));
-    assert!(Command::new("touch").args(["-m", "-d", "2001-09-09"]).arg(&path).status().unwrap().success());
+    let times = Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: 1_000_000_000, tv_nsec: 0 },
+    };
+    utimensat(CWD, path, &times, AtFlags::empty()).unwrap();
     world.wait_for("touched.txt", "success");
     world.assert_delivered(&[("a", "touched.txt", &tagged("touched"))]);
 }

@@ -1,23 +1,9 @@
 //! `kill -9` at any instant: nothing is lost, sent twice or forgotten.
 
-use crate::harness::{Daemon, Row, World, connect_to_write, data, names, quick};
+use crate::harness::{Daemon, Row, World, arrived_once, connect_to_write, data, names, primed, quick};
 use datadrop::emulator::EmulatorOptions;
 use std::fs;
 use std::time::Duration;
-
-fn primed(world: &World) -> Daemon {
-    let daemon = world.start();
-    world.drop_file("a", "first.txt", data(1));
-    world.wait_for("first.txt", "success");
-    daemon
-}
-
-#[track_caller]
-fn arrived_once(world: &World, name: &str) -> Row {
-    let job = world.wait_for(name, "success");
-    assert_eq!(world.times_accepted(name), 1, "{:?}", world.accepted());
-    job
-}
 
 fn outcomes(world: &World, job: &Row) -> Vec<String> {
     world.attempts(job.id).into_iter().filter_map(|attempt| attempt.outcome).collect()

@@ -1,23 +1,9 @@
 //! What systemd and an operator do to the daemon, and what it tells them.
 
-use crate::harness::{Daemon, Row, World, data, names, quick, stderr};
+use crate::harness::{Daemon, World, arrived_once, data, names, primed, quick, stderr};
 use datadrop::emulator::EmulatorOptions;
 use std::fs;
 use std::time::{Duration, Instant};
-
-fn primed(world: &World) -> Daemon {
-    let daemon = world.start();
-    world.drop_file("a", "first.txt", data(1));
-    world.wait_for("first.txt", "success");
-    daemon
-}
-
-#[track_caller]
-fn arrived_once(world: &World, account: &str, name: &str) -> Row {
-    let job = world.wait_for(name, "success");
-    assert_eq!((job.account.as_str(), world.times_accepted(name)), (account, 1), "{:?}", world.accepted());
-    job
-}
 
 /// SIGHUP, and the message that says how it went.
 fn reload(world: &World, daemon: &Daemon) -> String {
@@ -45,8 +31,8 @@ fn sigterm_waits_for_the_answer_to_an_upload_under_way_and_begins_no_other() {
     assert_eq!((state("a.txt").as_str(), state("b.txt").as_str()), ("uploaded", "queued"));
     assert_eq!(world.accepted(), ["first.txt", "a.txt"]);
     let _daemon = world.start();
-    arrived_once(&world, "a", "a.txt");
-    arrived_once(&world, "a", "b.txt");
+    arrived_once(&world, "a.txt");
+    arrived_once(&world, "b.txt");
 }
 
 #[test]
@@ -65,7 +51,7 @@ fn a_second_sigterm_cuts_short_and_what_is_unclear_is_settled_at_the_next_start(
     assert_eq!(daemon.wait_exit().code(), Some(0));
     assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
     let _daemon = world.start();
-    assert_eq!(arrived_once(&world, "a", "sales.txt").attempts, 1);
+    assert_eq!(arrived_once(&world, "sales.txt").attempts, 1);
 }
 
 #[test]
@@ -79,10 +65,10 @@ fn sighup_adds_an_account_and_disturbs_no_upload_under_way() {
     world.drop_file("b", "there-before.txt", data(3));
     let message = reload(&world, &daemon);
     assert!(!message.contains("refused"), "{message}");
-    arrived_once(&world, "b", "there-before.txt");
+    arrived_once(&world, "there-before.txt");
     world.drop_file("b", "new.txt", data(4));
-    arrived_once(&world, "b", "new.txt");
-    assert_eq!(arrived_once(&world, "a", "slow.txt").attempts, 1);
+    arrived_once(&world, "new.txt");
+    assert_eq!(arrived_once(&world, "slow.txt").attempts, 1);
 }
 
 #[test]
@@ -91,7 +77,7 @@ fn sighup_removes_an_account_without_open_jobs_and_leaves_its_folder_alone() {
     world.account("b", "");
     let daemon = primed(&world);
     world.drop_file("b", "b.txt", data(2));
-    arrived_once(&world, "b", "b.txt");
+    arrived_once(&world, "b.txt");
     world.wait("it to be filed", || names(&world.folder("b").join("done")) == ["b.txt"]);
     world.remove_account("b");
     let message = reload(&world, &daemon);
@@ -99,7 +85,7 @@ fn sighup_removes_an_account_without_open_jobs_and_leaves_its_folder_alone() {
     let left = world.drop_file("b", "left.txt", data(3));
     daemon.signal("USR1");
     world.drop_file("a", "sales.txt", data(4));
-    arrived_once(&world, "a", "sales.txt");
+    arrived_once(&world, "sales.txt");
     assert!(left.exists());
     assert_eq!(world.jobs().len(), 3);
 }
@@ -115,7 +101,7 @@ fn sighup_refuses_an_invalid_file_says_so_and_everything_goes_on() {
     assert!(status.contains("reload refused"), "{message}");
     assert!(world.log().contains("setle"), "{}", world.log());
     world.drop_file("a", "sales.txt", data(3));
-    arrived_once(&world, "a", "sales.txt");
+    arrived_once(&world, "sales.txt");
     fs::write(world.config_file(), good).unwrap();
     let message = reload_as_it_is(&daemon);
     assert!(!message.contains("refused"), "{message}");
@@ -149,7 +135,7 @@ fn sighup_unblocks_an_account_whose_style_was_corrected() {
     world.wait_blocked("a");
     world.account("a", "style = \"post-multipart\"");
     reload(&world, &daemon);
-    arrived_once(&world, "a", "sales.txt");
+    arrived_once(&world, "sales.txt");
 }
 
 #[test]
@@ -159,7 +145,7 @@ fn sigusr1_scans_every_folder_at_once() {
     let daemon = world.start();
     world.drop_file("a", "sales.txt", data(3));
     daemon.signal("USR1");
-    arrived_once(&world, "a", "sales.txt");
+    arrived_once(&world, "sales.txt");
 }
 
 #[test]

@@ -76,10 +76,10 @@ impl Tracker {
                 }
             }
         }
+        self.joblog.swept(self.settings.account.clone(), listing.jobs, steps.clone(), now()).await?;
         for step in &steps {
             self.tell(step);
         }
-        self.joblog.swept(self.settings.account.clone(), listing.jobs, steps, now()).await?;
         Ok(true)
     }
 

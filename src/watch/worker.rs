@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// How often a folder that cannot be used is tried again.
+/// How often a folder that cannot be used is tried again, if it is not scanned more often anyway.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 /// The longest wait of a thread without news: bounds how old its sign of life can be.
 const TURN: Duration = Duration::from_secs(15);
@@ -148,7 +148,7 @@ impl FolderWorker {
     ///
     /// File events do not count: a trial makes events itself.
     fn told_to_stop(&self) -> bool {
-        let again = self.clock.moment().after(TRY_AGAIN);
+        let again = self.clock.moment().after(TRY_AGAIN.min(self.settings.rescan));
         loop {
             let left = again.since(self.clock.moment());
             let flags = self.board.wait(left).flags;

@@ -353,6 +353,22 @@ impl World {
     }
 }
 
+/// A world in which the account has had a file accepted: its style is learnt, and looks have something to compare with.
+pub fn primed(world: &World) -> Daemon {
+    let daemon = world.start();
+    world.drop_file("a", "first.txt", data(1));
+    world.wait_for("first.txt", "success");
+    daemon
+}
+
+/// Ended well, and the server took it once.
+#[track_caller]
+pub fn arrived_once(world: &World, name: &str) -> Row {
+    let job = world.wait_for(name, "success");
+    assert_eq!(world.times_accepted(name), 1, "{:?}", world.accepted());
+    job
+}
+
 impl Drop for World {
     fn drop(&mut self) {
         self.stop_emulator();
