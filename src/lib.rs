@@ -53,8 +53,9 @@
 //! | `upload` | `ambient`, `api`, `config`, `job`, `joblog`, `retry` |
 //! | `track` | `ambient`, `api`, `config`, `job`, `joblog`, `ready`, `retry`, `settle` |
 //! | `report` | `job`, `joblog` |
+//! | `control` | `api`, `config` |
 //! | `daemon` | everything but `cli`, `emulator`, `report` |
-//! | `cli` | `config`, `daemon`, `emulator`, `job`, `joblog`, `report` |
+//! | `cli` | `api`, `config`, `control`, `daemon`, `emulator`, `job`, `joblog`, `report` |
 //!
 //! The stages that run (`watch`, `upload`, `track`) never import each other: they meet in the job log, which is passive.
 //! `daemon` starts them; nothing starts `daemon` but `cli`. `tests/tidy.rs` reads this table and holds the sources to it.
@@ -151,6 +152,9 @@ pub mod report;
 
 // Time and chance, for the parts that take them as arguments.
 pub mod ambient;
+
+// How a command reaches the running daemon.
+pub mod control;
 
 // Starts the stages and watches over them.
 pub mod daemon;

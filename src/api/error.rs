@@ -60,7 +60,8 @@ pub enum Unauthorised {
     },
 }
 
-/// Why a list or a job could not be had. Every request behind it may be repeated: it changes nothing at Adobe.
+/// Why an answer could not be had. What only asks may be asked again at any time; after the creation or deletion of an
+/// account only the list tells what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
     /// Nothing was sent: DNS, TCP, TLS, a proxy, or an address that is no URL.
@@ -72,7 +73,7 @@ pub enum ApiError {
         why: String,
     },
     /// No clear answer: silence, reset, 5xx, or an answer that cannot be read. Ask again later.
-    #[error("{asked}: no clear answer: {why}; it will be asked again")]
+    #[error("{asked}: no clear answer: {why}")]
     Unclear {
         /// What was asked, and where.
         asked: String,
@@ -80,7 +81,7 @@ pub enum ApiError {
         why: String,
     },
     /// 429, or the gateway's own 503: the whole credential has to slow down.
-    #[error("{asked}: the API is busy: {why}; requests slow down, and it will be asked again")]
+    #[error("{asked}: the API is busy: {why}")]
     Busy {
         /// What was asked, and where.
         asked: String,

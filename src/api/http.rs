@@ -2,7 +2,7 @@
 
 use super::date;
 use super::refusal::ErrorBody;
-use crate::job::{RemoteJobId, Target, Timestamp};
+use crate::job::{RemoteJobId, ReportSuite, Target, Timestamp};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Response, Url};
 use serde_json::Value;
@@ -88,23 +88,57 @@ impl Reply {
 /// # Errors
 /// One line, if the base address is no URL.
 pub(super) fn job_url(target: &Target, job: Option<RemoteJobId>) -> Result<Url, String> {
-    let mut url = Url::parse(&target.base_url).map_err(|error| format!("{}: {error}", target.base_url))?;
+    let (source, job) = (target.data_source_id.to_string(), job.map(|job| job.to_string()));
+    let ends = [Some(source.as_str()), job.as_deref()];
+    endpoint(&target.base_url, &target.company, &target.path_segment, "job", &target.report_suite_id, &ends)
+}
+
+/// `{base}/{company}/{segment}/account/{rsid}[/{dsid}]` (guide).
+///
+/// # Errors
+/// As [`job_url`].
+pub(super) fn account_url(suite: &ReportSuite, data_source_id: Option<i64>) -> Result<Url, String> {
+    let source = data_source_id.map(|id| id.to_string());
+    endpoint(&suite.base_url, &suite.company, &suite.path_segment, "account", &suite.id, &[source.as_deref()])
+}
+
+/// `discovery/me` lies beside the API's own path, not below it (reference: Adobe, "Discovery").
+///
+/// # Errors
+/// As [`job_url`].
+pub(super) fn discovery_url(base_url: &str) -> Result<Url, String> {
+    let mut url = parse(base_url)?;
+    let beside = url.path().trim_end_matches('/').trim_end_matches("/api").to_owned();
+    url.set_path(&format!("{beside}/discovery/me"));
+    Ok(url)
+}
+
+fn endpoint(
+    base_url: &str,
+    company: &str,
+    segment: &str,
+    kind: &str,
+    report_suite_id: &str,
+    ends: &[Option<&str>],
+) -> Result<Url, String> {
+    let mut url = parse(base_url)?;
     {
-        let mut path = url.path_segments_mut().map_err(|()| format!("{}: not an HTTP address", target.base_url))?;
-        path.pop_if_empty().push(&target.company);
-        if !target.path_segment.is_empty() {
-            path.push(&target.path_segment);
+        let mut path = url.path_segments_mut().map_err(|()| format!("{base_url}: not an HTTP address"))?;
+        path.pop_if_empty().push(company);
+        if !segment.is_empty() {
+            path.push(segment);
         }
-        path.push("job").push(&target.report_suite_id).push(&target.data_source_id.to_string());
-        if let Some(job) = job {
-            path.push(&job.to_string());
-        }
+        path.push(kind).push(report_suite_id).extend(ends.iter().flatten());
     }
     Ok(url)
 }
 
-/// Sets the query. A space becomes `%20`, not `+`: the guide wants it so.
-pub(super) fn set_query(url: &mut Url, parameters: &[(&str, &str)]) {
+fn parse(base_url: &str) -> Result<Url, String> {
+    Url::parse(base_url).map_err(|error| format!("{base_url}: {error}"))
+}
+
+/// The address with this query. A space becomes `%20`, not `+`: the guide wants it so.
+pub(super) fn with_query(mut url: Url, parameters: &[(&str, &str)]) -> Url {
     let mut query = String::new();
     for (name, value) in parameters {
         if !query.is_empty() {
@@ -121,20 +155,24 @@ pub(super) fn set_query(url: &mut Url, parameters: &[(&str, &str)]) {
         }
     }
     url.set_query((!query.is_empty()).then_some(&query));
+    url
 }
 
 /// The headers of every request to the API.
 ///
 /// # Errors
 /// One line, if the company ID cannot be sent.
-pub(super) fn headers(target: &Target, api_key: &HeaderValue, bearer: HeaderValue) -> Result<HeaderMap, String> {
-    let company = HeaderValue::from_str(&target.company)
+pub(super) fn headers(company: &str, api_key: &HeaderValue, bearer: HeaderValue) -> Result<HeaderMap, String> {
+    let company = HeaderValue::from_str(company)
         .map_err(|_| "api.global_company_id has characters that no HTTP header can carry".to_owned())?;
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert("authorization", bearer);
     headers.insert("x-api-key", api_key.clone());
     headers.insert("accept", HeaderValue::from_static("application/json"));
-    headers.insert("x-proxy-global-company-id", company);
+    // `discovery/me` is asked before anybody knows the company.
+    if !company.is_empty() {
+        headers.insert("x-proxy-global-company-id", company);
+    }
     Ok(headers)
 }
 
@@ -181,11 +219,31 @@ mod tests {
     }
 
     #[test]
+    fn accounts_and_discovery_have_their_places() {
+        let suite = |segment: &str| ReportSuite {
+            base_url: "https://analytics.adobe.io/api".into(),
+            path_segment: segment.into(),
+            company: "examplecompany".into(),
+            id: "examplersid".into(),
+        };
+        let url = |suite: &ReportSuite, id| account_url(suite, id).unwrap().to_string();
+        let base = "https://analytics.adobe.io/api/examplecompany";
+        assert_eq!(url(&suite("data_sources"), Some(621)), format!("{base}/data_sources/account/examplersid/621"));
+        assert_eq!(url(&suite(""), None), format!("{base}/account/examplersid"));
+        for (base, discovery) in [
+            ("https://analytics.adobe.io/api", "https://analytics.adobe.io/discovery/me"),
+            ("https://gateway.example.com/adobe/api/", "https://gateway.example.com/adobe/discovery/me"),
+            ("http://127.0.0.1:8610", "http://127.0.0.1:8610/discovery/me"),
+        ] {
+            assert_eq!(discovery_url(base).unwrap().as_str(), discovery);
+        }
+    }
+
+    #[test]
     fn spaces_in_queries_are_percent_signs() {
-        let mut url = Url::parse("http://h/p").unwrap();
-        set_query(&mut url, &[("start_date", "2026-11-23 10:30:38"), ("page", "2")]);
+        let url = Url::parse("http://h/p").unwrap();
+        let url = with_query(url, &[("start_date", "2026-11-23 10:30:38"), ("page", "2")]);
         assert_eq!(url.as_str(), "http://h/p?start_date=2026-11-23%2010%3A30%3A38&page=2");
-        set_query(&mut url, &[]);
-        assert_eq!(url.as_str(), "http://h/p");
+        assert_eq!(with_query(url, &[]).as_str(), "http://h/p");
     }
 }

@@ -2,12 +2,12 @@
 
 use super::Client;
 use super::budget::Permit;
-use super::error::{ApiError, Unauthorised};
-use super::http::{self, Reply, explain};
-use super::refusal::{ErrorBody, excerpt};
+use super::error::ApiError;
+use super::http;
+use super::refusal::excerpt;
 use super::wire;
 use crate::job::{RemoteJob, RemoteJobId, Target, Timestamp};
-use reqwest::Url;
+use reqwest::Method;
 
 /// Which jobs to list (guide, "GET retrieve all jobs"). Dates are `yyyy-mm-dd hh:mm:ss`, see
 /// [`guide_date`](super::guide_date).
@@ -64,11 +64,8 @@ impl Client {
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
         .collect();
-        let url = http::job_url(target, None).map(|mut url| {
-            http::set_query(&mut url, &parameters);
-            url
-        });
-        let reply = self.get(&asked, target, url, permit).await?;
+        let url = http::job_url(target, None).map(|url| http::with_query(url, &parameters));
+        let reply = self.ask(Method::GET, &asked, &target.company, url, permit).await?;
         let unclear = |why: String| ApiError::Unclear { asked: asked.clone(), why };
         let value = reply.json().map_err(unclear)?;
         let page = wire::page(&value)
@@ -93,67 +90,13 @@ impl Client {
         permit: Permit,
     ) -> Result<Answered<RemoteJob>, ApiError> {
         let asked = format!("job {id} of {target}");
-        let reply = self.get(&asked, target, http::job_url(target, Some(id)), permit).await?;
+        let url = http::job_url(target, Some(id));
+        let reply = self.ask(Method::GET, &asked, &target.company, url, permit).await?;
         let unclear = |why: String| ApiError::Unclear { asked: asked.clone(), why };
         match wire::job(&reply.json().map_err(unclear)?) {
             Some(job) if job.remote_job_id == id => Ok(Answered { value: job, server_time: reply.server_time }),
             Some(job) => Err(unclear(format!("an answer about job {}", job.remote_job_id))),
             None => Err(unclear(format!("an answer without a job ID: {}", excerpt(&reply.body)))),
         }
-    }
-
-    /// One GET; any answer but 2xx is an error.
-    async fn get(
-        &self,
-        asked: &str,
-        target: &Target,
-        url: Result<Url, String>,
-        mut permit: Permit,
-    ) -> Result<Reply, ApiError> {
-        let not_connected = |why: String| ApiError::NotConnected { asked: asked.to_owned(), why };
-        let unclear = |why: String| ApiError::Unclear { asked: asked.to_owned(), why };
-        let url = url.map_err(not_connected)?;
-        let client = self.doors.to(&url).map_err(not_connected)?;
-        let bearer = self
-            .tokens
-            .bearer(&self.doors)
-            .await
-            .map_err(|error| ApiError::Unauthorised { asked: asked.to_owned(), why: error.into() })?;
-        let headers = http::headers(target, &self.api_key, bearer.header.clone()).map_err(not_connected)?;
-
-        // The server counts it somewhere between here and the head of its answer.
-        permit.under_way();
-        let response = match tokio::time::timeout(self.timeout, client.get(url).headers(headers).send()).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) if error.is_connect() || error.is_builder() => return Err(not_connected(explain(error))),
-            Ok(Err(error)) => return Err(unclear(explain(error))),
-            Err(_) => return Err(unclear(format!("no answer for {} s", self.timeout.as_secs_f32()))),
-        };
-        permit.sent();
-        let reply = Reply::read(response, self.timeout).await;
-        self.take_note(&reply, &bearer);
-        if reply.is_success() { Ok(reply) } else { Err(refusal(asked.to_owned(), &reply)) }
-    }
-}
-
-/// The error for an answer that is no 2xx.
-fn refusal(asked: String, reply: &Reply) -> ApiError {
-    let body = reply.refusal();
-    let status = reply.status;
-    let from_gateway = match &body {
-        ErrorBody::Gateway { .. } => true,
-        ErrorBody::Service { .. } | ErrorBody::Ims { .. } | ErrorBody::Other(_) => false,
-    };
-    let why = || {
-        let id = reply.request_id.as_ref().map(|id| format!(", request ID {id}")).unwrap_or_default();
-        format!("HTTP {status}: {body}{id}")
-    };
-    match status {
-        401 | 403 | 407 => ApiError::Unauthorised { asked, why: Unauthorised::Answer { status, body } },
-        404 | 410 => ApiError::NotFound { asked, body },
-        429 => ApiError::Busy { asked, retry_after: reply.retry_after, why: why() },
-        503 if from_gateway => ApiError::Busy { asked, retry_after: reply.retry_after, why: why() },
-        408 | 425 | 500..=599 => ApiError::Unclear { asked, why: why() },
-        _ => ApiError::Refused { asked, status, body },
     }
 }

@@ -9,13 +9,15 @@
 //! | `upload` | one upload: reader, body, commit, last bytes, answer |
 //! | `layout`, `file`, `body`, `gate` | its bytes; the file behind them; what the transport pulls; the gate before the last bytes |
 //! | `answer`, `refusal`, `error` | what was seen; who refused in what words; errors of lists and tokens |
-//! | `http`, `connect`, `wire`, `date` | one request and answer; proxies and certificates; JSON of both spellings; dates |
+//! | `jobs`, `accounts`, `listing` | remote jobs; Data Sources accounts and companies; a list over its pages |
+//! | `request`, `http`, `connect`, `wire`, `date` | one request and answer; proxies and certificates; JSON of both spellings; dates |
 //! | `token` | the `Authorization` header, renewed ahead |
 //! | `budget`, `window` | permits; their arithmetic |
 //!
 //! Invariants: a request is never sent twice by anything in here or below; the last bytes of an upload go only through
 //! `gate`; no secret has a `Debug`, `Display` or log line; every text of the other side is cut and cleaned.
 
+mod accounts;
 mod answer;
 mod body;
 mod budget;
@@ -27,7 +29,9 @@ mod gate;
 mod http;
 mod jobs;
 mod layout;
+mod listing;
 mod refusal;
+mod request;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -40,6 +44,7 @@ pub use budget::{Budget, Permit, Purpose};
 pub use date::guide_date;
 pub use error::{ApiError, ClientError, TokenError, Unauthorised};
 pub use jobs::{Answered, JobQuery, Listed};
+pub use listing::{Extent, Listing};
 pub use refusal::ErrorBody;
 pub use upload::Upload;
 

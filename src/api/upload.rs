@@ -129,7 +129,8 @@ impl Client {
             None => return Err(Seen::FileUnreadable("reading it ended early".to_owned())),
         };
 
-        let mut headers = http::headers(&target, &self.api_key, bearer.header.clone()).map_err(Seen::NotConnected)?;
+        let mut headers =
+            http::headers(&target.company, &self.api_key, bearer.header.clone()).map_err(Seen::NotConnected)?;
         let content_type = HeaderValue::try_from(layout.content_type);
         headers.insert("content-type", content_type.map_err(|error| Seen::NotConnected(error.to_string()))?);
         let (wanted, tail_wanted) = oneshot::channel();

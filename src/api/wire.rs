@@ -3,7 +3,8 @@
 //! Read key by key instead of by derived types: one odd member ("Adobe may add optional members at any time", guide)
 //! must not make a whole page unreadable, and both spellings may meet in one object.
 
-use crate::job::{RemoteJob, RemoteJobId};
+use crate::job::{Company, RemoteAccount, RemoteJob, RemoteJobId};
+use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 const FILE_NAME: [&str; 2] = ["Filename", "filename"];
@@ -53,8 +54,43 @@ pub(super) fn page(value: &Value) -> Option<Page> {
     Some(Page { unreadable: entries.len() - jobs.len(), jobs, number, of })
 }
 
+/// An account, if the value is an object with a usable number.
+pub(super) fn account(value: &Value) -> Option<RemoteAccount> {
+    let object = value.as_object()?;
+    let text = |key| text(object, [key]);
+    Some(RemoteAccount {
+        data_source_id: number(first(object, ["data_source_id"])?).filter(|&id| id > 0)?,
+        name: text("name"),
+        email: text("email"),
+        account_type: text("type"),
+        ftp_hostname: text("ftp_hostname"),
+        ftp_username: text("ftp_username"),
+        ftp_password: text("ftp_password").map(SecretString::from),
+    })
+}
+
+/// What an operation says of itself.
+pub(super) fn message(value: &Value) -> Option<String> {
+    text(value.as_object()?, ["message"]).map(|text| super::refusal::clean(&text))
+}
+
+/// The companies of `discovery/me`, each once. `None` if it does not say which there are.
+pub(super) fn companies(value: &Value) -> Option<Vec<Company>> {
+    let mut companies: Vec<Company> = Vec::new();
+    for org in value.get("imsOrgs")?.as_array()? {
+        for company in org.get("companies").and_then(Value::as_array).into_iter().flatten() {
+            let Some(object) = company.as_object() else { continue };
+            let Some(global_company_id) = text(object, ["globalCompanyId"]) else { continue };
+            if companies.iter().all(|known| known.global_company_id != global_company_id) {
+                companies.push(Company { global_company_id, name: text(object, ["companyName"]) });
+            }
+        }
+    }
+    Some(companies)
+}
+
 /// The member under its first spelling that is there and not null.
-fn first<'a>(object: &'a Map<String, Value>, keys: [&str; 2]) -> Option<&'a Value> {
+fn first<'a, const N: usize>(object: &'a Map<String, Value>, keys: [&str; N]) -> Option<&'a Value> {
     keys.iter().filter_map(|key| object.get(*key)).find(|value| !value.is_null())
 }
 
@@ -71,7 +107,7 @@ fn small(value: &Value) -> Option<u32> {
     number(value).and_then(|number| u32::try_from(number).ok())
 }
 
-fn text(object: &Map<String, Value>, keys: [&str; 2]) -> Option<String> {
+fn text<const N: usize>(object: &Map<String, Value>, keys: [&str; N]) -> Option<String> {
     match first(object, keys)? {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -144,6 +180,41 @@ mod tests {
         assert_eq!(page(&json!({"page": 1, "jobs": null, "total_pages": 1})), None);
         assert_eq!(page(&json!({"page": 2, "jobs": null, "total_pages": 1})).unwrap().jobs, []);
         assert_eq!(page(&json!([])), None);
+    }
+
+    #[test]
+    fn an_account_is_read_as_far_as_it_goes() {
+        let full = account(&json!({
+            "name": "Account 1", "email": "noreply@mycompany.com", "data_source_id": "1", "type": "generic",
+            "ftp_hostname": "ftp.omniture.com", "ftp_username": "my_username", "ftp_password": "geheim", "date_created": 1
+        }))
+        .unwrap();
+        assert_eq!((full.data_source_id, full.name.as_deref()), (1, Some("Account 1")));
+        assert_eq!(
+            (full.email.as_deref(), full.account_type.as_deref()),
+            (Some("noreply@mycompany.com"), Some("generic"))
+        );
+        assert!(!format!("{full:?}").contains("geheim"));
+        let bare = account(&json!({"data_source_id": 7, "name": null})).unwrap();
+        assert_eq!((bare.data_source_id, bare.name, bare.ftp_password.is_none()), (7, None, true));
+        for value in [json!({"name": "x"}), json!({"data_source_id": 0}), json!([]), json!({"data_source_id": "x"})] {
+            assert!(account(&value).is_none(), "{value}");
+        }
+    }
+
+    #[test]
+    fn companies_are_each_told_once() {
+        let company =
+            |id: &str, name: Option<&str>| Company { global_company_id: id.to_owned(), name: name.map(str::to_owned) };
+        let answer = json!({"imsUserId": "x", "imsOrgs": [
+            {"imsOrgId": "a", "companies": [{"globalCompanyId": "one", "companyName": "One"}, {"companyName": "none"}]},
+            {"imsOrgId": "b", "companies": [{"globalCompanyId": "one"}, {"globalCompanyId": "two"}]},
+            {"imsOrgId": "c"},
+        ]});
+        assert_eq!(companies(&answer).unwrap(), [company("one", Some("One")), company("two", None)]);
+        assert_eq!(companies(&json!({"imsOrgs": []})).unwrap(), []);
+        assert_eq!(companies(&json!({"imsUserId": "x"})), None);
+        assert_eq!(companies(&json!([])), None);
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

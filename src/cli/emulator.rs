@@ -17,6 +17,8 @@ pub(super) fn run(arguments: EmulatorArguments, output: &mut Output) -> Result<E
         rate_limit: arguments.rate_limit.0,
         seed: arguments.seed,
         faults: arguments.faults,
+        token_life: arguments.token_life,
+        accounts: arguments.accounts,
         ..EmulatorOptions::default()
     };
     daemon_run::runtime()?.block_on(async {

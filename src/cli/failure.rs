@@ -64,6 +64,11 @@ impl Failure {
         Self::new(Exit::Failed, message)
     }
 
+    /// The same words with another end.
+    pub(super) fn with_exit(self, exit: Exit) -> Self {
+        Self { exit, ..self }
+    }
+
     pub(super) fn exit(&self) -> Exit {
         self.exit
     }

@@ -3,6 +3,7 @@
 //! Data goes to standard output, everything else to standard error with `datadrop: ` before it. Commands are plain
 //! functions that return an `Exit` or a `Failure`; only [`run()`] turns either into a number.
 
+mod accounts;
 mod args;
 mod demo;
 mod drop;
@@ -13,6 +14,8 @@ mod jobs;
 mod output;
 mod place;
 mod progress;
+mod remote;
+mod remote_jobs;
 mod run;
 mod settings;
 mod signals;
@@ -20,7 +23,7 @@ mod since;
 mod status;
 mod watch;
 
-use args::{Cli, Command, JobsCommand};
+use args::{AccountsCommand, Cli, Command, JobsCommand};
 use clap::Parser;
 use failure::{Exit, Failure};
 use output::Output;
@@ -59,10 +62,16 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Demo(arguments) => demo::run(&arguments, output),
         Command::Emulator(arguments) => emulator::run(arguments, output),
         Command::Drop(arguments) => drop::run(file, &arguments, output),
+        Command::Jobs(JobsCommand::List(arguments)) if arguments.remote => remote_jobs::list(file, arguments, output),
+        Command::Jobs(JobsCommand::Show(arguments)) if arguments.remote => remote_jobs::show(file, &arguments, output),
         Command::Jobs(JobsCommand::List(arguments)) => jobs::list(file, arguments, output),
         Command::Jobs(JobsCommand::Show(arguments)) => jobs::show(file, &arguments, output),
         Command::Jobs(JobsCommand::Wait(arguments)) => jobs::wait(file, &arguments, output),
         Command::Jobs(JobsCommand::Watch) => watch::run(file, output),
+        Command::Accounts(AccountsCommand::List(arguments)) => accounts::list(file, &arguments, output),
+        Command::Accounts(AccountsCommand::Show(arguments)) => accounts::show(file, &arguments, output),
+        Command::Accounts(AccountsCommand::Create(arguments)) => accounts::create(file, &arguments, output),
+        Command::Accounts(AccountsCommand::Delete(arguments)) => accounts::delete(file, &arguments, output),
         Command::Status(arguments) => status::run(file, &arguments, output),
     }
 }

@@ -20,6 +20,11 @@ pub(super) fn load(file: &Path) -> Result<Config, Failure> {
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()))
 }
 
+/// Reads the configuration for commands that ask the API: with its credential, and whatever accounts there are.
+pub(super) fn load_for_requests(file: &Path) -> Result<Config, Failure> {
+    config::load_for_requests(Some(file), environment()).map_err(|error| Failure::new(Exit::Usage, error.to_string()))
+}
+
 /// A file that stands for itself: what the environment says of other files must not change it.
 pub(super) fn environment_free_config(file: &Path) -> Result<Config, Failure> {
     config::load(Some(file), []).map_err(|error| Failure::new(Exit::Usage, error.to_string()))

@@ -26,6 +26,8 @@ pub(super) struct Surroundings {
     pub(super) file: Option<PathBuf>,
     /// Whether files with secrets must be readable.
     pub(super) check_secrets: bool,
+    /// Whether there must be an `[[account]]`.
+    accounts_required: bool,
     variables: Map<String, String>,
     state_directory: Option<String>,
     credentials_directory: Option<PathBuf>,
@@ -34,7 +36,8 @@ pub(super) struct Surroundings {
 
 impl Surroundings {
     fn new(file: Option<&Path>, check_secrets: bool, env: impl IntoIterator<Item = (String, String)>) -> Self {
-        let mut this = Self { file: file.map(Path::to_owned), check_secrets, ..Self::default() };
+        let mut this =
+            Self { file: file.map(Path::to_owned), check_secrets, accounts_required: true, ..Self::default() };
         for (name, value) in env {
             // systemd gives a list when the unit names several.
             if name == "STATE_DIRECTORY" {
@@ -77,6 +80,17 @@ pub fn load_without_secrets(
     env: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Config, ConfigError> {
     load_file(file, &Surroundings::new(file, false, env))
+}
+
+/// As [`load`], for commands that ask the API: they may be what finds out the first account to configure.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_for_requests(
+    file: Option<&Path>,
+    env: impl IntoIterator<Item = (String, String)>,
+) -> Result<Config, ConfigError> {
+    load_file(file, &Surroundings { accounts_required: false, ..Surroundings::new(file, true, env) })
 }
 
 /// As [`load`], from a text; `name` stands for the file in problems.
@@ -206,7 +220,7 @@ pub(super) fn read(report: &mut Report, table: Table, surroundings: &Surrounding
         None => true,
         Some(accounts) => matches!(&accounts.kind, ValueKind::Array(items) if items.is_empty()),
     };
-    if none_given {
+    if none_given && surroundings.accounts_required {
         let message = "no account is configured, so there is no folder to watch";
         let place = report.place_of_missing("account");
         report.add(place, "account".to_owned(), None, wrong(message, "add an [[account]], like this:"));

@@ -1,6 +1,6 @@
 //! The sections of the configuration, as the stages receive them: typed, checked, defaults applied.
 
-use crate::job::{Target, UploadStyle};
+use crate::job::{ReportSuite, Target, UploadStyle};
 use secrecy::SecretString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -65,6 +65,19 @@ pub struct ApiConfig {
     pub ca_file: Option<PathBuf>,
     /// Plain HTTP beyond loopback.
     pub allow_http: bool,
+}
+
+impl ApiConfig {
+    /// A report suite of the configured company.
+    #[must_use]
+    pub fn report_suite(&self, id: &str) -> ReportSuite {
+        ReportSuite {
+            base_url: self.base_url.clone(),
+            path_segment: self.path_segment.clone(),
+            company: self.global_company_id.clone(),
+            id: id.to_owned(),
+        }
+    }
 }
 
 /// Where the authorisation of requests comes from.
@@ -247,13 +260,7 @@ impl AccountConfig {
     /// Where this account's files go.
     #[must_use]
     pub fn target(&self, api: &ApiConfig) -> Target {
-        Target {
-            base_url: api.base_url.clone(),
-            path_segment: api.path_segment.clone(),
-            company: api.global_company_id.clone(),
-            report_suite_id: self.report_suite_id.clone(),
-            data_source_id: self.data_source_id,
-        }
+        api.report_suite(&self.report_suite_id).account(self.data_source_id)
     }
 }
 

@@ -8,6 +8,7 @@ use super::stages::Stages;
 use crate::ambient::now;
 use crate::api::{Budget, Client};
 use crate::config::{AccountConfig, CheckMode, Config, ConfigError};
+use crate::control::Desk;
 use crate::job::State;
 use crate::joblog::{JobLog, Reader, StateLock};
 use sd_notify::NotifyState;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// What uploads under way get after the first stop signal (DESIGN §6).
 const GRACE: Duration = Duration::from_secs(20);
@@ -70,13 +72,33 @@ pub async fn run(
     let once = options.once.then(|| Once::begin(joblog.reader()?).map_err(Fatal::from)).transpose()?;
     // What was used of the rate limit before a restart is not known: taken as spent.
     let budget = Arc::new(Budget::new(config.api.rate_limit, ran_before));
+    let served = serve_commands(&config, &budget);
     let stages = Stages::start(&config, joblog, budget).await?;
     let mut supervisor =
         Supervisor { stages, config, reader, status: String::new(), is_ready: false, started: Instant::now() };
     let end = supervisor.watch(&mut signals, &reload, once.as_ref(), options.timeout).await;
     notify(&[NotifyState::Stopping]);
     supervisor.stages.stop().await;
+    drop(served);
     end
+}
+
+/// Lets commands share the request budget, until what it returns is dropped.
+fn serve_commands(config: &Config, budget: &Arc<Budget>) -> Option<DropGuard> {
+    match Desk::open(&config.state_dir) {
+        Ok(desk) => {
+            let stop = CancellationToken::new();
+            tokio::spawn(desk.serve(Arc::clone(budget), stop.clone()));
+            Some(stop.drop_guard())
+        }
+        Err(error) => {
+            tracing::warn!(
+                "no socket in {}: {error}; commands that ask the API cannot share the request budget",
+                config.state_dir.display()
+            );
+            None
+        }
+    }
 }
 
 /// Keys that are read and checked, but that this version does not act upon: said, for silence would be a promise.

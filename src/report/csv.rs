@@ -34,10 +34,18 @@ pub const JOB_COLUMNS: [&str; 23] = [
 /// # Errors
 /// Never in practice: the text is built in memory.
 pub fn jobs_csv(jobs: &[JobRow]) -> Result<String, ::csv::Error> {
+    lines(&JOB_COLUMNS, jobs.iter().map(cells))
+}
+
+/// A header, and a line for each record.
+pub(super) fn lines<const N: usize>(
+    header: &[&str; N],
+    records: impl Iterator<Item = [String; N]>,
+) -> Result<String, ::csv::Error> {
     let mut writer = ::csv::WriterBuilder::new().from_writer(Vec::new());
-    writer.write_record(JOB_COLUMNS)?;
-    for job in jobs {
-        writer.write_record(cells(job))?;
+    writer.write_record(header)?;
+    for record in records {
+        writer.write_record(record)?;
     }
     let bytes = writer.into_inner().map_err(|error| ::csv::Error::from(error.into_error()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -72,7 +80,7 @@ fn cells(job: &JobRow) -> [String; 23] {
 }
 
 /// A spreadsheet takes a cell that begins like this for a formula, and a file name is anybody's choice.
-fn text(cell: &str) -> String {
+pub(super) fn text(cell: &str) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
 }
 

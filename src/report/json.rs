@@ -36,7 +36,8 @@ pub fn status_json(report: &StatusReport) -> serde_json::Result<String> {
     lines(report)
 }
 
-fn lines(value: &(impl Serialize + ?Sized)) -> serde_json::Result<String> {
+/// Indented, and a line end at the end.
+pub(super) fn lines(value: &(impl Serialize + ?Sized)) -> serde_json::Result<String> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     Ok(text)

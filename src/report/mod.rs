@@ -7,6 +7,7 @@ mod change;
 mod csv;
 mod json;
 mod page;
+mod remote;
 mod status;
 mod table;
 mod watch;
@@ -19,6 +20,10 @@ pub use self::csv::{JOB_COLUMNS, jobs_csv};
 pub use change::{change_line, state_style};
 pub use json::{job_json, jobs_json, status_json};
 pub use page::job_page;
+pub use remote::{
+    AccountOfSuite, account_json, account_page, accounts_json, accounts_table, remote_job_json, remote_job_page,
+    remote_jobs_csv, remote_jobs_json, remote_jobs_table,
+};
 pub use status::{AccountStatus, RequestBudget, StateCounts, StatusReport, status_page};
 pub use table::jobs_table;
 pub use watch::{WatchData, watch_view};

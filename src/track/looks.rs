@@ -1,8 +1,8 @@
 //! Looks for what is unconfirmed: the edge around `settle`.
 
 use super::Tracker;
-use super::listing::{Extent, Listing};
 use crate::ambient::{now, random_fraction};
+use crate::api::{Extent, Listing};
 use crate::job::{Event, JobId, RemoteJob, Target, Timestamp};
 use crate::joblog::{JobLogError, LatestAccepted, Unsettled};
 use crate::ready::Moment;
@@ -49,19 +49,18 @@ impl Tracker {
     async fn look_at(&mut self, target: &Target, jobs: &[&Unsettled]) -> Result<(), JobLogError> {
         let at = |job: &&Unsettled| self.attempted_at(job);
         let (Some(first), Some(last)) = (jobs.iter().map(at).min(), jobs.iter().map(at).max()) else { return Ok(()) };
-        let listing =
-            match self.list(target, first.before(WINDOW), Some(last.after(WINDOW)), Extent::ToTheEmptyPage).await {
-                Ok(listing) => listing,
-                Err(error) => {
-                    let again = self.note_failure(&error).await?;
-                    for job in jobs {
-                        self.again(job.id, again);
-                        let reason = format!("may have been ingested; the remote jobs cannot be looked at: {error}");
-                        self.joblog.explain(job.id, reason).await?;
-                    }
-                    return Ok(());
+        let listing = match self.list(target, first.before(WINDOW), Some(last.after(WINDOW)), Extent::Twice).await {
+            Ok(listing) => listing,
+            Err(error) => {
+                let again = self.note_failure(&error).await?;
+                for job in jobs {
+                    self.again(job.id, again);
+                    let reason = format!("may have been ingested; the remote jobs cannot be looked at: {error}");
+                    self.joblog.explain(job.id, reason).await?;
                 }
-            };
+                return Ok(());
+            }
+        };
         self.note_answer().await?;
         // What was listed is remembered: a remote job that shows late under a name that is sent again must be noticed.
         self.joblog.listed(self.settings.account.clone(), listing.jobs.clone(), now()).await?;

@@ -5,7 +5,6 @@
 //! jobs of an account. What the answers mean is decided by pure functions, in [`judge()`] and in `settle`.
 
 mod judge;
-mod listing;
 mod looks;
 mod schedule;
 mod sweep;
@@ -14,14 +13,13 @@ pub use judge::{Step, judge};
 pub use schedule::Schedule;
 
 use crate::ambient::{Clock, now, random_fraction};
-use crate::api::{ApiError, Budget, Client, TokenError, Unauthorised};
+use crate::api::{ApiError, Budget, Client, Extent, JobQuery, Listing, Purpose, TokenError, Unauthorised, guide_date};
 use crate::config::PollConfig;
 use crate::job::{JobId, Target, Timestamp};
 use crate::joblog::{Baseline, JobLog, JobLogError, Reader};
 use crate::ready::Moment;
 use crate::retry::RetryPolicy;
 use crate::settle::{Looks, WINDOW};
-use listing::{Extent, Listing};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +29,9 @@ use tokio_util::sync::CancellationToken;
 const TURN: Duration = Duration::from_secs(15);
 /// Changes that come together are looked at together.
 const GATHER: Duration = Duration::from_millis(50);
+
+/// A clock off by more than this asked for the wrong two days.
+const CLOCKS_DIFFER_MS: u64 = 10 * 60 * 1000;
 
 /// What tracking an account needs of the configuration.
 #[derive(Debug, Clone)]
@@ -168,8 +169,13 @@ impl Tracker {
 
     /// The jobs that cannot be ours, before the first of ours is sent (DESIGN S1).
     async fn take_baseline(&mut self) -> Result<Option<Moment>, JobLogError> {
-        let (start, end) = (self.server_now().before(WINDOW), self.server_now().after(WINDOW));
-        match self.list(&self.settings.target.clone(), start, Some(end), Extent::Announced).await {
+        // Whatever was announced: a job that is overlooked here could be taken for ours.
+        let extent = Extent::ToTheEmptyPage;
+        let asked_at = self.server_now();
+        let (start, end) = (asked_at.before(WINDOW), asked_at.after(WINDOW));
+        match self.list(&self.settings.target.clone(), start, Some(end), extent).await {
+            // The first answer told how far off our clock is, and the window with it: once more, at the right time.
+            Ok(_) if self.server_now().0.abs_diff(asked_at.0) > CLOCKS_DIFFER_MS => Ok(Some(self.clock.moment())),
             Ok(listing) => {
                 let jobs = listing.jobs.len();
                 let baseline = Baseline { jobs: listing.jobs, at: now() };
@@ -248,7 +254,7 @@ impl Tracker {
                 tracing::error!(account, "account {account} is blocked: {error}");
             }
         } else {
-            tracing::warn!(account, failures = self.failures, "account {account}: {error}");
+            tracing::warn!(account, failures = self.failures, "account {account}: {error}; it will be asked again");
         }
         Ok(Some(self.ask_again))
     }
@@ -280,7 +286,13 @@ impl Tracker {
         end: Option<Timestamp>,
         extent: Extent,
     ) -> Result<Listing, ApiError> {
-        let listing = listing::read(&self.settings.client, &self.settings.budget, target, start, end, extent).await?;
+        let TrackSettings { client, budget, .. } = &self.settings;
+        let query = JobQuery { start: Some(guide_date(start)), end: end.map(guide_date), ..JobQuery::default() };
+        let permit = || {
+            let budget = Arc::clone(budget);
+            async move { budget.acquire(Purpose::Sweep).await }
+        };
+        let listing = client.list_all_jobs(target, query, extent, permit).await?;
         if let Some(server_time) = listing.server_time {
             self.server_ahead = server_time.0 - now().0;
         }

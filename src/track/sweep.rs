@@ -1,9 +1,8 @@
 //! A sweep: one list for all open jobs of an account (DESIGN §4, "Tracking").
 
-use super::listing::Extent;
 use super::{Tracker, judge};
 use crate::ambient::now;
-use crate::api::{ApiError, Purpose};
+use crate::api::{ApiError, Extent, Purpose};
 use crate::job::{Event, RemoteJob, RemoteJobId, Target, Timestamp};
 use crate::joblog::{Backlog, JobLogError, OpenRemote, Swept};
 use crate::settle::WINDOW;

@@ -50,7 +50,7 @@ async fn refusals_are_typed_by_what_the_caller_must_decide() {
     }
     let text = asked(&server, (500, "x-request-id: r9\r\n", "oops")).await.1.unwrap_err().to_string();
     let place = format!("the jobs of examplersid/621 at {}/api", server.url);
-    assert_eq!(text, format!("{place}: no clear answer: HTTP 500: oops, request ID r9; it will be asked again"));
+    assert_eq!(text, format!("{place}: no clear answer: HTTP 500: oops, request ID r9"));
 }
 
 #[tokio::test]

@@ -1,5 +1,9 @@
 //! What can be said on the command line.
 
+mod api;
+
+pub(super) use api::{AccountsCommand, AccountsCreate, AccountsDelete, AccountsList, AccountsShow, RemoteQuery};
+
 use super::since;
 use crate::config::{RateLimit, parse_duration, parse_rate};
 use crate::emulator::{Dialect, FaultRule};
@@ -53,6 +57,9 @@ pub(super) enum Command {
     /// Look into the job log
     #[command(subcommand)]
     Jobs(JobsCommand),
+    /// Look after the Data Sources accounts at Adobe
+    #[command(subcommand)]
+    Accounts(AccountsCommand),
     /// Say where the service and each account stand
     Status(StatusArguments),
 }
@@ -114,6 +121,12 @@ pub(super) struct EmulatorArguments {
     /// Determines job numbers and the chance of faults
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) seed: u64,
+    /// How long a token is good
+    #[arg(long, value_name = "T", default_value = "24h", value_parser = duration)]
+    pub(super) token_life: Duration,
+    /// An account that exists, as `RSID/ID`. May be given several times [default: any that is asked for exists]
+    #[arg(long = "account", value_name = "A", value_parser = account_of_suite)]
+    pub(super) accounts: Vec<(String, i64)>,
     /// What goes wrong; `--help` explains the rules. May be given several times
     #[arg(long = "fault", value_name = "RULE")]
     pub(super) faults: Vec<FaultRule>,
@@ -160,23 +173,29 @@ Examples:
 Examples:
   datadrop jobs list --account callcentre --since 2h
   datadrop jobs list --state failure --state held --name 'sales*'
-  datadrop jobs list --since 2026-11-01 --csv > november.csv")]
+  datadrop jobs list --since 2026-11-01 --csv > november.csv
+  datadrop jobs list --remote --account callcentre --status failure     # asks Adobe, not the job log")]
 pub(super) struct ListArguments {
     /// Only this account
     #[arg(long, value_name = "A")]
     pub(super) account: Option<String>,
     /// Only jobs in this state. May be given several times
-    #[arg(long = "state", value_name = "S", value_parser = PossibleValuesParser::new(state_words()))]
+    #[arg(long = "state", conflicts_with = "remote", value_name = "S", value_parser = PossibleValuesParser::new(state_words()))]
     pub(super) states: Vec<String>,
     /// Only files seen since then: `2h` or `7d` back from now, a date, or a time by RFC 3339
-    #[arg(long, value_name = "T", value_parser = since::parse)]
+    #[arg(long, conflicts_with = "remote", value_name = "T", value_parser = since::parse)]
     pub(super) since: Option<since::Since>,
     /// Only file names like this (`*`, `?`, `[…]`)
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, conflicts_with = "remote", value_name = "GLOB")]
     pub(super) name: Option<String>,
     /// Only the newest N [default: 50 in a table, else all]
-    #[arg(long, value_name = "N")]
+    #[arg(long, conflicts_with = "remote", value_name = "N")]
     pub(super) limit: Option<usize>,
+    /// Ask the API for the account's jobs instead of the job log
+    #[arg(long)]
+    pub(super) remote: bool,
+    #[command(flatten)]
+    pub(super) query: RemoteQuery,
     /// As a JSON array with every column
     #[arg(long, conflicts_with = "csv")]
     pub(super) json: bool,
@@ -189,11 +208,18 @@ pub(super) struct ListArguments {
 #[command(after_help = "\
 Examples:
   datadrop jobs show 17
-  datadrop jobs show 17 --json | jq .reason")]
+  datadrop jobs show 17 --json | jq .reason
+  datadrop jobs show --remote 901234567 --account callcentre     # asks Adobe, not the job log")]
 pub(super) struct ShowArguments {
-    /// The job's number
+    /// The job's number; with --remote Adobe's job ID
     #[arg(value_parser = clap::value_parser!(i64).range(1..))]
     pub(super) id: i64,
+    /// Ask the API for its job of that ID
+    #[arg(long)]
+    pub(super) remote: bool,
+    /// The account that the remote job belongs to
+    #[arg(long, requires = "remote", value_name = "A")]
+    pub(super) account: Option<String>,
     /// As a JSON object
     #[arg(long)]
     pub(super) json: bool,
@@ -235,6 +261,13 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 fn rate(text: &str) -> Result<Rate, String> {
     parse_rate(text).map(Rate).map_err(|why| format!("{why}; write it like `12/6s`, or `off`"))
+}
+
+fn account_of_suite(text: &str) -> Result<(String, i64), String> {
+    text.split_once('/')
+        .and_then(|(suite, id)| Some((suite.to_owned(), id.parse().ok().filter(|&id| id > 0)?)))
+        .filter(|(suite, _)| !suite.is_empty())
+        .ok_or_else(|| "not an account; write report suite and data source ID, such as `examplersid/621`".to_owned())
 }
 
 /// The words of DESIGN §4, each once.
@@ -287,6 +320,8 @@ mod tests {
             (vec!["datadrop", "run", "--once", "--timeout", "5"], "`15s`"),
             (vec!["datadrop", "emulator", "--rate-limit", "x"], "`12/6s`"),
             (vec!["datadrop", "jobs", "list", "--since", "soon"], "`2h`"),
+            (vec!["datadrop", "jobs", "list", "--remote", "--start", "2h"], "yyyy-mm-dd hh:mm:ss"),
+            (vec!["datadrop", "emulator", "--account", "621"], "`examplersid/621`"),
         ] {
             let error = Cli::try_parse_from(line).unwrap_err().to_string();
             assert!(error.contains(remedy), "{error}");

@@ -1,0 +1,67 @@
+//! One request without a body, whatever it is for.
+
+use super::Client;
+use super::budget::Permit;
+use super::error::{ApiError, Unauthorised};
+use super::http::{self, Reply, explain};
+use super::refusal::ErrorBody;
+use reqwest::{Method, Url};
+
+impl Client {
+    /// Sends it and reads its answer; any answer but 2xx is an error. `asked` says in errors what was asked for.
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        asked: &str,
+        company: &str,
+        url: Result<Url, String>,
+        mut permit: Permit,
+    ) -> Result<Reply, ApiError> {
+        let not_connected = |why: String| ApiError::NotConnected { asked: asked.to_owned(), why };
+        let unclear = |why: String| ApiError::Unclear { asked: asked.to_owned(), why };
+        let url = url.map_err(not_connected)?;
+        let client = self.doors.to(&url).map_err(not_connected)?;
+        let bearer = self
+            .tokens
+            .bearer(&self.doors)
+            .await
+            .map_err(|error| ApiError::Unauthorised { asked: asked.to_owned(), why: error.into() })?;
+        let headers = http::headers(company, &self.api_key, bearer.header.clone()).map_err(not_connected)?;
+
+        // The server counts it somewhere between here and the head of its answer.
+        permit.under_way();
+        let request = client.request(method, url).headers(headers).send();
+        let response = match tokio::time::timeout(self.timeout, request).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) if error.is_connect() || error.is_builder() => return Err(not_connected(explain(error))),
+            Ok(Err(error)) => return Err(unclear(explain(error))),
+            Err(_) => return Err(unclear(format!("no answer for {} s", self.timeout.as_secs_f32()))),
+        };
+        permit.sent();
+        let reply = Reply::read(response, self.timeout).await;
+        self.take_note(&reply, &bearer);
+        if reply.is_success() { Ok(reply) } else { Err(refusal(asked.to_owned(), &reply)) }
+    }
+}
+
+/// The error for an answer that is no 2xx.
+fn refusal(asked: String, reply: &Reply) -> ApiError {
+    let body = reply.refusal();
+    let status = reply.status;
+    let from_gateway = match &body {
+        ErrorBody::Gateway { .. } => true,
+        ErrorBody::Service { .. } | ErrorBody::Ims { .. } | ErrorBody::Other(_) => false,
+    };
+    let why = || {
+        let id = reply.request_id.as_ref().map(|id| format!(", request ID {id}")).unwrap_or_default();
+        format!("HTTP {status}: {body}{id}")
+    };
+    match status {
+        401 | 403 | 407 => ApiError::Unauthorised { asked, why: Unauthorised::Answer { status, body } },
+        404 | 410 => ApiError::NotFound { asked, body },
+        429 => ApiError::Busy { asked, retry_after: reply.retry_after, why: why() },
+        503 if from_gateway => ApiError::Busy { asked, retry_after: reply.retry_after, why: why() },
+        408 | 425 | 500..=599 => ApiError::Unclear { asked, why: why() },
+        _ => ApiError::Refused { asked, status, body },
+    }
+}

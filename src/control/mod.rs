@@ -1,0 +1,276 @@
+//! How a command reaches the running daemon: a socket in the state directory, for the service's user alone.
+//!
+//! A command that asks the API spends the same budget as the daemon: Adobe counts requests by user, not by process. So
+//! it asks the daemon for each one, waits in the same queue as the sweeps, and says when it was sent.
+//!
+//! ```text
+//! command ── permit ──► daemon      waits for its turn
+//! command ◄─ granted ── daemon      the slot is taken until "sent", or until the command hangs up
+//! command ── sent ────► daemon      its answer is there: the slot counts from now
+//! ```
+
+use crate::api::{Budget, Purpose};
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+const SOCKET: &str = "control.sock";
+const PERMIT: &str = "permit";
+const GRANTED: &str = "granted";
+const SENT: &str = "sent";
+
+/// The longest path that the address of a socket holds.
+const LONGEST_ADDRESS: usize = 100;
+/// Commands that are served at once; more wait.
+const COMMANDS: usize = 16;
+/// A command that says nothing for so long after its permit was granted is taken for dead.
+const LONGEST_REQUEST: Duration = Duration::from_mins(5);
+/// Longer lines are not ours.
+const LONGEST_LINE: u64 = 64;
+
+/// The daemon's end.
+#[derive(Debug)]
+pub struct Desk {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Desk {
+    /// Opens the socket. Whoever calls holds the lock of the state directory: a socket that is there is a leftover.
+    ///
+    /// # Errors
+    /// The file system does not take sockets, or has no room.
+    pub fn open(state_dir: &Path) -> io::Result<Self> {
+        let path = state_dir.join(SOCKET);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let listener = at_address(state_dir, |address| UnixListener::bind(address))?;
+        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        Ok(Self { listener, path })
+    }
+
+    /// Serves commands until it is told to stop.
+    pub async fn serve(self, budget: Arc<Budget>, stop: CancellationToken) {
+        let places = Arc::new(Semaphore::new(COMMANDS));
+        loop {
+            let next = async {
+                let place = Arc::clone(&places).acquire_owned().await;
+                (place, self.listener.accept().await)
+            };
+            let (place, stream) = tokio::select! {
+                (place, Ok((stream, _))) = next => (place, stream),
+                () = stop.cancelled() => return,
+                // No file descriptors left, say: other commands will be served once there are some.
+                else => continue,
+            };
+            let (budget, stop) = (Arc::clone(&budget), stop.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    // How a command hangs up is its own affair.
+                    _ = serve(stream, &budget) => {}
+                    () = stop.cancelled() => {}
+                }
+                drop(place);
+            });
+        }
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+async fn serve(stream: UnixStream, budget: &Arc<Budget>) -> io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    while let Some(line) = line(&mut stream).await? {
+        if line != PERMIT {
+            return Err(io::Error::from(io::ErrorKind::InvalidData));
+        }
+        // Whoever hangs up leaves the queue.
+        let mut permit = tokio::select! {
+            biased;
+            _ = stream.fill_buf() => return Ok(()),
+            permit = budget.acquire(Purpose::Sweep) => permit,
+        };
+        say(&mut stream, GRANTED).await?;
+        permit.under_way();
+        if let Ok(Ok(Some(word))) = tokio::time::timeout(LONGEST_REQUEST, self::line(&mut stream)).await
+            && word == SENT
+        {
+            permit.sent();
+        } else {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// A command's end.
+#[derive(Debug)]
+pub struct Line {
+    stream: BufReader<UnixStream>,
+    /// A permit was granted, and the daemon has not heard of its use yet.
+    request_under_way: bool,
+}
+
+impl Line {
+    /// Reaches the daemon; `None` if none listens there. Needs a runtime around it.
+    ///
+    /// # Errors
+    /// The socket is there and may not be used: another user's.
+    pub fn open(state_dir: &Path) -> io::Result<Option<Self>> {
+        match at_address(state_dir, |address| std::os::unix::net::UnixStream::connect(address)) {
+            Ok(stream) => {
+                stream.set_nonblocking(true)?;
+                let stream = BufReader::new(UnixStream::from_std(stream)?);
+                Ok(Some(Self { stream, request_under_way: false }))
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits for the right to send one request. Whoever asks again, or hangs up, has the answer to the one before.
+    ///
+    /// # Errors
+    /// The daemon ended.
+    pub async fn permit(&mut self) -> io::Result<()> {
+        if self.request_under_way {
+            say(&mut self.stream, SENT).await?;
+        }
+        say(&mut self.stream, PERMIT).await?;
+        match line(&mut self.stream).await? {
+            Some(word) if word == GRANTED => {
+                self.request_under_way = true;
+                Ok(())
+            }
+            Some(_) => Err(io::Error::from(io::ErrorKind::InvalidData)),
+            None => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+        }
+    }
+}
+
+async fn say(stream: &mut BufReader<UnixStream>, word: &str) -> io::Result<()> {
+    stream.write_all(format!("{word}\n").as_bytes()).await
+}
+
+async fn line(stream: &mut BufReader<UnixStream>) -> io::Result<Option<String>> {
+    let mut line = String::new();
+    stream.take(LONGEST_LINE).read_line(&mut line).await?;
+    Ok(line.strip_suffix('\n').map(str::to_owned))
+}
+
+/// The address of the socket: its path, or one that is shorter and leads there.
+fn at_address<T>(state_dir: &Path, open: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+    let path = state_dir.join(SOCKET);
+    if path.as_os_str().len() <= LONGEST_ADDRESS {
+        return open(&path);
+    }
+    let dir = fs::File::open(state_dir)?;
+    open(&PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", dir.as_raw_fd())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::RateLimit;
+
+    fn a_minute(requests: u32) -> Arc<Budget> {
+        Arc::new(Budget::new(Some(RateLimit { requests, per: Duration::from_mins(1) }), false))
+    }
+
+    struct Served {
+        budget: Arc<Budget>,
+        stop: CancellationToken,
+        task: tokio::task::JoinHandle<()>,
+    }
+
+    fn serve_in(dir: &Path) -> Served {
+        serve_with(dir, a_minute(1))
+    }
+
+    fn serve_with(dir: &Path, budget: Arc<Budget>) -> Served {
+        let stop = CancellationToken::new();
+        let desk = Desk::open(dir).unwrap();
+        let task = tokio::spawn(desk.serve(Arc::clone(&budget), stop.clone()));
+        Served { budget, stop, task }
+    }
+
+    #[tokio::test]
+    async fn a_command_spends_the_budget_of_the_daemon() {
+        let dir = tempfile::tempdir().unwrap();
+        let served = serve_in(dir.path());
+        let mut command = Line::open(dir.path()).unwrap().unwrap();
+        command.permit().await.unwrap();
+        assert_eq!(served.budget.spent(), (1, Some(1)));
+        let early = tokio::time::timeout(Duration::from_millis(50), command.permit()).await;
+        assert!(early.is_err(), "the budget is spent for a minute");
+        let mut next = Line::open(dir.path()).unwrap().unwrap();
+        let early = tokio::time::timeout(Duration::from_millis(50), next.permit()).await;
+        assert!(early.is_err(), "the budget is spent for a minute");
+    }
+
+    #[tokio::test]
+    async fn a_command_may_send_several_requests() {
+        let dir = tempfile::tempdir().unwrap();
+        let served = serve_with(dir.path(), a_minute(3));
+        let mut command = Line::open(dir.path()).unwrap().unwrap();
+        for sent in 1..=3 {
+            command.permit().await.unwrap();
+            assert_eq!(served.budget.spent().0, sent);
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_hangs_up_while_waiting_holds_nobody_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let served = serve_in(dir.path());
+        let first = served.budget.acquire(Purpose::Upload).await;
+        let mut gone = Line::open(dir.path()).unwrap().unwrap();
+        say(&mut gone.stream, PERMIT).await.unwrap();
+        drop(gone);
+        let mut waiting = Line::open(dir.path()).unwrap().unwrap();
+        let permit = waiting.permit();
+        // Unused: its slot goes to the one who still waits.
+        drop(first);
+        tokio::time::timeout(Duration::from_secs(10), permit).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn without_a_daemon_there_is_nobody_and_a_leftover_socket_does_no_harm() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Line::open(dir.path()).unwrap().is_none());
+        drop(std::os::unix::net::UnixListener::bind(dir.path().join(SOCKET)).unwrap());
+        assert!(Line::open(dir.path()).unwrap().is_none());
+        let served = serve_in(dir.path());
+        assert!(Line::open(dir.path()).unwrap().is_some());
+        served.stop.cancel();
+        served.task.await.unwrap();
+        assert!(!dir.path().join(SOCKET).exists());
+    }
+
+    #[tokio::test]
+    async fn a_long_path_leads_there_too_and_others_are_kept_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("x".repeat(120));
+        fs::create_dir(&deep).unwrap();
+        let _served = serve_in(&deep);
+        let mut command = Line::open(&deep).unwrap().unwrap();
+        command.permit().await.unwrap();
+        assert_eq!(fs::metadata(deep.join(SOCKET)).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
