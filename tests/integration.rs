@@ -16,6 +16,7 @@ mod faults;
 mod flow;
 mod folders;
 mod harness;
+mod init;
 mod load;
 mod readiness;
 mod recovery;

@@ -69,6 +69,11 @@ impl Failure {
         Self { exit, ..self }
     }
 
+    /// What it says; nothing for a pipe that was closed.
+    pub(super) fn words(&self) -> &str {
+        self.message.as_deref().unwrap_or_default()
+    }
+
     pub(super) fn exit(&self) -> Exit {
         self.exit
     }

@@ -10,6 +10,7 @@ mod drop;
 mod emulator;
 mod failure;
 mod follow;
+mod init;
 mod jobs;
 mod output;
 mod place;
@@ -58,6 +59,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
     let file = cli.config.as_path();
     match cli.command {
+        Command::Init(arguments) => init::run(file, &arguments, output),
         Command::Run(arguments) => run::run(file, &arguments),
         Command::Demo(arguments) => demo::run(&arguments, output),
         Command::Emulator(arguments) => emulator::run(arguments, output),

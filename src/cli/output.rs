@@ -37,6 +37,12 @@ impl Output {
         writeln!(self.messages, "{text}")
     }
 
+    /// Asks for something; the answer stands behind it in the same line.
+    pub(super) fn prompt(&mut self, text: &str) -> io::Result<()> {
+        write!(self.messages, "{text}")?;
+        self.messages.flush()
+    }
+
     /// Columns and lines of the terminal that data goes to; `None` when it goes elsewhere.
     #[expect(clippy::unused_self, reason = "the size belongs to this stream")]
     pub(super) fn screen(&self) -> Option<(usize, usize)> {

@@ -105,6 +105,18 @@ pub fn load_text(
     load_layers(name, text, &Surroundings::new(None, true, env))
 }
 
+/// As [`load_text`], for a configuration in the making: neither accounts nor the file with the secret need be there.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_draft(
+    name: &str,
+    text: &str,
+    env: impl IntoIterator<Item = (String, String)>,
+) -> Result<Config, ConfigError> {
+    load_layers(name, text, &Surroundings { accounts_required: false, ..Surroundings::new(None, false, env) })
+}
+
 fn load_file(file: Option<&Path>, surroundings: &Surroundings) -> Result<Config, ConfigError> {
     let Some(path) = file else { return load_layers(NO_FILE, "", surroundings) };
     let name = path.display().to_string();

@@ -19,7 +19,7 @@ mod tests;
 mod units;
 mod urls;
 
-pub use load::{load, load_for_requests, load_text, load_without_secrets};
+pub use load::{load, load_draft, load_for_requests, load_text, load_without_secrets};
 pub use problem::{ConfigError, Problem};
 pub use sections::*;
 pub use units::{parse_duration, parse_rate, parse_size};

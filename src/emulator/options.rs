@@ -31,8 +31,8 @@ pub struct EmulatorOptions {
     pub token_life: Duration,
     /// Report suite and data source of the accounts there are. Empty: there is any account that is asked for.
     pub accounts: Vec<(String, i64)>,
-    /// The global company ID that `/discovery/me` tells; paths may name any.
-    pub company: String,
+    /// The global company IDs that `/discovery/me` tells; paths may name any.
+    pub companies: Vec<String>,
 }
 
 impl Default for EmulatorOptions {
@@ -48,7 +48,7 @@ impl Default for EmulatorOptions {
             access_tokens: Vec::new(),
             token_life: Duration::from_secs(86_399),
             accounts: Vec::new(),
-            company: "examplecompany".to_owned(),
+            companies: vec!["examplecompany".to_owned()],
         }
     }
 }

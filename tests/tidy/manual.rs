@@ -6,6 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+/// Commands that have commands of their own.
+const FAMILIES: [&str; 2] = ["accounts", "jobs"];
+
 fn readme() -> String {
     fs::read_to_string(root().join("README.md")).unwrap()
 }
@@ -69,7 +72,8 @@ fn every_command_and_option_that_readme_shows_exists() {
         let words: Vec<&str> = line.split_whitespace().collect();
         let is_name = |word: &&&str| word.chars().all(|c| c.is_ascii_lowercase());
         let named: Vec<&str> = words.iter().take_while(is_name).copied().collect();
-        let command = &named[..named.len().min(if named.first() == Some(&"jobs") { 2 } else { 1 })];
+        let has_subcommands = named.first().is_some_and(|name| FAMILIES.contains(name));
+        let command = &named[..named.len().min(if has_subcommands { 2 } else { 1 })];
         let Some(help) = help(command) else {
             breaches.push(format!("README.md:{number}: there is no command `datadrop {}`", command.join(" ")));
             continue;
@@ -113,8 +117,8 @@ fn every_command_that_the_program_lists_is_in_readme() {
     };
     let mut breaches = Vec::new();
     for name in listed(&[]) {
-        let all = if name == "jobs" {
-            listed(&["jobs"]).iter().map(|leaf| format!("jobs {leaf}")).collect()
+        let all = if FAMILIES.contains(&name.as_str()) {
+            listed(&[&name]).iter().map(|leaf| format!("{name} {leaf}")).collect()
         } else {
             vec![name]
         };

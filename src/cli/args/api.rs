@@ -2,6 +2,7 @@
 
 use crate::cli::since;
 use clap::{Args, Subcommand};
+use std::path::PathBuf;
 
 /// What the API can be asked for (guide, "GET retrieve all jobs").
 #[derive(Debug, Args)]
@@ -118,4 +119,55 @@ pub(in crate::cli) struct Shown {
     /// FTP passwords too, which are hidden otherwise
     #[arg(long)]
     pub(in crate::cli) show_secrets: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  datadrop init                         # asks
+  datadrop init --client-id 0123456789abcdef --client-secret-file - --report-suite examplersid < secret
+  datadrop init --config ./datadrop.toml --base-url http://127.0.0.1:8610/api --token-url http://127.0.0.1:8610/ims/token/v3")]
+pub(in crate::cli) struct InitArguments {
+    /// The client ID of the credential
+    #[arg(long, value_name = "ID")]
+    pub(in crate::cli) client_id: Option<String>,
+    /// A file that holds the client secret; `-` is standard input. Never the secret itself: others see command lines
+    #[arg(long, value_name = "F")]
+    pub(in crate::cli) client_secret_file: Option<PathBuf>,
+    /// The global company ID [default: looked up]
+    #[arg(long, value_name = "ID")]
+    pub(in crate::cli) company: Option<String>,
+    /// The report suite
+    #[arg(long, value_name = "RSID")]
+    pub(in crate::cli) report_suite: Option<String>,
+    /// The Data Sources account [default: looked up]
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    pub(in crate::cli) data_source: Option<i64>,
+    /// Make a new Data Sources account of this name
+    #[arg(long, value_name = "NAME", conflicts_with = "data_source")]
+    pub(in crate::cli) create_account: Option<String>,
+    /// Whom Adobe tells of the new account's files
+    #[arg(long, requires = "create_account")]
+    pub(in crate::cli) email: Option<String>,
+    /// The account's name in the configuration [default: after its name at Adobe]
+    #[arg(long)]
+    pub(in crate::cli) name: Option<String>,
+    /// The folder to watch [default: /srv/datadrop/NAME]
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) folder: Option<PathBuf>,
+    /// Where the secret is written [default: `client_secret` beside the configuration]
+    #[arg(long, value_name = "F")]
+    pub(in crate::cli) secret_file: Option<PathBuf>,
+    /// `api.base_url`, if it is not Adobe's
+    #[arg(long, value_name = "URL")]
+    pub(in crate::cli) base_url: Option<String>,
+    /// `api.token_url`, if it is not Adobe's
+    #[arg(long, value_name = "URL")]
+    pub(in crate::cli) token_url: Option<String>,
+    /// `api.proxy`
+    #[arg(long, value_name = "URL")]
+    pub(in crate::cli) proxy: Option<String>,
+    /// `api.ca_file`
+    #[arg(long, value_name = "F")]
+    pub(in crate::cli) ca_file: Option<PathBuf>,
 }

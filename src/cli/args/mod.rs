@@ -2,7 +2,9 @@
 
 mod api;
 
-pub(super) use api::{AccountsCommand, AccountsCreate, AccountsDelete, AccountsList, AccountsShow, RemoteQuery};
+pub(super) use api::{
+    AccountsCommand, AccountsCreate, AccountsDelete, AccountsList, AccountsShow, InitArguments, RemoteQuery,
+};
 
 use super::since;
 use crate::config::{RateLimit, parse_duration, parse_rate};
@@ -46,6 +48,8 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Write a first configuration
+    Init(InitArguments),
     /// Run the daemon
     Run(RunArguments),
     /// Show everything at work on this machine: a local API, sample files, the daemon

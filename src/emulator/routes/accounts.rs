@@ -90,16 +90,13 @@ pub(super) async fn discovery(State(app): State<Arc<App>>, request: Request) -> 
         if head.method != Method::GET {
             return Err(Refusal::method("GET"));
         }
+        let company = |id: &String| {
+            json!({"globalCompanyId": id, "companyName": format!("Company {id}"), "apiRateLimitPolicy": "aa_api_tier10_tp"})
+        };
+        let companies: Vec<_> = app.companies.iter().map(company).collect();
         Ok(json_answer(&json!({
             "imsUserId": "0000000000000000@AdobeID",
-            "imsOrgs": [{
-                "imsOrgId": "0000000000000000@AdobeOrg",
-                "companies": [{
-                    "globalCompanyId": app.company,
-                    "companyName": "Example Company",
-                    "apiRateLimitPolicy": "aa_api_tier10_tp",
-                }],
-            }],
+            "imsOrgs": [{ "imsOrgId": "0000000000000000@AdobeOrg", "companies": companies }],
         })))
     })
     .await

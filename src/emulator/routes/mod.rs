@@ -34,7 +34,7 @@ pub(super) struct App {
     started: Instant,
     errors: AtomicU64,
     dialect: Dialect,
-    company: String,
+    companies: Vec<String>,
     /// How many uploads were accepted.
     pub(super) accepted: watch::Sender<usize>,
 }
@@ -55,7 +55,7 @@ impl Model {
 
 impl App {
     pub(super) fn new(options: EmulatorOptions) -> Self {
-        let EmulatorOptions { seed, company, dialect, .. } = options;
+        let EmulatorOptions { seed, companies, dialect, .. } = options;
         // Streams of their own: a fault more must not change the tokens of the run.
         let mut seeds = Random::new(seed);
         let (gate_random, fault_random) = (Random::new(seeds.next()), Random::new(seeds.next()));
@@ -75,7 +75,7 @@ impl App {
             started: Instant::now(),
             errors: AtomicU64::new(1),
             dialect,
-            company,
+            companies,
             accepted: watch::Sender::new(0),
         }
     }
