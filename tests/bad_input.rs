@@ -492,7 +492,7 @@ fn p1_two_thousand_files_at_once_arrive_once_each() {
     for (name, content) in &contents {
         world.write_file("a", name, content);
     }
-    world.wait("every file to be accepted", || world.ledger().len() >= FILES);
+    world.wait_long("every file to be accepted", || world.ledger().len() >= FILES);
     world.wait("every job to end", || {
         let jobs = world.jobs();
         jobs.len() == FILES && jobs.iter().all(|job| job.state == "success")

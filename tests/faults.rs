@@ -1,11 +1,9 @@
 //! Whatever the network and the server do, a file arrives once or rests with a reason.
 
 use crate::harness::{Daemon, Row, SECRET, World, arrived_once, data, names, primed, quick};
-use datadrop::config::RateLimit;
 use datadrop::emulator::{AccountKey, Dialect, EmulatorOptions, Upload};
 use datadrop::job::UploadStyle;
 use std::fs;
-use std::time::Duration;
 
 /// Puts data files into the folder while nothing is sent yet, and waits until all are queued.
 fn drop_before_the_first_upload(world: &World, names: &[&str]) -> Daemon {
@@ -73,22 +71,6 @@ fn a_429_or_a_503_of_the_gateway_is_tried_again_without_a_doubt() {
     world.drop_file("a", "sales.txt", data(3));
     let job = arrived_once(&world, "sales.txt");
     assert_eq!(outcomes(&world, &job), ["not-ingested", "not-ingested", "not-ingested", "not-ingested", "accepted"]);
-}
-
-#[test]
-fn the_rate_limit_is_used_and_never_exceeded() {
-    let limit = RateLimit { requests: 12, per: Duration::from_millis(600) };
-    let mut world = World::with_emulator(EmulatorOptions { rate_limit: Some(limit), ..quick() });
-    world.api("rate_limit", "\"12/600ms\"");
-    let _daemon = world.start();
-    for number in 0..60 {
-        world.drop_file("a", &format!("{number:02}.txt"), data(1 + number));
-    }
-    world.wait("60 files to be done", || world.jobs().iter().filter(|job| job.state == "success").count() == 60);
-    assert_eq!(world.accepted().len(), 60);
-    let requests = world.emulator().requests();
-    assert_eq!(requests.refused_429, 0, "{requests:?}");
-    assert!(requests.max_in_any_window <= 12, "{requests:?}");
 }
 
 #[test]

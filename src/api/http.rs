@@ -77,6 +77,14 @@ impl Reply {
         })
     }
 
+    /// The JSON of a complete answer that may hold secrets: no error quotes it.
+    pub(super) fn secret_json(&self) -> Result<Value, String> {
+        if let Some(cut) = &self.cut {
+            return Err(cut.explain());
+        }
+        serde_json::from_slice(&self.body).map_err(|_| format!("HTTP {} with something that is no JSON", self.status))
+    }
+
     /// The words of a refusal, as far as they came.
     pub(super) fn refusal(&self) -> ErrorBody {
         ErrorBody::read(&self.body)

@@ -89,7 +89,7 @@ impl Client {
     /// # Errors
     /// [`TokenError`]: refused for good, or unavailable for the moment.
     pub async fn authorise(&self) -> Result<(), TokenError> {
-        self.tokens.bearer(&self.doors).await.map(|_| ())
+        self.tokens.bearer(&self.doors, Duration::ZERO).await.map(|_| ())
     }
 
     /// What every answer means for the requests after it.

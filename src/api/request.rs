@@ -6,6 +6,7 @@ use super::error::{ApiError, Unauthorised};
 use super::http::{self, Reply, explain};
 use super::refusal::ErrorBody;
 use reqwest::{Method, Url};
+use std::time::Duration;
 
 impl Client {
     /// Sends it and reads its answer; any answer but 2xx is an error. `asked` says in errors what was asked for.
@@ -23,7 +24,7 @@ impl Client {
         let client = self.doors.to(&url).map_err(not_connected)?;
         let bearer = self
             .tokens
-            .bearer(&self.doors)
+            .bearer(&self.doors, Duration::from_secs(1))
             .await
             .map_err(|error| ApiError::Unauthorised { asked: asked.to_owned(), why: error.into() })?;
         let headers = http::headers(company, &self.api_key, bearer.header.clone()).map_err(not_connected)?;

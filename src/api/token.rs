@@ -48,6 +48,19 @@ struct Held {
 struct Life {
     renew_at: Instant,
     ends_at: Instant,
+    /// What no use can ask for more of: a new token would not have it either.
+    most: Duration,
+}
+
+impl Life {
+    fn new(asked: Instant, life: Duration) -> Self {
+        let renewal = renewal(life);
+        Self { renew_at: asked + renewal, ends_at: asked + life, most: renewal }
+    }
+
+    fn outlasts(&self, now: Instant, needed: Duration) -> bool {
+        now < self.ends_at && now + needed.min(self.most) <= self.ends_at
+    }
 }
 
 /// A token in the form in which it is sent. Has no `Debug`, though the header would hide itself.
@@ -84,9 +97,9 @@ impl Tokens {
         }
     }
 
-    /// A token that serves now.
-    pub(super) async fn bearer(&self, doors: &Doors) -> Result<Bearer, TokenError> {
-        match self.stock() {
+    /// A token that serves now, and for as long as it is needed, if a token can.
+    pub(super) async fn bearer(&self, doors: &Doors, needed: Duration) -> Result<Bearer, TokenError> {
+        match self.stock(needed) {
             Stock::Fresh(bearer) => Ok(bearer),
             Stock::Ageing(old) => match self.fetching.try_lock() {
                 Ok(mut failure) => Ok(self.fetch(doors, &mut failure).await.unwrap_or(old)),
@@ -95,7 +108,7 @@ impl Tokens {
             Stock::None => {
                 let before = self.fetches.load(Ordering::Acquire);
                 let mut failure = self.fetching.lock().await;
-                match self.stock() {
+                match self.stock(needed) {
                     Stock::Fresh(bearer) | Stock::Ageing(bearer) => return Ok(bearer),
                     Stock::None => {}
                 }
@@ -118,12 +131,17 @@ impl Tokens {
         }
     }
 
-    fn stock(&self) -> Stock {
+    fn stock(&self, needed: Duration) -> Stock {
         let now = Instant::now();
         match &*self.lock() {
             Some(Held { bearer, life: None }) => Stock::Fresh(bearer.clone()),
-            Some(Held { bearer, life: Some(life) }) if now < life.renew_at => Stock::Fresh(bearer.clone()),
-            Some(Held { bearer, life: Some(life) }) if now < life.ends_at => Stock::Ageing(bearer.clone()),
+            Some(Held { bearer, life: Some(life) }) if life.outlasts(now, needed) => {
+                if now < life.renew_at {
+                    Stock::Fresh(bearer.clone())
+                } else {
+                    Stock::Ageing(bearer.clone())
+                }
+            }
             Some(_) | None => Stock::None,
         }
     }
@@ -190,7 +208,7 @@ impl Tokens {
         let granted: Granted = serde_json::from_slice(&reply.body)
             .map_err(|_| place(format!("HTTP {} without a usable access_token", reply.status)))?;
         let life = granted.expires_in.as_ref().and_then(seconds).unwrap_or(UNKNOWN_LIFE);
-        Ok((granted.access_token, Some(Life { renew_at: asked + renewal(life), ends_at: asked + life })))
+        Ok((granted.access_token, Some(Life::new(asked, life))))
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Held>> {
@@ -266,6 +284,19 @@ mod tests {
         assert_eq!(renewal(minutes(10)), minutes(5));
         assert_eq!(renewal(minutes(5)), minutes(4));
         assert_eq!(renewal(Duration::ZERO), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_token_must_outlast_what_it_is_for_if_any_token_can() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let day = Life::new(start, Duration::from_secs(86_400));
+        let minute = Duration::from_mins(1);
+        assert!(day.outlasts(at(86_340), minute) && !day.outlasts(at(86_341), minute));
+        assert!(day.outlasts(at(86_399), Duration::ZERO) && !day.outlasts(at(86_400), Duration::ZERO));
+        // No token lives for a minute here: one that is new will do.
+        let short = Life::new(start, Duration::from_secs(5));
+        assert!(short.outlasts(at(1), minute) && !short.outlasts(at(2), minute));
     }
 
     #[test]

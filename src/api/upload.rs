@@ -26,6 +26,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+/// A slow line: about eight megabits a second.
+const SLOW_BYTES_PER_MS: u64 = 1_000;
+/// Adobe's gateway cuts any request then (Adobe, Analytics API FAQ).
+const GATEWAY_LIMIT: Duration = Duration::from_mins(1);
+
 /// What to upload, and where to.
 #[derive(Debug, Clone)]
 pub struct Upload {
@@ -123,7 +128,8 @@ impl Client {
         let (sender, mut pieces) = mpsc::channel(CHUNKS_AHEAD);
         let (prefix, encoding) = (layout.prefix, layout.encoding);
         tokio::task::spawn_blocking(move || file::read(&path, &expected, prefix, encoding, &sender));
-        let bearer = self.tokens.bearer(&self.doors).await.map_err(Seen::NotAuthorised)?;
+        let needed = longest_upload(layout.length);
+        let bearer = self.tokens.bearer(&self.doors, needed).await.map_err(Seen::NotAuthorised)?;
         let first: Option<Chunk> = match pieces.recv().await {
             Some(piece) => Some(piece?),
             None => return Err(Seen::FileUnreadable("reading it ended early".to_owned())),
@@ -149,6 +155,11 @@ impl Client {
         gate.waits_for(Party::Transport);
         Ok(Prepared { client, request, tail_wanted, bearer })
     }
+}
+
+/// How long so many bytes may take.
+fn longest_upload(bytes: u64) -> Duration {
+    Duration::from_millis(bytes / SLOW_BYTES_PER_MS).clamp(Duration::from_secs(1), GATEWAY_LIMIT)
 }
 
 struct Prepared {

@@ -120,16 +120,14 @@ pub fn load_draft(
 fn load_file(file: Option<&Path>, surroundings: &Surroundings) -> Result<Config, ConfigError> {
     let Some(path) = file else { return load_layers(NO_FILE, "", surroundings) };
     let name = path.display().to_string();
-    let unreadable = |message: String| {
-        Problem {
+    let unreadable = |message: String| Problem {
         source: name.clone(),
         line: None,
         column: None,
         key: String::new(),
         value: None,
         message,
-        remedy: "write it (`config/datadrop.example.toml` of the sources is the smallest), or name another with --config FILE".to_owned(),
-    }
+        remedy: "`datadrop init` writes one; or name another with --config FILE".to_owned(),
     };
     let text = match std::fs::read(path) {
         Ok(bytes) => String::from_utf8(bytes).map_err(|error| {

@@ -246,7 +246,7 @@ fn a_file_that_cannot_be_read_is_told_by_name() {
     let told = |name: &str| load(Some(&dir.path().join(name)), env(&[])).unwrap_err().to_string();
     assert!(told("missing.toml").ends_with(
         "missing.toml: the configuration cannot be read (it does not exist); \
-        write it (`config/datadrop.example.toml` of the sources is the smallest), or name another with --config FILE"
+        `datadrop init` writes one; or name another with --config FILE"
     ));
     assert!(told("folder").contains("the configuration cannot be read (is a directory)"));
     fs::write(dir.path().join("latin1.toml"), b"a = 1\nb = \"\xe4\"\n").unwrap();

@@ -116,6 +116,10 @@ impl Gate {
         }
     }
 
+    pub(super) fn given_tokens(&self) -> Vec<String> {
+        self.given.keys().cloned().collect()
+    }
+
     pub(super) fn knows_client(&self, client_id: &str) -> bool {
         self.credentials.as_ref().is_none_or(|(known, _)| known == client_id)
     }

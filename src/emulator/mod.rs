@@ -133,6 +133,12 @@ impl Emulator {
         self.app.model().faults.clear();
     }
 
+    /// Every token given since the last revocation: what a test must find nowhere.
+    #[must_use]
+    pub fn given_tokens(&self) -> Vec<String> {
+        self.app.model().gate.given_tokens()
+    }
+
     /// Makes every token given so far invalid, as a rotation of secrets does.
     pub fn revoke_tokens(&self) {
         self.app.model().gate.revoke_tokens();

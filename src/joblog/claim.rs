@@ -161,7 +161,7 @@ fn claim_account(
                 continue;
             }
             if job.kind == Kind::Fin && stays_here(connection, rules, &job)? {
-                let reason = "local: the marker has done its work here and is not sent".to_owned();
+                let reason = "local".to_owned();
                 advance(connection, effects, &mut job, Event::KeptLocal, Some(reason), now)?;
                 continue;
             }
