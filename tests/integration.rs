@@ -17,6 +17,7 @@ mod flow;
 mod folders;
 mod harness;
 mod init;
+mod kills;
 mod load;
 mod modes;
 mod rate;

@@ -45,6 +45,15 @@ pub(super) fn phase(state_dir: &Path, job: i64) -> Option<String> {
     connect(state_dir)?.query_row("SELECT phase FROM job WHERE id = ?1", [job], |row| row.get(0)).ok()?
 }
 
+/// Jobs whose attempt under way has come so far.
+pub(super) fn jobs_in_phase(state_dir: &Path, phase: &str) -> i64 {
+    connect(state_dir)
+        .and_then(|connection| {
+            connection.query_row("SELECT count(*) FROM job WHERE phase = ?1", [phase], |row| row.get(0)).ok()
+        })
+        .unwrap_or(0)
+}
+
 /// Every job, oldest first; none while there is no job log.
 pub(super) fn read(state_dir: &Path) -> Vec<Row> {
     let Some(connection) = connect(state_dir) else { return Vec::new() };

@@ -262,6 +262,11 @@ impl World {
         joblog::phase(&self.state_dir(), job)
     }
 
+    /// Jobs with an attempt that has come so far.
+    pub fn jobs_in_phase(&self, phase: &str) -> i64 {
+        joblog::jobs_in_phase(&self.state_dir(), phase)
+    }
+
     /// The attempts of a job, oldest first.
     pub fn attempts(&self, job: i64) -> Vec<Attempt> {
         joblog::attempts(&self.state_dir(), job)
@@ -332,7 +337,9 @@ impl World {
     /// Where everything stands, for whoever reads why a test failed.
     fn picture(&self) -> String {
         const SHOWN: usize = 40;
-        let (jobs, log) = (self.jobs(), self.log());
+        let (mut jobs, log) = (self.jobs(), self.log());
+        // What is not well explains more.
+        jobs.sort_by_key(|job| (job.state == "success", job.id));
         let accepted = if self.emulator.is_some() { self.accepted() } else { Vec::new() };
         let mut picture = format!("{} jobs, the first of them:\n", jobs.len());
         for job in jobs.iter().take(SHOWN) {

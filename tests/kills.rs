@@ -1,0 +1,159 @@
+//! `kill -9` at random instants while everything else goes wrong too: each file is accepted once, byte for byte.
+//!
+//! `DATADROP_TEST_KILLS=1000` kills that often, by default a hundred times; `DATADROP_TEST_SEED` repeats the plan of a
+//! run (what the machine makes of it is never the same twice).
+
+use crate::harness::{Daemon, World, quick, sha256, tagged};
+use datadrop::emulator::EmulatorOptions;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// What the server does meanwhile; every fault of the emulator that leaves the truth to be found out.
+const FAULTS: [&str; 15] = [
+    "upload:before-body:reset:p=0.04",
+    "upload:mid-body:reset:p=0.04",
+    "upload:after-body:reset:p=0.04",
+    "upload:after-commit:reset:p=0.06",
+    "upload:after-commit:hang:p=0.03",
+    "upload:after-commit:502:p=0.04",
+    "upload:after-commit:garbage:p=0.03",
+    "upload:after-commit:truncated:p=0.03",
+    "upload:after-commit:no-id:p=0.03",
+    "upload:after-body:500:p=0.04",
+    "upload:429:p=0.03",
+    "upload:401:p=0.02",
+    "list:500:p=0.08",
+    "list:reset:p=0.04",
+    "list:late=300ms:p=0.2",
+];
+
+/// A number that others depend on and that a seed repeats.
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+}
+
+fn number(variable: &str, usual: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+/// What must have arrived, and by which way it came into the folder.
+struct Dropped {
+    world: World,
+    dice: Dice,
+    /// By account and name: the hash.
+    files: BTreeMap<(String, String), String>,
+}
+
+impl Dropped {
+    fn drop_some(&mut self) {
+        for _ in 0..self.dice.below(4) {
+            let number = self.files.len();
+            let account = ["a", "b"][number % 2];
+            let name = format!("f{number:05}.txt");
+            let mut content = tagged(number);
+            // Some do not fit into one piece.
+            if self.dice.below(10) == 0 {
+                content.extend(b"11/20/2026\tmore\t1\n".repeat(10_000));
+            }
+            match self.dice.below(3) {
+                0 => self.world.write_file(account, &name, &content),
+                _ => self.world.drop_file(account, &name, &content),
+            };
+            self.files.insert((account.to_owned(), name.clone()), sha256(&content));
+            if self.dice.below(4) == 0 {
+                let marker = name.replace(".txt", ".fin");
+                self.world.drop_file(account, &marker, "");
+                self.files.insert((account.to_owned(), marker), sha256(b""));
+            }
+        }
+    }
+
+    fn start(&self) -> Daemon {
+        Daemon::start_with(self.world.dir.path(), &self.world.config_file(), &[], &[])
+    }
+
+    fn is_done(&self) -> bool {
+        self.world.count("state <> 'success'") == 0
+            && usize::try_from(self.world.count("state = 'success'")) == Ok(self.files.len())
+    }
+}
+
+#[test]
+fn whenever_it_is_killed_each_file_is_accepted_once_and_whole() {
+    let kills = number("DATADROP_TEST_KILLS", 100);
+    let seed = number("DATADROP_TEST_SEED", 1);
+    let mut world = World::with_emulator(EmulatorOptions { seed, ..quick() });
+    world.api("timeout", "\"500ms\"").account("b", "style = \"post-multipart\"\nfin = \"upload\"");
+    world.set("confirm_for = \"400ms\"", "confirm_for = \"800ms\"\nmax_in_flight = 4");
+    world.write_config();
+    for rule in FAULTS {
+        world.fault(rule);
+    }
+    let mut dropped = Dropped { world, dice: Dice(seed), files: BTreeMap::new() };
+    let begun = Instant::now();
+    let mut phases: BTreeMap<String, i64> = BTreeMap::new();
+    for _ in 0..kills {
+        dropped.drop_some();
+        let daemon = dropped.start();
+        dropped.drop_some();
+        // Most die young; some live long enough to settle what the ones before left open.
+        let life = match dropped.dice.below(20) {
+            0 => 1500,
+            1..=3 => 400,
+            _ => 20 + dropped.dice.below(150),
+        };
+        std::thread::sleep(Duration::from_millis(life));
+        daemon.kill();
+        for (phase, jobs) in left_under_way(&dropped.world) {
+            *phases.entry(phase).or_default() += jobs;
+        }
+    }
+    dropped.world.emulator().clear_faults();
+    let daemon = dropped.start();
+    dropped.world.wait_long("every job to be a success", || dropped.is_done());
+    daemon.stop();
+
+    let world = &dropped.world;
+    let mut times: BTreeMap<(String, String), (usize, String, usize)> = BTreeMap::new();
+    for entry in world.ledger() {
+        let account = entry.report_suite_id.trim_start_matches("suite").to_owned();
+        let found = times.entry((account, entry.name)).or_insert((0, entry.sha256, entry.order));
+        found.0 += 1;
+    }
+    for (file, hash) in &dropped.files {
+        let (count, accepted, _) = times.get(file).unwrap_or_else(|| panic!("{file:?} is lost"));
+        assert_eq!((*count, accepted), (1, hash), "{file:?}");
+    }
+    assert_eq!(times.len(), dropped.files.len(), "something was accepted that nobody dropped");
+    for ((account, name), (_, _, order)) in &times {
+        if let Some(stem) = name.strip_suffix(".fin") {
+            let data = &times[&(account.clone(), format!("{stem}.txt"))];
+            assert!(data.2 < *order, "{account}: {name} before its data file");
+        }
+    }
+    let unclear = world.count("attempts > 1");
+    eprintln!(
+        "{kills} kills in {:.0?} (seed {seed}): {} files, each accepted once; at the kills attempts were {phases:?}; \
+         {unclear} jobs took several attempts",
+        begun.elapsed(),
+        dropped.files.len(),
+    );
+}
+
+/// How far the attempts were that a kill cut off.
+fn left_under_way(world: &World) -> Vec<(String, i64)> {
+    ["started", "committing"]
+        .into_iter()
+        .map(|phase| (phase.to_owned(), world.jobs_in_phase(phase)))
+        .filter(|(_, jobs)| *jobs > 0)
+        .collect()
+}
