@@ -53,9 +53,10 @@
 //! | `upload` | `ambient`, `api`, `config`, `job`, `joblog`, `retry` |
 //! | `track` | `ambient`, `api`, `config`, `job`, `joblog`, `ready`, `retry`, `settle` |
 //! | `report` | `job`, `joblog` |
+//! | `recover` | `ambient`, `api`, `config`, `folder`, `job`, `joblog`, `track`, `watch` |
 //! | `control` | `api`, `config` |
-//! | `daemon` | everything but `cli`, `emulator`, `report` |
-//! | `cli` | `api`, `config`, `control`, `daemon`, `emulator`, `job`, `joblog`, `report` |
+//! | `daemon` | everything but `cli`, `emulator`, `recover`, `report` |
+//! | `cli` | `api`, `config`, `control`, `daemon`, `emulator`, `job`, `joblog`, `recover`, `report` |
 //!
 //! The stages that run (`watch`, `upload`, `track`) never import each other: they meet in the job log, which is passive.
 //! `daemon` starts them; nothing starts `daemon` but `cli`. `tests/tidy.rs` reads this table and holds the sources to it.
@@ -152,6 +153,9 @@ pub mod report;
 
 // Time and chance, for the parts that take them as arguments.
 pub mod ambient;
+
+// What a lost or old job log must know, from the folders and from Adobe's list.
+pub mod recover;
 
 // How a command reaches the running daemon.
 pub mod control;

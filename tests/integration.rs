@@ -22,6 +22,7 @@ mod load;
 mod modes;
 mod rate;
 mod readiness;
+mod recover;
 mod recovery;
 mod secrets;
 mod service;

@@ -15,6 +15,7 @@ mod jobs;
 mod output;
 mod place;
 mod progress;
+mod recover;
 mod remote;
 mod remote_jobs;
 mod run;
@@ -74,6 +75,7 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Accounts(AccountsCommand::Show(arguments)) => accounts::show(file, &arguments, output),
         Command::Accounts(AccountsCommand::Create(arguments)) => accounts::create(file, &arguments, output),
         Command::Accounts(AccountsCommand::Delete(arguments)) => accounts::delete(file, &arguments, output),
+        Command::Recover(arguments) => recover::run(file, &arguments, output),
         Command::Status(arguments) => status::run(file, &arguments, output),
     }
 }

@@ -1,5 +1,6 @@
 //! Is this the account's folder, and can files be filed in it?
 
+use super::filed::{FiledFile, filed_after};
 use super::moves::rename_without_overwriting;
 use crate::job::Place;
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -87,7 +88,7 @@ impl AccountFolder {
             (Some(found), Some(_)) if account_in(&found) == Some(account) => {
                 return Err(not_ours(
                     dir,
-                    "its mark .datadrop is not the one that the job log remembers: this is another folder, or the job log is; put the right one back",
+                    "its mark .datadrop is not the one that the job log remembers: this is another folder, or the job log is another's; put the right one back, or stop the service and run `datadrop recover`",
                 ));
             }
             (Some(found), _) => {
@@ -133,6 +134,23 @@ impl AccountFolder {
         Ok(Opened { folder, mark })
     }
 
+    /// Opens the folder of an account whose job log has forgotten it (DESIGN §7, `recover`): with the mark that it
+    /// carries, or a new one.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; the mark of another account is refused here too.
+    pub fn reopen(account: &str, dir: &Path, random: u64) -> Result<Opened, FolderProblem> {
+        let found = read_mark(dir).map_err(|error| unfit(dir, "its mark .datadrop cannot be read", &error))?;
+        let mark = match found {
+            Some(found) if account_in(&found) == Some(account) => found,
+            None if dir.is_dir() => create_mark(dir, account, random)
+                .map_err(|error| unfit(dir, "its mark .datadrop cannot be written", &error))?,
+            // `open` says what is wrong.
+            Some(_) | None => return Self::open(account, dir, None, random),
+        };
+        Self::open(account, dir, Some(&mark), random)
+    }
+
     /// Whether this is still the folder that was opened, and still carries its mark.
     ///
     /// # Errors
@@ -156,6 +174,28 @@ impl AccountFolder {
             }
             Err(error) => Err(unfit(&self.dir, "its mark .datadrop cannot be read", &error)),
         }
+    }
+
+    /// What was filed as accepted later than that.
+    ///
+    /// # Errors
+    /// [`FolderProblem::Unfit`] if it cannot be read.
+    pub fn filed_after(&self, after_ms: i64) -> Result<Vec<FiledFile>, FolderProblem> {
+        filed_after(&self.dir, &[Place::Sent, Place::Done], after_ms)
+            .map_err(|error| unfit(&self.dir, "sent/ or done/ cannot be read", &error))
+    }
+
+    /// It holds a file that the job log should know and does not.
+    #[must_use]
+    pub fn is_ahead(&self, file: &FiledFile) -> FolderProblem {
+        not_ours(
+            &self.dir,
+            &format!(
+                "{}/{} is not in the job log, which seems to be older than the folder and would send again what it does not know; restore a newer one, or stop the service and run `datadrop recover`",
+                file.place.as_str(),
+                file.disk_name.to_string_lossy()
+            ),
+        )
     }
 
     /// The folder's path.
@@ -247,7 +287,7 @@ fn refuse_forgotten(dir: &Path) -> Result<(), FolderProblem> {
             return Err(not_ours(
                 dir,
                 &format!(
-                    "{}/ holds files that were sent, but this job log knows nothing of the folder; restore the job log that does, or move those files elsewhere to start anew",
+                    "{}/ holds files that were sent, but this job log knows nothing of the folder, and would send again what it does not know; restore the job log that does, or stop the service and run `datadrop recover`",
                     place.as_str()
                 ),
             ));

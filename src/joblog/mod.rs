@@ -16,6 +16,7 @@ mod pair;
 mod read;
 mod remote;
 mod report;
+mod restore;
 mod row;
 mod sql;
 mod writer;
@@ -29,6 +30,7 @@ pub use open::{OpenError, StateLock, is_running};
 pub use read::{Backlog, LatestAccepted, Reader};
 pub use remote::{Baseline, OpenRemote, Swept, Unsettled};
 pub use report::{AttemptRow, Counts, EventRow, JobFilter, JobRow};
+pub use restore::{Restoration, Restored};
 pub use row::{InboxEntry, Job};
 pub use writer::{JobLog, Pending};
 

@@ -36,7 +36,7 @@ pub enum OpenError {
         known: i64,
     },
     /// Not a job log, or damaged.
-    #[error("{}: the job log is damaged: {why}; nothing is sent until it is restored from a backup (a new one would send files again)", file.display())]
+    #[error("{}: the job log is damaged: {why}; nothing is sent until it is restored from a backup, or moved away with its -wal and -shm and rebuilt by `datadrop recover`", file.display())]
     Damaged {
         /// The database.
         file: PathBuf,

@@ -15,3 +15,25 @@ mod worker;
 pub use board::Board;
 pub use events::{EventSource, WatchError};
 pub use worker::{FolderSettings, FolderWorker, Progress};
+
+use crate::job::{Fingerprint, Kind};
+use crate::joblog::Content;
+use std::io;
+use std::path::Path;
+
+/// Reads a file that is to stay as it is: its identity, its hash, its rows.
+///
+/// # Errors
+/// The system's, or that it is no plain file or changed meanwhile.
+pub fn read_content(path: &Path, kind: Kind) -> io::Result<Content> {
+    let look::Look::File(mut file, before) = look::look(path) else {
+        return Err(io::Error::other("it is not there, or no plain file"));
+    };
+    let held = look::hold(&mut file, kind, &mut vec![0; 128 << 10])?;
+    let after = look::sight_of(&file.metadata()?);
+    if before != after || held.size != after.identity.size {
+        return Err(io::Error::other("it was changed while it was read"));
+    }
+    let fingerprint = Fingerprint { identity: after.identity, sha256: held.sha256 };
+    Ok(Content { fingerprint, rows_expected: held.rows })
+}

@@ -22,6 +22,8 @@ const TRY_AGAIN: Duration = Duration::from_secs(5);
 const TURN: Duration = Duration::from_secs(15);
 /// So many moves share their fsyncs and their transaction.
 const MOVES: usize = 256;
+/// A file is filed at most so long after its job came to the end that sends it there, in the usual run of things.
+const FILING: Duration = Duration::from_secs(60);
 /// A file system without events, on which other hosts write: the least quiet time (DESIGN R4).
 const REMOTE_SETTLE: Duration = Duration::from_secs(60);
 
@@ -202,6 +204,7 @@ impl FolderWorker {
             self.remembered_mark = Some(opened.mark.clone());
         }
         let folder = opened.folder;
+        self.refuse_older_job_log(&folder)?;
         let mut waits = settings.waits;
         if folder.is_remote {
             waits.settle_unwatched = waits.settle_unwatched.max(REMOTE_SETTLE);
@@ -218,6 +221,18 @@ impl FolderWorker {
         let (joblog, reader, board) = (self.joblog.clone(), Arc::clone(&self.reader), Arc::clone(&self.board));
         let inbox = Inbox::new(settings, waits, joblog, reader, board, self.clock);
         Ok(Open { folder, inbox, next_scan: self.clock.moment() })
+    }
+
+    /// A job log that was restored from a backup does not know what was sent since, and would send it again.
+    fn refuse_older_job_log(&self, folder: &AccountFolder) -> Result<(), Interrupted> {
+        let account = &self.settings.account;
+        let latest = self.reader.latest_end(account)?.map_or(i64::MIN, |at| at.after(FILING).0);
+        for file in folder.filed_after(latest)? {
+            if !self.reader.knows_filed(account, file.place, &file.disk_name)? {
+                return Err(folder.is_ahead(&file).into());
+            }
+        }
+        Ok(())
     }
 
     fn watch(&self) -> bool {

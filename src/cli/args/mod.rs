@@ -66,6 +66,8 @@ pub(super) enum Command {
     Accounts(AccountsCommand),
     /// Say where the service and each account stand
     Status(StatusArguments),
+    /// Rebuild what a lost or old job log must know, from the folders and from Adobe's list
+    Recover(RecoverArguments),
 }
 
 #[derive(Debug, Args)]
@@ -242,6 +244,22 @@ pub(super) struct WaitArguments {
     /// Give up after this time (`30m`, `2h`)
     #[arg(long, value_name = "T", value_parser = duration)]
     pub(super) timeout: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  systemctl stop datadrop; datadrop recover; systemctl start datadrop
+  datadrop recover --account callcentre --force-new     # without asking Adobe
+
+Until then nothing is sent of an account whose sent/ or done/ holds files that the job log does not know.")]
+pub(super) struct RecoverArguments {
+    /// Only this account
+    #[arg(long, value_name = "A")]
+    pub(super) account: Option<String>,
+    /// Go on without Adobe's list: files in the inbox are sent, whoever may have sent them before
+    #[arg(long)]
+    pub(super) force_new: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,0 +1,185 @@
+//! What a lost or old job log must know, written into it (DESIGN §7, `recover`).
+
+use super::row::Job;
+use super::writer::{JobLog, Pending};
+use super::{JobLogError, Reader, attempts, sql};
+use crate::job::{FileIdentity, Fingerprint, JobId, Kind, Place, RemoteJob, State, Target, Timestamp, stem};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+
+/// A file that was filed by a job that the job log does not have.
+#[derive(Debug, Clone)]
+pub struct Restored {
+    /// Where it lies.
+    pub place: Place,
+    /// Its name there.
+    pub disk_name: OsString,
+    /// The name under which it was dropped and sent.
+    pub file_name: String,
+    /// Data file or marker.
+    pub kind: Kind,
+    /// What it holds.
+    pub content: Fingerprint,
+    /// Rows by Adobe's way of counting.
+    pub rows_expected: i64,
+    /// Where its job stands.
+    pub state: State,
+    /// Why, for people.
+    pub reason: String,
+    /// What Adobe made of it, where that can be told.
+    pub remote: Option<RemoteJob>,
+    /// When it was filed.
+    pub filed_at: Timestamp,
+}
+
+/// Everything that is restored of one account.
+#[derive(Debug, Clone)]
+pub struct Restoration {
+    /// The account's name.
+    pub account: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Where its files go.
+    pub target: Target,
+    /// The mark that its folder carries.
+    pub mark: String,
+    /// The files.
+    pub files: Vec<Restored>,
+    /// Adobe's list: none of these can be ours from now on, but those that the files own. `None`: nobody asked.
+    pub remote_jobs: Option<Vec<RemoteJob>>,
+}
+
+impl JobLog {
+    /// Writes it down, all at once.
+    #[must_use]
+    pub fn restore(&self, restoration: Restoration, now: Timestamp) -> Pending<()> {
+        self.call(move |connection, effects| {
+            let account = &restoration.account;
+            let target_id = sql::target_id(connection, &restoration.target)?;
+            for file in &restoration.files {
+                restore(connection, &restoration, file, target_id, now)?;
+            }
+            for remote in restoration.remote_jobs.iter().flatten() {
+                sql::remember_remote(connection, account, remote.remote_job_id.0, remote.file_name.as_deref(), now)?;
+            }
+            // What lies in the inbox under a name of that list is held at the next start (DESIGN F8).
+            connection
+                .prepare_cached(
+                    "UPDATE account SET folder_mark = ?2, folder_problem = NULL, first_scan_at = NULL,
+                            baseline_at = CASE WHEN ?3 THEN ?4 ELSE NULL END
+                     WHERE name = ?1",
+                )?
+                .execute(params![account, restoration.mark, restoration.remote_jobs.is_some(), now.0])?;
+            effects.changed = true;
+            Ok(())
+        })
+    }
+}
+
+fn restore(
+    connection: &Connection,
+    restoration: &Restoration,
+    file: &Restored,
+    target_id: i64,
+    now: Timestamp,
+) -> Result<(), JobLogError> {
+    let identity: FileIdentity = file.content.identity;
+    let is_held = file.state == State::Held;
+    let mut job = Job {
+        id: JobId(0),
+        account: restoration.account.clone(),
+        file_name: file.file_name.clone(),
+        disk_name: file.disk_name.clone(),
+        wire_name: file.file_name.clone(),
+        kind: file.kind,
+        state: file.state,
+        reason: Some(file.reason.clone()),
+        place: file.place,
+        path: Job::path_in(&restoration.folder, file.place, &file.disk_name),
+        identity: Some(identity),
+        size: Some(identity.size),
+        sha256: Some(file.content.sha256),
+        rows_expected: Some(file.rows_expected),
+        rows_processed: None,
+        target_id: Some(target_id),
+        remote_job_id: None,
+        remote_status: None,
+        remote_created: None,
+        remote_started: None,
+        remote_finished: None,
+        attempts: 0,
+        // Nobody knows whether it was ingested: its content is held again wherever it comes from.
+        unclear_ends: u32::from(is_held),
+        refusals: 0,
+        released: false,
+        seen_at: file.filed_at,
+        queued_at: Some(file.filed_at),
+        uploaded_at: (!is_held).then_some(file.filed_at),
+        finished_at: file.state.is_terminal().then_some(file.filed_at),
+        next_attempt_at: None,
+        pair: None,
+    };
+    if let Some(remote) = &file.remote {
+        attempts::take_remote(&mut job, remote);
+    }
+    job.id = sql::insert_job(connection, &job)?;
+    sql::save_job(connection, &job)?;
+    sql::insert_event(connection, job.id, now, "recovered", None, job.state, job.reason.as_deref())?;
+    Ok(())
+}
+
+impl Reader {
+    /// Whether a job of the account has its file there under that name.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn knows_filed(&self, account: &str, place: Place, disk_name: &OsStr) -> Result<bool, JobLogError> {
+        let connection = self.connection();
+        let name = disk_name.to_string_lossy();
+        // Under its own name, or with its job's number in it (DESIGN F1). A move whose record is still due counts too.
+        let by_stem = connection
+            .prepare_cached(
+                "SELECT id FROM job WHERE account = ?1 AND stem = ?2
+                 AND (place = ?3 OR belongs = ?3) AND disk_name = ?4 LIMIT 1",
+            )?
+            .query_row(params![account, stem(&name), place.as_str(), disk_name.as_bytes()], |row| row.get::<_, i64>(0))
+            .optional()?;
+        if by_stem.is_some() {
+            return Ok(true);
+        }
+        let numbers = name.split('.').filter_map(|part| part.parse::<i64>().ok());
+        for number in numbers {
+            let is_its = connection
+                .prepare_cached(
+                    "SELECT id FROM job WHERE id = ?1 AND account = ?2 AND (place = ?3 OR belongs = ?3) LIMIT 1",
+                )?
+                .query_row(params![number, account, place.as_str()], |row| row.get::<_, i64>(0))
+                .optional()?;
+            if is_its.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// When the job log last saw a file of the account accepted or ended; `None` if never.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn latest_end(&self, account: &str) -> Result<Option<Timestamp>, JobLogError> {
+        let latest: Option<i64> = self
+            .connection()
+            .prepare_cached(
+                "SELECT max(at) FROM (
+                    SELECT max(uploaded_at) AS at FROM job WHERE account = ?1 AND uploaded_at IS NOT NULL
+                    UNION ALL
+                    SELECT max(finished_at) FROM job WHERE account = ?1 AND finished_at IS NOT NULL AND state = 'success'
+                    UNION ALL
+                    SELECT max(finished_at) FROM job WHERE account = ?1 AND finished_at IS NOT NULL AND state = 'partial')",
+            )?
+            .query_row([account], |row| row.get(0))?;
+        Ok(latest.map(Timestamp))
+    }
+}

@@ -1,0 +1,216 @@
+//! Rebuilds what a lost or old job log must know before anything may be sent again (DESIGN §7, `recover`).
+//!
+//! The folders are witnesses: what lies in `sent/` and `done/` was accepted, what lies in `held/` may have been. Adobe's
+//! list is the other: it tells which remote job a file became, and which names in the inbox somebody has sent before.
+//! What neither can tell is held, not guessed.
+
+use crate::ambient::{now, random};
+use crate::api::{ApiError, Client, Extent, JobQuery, Permit};
+use crate::config::AccountConfig;
+use crate::folder::{AccountFolder, FiledFile, FolderProblem, filed_after};
+use crate::job::Timestamp;
+use crate::job::{Event, Kind, Place, RemoteJob, State, Target, classify};
+use crate::joblog::{Content, JobLog, JobLogError, OpenError, Reader, Restoration, Restored};
+use crate::track::judge;
+use crate::watch::read_content;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+/// Where files lie that may have been accepted.
+const WITNESSES: [Place; 3] = [Place::Sent, Place::Done, Place::Held];
+
+/// Why an account cannot be recovered. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// Its folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderProblem),
+    /// The folder or a file in it cannot be read.
+    #[error("{}: cannot be read: {why}; see to it and run `datadrop recover` again", path.display())]
+    Unreadable {
+        /// What.
+        path: PathBuf,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// Adobe's list cannot be had.
+    #[error("{0}; run `datadrop recover` again later, or with --force-new to go on without Adobe's list")]
+    Api(#[from] ApiError),
+    /// Adobe's list cannot be relied on.
+    #[error("Adobe's list of jobs changed while it was read, or has no end; run `datadrop recover` again")]
+    Unsteady,
+    /// The job log cannot be written.
+    #[error(transparent)]
+    JobLog(#[from] JobLogError),
+    /// The job log cannot be read.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+/// What was recovered of an account.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Files that the job log did not know.
+    pub files: usize,
+    /// Those among them whose remote job was found.
+    pub matched: usize,
+    /// Those among them that a person has to look at.
+    pub held: usize,
+    /// Remote jobs that Adobe lists.
+    pub remote_jobs: usize,
+}
+
+/// Recovers one account. `permit` is asked for the right to send each request; without a client Adobe is not asked.
+///
+/// # Errors
+/// [`RecoverError`]; nothing of the account was changed.
+pub async fn recover<P: Future<Output = Permit>>(
+    joblog: &JobLog,
+    account: &AccountConfig,
+    target: &Target,
+    api: Option<(&Client, impl Fn() -> P)>,
+) -> Result<Recovered, RecoverError> {
+    let opened = AccountFolder::reopen(&account.name, &account.folder, random())?;
+    joblog.open_account(account.name.clone(), target.clone()).await?;
+    let remote_jobs = match api {
+        Some((client, permit)) => {
+            // The API's own window: a month back.
+            let listing = client.list_all_jobs(target, JobQuery::default(), Extent::Twice, permit).await?;
+            if !listing.steady || !listing.complete {
+                return Err(RecoverError::Unsteady);
+            }
+            Some(listing.jobs)
+        }
+        None => None,
+    };
+    let reader = joblog.reader()?;
+    let files = survey(&reader, account, remote_jobs.as_deref().unwrap_or_default())?;
+    let recovered = Recovered {
+        files: files.len(),
+        matched: files.iter().filter(|file| file.remote.is_some()).count(),
+        held: files.iter().filter(|file| file.state == State::Held).count(),
+        remote_jobs: remote_jobs.as_ref().map_or(0, Vec::len),
+    };
+    let restoration = Restoration {
+        account: account.name.clone(),
+        folder: account.folder.clone(),
+        target: target.clone(),
+        mark: opened.mark,
+        files,
+        remote_jobs,
+    };
+    joblog.restore(restoration, now()).await?;
+    Ok(recovered)
+}
+
+/// Every file that a job filed and that the job log does not know.
+fn survey(reader: &Reader, account: &AccountConfig, remote_jobs: &[RemoteJob]) -> Result<Vec<Restored>, RecoverError> {
+    let unreadable = |path: &Path| {
+        let path = path.to_owned();
+        move |why| RecoverError::Unreadable { path, why }
+    };
+    let filed = filed_after(&account.folder, &WITNESSES, i64::MIN).map_err(unreadable(&account.folder))?;
+    let mut taken: HashSet<i64> = HashSet::new();
+    for remote in remote_jobs {
+        if reader.owner_of_remote(&account.name, remote.remote_job_id.0)?.is_some() {
+            taken.insert(remote.remote_job_id.0);
+        }
+    }
+    let mut restored = Vec::new();
+    for FiledFile { place, disk_name, filed_ms } in filed {
+        let Some(kind) = classify(&disk_name, &account.extensions) else { continue };
+        if reader.knows_filed(&account.name, place, &disk_name)? {
+            continue;
+        }
+        let path = account.folder.join(place.as_str()).join(&disk_name);
+        let content = read_content(&path, kind).map_err(unreadable(&path))?;
+        let names = names_before_filing(&disk_name.to_string_lossy());
+        let candidates: Vec<&RemoteJob> = remote_jobs
+            .iter()
+            .filter(|remote| !taken.contains(&remote.remote_job_id.0))
+            .filter(|remote| remote.file_name.as_ref().is_some_and(|name| names.contains(name)))
+            .collect();
+        let fate = Fate::of(place, kind, &content, &candidates);
+        taken.extend(fate.remote.iter().map(|remote| remote.remote_job_id.0));
+        let file_name = match &fate.remote {
+            Some(remote) => remote.file_name.clone(),
+            None => None,
+        };
+        restored.push(Restored {
+            place,
+            file_name: file_name.unwrap_or_else(|| disk_name.to_string_lossy().into_owned()),
+            disk_name,
+            kind,
+            content: content.fingerprint,
+            rows_expected: i64::try_from(content.rows_expected).unwrap_or(i64::MAX),
+            state: fate.state,
+            reason: fate.reason,
+            remote: fate.remote,
+            filed_at: Timestamp(filed_ms),
+        });
+    }
+    Ok(restored)
+}
+
+/// The name of a file, and the one that it had before a taken name got its job's number (DESIGN F1).
+fn names_before_filing(disk_name: &str) -> Vec<String> {
+    let mut names = vec![disk_name.to_owned()];
+    let parts: Vec<&str> = disk_name.rsplitn(3, '.').collect();
+    if let [extension, number, stem] = parts.as_slice()
+        && !number.is_empty()
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        names.push(format!("{stem}.{extension}"));
+    }
+    names
+}
+
+/// What a file was, as far as the witnesses agree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Fate {
+    state: State,
+    reason: String,
+    remote: Option<RemoteJob>,
+}
+
+impl Fate {
+    fn of(place: Place, kind: Kind, content: &Content, candidates: &[&RemoteJob]) -> Self {
+        let rows = i64::try_from(content.rows_expected).ok();
+        let fate = |state, reason: &str| Self { state, reason: format!("recovered: {reason}"), remote: None };
+        let fitting: Vec<&&RemoteJob> = candidates
+            .iter()
+            .filter(|remote| !matches!((remote.rows_processed, rows), (Some(more), Some(rows)) if more > rows))
+            .collect();
+        let only = if let [only] = fitting.as_slice() { Some((**only).clone()) } else { None };
+        match (place, only) {
+            (Place::Held, _) => fate(
+                State::Held,
+                "it lay in held/, and may have been ingested; its .why says more, and Adobe's list the rest",
+            ),
+            (Place::Sent, None) => fate(
+                State::Held,
+                "it lay in sent/, so it was accepted, but which remote job it became cannot be told; look at Adobe's list",
+            ),
+            (Place::Done, None) => fate(State::Success, "it lay in done/; which remote job it became cannot be told"),
+            (Place::Sent | Place::Done, Some(remote)) => {
+                let step = judge(kind, rows, &remote);
+                let state = step.event.map_or(State::Uploaded, state_after);
+                // In `done/` lies what had ended already.
+                let open = matches!(state, State::Uploaded | State::Processing);
+                let state = if place == Place::Done && open { State::Success } else { state };
+                let told = step.reason.map(|reason| format!("; {reason}")).unwrap_or_default();
+                let reason = format!("recovered: remote job {} has its name{told}", remote.remote_job_id);
+                Self { state, reason, remote: Some(remote) }
+            }
+            (Place::Inbox | Place::Failed | Place::Gone, _) => fate(State::Held, "nobody knows what became of it"),
+        }
+    }
+}
+
+/// Where an accepted job goes by what Adobe says.
+fn state_after(event: Event) -> State {
+    State::Uploaded.next(event).unwrap_or(State::Uploaded)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! A job log that is lost, old or another's: nothing is sent until it knows again what was sent (`recover`).
+
+use crate::harness::{World, arrived_once, names, primed, quick, stderr, stdout, tagged};
+use datadrop::emulator::EmulatorOptions;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+fn copy_dir(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn without_its_job_log_nothing_is_sent_until_it_is_rebuilt_from_folders_and_list() {
+    let world = World::with_emulator(EmulatorOptions { processing: Duration::from_secs(2), ..quick() });
+    let daemon = primed(&world);
+    world.drop_file("a", "second.txt", tagged("second"));
+    world.wait_for("second.txt", "success");
+    // Still under way at Adobe when the disk dies.
+    world.drop_file("a", "open.txt", tagged("open"));
+    world.wait("it to be filed", || names(&world.folder("a").join("sent")) == ["open.txt"]);
+    daemon.kill();
+    fs::remove_dir_all(world.state_dir()).unwrap();
+    let before = world.accepted();
+
+    world.drop_file("a", "new.txt", tagged("new"));
+    // Accepted, and the machine died before it was filed.
+    fs::copy(world.folder("a").join("done/second.txt"), world.folder("a").join("second.txt")).unwrap();
+    let daemon = world.start();
+    let why = world.wait_blocked("a");
+    assert!(why.contains("datadrop recover"), "{why}");
+    let running = world.run(&["recover"]);
+    assert_eq!(running.status.code(), Some(1));
+    assert!(stderr(&running).contains("another datadrop is running"), "{}", stderr(&running));
+    daemon.stop();
+    assert_eq!(world.accepted(), before);
+
+    let recovered = world.run(&["recover"]);
+    assert!(recovered.status.success(), "{}", stderr(&recovered));
+    let said = stdout(&recovered);
+    assert!(said.contains("3 filed files") && said.contains("3 with their remote job"), "{said}");
+    let _daemon = world.start();
+    arrived_once(&world, "new.txt");
+    arrived_once(&world, "open.txt");
+    let again = world.wait_for("second.txt", "held");
+    assert!(!again.why().is_empty());
+    // Content that was delivered before is still known.
+    world.drop_file("a", "second.txt", tagged("second"));
+    world.wait("both to be held", || world.count("file_name = 'second.txt' AND state = 'held'") == 2);
+    assert_eq!(world.accepted(), [&before[..], &["new.txt".to_owned()]].concat());
+    assert_eq!(world.count("state = 'success'"), 4);
+}
+
+#[test]
+fn a_job_log_from_a_backup_is_noticed_before_anything_is_sent_again() {
+    let world = World::new();
+    let daemon = primed(&world);
+    daemon.stop();
+    let backup = world.dir.path().join("backup");
+    copy_dir(&world.state_dir(), &backup);
+    // The backup is of before, by more than a file may take from its end to its folder.
+    let age = |connection: &rusqlite::Connection| {
+        connection
+            .execute_batch("UPDATE job SET uploaded_at = uploaded_at - 600000, finished_at = finished_at - 600000")
+            .unwrap();
+    };
+    age(&rusqlite::Connection::open(backup.join("datadrop.db")).unwrap());
+    let daemon = world.start();
+    world.drop_file("a", "later.txt", tagged("later"));
+    world.wait_for("later.txt", "success");
+    world.wait("it to be filed", || names(&world.folder("a").join("done")) == ["first.txt", "later.txt"]);
+    daemon.stop();
+    fs::remove_dir_all(world.state_dir()).unwrap();
+    copy_dir(&backup, &world.state_dir());
+
+    world.drop_file("a", "later.txt", tagged("later"));
+    let daemon = world.start();
+    let why = world.wait_blocked("a");
+    assert!(why.contains("done/later.txt") && why.contains("datadrop recover"), "{why}");
+    daemon.stop();
+    assert!(world.run(&["recover", "--account", "a"]).status.success());
+    let _daemon = world.start();
+    world.wait_for("later.txt", "held");
+    world.drop_file("a", "new.txt", tagged("new"));
+    arrived_once(&world, "new.txt");
+    assert_eq!(world.accepted(), ["first.txt", "later.txt", "new.txt"]);
+}
+
+#[test]
+fn without_adobes_list_nothing_is_recovered_unless_a_person_insists() {
+    let world = World::new();
+    primed(&world).stop();
+    fs::remove_dir_all(world.state_dir()).unwrap();
+    world.fault("list:500");
+    let failed = world.run(&["recover"]);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(stderr(&failed).contains("--force-new"), "{}", stderr(&failed));
+    let insisted = world.run(&["recover", "--force-new"]);
+    assert!(insisted.status.success(), "{}", stderr(&insisted));
+    world.emulator().clear_faults();
+    let _daemon = world.start();
+    world.drop_file("a", "new.txt", tagged("new"));
+    arrived_once(&world, "new.txt");
+    assert_eq!(world.accepted(), ["first.txt", "new.txt"]);
+}
+
+#[test]
+fn the_job_log_of_another_folder_is_refused() {
+    let world = World::new();
+    primed(&world).stop();
+    // Another service's state directory, whose account has the same name.
+    let other = World::new();
+    primed(&other).stop();
+    fs::remove_dir_all(world.state_dir()).unwrap();
+    copy_dir(&other.state_dir(), &world.state_dir());
+    world.drop_file("a", "new.txt", tagged("new"));
+    let _daemon = world.start();
+    let why = world.wait_blocked("a");
+    assert!(why.contains("mark") && why.contains("datadrop recover"), "{why}");
+    assert_eq!(world.accepted(), ["first.txt"]);
+}
+
+#[test]
+fn a_file_that_a_person_took_out_of_done_does_not_block_the_account() {
+    let world = World::new();
+    primed(&world).stop();
+    fs::remove_file(world.folder("a").join("done/first.txt")).unwrap();
+    let _daemon = world.start();
+    world.drop_file("a", "new.txt", tagged("new"));
+    arrived_once(&world, "new.txt");
+}
