@@ -2,8 +2,7 @@
 
 use crate::harness::{World, quick, stderr, stdout, tagged};
 use datadrop::config::RateLimit;
-use datadrop::emulator::{AccountKey, EmulatorOptions, Upload};
-use datadrop::job::UploadStyle;
+use datadrop::emulator::EmulatorOptions;
 use serde_json::{Value, json};
 use std::process::Output;
 use std::time::Duration;
@@ -176,10 +175,8 @@ fn a_token_that_is_refused_is_renewed_once_and_a_wrong_secret_names_the_fix() {
 #[test]
 fn a_remote_list_has_all_its_pages_and_as_many_requests() {
     let world = World::new();
-    let account = AccountKey { report_suite_id: "suitea".to_owned(), data_source_id: 1 };
     for number in 0..250 {
-        let name = format!("file{number}.txt");
-        world.emulator().insert(Upload::new(account.clone(), name, UploadStyle::PutJson, b"x"));
+        world.somebody_sends("a", &format!("file{number}.txt"), "x");
     }
     let all = json_of(&world.run(&["jobs", "list", "--remote", "--json"]));
     assert_eq!(all.as_array().unwrap().len(), 250);

@@ -1,8 +1,7 @@
 //! Whatever the network and the server do, a file arrives once or rests with a reason.
 
 use crate::harness::{Daemon, Row, SECRET, World, arrived_once, data, names, primed, quick};
-use datadrop::emulator::{AccountKey, Dialect, EmulatorOptions, Upload};
-use datadrop::job::UploadStyle;
+use datadrop::emulator::{Dialect, EmulatorOptions};
 use std::fs;
 
 /// Puts data files into the folder while nothing is sent yet, and waits until all are queued.
@@ -558,16 +557,10 @@ fn a_duplicate_is_held_with_its_reason_and_not_sent() {
 
 // Somebody else sends files of the same name.
 
-/// A job that came by another way than datadrop.
-fn strangers_job(world: &World, name: &str, content: &str) {
-    let account = AccountKey { report_suite_id: "suitea".to_owned(), data_source_id: 1 };
-    world.emulator().insert(Upload::new(account, name.to_owned(), UploadStyle::PutJson, content.as_bytes()));
-}
-
 #[test]
 fn a_lost_answer_beside_a_job_of_that_name_that_was_there_before_is_held_and_not_guessed() {
     let world = World::new();
-    strangers_job(&world, "sales.txt", &data(3));
+    world.somebody_sends("a", "sales.txt", data(3));
     let _daemon = primed(&world);
     world.fault("upload:after-commit:reset:n=1");
     world.drop_file("a", "sales.txt", data(3));
@@ -585,7 +578,7 @@ fn a_lost_answer_with_two_candidates_is_held_and_both_are_named() {
     world.fault("upload:after-commit:reset:n=1");
     world.drop_file("a", "sales.txt", data(3));
     world.wait_for("sales.txt", "unconfirmed");
-    strangers_job(&world, "sales.txt", &data(3));
+    world.somebody_sends("a", "sales.txt", data(3));
     world.emulator().clear_faults();
     let job = world.wait_for("sales.txt", "held");
     let ledger = world.ledger();
@@ -597,7 +590,7 @@ fn a_lost_answer_with_two_candidates_is_held_and_both_are_named() {
 #[test]
 fn a_file_that_lay_there_at_the_first_start_and_that_adobe_has_by_name_is_held() {
     let world = World::new();
-    strangers_job(&world, "old.txt", &data(3));
+    world.somebody_sends("a", "old.txt", data(3));
     world.drop_file("a", "old.txt", data(3));
     world.drop_file("a", "fresh.txt", data(2));
     let _daemon = world.start();

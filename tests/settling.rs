@@ -1,8 +1,6 @@
 //! What ended without a clear answer is settled by the remote jobs, or held; never guessed (DESIGN S1 to S5).
 
-use crate::harness::{World, data, names};
-use datadrop::emulator::{AccountKey, Upload};
-use datadrop::job::UploadStyle;
+use crate::harness::{World, data, names, primed};
 use std::fs;
 
 fn fault(world: &World, rule: &str) {
@@ -41,16 +39,10 @@ fn every_unclear_end_is_settled_as_one_ingestion() {
     assert_eq!((accepted.len(), before), (9, 9), "{accepted:?}");
 }
 
-/// Another tool sent a file of that name to that account, before our attempt.
-fn sent_by_another(world: &World, name: &str) {
-    let key = AccountKey { report_suite_id: "suitea".to_owned(), data_source_id: 1 };
-    world.emulator().insert(Upload::new(key, name.to_owned(), UploadStyle::PutJson, data(9).as_bytes()));
-}
-
 #[test]
 fn s3_a_name_that_somebody_else_uses_is_held_when_unclear_and_never_guessed() {
     let world = World::new();
-    sent_by_another(&world, "shared.txt");
+    world.somebody_sends("a", "shared.txt", data(9));
     let _daemon = world.start();
     world.drop_file("a", "first.txt", data(2));
     world.wait_for("first.txt", "success");
@@ -65,7 +57,7 @@ fn s3_a_name_that_somebody_else_uses_is_held_when_unclear_and_never_guessed() {
 #[test]
 fn f8_files_that_lay_there_before_datadrop_and_are_at_adobe_are_held() {
     let world = World::new();
-    sent_by_another(&world, "old.txt");
+    world.somebody_sends("a", "old.txt", data(9));
     world.drop_file("a", "old.txt", data(9));
     world.drop_file("a", "new.txt", data(3));
     let _daemon = world.start();
@@ -108,7 +100,7 @@ fn s5_a_remote_job_that_shows_late_holds_the_file_instead_of_sending_it_twice() 
     // Ingested, unanswered, and hidden from the lists until after the looks; then the second attempt has to wait.
     fault(&world, "list:late=3s:name=late.txt");
     fault(&world, "upload:after-commit:reset:n=1:name=late.txt");
-    fault(&world, "upload:before-body:503:name=late.txt:after=1");
+    fault(&world, "upload:before-body:gateway=503:name=late.txt:after=1");
     world.drop_file("a", "late.txt", data(3));
     let job = world.wait_for("late.txt", "held");
     assert!(job.why().contains("possibly ingested"), "{}", job.why());
@@ -137,4 +129,55 @@ fn f2_another_file_under_the_name_of_one_being_sent_is_not_touched() {
     world.wait("the second to be done", || world.count("state = 'success'") == 2);
     assert_eq!(world.ledger().len(), 2);
     assert_eq!(world.jobs().last().unwrap().rows_processed, Some(1));
+}
+
+#[test]
+fn s3_where_others_send_files_too_a_candidate_is_held_unless_its_name_is_unique() {
+    for unique in [false, true] {
+        let mut world = World::new();
+        if unique {
+            world.account("a", "wire_name = \"unique\"");
+        }
+        let _daemon = primed(&world);
+        world.somebody_sends("a", "costs.txt", data(1));
+        world.fault("upload:after-commit:reset:after=1:n=1");
+        // A sweep sees the stranger's job first.
+        world.drop_file("a", "between.txt", data(2));
+        world.wait_for("between.txt", "success");
+        world.drop_file("a", "sales.txt", data(3));
+        if unique {
+            world.wait_for("sales.txt", "success");
+        } else {
+            let job = world.wait_for("sales.txt", "held");
+            assert!(job.why().contains("costs.txt") && job.why().contains("unique"), "{}", job.why());
+        }
+        let sales = world.accepted().iter().filter(|name| name.starts_with("sales")).count();
+        assert_eq!((sales, world.accepted().len()), (1, 4));
+    }
+}
+
+#[test]
+fn s5_a_remote_job_that_nobody_owns_under_a_name_of_ours_is_told_once_and_holds_files_of_that_name() {
+    let world = World::new();
+    let daemon = primed(&world);
+    let other = world.somebody_sends("a", "first.txt", data(1));
+    // Whatever is under way makes the sweep that sees it.
+    world.drop_file("a", "second.txt", data(2));
+    world.wait_for("second.txt", "success");
+    world.wait("the alarm", || world.log().contains("possibly ingested twice"));
+    let ours = world.ledger()[0].job_id.0;
+    let alarm = world.log().lines().find(|line| line.contains("possibly ingested twice")).unwrap().to_owned();
+    assert!(
+        alarm.contains("ERROR") && alarm.contains(&ours.to_string()) && alarm.contains(&other.to_string()),
+        "{alarm}"
+    );
+    world.drop_file("a", "first.txt", data(7));
+    let held = world.wait_for("first.txt", "held");
+    assert!(held.why().contains(&other.to_string()), "{}", held.why());
+    daemon.stop();
+    let _daemon = world.start();
+    world.drop_file("a", "third.txt", data(3));
+    world.wait_for("third.txt", "success");
+    assert_eq!(world.log().matches("possibly ingested twice").count(), 1, "told once, over a restart too");
+    assert_eq!(world.accepted(), ["first.txt", "first.txt", "second.txt", "third.txt"]);
 }

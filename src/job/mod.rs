@@ -24,6 +24,10 @@ use std::fmt;
 #[serde(transparent)]
 pub struct JobId(pub i64);
 
+/// The number of a row of `job_event`: the order in which things were written down, whatever the clocks say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventId(pub i64);
+
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -1,6 +1,7 @@
 //! Upload attempts: committing, ended, recovered (DESIGN A2 to A4).
 
 use super::advance::advance;
+use super::listed::remember;
 use super::writer::{Effects, JobLog, Pending};
 use super::{Job, JobLogError, sql};
 use crate::job::{Event, JobId, Phase, RemoteJob, RemoteJobId, State, Timestamp};
@@ -151,7 +152,7 @@ fn end_attempt(
             ));
         } else {
             take_remote(&mut job, remote);
-            sql::remember_remote(connection, &job.account, remote.remote_job_id.0, remote.file_name.as_deref(), now)?;
+            remember(connection, &job.account, remote, sql::latest_event(connection)?, now)?;
         }
     }
     job.next_attempt_at = end.again_at;

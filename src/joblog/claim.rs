@@ -2,12 +2,17 @@
 
 use super::admit::duplicate_of;
 use super::advance::advance;
+use super::listed::unowned_since_first_attempt;
 use super::writer::{Effects, JobLog, Pending};
 use super::{Job, JobLogError, sql};
 use crate::config::{Duplicates, FinMode, Order};
 use crate::job::{Event, Kind, State, Target, Timestamp, UploadStyle};
 use rusqlite::{Connection, params};
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// So far back remote jobs are listed (DESIGN S2): an upload that seemed lost shows within that time, or never.
+const SHOWS_LATE: Duration = Duration::from_secs(2 * 24 * 3600);
 
 /// What the job log must know of an account to hand out its jobs.
 #[derive(Debug, Clone)]
@@ -165,7 +170,7 @@ fn claim_account(
                 advance(connection, effects, &mut job, Event::KeptLocal, Some(reason), now)?;
                 continue;
             }
-            if let Some(reason) = must_not_be_sent(connection, &job, rules)? {
+            if let Some(reason) = must_not_be_sent(connection, &job, rules, now)? {
                 advance(connection, effects, &mut job, Event::Held, Some(reason), now)?;
                 continue;
             }
@@ -177,7 +182,12 @@ fn claim_account(
 }
 
 /// The last look before an attempt, in the transaction that begins it (DESIGN A1, F8).
-fn must_not_be_sent(connection: &Connection, job: &Job, rules: &AccountRules) -> Result<Option<String>, JobLogError> {
+fn must_not_be_sent(
+    connection: &Connection,
+    job: &Job,
+    rules: &AccountRules,
+    now: Timestamp,
+) -> Result<Option<String>, JobLogError> {
     if job.released {
         return Ok(None);
     }
@@ -192,11 +202,11 @@ fn must_not_be_sent(connection: &Connection, job: &Job, rules: &AccountRules) ->
         )));
     }
     // An earlier attempt that seemed not to have arrived may show late (DESIGN S5).
-    let late = if job.unclear_ends > 0 { sql::unowned_since_first_attempt(connection, job)? } else { None };
+    let late = unowned_since_first_attempt(connection, &job.account, &job.wire_name, now.before(SHOWS_LATE))?;
     Ok(late.map(|remote| {
         format!(
-            "possibly ingested: the remote job {remote} of this name showed after an attempt without a clear answer; \
-             compare it with the file before it is sent again"
+            "possibly ingested: no job owns the remote job {remote} of this name, which showed after a file of this name was \
+             sent; compare it with the file before it is sent (again)"
         )
     }))
 }

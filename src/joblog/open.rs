@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Migrations in order; `user_version` counts those applied. Append-only: a released file never changes.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_jobs.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001_jobs.sql"), include_str!("migrations/0002_order.sql")];
 
 const DATABASE: &str = "datadrop.db";
 const LOCK: &str = "datadrop.lock";
@@ -183,6 +183,38 @@ mod tests {
         assert!(is_running(dir.path()));
         drop(lock);
         assert!(!is_running(dir.path()));
+    }
+
+    #[test]
+    fn a_job_log_of_each_earlier_version_is_taken_over_with_all_that_is_in_it() {
+        for version in 1..MIGRATIONS.len() {
+            let dir = tempfile::tempdir().unwrap();
+            let lock = StateLock::take(dir.path()).unwrap();
+            let old = Connection::open(dir.path().join(DATABASE)).unwrap();
+            for migration in &MIGRATIONS[..version] {
+                old.execute_batch(migration).unwrap();
+            }
+            old.pragma_update(None, "user_version", i64::try_from(version).unwrap()).unwrap();
+            old.execute_batch(
+                "INSERT INTO account (name, baseline_at) VALUES ('a', 5);
+                 INSERT INTO remote_job (account, remote_job_id, file_name, first_seen_at) VALUES ('a', 7, 'sales.txt', 5);
+                 INSERT INTO job (account, file_name, disk_name, stem, wire_name, kind, state, place, belongs, path, seen_at)
+                 VALUES ('a', 'sales.txt', CAST('sales.txt' AS BLOB), 'sales', 'sales.txt', 'data', 'waiting', 'inbox', 'inbox', '/x', 6);",
+            )
+            .unwrap();
+            drop(old);
+            let new = open_writer(&lock).unwrap();
+            let found: (i64, i64, i64, i64) = new
+                .query_row(
+                    "SELECT user_version, (SELECT count(*) FROM job_log), (SELECT after_event FROM remote_job),
+                            (SELECT baseline_at FROM account) FROM pragma_user_version",
+                    [],
+                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+                )
+                .unwrap();
+            // What an older version had listed counts as known before anything that is sent from now on.
+            assert_eq!(found, (newest(), 1, 0, 5));
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Reading the job log: for the stages that look before they act, and for people.
 
 use super::accounts::{ACCOUNT_COLUMNS, AccountRow, account_row};
-use super::{InboxEntry, JobLogError, OpenError, OpenRemote, Unfiled, Unsettled, open, sql};
-use crate::job::{JobId, RemoteJobId, Target, Timestamp};
+use super::{InboxEntry, JobLogError, OpenError, OpenRemote, Unfiled, Unsettled, listed, open, sql};
+use crate::job::{EventId, JobId, RemoteJobId, Target, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::ffi::OsStr;
 use std::path::Path;
@@ -149,17 +149,24 @@ impl Reader {
         let mut unsettled = Vec::with_capacity(jobs.len());
         for job in jobs {
             let target = job.target_id.map(|id| sql::target(&self.connection(), id)).transpose()?;
-            let (started_at, server_time) = self
+            let (started_at, server_time, began) = self
                 .connection()
-                .prepare_cached("SELECT started_at, server_time FROM attempt WHERE job_id = ?1 AND number = ?2")?
+                .prepare_cached(
+                    "SELECT started_at, server_time,
+                            (SELECT coalesce(max(id), 0) FROM job_event WHERE job_id = ?1 AND event = 'started')
+                     FROM attempt WHERE job_id = ?1 AND number = ?2",
+                )?
                 .query_row(params![job.id.0, job.attempts], |row| {
-                    Ok((Timestamp(row.get(0)?), row.get::<_, Option<i64>>(1)?.map(Timestamp)))
+                    let server_time = row.get::<_, Option<i64>>(1)?.map(Timestamp);
+                    Ok((Timestamp(row.get(0)?), server_time, EventId(row.get(2)?)))
                 })?;
             unsettled.push(Unsettled {
                 id: job.id,
+                name_is_unique: job.wire_name != job.file_name,
                 wire_name: job.wire_name,
                 rows_expected: job.rows_expected,
                 unclear_ends: job.unclear_ends,
+                began,
                 started_at,
                 server_time,
                 target: target.ok_or_else(|| JobLogError::Impossible(format!("job {} was sent nowhere", job.id)))?,
@@ -169,12 +176,32 @@ impl Reader {
         Ok(unsettled)
     }
 
-    /// When a remote job was first seen in a list of this account.
+    /// The last event before the list that first showed a remote job; `None` if no list ever did.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn remote_first_seen(&self, account: &str, remote_job_id: i64) -> Result<Option<Timestamp>, JobLogError> {
-        sql::remote_first_seen(&self.connection(), account, remote_job_id)
+    pub fn first_listed_after(&self, account: &str, id: RemoteJobId) -> Result<Option<EventId>, JobLogError> {
+        listed::after_event(&self.connection(), account, id)
+    }
+
+    /// The number of the last event.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn latest_event(&self) -> Result<EventId, JobLogError> {
+        sql::latest_event(&self.connection())
+    }
+
+    /// A remote job that came from elsewhere while datadrop was at work on the account, later than `since`.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn stranger(&self, account: &str, since: Timestamp) -> Result<Option<(RemoteJobId, String)>, JobLogError> {
+        Ok(self
+            .connection()
+            .prepare_cached("SELECT stranger_id, stranger_name FROM account WHERE name = ?1 AND stranger_seen_at > ?2")?
+            .query_row(params![account, since.0], |row| Ok((RemoteJobId(row.get(0)?), row.get(1)?)))
+            .optional()?)
     }
 
     /// The job that owns a remote job.

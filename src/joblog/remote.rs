@@ -2,19 +2,11 @@
 
 use super::advance::advance;
 use super::attempts::take_remote;
+use super::listed::{Doubled, RemoteList, take_list};
 use super::writer::{JobLog, Pending};
 use super::{Job, sql};
-use crate::job::{Event, JobId, Kind, RemoteJob, RemoteJobId, State, Target, Timestamp};
+use crate::job::{Event, EventId, JobId, Kind, RemoteJob, RemoteJobId, State, Target, Timestamp};
 use rusqlite::params;
-
-/// A remote list read whole, before the account's first attempt.
-#[derive(Debug, Clone)]
-pub struct Baseline {
-    /// Every job of the list.
-    pub jobs: Vec<RemoteJob>,
-    /// When.
-    pub at: Timestamp,
-}
 
 /// A job that the API has and that is not at its end.
 #[derive(Debug, Clone)]
@@ -46,11 +38,15 @@ pub struct Unsettled {
     pub id: JobId,
     /// The name it was sent under.
     pub wire_name: String,
+    /// No other file has that name (`wire_name = "unique"`).
+    pub name_is_unique: bool,
     /// Rows by Adobe's way of counting.
     pub rows_expected: Option<i64>,
     /// Unclear ends so far.
     pub unclear_ends: u32,
-    /// When the attempt began, by our clock.
+    /// The event that began the attempt.
+    pub began: EventId,
+    /// When that was, by our clock.
     pub started_at: Timestamp,
     /// When it ended by the server's clock, where an answer said.
     pub server_time: Option<Timestamp>,
@@ -76,30 +72,25 @@ pub struct Swept {
 impl JobLog {
     /// Makes the baseline durable: the jobs in it cannot be ours.
     #[must_use]
-    pub fn baseline(&self, account: String, baseline: Baseline) -> Pending<()> {
+    pub fn baseline(&self, account: String, list: RemoteList) -> Pending<Vec<Doubled>> {
         self.call(move |connection, effects| {
-            for remote in &baseline.jobs {
-                let name = remote.file_name.as_deref();
-                sql::remember_remote(connection, &account, remote.remote_job_id.0, name, baseline.at)?;
-            }
+            let doubled = take_list(connection, &account, &list)?;
             connection
                 .prepare_cached(
-                    "UPDATE account SET baseline_at = coalesce(baseline_at, ?2), swept_at = ?2 WHERE name = ?1",
+                    "UPDATE account SET baseline_event = CASE WHEN baseline_at IS NULL THEN ?3 ELSE baseline_event END,
+                            baseline_at = coalesce(baseline_at, ?2), swept_at = ?2
+                     WHERE name = ?1",
                 )?
-                .execute(params![account, baseline.at.0])?;
+                .execute(params![account, list.at.0, list.after.0])?;
             effects.changed = true;
-            Ok(())
+            Ok(doubled)
         })
     }
 
     /// Records a sweep: every job that was listed, and each step that follows from it.
     #[must_use]
-    pub fn swept(&self, account: String, listed: Vec<RemoteJob>, steps: Vec<Swept>, now: Timestamp) -> Pending<()> {
+    pub fn swept(&self, account: String, list: RemoteList, steps: Vec<Swept>, now: Timestamp) -> Pending<Vec<Doubled>> {
         self.call(move |connection, effects| {
-            for remote in &listed {
-                let name = remote.file_name.as_deref();
-                sql::remember_remote(connection, &account, remote.remote_job_id.0, name, now)?;
-            }
             for step in steps {
                 let mut job = sql::job(connection, step.id)?;
                 if !matches!(job.state, State::Uploaded | State::Processing) {
@@ -122,19 +113,14 @@ impl JobLog {
                 .prepare_cached("UPDATE account SET swept_at = ?2 WHERE name = ?1")?
                 .execute(params![account, now.0])?;
             effects.changed = true;
-            Ok(())
+            take_list(connection, &account, &list)
         })
     }
 
-    /// Remembers what a look listed.
+    /// Records what a look listed.
     #[must_use]
-    pub fn listed(&self, account: String, listed: Vec<RemoteJob>, now: Timestamp) -> Pending<()> {
-        self.call(move |connection, _| {
-            for remote in &listed {
-                sql::remember_remote(connection, &account, remote.remote_job_id.0, remote.file_name.as_deref(), now)?;
-            }
-            Ok(())
-        })
+    pub fn listed(&self, account: String, list: RemoteList) -> Pending<Vec<Doubled>> {
+        self.call(move |connection, _| take_list(connection, &account, &list))
     }
 
     /// Ends what was unconfirmed: `Found` with the remote job, `NotFound` with the time of the next attempt, or `Held`.

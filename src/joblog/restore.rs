@@ -1,9 +1,10 @@
 //! What a lost or old job log must know, written into it (DESIGN §7, `recover`).
 
+use super::listed::remember;
 use super::row::Job;
 use super::writer::{JobLog, Pending};
 use super::{JobLogError, Reader, attempts, sql};
-use crate::job::{FileIdentity, Fingerprint, JobId, Kind, Place, RemoteJob, State, Target, Timestamp, stem};
+use crate::job::{EventId, FileIdentity, Fingerprint, JobId, Kind, Place, RemoteJob, State, Target, Timestamp, stem};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -62,16 +63,22 @@ impl JobLog {
                 restore(connection, &restoration, file, target_id, now)?;
             }
             for remote in restoration.remote_jobs.iter().flatten() {
-                sql::remember_remote(connection, account, remote.remote_job_id.0, remote.file_name.as_deref(), now)?;
+                remember(connection, account, remote, EventId(0), now)?;
             }
             // What lies in the inbox under a name of that list is held at the next start (DESIGN F8).
             connection
                 .prepare_cached(
                     "UPDATE account SET folder_mark = ?2, folder_problem = NULL, first_scan_at = NULL,
-                            baseline_at = CASE WHEN ?3 THEN ?4 ELSE NULL END
+                            baseline_at = CASE WHEN ?3 THEN ?4 ELSE NULL END, baseline_event = ?5
                      WHERE name = ?1",
                 )?
-                .execute(params![account, restoration.mark, restoration.remote_jobs.is_some(), now.0])?;
+                .execute(params![
+                    account,
+                    restoration.mark,
+                    restoration.remote_jobs.is_some(),
+                    now.0,
+                    sql::latest_event(connection)?.0
+                ])?;
             effects.changed = true;
             Ok(())
         })

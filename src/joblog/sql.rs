@@ -2,7 +2,7 @@
 
 use super::row::{JOB_COLUMNS, name_bytes};
 use super::{Job, JobLogError};
-use crate::job::{JobId, Phase, Sha256, State, Target, Timestamp};
+use crate::job::{EventId, JobId, Phase, Sha256, State, Target, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, named_params, params};
 use std::ffi::OsStr;
 
@@ -367,32 +367,6 @@ pub(super) fn target(connection: &Connection, id: i64) -> Result<Target> {
         })?)
 }
 
-/// Remembers remote jobs seen in a list; those known already stay as they are.
-pub(super) fn remember_remote(
-    connection: &Connection,
-    account: &str,
-    id: i64,
-    file_name: Option<&str>,
-    now: Timestamp,
-) -> Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO remote_job (account, remote_job_id, file_name, first_seen_at) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT DO NOTHING",
-        )?
-        .execute(params![account, id, file_name, now.0])?;
-    Ok(())
-}
-
-/// When a remote job was first seen in a list.
-pub(super) fn remote_first_seen(connection: &Connection, account: &str, id: i64) -> Result<Option<Timestamp>> {
-    Ok(connection
-        .prepare_cached("SELECT first_seen_at FROM remote_job WHERE account = ?1 AND remote_job_id = ?2")?
-        .query_row(params![account, id], |row| row.get(0))
-        .optional()?
-        .map(Timestamp))
-}
-
 /// The job that owns a remote job.
 pub(super) fn owner_of_remote(connection: &Connection, account: &str, id: i64) -> Result<Option<JobId>> {
     Ok(connection
@@ -414,18 +388,11 @@ pub(super) fn was_there_first(connection: &Connection, job: &Job) -> Result<bool
         > 0)
 }
 
-/// A remote job under the job's wire name that no job owns, first listed after the job's first attempt began.
-pub(super) fn unowned_since_first_attempt(connection: &Connection, job: &Job) -> Result<Option<i64>> {
-    Ok(connection
-        .prepare_cached(
-            "SELECT remote_job.remote_job_id FROM remote_job INDEXED BY remote_job_by_name
-             WHERE remote_job.account = ?1 AND remote_job.file_name = ?2
-               AND remote_job.first_seen_at > (SELECT min(started_at) FROM attempt WHERE job_id = ?3)
-               AND NOT EXISTS (SELECT 1 FROM job WHERE job.account = remote_job.account
-                               AND job.remote_job_id = remote_job.remote_job_id) LIMIT 1",
-        )?
-        .query_row(params![job.account, job.wire_name, job.id.0], |row| row.get(0))
-        .optional()?)
+/// The number of the last event.
+pub(super) fn latest_event(connection: &Connection) -> Result<EventId> {
+    Ok(EventId(
+        connection.prepare_cached("SELECT coalesce(max(id), 0) FROM job_event")?.query_row([], |row| row.get(0))?,
+    ))
 }
 
 /// Makes sure that the account has a row.

@@ -3,7 +3,7 @@
 //! Pure: what a look showed, and what the job log knows of the remote jobs in it, come in; a judgement comes out. What
 //! cannot be told is never guessed.
 
-use crate::job::{RemoteJob, Timestamp};
+use crate::job::{EventId, RemoteJob};
 use crate::ready::Moment;
 use std::time::Duration;
 
@@ -58,14 +58,23 @@ pub enum Judgement {
     NotConclusive(&'static str),
 }
 
+/// An upload whose end is to be judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent<'a> {
+    /// The name it was sent under.
+    pub wire_name: &'a str,
+    /// No other file has that name, whoever sends it.
+    pub name_is_unique: bool,
+    /// Rows by Adobe's way of counting.
+    pub rows_expected: Option<i64>,
+    /// A file that somebody else sent to the account while datadrop was at work on it.
+    pub stranger: Option<&'a str>,
+}
+
 /// Judges one unconfirmed job by one look.
 #[must_use]
-pub fn judge(
-    look: &Look,
-    wire_name: &str,
-    rows_expected: Option<i64>,
-    known: impl Fn(&RemoteJob) -> Known,
-) -> Judgement {
+pub fn judge(look: &Look, sent: Sent<'_>, known: impl Fn(&RemoteJob) -> Known) -> Judgement {
+    let Sent { wire_name, name_is_unique, rows_expected, stranger } = sent;
     match look.latest {
         Latest::Missing => {
             return Judgement::NotConclusive("the list lacks our latest accepted job, so it is not complete");
@@ -97,9 +106,15 @@ pub fn judge(
     }
     match fresh.as_slice() {
         [] => Judgement::NotThere,
-        [job] => match contradiction(job, rows_expected) {
-            None => Judgement::Found((*job).clone()),
-            Some(why) => Judgement::Hold(why),
+        [job] => match (contradiction(job, rows_expected), stranger) {
+            (Some(why), _) => Judgement::Hold(why),
+            // Who sends other files may send one of this name too, and no list was taken between its and ours.
+            (None, Some(stranger)) if !name_is_unique => Judgement::Hold(format!(
+                "the remote job {} has this name, but others send files to this account too ({stranger}, say), so it may be \
+                 theirs; wire_name = \"unique\" makes such cases clear",
+                job.remote_job_id
+            )),
+            (None, _) => Judgement::Found((*job).clone()),
         },
         several => {
             let ids: Vec<String> = several.iter().map(|job| job.remote_job_id.to_string()).collect();
@@ -186,11 +201,12 @@ impl Looks {
 /// The window of a look: two days either side, for job dates carry no zone (DESIGN S2).
 pub const WINDOW: Duration = Duration::from_secs(2 * 24 * 3600);
 
-/// Whether a remote job that was first seen then can come from an attempt that began then.
+/// Whether a remote job can come from an attempt: not if a list had it before the attempt began. `listed_after` is the
+/// last event before the first list that shows it, `began` the event that began the attempt; clocks play no part.
 #[must_use]
-pub fn known_by_date(first_seen: Option<Timestamp>, attempt_began: Timestamp) -> Known {
-    match first_seen {
-        Some(first_seen) if first_seen <= attempt_began => Known::Before,
+pub fn known_by_order(listed_after: Option<EventId>, began: EventId) -> Known {
+    match listed_after {
+        Some(listed_after) if listed_after < began => Known::Before,
         Some(_) | None => Known::Fresh,
     }
 }
@@ -212,6 +228,10 @@ mod tests {
         }
     }
 
+    fn sent(rows_expected: Option<i64>) -> Sent<'static> {
+        Sent { wire_name: "sales.txt", name_is_unique: false, rows_expected, stranger: None }
+    }
+
     fn look(jobs: Vec<RemoteJob>) -> Look {
         Look { jobs, steady: true, latest: Latest::Listed }
     }
@@ -228,7 +248,7 @@ mod tests {
     fn s3_one_fresh_job_of_our_name_is_ours() {
         let ours = remote(200, "sales.txt", Some(3));
         let listed = look(vec![remote(150, "sales.txt", None), ours.clone(), remote(201, "other.txt", None)]);
-        assert_eq!(judge(&listed, "sales.txt", Some(3), known), Judgement::Found(ours));
+        assert_eq!(judge(&listed, sent(Some(3)), known), Judgement::Found(ours));
     }
 
     #[test]
@@ -239,11 +259,25 @@ mod tests {
             vec![remote(200, "sales.txt", None), remote(201, "sales.txt", None)],
             vec![remote(200, "sales.txt", Some(4))],
         ] {
-            let judged = judge(&look(jobs.clone()), "sales.txt", Some(3), known);
+            let judged = judge(&look(jobs.clone()), sent(Some(3)), known);
             assert!(matches!(judged, Judgement::Hold(_)), "{jobs:?}: {judged:?}");
         }
         let renamed = Look { latest: Latest::Renamed, ..look(vec![]) };
-        assert!(matches!(judge(&renamed, "sales.txt", Some(3), known), Judgement::Hold(_)));
+        assert!(matches!(judge(&renamed, sent(Some(3)), known), Judgement::Hold(_)));
+    }
+
+    #[test]
+    fn s3_where_others_write_too_only_a_unique_name_proves_anything() {
+        let ours = remote(200, "sales.txt", Some(3));
+        let listed = look(vec![ours.clone()]);
+        let beside_others = Sent { stranger: Some("costs.txt"), ..sent(Some(3)) };
+        let judged = judge(&listed, beside_others, known);
+        assert!(
+            matches!(&judged, Judgement::Hold(why) if why.contains("costs.txt") && why.contains("unique")),
+            "{judged:?}"
+        );
+        assert_eq!(judge(&listed, Sent { name_is_unique: true, ..beside_others }, known), Judgement::Found(ours));
+        assert_eq!(judge(&look(vec![]), beside_others, known), Judgement::NotThere);
     }
 
     #[test]
@@ -251,7 +285,7 @@ mod tests {
         let missing = Look { latest: Latest::Missing, ..look(vec![remote(200, "sales.txt", None)]) };
         let shifting = Look { steady: false, ..look(vec![]) };
         for look in [missing, shifting] {
-            assert!(matches!(judge(&look, "sales.txt", None, known), Judgement::NotConclusive(_)));
+            assert!(matches!(judge(&look, sent(None), known), Judgement::NotConclusive(_)));
         }
     }
 
@@ -297,8 +331,9 @@ mod tests {
 
     #[test]
     fn s1_what_was_listed_before_the_attempt_cannot_be_ours() {
-        assert_eq!(known_by_date(Some(Timestamp(5)), Timestamp(5)), Known::Before);
-        assert_eq!(known_by_date(Some(Timestamp(6)), Timestamp(5)), Known::Fresh);
-        assert_eq!(known_by_date(None, Timestamp(5)), Known::Fresh);
+        assert_eq!(known_by_order(Some(EventId(4)), EventId(5)), Known::Before);
+        assert_eq!(known_by_order(Some(EventId(5)), EventId(5)), Known::Fresh);
+        assert_eq!(known_by_order(Some(EventId(6)), EventId(5)), Known::Fresh);
+        assert_eq!(known_by_order(None, EventId(5)), Known::Fresh);
     }
 }

@@ -3,10 +3,14 @@
 use super::Tracker;
 use crate::ambient::{now, random_fraction};
 use crate::api::{Extent, Listing};
-use crate::job::{Event, JobId, RemoteJob, Target, Timestamp};
+use crate::job::{Event, JobId, RemoteJob, Target, Timestamp, printable};
 use crate::joblog::{JobLogError, LatestAccepted, Unsettled};
 use crate::ready::Moment;
-use crate::settle::{Judgement, Known, Latest, Look, Looks, WINDOW, judge, known_by_date};
+use crate::settle::{Judgement, Known, Latest, Look, Looks, Sent, WINDOW, judge, known_by_order};
+use std::time::Duration;
+
+/// So long ago, and others who write to the account are taken to have stopped.
+const STRANGERS: Duration = Duration::from_secs(31 * 24 * 3600);
 
 impl Tracker {
     /// Takes the looks that are due, and says when the next one is.
@@ -63,7 +67,9 @@ impl Tracker {
         };
         self.note_answer().await?;
         // What was listed is remembered: a remote job that shows late under a name that is sent again must be noticed.
-        self.joblog.listed(self.settings.account.clone(), listing.jobs.clone(), now()).await?;
+        let seen = self.as_listed(&listing)?;
+        let doubled = self.joblog.listed(self.settings.account.clone(), seen).await?;
+        self.tell_of_doubled(&doubled);
         let latest = self.latest_near(target, first, last)?;
         let look = Look {
             latest: latest.map_or(Latest::None, |latest| whether_listed(&latest, &listing)),
@@ -99,7 +105,15 @@ impl Tracker {
         for remote in look.jobs.iter().filter(|remote| remote.file_name.as_deref() == Some(job.wire_name.as_str())) {
             known.push((remote.remote_job_id, self.known(remote, job)?));
         }
-        let judgement = judge(look, &job.wire_name, job.rows_expected, |remote| {
+        let stranger = self.reader.stranger(&self.settings.account, now().before(STRANGERS))?;
+        let stranger = stranger.map(|(id, name)| format!("remote job {id}, {}", printable(&name)));
+        let sent = Sent {
+            wire_name: &job.wire_name,
+            name_is_unique: job.name_is_unique,
+            rows_expected: job.rows_expected,
+            stranger: stranger.as_deref(),
+        };
+        let judgement = judge(look, sent, |remote| {
             known.iter().find(|(id, _)| *id == remote.remote_job_id).map_or(Known::Before, |(_, known)| *known)
         });
         let account = &self.settings.account;
@@ -149,11 +163,11 @@ impl Tracker {
     }
 
     fn known(&self, remote: &RemoteJob, job: &Unsettled) -> Result<Known, JobLogError> {
-        let (account, id) = (&self.settings.account, remote.remote_job_id.0);
-        if self.reader.owner_of_remote(account, id)?.is_some() {
+        let (account, id) = (&self.settings.account, remote.remote_job_id);
+        if self.reader.owner_of_remote(account, id.0)?.is_some() {
             return Ok(Known::Owned);
         }
-        Ok(known_by_date(self.reader.remote_first_seen(account, id)?, job.started_at))
+        Ok(known_by_order(self.reader.first_listed_after(account, id)?, job.began))
     }
 
     fn again(&mut self, id: JobId, at: Option<Moment>) {

@@ -15,8 +15,8 @@ pub use schedule::Schedule;
 use crate::ambient::{Clock, now, random_fraction};
 use crate::api::{ApiError, Budget, Client, Extent, JobQuery, Listing, Purpose, TokenError, Unauthorised, guide_date};
 use crate::config::PollConfig;
-use crate::job::{JobId, Target, Timestamp};
-use crate::joblog::{Baseline, JobLog, JobLogError, Reader};
+use crate::job::{JobId, Target, Timestamp, printable};
+use crate::joblog::{Doubled, JobLog, JobLogError, Reader, RemoteList};
 use crate::ready::Moment;
 use crate::retry::RetryPolicy;
 use crate::settle::{Looks, WINDOW};
@@ -178,8 +178,9 @@ impl Tracker {
             Ok(_) if self.server_now().0.abs_diff(asked_at.0) > CLOCKS_DIFFER_MS => Ok(Some(self.clock.moment())),
             Ok(listing) => {
                 let jobs = listing.jobs.len();
-                let baseline = Baseline { jobs: listing.jobs, at: now() };
-                self.joblog.baseline(self.settings.account.clone(), baseline).await?;
+                let list = self.as_listed(&listing)?;
+                let doubled = self.joblog.baseline(self.settings.account.clone(), list).await?;
+                self.tell_of_doubled(&doubled);
                 self.note_answer().await?;
                 tracing::info!(account = %self.settings.account, "account {}: {jobs} remote jobs were there before", self.settings.account);
                 Ok(Some(self.clock.moment()))
@@ -276,6 +277,26 @@ impl Tracker {
             self.announced = at;
         }
         Ok(())
+    }
+
+    /// A list, with what the job log knew when it had been answered. Asked for at once: whatever is written from here on
+    /// cannot be in it.
+    fn as_listed(&self, listing: &Listing) -> Result<RemoteList, JobLogError> {
+        Ok(RemoteList { jobs: listing.jobs.clone(), after: self.reader.latest_event()?, at: now() })
+    }
+
+    fn tell_of_doubled(&self, doubled: &[Doubled]) {
+        let account = &self.settings.account;
+        for Doubled { id, wire_name, ours, other } in doubled {
+            tracing::error!(
+                account,
+                job = id.0,
+                remote_job = other.0,
+                "job {id}: {} was possibly ingested twice: it became remote job {ours}, and no job owns the remote job {other} of \
+                 the same name; compare them at Adobe",
+                printable(wire_name)
+            );
+        }
     }
 
     /// Reads the remote list.

@@ -46,6 +46,7 @@ impl Tracker {
                 return Ok(false);
             }
         };
+        let list = self.as_listed(&listing)?;
         self.note_answer().await?;
         let listed: HashMap<RemoteJobId, &RemoteJob> =
             listing.jobs.iter().map(|job| (job.remote_job_id, job)).collect();
@@ -75,7 +76,8 @@ impl Tracker {
                 }
             }
         }
-        self.joblog.swept(self.settings.account.clone(), listing.jobs, steps.clone(), now()).await?;
+        let doubled = self.joblog.swept(self.settings.account.clone(), list, steps.clone(), now()).await?;
+        self.tell_of_doubled(&doubled);
         for step in &steps {
             self.tell(step);
         }

@@ -6,7 +6,8 @@ mod joblog;
 pub use daemon::Daemon;
 pub use joblog::{Attempt, Row, connect_to_write};
 
-use datadrop::emulator::{Emulator, EmulatorOptions, LedgerEntry};
+use datadrop::emulator::{AccountKey, Emulator, EmulatorOptions, LedgerEntry, Upload};
+use datadrop::job::UploadStyle;
 use sha2::Digest as _;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -128,6 +129,12 @@ impl World {
     /// Adds a fault to the emulator.
     pub fn fault(&self, rule: &str) {
         self.emulator().add_fault(rule.parse().unwrap());
+    }
+
+    /// A file that comes to an account by another way than datadrop (a colleague, the old script); its job ID.
+    pub fn somebody_sends(&self, account: &str, name: &str, content: impl AsRef<[u8]>) -> i64 {
+        let account = AccountKey { report_suite_id: format!("suite{account}"), data_source_id: 1 };
+        self.emulator().insert(Upload::new(account, name.to_owned(), UploadStyle::PutJson, content.as_ref())).0
     }
 
     /// The server goes away, and all that it knew.

@@ -1,0 +1,198 @@
+//! What a remote list shows, written down: what cannot be ours from now on, who else writes to the account, and what may
+//! have been ingested twice (DESIGN S1, S3, S5).
+
+use super::{JobLogError, sql};
+use crate::job::{EventId, JobId, RemoteJob, RemoteJobId, Timestamp, stem};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+/// A list as the API answered it.
+#[derive(Debug, Clone)]
+pub struct RemoteList {
+    /// Every job of it.
+    pub jobs: Vec<RemoteJob>,
+    /// The last event that the job log had when the list had been answered.
+    pub after: EventId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A remote job under a name of ours that no job of ours owns, though ours was accepted: possibly ingested twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubled {
+    /// Our job of that name.
+    pub id: JobId,
+    /// The name.
+    pub wire_name: String,
+    /// The remote job that ours became.
+    pub ours: RemoteJobId,
+    /// The one that nobody owns.
+    pub other: RemoteJobId,
+}
+
+/// Writes a list down. What is new in it and odd comes back, each time once.
+pub(super) fn take_list(
+    connection: &Connection,
+    account: &str,
+    list: &RemoteList,
+) -> Result<Vec<Doubled>, JobLogError> {
+    let baseline: Option<i64> = connection
+        .prepare_cached(
+            "SELECT CASE WHEN baseline_at IS NOT NULL THEN baseline_event END FROM account WHERE name = ?1",
+        )?
+        .query_row([account], |row| row.get(0))?;
+    let mut doubled = Vec::new();
+    for remote in &list.jobs {
+        let is_new = remember(connection, account, remote, list.after, list.at)?;
+        // What was there before us is nobody's affair.
+        let (Some(baseline), Some(name)) = (baseline, remote.file_name.as_deref()) else { continue };
+        if sql::owner_of_remote(connection, account, remote.remote_job_id.0)?.is_some() {
+            continue;
+        }
+        let namesake = namesake(connection, account, name)?;
+        if is_new && namesake.is_none() && list.after.0 > baseline {
+            connection
+                .prepare_cached(
+                    "UPDATE account SET stranger_id = ?2, stranger_name = ?3, stranger_seen_at = ?4 WHERE name = ?1",
+                )?
+                .execute(params![account, remote.remote_job_id.0, name, list.at.0])?;
+        }
+        if let Some(Namesake { id, ours: Some(ours), first_attempt, is_open: false }) = namesake
+            && after_event(connection, account, remote.remote_job_id)?.is_some_and(|after| after >= first_attempt)
+            && tell_once(connection, id, remote.remote_job_id, list.at)?
+        {
+            doubled.push(Doubled { id, wire_name: name.to_owned(), ours, other: remote.remote_job_id });
+        }
+    }
+    Ok(doubled)
+}
+
+/// Remembers a remote job; what is known already stays as it is. True: it is new.
+pub(super) fn remember(
+    connection: &Connection,
+    account: &str,
+    remote: &RemoteJob,
+    after: EventId,
+    at: Timestamp,
+) -> Result<bool, JobLogError> {
+    let inserted = connection
+        .prepare_cached(
+            "INSERT INTO remote_job (account, remote_job_id, file_name, first_seen_at, after_event)
+             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![account, remote.remote_job_id.0, remote.file_name, at.0, after.0])?;
+    Ok(inserted > 0)
+}
+
+/// The last event before the list that first showed this remote job.
+pub(super) fn after_event(
+    connection: &Connection,
+    account: &str,
+    id: RemoteJobId,
+) -> Result<Option<EventId>, JobLogError> {
+    Ok(connection
+        .prepare_cached("SELECT after_event FROM remote_job WHERE account = ?1 AND remote_job_id = ?2")?
+        .query_row(params![account, id.0], |row| row.get(0))
+        .optional()?
+        .map(EventId))
+}
+
+/// The newest attempted job of ours that has this wire name.
+struct Namesake {
+    id: JobId,
+    ours: Option<RemoteJobId>,
+    /// The event that began the first attempt under this name.
+    first_attempt: EventId,
+    /// The end of an attempt under this name is not known yet, so nothing can be said.
+    is_open: bool,
+}
+
+fn namesake(connection: &Connection, account: &str, wire_name: &str) -> Result<Option<Namesake>, JobLogError> {
+    let mut newest: Option<Namesake> = None;
+    for stem in stems(wire_name) {
+        let mut statement = connection.prepare_cached(
+            "SELECT job.id, job.remote_job_id, job.state IN ('uploading', 'unconfirmed'),
+                    (SELECT min(id) FROM job_event WHERE job_id = job.id AND event = 'started')
+             FROM job WHERE account = ?1 AND stem = ?2 AND wire_name = ?3 AND attempts > 0 ORDER BY id",
+        )?;
+        let rows = statement.query_map(params![account, stem, wire_name], |row| {
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, Option<i64>>(1)?,
+                row.get::<_, bool>(2)?,
+                row.get::<_, Option<i64>>(3)?,
+            ))
+        })?;
+        for row in rows {
+            let (id, ours, is_open, began) = row?;
+            let began = EventId(began.unwrap_or(i64::MAX));
+            let before = newest.as_ref();
+            newest = Some(Namesake {
+                id: JobId(id),
+                ours: ours.map(RemoteJobId).or(before.and_then(|before| before.ours)),
+                first_attempt: before.map_or(began, |before| before.first_attempt.min(began)),
+                is_open: is_open || before.is_some_and(|before| before.is_open),
+            });
+        }
+    }
+    Ok(newest)
+}
+
+/// The stems under which the file of a wire name can have been dropped: its own, and that without the eight digits of
+/// `wire_name = "unique"`.
+fn stems(wire_name: &str) -> Vec<&str> {
+    let own = stem(wire_name);
+    let plain = own
+        .rsplit_once('-')
+        .filter(|(_, digits)| digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        .map(|(plain, _)| plain);
+    [Some(own), plain].into_iter().flatten().collect()
+}
+
+/// Leaves an event with the job, unless it is there already.
+fn tell_once(connection: &Connection, id: JobId, other: RemoteJobId, at: Timestamp) -> Result<bool, JobLogError> {
+    let detail = format!("possibly ingested twice: the remote job {other} has the same name, and no job owns it");
+    let told = connection
+        .prepare_cached("SELECT 1 FROM job_event WHERE job_id = ?1 AND event = 'doubled' AND detail = ?2")?
+        .query_row(params![id.0, detail], |_| Ok(()))
+        .optional()?;
+    if told.is_some() {
+        return Ok(false);
+    }
+    let state = sql::job(connection, id)?.state;
+    sql::insert_event(connection, id, at, "doubled", Some(state), state, Some(&detail))?;
+    Ok(true)
+}
+
+/// A remote job of the last two days under the job's wire name that no job owns, and that was first listed after the
+/// first attempt of ours under that name began: an attempt that seemed not to have arrived may have.
+pub(super) fn unowned_since_first_attempt(
+    connection: &Connection,
+    account: &str,
+    wire_name: &str,
+    since: Timestamp,
+) -> Result<Option<RemoteJobId>, JobLogError> {
+    let Some(namesake) = namesake(connection, account, wire_name)? else { return Ok(None) };
+    Ok(connection
+        .prepare_cached(
+            "SELECT remote_job.remote_job_id FROM remote_job INDEXED BY remote_job_by_name
+             WHERE remote_job.account = ?1 AND remote_job.file_name = ?2 AND remote_job.after_event >= ?3
+               AND remote_job.first_seen_at > ?4
+               AND NOT EXISTS (SELECT 1 FROM job WHERE job.account = remote_job.account
+                               AND job.remote_job_id = remote_job.remote_job_id) LIMIT 1",
+        )?
+        .query_row(params![account, wire_name, namesake.first_attempt.0, since.0], |row| row.get(0))
+        .optional()?
+        .map(RemoteJobId))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unique_wire_name_leads_back_to_its_stem() {
+        assert_eq!(stems("sales-0a1b2c3d.txt"), ["sales-0a1b2c3d", "sales"]);
+        assert_eq!(stems("sales.txt"), ["sales"]);
+        assert_eq!(stems("sales-2026.txt"), ["sales-2026"]);
+    }
+}
