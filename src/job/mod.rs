@@ -3,12 +3,14 @@
 //! Pure: no I/O, no clock, no async. Whatever decides takes its facts and `now` as arguments.
 
 mod identity;
+mod lines;
 mod name;
 mod rows;
 mod state;
 mod time;
 
 pub use identity::{FileIdentity, Fingerprint, Sha256, Target};
+pub use lines::{Encoding, Line, LineKind, Lines};
 pub use name::{Kind, NameRefused, UploadStyle, check_name, classify, printable, stem, unique_wire_name};
 pub use rows::RowCounter;
 pub use state::{Event, IllegalTransition, Phase, Place, State};
