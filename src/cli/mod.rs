@@ -4,6 +4,7 @@
 //! functions that return an `Exit` or a `Failure`; only [`run()`] turns either into a number.
 
 mod args;
+mod check;
 mod demo;
 mod drop;
 mod emulator;
@@ -59,6 +60,7 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Demo(arguments) => demo::run(&arguments, output),
         Command::Emulator(arguments) => emulator::run(arguments, output),
         Command::Drop(arguments) => drop::run(file, &arguments, output),
+        Command::Check(arguments) => check::run(&arguments, output),
         Command::Jobs(JobsCommand::List(arguments)) => jobs::list(file, arguments, output),
         Command::Jobs(JobsCommand::Show(arguments)) => jobs::show(file, &arguments, output),
         Command::Jobs(JobsCommand::Wait(arguments)) => jobs::wait(file, &arguments, output),
