@@ -10,6 +10,7 @@
 #![allow(missing_docs, reason = "its names say it")]
 
 mod bad_input;
+mod check;
 mod cli;
 mod faults;
 mod flow;

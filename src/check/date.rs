@@ -29,10 +29,12 @@ pub(super) fn read(field: &[u8]) -> DateField {
 
 /// The rule of time that a day breaks.
 pub(super) fn against(day: Date, today: Date) -> Option<Code> {
-    match day.duration_since(today).as_hours() {
-        ..=0 => None,
-        1..=24 => Some(Code::DateTomorrow),
-        _ => Some(Code::DateFuture),
+    if day <= today {
+        None
+    } else if today.tomorrow().is_ok_and(|tomorrow| day == tomorrow) {
+        Some(Code::DateTomorrow)
+    } else {
+        Some(Code::DateFuture)
     }
 }
 

@@ -343,7 +343,11 @@ fn cut_at(bytes: &[u8]) -> usize {
     at
 }
 
-/// `51.2 MB`.
+/// `50 MB`, `50.01 MB`: rounded up, so that what is too large also reads so.
 fn megabytes(bytes: u64) -> String {
-    format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000)
+    let hundredths = bytes.div_ceil(10_000);
+    match hundredths % 100 {
+        0 => format!("{} MB", hundredths / 100),
+        rest => format!("{}.{rest:02} MB", hundredths / 100),
+    }
 }

@@ -54,9 +54,9 @@ impl Rows {
         for (index, (range, field)) in fields(row).enumerate() {
             match self.header.roles[index] {
                 Role::Date => self.date(line, range, field, findings),
-                Role::Dimension => holds.dimension |= !field.trim_ascii().is_empty(),
+                Role::Dimension => holds.dimension = holds.dimension || !field.trim_ascii().is_empty(),
                 Role::TransactionId => {
-                    holds.dimension |= !field.trim_ascii().is_empty();
+                    holds.dimension = holds.dimension || !field.trim_ascii().is_empty();
                     transaction_id(line, &range, field, findings);
                 }
                 Role::Metric if field.is_empty() => {}
