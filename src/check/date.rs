@@ -98,12 +98,12 @@ pub(super) fn meant(field: &[u8]) -> Option<String> {
         // The day before the month, as most of the world writes it.
         right = format!("{day:0>2}/{month:0>2}/{year}");
     }
-    match time {
-        [] => {}
-        [hour, minute] => right.push_str(&format!("/{hour:0>2}/{minute:0>2}/00")),
-        [hour, minute, second, ..] => right.push_str(&format!("/{hour:0>2}/{minute:0>2}/{second:0>2}")),
+    let right = match time {
+        [] => right,
+        [hour, minute] => format!("{right}/{hour:0>2}/{minute:0>2}/00"),
+        [hour, minute, second, ..] => format!("{right}/{hour:0>2}/{minute:0>2}/{second:0>2}"),
         [_] => return None,
-    }
+    };
     is_real(&right).then_some(right)
 }
 

@@ -16,6 +16,9 @@ const QUOTED: usize = 40;
 /// So many skipped rows are known by their lines.
 const SKIPPED_KEPT: usize = 20;
 
+/// So many of these are told in words.
+const SKIPPED_TOLD: usize = 8;
+
 /// One thing that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -63,16 +66,17 @@ impl Skipped {
         }
     }
 
-    /// `line 3`, `lines 3, 9 and 12`, `lines 3, 9, 12, …` with as many lines as are known; `None` if there are none.
+    /// `line 3`, `lines 3, 9 and 12`, or the first eight: `lines 3, 9, …`; `None` if there are none.
     #[must_use]
     pub fn in_words(&self) -> Option<String> {
-        let (last, others) = self.lines.split_last()?;
-        let others: Vec<String> = others.iter().map(u64::to_string).collect();
-        Some(match (others.as_slice(), self.rows > self.lines.len() as u64) {
-            ([], false) => format!("line {last}"),
-            (others, false) => format!("lines {} and {last}", others.join(", ")),
-            ([], true) => format!("lines {last}, …"),
-            (others, true) => format!("lines {}, {last}, …", others.join(", ")),
+        let told: Vec<String> = self.lines.iter().take(SKIPPED_TOLD).map(u64::to_string).collect();
+        let (last, others) = told.split_last()?;
+        Some(if self.rows > told.len() as u64 {
+            format!("lines {}, …", told.join(", "))
+        } else if others.is_empty() {
+            format!("line {last}")
+        } else {
+            format!("lines {} and {last}", others.join(", "))
         })
     }
 }
@@ -123,15 +127,14 @@ impl Findings {
     pub fn summary(&self, least: Severity) -> Option<String> {
         let worst = self.worst().filter(|worst| *worst >= least)?;
         let first = self.kept.iter().find(|finding| finding.code.severity() == worst)?;
-        let mut text = match &first.place {
+        let text = match &first.place {
             Some(place) => format!("line {}: {}", place.line, first.message),
             None => first.message.clone(),
         };
-        let more = self.count_from(least) - 1;
-        if more > 0 {
-            text.push_str(&format!("; {more} more"));
-        }
-        Some(text)
+        Some(match self.count_from(least) - 1 {
+            0 => text,
+            more => format!("{text}; {more} more"),
+        })
     }
 
     /// Something about the file as a whole.
@@ -259,7 +262,7 @@ mod tests {
         for line in 10..40 {
             skipped.add(line);
         }
-        assert!(skipped.in_words().unwrap().ends_with(", 26, 27, …"));
+        assert_eq!(skipped.in_words().unwrap(), "lines 3, 9, 10, 11, 12, 13, 14, 15, …");
         assert_eq!((skipped.rows, skipped.lines.len()), (32, 20));
     }
 }

@@ -253,9 +253,12 @@ impl Rules {
         let Some((first, count)) = self.blank.take() else { return };
         let blank = Line { number: first, bytes: b"", length: 0, ..*line };
         self.findings.at(Code::BlankRow, &blank, 0..0, || {
-            let what = if count == 1 { "this row is blank".to_owned() } else { format!("{count} rows are blank") };
+            let (what, remedy) = match count {
+                1 => ("this row is blank".to_owned(), "delete it, or begin it with `#`"),
+                _ => (format!("{count} rows are blank"), "delete them, or begin them with `#`"),
+            };
             let message = format!("{what}; Adobe does not say whether it ignores blank rows");
-            (message, Some("delete it, or begin it with `#`".to_owned()))
+            (message, Some(remedy.to_owned()))
         });
     }
 
@@ -322,11 +325,13 @@ impl Rules {
                 let end = error.error_len().map_or(bytes.len(), |length| at + length);
                 self.findings.at(Code::BadCharacter, line, at..end, || {
                     let byte = bytes[at];
-                    let word = bytes[at..].split(|b| !b.is_ascii_alphabetic() && b.is_ascii()).next();
-                    let message = format!(
-                        "byte 0x{byte:02X} is not UTF-8, as in {}: Latin-1 or Windows-1252?",
-                        quoted(word.unwrap_or_default())
-                    );
+                    let is_gap = |byte: &u8| byte.is_ascii() && !byte.is_ascii_alphanumeric();
+                    let start = bytes[..at].iter().rposition(is_gap).map_or(0, |gap| gap + 1);
+                    let end = bytes[at..].iter().position(is_gap).map_or(bytes.len(), |gap| at + gap);
+                    // Every byte is a character of Latin-1, and of Windows-1252 where it is a letter.
+                    let word: String = bytes[start..end].iter().map(|byte| char::from(*byte)).collect();
+                    let message =
+                        format!("byte 0x{byte:02X} is not UTF-8; in Latin-1 this reads {}", quoted(word.as_bytes()));
                     (message, Some("save the file as UTF-8: iconv -f WINDOWS-1252 -t UTF-8".to_owned()))
                 });
             }

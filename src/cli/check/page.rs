@@ -73,7 +73,7 @@ fn message(name: &str, finding: &Finding, width: Option<usize>) -> String {
         margin = number.len();
         let room = width.map(|width| width.saturating_sub(margin + 4).max(20));
         let (line, mark) = excerpt(place, room);
-        let _ = writeln!(text, "{FAINT}{number} |{FAINT:#} {line}");
+        let _ = writeln!(text, "{FAINT}{number} |{FAINT:#} {}", line.trim_end());
         let _ = writeln!(text, "{FAINT}{:margin$} |{FAINT:#} {}{color}{}{color:#}", "", mark.before, mark.carets);
     }
     if let Some(suggestion) = &finding.suggestion {
@@ -178,4 +178,35 @@ pub(super) fn explanation(code: Code) -> String {
 
 fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(excerpt: &str, marked: std::ops::Range<usize>) -> Place {
+        Place { line: 2, column: 1, excerpt: excerpt.to_owned(), marked, is_cut_before: false, is_cut_after: false }
+    }
+
+    #[test]
+    fn a_mark_lies_below_its_part_however_wide_the_characters_are() {
+        let (line, mark) = excerpt(&place("日本\ta\u{1b}b\tend", 7..10), None);
+        assert_eq!(line, "日本 → a\\u{1b}b → end");
+        assert_eq!((mark.before.len(), mark.carets.len()), (4 + 3 + 8 + 3, 3));
+        let (_, mark) = excerpt(&place("日本", 0..2), None);
+        assert_eq!((mark.before.len(), mark.carets.len()), (0, 4));
+        let (_, mark) = excerpt(&place("a", 1..1), None);
+        assert_eq!((mark.before.len(), mark.carets.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_narrow_terminal_shows_the_part_and_what_lies_around_it() {
+        let text = format!("{}\twrong\t{}", "x".repeat(60), "y".repeat(60));
+        for room in 20..140 {
+            let (line, mark) = excerpt(&place(&text, 61..66), Some(room));
+            assert!(line.width() <= room + 2, "{room}: {line}");
+            assert_eq!(line.chars().skip(mark.before.len()).take(5).collect::<String>(), "wrong", "{room}: {line}");
+            assert_eq!(mark.carets, "^^^^^");
+        }
+    }
 }
