@@ -10,6 +10,9 @@ use unicode_width::UnicodeWidthStr as _;
 /// Findings of one file that are shown.
 const SHOWN: usize = 20;
 
+/// Columns of an explanation.
+const EXPLAINED: usize = 80;
+
 const BOLD: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
 
@@ -170,10 +173,30 @@ pub(super) fn explanation(code: Code) -> String {
         Severity::Skips => "skips: the row is lost, the rest is processed",
         Severity::Doubtful => "doubtful: no source says what becomes of it",
     };
-    format!(
-        "{BOLD}{code}{BOLD:#} ({color}{severity}{color:#})\n\n  The rule  {}\n  Adobe     {}\n  Remedy    {}\n  Source    {}\n",
-        rule.says, rule.effect, rule.remedy, rule.source
-    )
+    let mut text = format!("{BOLD}{code}{BOLD:#} ({color}{severity}{color:#})\n\n");
+    for (label, words) in
+        [("The rule", rule.says), ("Adobe", rule.effect), ("Remedy", rule.remedy), ("Source", rule.source)]
+    {
+        text.push_str(&paragraph(label, words));
+    }
+    text
+}
+
+/// A label and its words, broken into lines that stand below each other.
+fn paragraph(label: &str, words: &str) -> String {
+    let mut text = format!("  {label:<9}");
+    let mut column = text.len();
+    for word in words.split_whitespace() {
+        if column + 1 + word.width() > EXPLAINED {
+            text.push_str("\n           ");
+            column = 11;
+        }
+        text.push(' ');
+        text.push_str(word);
+        column += 1 + word.width();
+    }
+    text.push('\n');
+    text
 }
 
 fn number(count: u64) -> i64 {
