@@ -41,6 +41,7 @@
 //! | module | may import |
 //! | --- | --- |
 //! | `job` | nothing of ours |
+//! | `check` | `job` |
 //! | `ready` | `job` |
 //! | `settle` | `job`, `ready` (its points in time) |
 //! | `config` | `job` |
@@ -56,7 +57,7 @@
 //! | `recover` | `ambient`, `api`, `config`, `folder`, `job`, `joblog`, `track`, `watch` |
 //! | `control` | `api`, `config` |
 //! | `daemon` | everything but `cli`, `emulator`, `recover`, `report` |
-//! | `cli` | `api`, `config`, `control`, `daemon`, `emulator`, `job`, `joblog`, `recover`, `report` |
+//! | `cli` | `api`, `check`, `config`, `control`, `daemon`, `emulator`, `job`, `joblog`, `recover`, `report` |
 //!
 //! The stages that run (`watch`, `upload`, `track`) never import each other: they meet in the job log, which is passive.
 //! `daemon` starts them; nothing starts `daemon` but `cli`. `tests/tidy.rs` reads this table and holds the sources to it.
@@ -69,7 +70,7 @@
 //!   [`upload`] sends anything a second time, but for one new token after a 401.
 //! - **One home for each thing that is hard to take back**: `rusqlite` in [`joblog`], `reqwest` in [`api`], `notify` in
 //!   [`watch`], `backoff` in [`retry`], `signal-hook` in `daemon::signals` and in the commands that wait.
-//! - **No clock, no chance, no I/O in what decides**: [`job`], [`ready`], [`settle`], [`retry`], `upload::decide`,
+//! - **No clock, no chance, no I/O in what decides**: [`job`], [`check`], [`ready`], [`settle`], [`retry`], `upload::decide`,
 //!   `track::judge` and `track::schedule` take facts and `now` as arguments. [`ambient`] is where both come from.
 //! - **No work inside a transaction.** One writer thread; what arrives together shares one fsync.
 //! - **Absent**: event buses, globals, traits with one implementation, mocks (the [`emulator`] stands in for Adobe),
@@ -126,6 +127,9 @@ pub mod watch;
 
 // Step 2: is this file complete?
 pub mod ready;
+
+// Would Adobe process it? The rules of the file format.
+pub mod check;
 
 // Moves within an account's folder, its mark, the `.why`.
 pub mod folder;

@@ -34,9 +34,8 @@ pub(super) fn judge(name: &str, content: &[u8]) -> Verdict {
     let mut days = Days::default();
     for line in text.split(|&byte| byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        match line.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r')) {
-            None | Some(b'#') => continue,
-            Some(_) => {}
+        if line.first() == Some(&b'#') || line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
+            continue;
         }
         let first = line.split(|&byte| byte == b'\t').next().unwrap_or(line);
         let tabs = count(line, b'\t');

@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock, no async. Whatever decides takes its facts and `now` as arguments.
 
 mod identity;
+mod lines;
 mod name;
 mod remote;
 mod rows;
@@ -10,6 +11,7 @@ mod state;
 mod time;
 
 pub use identity::{FileIdentity, Fingerprint, Sha256, Target};
+pub use lines::{Encoding, Line, LineKind, Lines};
 pub use name::{Kind, NameRefused, UploadStyle, check_name, classify, printable, stem, unique_wire_name};
 pub use remote::{Company, NewAccount, RemoteAccount, RemoteJob, RemoteJobId, ReportSuite};
 pub use rows::RowCounter;

@@ -98,7 +98,8 @@ pub fn counted(count: i64, noun: &str) -> String {
 }
 
 /// Thousands set off by commas.
-pub(super) fn grouped(number: i64) -> String {
+#[must_use]
+pub fn grouped(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut text = if number < 0 { "-".to_owned() } else { String::new() };
     for (index, digit) in digits.chars().enumerate() {

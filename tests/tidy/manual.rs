@@ -94,7 +94,9 @@ fn every_command_and_option_that_readme_shows_exists() {
             }
         }
     }
-    for command in ["run", "demo", "emulator", "drop", "jobs list", "jobs show", "jobs wait", "jobs watch", "status"] {
+    for command in
+        ["run", "demo", "emulator", "drop", "check", "jobs list", "jobs show", "jobs wait", "jobs watch", "status"]
+    {
         if !shown.contains(command) {
             breaches.push(format!("README.md: does not show `datadrop {command}`"));
         }

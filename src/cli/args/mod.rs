@@ -58,6 +58,8 @@ pub(super) enum Command {
     Emulator(EmulatorArguments),
     /// Put files into an account's folder, each complete at once
     Drop(DropArguments),
+    /// Say what Adobe would reject or skip of files, with line and column
+    Check(CheckArguments),
     /// Look into the job log
     #[command(subcommand)]
     Jobs(JobsCommand),
@@ -156,6 +158,27 @@ pub(super) struct DropArguments {
     /// Follow each file to its end
     #[arg(long)]
     pub(super) wait: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  datadrop check sales.txt costs.txt
+  datadrop check sales.txt --json | jq '.[] | select(.severity == \"fails\")'
+  datadrop check --explain semicolon
+
+It fails, skips or is doubtful: Adobe fails the file, skips the row, or says nothing about it.
+Exit status: 0 nothing worse than doubtful; 3 Adobe would fail a file or skip rows; 1 a file cannot be read.")]
+pub(super) struct CheckArguments {
+    /// Data files and markers; no configuration is needed
+    #[arg(value_name = "FILE", required_unless_present = "explain")]
+    pub(super) files: Vec<PathBuf>,
+    /// As a JSON array with an object for each finding
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Explain a rule by the word in brackets behind its findings
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["files", "json"])]
+    pub(super) explain: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,0 +1,347 @@
+//! The rules: a stable word for each, what it says, what Adobe does, where that is written, and what helps.
+//!
+//! How severe a finding is follows from the sources alone. `skips`: a source says that only the row is lost. `fails`: a
+//! source says that the file fails, or says "must" and names no other end. `doubtful`: no source says what becomes of
+//! it, or only a page that Adobe has since removed asks for it without saying why.
+
+use serde::Serialize;
+use std::fmt;
+
+/// What Adobe does with what a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// No source says.
+    Doubtful,
+    /// The row is lost, the rest of the file is processed.
+    Skips,
+    /// The file is not processed, or is never sent.
+    Fails,
+}
+
+impl Severity {
+    /// The word of the command and of its JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Doubtful => "doubtful",
+            Self::Skips => "skips",
+            Self::Fails => "fails",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What is known about a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// What Adobe does.
+    pub severity: Severity,
+    /// Where that is written.
+    pub source: &'static str,
+    /// What the rule says.
+    pub says: &'static str,
+    /// What becomes of a file that breaks it.
+    pub effect: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+const FORMAT: &str = "Adobe, \"Data sources file format\"";
+const FAQ: &str = "Adobe, \"Data sources FAQ\"";
+const UPLOAD: &str = "Adobe, \"Data sources file upload\"";
+const API_FAQ: &str = "Adobe, \"Analytics 2.0 API FAQ\"";
+const TRANSACTION: &str = "Adobe, \"transactionID\"";
+const OLD_FAQ: &str = "Adobe, \"Data sources FAQ\" until 2023";
+const OLD_REQUIREMENTS: &str = "Adobe, \"Data sources requirements\", a page until 2023";
+const OLD_COLUMNS: &str = "Adobe, \"Data sources types\", pages until 2023";
+const GUIDE: &str = "the guide of the Data Sources API";
+const NONE: &str = "none: Adobe says nothing about it";
+const OURS: &str = "datadrop itself";
+
+macro_rules! rules {
+    ($($name:ident $word:literal $severity:ident $source:ident $says:literal $effect:literal $remedy:literal;)+) => {
+        /// The rules, by the words that programs and `--explain` know.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $(#[doc = $says] $name,)+
+        }
+
+        impl Code {
+            /// Every rule: the file, its characters, its header, its rows, its dates.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// Its word, which never changes.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word,)+ }
+            }
+
+            /// What is known about it.
+            #[must_use]
+            pub fn rule(self) -> Rule {
+                match self {
+                    $(Self::$name => Rule {
+                        severity: Severity::$severity,
+                        source: $source,
+                        says: $says,
+                        effect: $effect,
+                        remedy: $remedy,
+                    },)+
+                }
+            }
+        }
+    };
+}
+
+rules! {
+    NameWhiteSpace "name-white-space" Fails OLD_FAQ
+        "A file name neither begins nor ends with white space."
+        "Such a file \"goes unrecognized\"."
+        "Rename the file.";
+    NameNotSendable "name-not-sendable" Fails OURS
+        "A file name is UTF-8 without control characters."
+        "The request and the job log could not carry the name as it is, so datadrop rejects the file."
+        "Rename the file.";
+    ExtensionCase "extension-case" Fails FORMAT
+        "The extension is `.txt` in lower case, that of a marker `.fin`."
+        "Files that end in `.TXT` or `.FIN` are not processed, and datadrop ignores them."
+        "Rename the file.";
+    ExtensionOther "extension-other" Doubtful FORMAT
+        "A data file ends in `.txt`; `.tab` is named as well."
+        "Adobe names no other extension and does not say what becomes of one. datadrop ignores it unless the account's \
+         `extensions` has it."
+        "Rename the file to `.txt`.";
+    FileTooLarge "file-too-large" Doubtful FAQ
+        "All files that wait in the FTP account of a data source hold 50 MB together at most."
+        "Above that Adobe pauses until files are gone. The API names no limit. datadrop rejects what is larger than \
+         `upload.max_file_size`, 50 MB unless configured otherwise."
+        "Split the file; each part needs the header.";
+    UploadTime "upload-time" Doubtful API_FAQ
+        "A request ends after 60 s."
+        "At the speed of the uploads before it, this file would not be there by then, and nobody could say at once \
+         whether Adobe has it."
+        "Split the file; each part needs the header.";
+    MarkerNotEmpty "marker-not-empty" Fails UPLOAD
+        "A marker (`.fin`) is empty."
+        "It only says that the data file of the same name is complete. datadrop rejects a marker that holds anything but \
+         white space, as it may be a data file with the wrong name."
+        "Empty the file, or give it the extension `.txt`.";
+    FileEmpty "file-empty" Fails GUIDE
+        "A data file holds something."
+        "An empty file is taken for one that is yet to be written: it waits, and is rejected if it stays empty."
+        "Write the header and at least one row.";
+    Utf16 "utf-16" Doubtful OLD_REQUIREMENTS
+        "A file is UTF-8; UTF-16 with a byte order mark is converted."
+        "The page that said so is gone."
+        "Save the file as UTF-8: iconv -f UTF-16 -t UTF-8.";
+    Utf16WithoutMark "utf-16-without-mark" Fails OLD_REQUIREMENTS
+        "UTF-16 without a byte order mark is not supported."
+        "Adobe reads bytes that are no text; the file fails or is garbled. Nothing else in it is checked."
+        "Save the file as UTF-8: iconv -f UTF-16LE -t UTF-8 (UTF-16BE if that gives no text).";
+    BadCharacter "bad-character" Doubtful OLD_REQUIREMENTS
+        "A file is UTF-8; ISO-8859-1 and Windows-1252 only where the report suite is set to them."
+        "Adobe stops with \"Found bad character in file\", or processes the file and shows garbled text."
+        "Save the file as UTF-8: iconv -f WINDOWS-1252 -t UTF-8.";
+    NulByte "nul-byte" Doubtful NONE
+        "A text holds no NUL bytes."
+        "They end a text in many programs, so that the rest of the value, or of the file, may be lost."
+        "Write the file without them: tr -d '\\000'.";
+    LoneReturn "lone-return" Doubtful NONE
+        "A row ends with a line feed, or with carriage return and line feed."
+        "A carriage return by itself may be taken for the end of the row or for a part of the value."
+        "Write the file with line feeds: tr '\\r' '\\n', if nothing but returns end its rows.";
+    BlankRow "blank-row" Doubtful NONE
+        "There are no blank rows between the others."
+        "They may be ignored, or fail the file for their number of fields. datadrop does not count them."
+        "Delete them, or begin them with `#`.";
+    NoHeader "no-header" Fails FORMAT
+        "The first row that is no comment is the header."
+        "Without one the columns are unknown."
+        "Write a row with the names of the columns before the first row of data.";
+    NotTabDelimited "not-tab-delimited" Fails FORMAT
+        "Tabs separate the columns, in the header too; not spaces or commas."
+        "Adobe sees one column whose name it does not know. Nothing else in the file is checked."
+        "Save the file as tab-delimited text.";
+    HeaderTooLong "header-too-long" Doubtful FORMAT
+        "A row has 4096 bytes at most. The number of columns has no limit."
+        "Adobe does not say whether a longer header is one row too long."
+        "Leave out columns that hold nothing, or split the file by columns.";
+    DateNotFirst "date-not-first" Fails FORMAT
+        "The first column is `Date`: the first value in every row must be the date."
+        "The file fails."
+        "Put the column `Date` first.";
+    ColumnEmpty "column-empty" Fails FORMAT
+        "Every column has a name."
+        "A column without one, such as after a tab at the end of the header, is no valid column; the file fails."
+        "Remove the tab, in every row, or name the column.";
+    ColumnSpacing "column-spacing" Fails FORMAT
+        "The spaces in the name of a column are required, its case is not: `eVar1` is invalid, `EVAR 1` is valid."
+        "The file fails."
+        "Write the name as Adobe does.";
+    ColumnWhiteSpace "column-white-space" Doubtful NONE
+        "The name of a column neither begins nor ends with white space."
+        "The name may be taken as unknown."
+        "Remove the white space.";
+    ColumnUnknown "column-unknown" Fails FORMAT
+        "Only the columns that Adobe lists are known. Names of one's own belong into a comment."
+        "The file fails."
+        "Use the name that Adobe lists, such as `Evar 12` for what your report suite calls `Store`.";
+    ColumnUnsupported "column-unsupported" Fails FORMAT
+        "Visitors, pages, props and list variables are no columns of Data Sources."
+        "\"Adobe does not support data sources for any other dimensions or metrics\": the file fails."
+        "Remove the column, or send such data by Bulk Data Insertion.";
+    ColumnOutOfRange "column-out-of-range" Fails FORMAT
+        "There are `Evar 1` to `Evar 250` and `Event 1` to `Event 1000`."
+        "The file fails."
+        "Correct the number.";
+    ColumnLegacy "column-legacy" Doubtful OLD_COLUMNS
+        "Some columns were known once and are not in today's list."
+        "Adobe does not say whether it still takes them."
+        "Use a column of today's list.";
+    ColumnDuplicate "column-duplicate" Doubtful NONE
+        "A column stands in the header once."
+        "Either value may win, or the file may fail."
+        "Remove or rename one of the two.";
+    NoMetric "no-metric" Fails FORMAT
+        "Every row must have at least one metric."
+        "A file without a metric column has nothing to add to a report; it fails."
+        "Add a metric, such as `Event 1` or `Orders`.";
+    NoDimension "no-dimension" Doubtful FORMAT
+        "Every row must have at least one dimension."
+        "Earlier pages allow totals for a day without any. Adobe does not say which of the two holds."
+        "Add a dimension, such as `Evar 1` or `Tracking Code`.";
+    CategoryWithoutProduct "category-without-product" Doubtful OLD_COLUMNS
+        "Where there is a category, there is a product."
+        "Adobe does not say what becomes of the category."
+        "Add the column `Product`.";
+    FieldCount "field-count" Fails OLD_FAQ
+        "Every row has as many tabs as the header."
+        "\"The file is not processed due to column mismatch\": the whole file, not the row."
+        "Add or remove tabs. A tab or line feed inside a value cannot be expressed.";
+    RowTooLong "row-too-long" Fails FORMAT
+        "A row has 4096 bytes at most; letters beyond ASCII take two to four."
+        "Adobe does not say whether it cuts the row or fails the file."
+        "Shorten the values.";
+    Semicolon "semicolon" Skips FORMAT
+        "No value holds a semicolon."
+        "\"Rows that contain semicolons are skipped\": the row is lost, and the job still says success."
+        "Put another character in its place.";
+    RowWithoutMetric "row-without-metric" Fails FORMAT
+        "Every row must have at least one metric."
+        "The row has nothing to add to a report. Adobe does not say whether it leaves out the row or fails the file."
+        "Give the row a number, or leave it out.";
+    RowWithoutDimension "row-without-dimension" Doubtful FORMAT
+        "Every row must have at least one dimension."
+        "Earlier pages allow totals for a day without any. Adobe does not say which of the two holds."
+        "Give the row a value in one of its dimensions.";
+    NumberFormat "number-format" Doubtful NONE
+        "A number is written `2` or `2.50`, a negative one `-2`."
+        "No other form is documented. It may count as something else, or as nothing."
+        "Write digits and at most one point, without thousands separators, signs of currency or `%`.";
+    TransactionIdTooLong "transaction-id-too-long" Doubtful TRANSACTION
+        "A transaction ID has up to 100 bytes; a comma separates several."
+        "A longer one cannot be the ID of any visit, so that its row does not find its visit."
+        "Shorten the ID, in the file and on the site.";
+    DateMissing "date-missing" Fails OLD_REQUIREMENTS
+        "Every row has a date."
+        "If a row does not include a date, Adobe rejects the file."
+        "Fill in the date.";
+    DateFormat "date-format" Fails FORMAT
+        "A date is `MM/DD/YYYY`, or `MM/DD/YYYY/HH/mm/SS`."
+        "The file fails."
+        "Write the date like 11/20/2026 or 11/20/2026/14/05/00.";
+    DateNotPadded "date-not-padded" Doubtful FORMAT
+        "Month, day and time have two digits each."
+        "Adobe's earlier samples were written like 1/2/2026; its file format is not."
+        "Write the zeros: 01/02/2026.";
+    DateImpossible "date-impossible" Fails FORMAT
+        "A date is a day of the calendar, a time one of the clock."
+        "The file fails."
+        "Correct the date; the month comes first.";
+    DateFuture "date-future" Fails OLD_REQUIREMENTS
+        "\"Only data with current or past dates can be imported.\""
+        "The file fails."
+        "Correct the date, or send the row when its day has come.";
+    DateTomorrow "date-tomorrow" Doubtful OLD_REQUIREMENTS
+        "\"Only data with current or past dates can be imported.\""
+        "The day has not begun here. It may have begun in the time zone of the report suite, which is what counts."
+        "Compare with the zone of the report suite.";
+    TooManyDays "too-many-days" Fails FORMAT
+        "A file has up to 90 different days."
+        "The upload fails: \"you have exceeded the maximum unique days\"."
+        "Split the file by days.";
+    NoRows "no-rows" Doubtful NONE
+        "There is at least one row of data."
+        "The file adds nothing. Adobe does not say whether it succeeds with 0 rows or fails."
+        "Leave the file out.";
+}
+
+impl Code {
+    /// Reads the word back.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == word)
+    }
+
+    /// The rule whose word is most like this one.
+    #[must_use]
+    pub fn like(word: &str) -> Option<Self> {
+        let distance = |code: &Self| strsim::damerau_levenshtein(word, code.as_str());
+        let nearest = Self::ALL.iter().copied().min_by_key(distance)?;
+        (word.len() < 60 && distance(&nearest) * 3 <= word.len()).then_some(nearest)
+    }
+
+    /// What Adobe does.
+    #[must_use]
+    pub fn severity(self) -> Severity {
+        self.rule().severity
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_rule_has_a_word_of_its_own_and_says_everything() {
+        let words: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(words.len(), Code::ALL.len());
+        for code in Code::ALL {
+            let word = code.as_str();
+            assert!(word.chars().all(|c| c.is_ascii_lowercase() || c == '-' || c.is_ascii_digit()), "{word}");
+            assert_eq!(Code::from_word(word), Some(*code));
+            let rule = code.rule();
+            for text in [rule.says, rule.effect, rule.remedy] {
+                assert!(text.ends_with(['.', '"', ')']), "{word}: {text}");
+            }
+            assert!(!rule.source.is_empty() && !rule.source.starts_with('/'), "{word}");
+            assert!(rule.source != NONE || rule.severity == Severity::Doubtful, "{word}: who says so?");
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_almost_right_is_recognised() {
+        assert_eq!(Code::like("semicolons"), Some(Code::Semicolon));
+        assert_eq!(Code::like("field-cuont"), Some(Code::FieldCount));
+        assert_eq!(Code::like("xyz"), None);
+        assert_eq!(Code::like(""), None);
+    }
+
+    #[test]
+    fn the_worst_comes_last() {
+        assert!(Severity::Doubtful < Severity::Skips && Severity::Skips < Severity::Fails);
+    }
+}

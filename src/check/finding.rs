@@ -1,0 +1,268 @@
+//! What was found, bounded: the first of each rule are kept, the rest is counted.
+
+use super::code::{Code, Severity};
+use crate::job::{Line, printable};
+use std::ops::Range;
+
+/// So many characters of a line are kept around what a finding is about.
+const EXCERPT: usize = 120;
+
+/// So many of them before it.
+const EXCERPT_BEFORE: usize = 48;
+
+/// So many characters of a value are repeated in a message.
+const QUOTED: usize = 40;
+
+/// So many skipped rows are known by their lines.
+const SKIPPED_KEPT: usize = 20;
+
+/// So many of these are told in words.
+const SKIPPED_TOLD: usize = 8;
+
+/// One thing that breaks a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule.
+    pub code: Code,
+    /// Where; `None` where it is about the whole file.
+    pub place: Option<Place>,
+    /// What is the matter, in one line of printable characters.
+    pub message: String,
+    /// What to write or do instead, in one line.
+    pub suggestion: Option<String>,
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// From 1.
+    pub line: u64,
+    /// In characters, from 1; a tab is one.
+    pub column: usize,
+    /// The line as it is, or what lies around the place.
+    pub excerpt: String,
+    /// The characters of `excerpt` that it is about; empty for a place between two.
+    pub marked: Range<usize>,
+    /// The line begins before the excerpt.
+    pub is_cut_before: bool,
+    /// The line goes on after it.
+    pub is_cut_after: bool,
+}
+
+/// Rows that Adobe would skip.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// How many.
+    pub rows: u64,
+    /// The lines of the first 20.
+    pub lines: Vec<u64>,
+}
+
+impl Skipped {
+    pub(super) fn add(&mut self, line: u64) {
+        self.rows += 1;
+        if self.lines.len() < SKIPPED_KEPT {
+            self.lines.push(line);
+        }
+    }
+
+    /// `line 3`, `lines 3, 9 and 12`, or the first eight: `lines 3, 9, …`; `None` if there are none.
+    #[must_use]
+    pub fn in_words(&self) -> Option<String> {
+        let told: Vec<String> = self.lines.iter().take(SKIPPED_TOLD).map(u64::to_string).collect();
+        let (last, others) = told.split_last()?;
+        Some(if self.rows > told.len() as u64 {
+            format!("lines {}, …", told.join(", "))
+        } else if others.is_empty() {
+            format!("line {last}")
+        } else {
+            format!("lines {} and {last}", others.join(", "))
+        })
+    }
+}
+
+/// All findings of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Findings {
+    kept: Vec<Finding>,
+    counts: Vec<u64>,
+    keep: usize,
+    /// Bytes looked at once more for the sake of findings; bounded, as findings are.
+    work: u64,
+}
+
+impl Findings {
+    pub(super) fn new(keep: usize) -> Self {
+        Self { kept: Vec::new(), counts: vec![0; Code::ALL.len()], keep, work: 0 }
+    }
+
+    /// Those that were kept: of each rule the first, in the order of the file.
+    #[must_use]
+    pub fn kept(&self) -> &[Finding] {
+        &self.kept
+    }
+
+    /// How many break this rule, kept or not.
+    #[must_use]
+    pub fn count(&self, code: Code) -> u64 {
+        self.counts.get(code as usize).copied().unwrap_or(0)
+    }
+
+    /// How many are at least so severe, kept or not.
+    #[must_use]
+    pub fn count_from(&self, least: Severity) -> u64 {
+        Code::ALL.iter().filter(|code| code.severity() >= least).map(|code| self.count(*code)).sum()
+    }
+
+    /// How severe the worst of them is.
+    #[must_use]
+    pub fn worst(&self) -> Option<Severity> {
+        Code::ALL.iter().filter(|code| self.count(**code) > 0).map(|code| code.severity()).max()
+    }
+
+    /// For a job's reason: the first of the most severe, and how many more are at least as severe as `least`.
+    ///
+    /// `line 3: the row has 2 fields, the header has 3; 2 more`
+    #[must_use]
+    pub fn summary(&self, least: Severity) -> Option<String> {
+        let worst = self.worst().filter(|worst| *worst >= least)?;
+        let first = self.kept.iter().find(|finding| finding.code.severity() == worst)?;
+        let text = match &first.place {
+            Some(place) => format!("line {}: {}", place.line, first.message),
+            None => first.message.clone(),
+        };
+        Some(match self.count_from(least) - 1 {
+            0 => text,
+            more => format!("{text}; {more} more"),
+        })
+    }
+
+    /// Something about the file as a whole.
+    pub(super) fn of_file(&mut self, code: Code, message: impl Into<String>, suggestion: Option<String>) {
+        if self.takes(code) {
+            self.kept.push(Finding { code, place: None, message: message.into(), suggestion });
+        }
+    }
+
+    /// Something about bytes of a line. The words are made only if they are kept.
+    pub(super) fn at(
+        &mut self,
+        code: Code,
+        line: &Line<'_>,
+        bytes: Range<usize>,
+        words: impl FnOnce() -> (String, Option<String>),
+    ) {
+        if self.takes(code) {
+            let (message, suggestion) = words();
+            self.work += line.bytes.len() as u64;
+            self.kept.push(Finding { code, place: Some(place(line, &bytes)), message, suggestion });
+        }
+    }
+
+    /// In the order of the file; what is about the whole file comes first.
+    pub(super) fn sort(&mut self) {
+        self.kept.sort_by_key(|finding| finding.place.as_ref().map(|place| (place.line, place.column)));
+    }
+
+    /// Bytes looked at more often than once each: no file may make this grow without end.
+    #[cfg(test)]
+    pub(super) fn work(&self) -> u64 {
+        self.work
+    }
+
+    fn takes(&mut self, code: Code) -> bool {
+        let Some(count) = self.counts.get_mut(code as usize) else { return false };
+        *count += 1;
+        *count <= self.keep as u64
+    }
+}
+
+fn place(line: &Line<'_>, bytes: &Range<usize>) -> Place {
+    let part = |range: Range<usize>| String::from_utf8_lossy(line.bytes.get(range).unwrap_or_default()).into_owned();
+    let before = part(0..bytes.start);
+    let marked = part(bytes.clone());
+    let after = part(bytes.end..line.bytes.len());
+    let start = before.chars().count();
+    let from = start.saturating_sub(EXCERPT_BEFORE);
+    let mut rest = before.chars().skip(from).chain(marked.chars()).chain(after.chars());
+    let excerpt: String = rest.by_ref().take(EXCERPT).collect();
+    let length = marked.chars().count().min(EXCERPT - (start - from));
+    Place {
+        line: line.number,
+        column: start + 1,
+        excerpt,
+        marked: start - from..start - from + length,
+        is_cut_before: from > 0,
+        is_cut_after: rest.next().is_some() || line.is_cut(),
+    }
+}
+
+/// A value as a message repeats it: short, printable, in backticks.
+pub(super) fn quoted(value: &[u8]) -> String {
+    let start = value.get(..QUOTED * 4).unwrap_or(value);
+    let text = String::from_utf8_lossy(start);
+    let mut shown: String = text.chars().take(QUOTED).collect();
+    if shown.len() < text.len() || start.len() < value.len() {
+        shown.push('…');
+    }
+    format!("`{}`", printable(&shown))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{Encoding, LineKind};
+
+    fn line(bytes: &[u8]) -> Line<'_> {
+        Line { number: 3, bytes, length: bytes.len() as u64, kind: LineKind::Row, encoding: Encoding::Bytes }
+    }
+
+    #[test]
+    fn the_first_are_kept_and_all_are_counted() {
+        let mut findings = Findings::new(2);
+        assert_eq!((findings.worst(), findings.summary(Severity::Doubtful)), (None, None));
+        findings.of_file(Code::Utf16, "it is UTF-16", None);
+        assert_eq!(findings.summary(Severity::Skips), None);
+        for _ in 0..5 {
+            findings.at(Code::FieldCount, &line(b"a\tb"), 0..3, || ("2 fields".to_owned(), None));
+        }
+        assert_eq!((findings.kept().len(), findings.count(Code::FieldCount)), (3, 5));
+        assert_eq!(findings.worst(), Some(Severity::Fails));
+        assert_eq!(findings.summary(Severity::Fails).unwrap(), "line 3: 2 fields; 4 more");
+        assert_eq!(findings.summary(Severity::Doubtful).unwrap(), "line 3: 2 fields; 5 more");
+    }
+
+    #[test]
+    fn columns_count_characters_and_excerpts_are_short() {
+        let text = format!("日本\t{}\tend", "x".repeat(300));
+        let found = place(&line(text.as_bytes()), &(7..307));
+        assert_eq!((found.column, found.marked, found.excerpt.chars().count()), (4, 3..120, 120));
+        assert!(!found.is_cut_before && found.is_cut_after);
+        let found = place(&line(text.as_bytes()), &(308..311));
+        assert_eq!((found.column, found.marked, found.is_cut_before, found.is_cut_after), (305, 48..51, true, false));
+        assert!(found.excerpt.ends_with("x\tend"));
+        assert_eq!(place(&line(b"\xe9\tb"), &(2..3)).column, 3);
+    }
+
+    #[test]
+    fn values_are_repeated_short_and_printable() {
+        assert_eq!(quoted(b"a\x1b[31m"), "`a\\u{1b}[31m`");
+        assert_eq!(quoted("ä".repeat(41).as_bytes()), format!("`{}…`", "ä".repeat(40)));
+        assert_eq!(quoted("ä".repeat(40).as_bytes()), format!("`{}`", "ä".repeat(40)));
+    }
+
+    #[test]
+    fn skipped_rows_are_told_by_their_lines() {
+        let mut skipped = Skipped::default();
+        assert_eq!(skipped.in_words(), None);
+        skipped.add(3);
+        assert_eq!(skipped.in_words().unwrap(), "line 3");
+        skipped.add(9);
+        assert_eq!(skipped.in_words().unwrap(), "lines 3 and 9");
+        for line in 10..40 {
+            skipped.add(line);
+        }
+        assert_eq!(skipped.in_words().unwrap(), "lines 3, 9, 10, 11, 12, 13, 14, 15, …");
+        assert_eq!((skipped.rows, skipped.lines.len()), (32, 20));
+    }
+}

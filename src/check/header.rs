@@ -1,0 +1,173 @@
+//! The rules of the header: the first row that is no comment.
+
+use super::code::Code;
+use super::columns::{Role, column};
+use super::date;
+use super::finding::{Findings, quoted};
+use crate::job::Line;
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// What the rows are read by.
+#[derive(Debug)]
+pub(super) struct Header {
+    /// One for each column.
+    pub(super) roles: Vec<Role>,
+    /// Whether a row without a metric lacks one: there are metrics, and no column that may be one.
+    pub(super) wants_metric: bool,
+    /// The same of dimensions; the date is none.
+    pub(super) wants_dimension: bool,
+}
+
+/// Reads the header; `None` if the rows below it cannot be judged by it.
+pub(super) fn read(line: &Line<'_>, findings: &mut Findings) -> Option<Header> {
+    if !is_header(line, findings) {
+        return None;
+    }
+    let mut roles = Vec::new();
+    let mut first_with: HashMap<String, usize> = HashMap::new();
+    for (index, (range, name)) in fields(line.bytes).enumerate() {
+        let text = String::from_utf8_lossy(name);
+        let column = column(text.trim());
+        // Names of no column are told as such, once each time.
+        let is_named = column.breaks != Some(Code::ColumnEmpty);
+        if let Some(code) = column.breaks {
+            findings.at(code, line, range.clone(), || {
+                (wrong(code, name), column.instead.map(|right| format!("write `{right}`")))
+            });
+        } else if text.trim().len() != text.len() {
+            findings.at(Code::ColumnWhiteSpace, line, range.clone(), || {
+                let message = format!("the name {} begins or ends with white space", quoted(name));
+                (message, Some(format!("write `{}`", column.name)))
+            });
+        }
+        if is_named && let Some(first) = first_with.get(&column.name) {
+            findings.at(Code::ColumnDuplicate, line, range, || {
+                let message = format!("column {} is also column {}: {} twice", index + 1, first + 1, quoted(name));
+                (message, Some("remove or rename one of the two".to_owned()))
+            });
+        } else if is_named {
+            first_with.insert(column.name, index);
+        }
+        roles.push(column.role);
+    }
+    order(line, &roles, findings);
+    Some(kinds(line, roles, &first_with, findings))
+}
+
+/// Whether this is a header at all.
+fn is_header(line: &Line<'_>, findings: &mut Findings) -> bool {
+    let whole = 0..line.bytes.len();
+    let first = fields(line.bytes).next().map(|(_, field)| field).unwrap_or_default();
+    if first.trim_ascii_start().starts_with(b"#") {
+        findings.at(Code::DateNotFirst, line, 0..first.len(), || {
+            let message = format!("the header begins with {}, not with `Date`", quoted(first));
+            (message, Some("to make it a comment, begin the row with `#`, without anything before it".to_owned()))
+        });
+        return false;
+    }
+    if date::read(first).day.is_some() || date::meant(first).is_some() {
+        findings.at(Code::NoHeader, line, whole, || {
+            let message = "the first row that is no comment is data, not a header";
+            (message.to_owned(), Some("write a row with the names of the columns before it".to_owned()))
+        });
+        return false;
+    }
+    if let Some((range, what)) = other_delimiter(line.bytes) {
+        findings.at(Code::NotTabDelimited, line, range, || {
+            (format!("the columns are separated by {what}, not by tabs"), Some("separate them by tabs".to_owned()))
+        });
+        return false;
+    }
+    // Which of the parts is the header, nobody knows; the returns have a finding of their own.
+    !line.bytes.contains(&b'\r')
+}
+
+/// What separates the columns of a header that holds no tab, and where.
+fn other_delimiter(header: &[u8]) -> Option<(Range<usize>, &'static str)> {
+    if header.contains(&b'\t') {
+        return None;
+    }
+    for (delimiter, what) in [(",", "commas"), (";", "semicolons"), ("|", "bars"), ("  ", "spaces")] {
+        let at = header.windows(delimiter.len()).position(|bytes| bytes == delimiter.as_bytes());
+        if let Some(at) = at {
+            return Some((at..at + delimiter.len(), what));
+        }
+    }
+    // `Date Evar 1 Event 1`: a known name with more behind it.
+    let is_date = header.len() > 5 && header[..5].eq_ignore_ascii_case(b"date ");
+    is_date.then_some((4..5, "spaces"))
+}
+
+fn order(line: &Line<'_>, roles: &[Role], findings: &mut Findings) {
+    if roles.first() == Some(&Role::Date) {
+        return;
+    }
+    let at = roles.iter().position(|role| *role == Role::Date);
+    let (range, name) = fields(line.bytes).nth(at.unwrap_or(0)).unwrap_or_default();
+    findings.at(Code::DateNotFirst, line, range, || match at {
+        Some(at) => (
+            format!("`Date` is column {}, and must be the first", at + 1),
+            Some("put the date first, in every row".to_owned()),
+        ),
+        None => (
+            format!("the first column is {}, and must be `Date`", quoted(name)),
+            Some("put a column `Date` first, with a date in every row".to_owned()),
+        ),
+    });
+}
+
+/// What the columns are together.
+fn kinds(line: &Line<'_>, roles: Vec<Role>, names: &HashMap<String, usize>, findings: &mut Findings) -> Header {
+    let whole = 0..line.bytes.len();
+    let is_known = !roles.contains(&Role::Unknown);
+    let has_metric = roles.contains(&Role::Metric);
+    let has_dimension = roles.iter().any(|role| matches!(role, Role::Dimension | Role::TransactionId));
+    if is_known && !has_metric {
+        findings.at(Code::NoMetric, line, whole.clone(), || {
+            let message = "there is no metric: every row must have at least one";
+            (message.to_owned(), Some("add a column such as `Event 1` or `Orders`".to_owned()))
+        });
+    }
+    if is_known && !has_dimension {
+        findings.at(Code::NoDimension, line, whole, || {
+            let message = "there is no dimension beside the date: every row must have at least one";
+            (message.to_owned(), Some("add a column such as `Evar 1` or `Tracking Code`".to_owned()))
+        });
+    }
+    if let Some(category) = names.get("Category").filter(|_| !names.contains_key("Product")) {
+        let (range, _) = fields(line.bytes).nth(*category).unwrap_or_default();
+        findings.at(Code::CategoryWithoutProduct, line, range, || {
+            ("there is a `Category`, but no `Product`".to_owned(), Some("add the column `Product`".to_owned()))
+        });
+    }
+    Header { wants_metric: is_known && has_metric, wants_dimension: is_known && has_dimension, roles }
+}
+
+fn wrong(code: Code, name: &[u8]) -> String {
+    let name = quoted(name);
+    if code == Code::ColumnEmpty {
+        "this column has no name".to_owned()
+    } else if code == Code::ColumnSpacing {
+        format!("{name} is not how Adobe writes this column: the spaces count")
+    } else if code == Code::ColumnOutOfRange {
+        format!("there is no {name}, only `Evar 1` to `Evar 250` and `Event 1` to `Event 1000`")
+    } else if code == Code::ColumnUnsupported {
+        format!("{name} is no column of Data Sources: Adobe supports no other dimensions or metrics")
+    } else if code == Code::ColumnLegacy {
+        format!("{name} was a column once and is not in today's list")
+    } else {
+        format!("{name} is no column that Adobe knows")
+    }
+}
+
+/// The fields of a row with their places.
+pub(super) fn fields(row: &[u8]) -> impl Iterator<Item = (Range<usize>, &[u8])> {
+    let mut start = 0;
+    let ends = memchr::memchr_iter(b'\t', row).chain(std::iter::once(row.len()));
+    ends.map(move |end| {
+        let range = start..end;
+        start = end + 1;
+        (range.clone(), &row[range])
+    })
+}

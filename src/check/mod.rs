@@ -1,0 +1,358 @@
+//! What Adobe would reject or skip, known before anything is sent: the rules of the file format, in one pass.
+//!
+//! Pure: bytes in, findings out. A [`Checker`] takes chunks of any size and reads each byte a fixed number of times; it
+//! keeps one line, the days met (91 at most) and the first findings of each rule. It counts rows as it goes, with the
+//! same [`Lines`] that [`crate::job::RowCounter`] counts with, so that one pass can hash, count and check.
+//!
+//! ```text
+//!  chunks ──► job::Lines ──► comment? ──► characters ──► header ──► rows ──► Checked
+//!             lines, rows    blank?       encoding       columns    dates, numbers, …
+//! ```
+//!
+//! What the rules are, what Adobe does and where that is written stands in one table: [`Code::rule`].
+
+mod code;
+mod columns;
+mod date;
+mod finding;
+mod header;
+mod name;
+mod row;
+
+#[cfg(test)]
+mod tests;
+
+pub use code::{Code, Rule, Severity};
+pub use finding::{Finding, Findings, Place, Skipped};
+
+use crate::job::{Encoding, Kind, Line, LineKind, Lines};
+use finding::quoted;
+use jiff::civil::Date;
+use memchr::{memchr, memchr_iter};
+use row::Rows;
+use std::ffi::OsStr;
+
+/// "Each row can only have a maximum of 4096 bytes."
+const LONGEST_ROW: u64 = 4096;
+
+/// A request ends after so many seconds.
+const LONGEST_REQUEST: u64 = 60;
+
+/// What the rules need to know besides the content.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The file's name, without its folder.
+    pub file_name: &'a OsStr,
+    /// The extensions of data files, without points.
+    pub extensions: &'a [String],
+    /// The day that it is.
+    pub today: Date,
+    /// Larger files are told as too large, in bytes.
+    pub max_size: u64,
+    /// How fast uploads have been, in bytes of the request each second, if that is known.
+    pub bytes_per_second: Option<u64>,
+    /// How many findings of each rule are kept.
+    pub keep: usize,
+}
+
+/// What became of a check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// What was found.
+    pub findings: Findings,
+    /// Data file or marker.
+    pub kind: Kind,
+    /// In bytes.
+    pub size: u64,
+    /// How many rows Adobe should process: neither blank, nor comments, nor the header. Skipped ones are among them.
+    pub rows_expected: u64,
+    /// The rows of these that it would skip.
+    pub skipped: Skipped,
+}
+
+impl Checked {
+    /// Whether the file as a whole would not be processed.
+    #[must_use]
+    pub fn would_fail(&self) -> bool {
+        self.findings.worst() == Some(Severity::Fails)
+    }
+
+    /// Whether rows of it would be lost.
+    #[must_use]
+    pub fn would_skip(&self) -> bool {
+        self.skipped.rows > 0
+    }
+}
+
+/// Checks one file.
+#[derive(Debug)]
+pub struct Checker {
+    lines: Lines,
+    rules: Rules,
+    size: u64,
+    max_size: u64,
+    bytes_per_second: Option<u64>,
+}
+
+/// Where in the file the rules are.
+#[derive(Debug)]
+enum Stage {
+    /// Comments and blank rows so far.
+    BeforeHeader,
+    /// A header that can be worked with.
+    Rows(Box<Rows>),
+    /// A header that says too little about the rows.
+    Unusable,
+}
+
+#[derive(Debug)]
+struct Rules {
+    kind: Kind,
+    today: Date,
+    stage: Stage,
+    findings: Findings,
+    skipped: Skipped,
+    /// Blank rows that are wrong if another row follows: the first, and how many.
+    blank: Option<(u64, u64)>,
+    has_content: bool,
+}
+
+impl Checker {
+    /// Begins with what the name says.
+    #[must_use]
+    pub fn new(facts: &Facts<'_>) -> Self {
+        let mut findings = Findings::new(facts.keep);
+        name::check(facts, &mut findings);
+        Self {
+            lines: Lines::default(),
+            rules: Rules {
+                kind: name::kind(facts.file_name),
+                today: facts.today,
+                stage: Stage::BeforeHeader,
+                findings,
+                skipped: Skipped::default(),
+                blank: None,
+                has_content: false,
+            },
+            size: 0,
+            max_size: facts.max_size,
+            bytes_per_second: facts.bytes_per_second,
+        }
+    }
+
+    /// Takes the next bytes of the file.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.size += bytes.len() as u64;
+        self.lines.feed(bytes, |line| self.rules.line(line));
+    }
+
+    /// The file is over.
+    #[must_use]
+    pub fn finish(mut self) -> Checked {
+        self.lines.finish(|line| self.rules.line(line));
+        let kind = self.rules.kind;
+        if kind == Kind::Data {
+            self.whole_file();
+        }
+        self.rules.findings.sort();
+        Checked {
+            findings: self.rules.findings,
+            kind,
+            size: self.size,
+            rows_expected: if kind == Kind::Data { self.lines.rows_expected() } else { 0 },
+            skipped: self.rules.skipped,
+        }
+    }
+
+    fn whole_file(&mut self) {
+        let findings = &mut self.rules.findings;
+        if self.size > self.max_size {
+            let (size, most) = (megabytes(self.size), megabytes(self.max_size));
+            let message = format!("the file has {size}; Adobe pauses above {most} in all, and datadrop rejects it");
+            findings.of_file(
+                Code::FileTooLarge,
+                message,
+                Some("split the file; each part needs the header".to_owned()),
+            );
+        }
+        // The guide's request carries the file in base64, which makes four bytes of three.
+        let seconds = self.bytes_per_second.map(|speed| self.size.saturating_mul(4) / 3 / speed.max(1));
+        if let Some(seconds) = seconds.filter(|seconds| *seconds >= LONGEST_REQUEST) {
+            let message =
+                format!("at the speed of earlier uploads this one takes {seconds} s, and is cut off after 60 s");
+            findings.of_file(Code::UploadTime, message, Some("split the file; each part needs the header".to_owned()));
+        }
+        let is_wide = match self.lines.encoding() {
+            Some(Encoding::Utf16WithoutMark) => {
+                let message = "this is UTF-16 without a byte order mark, which Adobe does not support";
+                findings.of_file(Code::Utf16WithoutMark, message, Some("save the file as UTF-8".to_owned()));
+                true
+            }
+            Some(Encoding::Utf16 { .. }) => {
+                let message = "this is UTF-16; only a page that Adobe has removed says that it is converted";
+                findings.of_file(Code::Utf16, message, Some("save the file as UTF-8".to_owned()));
+                false
+            }
+            Some(Encoding::Bytes) | None => false,
+        };
+        let has_header = self.lines.has_header();
+        if self.size == 0 {
+            let remedy = "write the header and at least one row".to_owned();
+            findings.of_file(Code::FileEmpty, "the file is empty", Some(remedy));
+        } else if !has_header {
+            let remedy = "write a row with the names of the columns, and rows of data below it".to_owned();
+            findings.of_file(Code::NoHeader, "the file has neither a header nor rows", Some(remedy));
+        } else if self.lines.rows_expected() == 0 && !is_wide && matches!(self.rules.stage, Stage::Rows(_)) {
+            let remedy = "write at least one row, or leave the file out".to_owned();
+            findings.of_file(Code::NoRows, "the file has a header, but no rows of data", Some(remedy));
+        }
+    }
+}
+
+impl Rules {
+    fn line(&mut self, line: &Line<'_>) {
+        match self.kind {
+            Kind::Data => self.data(line),
+            Kind::Fin => self.marker(line),
+        }
+    }
+
+    fn marker(&mut self, line: &Line<'_>) {
+        let is_white = line.kind == LineKind::Blank || line.bytes.trim_ascii().is_empty() && !line.is_cut();
+        if !is_white && !self.has_content {
+            self.has_content = true;
+            self.findings.at(Code::MarkerNotEmpty, line, 0..line.bytes.len(), || {
+                let message = "a marker is empty, and this one holds something: is it a data file?";
+                (message.to_owned(), Some("empty it, or give it the extension `.txt`".to_owned()))
+            });
+        }
+    }
+
+    fn data(&mut self, line: &Line<'_>) {
+        if line.encoding == Encoding::Utf16WithoutMark {
+            return;
+        }
+        if !line.is_cut() {
+            self.characters(line);
+        }
+        match line.kind {
+            LineKind::Comment => {}
+            LineKind::Blank => {
+                let (first, count) = self.blank.unwrap_or((line.number, 0));
+                self.blank = Some((first, count + 1));
+            }
+            LineKind::Row => {
+                self.blank_before(line);
+                self.row(line);
+            }
+        }
+    }
+
+    /// Blank rows at the end of a file harm nobody; these were not at its end.
+    fn blank_before(&mut self, line: &Line<'_>) {
+        let Some((first, count)) = self.blank.take() else { return };
+        let blank = Line { number: first, bytes: b"", length: 0, ..*line };
+        self.findings.at(Code::BlankRow, &blank, 0..0, || {
+            let (what, remedy) = match count {
+                1 => ("this row is blank".to_owned(), "delete it, or begin it with `#`"),
+                _ => (format!("{count} rows are blank"), "delete them, or begin them with `#`"),
+            };
+            let message = format!("{what}; Adobe does not say whether it ignores blank rows");
+            (message, Some(remedy.to_owned()))
+        });
+    }
+
+    fn row(&mut self, line: &Line<'_>) {
+        let is_header = matches!(self.stage, Stage::BeforeHeader);
+        if line.length > LONGEST_ROW {
+            let code = if is_header { Code::HeaderTooLong } else { Code::RowTooLong };
+            self.findings.at(code, line, cut_at(line.bytes)..line.bytes.len(), || {
+                let what = if is_header { "header" } else { "row" };
+                let message = format!("the {what} has {} bytes; a row has up to {LONGEST_ROW}", line.length);
+                (message, Some("shorten it".to_owned()))
+            });
+        }
+        match &mut self.stage {
+            // Of a line that is cut, nobody knows the number of fields.
+            Stage::BeforeHeader if line.is_cut() => self.stage = Stage::Unusable,
+            Stage::BeforeHeader => {
+                self.stage = match header::read(line, &mut self.findings) {
+                    Some(header) => Stage::Rows(Box::new(Rows::new(header, self.today))),
+                    None => Stage::Unusable,
+                }
+            }
+            Stage::Rows(rows) if !line.is_cut() => rows.read(line, &mut self.findings, &mut self.skipped),
+            Stage::Rows(_) | Stage::Unusable => {}
+        }
+    }
+
+    /// What is no text, in comments too: whatever converts a file reads all of it.
+    fn characters(&mut self, line: &Line<'_>) {
+        let bytes = line.bytes;
+        if !bytes.is_ascii() {
+            self.not_ascii(line);
+        }
+        if let Some(at) = memchr(0, bytes) {
+            self.findings.at(Code::NulByte, line, at..at + 1, || {
+                let count = memchr_iter(0, bytes).count();
+                let bytes = if count == 1 { "byte" } else { "bytes" };
+                let message = format!("the line holds {count} NUL {bytes}, at which many programs stop reading");
+                (message, Some("write the file without them".to_owned()))
+            });
+        }
+        if let Some(at) = memchr(b'\r', bytes) {
+            self.findings.at(Code::LoneReturn, line, at..at + 1, || {
+                let message = "a carriage return without a line feed: Adobe may end the row here, or not";
+                (message.to_owned(), Some("end rows with line feeds, and leave returns out of values".to_owned()))
+            });
+        }
+    }
+
+    fn not_ascii(&mut self, line: &Line<'_>) {
+        let bytes = line.bytes;
+        match std::str::from_utf8(bytes) {
+            Ok(text) if matches!(line.encoding, Encoding::Utf16 { .. }) => {
+                if let Some(at) = text.find(char::REPLACEMENT_CHARACTER) {
+                    self.findings.at(Code::BadCharacter, line, at..at + 3, || {
+                        let message = "half of a UTF-16 character: \"Found bad character in file\"";
+                        (message.to_owned(), Some("save the file as UTF-8".to_owned()))
+                    });
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let at = error.valid_up_to();
+                let end = error.error_len().map_or(bytes.len(), |length| at + length);
+                self.findings.at(Code::BadCharacter, line, at..end, || {
+                    let byte = bytes[at];
+                    let is_gap = |byte: &u8| byte.is_ascii() && !byte.is_ascii_alphanumeric();
+                    let start = bytes[..at].iter().rposition(is_gap).map_or(0, |gap| gap + 1);
+                    let end = bytes[at..].iter().position(is_gap).map_or(bytes.len(), |gap| at + gap);
+                    // Every byte is a character of Latin-1, and of Windows-1252 where it is a letter.
+                    let word: String = bytes[start..end].iter().map(|byte| char::from(*byte)).collect();
+                    let message =
+                        format!("byte 0x{byte:02X} is not UTF-8; in Latin-1 this reads {}", quoted(word.as_bytes()));
+                    (message, Some("save the file as UTF-8: iconv -f WINDOWS-1252 -t UTF-8".to_owned()))
+                });
+            }
+        }
+    }
+}
+
+/// Where byte 4097 lies, moved back to the beginning of its character.
+fn cut_at(bytes: &[u8]) -> usize {
+    let mut at = bytes.len().min(4096);
+    while at > 0 && bytes.get(at).is_some_and(|byte| byte & 0xc0 == 0x80) && at + 3 > 4096 {
+        at -= 1;
+    }
+    at
+}
+
+/// `50 MB`, `50.01 MB`: rounded up, so that what is too large also reads so.
+fn megabytes(bytes: u64) -> String {
+    let hundredths = bytes.div_ceil(10_000);
+    match hundredths % 100 {
+        0 => format!("{} MB", hundredths / 100),
+        rest => format!("{}.{rest:02} MB", hundredths / 100),
+    }
+}

@@ -1,0 +1,295 @@
+//! The rules as a whole: a file for each, the same findings whatever the chunks are, and no findings where all is well.
+
+mod parts;
+
+use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// The day on which all this is checked.
+fn today() -> Date {
+    jiff::civil::date(2026, 11, 24)
+}
+
+/// So many findings of each rule are kept here.
+const KEEP: usize = 5;
+
+fn check_in(name: &str, content: &[u8], chunk: usize, change: impl FnOnce(&mut Facts<'_>)) -> Checked {
+    let extensions = ["txt".to_owned(), "tab".to_owned()];
+    let mut facts = Facts {
+        file_name: OsStr::new(name),
+        extensions: &extensions,
+        today: today(),
+        max_size: 50_000_000,
+        bytes_per_second: None,
+        keep: KEEP,
+    };
+    change(&mut facts);
+    let mut checker = Checker::new(&facts);
+    for chunk in content.chunks(chunk) {
+        checker.update(chunk);
+    }
+    checker.finish()
+}
+
+fn check(name: &str, content: &[u8]) -> Checked {
+    check_in(name, content, usize::MAX, |_| {})
+}
+
+fn codes(checked: &Checked) -> Vec<Code> {
+    let mut codes: Vec<Code> = checked.findings.kept().iter().map(|finding| finding.code).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    codes
+}
+
+const HEADER: &str = "Date\tEvar 1\tEvent 1\n";
+const ROW: &str = "11/20/2026\tred\t1\n";
+
+/// A name, a content, and what else is not as usual.
+type Case<'a> = (&'a str, String, fn(&mut Facts<'_>));
+
+/// The rules that no file in a folder can show: what breaks each, and what is just inside its limit.
+fn generated(code: Code) -> Option<[Case<'static>; 2]> {
+    let usual: fn(&mut Facts<'_>) = |_| {};
+    let file = || format!("{HEADER}{ROW}");
+    let row_of = |bytes: usize| format!("{HEADER}11/20/2026\t{}\t1\n", "x".repeat(bytes - "11/20/2026\t\t1".len()));
+    let header_of = |bytes: usize| {
+        // So many names of nine bytes that the rest are names of ten.
+        let rest = bytes - "Date\tEvar 1".len();
+        let short = (10 - rest % 10) % 10;
+        let events = (10..).take(short).chain((100..).take((rest - 9 * short) / 10));
+        let names = events.fold(String::new(), |names, number| names + &format!("\tEvent {number}"));
+        assert_eq!(names.len(), rest);
+        let values = "\t1".repeat(names.matches('\t').count());
+        format!("Date\tEvar 1{names}\n11/20/2026\tred{values}\n")
+    };
+    let days = |count: i32| {
+        (0..count).fold(HEADER.to_owned(), |text, back| {
+            let day = today().saturating_sub(jiff::Span::new().days(back));
+            text + &format!("{:02}/{:02}/{}\tred\t1\n", day.month(), day.day(), day.year())
+        })
+    };
+    Some(match code {
+        Code::NameWhiteSpace => [(" sales.txt", file(), usual), ("sal es.txt", file(), usual)],
+        Code::NameNotSendable => [("sa\nles.txt", file(), usual), ("日本%\".txt", file(), usual)],
+        Code::ExtensionCase => [("SALES.TXT", file(), usual), ("SALES.txt", file(), usual)],
+        Code::ExtensionOther => [("sales.csv", file(), usual), ("sales.csv.tab", file(), usual)],
+        Code::FileTooLarge => {
+            [("a.txt", file(), |facts| facts.max_size = 36), ("a.txt", file(), |facts| facts.max_size = 37)]
+        }
+        // 49 bytes in base64 of 37.
+        Code::UploadTime => {
+            let slow: fn(&mut Facts<'_>) = |facts| facts.bytes_per_second = Some(0);
+            [("a.txt", format!("{}{}", file(), ROW.repeat(2)), slow), ("a.txt", file(), slow)]
+        }
+        Code::HeaderTooLong => [("a.txt", header_of(4097), usual), ("a.txt", header_of(4096), usual)],
+        Code::RowTooLong => [("a.txt", row_of(4097), usual), ("a.txt", row_of(4096), usual)],
+        Code::DateTomorrow => [
+            ("a.txt", file(), |facts| facts.today = jiff::civil::date(2026, 11, 19)),
+            ("a.txt", file(), |facts| {
+                facts.today = jiff::civil::date(2026, 11, 20);
+            }),
+        ],
+        Code::TooManyDays => [("a.txt", days(91), usual), ("a.txt", days(90), usual)],
+        Code::MarkerNotEmpty
+        | Code::FileEmpty
+        | Code::Utf16
+        | Code::Utf16WithoutMark
+        | Code::BadCharacter
+        | Code::NulByte
+        | Code::LoneReturn
+        | Code::BlankRow
+        | Code::NoHeader
+        | Code::NotTabDelimited
+        | Code::DateNotFirst
+        | Code::ColumnEmpty
+        | Code::ColumnSpacing
+        | Code::ColumnWhiteSpace
+        | Code::ColumnUnknown
+        | Code::ColumnUnsupported
+        | Code::ColumnOutOfRange
+        | Code::ColumnLegacy
+        | Code::ColumnDuplicate
+        | Code::NoMetric
+        | Code::NoDimension
+        | Code::CategoryWithoutProduct
+        | Code::FieldCount
+        | Code::Semicolon
+        | Code::RowWithoutMetric
+        | Code::RowWithoutDimension
+        | Code::NumberFormat
+        | Code::TransactionIdTooLong
+        | Code::DateMissing
+        | Code::DateFormat
+        | Code::DateNotPadded
+        | Code::DateImpossible
+        | Code::DateFuture
+        | Code::NoRows => return None,
+    })
+}
+
+/// The files of `tests/check_data`: `CODE.txt` breaks that rule alone, `CODE.inside.txt` none.
+fn check_data() -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check_data");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "txt" || extension == "fin"))
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_rule_has_a_file_that_breaks_it_alone_and_one_just_inside_its_limit() {
+    let data = check_data();
+    for code in Code::ALL.iter().copied() {
+        let [breaks, inside] = if let Some(cases) = generated(code) {
+            cases.map(|(name, content, change)| check_in(name, content.as_bytes(), usize::MAX, change))
+        } else {
+            ["", ".inside"].map(|kind| {
+                let stem = format!("{code}{kind}");
+                let file = data.iter().find(|(name, _)| crate::job::stem(name) == stem);
+                let (name, content) = file.unwrap_or_else(|| panic!("tests/check_data lacks {stem}.txt"));
+                check(name, content)
+            })
+        };
+        assert_eq!(codes(&breaks), [code], "{:#?}", breaks.findings.kept());
+        assert_eq!(codes(&inside), [], "{code}: {:#?}", inside.findings.kept());
+        assert_eq!(breaks.would_fail(), code.severity() == Severity::Fails);
+        assert_eq!(breaks.would_skip(), code.severity() == Severity::Skips);
+    }
+}
+
+#[test]
+fn findings_do_not_depend_on_the_chunks() {
+    for (name, content) in check_data() {
+        let whole = check(&name, &content);
+        for chunk in [1, 2, 3, 7, 64] {
+            assert_eq!(check_in(&name, &content, chunk, |_| {}), whole, "{name} in chunks of {chunk}");
+        }
+    }
+}
+
+#[test]
+fn rows_are_counted_as_the_job_log_counts_them() {
+    for (name, content) in check_data() {
+        let mut counter = crate::job::RowCounter::default();
+        counter.update(&content);
+        let expected = if Path::new(&name).extension().unwrap() == "fin" { 0 } else { counter.finish() };
+        assert_eq!(check(&name, &content).rows_expected, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_summary_tells_the_worst_first_and_which_rows_are_lost() {
+    let rows = "11/20/2026\ta;b\t1\n11/20/2026\tc\t1%\n11/20/2026\td;\t1\n";
+    let checked = check("sales.txt", format!("{HEADER}{rows}").as_bytes());
+    assert_eq!(checked.findings.summary(Severity::Fails), None);
+    let summary = checked.findings.summary(Severity::Doubtful).unwrap();
+    assert_eq!(summary, "line 2: Adobe skips rows that contain a semicolon; 2 more");
+    assert_eq!(checked.skipped.in_words().unwrap(), "lines 2 and 4");
+    assert_eq!((checked.rows_expected, checked.skipped.rows, checked.would_fail()), (3, 2, false));
+    let checked = check("sales.txt", format!("{HEADER}{rows}11/20/2026\te\n").as_bytes());
+    let summary = checked.findings.summary(Severity::Fails).unwrap();
+    assert_eq!(summary, "line 5: the row has 2 fields, the header has 3: Adobe rejects the whole file");
+    assert!(checked.would_fail());
+}
+
+#[test]
+fn a_header_that_says_nothing_of_the_rows_is_the_only_finding() {
+    for (content, code) in [
+        ("Date,Evar 1,Event 1\n11/20/2026,red,1\n", Code::NotTabDelimited),
+        ("Date  Evar 1  Event 1\n11/20/2026  red  1\n", Code::NotTabDelimited),
+        ("Date Evar 1 Event 1\n11/20/2026 red 1\n", Code::NotTabDelimited),
+        ("11/20/2026\tred\t1\n11/21/2026\tred\t1\n", Code::NoHeader),
+        (" # Date\tStore\tVisits\nDate\tEvar 1\tEvent 1\n11/20/2026\tred\t1\n", Code::DateNotFirst),
+        ("Date\tEvar 1\tEvent 1\r11/20/2026\tred\t1\r", Code::LoneReturn),
+    ] {
+        assert_eq!(codes(&check("a.txt", content.as_bytes())), [code], "{content}");
+    }
+}
+
+#[test]
+fn the_first_findings_are_kept_and_all_are_counted() {
+    let content = HEADER.to_owned() + &"2026-11-20\ta;b\t1%\n".repeat(1_000);
+    let checked = check("sales.txt", content.as_bytes());
+    for code in [Code::DateFormat, Code::Semicolon, Code::NumberFormat] {
+        assert_eq!(checked.findings.count(code), 1_000, "{code}");
+    }
+    assert_eq!(checked.findings.kept().len(), 3 * KEEP);
+    assert_eq!((checked.skipped.rows, checked.skipped.lines.len()), (1_000, 20));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_are_too_much_for_it(
+        parts in proptest::collection::vec(
+            prop_oneof![
+                Just(b"Date\tEvar 1\tEvent 1\n".to_vec()),
+                Just(b"11/20/2026\tred\t1\n".to_vec()),
+                Just(b"\t".to_vec()), Just(b"\n".to_vec()), Just(b"\r".to_vec()), Just(b";".to_vec()), Just(b"#".to_vec()),
+                Just("日".as_bytes().to_vec()), Just(b"eVar1".to_vec()), Just(b"\xff\xfe".to_vec()), Just(b"\0".to_vec()),
+                proptest::collection::vec(any::<u8>(), 0..20),
+                (0..5_000usize).prop_map(|length| vec![b'x'; length]),
+            ],
+            0..60,
+        ),
+        cut in 1usize..300,
+        name in "\\PC{0,8}(\\.(txt|TXT|fin))?",
+    ) {
+        let content = parts.concat();
+        let checked = check(&name, &content);
+        prop_assert_eq!(&check_in(&name, &content, cut, |_| {}), &checked);
+        for finding in checked.findings.kept() {
+            for text in std::iter::once(&finding.message).chain(&finding.suggestion) {
+                prop_assert!(!text.chars().any(char::is_control) && text.chars().count() < 800, "{}", text);
+            }
+            if let Some(place) = &finding.place {
+                let length = place.excerpt.chars().count();
+                prop_assert!(place.line > 0 && place.column > 0 && length <= 120 && place.marked.end <= length);
+            }
+        }
+        let found = checked.findings.count_from(Severity::Doubtful);
+        prop_assert!(found <= 8 * (content.len() as u64 + 8), "{} findings in {} bytes", found, content.len());
+    }
+}
+
+/// Work is counted, not timed: what is done for findings has an end, however many there are and however long a line is.
+#[test]
+fn work_does_not_grow_faster_than_the_file() {
+    let most = (KEEP * Code::ALL.len() * 64 * 1024) as u64;
+    let wide = |text: String| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let contents: [Vec<u8>; 7] = [
+        vec![b'\t'; 1_000_000],
+        vec![b';'; 1_000_000],
+        "a\t".repeat(500_000).into_bytes(),
+        format!("{HEADER}{}", "\t\n;\t\r\0\n".repeat(100_000)).into_bytes(),
+        [HEADER.as_bytes(), &b"\xff;\t".repeat(300_000)].concat(),
+        HEADER.replace("Evar 1", &"evar".repeat(10_000)).into_bytes(),
+        wide(format!("\u{feff}{HEADER}{}", "日;\t\n".repeat(100_000))),
+    ];
+    for content in contents {
+        let mut handed = 0;
+        let mut lines = crate::job::Lines::default();
+        lines.feed(&content, |line| handed += line.bytes.len());
+        lines.finish(|line| handed += line.bytes.len());
+        assert!(handed <= content.len() * 3 / 2, "each byte is looked at as one of one line");
+        let checked = check("sales.txt", &content);
+        assert!(checked.findings.work() <= most, "{} of {most}", checked.findings.work());
+        assert!(checked.findings.kept().len() <= KEEP * Code::ALL.len());
+    }
+}
+
+/// Everything by its word, so that no rule is listed in a document only.
+#[test]
+fn the_folder_of_test_data_names_rules_that_there_are() {
+    let others = BTreeSet::from(["many-at-once", "more-than-shown", "header-missing", "comment-indented"]);
+    for (name, _) in check_data() {
+        let stem = crate::job::stem(&name).trim_end_matches(".inside").to_owned();
+        assert!(Code::from_word(&stem).is_some() || others.contains(stem.as_str()), "{name}");
+    }
+}

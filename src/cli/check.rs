@@ -1,0 +1,151 @@
+//! `check`: what Adobe would reject or skip of files, before they are dropped.
+
+mod page;
+
+use super::args::CheckArguments;
+use super::failure::{Exit, Failure};
+use super::output::Output;
+use super::settings::today;
+use crate::check::{Checked, Checker, Code, Facts, Severity};
+use crate::report::{counted, printable};
+use jiff::civil::Date;
+use serde::Serialize;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+/// The default of `upload.max_file_size`; the command needs no configuration.
+const MAX_SIZE: u64 = 50_000_000;
+
+/// Findings of each rule that people are shown. Nobody reads more of one kind.
+const KEPT_FOR_PEOPLE: usize = 10;
+
+/// Findings of each rule that programs get.
+const KEPT_FOR_PROGRAMS: usize = 1_000;
+
+/// The JSON shape of DESIGN §7.
+#[derive(Serialize)]
+struct Object<'a> {
+    file: &'a str,
+    line: Option<u64>,
+    column: Option<usize>,
+    code: &'static str,
+    severity: Severity,
+    message: &'a str,
+    suggestion: Option<&'a str>,
+}
+
+pub(super) fn run(arguments: &CheckArguments, output: &mut Output) -> Result<Exit, Failure> {
+    if let Some(word) = &arguments.explain {
+        output.data(&page::explanation(code(word)?))?;
+        return Ok(Exit::Done);
+    }
+    let today = today();
+    let mut files = Vec::new();
+    let mut is_unread = false;
+    let keep = if arguments.json { KEPT_FOR_PROGRAMS } else { KEPT_FOR_PEOPLE };
+    let mut buffer = vec![0; 256 * 1024];
+    for path in &arguments.files {
+        let name = path.display().to_string();
+        match check(path, today, keep, &mut buffer) {
+            Ok(checked) => {
+                if !arguments.json {
+                    if !files.is_empty() && !checked.findings.kept().is_empty() {
+                        output.line("")?;
+                    }
+                    let width = output.screen().map(|(width, _)| width);
+                    output.data(&page::file(&printable(&name), &checked, width))?;
+                }
+                files.push((name, checked));
+            }
+            Err(error) => {
+                is_unread = true;
+                output.message(&format!("{}: cannot be checked: {error}", printable(&name)))?;
+            }
+        }
+    }
+    if arguments.json {
+        output.data(&json(&files)?)?;
+        for (name, checked) in &files {
+            if let Some(left_out) = left_out(checked) {
+                output.message(&format!("{}: {left_out}", printable(name)))?;
+            }
+        }
+    } else {
+        if files.len() > 1 {
+            output.line(&page::summary(files.iter().map(|(_, checked)| checked)))?;
+        }
+        if let Some(finding) = files.iter().find_map(|(_, checked)| checked.findings.kept().first()) {
+            output.note(&format!("More about a rule: datadrop check --explain {}", finding.code))?;
+        }
+    }
+    let is_well = files.iter().all(|(_, checked)| checked.findings.worst() <= Some(Severity::Doubtful));
+    Ok(if is_unread { Exit::Failed } else { Exit::all(is_well) })
+}
+
+fn check(path: &Path, today: Date, keep: usize, buffer: &mut [u8]) -> io::Result<Checked> {
+    // A named pipe would wait for its writer for ever.
+    let kind = std::fs::metadata(path)?.file_type();
+    if !kind.is_file() {
+        return Err(io::Error::other(if kind.is_dir() { "it is a folder" } else { "it is not a plain file" }));
+    }
+    let mut file = File::open(path)?;
+    let extensions = ["txt".to_owned(), "tab".to_owned()];
+    let mut checker = Checker::new(&Facts {
+        file_name: path.file_name().unwrap_or(OsStr::new("")),
+        extensions: &extensions,
+        today,
+        max_size: MAX_SIZE,
+        bytes_per_second: None,
+        keep,
+    });
+    loop {
+        match file.read(buffer) {
+            Ok(0) => return Ok(checker.finish()),
+            Ok(read) => checker.update(&buffer[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn json(files: &[(String, Checked)]) -> serde_json::Result<String> {
+    let objects: Vec<Object<'_>> = files
+        .iter()
+        .flat_map(|(name, checked)| checked.findings.kept().iter().map(move |finding| (name, finding)))
+        .map(|(name, finding)| Object {
+            file: name,
+            line: finding.place.as_ref().map(|place| place.line),
+            column: finding.place.as_ref().map(|place| place.column),
+            code: finding.code.as_str(),
+            severity: finding.code.severity(),
+            message: &finding.message,
+            suggestion: finding.suggestion.as_deref(),
+        })
+        .collect();
+    let mut text = serde_json::to_string_pretty(&objects)?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// What an array that is not complete must say of itself.
+fn left_out(checked: &Checked) -> Option<String> {
+    let kept = checked.findings.kept().len() as u64;
+    let all = checked.findings.count_from(Severity::Doubtful);
+    (all > kept).then(|| {
+        let rest = counted(i64::try_from(all - kept).unwrap_or(i64::MAX), "finding");
+        format!("{rest} left out; the array has the first {KEPT_FOR_PROGRAMS} of each rule")
+    })
+}
+
+fn code(word: &str) -> Result<Code, Failure> {
+    Code::from_word(word).ok_or_else(|| {
+        let like = Code::like(word).map_or_else(String::new, |code| format!("; did you mean `{code}`?"));
+        let known: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        Failure::new(
+            Exit::Usage,
+            format!("there is no rule `{}`{like}\nthe rules are: {}", printable(word), known.join(", ")),
+        )
+    })
+}

@@ -1,0 +1,201 @@
+//! `datadrop check`: what it prints for people and for programs, and how it ends.
+//!
+//! Each `tests/check_data/NAME.txt` (or `.fin`) that breaks a rule has what the command says of it in `NAME.expected`,
+//! byte for byte. `UPDATE_EXPECTED=1` writes these texts anew.
+
+use crate::harness::{stderr, stdout};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check_data")
+}
+
+/// The command without any configuration, in this folder.
+fn check_in(dir: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_datadrop"));
+    command.current_dir(dir).env("DATADROP_CONFIG", "/nowhere/datadrop.toml");
+    command.arg("check").args(arguments).output().unwrap()
+}
+
+fn check(arguments: &[&str]) -> Output {
+    check_in(&folder(), arguments)
+}
+
+fn data_files() -> Vec<String> {
+    let names = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let is_data = |name: &String| !name.starts_with('.') && Path::new(name).extension() != Some("expected".as_ref());
+    let mut names: Vec<String> = names.filter(is_data).collect();
+    names.sort();
+    names
+}
+
+fn json(output: &Output) -> Vec<Value> {
+    serde_json::from_slice::<Value>(&output.stdout).unwrap().as_array().unwrap().clone()
+}
+
+#[test]
+fn every_file_reads_as_expected() {
+    let mut different = Vec::new();
+    let mut expected_files = BTreeSet::new();
+    for name in data_files() {
+        let output = check(&[&name]);
+        let told = stdout(&output);
+        if name.contains(".inside.") {
+            assert!(told.contains(": nothing found, ") && told.lines().count() == 1, "{told}");
+            assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""), "{name}");
+            continue;
+        }
+        let expected = folder().join(&name).with_extension("expected");
+        if std::env::var_os("UPDATE_EXPECTED").is_some() {
+            fs::write(&expected, &told).unwrap();
+        } else if fs::read_to_string(&expected).unwrap_or_default() != told {
+            different.push(told);
+        }
+        expected_files.insert(expected);
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+    let all = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let left_over: Vec<PathBuf> =
+        all.filter(|path| path.extension() == Some("expected".as_ref()) && !expected_files.contains(path)).collect();
+    assert!(left_over.is_empty(), "{left_over:?}");
+}
+
+#[test]
+fn json_has_every_key_and_says_the_same() {
+    for name in data_files() {
+        let (text, output) = (check(&[&name]), check(&[&name, "--json"]));
+        assert_eq!((output.status.code(), stderr(&output).as_str()), (text.status.code(), ""), "{name}");
+        let findings = json(&output);
+        for finding in &findings {
+            let keys: Vec<&str> = finding.as_object().unwrap().keys().map(String::as_str).collect();
+            let mut expected = ["file", "line", "column", "code", "severity", "message", "suggestion"];
+            expected.sort_unstable();
+            assert_eq!(keys, expected, "{name}");
+            assert_eq!(finding["file"], name.as_str());
+        }
+        let has = |severity: &str| findings.iter().any(|finding| finding["severity"] == severity);
+        let code = if has("fails") || has("skips") { 3 } else { 0 };
+        assert_eq!(output.status.code(), Some(code), "{name}: {findings:?}");
+    }
+    // Parsed objects know no order; the text does.
+    let text = stdout(&check(&["column-spacing.txt", "--json"]));
+    assert_eq!(
+        text,
+        "[\n  {\n    \"file\": \"column-spacing.txt\",\n    \"line\": 1,\n    \"column\": 6,\n    \
+         \"code\": \"column-spacing\",\n    \"severity\": \"fails\",\n    \
+         \"message\": \"`eVar1` is not how Adobe writes this column: the spaces count\",\n    \
+         \"suggestion\": \"write `Evar 1`\"\n  }\n]\n"
+    );
+    assert_eq!(stdout(&check(&["no-rows.inside.txt", "--json"])), "[]\n");
+    let whole = json(&check(&["no-rows.txt", "--json"]));
+    assert!(whole[0]["line"].is_null() && whole[0]["column"].is_null(), "{whole:?}");
+}
+
+#[test]
+fn several_files_are_checked_to_the_end_and_summed_up() {
+    let output =
+        check(&["no-such.txt", "semicolon.txt", "no-rows.txt", ".", "field-count.txt", "date-missing.inside.txt"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = stderr(&output);
+    assert!(told.contains("datadrop: no-such.txt: cannot be checked: No such file or directory"), "{told}");
+    assert!(told.contains("datadrop: .: cannot be checked: it is a folder"), "{told}");
+    assert!(told.ends_with("More about a rule: datadrop check --explain semicolon\n"), "{told}");
+    let text = stdout(&output);
+    assert_eq!(text.lines().last(), Some("4 files: 1 fails, 1 skips, 1 doubtful, 1 in order"), "{text}");
+    assert_eq!(check(&["date-missing.inside.txt", "no-rows.txt"]).status.code(), Some(0));
+    assert_eq!(check(&["date-missing.inside.txt", "semicolon.txt"]).status.code(), Some(3));
+    let output = check(&["no-such.txt", "semicolon.txt", "--json"]);
+    assert_eq!((output.status.code(), json(&output).len()), (Some(1), 1));
+}
+
+#[test]
+fn rules_are_explained_and_unknown_ones_lead_to_the_known() {
+    let codes: BTreeSet<String> = datadrop::check::Code::ALL.iter().map(ToString::to_string).collect();
+    for code in &codes {
+        let output = check(&["--explain", code]);
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(0), "{code}");
+        for part in [code.as_str(), "The rule", "Adobe", "Remedy", "Source"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+    let output = check(&["--explain", "semicolons"]);
+    let told = stderr(&output);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
+    assert!(told.starts_with("datadrop: there is no rule `semicolons`; did you mean `semicolon`?\n"), "{told}");
+    assert!(codes.iter().all(|code| told.contains(code.as_str())), "{told}");
+    for wrong in [&["--explain"][..], &[], &["--explain", "semicolon", "a.txt"], &["--explain", "semicolon", "--json"]]
+    {
+        assert_eq!(check(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+#[test]
+fn names_are_judged_as_well_and_never_reach_the_terminal_raw() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in [" sales.txt", "SALES.TXT", "sales.csv", "sa\u{1b}[31mles.txt", "SALES.FIN"] {
+        fs::write(dir.path().join(name), "Date\tEvar 1\tEvent 1\n11/20/2024\tred\t1\n").unwrap();
+    }
+    fs::write(dir.path().join("SALES.FIN"), "").unwrap();
+    for (name, code, exit) in [
+        (" sales.txt", "name-white-space", 3),
+        ("SALES.TXT", "extension-case", 3),
+        ("SALES.FIN", "extension-case", 3),
+        ("sales.csv", "extension-other", 0),
+        ("sa\u{1b}[31mles.txt", "name-not-sendable", 3),
+    ] {
+        let output = check_in(dir.path(), &[name]);
+        assert_eq!(output.status.code(), Some(exit), "{name:?}");
+        let text = stdout(&output);
+        assert!(text.contains(&format!("[{code}]")) && !text.contains('\u{1b}'), "{text}");
+    }
+}
+
+#[test]
+fn a_large_array_says_what_it_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = "11/20/2024\ta;b\t1\n".repeat(1_500);
+    fs::write(dir.path().join("sales.txt"), format!("Date\tEvar 1\tEvent 1\n{rows}")).unwrap();
+    let output = check_in(dir.path(), &["sales.txt", "--json"]);
+    assert_eq!((output.status.code(), json(&output).len()), (Some(3), 1_000));
+    assert!(stderr(&output).contains("sales.txt: 500 findings left out"), "{}", stderr(&output));
+    let text = stdout(&check_in(dir.path(), &["sales.txt"]));
+    assert!(text.contains("… and 1,490 more: 1,490 semicolon\n"), "{text}");
+    assert!(text.contains("Adobe would skip 1,500 of 1,500 rows: lines 2, 3, "), "{text}");
+}
+
+#[test]
+fn a_file_too_large_is_told_in_constant_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let row = format!("11/20/2024\t{}\t1\n", "x".repeat(4_000));
+    let rows = row.repeat(50_000_000 / row.len() + 1);
+    fs::write(dir.path().join("sales.txt"), format!("Date\tEvar 1\tEvent 1\n{rows}")).unwrap();
+    let output = check_in(dir.path(), &["sales.txt"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        stdout(&output).contains("doubtful: the file has 50.01 MB; Adobe pauses above 50 MB"),
+        "{}",
+        stdout(&output)
+    );
+}
+
+#[test]
+fn pipes_are_not_waited_for_and_a_closed_one_is_a_success() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe.txt");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let output = check_in(dir.path(), &["pipe.txt"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("it is not a plain file"), "{}", stderr(&output));
+
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_datadrop"));
+    command.current_dir(folder()).args(["check", "semicolon.txt"]).stdout(writer).stderr(Stdio::piped());
+    let output = command.spawn().unwrap().wait_with_output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+}
