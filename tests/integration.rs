@@ -21,3 +21,4 @@ mod recovery;
 mod service;
 mod settling;
 mod tidy;
+mod transport;

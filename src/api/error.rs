@@ -51,13 +51,22 @@ pub enum Unauthorised {
     #[error(transparent)]
     Token(#[from] TokenError),
     /// The API (401, 403) or a proxy (407) said no. After a 401 the token is forgotten: the next request renews it.
-    #[error("HTTP {status}: {body}")]
+    #[error("HTTP {status}: {body}{}", profile_remedy(*.status))]
     Answer {
         /// The HTTP status.
         status: u16,
         /// Whose words they are, and the words.
         body: ErrorBody,
     },
+}
+
+/// A proxy knows nothing of profiles.
+fn profile_remedy(status: u16) -> &'static str {
+    if status == super::http::PROXY_WANTS_CREDENTIALS {
+        ""
+    } else {
+        "; check the credential, and that its product profile includes the report suite"
+    }
 }
 
 /// Why a list or a job could not be had. Every request behind it may be repeated: it changes nothing at Adobe.
@@ -90,9 +99,7 @@ pub enum ApiError {
         why: String,
     },
     /// The credential or its rights are the matter, not this job.
-    #[error(
-        "{asked}: not authorised: {why}; check the credential, and that its product profile includes the report suite"
-    )]
+    #[error("{asked}: not authorised: {why}")]
     Unauthorised {
         /// What was asked, and where.
         asked: String,

@@ -3,7 +3,7 @@
 use super::Client;
 use super::budget::Permit;
 use super::error::{ApiError, Unauthorised};
-use super::http::{self, Reply, explain};
+use super::http::{self, Fault, Reply};
 use super::refusal::{ErrorBody, excerpt};
 use super::wire;
 use crate::job::{RemoteJob, RemoteJobId, Target, Timestamp};
@@ -125,8 +125,16 @@ impl Client {
         permit.under_way();
         let response = match tokio::time::timeout(self.timeout, client.get(url).headers(headers).send()).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) if error.is_connect() || error.is_builder() => return Err(not_connected(explain(error))),
-            Ok(Err(error)) => return Err(unclear(explain(error))),
+            Ok(Err(error)) => {
+                return Err(match error.into() {
+                    Fault::NotConnected(why) => not_connected(why),
+                    Fault::Broken(why) => unclear(why),
+                    Fault::ProxyWantsCredentials => {
+                        let (status, body) = (http::PROXY_WANTS_CREDENTIALS, http::proxy_refusal("no tunnel"));
+                        ApiError::Unauthorised { asked: asked.to_owned(), why: Unauthorised::Answer { status, body } }
+                    }
+                });
+            }
             Err(_) => return Err(unclear(format!("no answer for {} s", self.timeout.as_secs_f32()))),
         };
         permit.sent();

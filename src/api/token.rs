@@ -2,7 +2,7 @@
 
 use super::connect::Doors;
 use super::error::TokenError;
-use super::http::{Reply, explain};
+use super::http::{Fault, PROXY_REMEDY, PROXY_WANTS_CREDENTIALS, Reply};
 use super::refusal::ErrorBody;
 use crate::config::{ApiConfig, Credential};
 use reqwest::Url;
@@ -174,7 +174,12 @@ impl Tokens {
         ]);
         let response = match tokio::time::timeout(self.silence, request.send()).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(place(explain(error))),
+            Ok(Err(error)) => {
+                return Err(match error.into() {
+                    Fault::NotConnected(why) | Fault::Broken(why) => place(why),
+                    Fault::ProxyWantsCredentials => proxy_refusal(),
+                });
+            }
             Err(_) => return Err(place(format!("no answer for {} s", self.silence.as_secs_f32()))),
         };
         // Counted from here, so that a slow answer makes the token older, not younger.
@@ -231,7 +236,19 @@ async fn read_secret(path: &Path) -> Result<SecretString, TokenError> {
     if secret.is_empty() { Err(unusable("the file is empty".to_owned())) } else { Ok(secret.into()) }
 }
 
+/// The request never reached the token service.
+fn proxy_refusal() -> TokenError {
+    TokenError::Refused {
+        error: format!("HTTP {PROXY_WANTS_CREDENTIALS}"),
+        description: "the proxy wants other credentials".to_owned(),
+        remedy: PROXY_REMEDY,
+    }
+}
+
 fn refusal(reply: &Reply, place: impl Fn(String) -> TokenError) -> TokenError {
+    if reply.status == PROXY_WANTS_CREDENTIALS {
+        return proxy_refusal();
+    }
     let body = reply.refusal();
     let final_word = matches!(reply.status, 400..=499) && !matches!(reply.status, 408 | 425 | 429);
     match body {

@@ -7,12 +7,12 @@
 //! ```
 
 use super::Client;
-use super::answer::{Seen, UploadEnd};
+use super::answer::{Answer, Seen, UploadEnd};
 use super::body::UploadBody;
 use super::budget::Permit;
 use super::file::{self, CHUNKS_AHEAD, Chunk, FileFault};
 use super::gate::{Gate, Party};
-use super::http::{self, Reply, explain};
+use super::http::{self, Fault, Reply, explain};
 use super::layout::Layout;
 use super::token::Bearer;
 use crate::job::{Fingerprint, Target, UploadStyle};
@@ -222,7 +222,14 @@ async fn exchange(
 fn broken(error: reqwest::Error, tail_wanted: &mut oneshot::Receiver<Result<(), FileFault>>) -> Seen {
     match tail_wanted.try_recv() {
         Ok(Err(fault)) => fault.into(),
-        Ok(Ok(())) | Err(_) if error.is_connect() || error.is_builder() => Seen::NotConnected(explain(error)),
-        Ok(Ok(())) | Err(_) => Seen::Broken(explain(error)),
+        Ok(Ok(())) | Err(_) => match error.into() {
+            Fault::NotConnected(why) => Seen::NotConnected(why),
+            Fault::Broken(why) => Seen::Broken(why),
+            Fault::ProxyWantsCredentials => Seen::Answer {
+                status: http::PROXY_WANTS_CREDENTIALS,
+                retry_after: None,
+                answer: Answer::Refusal(http::proxy_refusal("no tunnel")),
+            },
+        },
     }
 }
