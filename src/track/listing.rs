@@ -15,8 +15,10 @@ pub(super) enum Extent {
     FirstPage,
     /// As many pages as the answer announces.
     Announced,
-    /// To the first empty page, and page 1 once more (DESIGN S2).
+    /// To the first empty page, whatever the answers announce (DESIGN S1).
     ToTheEmptyPage,
+    /// The same, and page 1 once more (DESIGN S2).
+    ToTheEmptyPageAndBack,
 }
 
 /// What was listed.
@@ -24,7 +26,7 @@ pub(super) enum Extent {
 pub(super) struct Listing {
     /// Each job once, in the order in which it was listed.
     pub(super) jobs: Vec<RemoteJob>,
-    /// Page 1 was the same afterwards; only asked for with [`Extent::ToTheEmptyPage`].
+    /// Page 1 was the same afterwards; only asked for with [`Extent::ToTheEmptyPageAndBack`].
     pub(super) steady: bool,
     /// Every entry could be read, and the list had an end.
     pub(super) complete: bool,
@@ -63,14 +65,18 @@ pub(super) async fn read(
         let at_the_end = match extent {
             Extent::FirstPage => true,
             Extent::Announced => empty || repeated || listed.total_pages.is_some_and(|pages| page >= pages),
-            Extent::ToTheEmptyPage => empty || repeated,
+            Extent::ToTheEmptyPage | Extent::ToTheEmptyPageAndBack => empty || repeated,
         };
         if at_the_end {
-            listing.complete = entries_readable && !(repeated && extent == Extent::ToTheEmptyPage);
+            listing.complete = entries_readable
+                && match extent {
+                    Extent::FirstPage | Extent::Announced => true,
+                    Extent::ToTheEmptyPage | Extent::ToTheEmptyPageAndBack => !repeated,
+                };
             break;
         }
     }
-    if extent == Extent::ToTheEmptyPage {
+    if extent == Extent::ToTheEmptyPageAndBack {
         query.page = Some(1);
         let permit = budget.acquire(Purpose::Sweep).await;
         let again = client.list_jobs(target, &query, permit).await?;

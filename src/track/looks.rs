@@ -49,26 +49,29 @@ impl Tracker {
     async fn look_at(&mut self, target: &Target, jobs: &[&Unsettled]) -> Result<(), JobLogError> {
         let at = |job: &&Unsettled| self.attempted_at(job);
         let (Some(first), Some(last)) = (jobs.iter().map(at).min(), jobs.iter().map(at).max()) else { return Ok(()) };
-        let listing =
-            match self.list(target, first.before(WINDOW), Some(last.after(WINDOW)), Extent::ToTheEmptyPage).await {
-                Ok(listing) => listing,
-                Err(error) => {
-                    let again = self.note_failure(&error).await?;
-                    for job in jobs {
-                        self.again(job.id, again);
-                        let reason = format!("may have been ingested; the remote jobs cannot be looked at: {error}");
-                        self.joblog.explain(job.id, reason).await?;
-                    }
-                    return Ok(());
+        let listing = match self
+            .list(target, first.before(WINDOW), Some(last.after(WINDOW)), Extent::ToTheEmptyPageAndBack)
+            .await
+        {
+            Ok(listing) => listing,
+            Err(error) => {
+                let again = self.note_failure(&error).await?;
+                for job in jobs {
+                    self.again(job.id, again);
+                    let reason = format!("may have been ingested; the remote jobs cannot be looked at: {error}");
+                    self.joblog.explain(job.id, reason).await?;
                 }
-            };
+                return Ok(());
+            }
+        };
         self.note_answer().await?;
         // What was listed is remembered: a remote job that shows late under a name that is sent again must be noticed.
         self.joblog.listed(self.settings.account.clone(), listing.jobs.clone(), now()).await?;
         let latest = self.latest_near(target, first, last)?;
         let look = Look {
             latest: latest.map_or(Latest::None, |latest| whether_listed(&latest, &listing)),
-            steady: listing.steady && listing.complete,
+            steady: listing.steady,
+            complete: listing.complete,
             jobs: listing.jobs,
         };
         for job in jobs {

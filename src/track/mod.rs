@@ -169,9 +169,15 @@ impl Tracker {
     /// The jobs that cannot be ours, before the first of ours is sent (DESIGN S1).
     async fn take_baseline(&mut self) -> Result<Option<Moment>, JobLogError> {
         let (start, end) = (self.server_now().before(WINDOW), self.server_now().after(WINDOW));
-        match self.list(&self.settings.target.clone(), start, Some(end), Extent::Announced).await {
+        match self.list(&self.settings.target.clone(), start, Some(end), Extent::ToTheEmptyPage).await {
             Ok(listing) => {
-                let jobs = listing.jobs.len();
+                let (account, jobs) = (&self.settings.account, listing.jobs.len());
+                if !listing.complete {
+                    tracing::warn!(
+                        account,
+                        "account {account}: the first list of remote jobs could not be read to its end: a page repeats, or an entry has no job ID"
+                    );
+                }
                 let baseline = Baseline { jobs: listing.jobs, at: now() };
                 self.joblog.baseline(self.settings.account.clone(), baseline).await?;
                 self.note_answer().await?;
