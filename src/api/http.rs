@@ -43,8 +43,9 @@ impl Cut {
 }
 
 impl Reply {
-    /// Reads the answer to its end, to 1 MiB, or until no byte came for `silence`.
-    pub(super) async fn read(mut response: Response, silence: Duration) -> Self {
+    /// Reads the answer to its end, to 1 MiB, or until no byte came for `silence`. Some answers repeat the request: the
+    /// `secret` that it carried is taken out of them.
+    pub(super) async fn read(mut response: Response, silence: Duration, secret: &[u8]) -> Self {
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let server_time = header("date").and_then(date::http_date);
         let retry_after =
@@ -60,6 +61,7 @@ impl Reply {
                 Err(_) => break Some(Cut::Silence(silence)),
             }
         };
+        super::refusal::hide(&mut body, secret);
         Self { status: response.status().as_u16(), server_time, request_id, retry_after, body, cut }
     }
 

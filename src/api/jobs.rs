@@ -138,7 +138,7 @@ impl Client {
             Err(_) => return Err(unclear(format!("no answer for {} s", self.timeout.as_secs_f32()))),
         };
         permit.sent();
-        let reply = Reply::read(response, self.timeout).await;
+        let reply = Reply::read(response, self.timeout, bearer.secret()).await;
         self.take_note(&reply, &bearer);
         if reply.is_success() { Ok(reply) } else { Err(refusal(asked.to_owned(), &reply)) }
     }

@@ -25,6 +25,9 @@ const AHEAD: Duration = Duration::from_mins(5);
 /// After a failed renewal ahead of time the old token serves on, and the next try comes so much later.
 const RENEW_AGAIN: Duration = Duration::from_secs(30);
 
+/// What stands before a token.
+const SCHEME: &str = "Bearer ";
+
 /// The source of the `Authorization` header.
 pub(super) struct Tokens {
     credential: Credential,
@@ -56,6 +59,14 @@ pub(super) struct Bearer {
     pub(super) header: HeaderValue,
     /// Tells tokens apart without comparing secrets.
     number: u64,
+}
+
+impl Bearer {
+    /// The token alone.
+    pub(super) fn secret(&self) -> &[u8] {
+        let header = self.header.as_bytes();
+        header.strip_prefix(SCHEME.as_bytes()).unwrap_or(header)
+    }
 }
 
 enum Stock {
@@ -184,7 +195,7 @@ impl Tokens {
         };
         // Counted from here, so that a slow answer makes the token older, not younger.
         let asked = Instant::now();
-        let reply = Reply::read(response, self.silence).await;
+        let reply = Reply::read(response, self.silence, secret.expose_secret().as_bytes()).await;
         if !reply.is_success() {
             return Err(refusal(&reply, place));
         }
@@ -220,7 +231,7 @@ fn seconds(value: &Value) -> Option<Duration> {
 
 fn header(token: &SecretString) -> Result<HeaderValue, TokenError> {
     let mut header =
-        HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).map_err(|_| TokenError::Refused {
+        HeaderValue::from_str(&format!("{SCHEME}{}", token.expose_secret())).map_err(|_| TokenError::Refused {
             error: "unusable token".to_owned(),
             description: "it has characters that no HTTP header can carry".to_owned(),
             remedy: "check that the file or setting holds the token alone, in one line",

@@ -107,7 +107,7 @@ impl Client {
                 Ok(answered) => answered,
                 Err((sent, seen)) => return UploadEnd::unanswered(sent, seen),
             };
-        let reply = Reply::read(response, self.timeout).await;
+        let reply = Reply::read(response, self.timeout, bearer.secret()).await;
         self.take_note(&reply, &bearer);
         UploadEnd::answered(sent, reply)
     }
