@@ -9,6 +9,7 @@
 #![allow(clippy::print_stderr, reason = "figures and skipped tests are told aloud")]
 #![allow(missing_docs, reason = "its names say it")]
 
+mod bad_answers;
 mod bad_input;
 mod cli;
 mod faults;

@@ -35,7 +35,7 @@ fn wait_told(world: &World, words: &str) {
 #[test]
 fn a3_each_attempt_is_one_request_however_the_server_ends_its_connections() {
     const FILES: usize = 24;
-    for ending in [Ending::Kept, Ending::AfterAnswer, Ending::AtTheNextRequest] {
+    for ending in [Ending::Kept, Ending::AfterAnswer, Ending::AtTheNextUpload] {
         let mut world = World::new();
         let relay = world.relay("http", Manner { ending, ..Manner::default() }, pass);
         let _daemon = world.start();
@@ -54,7 +54,7 @@ fn a3_each_attempt_is_one_request_however_the_server_ends_its_connections() {
         match ending {
             Ending::Kept => assert_eq!((begun, attempts), (FILES, FILES)),
             Ending::AfterAnswer => assert_eq!(begun, FILES, "an answered upload was sent again"),
-            Ending::AtTheNextRequest => assert!(begun > FILES, "no upload met a dying connection"),
+            Ending::AtTheNextUpload => assert!(begun > FILES, "no upload met a dying connection"),
         }
     }
 }
@@ -356,7 +356,9 @@ fn names_that_resolve_slowly_or_not_at_all_are_given_up_and_hold_up_no_stop() {
         std::fs::write(&resolver, "nameserver 192.0.2.1\noptions timeout:20 attempts:2\n").unwrap();
         let mut script = format!("mount --bind {} /etc/resolv.conf && ip link set lo up", resolver.display());
         if lost {
-            script += " && ip link add d0 type dummy && ip address add 192.0.2.2/24 dev d0 && ip link set d0 up";
+            script += " && ip link add d0 type veth peer name d1 && ip address add 192.0.2.2/24 dev d0 \
+                       && ip link set d0 up && ip link set d1 up \
+                       && ip neighbour add 192.0.2.1 lladdr 02:00:00:00:00:01 dev d0 nud permanent";
         }
         let mut command = Command::new("unshare");
         command.args(["--net", "--mount", "sh", "-c"]).arg(format!("{script} && exec \"$@\"")).arg("sh");
@@ -378,6 +380,8 @@ fn names_that_resolve_slowly_or_not_at_all_are_given_up_and_hold_up_no_stop() {
         let told = || world.log().lines().filter(|line| line.contains("no access token yet")).count();
         let before = told();
         world.wait("three tries in vain", || told() >= before + 3);
+        let last = world.log().lines().rfind(|line| line.contains("no access token yet")).unwrap().to_owned();
+        assert_eq!(last.contains("timed out"), lost, "{last}");
         assert_eq!(world.blocked("a"), "");
         let stopping = Instant::now();
         assert!(daemon.stop().success());

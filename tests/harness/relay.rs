@@ -38,8 +38,8 @@ pub enum Ending {
     Kept,
     /// After each answer, unannounced.
     AfterAnswer,
-    /// When the second request on it begins.
-    AtTheNextRequest,
+    /// When an upload begins on it that is not its first request.
+    AtTheNextUpload,
 }
 
 /// The head of a request.
@@ -122,12 +122,10 @@ pub enum Act {
     Pass,
     /// The same, and the answer is changed on its way.
     Change(Box<dyn FnOnce(Answer) -> Answer>),
+    /// The same, but the emulator is asked for another path.
+    Elsewhere(String),
     /// This is the answer to the whole request; the emulator never hears of it.
     Say(Answer),
-    /// This is the answer, before anything of the body is taken.
-    SayEarly(Answer),
-    /// Nothing, until the client goes.
-    Hang,
 }
 
 impl Act {
@@ -185,9 +183,10 @@ impl Shared {
             return self.serve(&mut stream, None);
         }
         match (self.act)(&head) {
-            Act::Pass | Act::Change(_) => stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?,
-            Act::Say(answer) | Act::SayEarly(answer) => return say(&mut stream, &answer),
-            Act::Hang => return wait_for_the_end(&mut stream),
+            Act::Pass | Act::Change(_) | Act::Elsewhere(_) => {
+                stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
+            }
+            Act::Say(answer) => return say(&mut stream, &answer),
         }
         match &self.manner.certificate {
             None => self.serve(&mut stream, Some(&head.target)),
@@ -200,7 +199,7 @@ impl Shared {
         loop {
             let head = self.head(stream, tunnel)?;
             requests += 1;
-            if self.manner.ending == Ending::AtTheNextRequest && requests == 2 {
+            if self.manner.ending == Ending::AtTheNextUpload && requests > 1 && head.is_upload() {
                 return Ok(());
             }
             self.request(stream, &head)?;
@@ -224,25 +223,20 @@ impl Shared {
     }
 
     fn request(&self, stream: &mut dyn Wire, head: &Head) -> io::Result<()> {
-        let act = (self.act)(head);
-        if let Act::SayEarly(answer) = act {
-            say(stream, &answer)?;
-            return Err(io::ErrorKind::ConnectionAborted.into());
-        }
         let mut body = vec![0; head.header("content-length").map_or(0, |length| length.parse().unwrap())];
         stream.read_exact(&mut body)?;
-        match act {
-            Act::Pass => say(stream, &self.ask(head, &body)?),
-            Act::Change(change) => say(stream, &change(self.ask(head, &body)?)),
-            Act::Say(answer) | Act::SayEarly(answer) => say(stream, &answer),
-            Act::Hang => wait_for_the_end(stream),
+        match (self.act)(head) {
+            Act::Pass => say(stream, &self.ask(head, head.path(), &body)?),
+            Act::Elsewhere(path) => say(stream, &self.ask(head, &path, &body)?),
+            Act::Change(change) => say(stream, &change(self.ask(head, head.path(), &body)?)),
+            Act::Say(answer) => say(stream, &answer),
         }
     }
 
     /// The emulator's answer.
-    fn ask(&self, head: &Head, body: &[u8]) -> io::Result<Answer> {
+    fn ask(&self, head: &Head, path: &str, body: &[u8]) -> io::Result<Answer> {
         let mut upstream = TcpStream::connect(self.upstream)?;
-        let mut request = format!("{} {} HTTP/1.1\r\nconnection: close\r\n", head.method, head.path());
+        let mut request = format!("{} {path} HTTP/1.1\r\nconnection: close\r\n", head.method);
         for line in head.text.lines().skip(1).filter(|line| !line.is_empty()) {
             let name = line.split(':').next().unwrap();
             if !["connection", "proxy-authorization"].iter().any(|own| name.eq_ignore_ascii_case(own)) {
@@ -282,10 +276,4 @@ fn say(stream: &mut dyn Wire, answer: &Answer) -> io::Result<()> {
     stream.flush()?;
     // What was announced and does not come ends with the connection.
     if answer.announced.is_some() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
-}
-
-fn wait_for_the_end(stream: &mut dyn Wire) -> io::Result<()> {
-    let mut rest = vec![0; 4096];
-    while stream.read(&mut rest)? > 0 {}
-    Ok(())
 }
