@@ -10,6 +10,7 @@
 #![allow(missing_docs, reason = "its names say it")]
 
 mod accounts;
+mod bad_answers;
 mod bad_input;
 mod check;
 mod cli;
@@ -29,3 +30,4 @@ mod secrets;
 mod service;
 mod settling;
 mod tidy;
+mod transport;

@@ -5,7 +5,7 @@ use super::Client;
 use super::budget::Permit;
 use super::error::ApiError;
 use super::http;
-use super::refusal::{ErrorBody, excerpt};
+use super::refusal::excerpt;
 use super::wire;
 use crate::job::{Company, NewAccount, RemoteAccount, ReportSuite};
 use reqwest::Method;
@@ -88,7 +88,10 @@ impl Client {
         let value = reply.json().map_err(unclear)?;
         match value.get("success").and_then(serde_json::Value::as_bool) {
             Some(true) => Ok(wire::message(&value).unwrap_or_default()),
-            Some(false) => Err(ApiError::Refused { asked, status: reply.status, body: ErrorBody::read(&reply.body) }),
+            Some(false) => {
+                let (status, body, request_id) = (reply.status, Box::new(reply.refusal()), reply.request_id);
+                Err(ApiError::Refused { asked, status, body, request_id })
+            }
             None => Err(unclear(format!("an answer that does not say whether it succeeded: {}", excerpt(&reply.body)))),
         }
     }

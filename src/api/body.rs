@@ -25,8 +25,8 @@ pub(super) struct UploadBody {
     pub(super) gate: Arc<Gate>,
     /// Told once: the content has gone and was the promised one, or not.
     pub(super) tail_wanted: Option<oneshot::Sender<Result<(), FileFault>>>,
-    /// Stamped when the transport first asks: then the connection is up and the head is going out.
-    pub(super) permit: Option<Permit>,
+    /// The permit, and who is given it when the transport first asks: then the connection is up and the head goes out.
+    pub(super) begun: Option<(Permit, oneshot::Sender<Permit>)>,
     pub(super) verified: bool,
 }
 
@@ -68,8 +68,10 @@ impl Body for UploadBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, GivenUp>>> {
         let this = &mut *self;
-        if let Some(mut permit) = this.permit.take() {
-            permit.sent();
+        if let Some((mut permit, begun)) = this.begun.take() {
+            permit.under_way();
+            // If nobody waits for it any more, its drop takes the slot.
+            let _ = begun.send(permit);
         }
         let Some(tail) = this.tail.clone() else { return Poll::Ready(None) };
         if !this.verified {

@@ -4,6 +4,7 @@ use super::error::ClientError;
 use super::http::explain;
 use crate::config::ApiConfig;
 use reqwest::{Certificate, Client, ClientBuilder, Proxy, Url, redirect, retry};
+use secrecy::ExposeSecret;
 use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -36,7 +37,7 @@ struct Recipe {
 impl Doors {
     /// Opens what the configured addresses need, so that a fault shows now.
     pub(super) fn new(api: &ApiConfig) -> Result<Self, ClientError> {
-        let proxy = api.proxy.as_deref().map(Proxy::all).transpose();
+        let proxy = api.proxy.as_ref().map(|proxy| Proxy::all(proxy.expose_secret())).transpose();
         let proxy = proxy.map_err(|error| ClientError::Proxy(explain(error)))?;
         let authorities = match &api.ca_file {
             None => Vec::new(),

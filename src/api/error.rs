@@ -51,13 +51,24 @@ pub enum Unauthorised {
     #[error(transparent)]
     Token(#[from] TokenError),
     /// The API (401, 403) or a proxy (407) said no. After a 401 the token is forgotten: the next request renews it.
-    #[error("HTTP {status}: {body}")]
+    #[error("HTTP {status}: {body}{}", profile_remedy(*.status))]
     Answer {
         /// The HTTP status.
         status: u16,
         /// Whose words they are, and the words.
-        body: ErrorBody,
+        body: Box<ErrorBody>,
+        /// By which Adobe's support finds the request (`x-request-id`). Another each time, so no message holds it.
+        request_id: Option<String>,
     },
+}
+
+/// A proxy knows nothing of profiles.
+fn profile_remedy(status: u16) -> &'static str {
+    if status == super::http::PROXY_WANTS_CREDENTIALS {
+        ""
+    } else {
+        "; check the credential, and that its product profile includes the report suite"
+    }
 }
 
 /// Why an answer could not be had. What only asks may be asked again at any time; after the creation or deletion of an
@@ -91,9 +102,7 @@ pub enum ApiError {
         why: String,
     },
     /// The credential or its rights are the matter, not this job.
-    #[error(
-        "{asked}: not authorised: {why}; check the credential, and that its product profile includes the report suite"
-    )]
+    #[error("{asked}: not authorised: {why}")]
     Unauthorised {
         /// What was asked, and where.
         asked: String,
@@ -108,7 +117,9 @@ pub enum ApiError {
         /// What was asked, and where.
         asked: String,
         /// Adobe's words.
-        body: ErrorBody,
+        body: Box<ErrorBody>,
+        /// By which Adobe's support finds the request (`x-request-id`). Another each time, so no message holds it.
+        request_id: Option<String>,
     },
     /// Any other answer that says no.
     #[error("{asked}: refused with HTTP {status}: {body}; check the credential's rights and the keys of [api]")]
@@ -118,8 +129,26 @@ pub enum ApiError {
         /// The HTTP status.
         status: u16,
         /// Adobe's words.
-        body: ErrorBody,
+        body: Box<ErrorBody>,
+        /// By which Adobe's support finds the request (`x-request-id`). Another each time, so no message holds it.
+        request_id: Option<String>,
     },
+}
+
+impl ApiError {
+    /// By which Adobe's support finds the request, where the message itself does not tell it.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        match self {
+            Self::NotFound { request_id, .. }
+            | Self::Refused { request_id, .. }
+            | Self::Unauthorised { why: Unauthorised::Answer { request_id, .. }, .. } => request_id.as_deref(),
+            Self::Unauthorised { why: Unauthorised::Token(_), .. }
+            | Self::NotConnected { .. }
+            | Self::Unclear { .. }
+            | Self::Busy { .. } => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -130,8 +159,10 @@ mod tests {
     fn an_error_says_what_where_why_and_what_to_do() {
         let error = ApiError::NotFound {
             asked: "job 7 of examplersid/621 at http://127.0.0.1:1/api".into(),
-            body: ErrorBody::Other("Not Found".into()),
+            body: Box::new(ErrorBody::Other("Not Found".into())),
+            request_id: Some("r1".into()),
         };
+        assert_eq!(error.request_id(), Some("r1"));
         assert_eq!(
             error.to_string(),
             "job 7 of examplersid/621 at http://127.0.0.1:1/api: not found: Not Found; check api.global_company_id, \

@@ -43,8 +43,9 @@ impl Cut {
 }
 
 impl Reply {
-    /// Reads the answer to its end, to 1 MiB, or until no byte came for `silence`.
-    pub(super) async fn read(mut response: Response, silence: Duration) -> Self {
+    /// Reads the answer to its end, to 1 MiB, or until no byte came for `silence`. Some answers repeat the request: the
+    /// `secret` that it carried is taken out of them.
+    pub(super) async fn read(mut response: Response, silence: Duration, secret: &[u8]) -> Self {
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let server_time = header("date").and_then(date::http_date);
         let retry_after =
@@ -60,6 +61,7 @@ impl Reply {
                 Err(_) => break Some(Cut::Silence(silence)),
             }
         };
+        super::refusal::hide(&mut body, secret);
         Self { status: response.status().as_u16(), server_time, request_id, retry_after, body, cut }
     }
 
@@ -87,7 +89,44 @@ impl Reply {
 
     /// The words of a refusal, as far as they came.
     pub(super) fn refusal(&self) -> ErrorBody {
-        ErrorBody::read(&self.body)
+        let body = ErrorBody::read(&self.body);
+        if self.status == PROXY_WANTS_CREDENTIALS { proxy_refusal(&body.to_string()) } else { body }
+    }
+}
+
+/// 407: whatever asks, it was a proxy that answered.
+pub(super) const PROXY_WANTS_CREDENTIALS: u16 = 407;
+
+/// What a person can do about it.
+pub(super) const PROXY_REMEDY: &str = "write them into api.proxy, like http://user:password@proxy.example.com:3128";
+
+/// A proxy's refusal in words that help; its own are a page, or nothing.
+pub(super) fn proxy_refusal(words: &str) -> ErrorBody {
+    ErrorBody::Other(super::refusal::clean(&format!(
+        "the proxy wants other credentials; {PROXY_REMEDY}; it says: {words}"
+    )))
+}
+
+/// Why a request has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The proxy refused the tunnel with 407.
+    ProxyWantsCredentials,
+    /// Nothing was sent.
+    NotConnected(String),
+    /// It may have been sent.
+    Broken(String),
+}
+
+impl From<reqwest::Error> for Fault {
+    fn from(error: reqwest::Error) -> Self {
+        let unsent = error.is_connect() || error.is_builder();
+        let why = explain(error);
+        // The transport has a type for it that has no name outside of its crate.
+        if unsent && why.contains("tunnel error: proxy authorization required") {
+            return Self::ProxyWantsCredentials;
+        }
+        if unsent { Self::NotConnected(why) } else { Self::Broken(why) }
     }
 }
 
@@ -196,6 +235,9 @@ pub(super) fn explain(error: reqwest::Error) -> String {
             line.push_str(&text);
         }
         cause = inner.source();
+    }
+    if line.contains("UnknownIssuer") {
+        line.push_str("; if an authority of your own signed the certificate, name its PEM file in api.ca_file");
     }
     super::refusal::clean(&line)
 }

@@ -108,6 +108,22 @@ pub(super) fn excerpt(body: &[u8]) -> String {
     clean(&String::from_utf8_lossy(&body[..body.len().min(16 * EXCERPT)]))
 }
 
+/// Shorter ones occur by chance; real ones have hundreds of characters, secrets some dozens.
+const SHORTEST_SECRET: usize = 8;
+
+/// Takes a secret out of a body, as it is and as a form has it.
+pub(super) fn hide(body: &mut Vec<u8>, secret: &[u8]) {
+    if secret.len() < SHORTEST_SECRET {
+        return;
+    }
+    let encoded: String = url::form_urlencoded::byte_serialize(secret).collect();
+    for secret in [secret, encoded.as_bytes()] {
+        while let Some(at) = body.windows(secret.len()).position(|window| window == secret) {
+            body.splice(at..at + secret.len(), *b"***");
+        }
+    }
+}
+
 /// White space in one piece, no control characters, no more than [`EXCERPT`] characters.
 pub(super) fn clean(text: &str) -> String {
     let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
@@ -149,6 +165,20 @@ mod tests {
         );
         assert!(matches!(read(r#"{"status":400,"error":"Bad Request","path":"/x"}"#), ErrorBody::Other(_)));
         assert!(matches!(read("[]"), ErrorBody::Other(_)));
+    }
+
+    #[test]
+    fn a_secret_that_an_answer_repeats_is_taken_out_in_every_form() {
+        let hidden = |body: &str, secret: &str| {
+            let mut body = body.as_bytes().to_vec();
+            hide(&mut body, secret.as_bytes());
+            String::from_utf8(body).unwrap()
+        };
+        assert_eq!(hidden("a p8s&cr+et! b p8s&cr+et!", "p8s&cr+et!"), "a *** b ***");
+        assert_eq!(hidden("client_secret=p8s%26cr%2Bet%21&x", "p8s&cr+et!"), "client_secret=***&x");
+        assert_eq!(hidden("nothing of it", "p8s&cr+et!"), "nothing of it");
+        assert_eq!(hidden("", "p8s&cr+et!"), "");
+        assert_eq!(hidden("short words stay", "words"), "short words stay");
     }
 
     #[test]

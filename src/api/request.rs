@@ -3,7 +3,7 @@
 use super::Client;
 use super::budget::Permit;
 use super::error::{ApiError, Unauthorised};
-use super::http::{self, Reply, explain};
+use super::http::{self, Fault, Reply};
 use super::refusal::ErrorBody;
 use reqwest::{Method, Url};
 use std::time::Duration;
@@ -34,12 +34,22 @@ impl Client {
         let request = client.request(method, url).headers(headers).send();
         let response = match tokio::time::timeout(self.timeout, request).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) if error.is_connect() || error.is_builder() => return Err(not_connected(explain(error))),
-            Ok(Err(error)) => return Err(unclear(explain(error))),
+            Ok(Err(error)) => {
+                return Err(match error.into() {
+                    Fault::NotConnected(why) => not_connected(why),
+                    Fault::Broken(why) => unclear(why),
+                    Fault::ProxyWantsCredentials => {
+                        let (status, body) =
+                            (http::PROXY_WANTS_CREDENTIALS, Box::new(http::proxy_refusal("no tunnel")));
+                        let why = Unauthorised::Answer { status, body, request_id: None };
+                        ApiError::Unauthorised { asked: asked.to_owned(), why }
+                    }
+                });
+            }
             Err(_) => return Err(unclear(format!("no answer for {} s", self.timeout.as_secs_f32()))),
         };
         permit.sent();
-        let reply = Reply::read(response, self.timeout).await;
+        let reply = Reply::read(response, self.timeout, bearer.secret()).await;
         self.take_note(&reply, &bearer);
         if reply.is_success() { Ok(reply) } else { Err(refusal(asked.to_owned(), &reply)) }
     }
@@ -47,22 +57,23 @@ impl Client {
 
 /// The error for an answer that is no 2xx.
 fn refusal(asked: String, reply: &Reply) -> ApiError {
-    let body = reply.refusal();
+    let body = Box::new(reply.refusal());
     let status = reply.status;
-    let from_gateway = match &body {
+    let from_gateway = match &*body {
         ErrorBody::Gateway { .. } => true,
         ErrorBody::Service { .. } | ErrorBody::Ims { .. } | ErrorBody::Other(_) => false,
     };
+    let request_id = reply.request_id.clone();
     let why = || {
         let id = reply.request_id.as_ref().map(|id| format!(", request ID {id}")).unwrap_or_default();
         format!("HTTP {status}: {body}{id}")
     };
     match status {
-        401 | 403 | 407 => ApiError::Unauthorised { asked, why: Unauthorised::Answer { status, body } },
-        404 | 410 => ApiError::NotFound { asked, body },
+        401 | 403 | 407 => ApiError::Unauthorised { asked, why: Unauthorised::Answer { status, body, request_id } },
+        404 | 410 => ApiError::NotFound { asked, body, request_id },
         429 => ApiError::Busy { asked, retry_after: reply.retry_after, why: why() },
         503 if from_gateway => ApiError::Busy { asked, retry_after: reply.retry_after, why: why() },
         408 | 425 | 500..=599 => ApiError::Unclear { asked, why: why() },
-        _ => ApiError::Refused { asked, status, body },
+        _ => ApiError::Refused { asked, status, body, request_id },
     }
 }

@@ -2,7 +2,7 @@
 
 use super::connect::Doors;
 use super::error::TokenError;
-use super::http::{Reply, explain};
+use super::http::{Fault, PROXY_REMEDY, PROXY_WANTS_CREDENTIALS, Reply};
 use super::refusal::ErrorBody;
 use crate::config::{ApiConfig, Credential};
 use reqwest::Url;
@@ -24,6 +24,9 @@ const AHEAD: Duration = Duration::from_mins(5);
 
 /// After a failed renewal ahead of time the old token serves on, and the next try comes so much later.
 const RENEW_AGAIN: Duration = Duration::from_secs(30);
+
+/// What stands before a token.
+const SCHEME: &str = "Bearer ";
 
 /// The source of the `Authorization` header.
 pub(super) struct Tokens {
@@ -69,6 +72,14 @@ pub(super) struct Bearer {
     pub(super) header: HeaderValue,
     /// Tells tokens apart without comparing secrets.
     number: u64,
+}
+
+impl Bearer {
+    /// The token alone.
+    pub(super) fn secret(&self) -> &[u8] {
+        let header = self.header.as_bytes();
+        header.strip_prefix(SCHEME.as_bytes()).unwrap_or(header)
+    }
 }
 
 enum Stock {
@@ -192,12 +203,17 @@ impl Tokens {
         ]);
         let response = match tokio::time::timeout(self.silence, request.send()).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(place(explain(error))),
+            Ok(Err(error)) => {
+                return Err(match error.into() {
+                    Fault::NotConnected(why) | Fault::Broken(why) => place(why),
+                    Fault::ProxyWantsCredentials => proxy_refusal(),
+                });
+            }
             Err(_) => return Err(place(format!("no answer for {} s", self.silence.as_secs_f32()))),
         };
         // Counted from here, so that a slow answer makes the token older, not younger.
         let asked = Instant::now();
-        let reply = Reply::read(response, self.silence).await;
+        let reply = Reply::read(response, self.silence, secret.expose_secret().as_bytes()).await;
         if !reply.is_success() {
             return Err(refusal(&reply, place));
         }
@@ -233,7 +249,7 @@ fn seconds(value: &Value) -> Option<Duration> {
 
 fn header(token: &SecretString) -> Result<HeaderValue, TokenError> {
     let mut header =
-        HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).map_err(|_| TokenError::Refused {
+        HeaderValue::from_str(&format!("{SCHEME}{}", token.expose_secret())).map_err(|_| TokenError::Refused {
             error: "unusable token".to_owned(),
             description: "it has characters that no HTTP header can carry".to_owned(),
             remedy: "check that the file or setting holds the token alone, in one line",
@@ -249,7 +265,19 @@ async fn read_secret(path: &Path) -> Result<SecretString, TokenError> {
     if secret.is_empty() { Err(unusable("the file is empty".to_owned())) } else { Ok(secret.into()) }
 }
 
+/// The request never reached the token service.
+fn proxy_refusal() -> TokenError {
+    TokenError::Refused {
+        error: format!("HTTP {PROXY_WANTS_CREDENTIALS}"),
+        description: "the proxy wants other credentials".to_owned(),
+        remedy: PROXY_REMEDY,
+    }
+}
+
 fn refusal(reply: &Reply, place: impl Fn(String) -> TokenError) -> TokenError {
+    if reply.status == PROXY_WANTS_CREDENTIALS {
+        return proxy_refusal();
+    }
     let body = reply.refusal();
     let final_word = matches!(reply.status, 400..=499) && !matches!(reply.status, 408 | 425 | 429);
     match body {

@@ -7,17 +7,18 @@
 //! ```
 
 use super::Client;
-use super::answer::{Seen, UploadEnd};
+use super::answer::{Answer, Seen, UploadEnd};
 use super::body::UploadBody;
 use super::budget::Permit;
 use super::file::{self, CHUNKS_AHEAD, Chunk, FileFault};
 use super::gate::{Gate, Party};
-use super::http::{self, Reply, explain};
+use super::http::{self, Fault, Reply, explain};
 use super::layout::Layout;
 use super::token::Bearer;
 use crate::job::{Fingerprint, Target, UploadStyle};
 use reqwest::Body;
 use reqwest::header::HeaderValue;
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+/// From the head of a request to its place in the server's count, at most: a slow line, a busy computer.
+const COUNTED_WITHIN: Duration = Duration::from_millis(500);
 /// A slow line: about eight megabits a second.
 const SLOW_BYTES_PER_MS: u64 = 1_000;
 /// Adobe's gateway cuts any request then (Adobe, Analytics API FAQ).
@@ -103,16 +106,19 @@ impl Client {
             () = stop.cancelled() => Err(Seen::Stopped),
             prepared = self.prepare(upload, permit, &gate) => prepared,
         };
-        let Prepared { client, request, tail_wanted, bearer } = match prepared {
+        let Prepared { client, request, tail_wanted, begun, bearer } = match prepared {
             Ok(prepared) => prepared,
             Err(seen) => return UploadEnd::unanswered(false, seen),
         };
-        let (sent, response) =
-            match exchange(client.execute(request), &gate, tail_wanted, commit, stop, self.timeout).await {
-                Ok(answered) => answered,
-                Err((sent, seen)) => return UploadEnd::unanswered(sent, seen),
-            };
-        let reply = Reply::read(response, self.timeout).await;
+        let exchanged = tokio::select! {
+            exchanged = exchange(client.execute(request), &gate, tail_wanted, commit, stop, self.timeout) => exchanged,
+            never = counted(begun) => match never {},
+        };
+        let (sent, response) = match exchanged {
+            Ok(answered) => answered,
+            Err((sent, seen)) => return UploadEnd::unanswered(sent, seen),
+        };
+        let reply = Reply::read(response, self.timeout, bearer.secret()).await;
         self.take_note(&reply, &bearer);
         UploadEnd::answered(sent, reply)
     }
@@ -140,6 +146,7 @@ impl Client {
         let content_type = HeaderValue::try_from(layout.content_type);
         headers.insert("content-type", content_type.map_err(|error| Seen::NotConnected(error.to_string()))?);
         let (wanted, tail_wanted) = oneshot::channel();
+        let (head_goes_out, begun) = oneshot::channel();
         let body = UploadBody {
             first,
             pieces,
@@ -147,13 +154,13 @@ impl Client {
             left: layout.length,
             gate: Arc::clone(gate),
             tail_wanted: Some(wanted),
-            permit: Some(permit),
+            begun: Some((permit, head_goes_out)),
             verified: false,
         };
         let request = client.request(layout.method, url).headers(headers).body(Body::wrap(body)).build();
         let request = request.map_err(|error| Seen::NotConnected(explain(error)))?;
         gate.waits_for(Party::Transport);
-        Ok(Prepared { client, request, tail_wanted, bearer })
+        Ok(Prepared { client, request, tail_wanted, begun, bearer })
     }
 }
 
@@ -166,7 +173,18 @@ struct Prepared {
     client: reqwest::Client,
     request: reqwest::Request,
     tail_wanted: oneshot::Receiver<Result<(), FileFault>>,
+    begun: oneshot::Receiver<Permit>,
     bearer: Bearer,
+}
+
+/// Stamps the permit once the server must have counted the request: a moment after its head went out. Whoever drops
+/// this before, since there is an answer, stamps it by that. Never ends.
+async fn counted(begun: oneshot::Receiver<Permit>) -> Infallible {
+    if let Ok(mut permit) = begun.await {
+        tokio::time::sleep(COUNTED_WITHIN).await;
+        permit.sent();
+    }
+    std::future::pending().await
 }
 
 /// From the request to the head of its answer, and whether the last bytes had gone by then.
@@ -234,7 +252,14 @@ async fn exchange(
 fn broken(error: reqwest::Error, tail_wanted: &mut oneshot::Receiver<Result<(), FileFault>>) -> Seen {
     match tail_wanted.try_recv() {
         Ok(Err(fault)) => fault.into(),
-        Ok(Ok(())) | Err(_) if error.is_connect() || error.is_builder() => Seen::NotConnected(explain(error)),
-        Ok(Ok(())) | Err(_) => Seen::Broken(explain(error)),
+        Ok(Ok(())) | Err(_) => match error.into() {
+            Fault::NotConnected(why) => Seen::NotConnected(why),
+            Fault::Broken(why) => Seen::Broken(why),
+            Fault::ProxyWantsCredentials => Seen::Answer {
+                status: http::PROXY_WANTS_CREDENTIALS,
+                retry_after: None,
+                answer: Answer::Refusal(http::proxy_refusal("no tunnel")),
+            },
+        },
     }
 }

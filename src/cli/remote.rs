@@ -115,6 +115,7 @@ impl From<ApiError> for Failure {
             | ApiError::Unauthorised { .. }
             | ApiError::Refused { .. } => "",
         };
-        Self::new(exit, format!("{error}{remedy}"))
+        let id = error.request_id().map(|id| format!(" (request ID {id})")).unwrap_or_default();
+        Self::new(exit, format!("{error}{remedy}{id}"))
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn read_api(mut section: Section<'_>, surroundings: &Surroundings) ->
         rate_limit: rate_limit.flatten(),
         timeout: section.duration("timeout").unwrap_or_default(),
         connect_timeout: section.duration("connect_timeout").unwrap_or_default(),
-        proxy: section.take("proxy", |given| check_url(given.filled()?).map(String::from)),
+        proxy: section.take_hidden("proxy", |given| check_url(given.filled()?).map(|url| String::from(url).into())),
         ca_file: section.take("ca_file", |given| ca_file(given.filled()?)),
         allow_http,
     };

@@ -59,8 +59,8 @@ pub struct ApiConfig {
     pub timeout: Duration,
     /// For the connection alone.
     pub connect_timeout: Duration,
-    /// Proxy for all requests.
-    pub proxy: Option<String>,
+    /// Proxy for all requests; it may hold a password.
+    pub proxy: Option<SecretString>,
     /// A PEM file with further certificate authorities.
     pub ca_file: Option<PathBuf>,
     /// Plain HTTP beyond loopback.

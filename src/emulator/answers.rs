@@ -133,13 +133,10 @@ pub(super) fn garbage() -> Ending {
 }
 
 /// A proper head, and half of the body that it announces.
-pub(super) async fn truncated(whole: Response) -> Ending {
+pub(super) async fn truncated(whole: Response, date: &str) -> Ending {
     let status = whole.status();
     // Our own answers are small and in memory; reading them cannot fail.
     let body = axum::body::to_bytes(whole.into_body(), usize::MAX).await.unwrap_or_default();
-    let date = jiff::fmt::rfc2822::DateTimePrinter::new()
-        .timestamp_to_rfc9110_string(&jiff::Timestamp::now())
-        .unwrap_or_default();
     let mut bytes = format!(
         "HTTP/1.1 {} {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\ndate: {date}\r\n\r\n",
         status.as_u16(),

@@ -3,9 +3,10 @@
 //! A handler that wants no answer puts an [`Ending`] into its response. It leaves hyper as the service's error, hyper
 //! gives the socket back, and the socket gets what the fault demands.
 
+use super::clock::Clock;
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, Request, Response};
+use axum::http::{HeaderName, HeaderValue, Request, Response, header};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -43,7 +44,7 @@ const LINGER: Duration = Duration::from_secs(2);
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// Accepts until it is told to stop; then all connections are cut.
-pub(super) async fn serve(listener: TcpListener, router: Router, stopped: CancellationToken) {
+pub(super) async fn serve(listener: TcpListener, router: Router, clock: Clock, stopped: CancellationToken) {
     let requests = Arc::new(AtomicU64::new(0));
     let mut connections = JoinSet::new();
     loop {
@@ -52,7 +53,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stopped: Cancel
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(converse(stream, router.clone(), requests.clone()));
+                    connections.spawn(converse(stream, router.clone(), clock, requests.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the emulator could not accept a connection");
@@ -63,7 +64,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stopped: Cancel
     }
 }
 
-async fn converse(stream: TcpStream, router: Router, requests: Arc<AtomicU64>) {
+async fn converse(stream: TcpStream, router: Router, clock: Clock, requests: Arc<AtomicU64>) {
     // Answers are small; one that waits for its acknowledgement would spoil every measurement.
     if stream.set_nodelay(true).is_err() {
         return;
@@ -72,7 +73,7 @@ async fn converse(stream: TcpStream, router: Router, requests: Arc<AtomicU64>) {
     let service = service_fn(move |request: Request<Incoming>| {
         let answer = router.call(request);
         let number = requests.fetch_add(1, Ordering::Relaxed);
-        Box::pin(async move { finish(answer.await, number) })
+        Box::pin(async move { finish(answer.await, number, clock) })
     });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let result = poll_fn(|context| connection.poll_without_shutdown(context)).await;
@@ -88,13 +89,16 @@ async fn converse(stream: TcpStream, router: Router, requests: Arc<AtomicU64>) {
     }
 }
 
-fn finish(answer: Result<Response<Body>, Infallible>, number: u64) -> Result<Response<Body>, Ending> {
+fn finish(answer: Result<Response<Body>, Infallible>, number: u64, clock: Clock) -> Result<Response<Body>, Ending> {
     let Ok(mut response) = answer;
     if let Some(ending) = response.extensions_mut().remove::<Ending>() {
         return Err(ending);
     }
     if let Ok(id) = HeaderValue::try_from(format!("emulated-{number:08}")) {
         response.headers_mut().insert(REQUEST_ID, id);
+    }
+    if let Ok(date) = HeaderValue::try_from(clock.http_date()) {
+        response.headers_mut().insert(header::DATE, date);
     }
     Ok(response)
 }

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod faults;
+mod guide;
 mod limits;
 
 use super::{Dialect, Emulator, EmulatorOptions};
@@ -87,10 +88,7 @@ impl Client {
 
     async fn form(&self, method: &str, name: &str, content: &str) -> Reply {
         let headers = format!("{}content-type: multipart/form-data; boundary=xx\r\n", self.rights());
-        let body = format!(
-            "--xx\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n{content}\r\n--xx--\r\n"
-        );
-        self.send(&raw(method, JOBS, &headers, body.as_bytes())).await.unwrap()
+        self.send(&raw(method, JOBS, &headers, form(name, content).as_bytes())).await.unwrap()
     }
 
     /// One request on a connection of its own.
@@ -121,6 +119,10 @@ fn raw(method: &str, path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
             .into_bytes();
     request.extend_from_slice(body);
     request
+}
+
+fn form(name: &str, content: &str) -> String {
+    format!("--xx\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n{content}\r\n--xx--\r\n")
 }
 
 fn put_json(name: &str, content: &str) -> Value {

@@ -21,6 +21,7 @@
 //! `list:late=30s` or `job:lost-rows=3:name=sales*`; [`FaultRule::HELP`] is the whole grammar.
 
 mod answers;
+mod clock;
 mod connection;
 mod content;
 mod faults;
@@ -81,7 +82,8 @@ impl Emulator {
         let address = listener.local_addr()?;
         let app = Arc::new(App::new(options));
         let stopped = CancellationToken::new();
-        let accepting = tokio::spawn(connection::serve(listener, routes::router(app.clone()), stopped.clone()));
+        let router = routes::router(app.clone());
+        let accepting = tokio::spawn(connection::serve(listener, router, app.clock, stopped.clone()));
         Ok(Self { app, address, accepting, _stop_on_drop: stopped.clone().drop_guard(), stopped })
     }
 
@@ -106,7 +108,7 @@ impl Emulator {
     /// Every accepted upload, in the order of acceptance.
     #[must_use]
     pub fn ledger(&self) -> Vec<LedgerEntry> {
-        let now = routes::now();
+        let now = self.app.clock.now();
         self.with_world(|world| world.ledger(now))
     }
 
@@ -154,7 +156,7 @@ impl Emulator {
     pub fn insert(&self, upload: Upload) -> RemoteJobId {
         let (id, count) = {
             let mut model = self.app.model();
-            let id = model.world.commit(upload, JobFate::default(), routes::now());
+            let id = model.world.commit(upload, JobFate::default(), self.app.clock.now());
             (id, model.world.job_count())
         };
         self.app.announce(count);

@@ -2,6 +2,7 @@
 
 use super::faults::FaultRule;
 use crate::config::RateLimit;
+use jiff::SignedDuration;
 use secrecy::SecretString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -33,6 +34,8 @@ pub struct EmulatorOptions {
     pub accounts: Vec<(String, i64)>,
     /// The global company IDs that `/discovery/me` tells; paths may name any.
     pub companies: Vec<String>,
+    /// How far its clock is ahead of this computer's, or behind: its `Date`, the dates of jobs, the windows of lists.
+    pub clock_ahead: SignedDuration,
 }
 
 impl Default for EmulatorOptions {
@@ -49,6 +52,7 @@ impl Default for EmulatorOptions {
             token_life: Duration::from_secs(86_399),
             accounts: Vec::new(),
             companies: vec!["examplecompany".to_owned()],
+            clock_ahead: SignedDuration::ZERO,
         }
     }
 }

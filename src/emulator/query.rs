@@ -28,7 +28,11 @@ impl Pairs {
 
     /// Reads a query string of which only these names are known.
     pub(super) fn of_query(query: Option<&str>, known: &[&str]) -> Result<Self, Refusal> {
-        let pairs = Self::read(query.unwrap_or_default()).map_err(Refusal::bad)?;
+        let query = query.unwrap_or_default();
+        if query.contains('@') {
+            return Err(Refusal::bad("query parameters cannot contain a true `@`; write %40"));
+        }
+        let pairs = Self::read(query).map_err(Refusal::bad)?;
         match pairs.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             None => Ok(pairs),
             Some((name, _)) if known.is_empty() => {

@@ -118,6 +118,19 @@ fn end_attempt(
     now: Timestamp,
 ) -> Result<Ended, JobLogError> {
     let id = job.id;
+    let (mut event, mut reason) = (end.event, end.reason.clone());
+    let owner = match &end.remote {
+        Some(remote) => sql::owner_of_remote(connection, &job.account, remote.remote_job_id.0)?,
+        None => None,
+    };
+    if let (Some(remote), Some(owner)) = (&end.remote, owner) {
+        // The answer names a job that another file owns: it proves nothing for this one.
+        event = Event::Unclear;
+        reason = Some(format!(
+            "the answer named the remote job {}, which is that of job {owner}; the remote jobs decide",
+            remote.remote_job_id
+        ));
+    }
     connection
         .prepare_cached(
             "UPDATE attempt SET phase = CASE WHEN ?3 IS NULL THEN phase ELSE 'answered' END, ended_at = ?4, outcome = ?5,
@@ -129,31 +142,20 @@ fn end_attempt(
             job.attempts,
             end.status,
             now.0,
-            end.event.as_str(),
+            event.as_str(),
             end.request_id,
             end.server_time.map(|time| time.0),
-            end.reason
+            reason
         ])?;
-    let mut event = end.event;
-    let mut reason = end.reason.clone();
     if end.blames_account {
         job.refusals += 1;
     }
     if end.file_differs {
         job.identity = None;
     }
-    if let Some(remote) = &end.remote {
-        if let Some(owner) = sql::owner_of_remote(connection, &job.account, remote.remote_job_id.0)? {
-            // The answer names a job that another file owns: it proves nothing for this one.
-            event = Event::Unclear;
-            reason = Some(format!(
-                "the answer named the remote job {}, which is that of job {owner}; the remote jobs decide",
-                remote.remote_job_id
-            ));
-        } else {
-            take_remote(&mut job, remote);
-            remember(connection, &job.account, remote, sql::latest_event(connection)?, now)?;
-        }
+    if let (Some(remote), None) = (&end.remote, owner) {
+        take_remote(&mut job, remote);
+        remember(connection, &job.account, remote, sql::latest_event(connection)?, now)?;
     }
     job.next_attempt_at = end.again_at;
     match event {

@@ -28,6 +28,8 @@ pub struct Look {
     pub jobs: Vec<RemoteJob>,
     /// Page 1 was the same after the last page as before.
     pub steady: bool,
+    /// It was read to its end, and every entry could be read.
+    pub complete: bool,
     /// The latest job that the API accepted of this account, as far as the window reaches.
     pub latest: Latest,
 }
@@ -86,6 +88,11 @@ pub fn judge(look: &Look, sent: Sent<'_>, known: impl Fn(&RemoteJob) -> Known) -
             );
         }
         Latest::None | Latest::Listed => {}
+    }
+    if !look.complete {
+        return Judgement::NotConclusive(
+            "the list could not be read to its end: a page repeats what was listed before, or an entry has no job ID",
+        );
     }
     if !look.steady {
         return Judgement::NotConclusive("the list changed while it was read");
@@ -233,7 +240,7 @@ mod tests {
     }
 
     fn look(jobs: Vec<RemoteJob>) -> Look {
-        Look { jobs, steady: true, latest: Latest::Listed }
+        Look { jobs, steady: true, complete: true, latest: Latest::Listed }
     }
 
     fn known(job: &RemoteJob) -> Known {
@@ -284,7 +291,8 @@ mod tests {
     fn s2_an_incomplete_look_does_not_count() {
         let missing = Look { latest: Latest::Missing, ..look(vec![remote(200, "sales.txt", None)]) };
         let shifting = Look { steady: false, ..look(vec![]) };
-        for look in [missing, shifting] {
+        let endless = Look { complete: false, ..look(vec![remote(200, "sales.txt", None)]) };
+        for look in [missing, shifting, endless] {
             assert!(matches!(judge(&look, sent(None), known), Judgement::NotConclusive(_)));
         }
     }

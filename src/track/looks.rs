@@ -73,7 +73,8 @@ impl Tracker {
         let latest = self.latest_near(target, first, last)?;
         let look = Look {
             latest: latest.map_or(Latest::None, |latest| whether_listed(&latest, &listing)),
-            steady: listing.steady && listing.complete,
+            steady: listing.steady,
+            complete: listing.complete,
             jobs: listing.jobs,
         };
         for job in jobs {

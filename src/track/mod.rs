@@ -177,7 +177,13 @@ impl Tracker {
             // The first answer told how far off our clock is, and the window with it: once more, at the right time.
             Ok(_) if self.server_now().0.abs_diff(asked_at.0) > CLOCKS_DIFFER_MS => Ok(Some(self.clock.moment())),
             Ok(listing) => {
-                let jobs = listing.jobs.len();
+                let (account, jobs) = (&self.settings.account, listing.jobs.len());
+                if !listing.complete {
+                    tracing::warn!(
+                        account,
+                        "account {account}: the first list of remote jobs could not be read to its end: a page repeats, or an entry has no job ID"
+                    );
+                }
                 let list = self.as_listed(&listing)?;
                 let doubled = self.joblog.baseline(self.settings.account.clone(), list).await?;
                 self.tell_of_doubled(&doubled);
@@ -252,7 +258,7 @@ impl Tracker {
         };
         if blames_account {
             if self.joblog.api_problem(account.clone(), Some(error.to_string()), now()).await? {
-                tracing::error!(account, "account {account} is blocked: {error}");
+                tracing::error!(account, request_id = error.request_id(), "account {account} is blocked: {error}");
             }
         } else {
             tracing::warn!(account, failures = self.failures, "account {account}: {error}; it will be asked again");

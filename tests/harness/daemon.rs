@@ -23,11 +23,22 @@ impl Daemon {
 
     /// Starts `run` with further arguments and variables.
     pub fn start_with(dir: &Path, config: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_datadrop")), dir, config, arguments, variables)
+    }
+
+    /// The same, but it is this command that starts the binary.
+    pub fn start_by(
+        mut command: Command,
+        dir: &Path,
+        config: &Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let socket = dir.join("notify");
         let _ = fs::remove_file(&socket);
         let notifications = listen(&UnixDatagram::bind(&socket).unwrap());
         let log = File::options().create(true).append(true).open(dir.join("log")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_datadrop"))
+        let child = command
             .arg("--config")
             .arg(config)
             .arg("run")

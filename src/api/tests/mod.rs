@@ -3,6 +3,7 @@
 mod faults;
 mod jobs;
 mod tokens;
+mod transport;
 mod uploads;
 
 use super::file::fingerprint;

@@ -135,6 +135,7 @@ async fn nothing_secret_is_shown() {
     let client = client(&config);
     assert!(!format!("{client:?} {config:?}").contains("s3cret"));
     let config = ApiConfig { proxy: Some("http://user:s3cret@[bad".into()), ..config };
+    assert!(!format!("{config:?}").contains("s3cret"));
     let error = Client::new(&config, Arc::new(Budget::new(None, false))).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
 }

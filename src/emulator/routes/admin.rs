@@ -1,6 +1,6 @@
 //! What the API does not have: the ledger, the counters and the faults of the emulator itself.
 
-use super::{App, now};
+use super::App;
 use crate::emulator::answers::{Refusal, json_answer};
 use crate::emulator::faults::FaultRule;
 use axum::extract::{Request, State};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 const LARGEST_RULE: usize = 16 * 1024;
 
 pub(super) async fn ledger(State(app): State<Arc<App>>, request: Request) -> Response {
-    app.answer(only_get(&request).map(|()| json_answer(&app.model().world.ledger(now()))))
+    app.answer(only_get(&request).map(|()| json_answer(&app.model().world.ledger(app.clock.now()))))
 }
 
 pub(super) async fn requests(State(app): State<Arc<App>>, request: Request) -> Response {

@@ -30,7 +30,7 @@ impl App {
             Act::Garbage => answers::no_answer(answers::garbage()),
             Act::Truncated => {
                 let whole = whole().unwrap_or_else(|| answers::json_answer(&json!({ "status": "unknown" })));
-                answers::no_answer(answers::truncated(whole).await)
+                answers::no_answer(answers::truncated(whole, &self.clock.http_date()).await)
             }
             Act::Html => answers::page("Welcome"),
             Act::NoId => answers::json_answer(&json!({ "message": "Operation successful" })),

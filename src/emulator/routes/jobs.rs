@@ -1,6 +1,6 @@
 //! Jobs: the list and the single job. Uploads go on to `upload`.
 
-use super::{App, account_key, no_body, no_such_account, now, upload};
+use super::{App, account_key, no_body, no_such_account, upload};
 use crate::emulator::answers::{Refusal, json_answer};
 use crate::emulator::faults::Place;
 use crate::emulator::ledger::RequestKind;
@@ -46,7 +46,7 @@ async fn list(app: &App, company: &str, suite: String, source: &str, head: Parts
     }
     app.exchange(Place::List, || {
         let key = account_key(suite, source)?;
-        let now = now();
+        let now = app.clock.now();
         let filter = JobFilter::of_query(head.uri.query(), now)?;
         let model = app.model();
         if !model.world.accounts.exists(&key) {
@@ -100,5 +100,5 @@ fn find(app: &App, key: &AccountKey, job: &str) -> Result<Response, Refusal> {
         Refusal::service(StatusCode::NOT_FOUND, format!("account {} has no job {id}", key.data_source_id))
     })?;
     let spelling = Spelling::of_style(job.upload.style);
-    Ok(json_answer(&SpelledJob::new(spelling, job, model.world.progress(job, now()))))
+    Ok(json_answer(&SpelledJob::new(spelling, job, model.world.progress(job, app.clock.now()))))
 }

@@ -8,13 +8,13 @@ mod token;
 mod upload;
 
 use super::answers::Refusal;
+use super::clock::Clock;
 use super::faults::FaultBook;
 use super::gate::{Gate, TokenCheck};
 use super::ledger::{RequestCounts, RequestKind, RequestLog};
 use super::options::{Dialect, EmulatorOptions};
 use super::random::Random;
 use super::world::{AccountKey, World};
-use crate::job::Timestamp;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -32,6 +32,7 @@ const COMPANY_HEADER: &str = "x-proxy-global-company-id";
 pub(super) struct App {
     model: Mutex<Model>,
     started: Instant,
+    pub(super) clock: Clock,
     errors: AtomicU64,
     dialect: Dialect,
     companies: Vec<String>,
@@ -55,7 +56,7 @@ impl Model {
 
 impl App {
     pub(super) fn new(options: EmulatorOptions) -> Self {
-        let EmulatorOptions { seed, companies, dialect, .. } = options;
+        let EmulatorOptions { seed, companies, dialect, clock_ahead, .. } = options;
         // Streams of their own: a fault more must not change the tokens of the run.
         let mut seeds = Random::new(seed);
         let (gate_random, fault_random) = (Random::new(seeds.next()), Random::new(seeds.next()));
@@ -73,6 +74,7 @@ impl App {
                 requests: RequestLog::default(),
             }),
             started: Instant::now(),
+            clock: Clock::new(clock_ahead),
             errors: AtomicU64::new(1),
             dialect,
             companies,
@@ -130,11 +132,6 @@ impl App {
             Some(_) | None => Ok(()),
         }
     }
-}
-
-/// The time of the model.
-pub(super) fn now() -> Timestamp {
-    Timestamp(jiff::Timestamp::now().as_millisecond())
 }
 
 /// All routes; the API under each of the three segments that occur in the guide.

@@ -1,6 +1,6 @@
 //! An upload, from its head to the step that makes job and ledger entry.
 
-use super::{App, account_key, jobs, no_such_account, now, text_of};
+use super::{App, account_key, jobs, no_such_account, text_of};
 use crate::emulator::answers::{Refusal, json_answer, no_answer};
 use crate::emulator::connection::Ending;
 use crate::emulator::faults::{Place, When};
@@ -192,7 +192,7 @@ fn commit(app: &App, upload: Upload) -> Response {
         }
         let fate = model.faults.fate(&upload.name);
         let spelling = Spelling::of_style(upload.style);
-        let id = model.world.commit(upload, fate, now());
+        let id = model.world.commit(upload, fate, app.clock.now());
         let fresh = Progress { status: "uploaded", rows: 0, started: None, finished: None };
         let answer = model.world.job(id).map(|job| json_answer(&SpelledJob::new(spelling, job, fresh)));
         (answer, model.world.job_count())
