@@ -608,7 +608,7 @@ fn a_token_that_ends_in_the_middle_of_an_upload_costs_one_attempt_and_one_token(
 #[test]
 fn s2_a_server_whose_clock_differs_is_looked_at_by_its_own() {
     // An hour is what daylight saving gets wrong; with days, a window by our own clock would miss the job.
-    for hours in [-1, 1, 120] {
+    for hours in [-1, 120] {
         let clock_ahead = jiff::SignedDuration::from_hours(hours);
         let world = World::with_emulator(EmulatorOptions { clock_ahead, ..quick() });
         let mut daemon = primed(&world);
