@@ -11,6 +11,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// So many files share a transaction.
@@ -20,12 +21,12 @@ const BUFFER: usize = 128 << 10;
 /// A file that is gone is looked for once more after this time (DESIGN F6).
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
-pub(super) struct Inbox<'a> {
-    pub(super) settings: &'a FolderSettings,
+pub(super) struct Inbox {
+    pub(super) settings: Arc<FolderSettings>,
     waits: Waits,
-    pub(super) joblog: &'a JobLog,
-    pub(super) reader: &'a Reader,
-    pub(super) board: &'a Board,
+    pub(super) joblog: JobLog,
+    pub(super) reader: Arc<Reader>,
+    pub(super) board: Arc<Board>,
     clock: Clock,
     candidates: HashMap<OsString, Waiting>,
     /// When to look at whom again; entries of candidates that went on are skipped.
@@ -50,13 +51,13 @@ struct Waiting {
     look_at: Option<Moment>,
 }
 
-impl<'a> Inbox<'a> {
+impl Inbox {
     pub(super) fn new(
-        settings: &'a FolderSettings,
+        settings: Arc<FolderSettings>,
         waits: Waits,
-        joblog: &'a JobLog,
-        reader: &'a Reader,
-        board: &'a Board,
+        joblog: JobLog,
+        reader: Arc<Reader>,
+        board: Arc<Board>,
         clock: Clock,
     ) -> Self {
         Self {

@@ -15,7 +15,7 @@ use std::path::Path;
 /// So many ignored names are called by name in the log; the rest is counted.
 const NAMED: usize = 100;
 
-impl Inbox<'_> {
+impl Inbox {
     /// Scans the folder whole. True: something is missing, and a second scan soon must say so too.
     pub(super) fn scan(&mut self) -> Result<bool, Interrupted> {
         let names = self.read_folder()?;

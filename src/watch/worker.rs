@@ -1,5 +1,6 @@
 //! The thread of one folder: waits for news, and gives each kind of it its turn.
 
+use super::board::News;
 use super::inbox::Inbox;
 use super::{Board, EventSource};
 use crate::ambient::{Clock, now, random};
@@ -89,12 +90,19 @@ pub struct Progress {
     pub turns: AtomicU64,
 }
 
+/// A folder that is worked in.
+pub(super) struct Open {
+    folder: AccountFolder,
+    inbox: Inbox,
+    next_scan: Moment,
+}
+
 /// The thread of one folder.
 #[derive(Debug)]
 pub struct FolderWorker {
-    settings: FolderSettings,
+    settings: Arc<FolderSettings>,
     joblog: JobLog,
-    reader: Reader,
+    reader: Arc<Reader>,
     events: Option<Arc<EventSource>>,
     board: Arc<Board>,
     clock: Clock,
@@ -118,7 +126,8 @@ impl FolderWorker {
         clock: Clock,
         progress: Arc<Progress>,
     ) -> Result<Self, crate::joblog::OpenError> {
-        let reader = joblog.reader()?;
+        let reader = Arc::new(joblog.reader()?);
+        let settings = Arc::new(settings);
         let remembered_mark = account.folder_mark.clone();
         Ok(Self { settings, joblog, reader, events, board, clock, progress, remembered_mark, told: None })
     }
@@ -160,20 +169,36 @@ impl FolderWorker {
 
     /// Opens the folder and works in it for as long as it can be used. True: to stop; false: to try again.
     fn open_and_work(&mut self) -> bool {
-        let settings = &self.settings;
-        let remembered = self.remembered_mark.as_deref();
-        let opened = match AccountFolder::open(&settings.account, &settings.folder, remembered, random()) {
-            Ok(opened) => opened,
-            Err(problem) => {
+        match self.open().and_then(|mut open| self.work(&mut open)) {
+            Ok(()) => true,
+            Err(problem) => self.give_up(problem),
+        }
+    }
+
+    /// Says why the folder cannot be worked in. True: to stop; false: to try again.
+    pub(super) fn give_up(&mut self, problem: Interrupted) -> bool {
+        match problem {
+            Interrupted::JobLog(JobLogError::Closed) => true,
+            Interrupted::Folder(problem) => {
                 self.block(&problem.to_string());
-                return false;
+                false
             }
-        };
+            // The writer tells what is wrong with the disk; here it is only waited for.
+            Interrupted::JobLog(JobLogError::Storage(_)) => false,
+            Interrupted::JobLog(error) => {
+                tracing::error!(account = %self.settings.account, "{error}");
+                false
+            }
+        }
+    }
+
+    /// Opens the folder, and makes the moves that are due in it.
+    pub(super) fn open(&mut self) -> Result<Open, Interrupted> {
+        let settings = Arc::clone(&self.settings);
+        let remembered = self.remembered_mark.as_deref();
+        let opened = AccountFolder::open(&settings.account, &settings.folder, remembered, random())?;
         if remembered != Some(opened.mark.as_str()) {
-            let remember = self.joblog.remember_mark(settings.account.clone(), opened.mark.clone());
-            if remember.wait().is_err() {
-                return false;
-            }
+            self.joblog.remember_mark(settings.account.clone(), opened.mark.clone()).wait()?;
             self.remembered_mark = Some(opened.mark.clone());
         }
         let folder = opened.folder;
@@ -188,23 +213,11 @@ impl FolderWorker {
         };
         self.board.forget();
         // An unfinished move is made before the scan makes jobs of what it finds (DESIGN F1).
-        let worked = self.file_away(&folder).and_then(|()| {
-            self.unblock(by_events);
-            self.work(&folder, waits)
-        });
-        match worked {
-            Ok(()) | Err(Interrupted::JobLog(JobLogError::Closed)) => true,
-            Err(Interrupted::Folder(problem)) => {
-                self.block(&problem.to_string());
-                false
-            }
-            // The writer tells what is wrong with the disk; here it is only waited for.
-            Err(Interrupted::JobLog(JobLogError::Storage(_))) => false,
-            Err(Interrupted::JobLog(error)) => {
-                tracing::error!(account = %self.settings.account, "{error}");
-                false
-            }
-        }
+        self.file_away(&folder)?;
+        self.unblock(by_events);
+        let (joblog, reader, board) = (self.joblog.clone(), Arc::clone(&self.reader), Arc::clone(&self.board));
+        let inbox = Inbox::new(settings, waits, joblog, reader, board, self.clock);
+        Ok(Open { folder, inbox, next_scan: self.clock.moment() })
     }
 
     fn watch(&self) -> bool {
@@ -223,44 +236,54 @@ impl FolderWorker {
         }
     }
 
-    fn work(&mut self, folder: &AccountFolder, waits: Waits) -> Result<(), Interrupted> {
-        let mut inbox = Inbox::new(&self.settings, waits, &self.joblog, &self.reader, &self.board, self.clock);
-        let mut next_scan = self.clock.moment();
+    fn work(&mut self, open: &mut Open) -> Result<(), Interrupted> {
         loop {
-            if self.clock.moment() >= next_scan {
-                folder.check()?;
-                self.file_away(folder)?;
-                let soon = inbox.scan()?;
-                self.progress.pending.store(inbox.pending(), Ordering::Relaxed);
-                self.progress.scanned.store(true, Ordering::Release);
-                next_scan = self.clock.moment().after(if soon { inbox.soon() } else { self.settings.rescan });
-            }
-            if let Some(at) = inbox.wants_scan() {
-                next_scan = next_scan.min(at);
-            }
-            self.progress.pending.store(inbox.pending(), Ordering::Relaxed);
-            self.progress.turns.fetch_add(1, Ordering::Relaxed);
-            let until = inbox.next_look().map_or(next_scan, |look: Moment| look.min(next_scan));
+            let until = self.scan_if_due(open)?;
             let news = self.board.wait(until.since(self.clock.moment()).min(TURN));
             if news.flags.stop {
                 return Ok(());
             }
-            if news.flags.folder_moved {
-                folder.check()?;
-            }
-            if news.flags.overflow {
-                tracing::warn!(account = %self.settings.account, "file events were lost; scanning the folder instead");
-                inbox.lose_events();
-                next_scan = self.clock.moment();
-            }
-            if news.flags.rescan {
-                next_scan = self.clock.moment();
-            }
-            if news.flags.unfiled {
-                self.file_away(folder)?;
-            }
-            inbox.take(news.changed)?;
+            self.take_news(open, news)?;
         }
+    }
+
+    /// Scans if it is time for it, and says when there is something to do without news.
+    pub(super) fn scan_if_due(&self, open: &mut Open) -> Result<Moment, Interrupted> {
+        let Open { folder, inbox, next_scan } = open;
+        if self.clock.moment() >= *next_scan {
+            folder.check()?;
+            self.file_away(folder)?;
+            let soon = inbox.scan()?;
+            self.progress.pending.store(inbox.pending(), Ordering::Relaxed);
+            self.progress.scanned.store(true, Ordering::Release);
+            *next_scan = self.clock.moment().after(if soon { inbox.soon() } else { self.settings.rescan });
+        }
+        if let Some(at) = inbox.wants_scan() {
+            *next_scan = (*next_scan).min(at);
+        }
+        self.progress.pending.store(inbox.pending(), Ordering::Relaxed);
+        self.progress.turns.fetch_add(1, Ordering::Relaxed);
+        Ok(inbox.next_look().map_or(*next_scan, |look: Moment| look.min(*next_scan)))
+    }
+
+    /// Deals with what was heard, and with the names whose time has come.
+    pub(super) fn take_news(&self, open: &mut Open, news: News) -> Result<(), Interrupted> {
+        let Open { folder, inbox, next_scan } = open;
+        if news.flags.folder_moved {
+            folder.check()?;
+        }
+        if news.flags.overflow {
+            tracing::warn!(account = %self.settings.account, "file events were lost; scanning the folder instead");
+            inbox.lose_events();
+            *next_scan = self.clock.moment();
+        }
+        if news.flags.rescan {
+            *next_scan = self.clock.moment();
+        }
+        if news.flags.unfiled {
+            self.file_away(folder)?;
+        }
+        inbox.take(news.changed)
     }
 
     /// Makes the moves that the job log wants, then writes down that they were made.
