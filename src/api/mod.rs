@@ -29,6 +29,8 @@ mod jobs;
 mod layout;
 mod refusal;
 #[cfg(test)]
+pub(crate) mod stand_in;
+#[cfg(test)]
 mod tests;
 mod token;
 mod upload;
@@ -62,6 +64,9 @@ pub struct Client {
     /// The longest silence.
     timeout: Duration,
     budget: Arc<Budget>,
+    /// In a simulation, where requests go instead of out.
+    #[cfg(test)]
+    stand_in: Option<stand_in::StandIn>,
 }
 
 impl Client {
@@ -76,6 +81,8 @@ impl Client {
             api_key: HeaderValue::from_str(&api.client_id).map_err(|_| ClientError::ClientId)?,
             timeout: api.timeout,
             budget,
+            #[cfg(test)]
+            stand_in: None,
         })
     }
 
