@@ -1,5 +1,8 @@
 //! Time, chance, and what the system says of a file: what the pure parts take as arguments.
 
+#[cfg(test)]
+pub(crate) mod simulated;
+
 use crate::job::{FileIdentity, Timestamp};
 use crate::ready::Moment;
 use std::fs::Metadata;
@@ -10,6 +13,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 /// The time by the system's clock.
 #[must_use]
 pub fn now() -> Timestamp {
+    #[cfg(test)]
+    if let Some(now) = simulated::now() {
+        return now;
+    }
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }
@@ -34,6 +41,10 @@ pub fn identity_of(metadata: &Metadata) -> FileIdentity {
 /// A number that nobody can foresee.
 #[must_use]
 pub fn random() -> u64 {
+    #[cfg(test)]
+    if let Some(number) = simulated::random() {
+        return number;
+    }
     RandomState::new().hash_one(0u8)
 }
 
@@ -58,6 +69,10 @@ impl Clock {
     /// How far it has come.
     #[must_use]
     pub fn moment(self) -> Moment {
+        #[cfg(test)]
+        if let Some(moment) = simulated::moment() {
+            return moment;
+        }
         Moment(self.0.elapsed())
     }
 

@@ -172,3 +172,7 @@ pub mod cli;
 
 // A local Data Sources API for the demo, the tests and rehearsals.
 pub mod emulator;
+
+// All of it under a clock, a server and accidents by a seed.
+#[cfg(test)]
+mod simulation;

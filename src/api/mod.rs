@@ -33,6 +33,8 @@ mod listing;
 mod refusal;
 mod request;
 #[cfg(test)]
+pub(crate) mod stand_in;
+#[cfg(test)]
 mod tests;
 mod token;
 mod upload;
@@ -67,6 +69,9 @@ pub struct Client {
     /// The longest silence.
     timeout: Duration,
     budget: Arc<Budget>,
+    /// In a simulation, where requests go instead of out.
+    #[cfg(test)]
+    stand_in: Option<stand_in::StandIn>,
 }
 
 impl Client {
@@ -81,6 +86,8 @@ impl Client {
             api_key: HeaderValue::from_str(&api.client_id).map_err(|_| ClientError::ClientId)?,
             timeout: api.timeout,
             budget,
+            #[cfg(test)]
+            stand_in: None,
         })
     }
 

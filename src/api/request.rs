@@ -21,6 +21,10 @@ impl Client {
         let not_connected = |why: String| ApiError::NotConnected { asked: asked.to_owned(), why };
         let unclear = |why: String| ApiError::Unclear { asked: asked.to_owned(), why };
         let url = url.map_err(not_connected)?;
+        #[cfg(test)]
+        if let Some(stand_in) = self.stand_in.clone() {
+            return stand_in.get(asked, url, self.timeout).await;
+        }
         let client = self.doors.to(&url).map_err(not_connected)?;
         let bearer = self
             .tokens
@@ -56,7 +60,7 @@ impl Client {
 }
 
 /// The error for an answer that is no 2xx.
-fn refusal(asked: String, reply: &Reply) -> ApiError {
+pub(super) fn refusal(asked: String, reply: &Reply) -> ApiError {
     let body = Box::new(reply.refusal());
     let status = reply.status;
     let from_gateway = match &*body {

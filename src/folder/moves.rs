@@ -67,6 +67,8 @@ impl AccountFolder {
             let target = target_dir.join(&candidate);
             match rename_without_overwriting(&source, &target) {
                 Ok(()) => {
+                    #[cfg(test)]
+                    crate::ambient::simulated::renamed(&source, &target);
                     if let Some(left) = source.file_name() {
                         why::remove(&self.place(lay_in), left);
                     }
@@ -153,6 +155,8 @@ impl AccountFolder {
     /// # Errors
     /// The system's.
     pub fn sync(&self, touched: &BTreeSet<&'static str>) -> io::Result<()> {
+        #[cfg(test)]
+        crate::ambient::simulated::folder_synced();
         for place in touched.iter().filter_map(|word| Place::from_word(word)) {
             File::open(self.place(place))?.sync_all()?;
         }

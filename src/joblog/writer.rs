@@ -28,6 +28,9 @@ const ROOM: u64 = 1 << 20;
 pub struct JobLog {
     commands: mpsc::Sender<Command>,
     shared: Arc<Shared>,
+    /// In a simulation there is no thread: each operation is a commit of its own, made at once.
+    #[cfg(test)]
+    at_once: Option<Arc<at_once::AtOnce>>,
 }
 
 struct Shared {
@@ -39,6 +42,20 @@ struct Shared {
     commits: AtomicU64,
     pulse: AtomicU64,
     thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Shared {
+    fn new(dir: PathBuf) -> Self {
+        Self {
+            dir,
+            changes: watch::Sender::new(0),
+            storage: watch::Sender::new(None),
+            unfiled: Mutex::new(HashMap::new()),
+            commits: AtomicU64::new(0),
+            pulse: AtomicU64::new(0),
+            thread: Mutex::new(None),
+        }
+    }
 }
 
 /// What an operation did that others must hear of once it is durable.
@@ -90,22 +107,19 @@ impl JobLog {
         let connection = open::open_writer(&state)?;
         let dir = state.dir().to_owned();
         let (commands, inbox) = mpsc::channel();
-        let shared = Arc::new(Shared {
-            dir: dir.clone(),
-            changes: watch::Sender::new(0),
-            storage: watch::Sender::new(None),
-            unfiled: Mutex::new(HashMap::new()),
-            commits: AtomicU64::new(0),
-            pulse: AtomicU64::new(0),
-            thread: Mutex::new(None),
-        });
-        let writer = Writer { connection, inbox, shared: Arc::clone(&shared), _lock: state };
+        let shared = Arc::new(Shared::new(dir.clone()));
+        let writer = Writer { connection, shared: Arc::clone(&shared), _lock: state };
         let thread = std::thread::Builder::new()
             .name("job-log".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || writer.run(&inbox))
             .map_err(|error| OpenError::StateDir { dir, why: error.to_string() })?;
         *lock(&shared.thread) = Some(thread);
-        Ok(Self { commands, shared })
+        Ok(Self {
+            commands,
+            shared,
+            #[cfg(test)]
+            at_once: None,
+        })
     }
 
     /// A reading connection of its own.
@@ -185,6 +199,11 @@ impl JobLog {
                 let _ = reply.send(commit.and(result));
             })
         });
+        #[cfg(test)]
+        if let Some(at_once) = &self.at_once {
+            at_once.run(run);
+            return Pending(pending);
+        }
         // A closed channel drops `reply`, which the caller sees as `Closed`.
         let _ = self.commands.send(Command::Run(run));
         Pending(pending)
@@ -219,13 +238,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 struct Writer {
     connection: Connection,
-    inbox: mpsc::Receiver<Command>,
     shared: Arc<Shared>,
     _lock: StateLock,
 }
 
 impl Writer {
-    fn run(self) {
+    fn run(self, inbox: &mpsc::Receiver<Command>) {
         let mut probed = Instant::now();
         loop {
             let is_well = self.shared.storage.borrow().is_none();
@@ -235,9 +253,9 @@ impl Writer {
                 continue;
             }
             let first = if is_well {
-                self.inbox.recv().map_err(RecvTimeoutError::from)
+                inbox.recv().map_err(RecvTimeoutError::from)
             } else {
-                self.inbox.recv_timeout(PROBE)
+                inbox.recv_timeout(PROBE)
             };
             let first = match first {
                 Ok(command) => command,
@@ -254,7 +272,7 @@ impl Writer {
                     Command::Beat => {}
                     Command::Stop => stop = true,
                 }
-                next = if stop || group.len() >= GROUP { None } else { self.inbox.try_recv().ok() };
+                next = if stop || group.len() >= GROUP { None } else { inbox.try_recv().ok() };
             }
             if !group.is_empty() {
                 self.commit(group);
@@ -285,11 +303,7 @@ impl Writer {
                     // SQLite gave the whole transaction up (a full disk does that).
                     Err(JobLogError::Storage("the transaction was rolled back".to_owned()))
                 } else {
-                    self.connection
-                        .prepare_cached("COMMIT")
-                        .and_then(|mut commit| commit.execute([]))
-                        .map(|_| ())
-                        .map_err(JobLogError::from)
+                    self.end_transaction()
                 }
             }
             Err(error) => {
@@ -314,6 +328,14 @@ impl Writer {
             self.shared.commits.fetch_add(1, Ordering::Relaxed);
             self.announce(&effects);
         }
+    }
+
+    /// The one fsync of a group.
+    fn end_transaction(&self) -> Result<(), JobLogError> {
+        #[cfg(test)]
+        crate::ambient::simulated::sync()?;
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
     }
 
     fn announce(&self, effects: &Effects) {
@@ -381,65 +403,6 @@ impl Writer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn open() -> (tempfile::TempDir, JobLog) {
-        let dir = tempfile::tempdir().unwrap();
-        let log = JobLog::open(StateLock::take(dir.path()).unwrap()).unwrap();
-        (dir, log)
-    }
-
-    #[test]
-    fn an_operation_that_fails_leaves_nothing_behind_and_its_neighbours_stand() {
-        let (_dir, log) = open();
-        let insert = |name: &'static str, fail: bool| {
-            log.call(move |connection, _| {
-                connection.execute("INSERT INTO account (name) VALUES (?1)", [name])?;
-                if fail { Err(JobLogError::NoSuchJob(7)) } else { Ok(()) }
-            })
-        };
-        let answers = [insert("a", false), insert("b", true), insert("c", false)];
-        let answers: Vec<bool> = answers.into_iter().map(|pending| pending.wait().is_ok()).collect();
-        assert_eq!(answers, [true, false, true]);
-        let names: String = log
-            .call(|connection, _| {
-                Ok(connection.query_row("SELECT group_concat(name) FROM account", [], |row| row.get(0))?)
-            })
-            .wait()
-            .unwrap();
-        assert_eq!(names, "a,c");
-    }
-
-    #[test]
-    fn what_arrives_together_shares_a_commit() {
-        let (_dir, log) = open();
-        let before = log.commits();
-        let (open_gate, gate) = mpsc::channel::<()>();
-        let first = log.call(move |_, _| {
-            let _ = gate.recv();
-            Ok(())
-        });
-        let rest: Vec<_> = (0..100)
-            .map(|i| {
-                log.call(move |connection, _| {
-                    connection.execute("INSERT INTO account (name) VALUES (?1)", [i.to_string()])?;
-                    Ok(())
-                })
-            })
-            .collect();
-        open_gate.send(()).unwrap();
-        first.wait().unwrap();
-        for pending in rest {
-            pending.wait().unwrap();
-        }
-        assert!(log.commits() - before <= 2, "{} commits for 101 operations", log.commits() - before);
-    }
-
-    #[test]
-    fn a_closed_job_log_says_so() {
-        let (_dir, log) = open();
-        log.close();
-        assert!(matches!(log.call(|_, _| Ok(())).wait(), Err(JobLogError::Closed)));
-    }
-}
+pub(super) mod at_once;
+#[cfg(test)]
+mod tests;

@@ -139,7 +139,7 @@ impl Tracker {
     }
 
     /// Does what is due, and says when the next thing is.
-    async fn turn(&mut self) -> Result<Option<Moment>, JobLogError> {
+    pub(crate) async fn turn(&mut self) -> Result<Option<Moment>, JobLogError> {
         let account = self.reader.account(&self.settings.account)?;
         if self.clock.moment() < self.ask_again {
             return Ok(Some(self.ask_again));

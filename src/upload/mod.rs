@@ -6,6 +6,8 @@
 
 mod attempt;
 mod outcome;
+#[cfg(test)]
+pub(crate) mod simulated;
 
 pub use outcome::{Again, Facts, Outcome, Verdict, decide};
 

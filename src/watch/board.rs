@@ -133,6 +133,13 @@ impl Board {
         News { changed: std::mem::take(&mut inner.changed), flags: std::mem::take(&mut inner.flags) }
     }
 
+    /// Whether [`Board::wait`] would return at once.
+    #[cfg(test)]
+    pub(super) fn has_news(&self) -> bool {
+        let inner = self.lock();
+        !inner.changed.is_empty() || inner.flags != Flags::default()
+    }
+
     /// What has been heard of a name.
     pub(super) fn trace(&self, name: &OsStr) -> Option<Trace> {
         self.lock().traces.get(name).copied()

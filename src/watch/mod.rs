@@ -10,6 +10,8 @@ mod events;
 mod inbox;
 mod look;
 mod scan;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod worker;
 
 pub use board::Board;

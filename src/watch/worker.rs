@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// How often a folder that cannot be used is tried again, if it is not scanned more often anyway.
-const TRY_AGAIN: Duration = Duration::from_secs(5);
+pub(super) const TRY_AGAIN: Duration = Duration::from_secs(5);
 /// The longest wait of a thread without news: bounds how old its sign of life can be.
 const TURN: Duration = Duration::from_secs(15);
 /// So many moves share their fsyncs and their transaction.

@@ -121,6 +121,8 @@ pub fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
         }
         here += CFG_TEST.len();
         let item = here;
+        // A member of a struct ends with its comma.
+        let is_member = tokens.get(item + 1).is_some_and(|token| token.is(":"));
         let mut depth = 0_i32;
         while let Some(token) = tokens.get(here) {
             here += 1;
@@ -129,11 +131,11 @@ pub fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
                 "}" | ")" | "]" => depth -= 1,
                 _ => {}
             }
-            if depth == 0 && (token.is(";") || token.is("}")) {
+            if depth == 0 && (token.is(";") || token.is("}") || is_member && token.is(",")) {
                 break;
             }
         }
-        if let [keyword, name, end] = &tokens[item..here]
+        if let [.., keyword, name, end] = &tokens[item..here]
             && keyword.is("mod")
             && end.is(";")
         {
@@ -155,14 +157,20 @@ fn comments_texts_and_tests_are_left_out() {
         mod tests { fn m() { n("}") } }
         #[cfg(test)]
         mod apart;
+        #[cfg(test)]
+        pub(crate) mod shown;
+        struct S {
+            #[cfg(test)]
+            t: u,
+        }
         fn o() {}
     "##;
     let (kept, modules) = without_tests(&tokens(source));
     let words: Vec<&str> = kept.iter().filter(|token| token.is_word()).map(|token| token.text.as_str()).collect();
     assert_eq!(
         words,
-        ["use", "a", "b", "const", "T", "str", "const", "R", "str", "fn", "k", "a", "l", "a", "str", "char", "fn", "o"]
+        ["use", "a", "b", "const", "T", "str", "const", "R", "str", "fn", "k", "a", "l", "a", "str", "char", "struct", "S", "fn", "o"]
     );
-    assert_eq!(modules, ["apart"]);
+    assert_eq!(modules, ["apart", "shown"]);
     assert_eq!(kept.iter().find(|token| token.is("k")).unwrap().line, 6);
 }

@@ -1,0 +1,62 @@
+//! The writer, watched from within.
+
+use super::*;
+
+fn open() -> (tempfile::TempDir, JobLog) {
+    let dir = tempfile::tempdir().unwrap();
+    let log = JobLog::open(StateLock::take(dir.path()).unwrap()).unwrap();
+    (dir, log)
+}
+
+#[test]
+fn an_operation_that_fails_leaves_nothing_behind_and_its_neighbours_stand() {
+    let (_dir, log) = open();
+    let insert = |name: &'static str, fail: bool| {
+        log.call(move |connection, _| {
+            connection.execute("INSERT INTO account (name) VALUES (?1)", [name])?;
+            if fail { Err(JobLogError::NoSuchJob(7)) } else { Ok(()) }
+        })
+    };
+    let answers = [insert("a", false), insert("b", true), insert("c", false)];
+    let answers: Vec<bool> = answers.into_iter().map(|pending| pending.wait().is_ok()).collect();
+    assert_eq!(answers, [true, false, true]);
+    let names: String = log
+        .call(|connection, _| {
+            Ok(connection.query_row("SELECT group_concat(name) FROM account", [], |row| row.get(0))?)
+        })
+        .wait()
+        .unwrap();
+    assert_eq!(names, "a,c");
+}
+
+#[test]
+fn what_arrives_together_shares_a_commit() {
+    let (_dir, log) = open();
+    let before = log.commits();
+    let (open_gate, gate) = mpsc::channel::<()>();
+    let first = log.call(move |_, _| {
+        let _ = gate.recv();
+        Ok(())
+    });
+    let rest: Vec<_> = (0..100)
+        .map(|i| {
+            log.call(move |connection, _| {
+                connection.execute("INSERT INTO account (name) VALUES (?1)", [i.to_string()])?;
+                Ok(())
+            })
+        })
+        .collect();
+    open_gate.send(()).unwrap();
+    first.wait().unwrap();
+    for pending in rest {
+        pending.wait().unwrap();
+    }
+    assert!(log.commits() - before <= 2, "{} commits for 101 operations", log.commits() - before);
+}
+
+#[test]
+fn a_closed_job_log_says_so() {
+    let (_dir, log) = open();
+    log.close();
+    assert!(matches!(log.call(|_, _| Ok(())).wait(), Err(JobLogError::Closed)));
+}

@@ -1,0 +1,498 @@
+//! One story from its first drop to rest: time, people, the server, and datadrop with all its ends and starts.
+
+use super::check::{Checked, Checker, broken};
+use super::people::{Act, People};
+use super::plan::{Chance, Item, Plan, What};
+use super::process::{NotStarted, Process, Step, Surroundings};
+use super::remote::Remote;
+use super::story::{Broken, Figures, Story};
+use crate::ambient::simulated::{self, Ended};
+use crate::api::{Budget, Client};
+use crate::config::{ApiConfig, Credential};
+use crate::job::{Kind, State};
+use crate::ready::Moment;
+use std::any::Any;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// The wall clock when a story begins.
+const WALL: i64 = 1_795_429_838_000;
+/// After so long without a change everything rests.
+const QUIET: Duration = Duration::from_secs(150);
+/// By then, after faults have ended, everything must.
+const LIVELY: Duration = Duration::from_secs(4 * 24 * 3600);
+/// No story takes so many steps.
+const STEPS: u64 = 40_000;
+
+/// What stories of one thread share: it costs to make.
+pub(super) struct Stage {
+    client: Arc<Client>,
+    remote: Arc<Mutex<Remote>>,
+    runtime: Runtime,
+}
+
+impl Stage {
+    pub(super) fn new() -> Self {
+        let api = ApiConfig {
+            base_url: "http://127.0.0.1:9/api".to_owned(),
+            token_url: "http://127.0.0.1:9/ims/token/v3".to_owned(),
+            global_company_id: "examplecompany".to_owned(),
+            client_id: "0123456789abcdef".to_owned(),
+            credential: Credential::Token("t0ken".into()),
+            scopes: Vec::new(),
+            path_segment: "datasources".to_owned(),
+            rate_limit: None,
+            timeout: Duration::from_secs(60),
+            connect_timeout: Duration::from_secs(10),
+            proxy: None,
+            ca_file: None,
+            allow_http: false,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let mut client = {
+            let _inside = runtime.enter();
+            Client::new(&api, Arc::new(Budget::new(None, false))).unwrap()
+        };
+        let remote = Arc::new(Mutex::new(Remote::new(&Plan::new(0).rules, Chance(0), WALL)));
+        let other_side = Arc::clone(&remote);
+        client.stand_in(move |call| {
+            let other_side = Arc::clone(&other_side);
+            Box::pin(async move {
+                simulated::passing("before a request");
+                let (at, came) = lock(&other_side).ask(call);
+                simulated::until(at).await;
+                came
+            })
+        });
+        Self { client: Arc::new(client), remote, runtime }
+    }
+
+    /// Plays a plan to its end.
+    pub(super) fn play(&self, plan: &Plan, told: bool) -> Played {
+        *lock(&self.remote) = Remote::new(&plan.rules, Chance(plan.seed ^ 0x5eed), WALL);
+        simulated::begin(simulated::Surroundings {
+            wall_ahead: WALL,
+            chance: plan.seed,
+            ..simulated::Surroundings::default()
+        });
+        let _inside = self.runtime.enter();
+        let mut world = World::new(self, plan, told);
+        let ended = catch_unwind(AssertUnwindSafe(|| world.run())).unwrap_or_else(|defect| {
+            broken("no panic", words(defect.as_ref()))
+        });
+        world.process = None;
+        let figures = world.figures();
+        simulated::end();
+        Played { ended, figures, lines: world.story.lines }
+    }
+}
+
+/// A story that was played.
+pub(super) struct Played {
+    pub(super) ended: Checked,
+    pub(super) figures: Figures,
+    pub(super) lines: Vec<String>,
+}
+
+fn lock(remote: &Mutex<Remote>) -> MutexGuard<'_, Remote> {
+    remote.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn words(defect: &(dyn Any + Send)) -> String {
+    let text = defect.downcast_ref::<String>().cloned();
+    text.or_else(|| defect.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}
+
+enum Todo {
+    Item(Item),
+    Act(Act),
+    Heal,
+}
+
+struct World<'a> {
+    stage: &'a Stage,
+    plan: &'a Plan,
+    now: Moment,
+    chance: Chance,
+    dir: TempDir,
+    state_dir: PathBuf,
+    lives: u64,
+    people: People,
+    process: Option<Process>,
+    starts_at: Moment,
+    /// In the order of time.
+    agenda: Vec<(Moment, Todo)>,
+    away: Duration,
+    loses: bool,
+    healed: bool,
+    changed_at: Moment,
+    checker: Checker,
+    story: Story,
+    counted: Figures,
+    looks_at_commit: u64,
+}
+
+impl<'a> World<'a> {
+    fn new(stage: &'a Stage, plan: &'a Plan, told: bool) -> Self {
+        // Memory, where there is some: nothing here has to outlive the test.
+        let memory = std::path::Path::new("/dev/shm");
+        let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+        let people = People::new(dir.path());
+        let state_dir = dir.path().join("state-0");
+        let mut agenda: Vec<(Moment, Todo)> =
+            plan.items.iter().map(|item| (Moment(item.at), Todo::Item(*item))).collect();
+        agenda.push((Moment(plan.ends_at()), Todo::Heal));
+        Self {
+            stage,
+            plan,
+            now: Moment::default(),
+            chance: Chance(plan.seed ^ 0xacc1_de27),
+            dir,
+            state_dir,
+            lives: 0,
+            people,
+            process: None,
+            starts_at: Moment::default(),
+            agenda,
+            away: Duration::ZERO,
+            loses: false,
+            healed: false,
+            changed_at: Moment::default(),
+            checker: Checker::default(),
+            story: Story { told, lines: Vec::new() },
+            counted: Figures { seeds: 1, ..Figures::default() },
+            looks_at_commit: 0,
+        }
+    }
+
+    fn remote(&self) -> MutexGuard<'a, Remote> {
+        lock(&self.stage.remote)
+    }
+
+    fn run(&mut self) -> Checked {
+        for _ in 0..STEPS {
+            if let Some(index) = self.due_todo() {
+                let (_, todo) = self.agenda.remove(index);
+                self.counted.steps += 1;
+                self.deal_with(todo);
+                continue;
+            }
+            if self.process.is_none() {
+                if self.now >= self.starts_at {
+                    self.start()?;
+                } else {
+                    self.advance(self.starts_at);
+                }
+                continue;
+            }
+            let steps = self.process.as_mut().map(|process| process.steps(self.now)).unwrap_or_default();
+            let ready: Vec<Step> = steps.iter().filter(|(at, _)| *at <= self.now).map(|(_, step)| *step).collect();
+            if !ready.is_empty() {
+                let step = ready[self.chance.index(ready.len())];
+                self.step(step)?;
+                continue;
+            }
+            if self.is_over() {
+                return self.check_rest();
+            }
+            if self.healed && self.now.since(Moment(self.plan.ends_at())) > LIVELY {
+                break;
+            }
+            let next = steps.iter().map(|(at, _)| *at).min();
+            self.advance(next.unwrap_or(self.now.after(Duration::from_secs(1))));
+        }
+        self.check_rest()?;
+        broken("everything comes to an end or to rest", format!("it goes on and on; by now {:?}", self.checker.last))
+    }
+
+    fn due_todo(&self) -> Option<usize> {
+        let index = (0..self.agenda.len()).min_by_key(|index| (self.agenda[*index].0, *index))?;
+        (self.agenda[index].0 <= self.now).then_some(index)
+    }
+
+    /// Time goes on, to what comes next at most.
+    fn advance(&mut self, to: Moment) {
+        let agenda = self.agenda.iter().map(|(at, _)| *at).min();
+        let take = self.remote().next_take();
+        let to = [Some(to), agenda, take].into_iter().flatten().min().unwrap_or(to).max(self.now);
+        self.stage.runtime.block_on(tokio::time::advance(to.since(self.now)));
+        self.now = to;
+        simulated::with(|here| here.moment = to);
+        self.remote().come_to(to);
+    }
+
+    fn is_over(&self) -> bool {
+        self.healed
+            && self.agenda.is_empty()
+            && self.remote().next_take().is_none()
+            && self.now.since(self.changed_at) > QUIET
+            && self.checker.last.iter().all(|(_, state, place)| {
+                (state.is_terminal() || matches!(state, State::Held | State::Waiting))
+                    && (*place == state.place() || *place == crate::job::Place::Gone)
+            })
+    }
+
+    fn start(&mut self) -> Checked {
+        self.counted.steps += 1;
+        self.lives += 1;
+        let from = Surroundings {
+            state_dir: &self.state_dir,
+            folder: &self.people.folder,
+            rules: &self.plan.rules,
+            client: &self.stage.client,
+            at: self.now,
+        };
+        let started = catch_unwind(AssertUnwindSafe(|| Process::start(&from)));
+        match started {
+            Ok(Ok(process)) => {
+                self.story.tell(self.now, || "datadrop starts".to_owned());
+                self.process = Some(process);
+                self.looks_at_commit = u64::MAX;
+                self.check()
+            }
+            Ok(Err(NotStarted::Storage)) => {
+                self.story.tell(self.now, || "datadrop cannot start: the disk fails".to_owned());
+                self.counted.restarts += 1;
+                self.starts_at = self.now.after(Duration::from_secs(5));
+                Ok(())
+            }
+            Ok(Err(NotStarted::Broken(why))) => broken("the job log never contradicts itself", why),
+            Err(ended) => self.ended(ended),
+        }
+    }
+
+    fn step(&mut self, step: Step) -> Checked {
+        let Some(process) = self.process.as_mut() else { return Ok(()) };
+        let now = self.now;
+        let stepped = catch_unwind(AssertUnwindSafe(|| process.step(step, now)));
+        match stepped {
+            Ok(Ok(line)) => {
+                if !line.is_empty() {
+                    self.story.tell(now, || line);
+                }
+                if self.check_after(step == Step::Claim)? {
+                    self.counted.steps += 1;
+                }
+                Ok(())
+            }
+            Ok(Err(why)) => broken("the job log never contradicts itself", why),
+            Err(ended) => self.ended(ended),
+        }
+    }
+
+    /// The process ended in the middle of something. What it had made durable is all that the next one will know.
+    fn ended(&mut self, why: Box<dyn Any + Send>) -> Checked {
+        let Ok(Ended(point)) = why.downcast::<Ended>().map(|ended| *ended).map_err(|defect| words(defect.as_ref())) else {
+            return broken("no panic", "a stage panicked".to_owned());
+        };
+        // What it had sent by then arrives all the same.
+        self.look_at_arrivals()?;
+        self.counted.crashes += 1;
+        self.counted.steps += 1;
+        *self.counted.ended_at.entry(point.to_owned()).or_default() += 1;
+        self.story.tell(self.now, || format!("datadrop ends: {point}"));
+        let image = self.dir.path().join(format!("state-{}", self.lives));
+        fs::create_dir(&image).unwrap();
+        for file in ["datadrop.db", "datadrop.db-wal"] {
+            if self.state_dir.join(file).exists() {
+                fs::copy(self.state_dir.join(file), image.join(file)).unwrap();
+            }
+        }
+        self.process = None;
+        fs::remove_dir_all(&self.state_dir).unwrap();
+        self.state_dir = image;
+        let unsynced = simulated::with(|here| {
+            here.ends_at = None;
+            std::mem::take(&mut here.unsynced)
+        });
+        for (from, to) in unsynced.unwrap_or_default().into_iter().rev() {
+            if self.loses && self.chance.percent(50) && to.exists() && !from.exists() {
+                self.story.tell(self.now, || {
+                    let [from, to] = [&from, &to].map(|path| path.strip_prefix(&self.people.folder).unwrap().display());
+                    format!("a rename is lost: {to} is {from} again")
+                });
+                fs::rename(to, from).unwrap();
+            }
+        }
+        self.starts_at = self.now.after(self.away);
+        Ok(())
+    }
+
+    fn deal_with(&mut self, todo: Todo) {
+        let now = self.now;
+        self.changed_at = now;
+        match todo {
+            Todo::Act(act) => {
+                let board = self.process.as_ref().map(|process| Arc::clone(&process.board));
+                let board = board.filter(|_| self.plan.rules.by_events);
+                let wall = crate::ambient::now().0;
+                let line = self.people.act(act, board.as_deref(), now, wall, &mut self.chance);
+                self.story.tell(now, || line);
+            }
+            Todo::Heal => {
+                self.story.tell(now, || "nothing fails any more".to_owned());
+                self.healed = true;
+                self.remote().heal();
+                simulated::with(|here| (here.failing_syncs, here.ends_at) = (0, None));
+            }
+            Todo::Item(item) => {
+                self.story.tell(now, || format!("{:?}", item.what));
+                self.arrange(item.what);
+            }
+        }
+    }
+
+    fn arrange(&mut self, what: What) {
+        let now = self.now;
+        let act = |act: Act| (now, Todo::Act(act));
+        match what {
+            What::Drop(dropped) => {
+                let steps = People::steps_of(&dropped, &mut self.chance);
+                self.agenda.extend(steps.into_iter().map(|(wait, act)| (now.after(wait), Todo::Act(act))));
+            }
+            What::LoneMarker(name) => {
+                let name = format!("{}.fin", crate::job::stem(name));
+                self.agenda.push(act(Act::MoveIn { name, content: Vec::new() }));
+            }
+            What::Empty(name, filled) => {
+                self.agenda.push(act(Act::MoveIn { name: name.to_owned(), content: Vec::new() }));
+                if filled {
+                    let later = now.after(Duration::from_secs(20));
+                    let content = b"Date\tEvar 1\n11/23/2026\tlate\n".to_vec();
+                    let writer = self.chance.below(u64::MAX);
+                    self.agenda.push((later, Todo::Act(Act::Begin { name: name.to_owned(), content, writer })));
+                    self.agenda.push((later, Todo::Act(Act::Close { name: name.to_owned(), writer })));
+                }
+            }
+            What::Remove(name) => self.agenda.push(act(Act::Remove { name: name.to_owned() })),
+            What::MoveBack => self.agenda.push(act(Act::MoveBack)),
+            What::Upload(fault) => self.remote().uploads.push_back(fault),
+            What::List(fault) => self.remote().lists.push_back(fault),
+            What::Outage(fault, lasts) => self.remote().outage = Some((now.after(lasts), fault)),
+            What::Fate(fate) => self.remote().fates.push_back(fate),
+            What::Other(name, rows) => self.remote().other(name, rows),
+            What::Crash(points, away, loses) => {
+                (self.away, self.loses) = (away, loses);
+                simulated::with(|here| here.ends_at = Some(here.passed + points));
+            }
+            What::SyncFails(times) => {
+                simulated::with(|here| here.failing_syncs = times);
+            }
+            What::ClockSet(by) => {
+                simulated::with(|here| here.wall_ahead += by);
+                if let Some(process) = &mut self.process {
+                    process.clock_was_set(now);
+                }
+            }
+            What::Overflow => {
+                if let Some(process) = &self.process {
+                    crate::watch::simulated::overflow(&process.board);
+                }
+            }
+        }
+    }
+
+    fn check(&mut self) -> Checked {
+        self.check_after(false).map(|_| ())
+    }
+
+    /// True: the step did something.
+    fn check_after(&mut self, claimed: bool) -> Result<bool, Broken> {
+        let requests = self.remote().requests;
+        let asked = requests != self.counted.requests;
+        self.counted.requests = requests;
+        self.look_at_arrivals()?;
+        let Some(process) = &self.process else { return Ok(false) };
+        let commits = process.joblog.commits();
+        if commits == self.looks_at_commit {
+            return Ok(asked);
+        }
+        if self.looks_at_commit != u64::MAX {
+            self.counted.commits += commits - self.looks_at_commit;
+        }
+        self.looks_at_commit = commits;
+        let jobs = process.reader.every_job().map_err(|error| Broken {
+            promise: "the job log never contradicts itself",
+            how: error.to_string(),
+        })?;
+        let before = self.checker.last.clone();
+        let changed = self.checker.job_log(&jobs, &self.remote(), self.now)?;
+        if changed {
+            self.changed_at = self.now;
+            if self.story.told {
+                for job in &jobs {
+                    if !before.contains(&(job.id, job.state, job.place)) {
+                        let reason = job.reason.as_deref().unwrap_or_default().to_owned();
+                        self.story.tell(self.now, || {
+                            format!("    job {} {} is {:?} in {}: {reason}", job.id, job.file_name, job.state, job.place.as_str())
+                        });
+                    }
+                }
+            }
+        }
+        if claimed {
+            let under_way: Vec<_> = process.under_way().collect();
+            for job in jobs.iter().filter(|job| job.kind == Kind::Fin && under_way.contains(&job.id)) {
+                if !before.iter().any(|(id, state, _)| *id == job.id && matches!(state, State::Uploading(_))) {
+                    Checker::marker(job, &jobs, &self.remote())?;
+                }
+            }
+        }
+        Ok(asked || changed)
+    }
+
+    fn look_at_arrivals(&mut self) -> Checked {
+        let arrived = std::mem::take(&mut self.remote().arrived);
+        let Some(process) = &self.process else { return Ok(()) };
+        for arrived in arrived {
+            let jobs = process.reader.every_job().map_err(|error| Broken {
+                promise: "the job log never contradicts itself",
+                how: error.to_string(),
+            })?;
+            self.story.tell(self.now, || {
+                let taken = if arrived.taken { "taken" } else { "not taken" };
+                format!("    the server has all of {}: {taken}", arrived.name)
+            });
+            let owner = Checker::arrival(&arrived, &jobs, &self.remote(), &self.people, self.plan.rules.duplicates)?;
+            if arrived.taken {
+                self.remote().name_owner(&arrived, owner);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_rest(&mut self) -> Checked {
+        self.look_at_arrivals()?;
+        let Some(process) = &self.process else { return Ok(()) };
+        let jobs = process.reader.every_job().map_err(|error| Broken {
+            promise: "the job log never contradicts itself",
+            how: error.to_string(),
+        })?;
+        for job in &jobs {
+            self.counted.files += 1;
+            *self.counted.states.entry(job.state.to_string()).or_default() += 1;
+            if job.state == State::Held {
+                let reason = job.reason.as_deref().unwrap_or_default();
+                let words: Vec<&str> = reason.split_whitespace().take_while(|word| !word.contains(|c: char| c.is_ascii_digit())).take(9).collect();
+                *self.counted.held.entry(words.join(" ")).or_default() += 1;
+            }
+        }
+        self.checker.at_rest(&jobs, &self.remote(), &self.people)
+    }
+
+    fn figures(&self) -> Figures {
+        let mut figures = self.counted.clone();
+        let remote = self.remote();
+        for met in &remote.met {
+            *figures.faults.entry(met.clone()).or_default() += 1;
+        }
+        figures.deliveries = u64::try_from(remote.ledger.iter().filter(|entry| entry.sha256.is_some()).count()).unwrap();
+        figures.failed_commits = simulated::with(|here| here.failed_syncs).unwrap_or_default();
+        figures
+    }
+}
