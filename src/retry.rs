@@ -32,6 +32,12 @@ impl RetryPolicy {
         Self { first, max, factor: 2.0 }
     }
 
+    /// No delay is longer: what is due later than that was written down under a clock that was ahead.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        self.max.max(LONGEST_HINT)
+    }
+
     /// The delay after so many failures in a row (1 is the first), without jitter.
     #[must_use]
     pub fn ceiling(&self, failures: u32) -> Duration {

@@ -80,7 +80,12 @@ impl StandIn {
     }
 
     /// One upload: the file is read and verified as always, and its last bytes wait for `commit`.
-    pub(super) async fn upload(&self, upload: Upload, commit: impl Future<Output = bool>, silence: Duration) -> UploadEnd {
+    pub(super) async fn upload(
+        &self,
+        upload: Upload,
+        commit: impl Future<Output = bool>,
+        silence: Duration,
+    ) -> UploadEnd {
         let Upload { target: _, style, wire_name, path, expected } = upload;
         let layout = Layout::new(style, &wire_name, expected.identity.size);
         let (sender, mut pieces) = tokio::sync::mpsc::channel::<Piece>(64);

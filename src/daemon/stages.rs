@@ -332,6 +332,7 @@ fn upload_settings(
             fin: account.fin,
             style,
             style_is_fixed: matches!(account.style, StyleChoice::Fixed(_)),
+            longest_wait: RetryPolicy::new(&config.retry).longest(),
         };
         (rules, account.style)
     };

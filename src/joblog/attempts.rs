@@ -1,7 +1,7 @@
 //! Upload attempts: committing, ended, recovered (DESIGN A2 to A4).
 
 use super::advance::advance;
-use super::listed::remember;
+use super::listed::{after_event, remember};
 use super::writer::{Effects, JobLog, Pending};
 use super::{Job, JobLogError, sql};
 use crate::job::{Event, JobId, Phase, RemoteJob, RemoteJobId, State, Timestamp};
@@ -119,15 +119,15 @@ fn end_attempt(
 ) -> Result<Ended, JobLogError> {
     let id = job.id;
     let (mut event, mut reason) = (end.event, end.reason.clone());
-    let owner = match &end.remote {
-        Some(remote) => sql::owner_of_remote(connection, &job.account, remote.remote_job_id.0)?,
+    // The answer names a job that cannot be this file's: it proves nothing.
+    let anothers = match &end.remote {
+        Some(remote) => anothers(connection, &job, remote.remote_job_id)?,
         None => None,
     };
-    if let (Some(remote), Some(owner)) = (&end.remote, owner) {
-        // The answer names a job that another file owns: it proves nothing for this one.
+    if let (Some(remote), Some(whose)) = (&end.remote, &anothers) {
         event = Event::Unclear;
         reason = Some(format!(
-            "the answer named the remote job {}, which is that of job {owner}; the remote jobs decide",
+            "the answer named the remote job {}, which {whose}; the remote jobs decide",
             remote.remote_job_id
         ));
     }
@@ -153,7 +153,7 @@ fn end_attempt(
     if end.file_differs {
         job.identity = None;
     }
-    if let (Some(remote), None) = (&end.remote, owner) {
+    if let (Some(remote), None) = (&end.remote, anothers) {
         take_remote(&mut job, remote);
         remember(connection, &job.account, remote, sql::latest_event(connection)?, now)?;
     }
@@ -193,6 +193,16 @@ fn end_attempt(
     }
     advance(connection, effects, &mut job, event, reason, now)?;
     Ok(Ended { state: job.state })
+}
+
+/// Why a remote job cannot come from the job's latest attempt, if it cannot.
+fn anothers(connection: &Connection, job: &Job, id: RemoteJobId) -> Result<Option<String>, JobLogError> {
+    if let Some(owner) = sql::owner_of_remote(connection, &job.account, id.0)? {
+        return Ok(Some(format!("is that of job {owner}")));
+    }
+    let listed_after = after_event(connection, &job.account, id)?;
+    let began = sql::latest_start(connection, job.id)?;
+    Ok(listed_after.filter(|listed_after| *listed_after < began).map(|_| "was there before".to_owned()))
 }
 
 fn streak(connection: &Connection, account: &str, change: &str) -> Result<(), JobLogError> {

@@ -35,6 +35,8 @@ pub struct AccountRules {
     pub style: UploadStyle,
     /// Nothing else is tried, whatever was learnt.
     pub style_is_fixed: bool,
+    /// No job waits longer: one that is due later was put off under a clock that was ahead, and is due now.
+    pub longest_wait: Duration,
 }
 
 /// An attempt that has begun: durable, and nobody else has it.
@@ -85,14 +87,19 @@ impl JobLog {
 
     /// When the next job of these accounts can begin, were it not for the rate limit: now or later.
     #[must_use]
-    pub fn next_due(&self, accounts: Vec<String>, now: Timestamp) -> Pending<Option<Timestamp>> {
+    pub fn next_due(
+        &self,
+        accounts: Vec<String>,
+        longest_wait: Duration,
+        now: Timestamp,
+    ) -> Pending<Option<Timestamp>> {
         self.call(move |connection, _| {
             let mut next = None;
             for account in &accounts {
                 if !may_send(connection, account)? {
                     continue;
                 }
-                if !sql::due_jobs(connection, account, false, now, 1)?.is_empty() {
+                if !sql::due_jobs(connection, account, false, (now, longest_wait), 1)?.is_empty() {
                     return Ok(Some(now));
                 }
                 next = [next, sql::next_due(connection, account, now)?].into_iter().flatten().min();
@@ -152,7 +159,7 @@ fn claim_account(
     }
     while room > 0 {
         // One wire name at a time (DESIGN A4): each claim changes what is due.
-        let batch = sql::due_jobs(connection, &rules.name, by_name, now, room)?;
+        let batch = sql::due_jobs(connection, &rules.name, by_name, (now, rules.longest_wait), room)?;
         if batch.is_empty() {
             return Ok(());
         }

@@ -12,8 +12,10 @@ pub struct RemoteList {
     pub jobs: Vec<RemoteJob>,
     /// The last event that the job log had when the list had been answered.
     pub after: EventId,
-    /// When.
+    /// When, by our clock.
     pub at: Timestamp,
+    /// When, by the server's.
+    pub server_time: Option<Timestamp>,
 }
 
 /// A remote job under a name of ours that no job of ours owns, though ours was accepted: possibly ingested twice.
@@ -40,6 +42,13 @@ pub(super) fn take_list(
             "SELECT CASE WHEN baseline_at IS NOT NULL THEN baseline_event END FROM account WHERE name = ?1",
         )?
         .query_row([account], |row| row.get(0))?;
+    if let Some(server_time) = list.server_time {
+        connection
+            .prepare_cached(
+                "UPDATE account SET server_seen_at = ?2 WHERE name = ?1 AND coalesce(server_seen_at, 0) < ?2",
+            )?
+            .execute(params![account, server_time.0])?;
+    }
     let mut doubled = Vec::new();
     for remote in &list.jobs {
         let is_new = remember(connection, account, remote, list.after, list.at)?;

@@ -149,17 +149,16 @@ impl Reader {
         let mut unsettled = Vec::with_capacity(jobs.len());
         for job in jobs {
             let target = job.target_id.map(|id| sql::target(&self.connection(), id)).transpose()?;
-            let (started_at, server_time, began) = self
+            let (started_at, server_time, server_after) = self
                 .connection()
                 .prepare_cached(
-                    "SELECT started_at, server_time,
-                            (SELECT coalesce(max(id), 0) FROM job_event WHERE job_id = ?1 AND event = 'started')
-                     FROM attempt WHERE job_id = ?1 AND number = ?2",
+                    "SELECT started_at, server_time, server_after FROM attempt WHERE job_id = ?1 AND number = ?2",
                 )?
                 .query_row(params![job.id.0, job.attempts], |row| {
-                    let server_time = row.get::<_, Option<i64>>(1)?.map(Timestamp);
-                    Ok((Timestamp(row.get(0)?), server_time, EventId(row.get(2)?)))
+                    let time = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(Timestamp));
+                    Ok((Timestamp(row.get(0)?), time(1)?, time(2)?))
                 })?;
+            let began = sql::latest_start(&self.connection(), job.id)?;
             unsettled.push(Unsettled {
                 id: job.id,
                 name_is_unique: job.wire_name != job.file_name,
@@ -169,6 +168,7 @@ impl Reader {
                 began,
                 started_at,
                 server_time,
+                server_after,
                 target: target.ok_or_else(|| JobLogError::Impossible(format!("job {} was sent nowhere", job.id)))?,
                 reason: job.reason,
             });
@@ -212,7 +212,8 @@ impl Reader {
         sql::owner_of_remote(&self.connection(), account, remote_job_id)
     }
 
-    /// The latest job of a target that was accepted within this time: a complete list of it must have it (DESIGN S2).
+    /// The latest job of a target that was accepted within this time, by the server's clock: a complete list of it must
+    /// have it (DESIGN S2). Only jobs whose acceptance was answered count; the latest few are looked at.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
@@ -226,11 +227,14 @@ impl Reader {
         Ok(self
             .connection()
             .prepare_cached(
-                "SELECT remote_job_id, wire_name FROM job JOIN target ON target.id = job.target_id
-                 WHERE account = ?1 AND uploaded_at IS NOT NULL AND uploaded_at BETWEEN ?2 AND ?3
-                   AND remote_job_id IS NOT NULL AND base_url = ?4 AND company = ?5 AND report_suite_id = ?6
-                   AND data_source_id = ?7
-                 ORDER BY uploaded_at DESC LIMIT 1",
+                "SELECT latest.remote_job_id, latest.wire_name FROM (
+                     SELECT id, remote_job_id, wire_name, attempts, target_id FROM job
+                     WHERE account = ?1 AND uploaded_at IS NOT NULL ORDER BY uploaded_at DESC LIMIT 1000) AS latest
+                 JOIN target ON target.id = latest.target_id
+                 JOIN attempt ON attempt.job_id = latest.id AND attempt.number = latest.attempts
+                 WHERE latest.remote_job_id IS NOT NULL AND base_url = ?4 AND company = ?5 AND report_suite_id = ?6
+                   AND data_source_id = ?7 AND attempt.outcome = 'accepted' AND attempt.server_time BETWEEN ?2 AND ?3
+                 ORDER BY attempt.server_time DESC LIMIT 1",
             )?
             .query_row(
                 params![

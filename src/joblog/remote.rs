@@ -50,6 +50,8 @@ pub struct Unsettled {
     pub started_at: Timestamp,
     /// When it ended by the server's clock, where an answer said.
     pub server_time: Option<Timestamp>,
+    /// A time by the server's clock that was before it began.
+    pub server_after: Option<Timestamp>,
     /// Where it went.
     pub target: Target,
     /// Why, as it stands in the job log.

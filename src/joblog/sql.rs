@@ -5,6 +5,7 @@ use super::{Job, JobLogError};
 use crate::job::{EventId, JobId, Phase, Sha256, State, Target, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, named_params, params};
 use std::ffi::OsStr;
+use std::time::Duration;
 
 type Result<T> = std::result::Result<T, JobLogError>;
 
@@ -250,6 +251,12 @@ pub(super) fn resting_marker(connection: &Connection, account: &str, stem: &str)
     )
 }
 
+/// A marker goes after its data file was accepted, and while no newer content of its stem is on its way (promise 4).
+const MARKER_MAY_GO: &str = "(EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id
+                            AND data.state IN ('uploaded', 'processing', 'success', 'partial'))
+                    AND NOT EXISTS (SELECT 1 FROM job AS data WHERE data.account = job.account AND data.stem = job.stem
+                            AND data.kind = 'data' AND data.state IN ('waiting', 'queued', 'uploading', 'unconfirmed')))";
+
 /// Due jobs of an account in the order in which they may start.
 ///
 /// Left out: a job whose wire name is still on the wire (DESIGN A4); a marker while a data file of its stem is not
@@ -258,7 +265,7 @@ pub(super) fn due_jobs(
     connection: &Connection,
     account: &str,
     by_name: bool,
-    now: Timestamp,
+    (now, longest_wait): (Timestamp, Duration),
     limit: usize,
 ) -> Result<Vec<Job>> {
     let order = if by_name { "stem, kind, file_name, id" } else { "queued_at, id" };
@@ -266,17 +273,13 @@ pub(super) fn due_jobs(
     jobs_where(
         connection,
         &format!(
-            "account = ?1 AND state = 'queued' AND +next_attempt_at <= ?2 AND inode IS NOT NULL
+            "account = ?1 AND state = 'queued' AND (+next_attempt_at <= ?2 OR +next_attempt_at > ?4) AND inode IS NOT NULL
                AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.account = job.account
                                AND other.wire_name = job.wire_name AND other.state IN ('uploading', 'unconfirmed'))
-               AND (kind = 'data' OR (
-                    EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id
-                            AND data.state IN ('uploaded', 'processing', 'success', 'partial'))
-                    AND NOT EXISTS (SELECT 1 FROM job AS data WHERE data.account = job.account AND data.stem = job.stem
-                            AND data.kind = 'data' AND data.state IN ('waiting', 'queued', 'uploading', 'unconfirmed'))))
+               AND (kind = 'data' OR {MARKER_MAY_GO})
              ORDER BY {order} LIMIT ?3"
         ),
-        params![account, now.0, i64::try_from(limit).unwrap_or(i64::MAX)],
+        params![account, now.0, i64::try_from(limit).unwrap_or(i64::MAX), now.after(longest_wait).0],
     )
 }
 
@@ -297,8 +300,7 @@ pub(super) fn head_of_line(connection: &Connection, account: &str, by_name: bool
         connection,
         &format!(
             "account = ?1 AND state IN ('queued', 'uploading', 'unconfirmed') AND finished_at IS NULL \
-             AND (kind = 'data' OR state <> 'queued' OR EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id \
-                  AND data.state IN ('uploaded', 'processing', 'success', 'partial'))) \
+             AND (kind = 'data' OR state <> 'queued' OR {MARKER_MAY_GO}) \
              ORDER BY state = 'queued', {order} LIMIT 1"
         ),
         params![account],
@@ -314,8 +316,11 @@ pub(super) fn count_in_state(connection: &Connection, account: &str, state: &str
 
 pub(super) fn insert_attempt(connection: &Connection, job: &Job, style: &str, now: Timestamp) -> Result<()> {
     connection
-        .prepare_cached("INSERT INTO attempt (job_id, number, phase, style, started_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![job.id.0, job.attempts, Phase::Started.as_str(), style, now.0])?;
+        .prepare_cached(
+            "INSERT INTO attempt (job_id, number, phase, style, started_at, server_after)
+             VALUES (?1, ?2, ?3, ?4, ?5, (SELECT server_seen_at FROM account WHERE name = ?6))",
+        )?
+        .execute(params![job.id.0, job.attempts, Phase::Started.as_str(), style, now.0, job.account])?;
     Ok(())
 }
 
@@ -386,6 +391,15 @@ pub(super) fn was_there_first(connection: &Connection, job: &Job) -> Result<bool
         )?
         .query_row(params![job.account, job.seen_at.0, job.wire_name, job.file_name], |row| row.get::<_, i64>(0))?
         > 0)
+}
+
+/// The event that began a job's latest attempt; 0 if it never had one.
+pub(super) fn latest_start(connection: &Connection, id: JobId) -> Result<EventId> {
+    Ok(EventId(
+        connection
+            .prepare_cached("SELECT coalesce(max(id), 0) FROM job_event WHERE job_id = ?1 AND event = 'started'")?
+            .query_row([id.0], |row| row.get(0))?,
+    ))
 }
 
 /// The number of the last event.

@@ -252,11 +252,7 @@ impl Writer {
                 probed = Instant::now();
                 continue;
             }
-            let first = if is_well {
-                inbox.recv().map_err(RecvTimeoutError::from)
-            } else {
-                inbox.recv_timeout(PROBE)
-            };
+            let first = if is_well { inbox.recv().map_err(RecvTimeoutError::from) } else { inbox.recv_timeout(PROBE) };
             let first = match first {
                 Ok(command) => command,
                 Err(RecvTimeoutError::Timeout) => continue,

@@ -68,7 +68,10 @@ impl Checker {
     fn accepted(&self, job: &Job, remote: &Remote) -> Checked {
         let Some(id) = job.remote_job_id else { return Ok(()) };
         let Some(entry) = remote.ledger.iter().find(|entry| entry.id == id.0) else {
-            return broken("accepted means that the API has it", format!("{}, and there is no remote job {id}", told(job)));
+            return broken(
+                "accepted means that the API has it",
+                format!("{}, and there is no remote job {id}", told(job)),
+            );
         };
         if entry.owner == Some(job.id) {
             return if entry.sha256 == job.sha256 {
@@ -83,7 +86,10 @@ impl Checker {
         if entry.owner.is_none() && entry.sha256.is_none() && after {
             return Ok(());
         }
-        broken("only our own remote jobs are adopted (S1, S3)", format!("{}, and remote job {id} is {entry:?}", told(job)))
+        broken(
+            "only our own remote jobs are adopted (S1, S3)",
+            format!("{}, and remote job {id} is {entry:?}", told(job)),
+        )
     }
 
     /// An upload has just arrived whole. The answer: whose it is.
@@ -106,11 +112,17 @@ impl Checker {
         };
         if job.sha256 != Some(arrived.sha256) {
             let text = String::from_utf8_lossy(&arrived.content).into_owned();
-            return broken("what is sent is the file of the job log", format!("{}, and this was sent: {text}", told(job)));
+            return broken(
+                "what is sent is the file of the job log",
+                format!("{}, and this was sent: {text}", told(job)),
+            );
         }
         if job.kind == Kind::Data && !people.ever_complete.contains(&arrived.sha256.to_string()) {
             let text = String::from_utf8_lossy(&arrived.content).into_owned();
-            return broken("a file still being written is never sent", format!("{}, and this was sent: {text}", told(job)));
+            return broken(
+                "a file still being written is never sent",
+                format!("{}, and this was sent: {text}", told(job)),
+            );
         }
         if !arrived.taken || job.released {
             return Ok(job.id);
@@ -121,7 +133,10 @@ impl Checker {
         for (owner, sha256) in remote.taken() {
             let Some(earlier) = jobs.iter().find(|job| job.id == owner) else { continue };
             if forbidden(job, earlier, sha256, duplicates) {
-                return broken("no content that `duplicates` forbids is accepted twice", format!("{}; {}", told(earlier), told(job)));
+                return broken(
+                    "no content that `duplicates` forbids is accepted twice",
+                    format!("{}; {}", told(earlier), told(job)),
+                );
             }
         }
         Ok(job.id)
@@ -152,16 +167,23 @@ impl Checker {
                 return broken("everything comes to an end or to rest", told(job));
             }
             if job.place != Place::Gone && job.place != job.state.place() {
-                return broken("every file lies where its state wants it", format!("{}, in {:?}", told(job), job.place));
+                return broken(
+                    "every file lies where its state wants it",
+                    format!("{}, in {:?}", told(job), job.place),
+                );
             }
             let taken = remote.taken_of(job.id);
-            let adopted_another = job.remote_job_id.is_some_and(|id| {
-                remote.ledger.iter().any(|entry| entry.id == id.0 && entry.owner.is_none())
-            });
+            let adopted_another = job
+                .remote_job_id
+                .is_some_and(|id| remote.ledger.iter().any(|entry| entry.id == id.0 && entry.owner.is_none()));
             if taken > 0 && job.remote_job_id.is_none() && job.state != State::Held {
                 return broken("what the API took is known to be taken", told(job));
             }
-            if taken == 0 && job.state.is_accepted() && !adopted_another && job.reason.as_deref().is_none_or(|reason| !reason.starts_with("local")) {
+            if taken == 0
+                && job.state.is_accepted()
+                && !adopted_another
+                && job.reason.as_deref().is_none_or(|reason| !reason.starts_with("local"))
+            {
                 return broken("accepted means that the API has it", told(job));
             }
         }
@@ -205,7 +227,8 @@ fn no_file_vanished(jobs: &[Job], people: &People) -> Checked {
         unclaimed.remove(index);
     }
     for (name, place, sha256) in &lying {
-        let changed = |job: &Job| job.reason.as_deref().is_some_and(|reason| reason.contains("changed after it was sent"));
+        let changed =
+            |job: &Job| job.reason.as_deref().is_some_and(|reason| reason.contains("changed after it was sent"));
         let known = jobs.iter().any(|job| {
             job.place == *place
                 && job.disk_name.to_str() == Some(name)
@@ -213,8 +236,14 @@ fn no_file_vanished(jobs: &[Job], people: &People) -> Checked {
                 && (job.sha256.is_none() || job.sha256 == Some(*sha256) || changed(job) )
         });
         if !known {
-            let jobs: Vec<String> = jobs.iter().map(|job| format!("{} in {:?} as {}", told(job), job.place, job.disk_name.display())).collect();
-            return broken("the job log knows every file that lies there", format!("{name} in {place:?} ({sha256}): {jobs:#?}"));
+            let jobs: Vec<String> = jobs
+                .iter()
+                .map(|job| format!("{} in {:?} as {}", told(job), job.place, job.disk_name.display()))
+                .collect();
+            return broken(
+                "the job log knows every file that lies there",
+                format!("{name} in {place:?} ({sha256}): {jobs:#?}"),
+            );
         }
         let has_why = people.folder.join(place.as_str()).join(format!("{name}.why")).exists();
         if matches!(place, Place::Held | Place::Failed) && !has_why {

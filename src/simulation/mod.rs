@@ -75,7 +75,12 @@ fn play(first: u64, steps: u64) -> Result<Figures, String> {
         let played = stage.play(&plan, false);
         figures.add(&played.figures);
         if let Err(broken) = played.ended {
-            return Err(format!("after {} steps in {} seeds, {}", figures.steps, figures.seeds, tell(&stage, &plan, &broken)));
+            return Err(format!(
+                "after {} steps in {} seeds, {}",
+                figures.steps,
+                figures.seeds,
+                tell(&stage, &plan, &broken)
+            ));
         }
         seed += 1;
     }

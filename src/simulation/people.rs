@@ -138,7 +138,14 @@ impl People {
     }
 
     /// Does it, and tells the board where there is one that listens.
-    pub(super) fn act(&mut self, act: Act, board: Option<&Board>, at: Moment, wall: i64, chance: &mut Chance) -> String {
+    pub(super) fn act(
+        &mut self,
+        act: Act,
+        board: Option<&Board>,
+        at: Moment,
+        wall: i64,
+        chance: &mut Chance,
+    ) -> String {
         let told = act.to_string();
         let hear = |name: &str, told: Told| {
             if let Some(board) = board {
@@ -268,7 +275,8 @@ impl People {
         self.writing.remove(name);
         let Ok(content) = fs::read(self.folder.join(name)) else { return };
         let sha256 = hash(&content);
-        if let Some(index) = self.complete.iter().rposition(|complete| complete.sha256 == sha256 && complete.name == name)
+        if let Some(index) =
+            self.complete.iter().rposition(|complete| complete.sha256 == sha256 && complete.name == name)
         {
             self.complete.remove(index);
         }
@@ -300,5 +308,6 @@ impl People {
 /// A part of a content: a line or two, so that rows can be lost.
 fn chunk_of(content: u64, chunk: u64) -> Vec<u8> {
     let head = if chunk == 0 { "Date\tEvar 1\tEvent 1\n" } else { "" };
-    format!("{head}11/23/2026\tcontent {content} part {chunk}\t1\n11/23/2026\tmore of {content}\t{chunk}\n").into_bytes()
+    format!("{head}11/23/2026\tcontent {content} part {chunk}\t1\n11/23/2026\tmore of {content}\t{chunk}\n")
+        .into_bytes()
 }

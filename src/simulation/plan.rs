@@ -167,7 +167,8 @@ impl Plan {
             put(&mut chance, fault);
         }
         if chance.percent(10) {
-            let outage = What::Outage(ListFault::any(&mut chance), chance.pick(&[30, 600, 3600].map(Duration::from_secs)));
+            let outage =
+                What::Outage(ListFault::any(&mut chance), chance.pick(&[30, 600, 3600].map(Duration::from_secs)));
             put(&mut chance, outage);
         }
         for _ in 0..chance.pick(&[0, 1, 1, 3]) {
@@ -203,9 +204,19 @@ impl Plan {
         let last = self.items.last().map_or(Duration::ZERO, |item| item.at);
         let outages = self.items.iter().filter_map(|item| match item.what {
             What::Outage(_, lasts) => Some(item.at + lasts),
-            What::MoveBack | What::Drop(_) | What::LoneMarker(_) | What::Empty(..) | What::Remove(_) | What::Upload(_)
-            | What::List(_) | What::Fate(_) | What::Other(..) | What::Crash(..) | What::SyncFails(_)
-            | What::ClockSet(_) | What::Overflow => None,
+            What::MoveBack
+            | What::Drop(_)
+            | What::LoneMarker(_)
+            | What::Empty(..)
+            | What::Remove(_)
+            | What::Upload(_)
+            | What::List(_)
+            | What::Fate(_)
+            | What::Other(..)
+            | What::Crash(..)
+            | What::SyncFails(_)
+            | What::ClockSet(_)
+            | What::Overflow => None,
         });
         outages.max().unwrap_or_default().max(last) + Duration::from_secs(30)
     }
@@ -249,7 +260,8 @@ fn drop_of_something(chance: &mut Chance, names: &[&'static str], contents: &mut
         *contents += 1;
         *contents - 1
     };
-    let ways = [Way::MovedIn, Way::MovedIn, Way::Renamed, Way::Written, Way::Written, Way::Linked, Way::RenamedWhileWritten];
+    let ways =
+        [Way::MovedIn, Way::MovedIn, Way::Renamed, Way::Written, Way::Written, Way::Linked, Way::RenamedWhileWritten];
     let markers = [Marker::None, Marker::None, Marker::None, Marker::Before, Marker::After, Marker::MuchLater];
     What::Drop(Dropped {
         name,

@@ -131,6 +131,7 @@ fn account_rules(rules: &Rules, folder: &Path) -> AccountRules {
             StyleChoice::Fixed(style) => style,
         },
         style_is_fixed: matches!(rules.style, StyleChoice::Fixed(_)),
+        longest_wait: retry().longest(),
     }
 }
 
@@ -263,7 +264,9 @@ impl Process {
         if self.is_writable() && self.attempts.len() < self.settings.max_in_flight {
             steps.push((self.claim_at, Step::Claim));
         }
-        steps.extend(self.attempts.iter().enumerate().map(|(index, (_, running))| (running.goes_on_at, Step::Attempt(index))));
+        steps.extend(
+            self.attempts.iter().enumerate().map(|(index, (_, running))| (running.goes_on_at, Step::Attempt(index))),
+        );
         steps
     }
 

@@ -105,7 +105,9 @@ impl UploadFault {
             Ill::WrongId,
         ];
         match chance.below(10) {
-            0 => Self::Early(chance.pick(&[Ill::NotConnected, Ill::Broken, Ill::Silence, Ill::TooEarly, Ill::Page(503)])),
+            0 => {
+                Self::Early(chance.pick(&[Ill::NotConnected, Ill::Broken, Ill::Silence, Ill::TooEarly, Ill::Page(503)]))
+            }
             1 => Self::Early(chance.pick(&clear)),
             2 => Self::Refused(chance.pick(&clear)),
             3..=5 => Self::Refused(chance.pick(&unclear)),
@@ -361,7 +363,7 @@ impl Remote {
             Ill::Garbage => answer(200, None, "<html>".to_owned()),
             Ill::NoId => answer(200, None, "{\"result\":\"ok\"}".to_owned()),
             Ill::WrongId => {
-                let id = self.ledger.iter().rev().find(|entry| entry.owner.is_some()).map_or(1, |entry| entry.id); // TEMP
+                let id = self.ledger.iter().find(|entry| entry.owner.is_some()).map_or(1, |entry| entry.id);
                 answer(200, None, json!({"Job ID": id, "Filename": "x"}).to_string())
             }
             Ill::TooEarly => answer(200, None, json!({"Job ID": 7, "Filename": "x"}).to_string()),
@@ -378,13 +380,17 @@ impl Remote {
                 self.uploads.push_front(early);
                 None
             }
+            // Naming another's job needs another's job; without one it would be its own.
+            Some(UploadFault::Refused(Ill::WrongId) | UploadFault::Taken(Ill::WrongId))
+                if self.ledger.iter().all(|entry| entry.owner.is_none()) =>
+            {
+                None
+            }
             Some(UploadFault::Refused(ill)) => {
                 self.meet("upload, not taken", ill);
                 self.arrived.push(Arrived { name, content, sha256, taken: false });
                 return self.ill(ill, at);
             }
-            // Naming another's job needs another's job; without one it would be its own.
-            Some(UploadFault::Taken(Ill::WrongId)) if self.ledger.iter().all(|entry| entry.owner.is_none()) => None,
             Some(UploadFault::Taken(ill)) => {
                 self.meet("upload, taken", ill);
                 Some(self.ill(ill, at))
@@ -408,7 +414,11 @@ impl Remote {
         let arrived = Arrived { name: name.clone(), content, sha256, taken: true };
         self.arrived.push(arrived.clone());
         let take = ToTake { at: taken_at, arrived, owner: None, fate, id };
-        if taken_at <= self.now { self.take(take) } else { self.to_take.push(take) }
+        if taken_at <= self.now {
+            self.take(take)
+        } else {
+            self.to_take.push(take)
+        }
         answer.unwrap_or_else(|| {
             let body = json!({"Job ID": id, "Filename": name, "Status of the job": "uploaded"}).to_string();
             (at, Came::Answer { status: 200, retry_after: None, body, server_time: self.server_time(at) })

@@ -57,12 +57,9 @@ impl fmt::Display for Figures {
         let per_file = f64::from(u32::try_from(self.deliveries).unwrap_or(u32::MAX))
             / f64::from(u32::try_from(self.files.max(1)).unwrap_or(u32::MAX));
         writeln!(f, "{} jobs, {} ingested ({per_file:.3} a job, none of them twice)", self.files, self.deliveries)?;
-        for (title, counts) in [
-            ("ended", &self.states),
-            ("held", &self.held),
-            ("faults met", &self.faults),
-            ("crashed", &self.ended_at),
-        ] {
+        for (title, counts) in
+            [("ended", &self.states), ("held", &self.held), ("faults met", &self.faults), ("crashed", &self.ended_at)]
+        {
             let mut line = String::new();
             for (what, count) in counts {
                 write!(line, "\n    {count:>7}  {what}")?;

@@ -82,9 +82,8 @@ impl Stage {
         });
         let _inside = self.runtime.enter();
         let mut world = World::new(self, plan, told);
-        let ended = catch_unwind(AssertUnwindSafe(|| world.run())).unwrap_or_else(|defect| {
-            broken("no panic", words(defect.as_ref()))
-        });
+        let ended = catch_unwind(AssertUnwindSafe(|| world.run()))
+            .unwrap_or_else(|defect| broken("no panic", words(defect.as_ref())));
         world.process = None;
         let figures = world.figures();
         simulated::end();
@@ -287,7 +286,8 @@ impl<'a> World<'a> {
 
     /// The process ended in the middle of something. What it had made durable is all that the next one will know.
     fn ended(&mut self, why: Box<dyn Any + Send>) -> Checked {
-        let Ok(Ended(point)) = why.downcast::<Ended>().map(|ended| *ended).map_err(|defect| words(defect.as_ref())) else {
+        let Ok(Ended(point)) = why.downcast::<Ended>().map(|ended| *ended).map_err(|defect| words(defect.as_ref()))
+        else {
             return broken("no panic", "a stage panicked".to_owned());
         };
         // What it had sent by then arrives all the same.
@@ -416,10 +416,10 @@ impl<'a> World<'a> {
             self.counted.commits += commits - self.looks_at_commit;
         }
         self.looks_at_commit = commits;
-        let jobs = process.reader.every_job().map_err(|error| Broken {
-            promise: "the job log never contradicts itself",
-            how: error.to_string(),
-        })?;
+        let jobs = process
+            .reader
+            .every_job()
+            .map_err(|error| Broken { promise: "the job log never contradicts itself", how: error.to_string() })?;
         let before = self.checker.last.clone();
         let changed = self.checker.job_log(&jobs, &self.remote(), self.now)?;
         if changed {
@@ -429,7 +429,13 @@ impl<'a> World<'a> {
                     if !before.contains(&(job.id, job.state, job.place)) {
                         let reason = job.reason.as_deref().unwrap_or_default().to_owned();
                         self.story.tell(self.now, || {
-                            format!("    job {} {} is {:?} in {}: {reason}", job.id, job.file_name, job.state, job.place.as_str())
+                            format!(
+                                "    job {} {} is {:?} in {}: {reason}",
+                                job.id,
+                                job.file_name,
+                                job.state,
+                                job.place.as_str()
+                            )
                         });
                     }
                 }
@@ -450,10 +456,10 @@ impl<'a> World<'a> {
         let arrived = std::mem::take(&mut self.remote().arrived);
         let Some(process) = &self.process else { return Ok(()) };
         for arrived in arrived {
-            let jobs = process.reader.every_job().map_err(|error| Broken {
-                promise: "the job log never contradicts itself",
-                how: error.to_string(),
-            })?;
+            let jobs = process
+                .reader
+                .every_job()
+                .map_err(|error| Broken { promise: "the job log never contradicts itself", how: error.to_string() })?;
             self.story.tell(self.now, || {
                 let taken = if arrived.taken { "taken" } else { "not taken" };
                 format!("    the server has all of {}: {taken}", arrived.name)
@@ -469,16 +475,20 @@ impl<'a> World<'a> {
     fn check_rest(&mut self) -> Checked {
         self.look_at_arrivals()?;
         let Some(process) = &self.process else { return Ok(()) };
-        let jobs = process.reader.every_job().map_err(|error| Broken {
-            promise: "the job log never contradicts itself",
-            how: error.to_string(),
-        })?;
+        let jobs = process
+            .reader
+            .every_job()
+            .map_err(|error| Broken { promise: "the job log never contradicts itself", how: error.to_string() })?;
         for job in &jobs {
             self.counted.files += 1;
             *self.counted.states.entry(job.state.to_string()).or_default() += 1;
             if job.state == State::Held {
                 let reason = job.reason.as_deref().unwrap_or_default();
-                let words: Vec<&str> = reason.split_whitespace().take_while(|word| !word.contains(|c: char| c.is_ascii_digit())).take(9).collect();
+                let words: Vec<&str> = reason
+                    .split_whitespace()
+                    .take_while(|word| !word.contains(|c: char| c.is_ascii_digit()))
+                    .take(9)
+                    .collect();
                 *self.counted.held.entry(words.join(" ")).or_default() += 1;
             }
         }
@@ -491,7 +501,8 @@ impl<'a> World<'a> {
         for met in &remote.met {
             *figures.faults.entry(met.clone()).or_default() += 1;
         }
-        figures.deliveries = u64::try_from(remote.ledger.iter().filter(|entry| entry.sha256.is_some()).count()).unwrap();
+        figures.deliveries =
+            u64::try_from(remote.ledger.iter().filter(|entry| entry.sha256.is_some()).count()).unwrap();
         figures.failed_commits = simulated::with(|here| here.failed_syncs).unwrap_or_default();
         figures
     }

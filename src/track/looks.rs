@@ -18,8 +18,8 @@ impl Tracker {
         let account = self.settings.account.clone();
         let now_moment = self.clock.moment();
         for job in unsettled {
-            let at = self.attempted_at(job);
-            let none_accepted = self.latest_near(&job.target, at, at)?.is_none();
+            let (first, last) = self.attempted_within(job);
+            let none_accepted = self.latest_near(&job.target, first, last)?.is_none();
             self.looks.entry(job.id).or_insert_with(|| {
                 if none_accepted {
                     tracing::info!(
@@ -51,8 +51,8 @@ impl Tracker {
     }
 
     async fn look_at(&mut self, target: &Target, jobs: &[&Unsettled]) -> Result<(), JobLogError> {
-        let at = |job: &&Unsettled| self.attempted_at(job);
-        let (Some(first), Some(last)) = (jobs.iter().map(at).min(), jobs.iter().map(at).max()) else { return Ok(()) };
+        let within = jobs.iter().map(|job| self.attempted_within(job));
+        let Some((first, last)) = within.reduce(|all, one| (all.0.min(one.0), all.1.max(one.1))) else { return Ok(()) };
         let listing = match self.list(target, first.before(WINDOW), Some(last.after(WINDOW)), Extent::Twice).await {
             Ok(listing) => listing,
             Err(error) => {
@@ -91,14 +91,19 @@ impl Tracker {
         first: Timestamp,
         last: Timestamp,
     ) -> Result<Option<LatestAccepted>, JobLogError> {
-        let ours = |at: Timestamp| Timestamp(at.0.saturating_sub(self.server_ahead));
-        let (from, to) = (ours(first.before(WINDOW / 2)), ours(last.after(WINDOW / 2)));
+        let (from, to) = (first.before(WINDOW / 2), last.after(WINDOW / 2));
         self.reader.latest_accepted(&self.settings.account, target, from, to)
     }
 
-    /// When the attempt ended, by the server's clock.
-    fn attempted_at(&self, job: &Unsettled) -> Timestamp {
-        job.server_time.unwrap_or(Timestamp(job.started_at.0.saturating_add(self.server_ahead)))
+    /// Between which times by the server's clock the attempt was made: at one, where an answer told it; else after what
+    /// the server had told before, and by now. Our own clock may have been set meanwhile.
+    fn attempted_within(&self, job: &Unsettled) -> (Timestamp, Timestamp) {
+        let by_our_clock = Timestamp(job.started_at.0.saturating_add(self.server_ahead));
+        match (job.server_time, job.server_after) {
+            (Some(at), _) => (at, at),
+            (None, Some(after)) => (after, self.server_now().max(after)),
+            (None, None) => (by_our_clock, by_our_clock),
+        }
     }
 
     async fn judge_one(&mut self, look: &Look, job: &Unsettled) -> Result<(), JobLogError> {

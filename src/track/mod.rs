@@ -288,7 +288,12 @@ impl Tracker {
     /// A list, with what the job log knew when it had been answered. Asked for at once: whatever is written from here on
     /// cannot be in it.
     fn as_listed(&self, listing: &Listing) -> Result<RemoteList, JobLogError> {
-        Ok(RemoteList { jobs: listing.jobs.clone(), after: self.reader.latest_event()?, at: now() })
+        Ok(RemoteList {
+            jobs: listing.jobs.clone(),
+            after: self.reader.latest_event()?,
+            at: now(),
+            server_time: listing.server_time,
+        })
     }
 
     fn tell_of_doubled(&self, doubled: &[Doubled]) {

@@ -153,7 +153,7 @@ impl Uploader {
 
     async fn next_due(&self, settings: &UploadSettings) -> Result<Option<Timestamp>, JobLogError> {
         let accounts = settings.accounts.iter().map(|(rules, _)| rules.name.clone()).collect();
-        match self.joblog.next_due(accounts, now()).await {
+        match self.joblog.next_due(accounts, settings.retry.longest(), now()).await {
             Err(JobLogError::Storage(_)) => Ok(None),
             answer => answer,
         }

@@ -169,7 +169,10 @@ fn comments_texts_and_tests_are_left_out() {
     let words: Vec<&str> = kept.iter().filter(|token| token.is_word()).map(|token| token.text.as_str()).collect();
     assert_eq!(
         words,
-        ["use", "a", "b", "const", "T", "str", "const", "R", "str", "fn", "k", "a", "l", "a", "str", "char", "struct", "S", "fn", "o"]
+        [
+            "use", "a", "b", "const", "T", "str", "const", "R", "str", "fn", "k", "a", "l", "a", "str", "char",
+            "struct", "S", "fn", "o"
+        ]
     );
     assert_eq!(modules, ["apart", "shown"]);
     assert_eq!(kept.iter().find(|token| token.is("k")).unwrap().line, 6);

@@ -21,9 +21,7 @@ fn an_operation_that_fails_leaves_nothing_behind_and_its_neighbours_stand() {
     let answers: Vec<bool> = answers.into_iter().map(|pending| pending.wait().is_ok()).collect();
     assert_eq!(answers, [true, false, true]);
     let names: String = log
-        .call(|connection, _| {
-            Ok(connection.query_row("SELECT group_concat(name) FROM account", [], |row| row.get(0))?)
-        })
+        .call(|connection, _| Ok(connection.query_row("SELECT group_concat(name) FROM account", [], |row| row.get(0))?))
         .wait()
         .unwrap();
     assert_eq!(names, "a,c");
