@@ -97,15 +97,25 @@ fn share_fate(
     }
 }
 
-/// After a step of a data file: its marker, if not sent yet, shares the end.
+/// After a step of a data file: its marker, if not sent yet, shares the end. After that of a marker which turned out not
+/// to have been taken: so does it, if its data file came to its end meanwhile.
 pub(super) fn follow(
     connection: &Connection,
     effects: &mut Effects,
-    job: &Job,
+    job: &mut Job,
     event: Event,
     now: Timestamp,
 ) -> Result<(), JobLogError> {
-    let (Kind::Data, Some(pair)) = (job.kind, job.pair) else { return Ok(()) };
+    let Some(pair) = job.pair else { return Ok(()) };
+    if job.kind == Kind::Fin {
+        let is_to_be_sent_again = matches!(event, Event::NotIngested | Event::NotFound) && job.state == State::Queued;
+        return if is_to_be_sent_again {
+            let data = sql::job(connection, pair)?;
+            share_fate(connection, effects, job, &data, now)
+        } else {
+            Ok(())
+        };
+    }
     match event {
         Event::Held | Event::Refused | Event::Failed | Event::Cancelled => {
             let mut marker = sql::job(connection, pair)?;

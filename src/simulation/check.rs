@@ -80,9 +80,9 @@ impl Checker {
                 broken("what is accepted is the file of the job log", told(job))
             };
         }
-        // Somebody else sent a file of this name after our attempt had begun, and no row count gives it away: the one
-        // case in which nobody can tell (lib.rs, "Limits").
-        let after = self.began.get(&job.id).is_some_and(|began| entry.created >= *began);
+        // Somebody else sent a file of this name that no list had shown when our attempt began, and no row count gives it
+        // away: the one case in which nobody can tell (lib.rs, "Limits").
+        let after = self.began.get(&job.id).is_some_and(|began| remote.shown.get(&entry.id).is_none_or(|at| at >= began));
         if entry.owner.is_none() && entry.sha256.is_none() && after {
             return Ok(());
         }

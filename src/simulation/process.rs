@@ -297,11 +297,12 @@ impl Process {
     }
 
     fn claim(&mut self, at: Moment) -> Result<String, String> {
-        if !upload::may_send(&self.settings) {
+        let mut permits = upload::permits(&self.settings, self.settings.max_in_flight - self.attempts.len());
+        let free = permits.len();
+        if free == 0 {
             self.claim_at = at.after(Duration::from_secs(1));
             return Ok(String::new());
         }
-        let free = self.settings.max_in_flight - self.attempts.len();
         let accounts = self.settings.accounts.iter().map(|(rules, _)| rules.clone()).collect();
         let claimed = match self.joblog.claim(accounts, free, now()).wait() {
             Ok(claimed) => claimed,
@@ -314,7 +315,8 @@ impl Process {
         for claim in claimed.claims {
             let job = claim.job.id;
             told = format!("{told} job {job} ({}) begins attempt {};", claim.job.wire_name, claim.job.attempts);
-            let Some(attempt) = upload::attempt(&self.joblog, &self.settings, claim) else { continue };
+            let Some(permit) = permits.pop() else { return Err("more was claimed than there were permits".to_owned()) };
+            let attempt = upload::attempt(&self.joblog, &self.settings, claim, permit);
             self.attempts.push((job, Running::new(Box::pin(attempt), at)));
         }
         Ok(told)

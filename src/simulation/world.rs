@@ -422,6 +422,7 @@ impl<'a> World<'a> {
             .map_err(|error| Broken { promise: "the job log never contradicts itself", how: error.to_string() })?;
         let before = self.checker.last.clone();
         let changed = self.checker.job_log(&jobs, &self.remote(), self.now)?;
+        self.remote().known = jobs.iter().filter_map(|job| job.remote_job_id).map(|id| id.0).collect();
         if changed {
             self.changed_at = self.now;
             if self.story.told {

@@ -2,22 +2,23 @@
 
 use super::attempt::Attempt;
 use super::{UploadSettings, take_permits};
+use crate::api::Permit;
 use crate::joblog::{Claim, JobLog};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Runs the attempt of a claim to its end, if the rate limit has room for it now.
+/// The permits that there are for so many attempts; taken before the claim, as the dispatcher does.
+pub(crate) fn permits(settings: &UploadSettings, attempts: usize) -> Vec<Permit> {
+    take_permits(&settings.budget, attempts)
+}
+
+/// Runs the attempt of a claim to its end.
 pub(crate) fn attempt(
     joblog: &JobLog,
     settings: &Arc<UploadSettings>,
     claim: Claim,
-) -> Option<impl Future<Output = ()> + use<>> {
-    let permit = take_permits(&settings.budget, 1).pop()?;
+    permit: Permit,
+) -> impl Future<Output = ()> + use<> {
     let attempt = Attempt { joblog: joblog.clone(), settings: Arc::clone(settings), claim };
-    Some(attempt.run(permit, CancellationToken::new()))
-}
-
-/// Whether the credential may send at this moment.
-pub(crate) fn may_send(settings: &UploadSettings) -> bool {
-    !take_permits(&settings.budget, 1).is_empty()
+    attempt.run(permit, CancellationToken::new())
 }
