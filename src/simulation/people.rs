@@ -251,7 +251,11 @@ impl People {
                 hear(&name, Told::Arrived(self.cookie));
                 // It stays the file that it was, whatever name it bears now.
                 let sha256 = hash(&content);
-                if let Some(complete) = self.complete.iter_mut().find(|complete| complete.sha256 == sha256) {
+                let is_it = |complete: &Complete| complete.sha256 == sha256;
+                // Markers are all alike: only one of another name can have got this one.
+                if !self.complete.iter().any(|complete| is_it(complete) && complete.name == name)
+                    && let Some(complete) = self.complete.iter_mut().find(|complete| is_it(complete))
+                {
                     complete.name = name;
                 }
                 return format!("{told}: {}", path.strip_prefix(&self.folder).unwrap().display());
