@@ -53,7 +53,7 @@ use connect::Doors;
 use http::Reply;
 use reqwest::header::HeaderValue;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use token::{Bearer, Tokens};
 use tokio::time::Instant;
@@ -67,6 +67,8 @@ pub struct Client {
     /// The longest silence.
     timeout: Duration,
     budget: Arc<Budget>,
+    /// By the last answer that had a `Date`, in milliseconds.
+    clock_ahead: Mutex<Option<i64>>,
 }
 
 impl Client {
@@ -81,7 +83,15 @@ impl Client {
             api_key: HeaderValue::from_str(&api.client_id).map_err(|_| ClientError::ClientId)?,
             timeout: api.timeout,
             budget,
+            clock_ahead: Mutex::new(None),
         })
+    }
+
+    /// By how many milliseconds the server's clock is ahead of ours, as far as an answer of the API has told it: its
+    /// `Date` has whole seconds, and came some time ago.
+    #[must_use]
+    pub fn server_clock_ahead(&self) -> Option<i64> {
+        *self.clock_ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gets a token now, so that a wrong secret is known before the first file. Costs no permit.
@@ -96,6 +106,10 @@ impl Client {
     fn take_note(&self, reply: &Reply, bearer: &Bearer) {
         if reply.status == 401 {
             self.tokens.invalidate(bearer);
+        }
+        if let Some(server_time) = reply.server_time {
+            let ahead = server_time.0.saturating_sub(date::now().0);
+            *self.clock_ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
         }
         if matches!(reply.status, 429 | 503)
             && let Some(wait) = reply.retry_after
