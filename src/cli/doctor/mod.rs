@@ -13,7 +13,7 @@ use super::args::DoctorArguments;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use crate::ambient::random;
-use crate::config::{AccountConfig, Config};
+use crate::config::{AccountConfig, Config, WatchMode};
 use crate::folder::{self, Examined};
 use crate::joblog::{AccountRow, examine, is_running};
 use crate::report::counted;
@@ -49,8 +49,10 @@ pub(super) fn run(file: &Path, arguments: &DoctorArguments, output: &mut Output)
         findings.extend(record::account(account, rows.get(&account.name), running));
     }
     findings.extend(disks(config));
-    let folders = u64::try_from(config.accounts.len()).unwrap_or(u64::MAX);
-    findings.extend(machine::inotify(look::inotify_limits(), folders));
+    if config.watch.mode != WatchMode::Poll {
+        let folders = u64::try_from(config.accounts.len()).unwrap_or(u64::MAX);
+        findings.extend(machine::inotify(look::inotify_limits(), folders));
+    }
     findings.extend(shown_unit.as_ref().map(|unit| of_service(unit, &file, config)).unwrap_or_default());
     if !arguments.offline {
         findings.extend(if read.has_credential() { online::findings(config) } else { vec![not_asked(config)] });

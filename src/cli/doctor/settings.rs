@@ -59,7 +59,7 @@ impl Read {
         let mut findings = vec![
             service
                 .and_then(|person| rights::reach("configuration", &shown, person, &look::way(file), READ))
-                .unwrap_or_else(|| Finding::ok("configuration", &shown, "right")),
+                .unwrap_or_else(|| Finding::ok("configuration", &shown, "valid")),
         ];
         let secret = self.secret(service, unit);
         let about_secret = self.secret_file().map(|file| file.display().to_string()).unwrap_or_default();
@@ -86,6 +86,7 @@ impl Read {
         };
         let shown = file.display().to_string();
         let metadata = fs::metadata(file);
+        let is_passed = unit.and_then(|unit| unit.secret.as_deref()) == Some(file);
         if let Some(error) = &self.error {
             let way = look::way(file);
             let is_anothers = service.is_some_and(|person| {
@@ -93,8 +94,8 @@ impl Read {
                     && !way.is_empty()
                     && rights::reach("secret", &shown, person, &way, READ).is_none()
             });
-            if look::me() != 0 && is_anothers {
-                let message = format!("`{}` may not read it, and the service's user may", look::name_of(look::me()));
+            if look::me() != 0 && (is_anothers || is_passed) {
+                let message = format!("`{}` may not read it, and the service gets it", look::name_of(look::me()));
                 let remedy = "to ask Adobe, run `sudo datadrop doctor`";
                 return vec![Finding::bad(Verdict::Warn, "secret", shown, message, remedy)];
             }
@@ -109,7 +110,6 @@ impl Read {
             Ok(metadata) => {
                 let owned = look::owned(&metadata);
                 let way = look::way(file);
-                let is_passed = unit.and_then(|unit| unit.secret.as_deref()) == Some(file);
                 let reader = service.map(|person| (person, &way));
                 vec![rights::secret(&shown, owned, &look::name_of(owned.uid), reader, is_passed)]
             }

@@ -93,7 +93,7 @@ pub(in crate::cli::doctor) fn inotify(limits: Limits, folders: u64) -> Vec<Findi
             findings.push(Finding::ok(
                 "inotify",
                 subject,
-                format!("{}, and {} are enough", number(limit), number(wanted)),
+                format!("{} allowed, {} would do", number(limit), number(wanted)),
             ));
         }
     }
@@ -133,7 +133,7 @@ mod tests {
         let limits = |watches| Limits { watches, instances: Some(128), queued: Some(16_384) };
         let found = inotify(limits(Some(8_192)), 3);
         assert!(found.iter().all(|finding| finding.verdict == Verdict::Ok), "{found:?}");
-        assert_eq!(found[0].message, "8,192, and 103 are enough");
+        assert_eq!(found[0].message, "8,192 allowed, 103 would do");
         let found = inotify(limits(Some(10)), 3);
         assert_eq!((found[0].verdict, found[1].verdict), (Verdict::Warn, Verdict::Ok));
         assert!(found[0].line().contains("sysctl -w fs.inotify.max_user_watches=128"), "{}", found[0].line());

@@ -21,7 +21,7 @@ pub(in crate::cli::doctor) fn job_log(state_dir: &str, opened: Result<Option<(i6
 pub(in crate::cli::doctor) fn daemon(state_dir: &str, is_running: bool, has_job_log: bool) -> Finding {
     match (is_running, has_job_log) {
         (true, _) => Finding::ok("daemon", state_dir, "running"),
-        (false, false) => Finding::ok("daemon", state_dir, "not running, as it never has yet"),
+        (false, false) => Finding::ok("daemon", state_dir, "not started yet"),
         (false, true) => Finding::bad(
             Verdict::Warn,
             "daemon",

@@ -69,7 +69,7 @@ pub(in crate::cli::doctor) fn account(config: &AccountConfig, answer: Result<&Re
             "account",
             name,
             format!("Adobe knows no data source {id} in report suite {suite}: {body}"),
-            "correct report_suite_id or data_source_id; `datadrop accounts list` shows what there is",
+            "correct report_suite_id or data_source_id (`datadrop accounts list` shows what there is)",
         ),
         Err(error @ ApiError::Unauthorised { why: Unauthorised::Answer { status: 401 | 403, body, .. }, .. }) => {
             let id = error.request_id().map(|id| format!(" (request ID {id})")).unwrap_or_default();
@@ -128,18 +128,18 @@ mod tests {
         load_draft("test", text, []).unwrap().accounts.remove(0)
     }
 
-    fn body() -> Box<ErrorBody> {
-        Box::new(ErrorBody::Other("no; such".into()))
+    fn body() -> ErrorBody {
+        ErrorBody::Other("no; such".into())
     }
 
     fn unauthorised(status: u16) -> ApiError {
-        let why = Unauthorised::Answer { status, body: body(), request_id: Some("r1".into()) };
+        let why = Unauthorised::Answer { status, body: Box::new(body()), request_id: Some("r1".into()) };
         ApiError::Unauthorised { asked: "it".into(), why }
     }
 
     #[test]
     fn an_account_that_cannot_be_had_names_the_keys_or_the_profile() {
-        let missing = ApiError::NotFound { asked: "it".into(), body: body(), request_id: None };
+        let missing = ApiError::NotFound { asked: "it".into(), body: Box::new(body()), request_id: None };
         let line = account(&config(), Err(&missing)).line();
         for part in ["FAIL", "data source 621", "report suite suite", "report_suite_id or data_source_id"] {
             assert!(line.contains(part), "{line}");
