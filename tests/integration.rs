@@ -14,6 +14,7 @@ mod bad_answers;
 mod bad_input;
 mod check;
 mod cli;
+mod doctor;
 mod faults;
 mod flow;
 mod folders;

@@ -55,7 +55,7 @@ use connect::Doors;
 use http::Reply;
 use reqwest::header::HeaderValue;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use token::{Bearer, Tokens};
 use tokio::time::Instant;
@@ -72,6 +72,8 @@ pub struct Client {
     /// In a simulation, where requests go instead of out.
     #[cfg(test)]
     stand_in: Option<stand_in::StandIn>,
+    /// By the last answer that had a `Date`, in milliseconds.
+    clock_ahead: Mutex<Option<i64>>,
 }
 
 impl Client {
@@ -88,7 +90,15 @@ impl Client {
             budget,
             #[cfg(test)]
             stand_in: None,
+            clock_ahead: Mutex::new(None),
         })
+    }
+
+    /// By how many milliseconds the server's clock is ahead of ours, as far as an answer of the API has told it: its
+    /// `Date` has whole seconds, and came some time ago.
+    #[must_use]
+    pub fn server_clock_ahead(&self) -> Option<i64> {
+        *self.clock_ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gets a token now, so that a wrong secret is known before the first file. Costs no permit.
@@ -103,6 +113,10 @@ impl Client {
     fn take_note(&self, reply: &Reply, bearer: &Bearer) {
         if reply.status == 401 {
             self.tokens.invalidate(bearer);
+        }
+        if let Some(server_time) = reply.server_time {
+            let ahead = server_time.0.saturating_sub(date::now().0);
+            *self.clock_ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
         }
         if matches!(reply.status, 429 | 503)
             && let Some(wait) = reply.retry_after

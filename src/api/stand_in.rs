@@ -104,7 +104,9 @@ impl StandIn {
         }
         match (self.0)(Call::Begin).await {
             Came::Nothing => {}
-            came => return ended(false, came, silence),
+            came @ (Came::Answer { .. } | Came::NotConnected | Came::Broken | Came::Silence) => {
+                return ended(false, came, silence);
+            }
         }
         if !verified {
             return UploadEnd::unanswered(false, Seen::FileUnreadable("reading it ended early".to_owned()));

@@ -7,6 +7,7 @@ mod accounts;
 mod args;
 mod check;
 mod demo;
+mod doctor;
 mod drop;
 mod emulator;
 mod failure;
@@ -77,6 +78,7 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Accounts(AccountsCommand::Show(arguments)) => accounts::show(file, &arguments, output),
         Command::Accounts(AccountsCommand::Create(arguments)) => accounts::create(file, &arguments, output),
         Command::Accounts(AccountsCommand::Delete(arguments)) => accounts::delete(file, &arguments, output),
+        Command::Doctor(arguments) => doctor::run(file, &arguments, output),
         Command::Recover(arguments) => recover::run(file, &arguments, output),
         Command::Status(arguments) => status::run(file, &arguments, output),
     }

@@ -6,7 +6,7 @@
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::run::runtime;
-use crate::api::{ApiError, Budget, Client, Permit, Purpose, Unauthorised};
+use crate::api::{ApiError, Budget, Client, Permit, Purpose, TokenError, Unauthorised};
 use crate::config::{Config, Credential};
 use crate::control::Line;
 use std::sync::Arc;
@@ -49,6 +49,16 @@ impl Remote {
             Credential::TokenFile(_) | Credential::Secret(_) | Credential::SecretFile(_) => true,
         };
         Ok(Self { runtime, client, purse, token_renews })
+    }
+
+    /// Gets a token, which costs no permit.
+    pub(super) fn authorise(&self) -> Result<(), TokenError> {
+        self.runtime.block_on(self.client.authorise())
+    }
+
+    /// By how many milliseconds the server's clock is ahead of ours, once it has answered something.
+    pub(super) fn server_clock_ahead(&self) -> Option<i64> {
+        self.client.server_clock_ahead()
     }
 
     /// Asks, and once more where the token was refused: that proves that nothing was done.

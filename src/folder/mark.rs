@@ -7,8 +7,9 @@ use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-const MARK: &str = ".datadrop";
+pub(super) const MARK: &str = ".datadrop";
 
 /// Why an account's folder cannot be used. The account is blocked; nothing in the folder is created, moved or cancelled.
 #[derive(Debug, thiserror::Error)]
@@ -68,57 +69,16 @@ impl AccountFolder {
     /// # Errors
     /// [`FolderProblem`] says what is wrong and what to do.
     pub fn open(account: &str, dir: &Path, remembered: Option<&str>, random: u64) -> Result<Opened, FolderProblem> {
-        let metadata = match fs::metadata(dir) {
-            Ok(metadata) if metadata.is_dir() => metadata,
-            Ok(_) => return Err(FolderProblem::NotAFolder(dir.to_owned())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(FolderProblem::Missing(dir.to_owned()));
-            }
-            Err(error) => return Err(unfit(dir, "the folder cannot be entered", &error)),
-        };
-        let mark = match (
-            read_mark(dir).map_err(|error| unfit(dir, "its mark .datadrop cannot be read", &error))?,
-            remembered,
-        ) {
-            (Some(found), Some(known)) if found == known => found,
-            (Some(found), None) if account_in(&found) == Some(account) => {
-                refuse_forgotten(dir)?;
-                found
-            }
-            (Some(found), Some(_)) if account_in(&found) == Some(account) => {
-                return Err(not_ours(
-                    dir,
-                    "its mark .datadrop is not the one that the job log remembers: this is another folder, or the job log is another's; put the right one back, or stop the service and run `datadrop recover`",
-                ));
-            }
-            (Some(found), _) => {
-                let other = account_in(&found).unwrap_or("something else");
-                return Err(not_ours(
-                    dir,
-                    &format!(
-                        "its mark .datadrop says that it belongs to `{other}`, not to `{account}`; name another folder, or remove .datadrop if that account is gone"
-                    ),
-                ));
-            }
-            (None, Some(_)) => {
-                return Err(not_ours(
-                    dir,
-                    "it should carry the mark .datadrop and does not: is the file system that holds it mounted?",
-                ));
-            }
-            (None, None) => {
-                refuse_forgotten(dir)?;
-                create_mark(dir, account, random)
-                    .map_err(|error| unfit(dir, "its mark .datadrop cannot be written", &error))?
-            }
+        let metadata = folder_at(dir)?;
+        let found = read_mark(dir).map_err(|error| unfit(dir, "its mark .datadrop cannot be read", &error))?;
+        let mark = match accepted_mark(account, dir, found, remembered)? {
+            Some(mark) => mark,
+            None => create_mark(dir, account, random)
+                .map_err(|error| unfit(dir, "its mark .datadrop cannot be written", &error))?,
         };
         let lock =
             File::open(dir.join(MARK)).map_err(|error| unfit(dir, "its mark .datadrop cannot be opened", &error))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(FolderProblem::InUse(dir.to_owned())),
-            Err(TryLockError::Error(error)) => return Err(unfit(dir, "it cannot be locked", &error)),
-        }
+        take_lock(&lock, dir)?;
         for place in Place::SUB_FOLDERS {
             create_sub_folder(dir, place, &metadata)?;
         }
@@ -242,7 +202,66 @@ impl AccountFolder {
     }
 }
 
-fn unfit(dir: &Path, what: &str, error: &io::Error) -> FolderProblem {
+/// What is there must be a folder.
+pub(super) fn folder_at(dir: &Path) -> Result<fs::Metadata, FolderProblem> {
+    match fs::metadata(dir) {
+        Ok(metadata) if metadata.is_dir() => Ok(metadata),
+        Ok(_) => Err(FolderProblem::NotAFolder(dir.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(FolderProblem::Missing(dir.to_owned())),
+        Err(error) => Err(unfit(dir, "the folder cannot be entered", &error)),
+    }
+}
+
+/// The mark that proves that this is the account's folder (DESIGN F4); `None` if the folder is new and may get one.
+pub(super) fn accepted_mark(
+    account: &str,
+    dir: &Path,
+    found: Option<String>,
+    remembered: Option<&str>,
+) -> Result<Option<String>, FolderProblem> {
+    match (found, remembered) {
+        (Some(found), Some(known)) if found == known => Ok(Some(found)),
+        (Some(found), None) if account_in(&found) == Some(account) => {
+            refuse_forgotten(dir)?;
+            Ok(Some(found))
+        }
+        (Some(found), Some(_)) if account_in(&found) == Some(account) => Err(not_ours(
+            dir,
+            "its mark .datadrop is not the one that the job log remembers: this is another folder, or the job log is another's; put the right one back, or stop the service and run `datadrop recover`",
+        )),
+        (Some(found), _) => {
+            let other = account_in(&found).unwrap_or("something else");
+            Err(not_ours(
+                dir,
+                &format!(
+                    "its mark .datadrop says that it belongs to `{other}`, not to `{account}`; name another folder, or remove .datadrop if that account is gone"
+                ),
+            ))
+        }
+        (None, Some(_)) => Err(not_ours(
+            dir,
+            "it should carry the mark .datadrop and does not: is the file system that holds it mounted?",
+        )),
+        (None, None) => {
+            refuse_forgotten(dir)?;
+            Ok(None)
+        }
+    }
+}
+
+fn take_lock(mark: &File, dir: &Path) -> Result<(), FolderProblem> {
+    // `datadrop doctor` asks whether a daemon is here, and holds the lock for an instant.
+    for _ in 0..3 {
+        match mark.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+            Err(TryLockError::Error(error)) => return Err(unfit(dir, "it cannot be locked", &error)),
+        }
+    }
+    Err(FolderProblem::InUse(dir.to_owned()))
+}
+
+pub(super) fn unfit(dir: &Path, what: &str, error: &io::Error) -> FolderProblem {
     FolderProblem::Unfit { dir: dir.to_owned(), why: format!("{what}: {error}") }
 }
 
@@ -250,7 +269,7 @@ fn not_ours(dir: &Path, why: &str) -> FolderProblem {
     FolderProblem::NotOurs { dir: dir.to_owned(), why: why.to_owned() }
 }
 
-fn read_mark(dir: &Path) -> io::Result<Option<String>> {
+pub(super) fn read_mark(dir: &Path) -> io::Result<Option<String>> {
     match File::open(dir.join(MARK)) {
         Ok(file) => {
             let mut text = String::new();
@@ -320,7 +339,7 @@ fn create_sub_folder(dir: &Path, place: Place, inbox: &fs::Metadata) -> Result<(
 }
 
 /// Whether the file system is a network one: no events come from other hosts (`statfs`, `f_type`).
-fn is_remote(dir: &Path) -> bool {
+pub(super) fn is_remote(dir: &Path) -> bool {
     const NFS: i64 = 0x6969;
     const SMB: i64 = 0x517b;
     const SMB2: i64 = 0xfe53_4d42;

@@ -3,12 +3,14 @@
 //! The job log is ahead of the folder. A move that fails is tried again; it never overwrites, and it never crosses
 //! the folder's bounds.
 
+mod examine;
 mod filed;
 mod fit;
 mod mark;
 mod moves;
 mod why;
 
+pub use examine::{Examined, examine};
 pub use filed::{FiledFile, filed_after};
 pub use mark::{AccountFolder, FolderProblem, Opened};
 pub use moves::Moved;

@@ -8,7 +8,9 @@ use std::time::Duration;
 /// Migrations in order; `user_version` counts those applied. Append-only: a released file never changes.
 const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001_jobs.sql"), include_str!("migrations/0002_order.sql")];
 
-const DATABASE: &str = "datadrop.db";
+pub(super) const DATABASE: &str = "datadrop.db";
+const READING: OpenFlags =
+    OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX).union(OpenFlags::SQLITE_OPEN_URI);
 const LOCK: &str = "datadrop.lock";
 
 /// Why the job log cannot be opened. Nothing is sent, and nothing is recreated.
@@ -123,7 +125,7 @@ pub(super) fn open_writer(lock: &StateLock) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-fn newest() -> i64 {
+pub(super) fn newest() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
@@ -150,22 +152,31 @@ pub(super) fn open_reader(dir: &Path) -> Result<Connection, OpenError> {
         });
     }
     let damaged = |error: rusqlite::Error| OpenError::Damaged { file: file.clone(), why: error.to_string() };
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let plain = Connection::open_with_flags(&file, flags).and_then(|connection| {
+    let plain = Connection::open_with_flags(&file, READING).and_then(|connection| {
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(connection)
     });
-    let connection = match plain {
-        Ok(connection) => connection,
-        Err(_) if !dir.join("datadrop.db-wal").exists() => {
-            let path = file.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-            Connection::open_with_flags(format!("file:{path}?immutable=1"), flags).map_err(damaged)?
-        }
-        Err(error) => return Err(damaged(error)),
-    };
-    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(damaged)?;
-    if found > newest() {
-        return Err(OpenError::Newer { file, found, known: newest() });
+    match plain {
+        Ok(connection) => readable(connection, file),
+        Err(_) if !dir.join("datadrop.db-wal").exists() => open_at_rest(dir),
+        Err(error) => Err(damaged(error)),
+    }
+}
+
+/// Opens a database that has no `-wal` as one that does not change, which touches nothing beside it.
+pub(super) fn open_at_rest(dir: &Path) -> Result<Connection, OpenError> {
+    let file = dir.join(DATABASE);
+    let path = file.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let connection = Connection::open_with_flags(format!("file:{path}?immutable=1"), READING)
+        .map_err(|error| OpenError::Damaged { file: file.clone(), why: error.to_string() })?;
+    readable(connection, file)
+}
+
+fn readable(connection: Connection, file: PathBuf) -> Result<Connection, OpenError> {
+    match connection.query_row("PRAGMA user_version", [], |row| row.get(0)) {
+        Ok(found) if found > newest() => return Err(OpenError::Newer { file, found, known: newest() }),
+        Ok(_) => {}
+        Err(error) => return Err(OpenError::Damaged { file, why: error.to_string() }),
     }
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)

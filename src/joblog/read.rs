@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A reading connection. Its reads are short: a long one would keep the write-ahead log from being trimmed.
 #[derive(Debug)]
-pub struct Reader(Mutex<Connection>);
+pub struct Reader(pub(super) Mutex<Connection>);
 
 /// The latest job of an account that the API accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -82,7 +82,8 @@ impl Checker {
         }
         // Somebody else sent a file of this name that no list had shown when our attempt began, and no row count gives it
         // away: the one case in which nobody can tell (lib.rs, "Limits").
-        let after = self.began.get(&job.id).is_some_and(|began| remote.shown.get(&entry.id).is_none_or(|at| at >= began));
+        let after =
+            self.began.get(&job.id).is_some_and(|began| remote.shown.get(&entry.id).is_none_or(|at| at >= began));
         if entry.owner.is_none() && entry.sha256.is_none() && after {
             return Ok(());
         }
@@ -160,7 +161,7 @@ impl Checker {
     }
 
     /// Faults are over and time has run on: whatever is left must be where it can rest.
-    pub(super) fn at_rest(&self, jobs: &[Job], remote: &Remote, people: &People) -> Checked {
+    pub(super) fn at_rest(jobs: &[Job], remote: &Remote, people: &People) -> Checked {
         for job in jobs {
             let rests = job.state.is_terminal() || matches!(job.state, State::Held | State::Waiting);
             if !rests {

@@ -10,18 +10,24 @@
 //! `DATADROP_SIM_STEPS` says how many steps to take, `DATADROP_SIM_SEED` where to begin. A seed that fails is made as
 //! short as it goes, and told.
 
+#![allow(clippy::print_stdout, reason = "figures are told aloud")]
+#![allow(clippy::struct_excessive_bools, reason = "rules of a configuration are")]
+#![allow(clippy::too_many_lines, reason = "one arm for each thing that people do")]
+
 mod check;
+mod faults;
 mod people;
 mod plan;
 mod process;
 mod remote;
+mod stage;
 mod story;
 mod world;
 
 use plan::Plan;
+use stage::Stage;
 use std::fmt::Write as _;
 use story::{Broken, Figures};
-use world::Stage;
 
 /// Steps of a run that nobody asked to be longer.
 const STEPS: u64 = 100_000;

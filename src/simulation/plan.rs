@@ -1,7 +1,7 @@
 //! What happens in one story, made from a seed: who drops what when, and what goes wrong. Every item can be left out,
 //! so that a story that fails can be made shorter.
 
-use super::remote::{Fate, ListFault, UploadFault};
+use super::faults::{Fate, ListFault, UploadFault};
 use crate::ambient::simulated;
 use crate::config::{Duplicates, FinMode, Order, StyleChoice, WireName};
 use crate::job::UploadStyle;
@@ -153,7 +153,7 @@ impl Plan {
         };
         let names = &NAMES[..2 + chance.index(4)];
         let mut contents = 0;
-        for _ in 0..1 + chance.below(8) {
+        for _ in 0..=chance.below(8) {
             let what = drop_of_something(&mut chance, names, &mut contents);
             put(&mut chance, what);
         }

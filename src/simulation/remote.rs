@@ -1,6 +1,7 @@
 //! The other side: what Adobe has, what it says, and what goes wrong on the way. Its ledger is what the promises are
 //! held against.
 
+use super::faults::{Fate, Ill, ListFault, UploadFault};
 use super::plan::Chance;
 use crate::api::stand_in::{Call, Came};
 use crate::job::{JobId, Sha256, Timestamp};
@@ -10,148 +11,6 @@ use serde_json::{Value, json};
 use sha2::Digest as _;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
-
-/// What an upload meets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum UploadFault {
-    /// Before the last bytes.
-    Early(Ill),
-    /// After them, and the file was not taken.
-    Refused(Ill),
-    /// After them, and the file was taken.
-    Taken(Ill),
-    /// After them; it is taken so much later.
-    TakenLater(Duration),
-}
-
-/// How an exchange ends that does not end well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ill {
-    NotConnected,
-    Broken,
-    Silence,
-    /// A status in the gateway's words.
-    Gateway(u16, Option<u64>),
-    /// A status in the service's words.
-    Service(u16),
-    /// A status with a page.
-    Page(u16),
-    /// 200 with a page instead of JSON.
-    Garbage,
-    /// 200 with JSON that holds no job.
-    NoId,
-    /// 200 with the job of somebody else.
-    WrongId,
-    /// 200 with a job, too early.
-    TooEarly,
-}
-
-/// What a request for a list or a job meets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ListFault {
-    Ill(Ill),
-    /// An entry without a job ID.
-    Unreadable,
-    /// Somebody's job appears between two pages.
-    Shift,
-}
-
-/// What becomes of an accepted job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// Shows in lists only so much later.
-    Late(Duration),
-    LostRows,
-    ExtraRows,
-    Fails,
-    Deleted,
-    /// A word that nobody knows, then success.
-    OddWord,
-    /// Processed only after this time.
-    Slow(Duration),
-}
-
-/// A remote job is in the lists by then, however it was delayed: within the time for which it is looked for.
-const LATEST: u64 = 80;
-
-impl UploadFault {
-    pub(super) fn any(chance: &mut Chance) -> Self {
-        let clear = [
-            Ill::Gateway(401, None),
-            Ill::Gateway(403, None),
-            Ill::Page(404),
-            Ill::Page(405),
-            Ill::Page(415),
-            Ill::Service(413),
-            Ill::Service(422),
-            Ill::Service(400),
-            Ill::Gateway(400, None),
-            Ill::Gateway(429, Some(7)),
-            Ill::Gateway(429, None),
-            Ill::Gateway(503, Some(40)),
-        ];
-        let unclear = [
-            Ill::Broken,
-            Ill::Broken,
-            Ill::Silence,
-            Ill::Page(500),
-            Ill::Page(502),
-            Ill::Page(503),
-            Ill::Service(504),
-            Ill::Service(409),
-            Ill::Page(408),
-            Ill::Garbage,
-            Ill::NoId,
-            Ill::WrongId,
-        ];
-        match chance.below(10) {
-            0 => {
-                Self::Early(chance.pick(&[Ill::NotConnected, Ill::Broken, Ill::Silence, Ill::TooEarly, Ill::Page(503)]))
-            }
-            1 => Self::Early(chance.pick(&clear)),
-            2 => Self::Refused(chance.pick(&clear)),
-            3..=5 => Self::Refused(chance.pick(&unclear)),
-            6 => Self::TakenLater(chance.seconds(1, LATEST)),
-            _ => Self::Taken(chance.pick(&unclear)),
-        }
-    }
-}
-
-impl ListFault {
-    pub(super) fn any(chance: &mut Chance) -> Self {
-        chance.pick(&[
-            Self::Ill(Ill::NotConnected),
-            Self::Ill(Ill::Broken),
-            Self::Ill(Ill::Silence),
-            Self::Ill(Ill::Page(500)),
-            Self::Ill(Ill::Gateway(429, Some(30))),
-            Self::Ill(Ill::Gateway(401, None)),
-            Self::Ill(Ill::Gateway(403, None)),
-            Self::Ill(Ill::Page(404)),
-            Self::Ill(Ill::Garbage),
-            Self::Ill(Ill::NoId),
-            Self::Unreadable,
-            Self::Shift,
-            Self::Shift,
-        ])
-    }
-}
-
-impl Fate {
-    pub(super) fn any(chance: &mut Chance) -> Self {
-        let late = chance.seconds(1, LATEST);
-        chance.pick(&[
-            Self::Late(late),
-            Self::Late(late),
-            Self::LostRows,
-            Self::ExtraRows,
-            Self::Fails,
-            Self::Deleted,
-            Self::OddWord,
-            Self::Slow(Duration::from_secs(900)),
-        ])
-    }
-}
 
 /// A remote job: a line of the ledger.
 #[derive(Debug, Clone)]
@@ -390,7 +249,9 @@ impl Remote {
                 None
             }
             // A job that datadrop knows for another's; whoever names one that nobody knows of cannot be seen through.
-            Some(UploadFault::Refused(Ill::WrongId) | UploadFault::Taken(Ill::WrongId)) if self.known.is_empty() => None,
+            Some(UploadFault::Refused(Ill::WrongId) | UploadFault::Taken(Ill::WrongId)) if self.known.is_empty() => {
+                None
+            }
             Some(UploadFault::Refused(ill)) => {
                 self.meet("upload, not taken", ill);
                 self.arrived.push(Arrived { name, content, sha256, taken: false });
@@ -420,9 +281,9 @@ impl Remote {
         self.arrived.push(arrived.clone());
         let take = ToTake { at: taken_at, arrived, owner: None, fate, id };
         if taken_at <= self.now {
-            self.take(take)
+            self.take(take);
         } else {
-            self.to_take.push(take)
+            self.to_take.push(take);
         }
         answer.unwrap_or_else(|| {
             let body = json!({"Job ID": id, "Filename": name, "Status of the job": "uploaded"}).to_string();

@@ -5,10 +5,9 @@ use super::people::{Act, People};
 use super::plan::{Chance, Item, Plan, What};
 use super::process::{NotStarted, Process, Step, Surroundings};
 use super::remote::Remote;
+use super::stage::Stage;
 use super::story::{Broken, Figures, Story};
 use crate::ambient::simulated::{self, Ended};
-use crate::api::{Budget, Client};
-use crate::config::{ApiConfig, Credential};
 use crate::job::{Kind, State};
 use crate::ready::Moment;
 use std::any::Any;
@@ -18,10 +17,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
 
 /// The wall clock when a story begins.
-const WALL: i64 = 1_795_429_838_000;
+pub(super) const WALL: i64 = 1_795_429_838_000;
 /// After so long without a change everything rests.
 const QUIET: Duration = Duration::from_secs(150);
 /// By then, after faults have ended, everything must.
@@ -29,80 +27,11 @@ const LIVELY: Duration = Duration::from_secs(4 * 24 * 3600);
 /// No story takes so many steps.
 const STEPS: u64 = 40_000;
 
-/// What stories of one thread share: it costs to make.
-pub(super) struct Stage {
-    client: Arc<Client>,
-    remote: Arc<Mutex<Remote>>,
-    runtime: Runtime,
-}
-
-impl Stage {
-    pub(super) fn new() -> Self {
-        let api = ApiConfig {
-            base_url: "http://127.0.0.1:9/api".to_owned(),
-            token_url: "http://127.0.0.1:9/ims/token/v3".to_owned(),
-            global_company_id: "examplecompany".to_owned(),
-            client_id: "0123456789abcdef".to_owned(),
-            credential: Credential::Token("t0ken".into()),
-            scopes: Vec::new(),
-            path_segment: "datasources".to_owned(),
-            rate_limit: None,
-            timeout: Duration::from_secs(60),
-            connect_timeout: Duration::from_secs(10),
-            proxy: None,
-            ca_file: None,
-            allow_http: false,
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let mut client = {
-            let _inside = runtime.enter();
-            Client::new(&api, Arc::new(Budget::new(None, false))).unwrap()
-        };
-        let remote = Arc::new(Mutex::new(Remote::new(&Plan::new(0).rules, Chance(0), WALL)));
-        let other_side = Arc::clone(&remote);
-        client.stand_in(move |call| {
-            let other_side = Arc::clone(&other_side);
-            Box::pin(async move {
-                simulated::passing("before a request");
-                let (at, came) = lock(&other_side).ask(call);
-                simulated::until(at).await;
-                came
-            })
-        });
-        Self { client: Arc::new(client), remote, runtime }
-    }
-
-    /// Plays a plan to its end.
-    pub(super) fn play(&self, plan: &Plan, told: bool) -> Played {
-        *lock(&self.remote) = Remote::new(&plan.rules, Chance(plan.seed ^ 0x5eed), WALL);
-        simulated::begin(simulated::Surroundings {
-            wall_ahead: WALL,
-            chance: plan.seed,
-            ..simulated::Surroundings::default()
-        });
-        let _inside = self.runtime.enter();
-        let mut world = World::new(self, plan, told);
-        let ended = catch_unwind(AssertUnwindSafe(|| world.run()))
-            .unwrap_or_else(|defect| broken("no panic", words(defect.as_ref())));
-        world.process = None;
-        let figures = world.figures();
-        simulated::end();
-        Played { ended, figures, lines: world.story.lines }
-    }
-}
-
-/// A story that was played.
-pub(super) struct Played {
-    pub(super) ended: Checked,
-    pub(super) figures: Figures,
-    pub(super) lines: Vec<String>,
-}
-
-fn lock(remote: &Mutex<Remote>) -> MutexGuard<'_, Remote> {
+pub(super) fn lock(remote: &Mutex<Remote>) -> MutexGuard<'_, Remote> {
     remote.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn words(defect: &(dyn Any + Send)) -> String {
+pub(super) fn words(defect: &(dyn Any + Send)) -> String {
     let text = defect.downcast_ref::<String>().cloned();
     text.or_else(|| defect.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }
@@ -113,7 +42,7 @@ enum Todo {
     Heal,
 }
 
-struct World<'a> {
+pub(super) struct World<'a> {
     stage: &'a Stage,
     plan: &'a Plan,
     now: Moment,
@@ -122,7 +51,7 @@ struct World<'a> {
     state_dir: PathBuf,
     lives: u64,
     people: People,
-    process: Option<Process>,
+    pub(super) process: Option<Process>,
     starts_at: Moment,
     /// In the order of time.
     agenda: Vec<(Moment, Todo)>,
@@ -131,13 +60,13 @@ struct World<'a> {
     healed: bool,
     changed_at: Moment,
     checker: Checker,
-    story: Story,
+    pub(super) story: Story,
     counted: Figures,
     looks_at_commit: u64,
 }
 
 impl<'a> World<'a> {
-    fn new(stage: &'a Stage, plan: &'a Plan, told: bool) -> Self {
+    pub(super) fn new(stage: &'a Stage, plan: &'a Plan, told: bool) -> Self {
         // Memory, where there is some: nothing here has to outlive the test.
         let memory = std::path::Path::new("/dev/shm");
         let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
@@ -173,7 +102,7 @@ impl<'a> World<'a> {
         lock(&self.stage.remote)
     }
 
-    fn run(&mut self) -> Checked {
+    pub(super) fn run(&mut self) -> Checked {
         for _ in 0..STEPS {
             if let Some(index) = self.due_todo() {
                 let (_, todo) = self.agenda.remove(index);
@@ -493,10 +422,10 @@ impl<'a> World<'a> {
                 *self.counted.held.entry(words.join(" ")).or_default() += 1;
             }
         }
-        self.checker.at_rest(&jobs, &self.remote(), &self.people)
+        Checker::at_rest(&jobs, &self.remote(), &self.people)
     }
 
-    fn figures(&self) -> Figures {
+    pub(super) fn figures(&self) -> Figures {
         let mut figures = self.counted.clone();
         let remote = self.remote();
         for met in &remote.met {

@@ -127,7 +127,7 @@ impl Attempt {
         let news =
             self.insist(abort, || self.joblog.api_problem(account.clone(), Some(problem.clone()), now())).await?;
         if news {
-            tracing::error!(account, "account {account} is blocked: {problem}");
+            tracing::error!(account, "account {account} is blocked: {problem} (`datadrop doctor` looks into it)");
         }
         Ok(())
     }

@@ -68,6 +68,8 @@ pub(super) enum Command {
     Accounts(AccountsCommand),
     /// Say where the service and each account stand
     Status(StatusArguments),
+    /// Say what is wrong with configuration, folders, this computer and accounts, and what helps
+    Doctor(DoctorArguments),
     /// Rebuild what a lost or old job log must know, from the folders and from Adobe's list
     Recover(RecoverArguments),
 }
@@ -292,6 +294,24 @@ Examples:
   datadrop status --json | jq '.accounts[] | select(.blocked != null)'")]
 pub(super) struct StatusArguments {
     /// As a JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sudo datadrop doctor
+  datadrop doctor --offline             # sends nothing
+  datadrop doctor --json | jq '.[] | select(.verdict != \"ok\")'
+
+Nothing is changed. Each line begins with ok, warn or FAIL; what helps stands behind the last semicolon.
+Exit status: 0 nothing fails; 1 something does; 2 the configuration is wrong.")]
+pub(super) struct DoctorArguments {
+    /// Do not ask Adobe for token, company, accounts and time
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// As a JSON array with an object for each finding
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -1,0 +1,108 @@
+//! What the job log says of itself and of accounts.
+
+use crate::cli::doctor::finding::{Finding, Verdict};
+use crate::config::{AccountConfig, StyleChoice};
+use crate::joblog::{AccountRow, OpenError};
+
+/// Versions of a job log that can be read; `None` if there is none yet.
+pub(in crate::cli::doctor) fn job_log(state_dir: &str, opened: Result<Option<(i64, i64)>, &OpenError>) -> Finding {
+    match opened {
+        Ok(None) => Finding::ok("job-log", state_dir, "never run yet: the first start makes it"),
+        Ok(Some((version, known))) if version < known => {
+            let message = format!("whole; of version {version}, which the next start brings to {known}");
+            Finding::ok("job-log", state_dir, message)
+        }
+        Ok(Some((version, _))) => Finding::ok("job-log", state_dir, format!("whole, version {version}")),
+        Err(error) => Finding::told(Verdict::Fail, "job-log", state_dir, &error.to_string()),
+    }
+}
+
+/// The daemon itself.
+pub(in crate::cli::doctor) fn daemon(state_dir: &str, is_running: bool, has_job_log: bool) -> Finding {
+    match (is_running, has_job_log) {
+        (true, _) => Finding::ok("daemon", state_dir, "running"),
+        (false, false) => Finding::ok("daemon", state_dir, "not started yet"),
+        (false, true) => Finding::bad(
+            Verdict::Warn,
+            "daemon",
+            state_dir,
+            "not running: nothing is sent or followed",
+            "start it (`systemctl start datadrop`, or `datadrop run`)",
+        ),
+    }
+}
+
+/// Whether an account is blocked, and which upload style it has learnt.
+pub(in crate::cli::doctor) fn account(
+    config: &AccountConfig,
+    row: Option<&AccountRow>,
+    is_running: bool,
+) -> Vec<Finding> {
+    let name = config.name.as_str();
+    let mut findings = Vec::new();
+    if !config.enabled {
+        findings.push(Finding::ok("blocked", name, "disabled in the configuration: its files wait"));
+    } else if let Some(why) = row.and_then(AccountRow::blocked) {
+        let (verdict, when) = if is_running {
+            (Verdict::Fail, "blocked, nothing is sent")
+        } else {
+            (Verdict::Warn, "was blocked when the service last ran")
+        };
+        let finding = Finding::told(verdict, "blocked", name, &format!("{when}: {why}"));
+        findings.push(finding.or_remedy("see the other findings; it goes on by itself once the reason is gone"));
+    } else {
+        findings.push(Finding::ok("blocked", name, "not blocked"));
+    }
+    let style = match (config.style, row.and_then(|row| row.style.as_deref())) {
+        (StyleChoice::Fixed(style), _) => format!("{}, as configured", style.as_str()),
+        (StyleChoice::Auto, Some(style)) => format!("{style}, as learnt"),
+        (StyleChoice::Auto, None) => "not learnt yet: the first upload finds out".to_owned(),
+    };
+    findings.push(Finding::ok("style", name, style));
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load_draft;
+
+    fn config(keys: &str) -> AccountConfig {
+        let text = format!(
+            "[api]\nglobal_company_id = \"c\"\nclient_id = \"i\"\nclient_secret = \"s\"\n[[account]]\nname = \"a\"\n\
+             report_suite_id = \"r\"\ndata_source_id = 1\nfolder = \"/nowhere/a\"\n{keys}"
+        );
+        load_draft("test", &text, []).unwrap().accounts.remove(0)
+    }
+
+    #[test]
+    fn an_account_is_told_as_the_job_log_has_it() {
+        let lines =
+            |config, row: Option<&AccountRow>, is_running| -> Vec<Finding> { account(&config, row, is_running) };
+        let fresh = lines(config(""), None, false);
+        assert!(fresh.iter().all(|finding| finding.verdict == Verdict::Ok), "{fresh:?}");
+        assert!(fresh[1].message.starts_with("not learnt yet"));
+        let mut row = AccountRow { style: Some("put-json".into()), ..AccountRow::default() };
+        assert_eq!(lines(config(""), Some(&row), true)[1].message, "put-json, as learnt");
+        assert_eq!(
+            lines(config("style = \"put-multipart\""), Some(&row), true)[1].message,
+            "put-multipart, as configured"
+        );
+        row.api_problem = Some("HTTP 403: no; check the credential".into());
+        let blocked = lines(config(""), Some(&row), true).remove(0);
+        assert_eq!((blocked.verdict, blocked.remedy.as_deref()), (Verdict::Fail, Some("check the credential")));
+        assert_eq!(lines(config(""), Some(&row), false)[0].verdict, Verdict::Warn);
+        assert_eq!(lines(config("enabled = false"), Some(&row), true)[0].verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn a_job_log_is_told_by_version() {
+        assert!(job_log("/s", Ok(None)).message.starts_with("never run yet"));
+        assert!(job_log("/s", Ok(Some((1, 2)))).message.contains("brings to 2"));
+        assert_eq!(job_log("/s", Ok(Some((2, 2)))).message, "whole, version 2");
+        let newer = OpenError::Newer { file: "/s/datadrop.db".into(), found: 9, known: 2 };
+        let newer = job_log("/s", Err(&newer));
+        assert_eq!((newer.verdict, newer.remedy.as_deref()), (Verdict::Fail, Some("install that version again")));
+        assert_eq!(daemon("/s", false, true).verdict, Verdict::Warn);
+    }
+}

@@ -1,0 +1,216 @@
+//! `doctor`: what is wrong, or soon will be, and what to do about it.
+//!
+//! It looks and asks; nothing is created or changed, but for a hidden file that is moved about for a trial where no
+//! daemon is at work, and removed. [`look`] and [`online`] bring facts, [`judge`] says what they mean.
+
+mod finding;
+mod judge;
+mod look;
+mod online;
+mod settings;
+
+use super::args::DoctorArguments;
+use super::failure::{Exit, Failure};
+use super::output::Output;
+use crate::ambient::random;
+use crate::config::{AccountConfig, Config, WatchMode};
+use crate::folder::{self, Examined};
+use crate::joblog::{AccountRow, examine, is_running};
+use crate::report::counted;
+use finding::{Finding, Verdict};
+use judge::rights::{self, ALL, Person};
+use judge::service::Unit;
+use judge::{machine, record, service};
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub(super) fn run(file: &Path, arguments: &DoctorArguments, output: &mut Output) -> Result<Exit, Failure> {
+    let mut read = settings::Read::open(file)?;
+    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let shown_unit = look::unit();
+    let unit = shown_unit.as_ref().and_then(|unit| unit.as_ref().ok()).filter(|unit| unit.runs(&file));
+    if let Some(unit) = unit {
+        read.take_secret_of(unit);
+    }
+    let person = service_user(unit);
+    let config = &read.config;
+
+    let mut findings = read.findings(&file, person.as_ref(), unit);
+    findings.extend(person.as_ref().and_then(looks_as_another));
+    findings.push(state(config, person.as_ref()));
+    let running = is_running(&config.state_dir);
+    let (found, rows) = job_log(config, running);
+    findings.extend(found);
+    for account in &config.accounts {
+        findings.extend(account_folder(account, rows.get(&account.name), person.as_ref()));
+    }
+    for account in &config.accounts {
+        findings.extend(record::account(account, rows.get(&account.name), running));
+    }
+    findings.extend(disks(config));
+    if config.watch.mode != WatchMode::Poll {
+        let folders = u64::try_from(config.accounts.len()).unwrap_or(u64::MAX);
+        findings.extend(machine::inotify(look::inotify_limits(), folders));
+    }
+    findings.extend(shown_unit.as_ref().map(|unit| of_service(unit, &file, config)).unwrap_or_default());
+    if !arguments.offline {
+        findings.extend(if read.has_credential() { online::findings(config) } else { vec![not_asked(config)] });
+    }
+    print(&findings, arguments.json, output)?;
+    let worst = findings.iter().map(|finding| finding.verdict).max();
+    Ok(if worst == Some(Verdict::Fail) { Exit::Failed } else { Exit::Done })
+}
+
+fn print(findings: &[Finding], json: bool, output: &mut Output) -> Result<(), Failure> {
+    if json {
+        output.line(&serde_json::to_string_pretty(findings)?)?;
+        return Ok(());
+    }
+    for finding in findings {
+        output.line(&finding.line())?;
+    }
+    let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
+    let number = |verdict, noun: &str| counted(i64::try_from(count(verdict)).unwrap_or(i64::MAX), noun);
+    let summary = match (count(Verdict::Fail), count(Verdict::Warn)) {
+        (0, 0) => "all is well".to_owned(),
+        _ => format!("{}, {}", number(Verdict::Fail, "failure"), number(Verdict::Warn, "warning")),
+    };
+    output.note(&summary)?;
+    Ok(())
+}
+
+/// The user that the service runs as: the unit says so, or there is one of its name.
+fn service_user(unit: Option<&Unit>) -> Option<Person> {
+    let name = unit.map(|unit| unit.user.as_str()).filter(|user| !user.is_empty()).unwrap_or("datadrop");
+    look::person(name, unit.map(|unit| unit.groups.as_slice()).unwrap_or_default())
+}
+
+/// Somebody who is neither root nor the service sees other rights than the service has.
+fn looks_as_another(person: &Person) -> Option<Finding> {
+    let me = look::me();
+    (me != 0 && me != person.uid).then(|| {
+        let (mine, theirs) = (look::name_of(me), &person.name);
+        let message = format!("there is a user `{theirs}` for the service; what could be tried was tried as `{mine}`");
+        Finding::bad(Verdict::Warn, "user", mine, message, format!("run `sudo -u {theirs} datadrop doctor`"))
+    })
+}
+
+fn state(config: &Config, person: Option<&Person>) -> Finding {
+    let dir = &config.state_dir;
+    let shown = dir.display().to_string();
+    if !dir.is_dir() {
+        return Finding::ok("state", shown, "not there yet: the first start makes it");
+    }
+    let closed = person.and_then(|person| rights::reach("state", &shown, person, &look::way(dir), ALL));
+    match (closed, look::writable(dir)) {
+        (Some(closed), _) => closed,
+        (None, Ok(())) => Finding::ok("state", shown, "can be written"),
+        // Members of the service's group may read it, and no more.
+        (None, Err(_)) if person.is_some_and(|person| person.uid != look::me()) => {
+            Finding::ok("state", shown, "the service's user can write it by its owner, group and mode")
+        }
+        (None, Err(error)) => {
+            let message = format!("`{}` cannot write it: {error}", look::name_of(look::me()));
+            let remedy = "let it belong to the user that runs datadrop, on a file system that can be written";
+            Finding::bad(Verdict::Fail, "state", shown, message, remedy)
+        }
+    }
+}
+
+fn job_log(config: &Config, running: bool) -> (Vec<Finding>, HashMap<String, AccountRow>) {
+    let dir = config.state_dir.display().to_string();
+    let examined = examine(&config.state_dir);
+    let versions = examined.as_ref().map(|found| found.as_ref().map(|found| (found.version, found.known)));
+    let mut findings = vec![record::job_log(&dir, versions)];
+    findings.push(record::daemon(&dir, running, !matches!(examined, Ok(None))));
+    let mut rows = HashMap::new();
+    if let Ok(Some(found)) = &examined {
+        match found.reader.accounts() {
+            Ok(accounts) => rows.extend(accounts.into_iter().map(|row| (row.name.clone(), row))),
+            Err(error) => {
+                let finding = Finding::told(Verdict::Warn, "job-log", &dir, &error.to_string());
+                findings.push(finding.or_remedy("look again once the service has run"));
+            }
+        }
+    }
+    (findings, rows)
+}
+
+fn account_folder(account: &AccountConfig, row: Option<&AccountRow>, person: Option<&Person>) -> Vec<Finding> {
+    let (name, dir) = (account.name.as_str(), &account.folder);
+    let shown = dir.display().to_string();
+    let remembered = row.and_then(|row| row.folder_mark.as_deref());
+    let examined = match folder::examine(name, dir, remembered, random()) {
+        Ok(examined) => examined,
+        Err(problem) => {
+            let finding = Finding::told(Verdict::Fail, "folder", name, &problem.to_string());
+            return vec![finding.or_remedy("mount it, or name the right folder")];
+        }
+    };
+    let closed = person.and_then(|person| rights::reach("folder", name, person, &look::way(dir), ALL));
+    let mut findings =
+        vec![closed.unwrap_or_else(|| Finding::ok("folder", name, format!("{shown} {}", seen(&examined))))];
+    if examined.is_remote {
+        findings.push(Finding::bad(
+            Verdict::Warn,
+            "folder",
+            name,
+            format!("{shown} is on a network file system: it is polled, and files wait until they were quiet for 60 s"),
+            "a local folder is faster, if producers can write to one",
+        ));
+    }
+    findings.push(rights::producers(name, &shown, look::owned(&examined.metadata), person));
+    findings
+}
+
+fn seen(examined: &Examined) -> &'static str {
+    match (examined.is_marked, examined.is_in_use) {
+        (_, true) => "carries the account's mark, and the daemon is at work in it",
+        (true, false) => "carries the account's mark, and files can be moved in it",
+        (false, false) => "carries no mark before the first start, and files can be moved in it",
+    }
+}
+
+/// One finding for each file system.
+fn disks(config: &Config) -> Vec<Finding> {
+    let mut devices = Vec::new();
+    let mut findings = Vec::new();
+    let dirs = config.accounts.iter().map(|account| account.folder.clone()).filter(|dir| dir.is_dir());
+    for dir in std::iter::once(look::nearest(&config.state_dir)).chain(dirs) {
+        let shown = dir.display().to_string();
+        match look::space(&dir) {
+            Ok((_, _, device)) if devices.contains(&device) => {}
+            Ok((free, total, device)) => {
+                devices.push(device);
+                findings.push(machine::disk(&shown, free, total));
+            }
+            Err(error) => findings.push(cannot_look(&shown, &error)),
+        }
+    }
+    findings
+}
+
+fn cannot_look(path: &str, error: &io::Error) -> Finding {
+    let message = format!("its free space cannot be told: {error}");
+    Finding::bad(Verdict::Warn, "disk", path, message, "look with `df`")
+}
+
+fn of_service(unit: &Result<Unit, String>, file: &Path, config: &Config) -> Vec<Finding> {
+    match unit {
+        Ok(unit) => {
+            let folders = config.accounts.iter().map(|account| account.folder.clone());
+            let dirs: Vec<PathBuf> = std::iter::once(config.state_dir.clone()).chain(folders).collect();
+            service::unit(unit, file, &dirs)
+        }
+        Err(why) => {
+            let remedy = "ask `systemctl status datadrop` yourself";
+            vec![Finding::bad(Verdict::Warn, "service", "datadrop.service", why, remedy)]
+        }
+    }
+}
+
+fn not_asked(config: &Config) -> Finding {
+    let message = "Adobe was not asked for anything: there is no secret to ask with";
+    Finding::bad(Verdict::Warn, "token", &config.api.token_url, message, "mend the secret first, and look again")
+}

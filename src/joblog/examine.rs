@@ -1,0 +1,100 @@
+//! Looking at a job log as it is, without leaving anything beside it (DESIGN §7, `doctor`).
+
+use super::open::{DATABASE, newest, open_at_rest, open_reader};
+use super::{JobLogError, OpenError, Reader};
+use rusqlite::Connection;
+use std::path::Path;
+use std::sync::Mutex;
+
+/// A job log that can be read.
+#[derive(Debug)]
+pub struct Examination {
+    /// Reads it.
+    pub reader: Reader,
+    /// Its version.
+    pub version: i64,
+    /// The version that this datadrop writes.
+    pub known: i64,
+}
+
+/// Opens the job log of a state directory and checks its integrity; `None` if there is none yet.
+///
+/// # Errors
+/// [`OpenError`]: newer than this datadrop, damaged, or closed to this user.
+pub fn examine(dir: &Path) -> Result<Option<Examination>, OpenError> {
+    let file = dir.join(DATABASE);
+    match file.metadata() {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(OpenError::StateDir { dir: dir.to_owned(), why: error.to_string() }),
+    }
+    let damaged = |why: String| OpenError::Damaged { file: file.clone(), why };
+    // A reader that is no immutable one makes -wal and -shm where there are none.
+    let at_rest = is_at_rest(dir).then(|| open_at_rest(dir).and_then(|open| whole(&open, damaged).map(|()| open)));
+    let connection = match at_rest {
+        Some(Ok(connection)) => connection,
+        Some(Err(error)) if is_at_rest(dir) => return Err(error),
+        // A daemon is at work in it, perhaps only just now.
+        Some(Err(_)) | None => {
+            let connection = open_reader(dir)?;
+            whole(&connection, damaged)?;
+            connection
+        }
+    };
+    let version = version(&connection).map_err(|error| damaged(error.to_string()))?;
+    Ok(Some(Examination { reader: Reader(Mutex::new(connection)), version, known: newest() }))
+}
+
+fn is_at_rest(dir: &Path) -> bool {
+    !dir.join(format!("{DATABASE}-wal")).exists()
+}
+
+fn whole(connection: &Connection, damaged: impl Fn(String) -> OpenError) -> Result<(), OpenError> {
+    let verdict: rusqlite::Result<String> = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    match verdict {
+        Ok(verdict) if verdict == "ok" => Ok(()),
+        Ok(verdict) => Err(damaged(verdict)),
+        Err(error) => Err(damaged(error.to_string())),
+    }
+}
+
+fn version(connection: &Connection) -> Result<i64, JobLogError> {
+    Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::joblog::StateLock;
+    use crate::joblog::open::open_writer;
+    use std::fs;
+
+    #[test]
+    fn a_job_log_is_looked_at_and_nothing_is_left_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(examine(dir.path()).unwrap().is_none());
+        let lock = StateLock::take(dir.path()).unwrap();
+        drop(open_writer(&lock).unwrap());
+        let names = || fs::read_dir(dir.path()).unwrap().count();
+        let before = names();
+        let seen = examine(dir.path()).unwrap().unwrap();
+        assert_eq!((seen.version, seen.reader.accounts().unwrap().len()), (seen.known, 0));
+        assert_eq!(names(), before);
+
+        let writer = open_writer(&lock).unwrap();
+        writer.execute("INSERT INTO account (name) VALUES ('a')", []).unwrap();
+        assert_eq!(examine(dir.path()).unwrap().unwrap().reader.accounts().unwrap().len(), 1, "in the -wal yet");
+    }
+
+    #[test]
+    fn a_newer_or_damaged_one_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = StateLock::take(dir.path()).unwrap();
+        let writer = open_writer(&lock).unwrap();
+        writer.pragma_update(None, "user_version", 99).unwrap();
+        drop(writer);
+        assert!(matches!(examine(dir.path()), Err(OpenError::Newer { found: 99, .. })));
+        fs::write(dir.path().join(DATABASE), b"not a database, but long enough to be looked at as one").unwrap();
+        assert!(matches!(examine(dir.path()), Err(OpenError::Damaged { .. })));
+    }
+}
