@@ -79,10 +79,25 @@
 //! # Limits
 //!
 //! - Linux only, one process for each state directory and folder (locks see to it).
-//! - Adobe gives no key that would make an upload idempotent. Whether an unclear upload arrived is judged by its name,
-//!   its time and its rows in Adobe's list; with several uploads of one name from several places at once this can only
-//!   end in `held`, not in a guess.
+//! - Adobe gives no key that would make an upload idempotent. Whether an unclear upload arrived is judged by its name and
+//!   its rows in Adobe's list, and by the order of events. Where others send files too, a single candidate is `held`
+//!   unless its name is unique. What is left: somebody's very first file of our name, sent after the last list and before
+//!   or during an upload of ours that was lost, with no more rows than ours, is taken for ours.
+//! - A server that ingests a file and shows it in no list for as long as `upload.confirm_for` takes, or longer than the
+//!   looks that follow, makes us send it again. Its job is noticed when it shows (S5), but then it has counted twice.
+//! - A job log that is lost is noticed by what lies in the folders, one that is older by what was filed since. Where both
+//!   are gone, nothing tells what was sent.
 //! - Content is not transformed. Row counts are compared, values are not.
+//!
+//! # How the promise is held against the code
+//!
+//! - `simulation` (tests only): the real stages, with the job log and its SQL, under a clock, a server, people and accidents
+//!   that a seed decides; the process may end at each commit, request, rename and sync. The promises are held against the
+//!   server's ledger after each step and at rest. A seed that fails is shortened and told.
+//! - `tests/kills.rs`: the real binary, killed at random instants under fifteen faults, counted at the emulator's ledger.
+//! - `tests/settling.rs`, `recovery.rs`, `faults.rs`, `bad_answers.rs`, `transport.rs`, `recover.rs`: one promise each, by
+//!   its name, from outside.
+//! - Properties: every state and event, readiness, delays, wire types, configuration and data files of any bytes.
 //!
 //! # The rules that comments cite
 //!

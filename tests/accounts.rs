@@ -210,3 +210,44 @@ fn commands_pay_their_requests_from_the_budget_of_the_running_daemon() {
     assert_eq!((requests.refused_429, requests.max_in_any_window <= 12), (0, true), "{requests:?}");
     daemon.stop();
 }
+
+#[test]
+fn whatever_the_api_answers_to_account_requests_is_told_once_and_changes_nothing() {
+    let accounts = vec![("suitea".to_owned(), 1)];
+    let world = World::with_emulator(EmulatorOptions { accounts, ..quick() });
+    let ways: [&[&str]; 4] = [
+        &["accounts", "list"],
+        &["accounts", "show", "1"],
+        &["accounts", "create", "--name", "x"],
+        &["accounts", "delete", "1", "--yes", "--force"],
+    ];
+    for (fault, exit, words) in [
+        ("account:refuse=400", 1, "400"),
+        ("account:401", 1, "not authorised"),
+        ("account:403", 1, "not authorised"),
+        ("account:refuse=404", 4, "not found"),
+        ("account:refuse=500", 1, "no clear answer"),
+        ("account:429=7", 1, "in 7 s"),
+        ("account:html", 1, "no JSON"),
+        ("account:truncated", 1, "no clear answer"),
+        ("account:garbage", 1, "no clear answer"),
+        ("account:reset", 1, "no clear answer"),
+    ] {
+        world.emulator().clear_faults();
+        world.fault(fault);
+        for way in ways {
+            let before = world.emulator().requests().accounts;
+            let output = world.run(way);
+            let said = stderr(&output);
+            // A list that is not found is not one account that is not found.
+            let exit = if way[1] == "list" { 1 } else { exit };
+            assert_eq!(output.status.code(), Some(exit), "{fault}, {way:?}: {said}");
+            assert!(said.contains(words) && !said.contains("panicked"), "{fault}, {way:?}: {said}");
+            let asked = world.emulator().requests().accounts - before;
+            assert!(asked <= if fault == "account:401" { 2 } else { 1 }, "{fault}, {way:?}: {asked} requests");
+        }
+    }
+    world.emulator().clear_faults();
+    let listed = json_of(&world.run(&["accounts", "list", "--json"]));
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+}

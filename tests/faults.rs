@@ -1,6 +1,6 @@
 //! Whatever the network and the server do, a file arrives once or rests with a reason.
 
-use crate::harness::{Daemon, Row, SECRET, World, arrived_once, data, names, primed, quick};
+use crate::harness::{Daemon, Row, SECRET, World, arrived_once, data, names, primed, quick, stdout};
 use datadrop::emulator::{Dialect, EmulatorOptions};
 use std::fs;
 
@@ -335,7 +335,7 @@ fn a_newer_file_of_a_name_waits_until_the_end_of_the_older_one_is_known() {
 #[test]
 fn auto_learns_the_style_that_the_server_speaks_and_status_shows_it() {
     let world = World::with_emulator(EmulatorOptions { dialect: Dialect::Current, ..quick() });
-    let _daemon = world.start();
+    let daemon = world.start();
     for number in 0..5 {
         world.drop_file("a", &format!("{number}.txt"), data(1 + number));
     }
@@ -344,6 +344,16 @@ fn auto_learns_the_style_that_the_server_speaks_and_status_shows_it() {
     assert_eq!(world.status("a")["style"], "post-multipart");
     // Learning cost one request, not one for each file.
     assert_eq!(world.emulator().requests().uploads, 6);
+    let doctor = world.run(&["doctor", "--offline"]);
+    assert!(stdout(&doctor).contains("post-multipart"), "{}", stdout(&doctor));
+    // A reload forgets it: the gateway may speak otherwise by now.
+    daemon.signal("HUP");
+    daemon.wait_notified("RELOADING=1");
+    daemon.wait_notified("READY=1");
+    assert_eq!(world.status("a")["style"], serde_json::Value::Null);
+    world.drop_file("a", "after.txt", data(9));
+    arrived_once(&world, "after.txt");
+    assert_eq!((world.emulator().requests().uploads, world.status("a")["style"].as_str()), (8, Some("post-multipart")));
 }
 
 #[test]
