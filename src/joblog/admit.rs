@@ -226,39 +226,9 @@ fn create(
         WireName::Keep => file_name.clone(),
         WireName::Unique => unique_wire_name(&file_name, arrival.random),
     };
-    let mut job = Job {
-        id: JobId(0),
-        account: policy.account.clone(),
-        path: Job::path_in(&policy.folder, Place::Inbox, OsStr::new(&arrival.disk_name)),
-        disk_name: arrival.disk_name.clone(),
-        file_name,
-        wire_name,
-        kind: arrival.kind,
-        state: State::Waiting,
-        reason: None,
-        place: Place::Inbox,
-        identity: None,
-        size: None,
-        sha256: None,
-        rows_expected: None,
-        rows_processed: None,
-        target_id: None,
-        remote_job_id: None,
-        remote_status: None,
-        remote_created: None,
-        remote_started: None,
-        remote_finished: None,
-        attempts: 0,
-        unclear_ends: 0,
-        refusals: 0,
-        released: false,
-        seen_at: now,
-        queued_at: None,
-        uploaded_at: None,
-        finished_at: None,
-        next_attempt_at: None,
-        pair: None,
-    };
+    let path = Job::path_in(&policy.folder, Place::Inbox, OsStr::new(&arrival.disk_name));
+    let disk_name = arrival.disk_name.clone();
+    let mut job = Job { wire_name, ..Job::seen(&policy.account, file_name, disk_name, arrival.kind, path, now) };
     job.id = sql::insert_job(connection, &job)?;
     sql::insert_event(connection, job.id, now, "seen", None, State::Waiting, None)?;
     Ok(job)

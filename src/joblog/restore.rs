@@ -4,7 +4,7 @@ use super::listed::remember;
 use super::row::Job;
 use super::writer::{JobLog, Pending};
 use super::{JobLogError, Reader, attempts, sql};
-use crate::job::{EventId, FileIdentity, Fingerprint, JobId, Kind, Place, RemoteJob, State, Target, Timestamp, stem};
+use crate::job::{EventId, FileIdentity, Fingerprint, Kind, Place, RemoteJob, State, Target, Timestamp, stem};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -94,39 +94,23 @@ fn restore(
 ) -> Result<(), JobLogError> {
     let identity: FileIdentity = file.content.identity;
     let is_held = file.state == State::Held;
+    let path = Job::path_in(&restoration.folder, file.place, &file.disk_name);
+    let (file_name, disk_name) = (file.file_name.clone(), file.disk_name.clone());
     let mut job = Job {
-        id: JobId(0),
-        account: restoration.account.clone(),
-        file_name: file.file_name.clone(),
-        disk_name: file.disk_name.clone(),
-        wire_name: file.file_name.clone(),
-        kind: file.kind,
         state: file.state,
         reason: Some(file.reason.clone()),
         place: file.place,
-        path: Job::path_in(&restoration.folder, file.place, &file.disk_name),
         identity: Some(identity),
         size: Some(identity.size),
         sha256: Some(file.content.sha256),
         rows_expected: Some(file.rows_expected),
-        rows_processed: None,
         target_id: Some(target_id),
-        remote_job_id: None,
-        remote_status: None,
-        remote_created: None,
-        remote_started: None,
-        remote_finished: None,
-        attempts: 0,
         // Nobody knows whether it was ingested: its content is held again wherever it comes from.
         unclear_ends: u32::from(is_held),
-        refusals: 0,
-        released: false,
-        seen_at: file.filed_at,
         queued_at: Some(file.filed_at),
         uploaded_at: (!is_held).then_some(file.filed_at),
         finished_at: file.state.is_terminal().then_some(file.filed_at),
-        next_attempt_at: None,
-        pair: None,
+        ..Job::seen(&restoration.account, file_name, disk_name, file.kind, path, file.filed_at)
     };
     if let Some(remote) = &file.remote {
         attempts::take_remote(&mut job, remote);

@@ -81,6 +81,50 @@ pub(super) const JOB_COLUMNS: &str = "id, account, file_name, disk_name, wire_na
      next_attempt_at, pair_id, released, born_ns";
 
 impl Job {
+    /// A file that was just met in the inbox: nothing more is known of it, and it has no number yet.
+    pub(super) fn seen(
+        account: &str,
+        file_name: String,
+        disk_name: OsString,
+        kind: Kind,
+        path: PathBuf,
+        seen_at: Timestamp,
+    ) -> Self {
+        Self {
+            id: JobId(0),
+            account: account.to_owned(),
+            wire_name: file_name.clone(),
+            file_name,
+            disk_name,
+            kind,
+            state: State::Waiting,
+            reason: None,
+            place: Place::Inbox,
+            path,
+            identity: None,
+            size: None,
+            sha256: None,
+            rows_expected: None,
+            rows_processed: None,
+            target_id: None,
+            remote_job_id: None,
+            remote_status: None,
+            remote_created: None,
+            remote_started: None,
+            remote_finished: None,
+            attempts: 0,
+            unclear_ends: 0,
+            refusals: 0,
+            released: false,
+            seen_at,
+            queued_at: None,
+            uploaded_at: None,
+            finished_at: None,
+            next_attempt_at: None,
+            pair: None,
+        }
+    }
+
     pub(super) fn decode(row: &Row<'_>) -> Result<Self, JobLogError> {
         let id: i64 = row.get(0)?;
         let bad = |what: &str| JobLogError::Impossible(format!("job {id}: {what}"));
