@@ -357,6 +357,20 @@ fn auto_learns_the_style_that_the_server_speaks_and_status_shows_it() {
 }
 
 #[test]
+fn a_400_before_the_style_was_ever_accepted_is_the_styles_fault_and_afterwards_the_files() {
+    let world = World::new();
+    let _daemon = world.start();
+    world.fault("upload:refuse=400:n=1");
+    world.drop_file("a", "first.txt", data(1));
+    let first = arrived_once(&world, "first.txt");
+    assert_eq!((first.attempts, world.status("a")["style"].as_str()), (2, Some("post-multipart")));
+    world.fault("upload:refuse=400:n=1");
+    world.drop_file("a", "second.txt", data(2));
+    let second = world.wait_for("second.txt", "rejected");
+    assert_eq!(second.attempts, 1);
+}
+
+#[test]
 fn all_styles_refused_block_the_account_and_no_file_is_rejected() {
     let world = World::new();
     world.fault("upload:405");

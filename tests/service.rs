@@ -245,3 +245,17 @@ fn a_wrong_configuration_ends_with_78_and_names_every_error() {
     }
     assert!(!world.state_dir().exists(), "nothing is made before the configuration is right");
 }
+
+#[test]
+fn what_has_waited_for_too_long_is_named_once_with_its_reason() {
+    let mut world = World::new();
+    world.set("[retry]\n", "[retry]\nalert_after = \"1s\"\n");
+    let daemon = primed(&world);
+    world.drop_file("a", "lonely.fin", "");
+    world.wait_for("lonely.fin", "waiting");
+    world.wait("it to be named", || world.log().contains("lonely.fin (job 2) has not been sent for longer than 1s"));
+    let line = world.log().lines().find(|line| line.contains("has not been sent")).unwrap().to_owned();
+    assert!(line.contains("ERROR") && line.contains("waits for its data file"), "{line}");
+    daemon.stop();
+    assert_eq!(world.log().matches("has not been sent").count(), 1);
+}

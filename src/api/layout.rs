@@ -133,10 +133,10 @@ mod tests {
 
     #[test]
     fn multipart_is_one_part_with_the_name_as_browsers_write_it() {
-        let layout = Layout::multipart(Method::POST, "a\"b\r\n.txt", 3, "B");
+        let layout = Layout::multipart(Method::POST, "a\"b\r\n 50%é日本.txt", 3, "B");
         assert_eq!(
             body(&layout, b"abc"),
-            "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a%22b%0D%0A.txt\"\r\n\
+            "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a%22b%0D%0A 50%é日本.txt\"\r\n\
              Content-Type: text/plain\r\n\r\nabc\r\n--B--\r\n"
         );
         assert_eq!(layout.content_type, "multipart/form-data; boundary=B");

@@ -9,8 +9,8 @@ use crate::ambient::now;
 use crate::api::{Budget, Client};
 use crate::config::{AccountConfig, CheckMode, Config, ConfigError};
 use crate::control::Desk;
-use crate::job::State;
-use crate::joblog::{JobLog, Reader, StateLock};
+use crate::job::{State, Timestamp, printable};
+use crate::joblog::{JobLog, Reader, StateLock, Unsent};
 use sd_notify::NotifyState;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -74,8 +74,15 @@ pub async fn run(
     let budget = Arc::new(Budget::new(config.api.rate_limit, ran_before));
     let served = serve_commands(&config, &budget);
     let stages = Stages::start(&config, joblog, budget).await?;
-    let mut supervisor =
-        Supervisor { stages, config, reader, status: String::new(), is_ready: false, started: Instant::now() };
+    let mut supervisor = Supervisor {
+        stages,
+        config,
+        reader,
+        status: String::new(),
+        is_ready: false,
+        started: Instant::now(),
+        told_until: Timestamp(0),
+    };
     let end = supervisor.watch(&mut signals, &reload, once.as_ref(), options.timeout).await;
     notify(&[NotifyState::Stopping]);
     supervisor.stages.stop().await;
@@ -142,6 +149,8 @@ struct Supervisor {
     status: String,
     is_ready: bool,
     started: Instant,
+    /// What was first seen before then and is not sent yet was told.
+    told_until: Timestamp,
 }
 
 impl Supervisor {
@@ -228,11 +237,35 @@ impl Supervisor {
             tracing::error!(account, "account {account}: {problem}");
             drop(self.stages.joblog.folder_problem(account, Some(problem), now()));
         }
+        self.tell_of_delays()?;
         let status = self.summary();
         if self.is_ready && status != self.status {
             notify(&[NotifyState::Status(&status)]);
             self.status = status;
         }
+        Ok(())
+    }
+
+    /// Names what has been on its way for longer than `retry.alert_after`, each job once: a marker without its data file, a
+    /// file that is never closed, one that is tried in vain.
+    fn tell_of_delays(&mut self) -> Result<(), Fatal> {
+        let alert_after = self.config.retry.alert_after;
+        let until = now().before(alert_after);
+        for Unsent { account, jobs, oldest, file_name, state, reason } in
+            self.reader.unsent_since(self.told_until, until)?
+        {
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            let others = if jobs > 1 { format!(", and {} more", jobs - 1) } else { String::new() };
+            tracing::error!(
+                account,
+                job = oldest.0,
+                "account {account}: {} (job {oldest}) has not been sent for longer than {}; it is {state}{reason}{others}",
+                printable(&file_name),
+                humantime::format_duration(alert_after)
+            );
+        }
+        // A clock that was set back tells some again; one that was set forwards, some early.
+        self.told_until = until;
         Ok(())
     }
 

@@ -33,7 +33,7 @@ pub use listed::{Doubled, RemoteList};
 pub use open::{OpenError, StateLock, is_running};
 pub use read::{Backlog, LatestAccepted, Reader};
 pub use remote::{OpenRemote, Swept, Unsettled};
-pub use report::{AttemptRow, Counts, EventRow, JobFilter, JobRow};
+pub use report::{AttemptRow, Counts, EventRow, JobFilter, JobRow, Unsent};
 pub use restore::{Restoration, Restored};
 pub use row::{InboxEntry, Job};
 pub use writer::{JobLog, Pending};

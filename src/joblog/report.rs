@@ -182,6 +182,23 @@ impl JobRow {
     }
 }
 
+/// Jobs of an account that have been on their way for long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsent {
+    /// The account's name.
+    pub account: String,
+    /// How many.
+    pub jobs: i64,
+    /// The oldest of them.
+    pub oldest: JobId,
+    /// Its file.
+    pub file_name: String,
+    /// Its state.
+    pub state: String,
+    /// Why it is there, if it says.
+    pub reason: Option<String>,
+}
+
 impl Reader {
     /// The newest jobs that the filter lets through, newest last.
     ///
@@ -299,6 +316,33 @@ impl Reader {
         )?;
         let rows = statement
             .query_map([], |row| Ok(Counts { account: row.get(0)?, state: row.get(1)?, jobs: row.get(2)? }))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The jobs of each account that are not accepted yet and were first seen within this time (the later end excluded):
+    /// how many, and the oldest of them.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn unsent_since(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Unsent>, JobLogError> {
+        let connection = self.connection();
+        // The columns beside min() are those of the row that has it.
+        let mut statement = connection.prepare_cached(
+            "SELECT account, count(*), min(id), file_name, state, reason FROM job
+             WHERE finished_at IS NULL AND state IN ('waiting', 'queued', 'uploading', 'unconfirmed')
+               AND seen_at >= ?1 AND seen_at < ?2
+             GROUP BY account ORDER BY account",
+        )?;
+        let rows = statement.query_map([from.0, to.0], |row| {
+            Ok(Unsent {
+                account: row.get(0)?,
+                jobs: row.get(1)?,
+                oldest: JobId(row.get(2)?),
+                file_name: row.get(3)?,
+                state: row.get(4)?,
+                reason: row.get(5)?,
+            })
+        })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
