@@ -124,13 +124,7 @@ fn admit(
         None => create(connection, policy, arrival, now)?,
     };
     match &arrival.verdict {
-        Verdict::Waiting(reason, identity) => {
-            // A marker may share the end of its data file before it is taken in: its move must know which file it was.
-            if job.kind == Kind::Fin && job.identity.is_none() && identity.is_some() {
-                job.identity = *identity;
-                job.size = identity.map(|identity| identity.size);
-                sql::save_job(connection, &job)?;
-            }
+        Verdict::Waiting(reason, _) => {
             if job.reason.as_deref() != Some(reason) {
                 job.reason = Some(reason.clone());
                 sql::set_reason(connection, job.id, Some(reason))?;
