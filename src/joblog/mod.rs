@@ -11,6 +11,7 @@ mod advance;
 mod attempts;
 mod claim;
 mod filing;
+mod findings;
 mod listed;
 mod open;
 mod pair;
