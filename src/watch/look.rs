@@ -94,12 +94,12 @@ fn kind_of(file_type: FileType) -> &'static str {
     }
 }
 
-/// Reads the whole file once, in constant memory: hash, rows and what `checker` finds, or whether a marker is blank.
-pub(super) fn hold(file: &mut impl Read, kind: Kind, checker: Option<Checker>, buffer: &mut [u8]) -> io::Result<Held> {
+/// Reads the whole file once, in constant memory: hash, rows and what `rules` find, or whether a marker is blank.
+pub(super) fn hold(file: &mut impl Read, kind: Kind, rules: Option<Checker>, buffer: &mut [u8]) -> io::Result<Held> {
     let mut hasher = sha2::Sha256::new();
     let mut size = 0u64;
-    let mut reading = match (kind, checker) {
-        (Kind::Data, Some(checker)) => Reading::Checked(Box::new(checker)),
+    let mut reading = match (kind, rules) {
+        (Kind::Data, Some(rules)) => Reading::Checked(Box::new(rules)),
         (Kind::Data, None) => Reading::Rows(RowCounter::default()),
         (Kind::Fin, _) => Reading::Marker { only_white_space: true },
     };
@@ -115,7 +115,7 @@ pub(super) fn hold(file: &mut impl Read, kind: Kind, checker: Option<Checker>, b
         hasher.update(bytes);
         match &mut reading {
             Reading::Rows(rows) => rows.update(bytes),
-            Reading::Checked(checker) => checker.update(bytes),
+            Reading::Checked(rules) => rules.update(bytes),
             Reading::Marker { only_white_space } => *only_white_space &= bytes.iter().all(u8::is_ascii_whitespace),
         }
     }
@@ -123,8 +123,8 @@ pub(super) fn hold(file: &mut impl Read, kind: Kind, checker: Option<Checker>, b
     let held = Held { size, sha256, rows: 0, only_white_space: true, checked: None };
     Ok(match reading {
         Reading::Rows(rows) => Held { rows: rows.finish(), ..held },
-        Reading::Checked(checker) => {
-            let checked = checker.finish();
+        Reading::Checked(rules) => {
+            let checked = rules.finish();
             Held { rows: checked.rows_expected, checked: Some(checked), ..held }
         }
         Reading::Marker { only_white_space } => Held { only_white_space, ..held },
