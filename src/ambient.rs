@@ -21,6 +21,12 @@ pub fn now() -> Timestamp {
     Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// The day that it is where this machine is.
+#[must_use]
+pub fn today() -> jiff::civil::Date {
+    jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::system()).date()
+}
+
 /// What the file system says of a file, as far as it tells one file from another.
 #[must_use]
 pub fn identity_of(metadata: &Metadata) -> FileIdentity {

@@ -19,8 +19,9 @@
 //! 1. `sales.txt` is renamed into `/srv/datadrop/callcentre`. The account's thread in [`watch`] hears of it, looks at it
 //!    without following links, and asks [`ready`] for a verdict: a rename proves completeness, so it is ready at once. A
 //!    file that is still being written waits until it has been quiet for long enough.
-//! 2. The thread hashes it, counts its rows ([`job`]) and hands both to [`joblog`]: a row in state `queued`, durable.
-//!    From here on the job log knows the content, and nothing else is ever sent for this job. A duplicate is `held`.
+//! 2. The thread hashes it, counts its rows and checks them ([`check`]) in one pass, and hands it all to [`joblog`]: a row
+//!    in state `queued`, durable. From here on the job log knows the content, and nothing else is ever sent for this job.
+//!    A duplicate is `held`, and what Adobe would fail is `rejected` where the account wants that.
 //! 3. [`upload`] takes a permit from the credential's request budget ([`api`]) and claims the job: `uploading`, durable,
 //!    before a byte goes. The client streams the file, hashes it once more on the way, and keeps the last bytes back
 //!    until everything agrees and the phase `committing` is durable. Only then can Adobe have the whole message.
@@ -29,7 +30,7 @@
 //! 5. What is not known is `unconfirmed`. [`track`] looks at Adobe's list, [`settle`] judges what it shows: the remote job
 //!    is adopted, or proven absent and the file sent again, or a person has to decide (`held`).
 //! 6. [`track`] sweeps: one list request for all open jobs of the account. Adobe's words and its row count make the end:
-//!    `success`, `partial` or `failure`.
+//!    `success`, `partial` or `failure`; what the check found is the likely cause, as Adobe gives none.
 //! 7. The job log says where the file belongs now. The account's thread moves it there through [`folder`], with a `.why`
 //!    beside it where a person is needed. [`report`] shows all of it.
 //!
@@ -50,7 +51,7 @@
 //! | `joblog`, `emulator` | `job`, `config` |
 //! | `api` | `ambient`, `job`, `config` |
 //! | `ambient` | `job`, `ready` |
-//! | `watch` | `ambient`, `config`, `folder`, `job`, `joblog`, `ready` |
+//! | `watch` | `ambient`, `check`, `config`, `folder`, `job`, `joblog`, `ready` |
 //! | `upload` | `ambient`, `api`, `config`, `job`, `joblog`, `retry` |
 //! | `track` | `ambient`, `api`, `config`, `job`, `joblog`, `ready`, `retry`, `settle` |
 //! | `report` | `job`, `joblog` |

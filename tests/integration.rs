@@ -13,6 +13,7 @@ mod accounts;
 mod bad_answers;
 mod bad_input;
 mod check;
+mod checked;
 mod cli;
 mod doctor;
 mod faults;

@@ -66,13 +66,14 @@ impl Skipped {
         }
     }
 
-    /// `line 3`, `lines 3, 9 and 12`, or the first eight: `lines 3, 9, …`; `None` if there are none.
+    /// `line 3`, `lines 3, 9 and 12`, or the first eight of more: `lines 3, 9 and 24 more`; `None` if there are none.
     #[must_use]
     pub fn in_words(&self) -> Option<String> {
         let told: Vec<String> = self.lines.iter().take(SKIPPED_TOLD).map(u64::to_string).collect();
         let (last, others) = told.split_last()?;
-        Some(if self.rows > told.len() as u64 {
-            format!("lines {}, …", told.join(", "))
+        let more = self.rows.saturating_sub(told.len() as u64);
+        Some(if more > 0 {
+            format!("lines {} and {more} more", told.join(", "))
         } else if others.is_empty() {
             format!("line {last}")
         } else {
@@ -126,12 +127,22 @@ impl Findings {
     #[must_use]
     pub fn summary(&self, least: Severity) -> Option<String> {
         let worst = self.worst().filter(|worst| *worst >= least)?;
-        let first = self.kept.iter().find(|finding| finding.code.severity() == worst)?;
+        self.first(worst, self.count_from(least))
+    }
+
+    /// The same of those alone that are so severe.
+    pub(super) fn summary_of(&self, severity: Severity) -> Option<String> {
+        let codes = Code::ALL.iter().filter(|code| code.severity() == severity);
+        self.first(severity, codes.map(|code| self.count(*code)).sum())
+    }
+
+    fn first(&self, severity: Severity, of: u64) -> Option<String> {
+        let first = self.kept.iter().find(|finding| finding.code.severity() == severity)?;
         let text = match &first.place {
             Some(place) => format!("line {}: {}", place.line, first.message),
             None => first.message.clone(),
         };
-        Some(match self.count_from(least) - 1 {
+        Some(match of.saturating_sub(1) {
             0 => text,
             more => format!("{text}; {more} more"),
         })
@@ -262,7 +273,7 @@ mod tests {
         for line in 10..40 {
             skipped.add(line);
         }
-        assert_eq!(skipped.in_words().unwrap(), "lines 3, 9, 10, 11, 12, 13, 14, 15, …");
+        assert_eq!(skipped.in_words().unwrap(), "lines 3, 9, 10, 11, 12, 13, 14, 15 and 24 more");
         assert_eq!((skipped.rows, skipped.lines.len()), (32, 20));
     }
 }

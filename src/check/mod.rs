@@ -9,6 +9,8 @@
 //!             lines, rows    blank?       encoding       columns    dates, numbers, …
 //! ```
 //!
+//! [`Checked::told`] puts what was found into words for the job log.
+//!
 //! What the rules are, what Adobe does and where that is written stands in one table: [`Code::rule`].
 
 mod code;
@@ -18,6 +20,7 @@ mod finding;
 mod header;
 mod name;
 mod row;
+mod told;
 
 #[cfg(test)]
 mod tests;

@@ -71,7 +71,8 @@ pub(super) fn show(file: &Path, arguments: &ShowArguments, output: &mut Output) 
     if arguments.json {
         output.data(&job_json(&job, &attempts, &events)?)?;
     } else {
-        output.data(&job_page(&job, &attempts, &events, &here()))?;
+        let findings = reader.findings(JobId(job.id))?;
+        output.data(&job_page(&job, findings.as_deref(), &attempts, &events, &here()))?;
     }
     Ok(Exit::Done)
 }

@@ -7,7 +7,7 @@ use super::signals::Signal;
 use super::stages::Stages;
 use crate::ambient::now;
 use crate::api::{Budget, Client};
-use crate::config::{AccountConfig, CheckMode, Config, ConfigError};
+use crate::config::{AccountConfig, Config, ConfigError};
 use crate::control::Desk;
 use crate::job::{State, Timestamp, printable};
 use crate::joblog::{JobLog, Reader, StateLock, Unsent};
@@ -115,7 +115,6 @@ fn name_keys_without_effect(config: &Config) {
         ("[[alert]]", !config.alerts.is_empty()),
         ("status.listen", config.status.listen.is_some()),
         ("keep.done", !config.keep.done.is_zero()),
-        ("check = \"reject\"", any(|account| account.check == CheckMode::Reject)),
         ("expect", any(|account| account.expect.is_some())),
     ];
     for (key, _) in used.iter().filter(|(_, used)| *used) {

@@ -20,6 +20,10 @@ pub struct Explained<'a> {
     pub state: State,
     /// Why.
     pub reason: Option<&'a str>,
+    /// What the check found in the file, each finding on a line of its own.
+    pub findings: Option<&'a str>,
+    /// Where the file lies.
+    pub path: &'a Path,
     /// Upload requests made.
     pub attempts: u32,
     /// Adobe's number.
@@ -36,7 +40,7 @@ pub fn explanation(job: &Explained<'_>) -> Option<String> {
         ),
         State::Failure => (
             "was accepted by Adobe, but Adobe failed to process it",
-            "Adobe gives no reason. Correct the file and move it back into the folder: it is then a new file.",
+            "Correct the file and move it back into the folder: it is then a new file.",
         ),
         State::Rejected => (
             "was not sent: it was rejected",
@@ -56,15 +60,29 @@ pub fn explanation(job: &Explained<'_>) -> Option<String> {
         | State::Partial => return None,
     };
     let reason = job.reason.unwrap_or("no reason is on record");
+    let findings = job.findings.map(|list| found(list, job.path)).unwrap_or_default();
     let remote = job.remote_job_id.map(|id| format!("Remote job: {id}\n")).unwrap_or_default();
     Some(format!(
-        "{name} {what}.\n\nReason: {reason}\n\n{help}\n\nJob: {id} of account {account}, upload attempts: {attempts}\n{remote}\
+        "{name} {what}.\n\nReason: {reason}\n{findings}\n{help}\n\nJob: {id} of account {account}, upload attempts: {attempts}\n{remote}\
          Its whole history: datadrop jobs show {id}\n",
         name = job.file_name,
         id = job.id,
         account = job.account,
         attempts = job.attempts,
     ))
+}
+
+/// What the check found, and how to see all of it with the lines themselves.
+fn found(list: &str, path: &Path) -> String {
+    let list = list.replace('\n', "\n  ");
+    format!("\nWhat the file check found:\n  {list}\nAll of it, line by line: datadrop check {}\n", shell_word(path))
+}
+
+/// A path as one word of a command line.
+fn shell_word(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    if path.chars().all(is_plain) { path.into_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
 
 fn why_name(name: &OsStr) -> OsString {
@@ -84,18 +102,23 @@ pub(super) fn remove(dir: &Path, name: &OsStr) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_explanation_says_what_happened_and_what_helps() {
-        let job = Explained {
+    fn rejected() -> Explained<'static> {
+        Explained {
             id: JobId(17),
             account: "callcentre",
             file_name: "sales.txt",
             state: State::Rejected,
             reason: Some("the file is larger than upload.max_file_size (50 MB)"),
+            findings: None,
+            path: Path::new("/srv/datadrop/callcentre/failed/sales.txt"),
             attempts: 0,
             remote_job_id: None,
-        };
-        insta::assert_snapshot!(explanation(&job).unwrap(), @r"
+        }
+    }
+
+    #[test]
+    fn an_explanation_says_what_happened_and_what_helps() {
+        insta::assert_snapshot!(explanation(&rejected()).unwrap(), @r"
         sales.txt was not sent: it was rejected.
 
         Reason: the file is larger than upload.max_file_size (50 MB)
@@ -105,5 +128,39 @@ mod tests {
         Job: 17 of account callcentre, upload attempts: 0
         Its whole history: datadrop jobs show 17
         ");
+    }
+
+    #[test]
+    fn findings_are_told_with_the_command_that_shows_all_of_them() {
+        let job = Explained {
+            state: State::Failure,
+            reason: Some("Adobe failed to process the file and gives no reason; the file check says: line 3: too few"),
+            findings: Some("fails: line 3, column 15: too few; add 1 tab\nand 2 more"),
+            attempts: 1,
+            remote_job_id: Some(5),
+            ..rejected()
+        };
+        insta::assert_snapshot!(explanation(&job).unwrap(), @r"
+        sales.txt was accepted by Adobe, but Adobe failed to process it.
+
+        Reason: Adobe failed to process the file and gives no reason; the file check says: line 3: too few
+
+        What the file check found:
+          fails: line 3, column 15: too few; add 1 tab
+          and 2 more
+        All of it, line by line: datadrop check /srv/datadrop/callcentre/failed/sales.txt
+
+        Correct the file and move it back into the folder: it is then a new file.
+
+        Job: 17 of account callcentre, upload attempts: 1
+        Remote job: 5
+        Its whole history: datadrop jobs show 17
+        ");
+    }
+
+    #[test]
+    fn a_path_is_one_word_whatever_is_in_it() {
+        assert_eq!(shell_word(Path::new("/srv/a-b/sales_1.txt")), "/srv/a-b/sales_1.txt");
+        assert_eq!(shell_word(Path::new("/srv/it's $HOME.txt")), r"'/srv/it'\''s $HOME.txt'");
     }
 }

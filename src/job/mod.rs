@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O, no clock, no async. Whatever decides takes its facts and `now` as arguments.
 
+mod findings;
 mod identity;
 mod lines;
 mod name;
@@ -10,6 +11,7 @@ mod rows;
 mod state;
 mod time;
 
+pub use findings::{FileFindings, Likely};
 pub use identity::{FileIdentity, Fingerprint, Sha256, Target};
 pub use lines::{Encoding, Line, LineKind, Lines};
 pub use name::{Kind, NameRefused, UploadStyle, check_name, classify, printable, stem, unique_wire_name};

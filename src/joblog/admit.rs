@@ -2,9 +2,11 @@
 
 use super::advance::advance;
 use super::writer::{Effects, JobLog, Pending};
-use super::{Job, JobLogError, pair, sql};
+use super::{Job, JobLogError, findings, pair, sql};
 use crate::config::{Duplicates, WireName};
-use crate::job::{Event, FileIdentity, Fingerprint, JobId, Kind, Place, State, Timestamp, unique_wire_name};
+use crate::job::{
+    Event, FileFindings, FileIdentity, Fingerprint, JobId, Kind, Place, State, Timestamp, unique_wire_name,
+};
 use rusqlite::Connection;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -40,6 +42,8 @@ pub struct Arrival {
 pub enum Verdict {
     /// Complete and hashed.
     Ready(Content),
+    /// Complete and hashed, but Adobe would fail it and the account wants such files rejected; why.
+    Failing(Content, String),
     /// Not ready; why. The file, where it could be looked at.
     Waiting(String, Option<FileIdentity>),
     /// Never to be sent; why, and which file, so that no other is filed in its place.
@@ -47,12 +51,14 @@ pub enum Verdict {
 }
 
 /// What a complete file holds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Content {
     /// The file and its hash.
     pub fingerprint: Fingerprint,
     /// Rows by Adobe's way of counting; zero for a marker.
     pub rows_expected: u64,
+    /// What the check found, if it was asked and found something.
+    pub findings: Option<FileFindings>,
 }
 
 /// What the job log made of an arrival.
@@ -108,7 +114,7 @@ fn admit(
     let mut job = match known {
         Some(mut known) => match meet(&known, arrival) {
             Meeting::Same => {
-                if let Verdict::Ready(content) = &arrival.verdict {
+                if let Verdict::Ready(content) | Verdict::Failing(content, _) = &arrival.verdict {
                     // Touched, or written anew with the same bytes: the job goes on with the file as it is now.
                     known.identity = Some(content.fingerprint.identity);
                     sql::save_job(connection, &known)?;
@@ -138,7 +144,13 @@ fn admit(
             tie_if_data(connection, effects, &mut job, now)?;
         }
         Verdict::Ready(content) => {
-            take_in(connection, effects, policy, &mut job, content, now)?;
+            note_content(connection, &mut job, content, now)?;
+            take_in(connection, effects, policy, &mut job, now)?;
+        }
+        Verdict::Failing(content, reason) => {
+            note_content(connection, &mut job, content, now)?;
+            advance(connection, effects, &mut job, Event::Refused, Some(reason.clone()), now)?;
+            tie_if_data(connection, effects, &mut job, now)?;
         }
     }
     Ok(Admission { id: job.id, state: job.state, new: true })
@@ -169,7 +181,10 @@ fn meet(known: &Job, arrival: &Arrival) -> Meeting {
         return Meeting::GrownUp;
     }
     match &arrival.verdict {
-        Verdict::Ready(content) if known.sha256 == Some(content.fingerprint.sha256) => Meeting::Same,
+        // Also where the account did not want such files rejected when this one was taken in.
+        Verdict::Ready(content) | Verdict::Failing(content, _) if known.sha256 == Some(content.fingerprint.sha256) => {
+            Meeting::Same
+        }
         // Another file lies there, complete or not.
         Verdict::Waiting(_, Some(file)) if known.identity.is_some_and(|known| !known.is_same_file(file)) => {
             Meeting::Replaced
@@ -178,7 +193,7 @@ fn meet(known: &Job, arrival: &Arrival) -> Meeting {
         Verdict::Waiting(..) => Meeting::Same,
         // A rejected file whose move is still due.
         Verdict::Rejected(..) if known.state == State::Rejected => Meeting::Same,
-        Verdict::Ready(_) | Verdict::Rejected(..) => Meeting::Replaced,
+        Verdict::Ready(_) | Verdict::Failing(..) | Verdict::Rejected(..) => Meeting::Replaced,
     }
 }
 
@@ -234,18 +249,25 @@ fn create(
     Ok(job)
 }
 
+/// What the file holds: from here on the job stands for this content.
+fn note_content(connection: &Connection, job: &mut Job, content: &Content, now: Timestamp) -> Result<(), JobLogError> {
+    job.identity = Some(content.fingerprint.identity);
+    job.size = Some(content.fingerprint.identity.size);
+    job.sha256 = Some(content.fingerprint.sha256);
+    job.rows_expected = i64::try_from(content.rows_expected).ok();
+    match &content.findings {
+        Some(findings) => findings::record(connection, job, findings, now),
+        None => Ok(()),
+    }
+}
+
 fn take_in(
     connection: &Connection,
     effects: &mut Effects,
     policy: &AdmitPolicy,
     job: &mut Job,
-    content: &Content,
     now: Timestamp,
 ) -> Result<(), JobLogError> {
-    job.identity = Some(content.fingerprint.identity);
-    job.size = Some(content.fingerprint.identity.size);
-    job.sha256 = Some(content.fingerprint.sha256);
-    job.rows_expected = i64::try_from(content.rows_expected).ok();
     match job.kind {
         Kind::Data => {
             match duplicate_of(connection, job, policy.duplicates)? {

@@ -17,6 +17,8 @@ pub struct Unfiled {
     pub state: State,
     /// Why.
     pub reason: Option<String>,
+    /// What the check found in the file, read where it is told beside it.
+    pub findings: Option<String>,
     /// The name under which it was dropped.
     pub file_name: String,
     /// Its name on disk now.
@@ -44,6 +46,7 @@ impl From<Job> for Unfiled {
             kind: job.kind,
             state: job.state,
             reason: job.reason,
+            findings: None,
             file_name: job.file_name,
             disk_name: job.disk_name,
             paired: job.pair.is_some(),

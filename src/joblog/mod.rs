@@ -12,6 +12,7 @@ mod attempts;
 mod claim;
 mod examine;
 mod filing;
+mod findings;
 mod listed;
 mod open;
 mod pair;

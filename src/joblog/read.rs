@@ -1,8 +1,8 @@
 //! Reading the job log: for the stages that look before they act, and for people.
 
 use super::accounts::{ACCOUNT_COLUMNS, AccountRow, account_row};
-use super::{InboxEntry, JobLogError, OpenError, OpenRemote, Unfiled, Unsettled, listed, open, sql};
-use crate::job::{EventId, JobId, RemoteJobId, Target, Timestamp};
+use super::{InboxEntry, JobLogError, OpenError, OpenRemote, Unfiled, Unsettled, findings, listed, open, sql};
+use crate::job::{EventId, JobId, Place, RemoteJobId, Target, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::ffi::OsStr;
 use std::path::Path;
@@ -98,12 +98,17 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn unfiled(&self, account: &str, limit: usize) -> Result<Vec<Unfiled>, JobLogError> {
+        let connection = self.connection();
         let jobs = sql::jobs_where(
-            &self.connection(),
+            &connection,
             "account = ?1 AND place <> belongs AND place <> 'gone' ORDER BY id LIMIT ?2",
             params![account, i64::try_from(limit).unwrap_or(i64::MAX)],
         )?;
-        Ok(jobs.into_iter().map(Unfiled::from).collect())
+        let mut unfiled: Vec<Unfiled> = jobs.into_iter().map(Unfiled::from).collect();
+        for job in unfiled.iter_mut().filter(|job| matches!(job.to, Place::Held | Place::Failed)) {
+            job.findings = findings::list(&connection, job.id)?;
+        }
+        Ok(unfiled)
     }
 
     /// Jobs of an account that the API has and that are not at their end.
@@ -116,6 +121,7 @@ impl Reader {
             "account = ?1 AND state IN ('uploaded', 'processing') AND finished_at IS NULL ORDER BY id",
             [account],
         )?;
+        let mut likely = findings::likely_of_open(&self.connection(), account)?;
         let mut open = Vec::with_capacity(jobs.len());
         for job in jobs {
             let (Some(remote_job_id), Some(target_id)) = (job.remote_job_id, job.target_id) else {
@@ -129,6 +135,7 @@ impl Reader {
                 reason: job.reason,
                 remote_status: job.remote_status,
                 rows_expected: job.rows_expected,
+                likely: likely.remove(&job.id).unwrap_or_default(),
                 uploaded_at: job.uploaded_at.unwrap_or(job.seen_at),
                 target: sql::target(&self.connection(), target_id)?,
             });

@@ -5,7 +5,7 @@ use super::attempts::take_remote;
 use super::listed::{Doubled, RemoteList, take_list};
 use super::writer::{JobLog, Pending};
 use super::{Job, sql};
-use crate::job::{Event, EventId, JobId, Kind, RemoteJob, RemoteJobId, State, Target, Timestamp};
+use crate::job::{Event, EventId, JobId, Kind, Likely, RemoteJob, RemoteJobId, State, Target, Timestamp};
 use rusqlite::params;
 
 /// A job that the API has and that is not at its end.
@@ -25,6 +25,8 @@ pub struct OpenRemote {
     pub remote_status: Option<String>,
     /// Rows by Adobe's way of counting.
     pub rows_expected: Option<i64>,
+    /// What the check of its file says of a bad end.
+    pub likely: Likely,
     /// When it was accepted.
     pub uploaded_at: Timestamp,
     /// Where it went.

@@ -9,7 +9,7 @@ use crate::api::{ApiError, Client, Extent, JobQuery, Permit};
 use crate::config::AccountConfig;
 use crate::folder::{AccountFolder, FiledFile, FolderProblem, filed_after};
 use crate::job::Timestamp;
-use crate::job::{Event, Kind, Place, RemoteJob, State, Target, classify};
+use crate::job::{Event, Kind, Likely, Place, RemoteJob, State, Target, classify};
 use crate::joblog::{Content, JobLog, JobLogError, OpenError, Reader, Restoration, Restored};
 use crate::track::judge;
 use crate::watch::read_content;
@@ -193,7 +193,7 @@ impl Fate {
             ),
             (Place::Done, None) => fate(State::Success, "it lay in done/; which remote job it became cannot be told"),
             (Place::Sent | Place::Done, Some(remote)) => {
-                let step = judge(kind, rows, &remote);
+                let step = judge(kind, rows, &Likely::default(), &remote);
                 let state = step.event.map_or(State::Uploaded, state_after);
                 // In `done/` lies what had ended already.
                 let open = matches!(state, State::Uploaded | State::Processing);

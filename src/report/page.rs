@@ -4,12 +4,24 @@ use super::words::{Here, grouped, pad, parse_time, printable, since_words, size,
 use crate::joblog::{AttemptRow, EventRow, JobRow};
 use std::fmt::Write as _;
 
-/// Its columns, its attempts, its history.
+/// Its columns, what the check found in its file, its attempts, its history.
 #[must_use]
-pub fn job_page(job: &JobRow, attempts: &[AttemptRow], events: &[EventRow], here: &Here) -> String {
+pub fn job_page(
+    job: &JobRow,
+    findings: Option<&str>,
+    attempts: &[AttemptRow],
+    events: &[EventRow],
+    here: &Here,
+) -> String {
     let mut page = format!("job {}: {} is {}\n\n", job.id, printable(&job.file_name), printable(&job.state));
     for (label, value) in facts(job, here) {
         let _ = writeln!(page, "  {}{value}", pad(label, 14));
+    }
+    if let Some(findings) = findings {
+        page.push_str("\nfindings of the file check\n");
+        for finding in findings.lines() {
+            let _ = writeln!(page, "  {}", printable(finding));
+        }
     }
     if !attempts.is_empty() {
         page.push_str("\nattempts\n");
@@ -157,7 +169,7 @@ mod tests {
             event("10:30:38.107", "ready", Some("waiting"), "queued", None),
             event("10:31:20.000", "fell-short", Some("processing"), "partial", Some("95 of 100 rows were processed")),
         ];
-        insta::assert_snapshot!(job_page(&row, &[attempt], &events, &here()), @r"
+        insta::assert_snapshot!(job_page(&row, Some("skips: line 9, column 4: a semicolon\nand 4 more"), &[attempt], &events, &here()), @r"
         job 17: sales.txt is partial
 
           reason        95 of 100 rows were processed
@@ -173,6 +185,10 @@ mod tests {
           uploaded      2026-11-23 11:30:39 (4 min ago)
           finished      2026-11-23 11:31:20 (3 min ago)
           pair          job 18 (its marker)
+
+        findings of the file check
+          skips: line 9, column 4: a semicolon
+          and 4 more
 
         attempts
            1  2026-11-23 11:30:38  put-json        accepted, HTTP 200, took 1.3 s, request r-1

@@ -1,6 +1,6 @@
 //! What Adobe's words mean for a job. Pure.
 
-use crate::job::{Event, Kind, RemoteJob};
+use crate::job::{Event, Kind, Likely, RemoteJob};
 use std::cmp::Ordering;
 
 /// A step that follows from what the API says of a remote job.
@@ -13,18 +13,15 @@ pub struct Step {
 }
 
 /// Reads one answer (adobe's statuses: `uploaded`, `processing`, `success`, `failure`, `deleted`; others are kept as text
-/// and count as `processing`).
+/// and count as `processing`). `likely`: what the check of the file says of a bad end, for Adobe says nothing.
 #[must_use]
-pub fn judge(kind: Kind, rows_expected: Option<i64>, remote: &RemoteJob) -> Step {
+pub fn judge(kind: Kind, rows_expected: Option<i64>, likely: &Likely, remote: &RemoteJob) -> Step {
     let step = |event, reason: Option<String>| Step { event: Some(event), reason };
     match remote.remote_status.as_deref().map(str::to_ascii_lowercase).as_deref() {
         Some("uploaded") => Step { event: None, reason: None },
         Some("processing") => step(Event::Processing, None),
-        Some("success") => succeeded(kind, rows_expected, remote.rows_processed),
-        Some("failure") => step(
-            Event::Failed,
-            Some("Adobe failed to process the file and gives no reason; check its format".to_owned()),
-        ),
+        Some("success") => succeeded(kind, rows_expected, likely, remote.rows_processed),
+        Some("failure") => step(Event::Failed, Some(failure(likely))),
         Some("deleted") => step(Event::Failed, Some("the remote job was deleted at Adobe".to_owned())),
         Some(unknown) => step(
             Event::Processing,
@@ -34,7 +31,30 @@ pub fn judge(kind: Kind, rows_expected: Option<i64>, remote: &RemoteJob) -> Step
     }
 }
 
-fn succeeded(kind: Kind, rows_expected: Option<i64>, rows_processed: Option<i64>) -> Step {
+fn failure(likely: &Likely) -> String {
+    let hint = likely.cause.as_ref().map_or_else(
+        || "`datadrop check FILE` tells what Adobe is known to fail".to_owned(),
+        |cause| format!("the file check says: {cause}"),
+    );
+    format!("Adobe failed to process the file and gives no reason; {hint}")
+}
+
+fn fell_short(processed: i64, expected: i64, likely: &Likely) -> String {
+    let lost = expected.saturating_sub(processed);
+    let were = if lost == 1 { "row was" } else { "rows were" };
+    let hint = match (&likely.rows, &likely.cause) {
+        (Some(rows), _) => match i128::from(lost).cmp(&i128::from(likely.rows_skipped)) {
+            Ordering::Less => format!(", likely some of {rows}"),
+            Ordering::Equal => format!(", likely {rows}"),
+            Ordering::Greater => format!(", likely {rows}; the file check cannot explain the others"),
+        },
+        (None, Some(cause)) => format!("; the file check says: {cause}"),
+        (None, None) => "; `datadrop check FILE` names rows that Adobe is known to skip".to_owned(),
+    };
+    format!("Adobe processed {processed} of {expected} rows; {lost} {were} lost{hint}")
+}
+
+fn succeeded(kind: Kind, rows_expected: Option<i64>, likely: &Likely, rows_processed: Option<i64>) -> Step {
     let step = |event, reason: Option<String>| Step { event: Some(event), reason };
     let (expected, processed) = match (kind, rows_expected, rows_processed) {
         // A marker has no rows to count.
@@ -48,16 +68,7 @@ fn succeeded(kind: Kind, rows_expected: Option<i64>, rows_processed: Option<i64>
         (_, Some(expected), Some(processed)) => (expected, processed),
     };
     match processed.cmp(&expected) {
-        Ordering::Less => {
-            let lost = expected - processed;
-            step(
-                Event::FellShort,
-                Some(format!(
-                    "Adobe processed {processed} of {expected} rows; {lost} {} lost. Rows with a semicolon are skipped without a word",
-                    if lost == 1 { "row was" } else { "rows were" }
-                )),
-            )
-        }
+        Ordering::Less => step(Event::FellShort, Some(fell_short(processed, expected, likely))),
         Ordering::Equal => step(Event::Succeeded, None),
         Ordering::Greater => step(
             Event::Succeeded,
@@ -98,17 +109,70 @@ mod tests {
             (Kind::Data, Some("in queue"), None, Some(Event::Processing)),
             (Kind::Data, None, None, Some(Event::Processing)),
         ] {
-            assert_eq!(judge(kind, Some(10), &remote(status, rows)).event, event, "{status:?} {rows:?}");
+            assert_eq!(
+                judge(kind, Some(10), &Likely::default(), &remote(status, rows)).event,
+                event,
+                "{status:?} {rows:?}"
+            );
         }
-        assert_eq!(judge(Kind::Fin, Some(0), &remote(Some("success"), Some(0))).event, Some(Event::Succeeded));
-        assert_eq!(judge(Kind::Fin, Some(0), &remote(Some("success"), None)).event, Some(Event::Succeeded));
+        assert_eq!(
+            judge(Kind::Fin, Some(0), &Likely::default(), &remote(Some("success"), Some(0))).event,
+            Some(Event::Succeeded)
+        );
+        assert_eq!(
+            judge(Kind::Fin, Some(0), &Likely::default(), &remote(Some("success"), None)).event,
+            Some(Event::Succeeded)
+        );
     }
 
     #[test]
     fn lost_rows_and_unknown_words_are_named() {
-        let partial = judge(Kind::Data, Some(10), &remote(Some("success"), Some(8)));
+        let partial = judge(Kind::Data, Some(10), &Likely::default(), &remote(Some("success"), Some(8)));
         assert!(partial.reason.unwrap().contains("8 of 10 rows; 2 rows were lost"));
-        assert!(judge(Kind::Data, Some(10), &remote(Some("Cache"), None)).reason.unwrap().contains("\"cache\""));
+        assert!(
+            judge(Kind::Data, Some(10), &Likely::default(), &remote(Some("Cache"), None))
+                .reason
+                .unwrap()
+                .contains("\"cache\"")
+        );
+    }
+
+    fn likely(cause: Option<&str>, rows: Option<&str>, rows_skipped: u64) -> Likely {
+        Likely { cause: cause.map(str::to_owned), rows: rows.map(str::to_owned), rows_skipped }
+    }
+
+    #[test]
+    fn a_failure_quotes_what_the_check_found() {
+        let reason = |likely| judge(Kind::Data, Some(10), &likely, &remote(Some("failure"), None)).reason.unwrap();
+        assert_eq!(
+            reason(likely(Some("line 3: too few fields"), Some("line 9: a semicolon"), 1)),
+            "Adobe failed to process the file and gives no reason; the file check says: line 3: too few fields"
+        );
+        assert_eq!(
+            reason(likely(None, Some("line 9: a semicolon"), 1)),
+            "Adobe failed to process the file and gives no reason; `datadrop check FILE` tells what Adobe is known to fail"
+        );
+    }
+
+    #[test]
+    fn lost_rows_are_named_as_far_as_the_check_knows_them() {
+        let reason = |processed, likely| {
+            judge(Kind::Data, Some(10), &likely, &remote(Some("success"), Some(processed))).reason.unwrap()
+        };
+        let one = || likely(Some("line 7: no metric"), Some("line 3: a semicolon"), 1);
+        assert_eq!(reason(9, one()), "Adobe processed 9 of 10 rows; 1 row was lost, likely line 3: a semicolon");
+        assert_eq!(
+            reason(8, one()),
+            "Adobe processed 8 of 10 rows; 2 rows were lost, likely line 3: a semicolon; the file check cannot explain the others"
+        );
+        assert_eq!(
+            reason(9, likely(None, Some("lines 3 and 9: semicolons"), 2)),
+            "Adobe processed 9 of 10 rows; 1 row was lost, likely some of lines 3 and 9: semicolons"
+        );
+        assert_eq!(
+            reason(9, likely(Some("line 7: no metric"), None, 0)),
+            "Adobe processed 9 of 10 rows; 1 row was lost; the file check says: line 7: no metric"
+        );
     }
 
     proptest! {
@@ -116,7 +180,7 @@ mod tests {
         #[test]
         fn any_answer_has_a_legal_step(status in proptest::option::of(".{0,12}"), rows in proptest::option::of(any::<i64>()),
                                        expected in proptest::option::of(0i64..1_000_000)) {
-            let step = judge(Kind::Data, expected, &remote(status.as_deref(), rows));
+            let step = judge(Kind::Data, expected, &Likely::default(), &remote(status.as_deref(), rows));
             if let Some(event) = step.event {
                 for state in [State::Uploaded, State::Processing] {
                     let next = state.next(event);

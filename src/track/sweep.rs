@@ -86,7 +86,7 @@ impl Tracker {
 
     /// The step of one job, if anything about it has changed.
     fn step(&self, job: &OpenRemote, remote: &RemoteJob) -> Option<Swept> {
-        let step = judge(job.kind, job.rows_expected, remote);
+        let step = judge(job.kind, job.rows_expected, &job.likely, remote);
         let mut reason = step.reason;
         let stays = step.event.is_none_or(|event| job.state.next(event) == Ok(job.state));
         if stays && now().since(job.uploaded_at) >= self.settings.poll.give_up_after {

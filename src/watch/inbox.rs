@@ -3,8 +3,10 @@
 use super::look::{self, Look};
 use super::worker::{FolderSettings, Interrupted};
 use super::{Board, look::hold};
-use crate::ambient::{Clock, now, random};
-use crate::job::{FileIdentity, Fingerprint, Kind, State, check_name, classify, printable, stem};
+use crate::ambient::{Clock, now, random, today};
+use crate::check::{Checked, Checker, Facts};
+use crate::config::CheckMode;
+use crate::job::{FileFindings, FileIdentity, Fingerprint, Kind, State, check_name, classify, printable, stem};
 use crate::joblog::{Admission, Arrival, Content, InboxEntry, JobLog, Reader, Verdict as Finding};
 use crate::ready::{Candidate, MarkerSight, Moment, NotYet, Sight, Verdict, Waits};
 use std::cmp::Reverse;
@@ -20,6 +22,8 @@ const BATCH: usize = 256;
 const BUFFER: usize = 128 << 10;
 /// A file that is gone is looked for once more after this time (DESIGN F6).
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// So many findings of each rule are kept; more of one kind help nobody.
+const KEPT: usize = 5;
 
 pub(super) struct Inbox {
     pub(super) settings: Arc<FolderSettings>,
@@ -266,7 +270,8 @@ impl Inbox {
             );
             return self.reject(name, kind, reason, Some(sight.identity));
         }
-        let held = match hold(&mut file, kind, &mut self.buffer) {
+        let checker = self.checker(name, kind);
+        let held = match hold(&mut file, kind, checker, &mut self.buffer) {
             Ok(held) => held,
             Err(error) => {
                 return self.note_waiting(
@@ -290,7 +295,34 @@ impl Inbox {
             return self.reject(name, kind, reason, Some(sight.identity));
         }
         let fingerprint = Fingerprint { identity: sight.identity, sha256: held.sha256 };
-        self.arrive(name, kind, Finding::Ready(Content { fingerprint, rows_expected: held.rows }))
+        let findings = held.checked.as_ref().and_then(Checked::told);
+        let failing =
+            held.checked.is_some_and(|checked| checked.would_fail() && self.settings.check == CheckMode::Reject);
+        let cause = findings.as_ref().and_then(|findings| findings.likely.cause.clone()).filter(|_| failing);
+        let content = Content { fingerprint, rows_expected: held.rows, findings };
+        let verdict = match cause {
+            Some(cause) => Finding::Failing(content, format!("Adobe would fail this file: {cause}")),
+            None => Finding::Ready(content),
+        };
+        self.arrive(name, kind, verdict)
+    }
+
+    /// The rules for this file, where the account wants them asked.
+    fn checker(&self, name: &OsStr, kind: Kind) -> Option<Checker> {
+        let wanted = match self.settings.check {
+            CheckMode::Off => false,
+            CheckMode::Warn | CheckMode::Reject => kind == Kind::Data,
+        };
+        wanted.then(|| {
+            Checker::new(&Facts {
+                file_name: name,
+                extensions: &self.settings.extensions,
+                today: today(),
+                max_size: self.settings.max_file_size,
+                bytes_per_second: None,
+                keep: KEPT,
+            })
+        })
     }
 
     fn look_again(&mut self, name: &OsStr, at: Moment) {
@@ -347,10 +379,10 @@ impl Inbox {
             .filter(|arrival| !matches!(arrival.verdict, Finding::Waiting(..)))
             .map(|arrival| arrival.disk_name.clone())
             .collect();
-        let told: Vec<(OsString, Option<String>)> = arrivals.iter().map(name_and_reason).collect();
+        let told: Vec<Told> = arrivals.iter().map(Told::of).collect();
         let admissions = self.joblog.admit(self.settings.policy.clone(), arrivals, now()).wait()?;
-        for ((name, reason), admission) in told.iter().zip(&admissions) {
-            self.tell(name, reason.as_deref(), admission);
+        for (told, admission) in told.iter().zip(&admissions).filter(|(_, admission)| admission.new) {
+            self.tell(told, admission);
         }
         for name in settled {
             let heard = self.candidates.get(&name).map_or(0, |waiting| waiting.candidate.trace.order);
@@ -359,13 +391,10 @@ impl Inbox {
         Ok(())
     }
 
-    fn tell(&self, name: &OsStr, reason: Option<&str>, admission: &Admission) {
-        if !admission.new {
-            return;
-        }
+    fn tell(&self, told: &Told, admission: &Admission) {
         let (account, job, state) = (&self.settings.account, admission.id.0, admission.state.as_str());
-        let name = printable(&name.to_string_lossy());
-        let reason = reason.unwrap_or("a duplicate, or its data file decides");
+        let name = printable(&told.name.to_string_lossy());
+        let reason = told.reason.as_deref().unwrap_or("a duplicate, or its data file decides");
         match admission.state {
             State::Rejected | State::Held => {
                 tracing::warn!(account, job, state, "{name}: job {job} is {state}: {reason}");
@@ -381,6 +410,18 @@ impl Inbox {
             | State::Failure
             | State::Cancelled => tracing::debug!(account, job, state, "{name}: job {job} is {state}"),
         }
+        // What is rejected for its findings has said so.
+        match &told.findings {
+            Some(findings) if admission.state != State::Rejected => {
+                let summary = &findings.summary;
+                if findings.only_doubts {
+                    tracing::info!(account, job, "{name}: job {job}: the file check has doubts: {summary}");
+                } else {
+                    tracing::warn!(account, job, "{name}: job {job}: the file check says: {summary}");
+                }
+            }
+            Some(_) | None => {}
+        }
     }
 
     /// A name is done with. `heard`: the order of the last event that was taken into account.
@@ -390,10 +431,20 @@ impl Inbox {
     }
 }
 
-fn name_and_reason(arrival: &Arrival) -> (OsString, Option<String>) {
-    let reason = match &arrival.verdict {
-        Finding::Rejected(reason, _) | Finding::Waiting(reason, _) => Some(reason.clone()),
-        Finding::Ready(_) => None,
-    };
-    (arrival.disk_name.clone(), reason)
+/// What of an arrival goes to the log once it is taken in.
+struct Told {
+    name: OsString,
+    reason: Option<String>,
+    findings: Option<FileFindings>,
+}
+
+impl Told {
+    fn of(arrival: &Arrival) -> Self {
+        let (reason, findings) = match &arrival.verdict {
+            Finding::Rejected(reason, _) | Finding::Waiting(reason, _) => (Some(reason.clone()), None),
+            Finding::Failing(content, reason) => (Some(reason.clone()), content.findings.clone()),
+            Finding::Ready(content) => (None, content.findings.clone()),
+        };
+        Self { name: arrival.disk_name.clone(), reason, findings }
+    }
 }

@@ -1,12 +1,13 @@
 //! Looking at one file: what it is, and what it holds. What is not a plain file is never opened.
 
 use crate::ambient::identity_of;
+use crate::check::{Checked, Checker};
 use crate::job::{FileIdentity, Kind, RowCounter, Sha256};
 use crate::ready::Sight;
 use rustix::fs::{Mode, OFlags};
 use sha2::Digest as _;
 use std::fs::{File, FileType, Metadata};
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
@@ -26,12 +27,21 @@ pub(super) enum Look {
 }
 
 /// What a file holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) size: u64,
     pub(super) sha256: Sha256,
     pub(super) rows: u64,
     pub(super) only_white_space: bool,
+    /// What the rules say, where they were asked.
+    pub(super) checked: Option<Checked>,
+}
+
+/// What is made of the bytes of a file besides its hash. The checker counts rows as it goes: nothing is cut into lines twice.
+enum Reading {
+    Rows(RowCounter),
+    Checked(Box<Checker>),
+    Marker { only_white_space: bool },
 }
 
 /// Looks through a fresh open, so that a network file system tells the truth.
@@ -84,12 +94,15 @@ fn kind_of(file_type: FileType) -> &'static str {
     }
 }
 
-/// Reads the whole file once, in constant memory: hash, rows and, for a marker, whether it is blank.
-pub(super) fn hold(file: &mut File, kind: Kind, buffer: &mut [u8]) -> io::Result<Held> {
+/// Reads the whole file once, in constant memory: hash, rows and what `rules` find, or whether a marker is blank.
+pub(super) fn hold(file: &mut impl Read, kind: Kind, rules: Option<Checker>, buffer: &mut [u8]) -> io::Result<Held> {
     let mut hasher = sha2::Sha256::new();
-    let mut rows = RowCounter::default();
     let mut size = 0u64;
-    let mut only_white_space = true;
+    let mut reading = match (kind, rules) {
+        (Kind::Data, Some(rules)) => Reading::Checked(Box::new(rules)),
+        (Kind::Data, None) => Reading::Rows(RowCounter::default()),
+        (Kind::Fin, _) => Reading::Marker { only_white_space: true },
+    };
     loop {
         let read = match file.read(buffer) {
             Ok(0) => break,
@@ -100,14 +113,85 @@ pub(super) fn hold(file: &mut File, kind: Kind, buffer: &mut [u8]) -> io::Result
         let bytes = &buffer[..read];
         size += read as u64;
         hasher.update(bytes);
-        match kind {
-            Kind::Data => rows.update(bytes),
-            Kind::Fin => only_white_space &= bytes.iter().all(u8::is_ascii_whitespace),
+        match &mut reading {
+            Reading::Rows(rows) => rows.update(bytes),
+            Reading::Checked(rules) => rules.update(bytes),
+            Reading::Marker { only_white_space } => *only_white_space &= bytes.iter().all(u8::is_ascii_whitespace),
         }
     }
-    let rows = match kind {
-        Kind::Data => rows.finish(),
-        Kind::Fin => 0,
-    };
-    Ok(Held { size, sha256: Sha256::new(hasher.finalize().into()), rows, only_white_space })
+    let sha256 = Sha256::new(hasher.finalize().into());
+    let held = Held { size, sha256, rows: 0, only_white_space: true, checked: None };
+    Ok(match reading {
+        Reading::Rows(rows) => Held { rows: rows.finish(), ..held },
+        Reading::Checked(rules) => {
+            let checked = rules.finish();
+            Held { rows: checked.rows_expected, checked: Some(checked), ..held }
+        }
+        Reading::Marker { only_white_space } => Held { only_white_space, ..held },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Facts;
+    use std::ffi::OsStr;
+
+    /// A file of rows, made as it is read, that counts what is asked of it.
+    struct Counted {
+        left: usize,
+        given: u64,
+        ends: u32,
+    }
+
+    const HEADER: &[u8] = b"Date\tEvar 1\tEvent 1\n";
+    const ROW: &[u8] = b"11/20/2024\tred;\t1\n";
+
+    impl io::Read for Counted {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let text = if self.given == 0 { HEADER } else { ROW };
+            if self.left == 0 {
+                self.ends += 1;
+                return Ok(0);
+            }
+            self.left -= 1;
+            buffer[..text.len()].copy_from_slice(text);
+            self.given += text.len() as u64;
+            Ok(text.len())
+        }
+    }
+
+    fn checker() -> Checker {
+        Checker::new(&Facts {
+            file_name: OsStr::new("sales.txt"),
+            extensions: &["txt".to_owned()],
+            today: jiff::civil::date(2026, 11, 24),
+            max_size: 50_000_000,
+            bytes_per_second: None,
+            keep: 5,
+        })
+    }
+
+    #[test]
+    fn one_pass_hashes_counts_and_checks() {
+        let rows = 50_000_000 / ROW.len();
+        let mut file = Counted { left: rows + 1, given: 0, ends: 0 };
+        let held = hold(&mut file, Kind::Data, Some(checker()), &mut vec![0; 4096]).unwrap();
+        assert_eq!((held.size, file.ends), (file.given, 1), "each byte is read once, and the end is met once");
+        let checked = held.checked.unwrap();
+        assert_eq!((held.rows, checked.rows_expected, checked.skipped.rows), (rows as u64, rows as u64, rows as u64));
+        assert_eq!(checked.size, held.size);
+    }
+
+    #[test]
+    fn hash_and_rows_are_the_same_with_and_without_a_check() {
+        let content = [b"# c\n".as_slice(), HEADER, ROW, b"\n", ROW].concat();
+        let with = hold(&mut content.as_slice(), Kind::Data, Some(checker()), &mut [0; 7]).unwrap();
+        let without = hold(&mut content.as_slice(), Kind::Data, None, &mut [0; 7]).unwrap();
+        assert!(with.checked.is_some() && without.checked.is_none());
+        assert_eq!(Held { checked: None, ..with }, without);
+        assert_eq!(without.rows, 2);
+        let marker = hold(&mut content.as_slice(), Kind::Fin, Some(checker()), &mut [0; 7]).unwrap();
+        assert_eq!((marker.rows, marker.only_white_space, marker.checked), (0, false, None));
+    }
 }

@@ -31,11 +31,11 @@ pub fn read_content(path: &Path, kind: Kind) -> io::Result<Content> {
     let look::Look::File(mut file, before) = look::look(path) else {
         return Err(io::Error::other("it is not there, or no plain file"));
     };
-    let held = look::hold(&mut file, kind, &mut vec![0; 128 << 10])?;
+    let held = look::hold(&mut file, kind, None, &mut vec![0; 128 << 10])?;
     let after = look::sight_of(&file.metadata()?);
     if before != after || held.size != after.identity.size {
         return Err(io::Error::other("it was changed while it was read"));
     }
     let fingerprint = Fingerprint { identity: after.identity, sha256: held.sha256 };
-    Ok(Content { fingerprint, rows_expected: held.rows })
+    Ok(Content { fingerprint, rows_expected: held.rows, findings: None })
 }

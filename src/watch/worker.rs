@@ -4,7 +4,7 @@ use super::board::News;
 use super::inbox::Inbox;
 use super::{Board, EventSource};
 use crate::ambient::{Clock, now, random};
-use crate::config::{AccountConfig, Config, FinMode, WatchMode};
+use crate::config::{AccountConfig, CheckMode, Config, FinMode, WatchMode};
 use crate::folder::{AccountFolder, Explained, FolderProblem, explanation};
 use crate::job::{Kind, Place, stem};
 use crate::joblog::{AccountRow, AdmitPolicy, Filed, JobLog, JobLogError, Reader, Unfiled};
@@ -46,6 +46,8 @@ pub struct FolderSettings {
     pub mode: WatchMode,
     /// In bytes.
     pub max_file_size: u64,
+    /// What the check of a file's content may do.
+    pub check: CheckMode,
     /// An accepted data file without marker gets one (`fin = "generate"`).
     pub generates_markers: bool,
 }
@@ -74,6 +76,7 @@ impl FolderSettings {
             rescan: config.watch.rescan,
             mode: config.watch.mode,
             max_file_size: config.upload.max_file_size,
+            check: account.check,
             generates_markers: account.fin == FinMode::Generate,
         }
     }
@@ -359,6 +362,8 @@ impl FolderWorker {
             file_name: &job.file_name,
             state: job.state,
             reason: job.reason.as_deref(),
+            findings: job.findings.as_deref(),
+            path: &folder.place(job.to).join(name),
             attempts: job.attempts,
             remote_job_id: job.remote_job_id,
         };

@@ -1,0 +1,215 @@
+//! The file check at work in the daemon: what is told of a file, what is not sent, what explains a bad end.
+
+use crate::harness::{World, data, names, stdout};
+use std::fs;
+
+const HEADER: &str = "Date\tEvar 1\tEvent 1\n";
+const GOOD: &str = "11/20/2024\tred\t1\n";
+const SKIPPED: &str = "11/20/2024\tred;blue\t1\n";
+const SHORT: &str = "11/20/2024\tred\n";
+const ODD: &str = "11/20/2024\tred\t1%\n";
+
+fn file(rows: &[&str]) -> String {
+    HEADER.to_owned() + &rows.concat()
+}
+
+fn world(check: &str) -> World {
+    let mut world = World::new();
+    world.account("a", &format!("check = \"{check}\""));
+    world
+}
+
+/// The `.why` beside a file in `failed/`.
+fn why_of(world: &World, name: &str) -> String {
+    let path = world.folder("a").join("failed").join(format!("{name}.why"));
+    world.wait("the reason to lie beside the file", || path.exists() && path.with_extension("").exists());
+    fs::read_to_string(path).unwrap()
+}
+
+/// The log's lines about a job that quote the check.
+fn told(world: &World, name: &str) -> Vec<String> {
+    let lines = world.log();
+    lines.lines().filter(|line| line.contains(name) && line.contains("the file check")).map(str::to_owned).collect()
+}
+
+/// What the event `checked` says of a job; `jobs show --json` is where programs find it.
+fn checked(world: &World, id: i64) -> Vec<String> {
+    let shown = stdout(&world.run(&["jobs", "show", &id.to_string(), "--json"]));
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let events = shown["events"].as_array().unwrap().iter().filter(|event| event["event"] == "checked");
+    events.map(|event| event["detail"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_file_that_adobe_would_fail_is_rejected_and_never_sent() {
+    let world = world("reject");
+    let _daemon = world.start();
+    world.drop_file("a", "sales.fin", "");
+    world.wait_for("sales.fin", "waiting");
+    world.drop_file("a", "sales.txt", file(&[GOOD, SHORT, SHORT, SKIPPED]));
+    let job = world.wait_for("sales.txt", "rejected");
+    assert_eq!(
+        job.why(),
+        "Adobe would fail this file: line 3: the row has 2 fields, the header has 3: Adobe rejects the whole file; 1 more"
+    );
+    assert_eq!((job.attempts, job.rows_expected, job.size.is_some(), job.sha256.is_some()), (0, Some(4), true, true));
+    world.wait_for("sales.fin", "rejected");
+    let why = why_of(&world, "sales.txt");
+    let path = world.folder("a").join("failed/sales.txt");
+    for part in [
+        "sales.txt was not sent: it was rejected.",
+        "Reason: Adobe would fail this file: line 3: ",
+        "  fails: line 3, column 15: the row has 2 fields, the header has 3: Adobe rejects the whole file; add 1 tab\n",
+        "  skips: line 5, column 15: Adobe skips rows that contain a semicolon; write another character\n",
+        &format!("datadrop check {}\n", path.display()),
+    ] {
+        assert!(why.contains(part), "{part:?} is not in:\n{why}");
+    }
+    assert_eq!(
+        checked(&world, job.id),
+        [job.why().trim_start_matches("Adobe would fail this file: ").replace("1 more", "2 more")]
+    );
+    let log = world.log();
+    assert_eq!(log.matches(job.why()).count(), 1, "{log}");
+    assert_eq!((world.emulator().requests().uploads, world.ledger().len()), (0, 0));
+}
+
+#[test]
+fn what_is_doubtful_or_only_loses_rows_is_sent_under_reject_too() {
+    let world = world("reject");
+    let _daemon = world.start();
+    world.drop_file("a", "lossy.txt", file(&[GOOD, SKIPPED]));
+    world.drop_file("a", "odd.txt", file(&[GOOD, ODD]));
+    world.wait_for("lossy.txt", "partial");
+    world.wait_for("odd.txt", "success");
+    assert_eq!(world.ledger().len(), 2);
+}
+
+#[test]
+fn a_rejected_file_that_is_corrected_is_a_new_one() {
+    let world = world("reject");
+    let _daemon = world.start();
+    world.drop_file("a", "sales.txt", file(&[SHORT]));
+    let first = world.wait_for("sales.txt", "rejected");
+    let why = world.folder("a").join("failed/sales.txt.why");
+    why_of(&world, "sales.txt");
+    // Back as it was: rejected again, and sent neither time.
+    world.drop_file("a", "sales.txt", file(&[SHORT]));
+    world.wait("the second to be rejected", || world.count("state = 'rejected'") == 2);
+    world.drop_file("a", "sales.txt", file(&[GOOD]));
+    let last = world.wait_for("sales.txt", "success");
+    assert!(last.id > first.id + 1 && why.exists());
+    assert_eq!(world.accepted(), ["sales.txt"]);
+}
+
+#[test]
+fn lost_rows_are_named_by_their_lines_and_told_before() {
+    let world = world("warn");
+    let _daemon = world.start();
+    world.drop_file("a", "sales.txt", format!("# made by a test\n{}", file(&[SKIPPED, GOOD, "\n", SKIPPED])));
+    let job = world.wait_for("sales.txt", "partial");
+    assert_eq!(job.why(), "Adobe processed 1 of 3 rows; 2 rows were lost, likely lines 3 and 6: semicolons");
+    let told = told(&world, "sales.txt");
+    assert!(told.len() == 1 && told[0].contains("WARN"), "{told:?}");
+    assert!(
+        told[0].contains("the file check says: line 3: Adobe skips rows that contain a semicolon; 2 more"),
+        "{told:?}"
+    );
+    assert_eq!(checked(&world, job.id), ["line 3: Adobe skips rows that contain a semicolon; 2 more"]);
+    let shown = stdout(&world.run(&["jobs", "show", &job.id.to_string()]));
+    let findings = "findings of the file check\n  \
+        skips: line 3, column 15: Adobe skips rows that contain a semicolon; write another character\n  \
+        skips: line 6, column 15: ";
+    assert!(shown.contains(findings), "{shown}");
+}
+
+#[test]
+fn a_failure_quotes_what_the_check_found() {
+    let world = world("warn");
+    world.fault("job:fail:name=fated.txt");
+    world.fault("job:fail:name=clean.txt");
+    let _daemon = world.start();
+    world.drop_file("a", "bad.txt", file(&[GOOD, SHORT]));
+    world.drop_file("a", "fated.txt", file(&[ODD]));
+    world.drop_file("a", "clean.txt", data(2));
+    let bad = world.wait_for("bad.txt", "failure");
+    assert_eq!(
+        bad.why(),
+        "Adobe failed to process the file and gives no reason; the file check says: \
+         line 3: the row has 2 fields, the header has 3: Adobe rejects the whole file"
+    );
+    let why = why_of(&world, "bad.txt");
+    assert!(why.contains(bad.why()) && why.contains("; add 1 tab\n") && why.contains("datadrop check "), "{why}");
+    let fated = world.wait_for("fated.txt", "failure");
+    assert!(fated.why().contains("the file check says: line 2: `1%` is not a plain number"), "{}", fated.why());
+    let told = told(&world, "fated.txt");
+    assert!(told.iter().any(|line| line.contains("INFO") && line.contains("has doubts: line 2: ")), "{told:?}");
+    assert!(
+        world
+            .wait_for("clean.txt", "failure")
+            .why()
+            .ends_with("`datadrop check FILE` tells what Adobe is known to fail")
+    );
+    assert!(!why_of(&world, "clean.txt").contains("file check found"));
+}
+
+#[test]
+fn nothing_is_told_where_nobody_asked() {
+    let world = world("off");
+    let _daemon = world.start();
+    world.drop_file("a", "lossy.txt", file(&[SKIPPED, GOOD]));
+    world.drop_file("a", "bad.txt", file(&[SHORT]));
+    let lossy = world.wait_for("lossy.txt", "partial");
+    let bad = world.wait_for("bad.txt", "failure");
+    assert!(!format!("{} {}", lossy.why(), bad.why()).contains("line "), "{} {}", lossy.why(), bad.why());
+    assert!(!why_of(&world, "bad.txt").contains("file check found"));
+    for job in [lossy.id, bad.id] {
+        assert!(checked(&world, job).is_empty());
+        assert!(!stdout(&world.run(&["jobs", "show", &job.to_string()])).contains("findings"));
+    }
+    assert_eq!(told(&world, ".txt"), [""; 0]);
+}
+
+#[test]
+fn findings_outlive_a_restart_and_explain_what_ends_after_it() {
+    let world = world("warn");
+    world.fault("upload:429=0");
+    let daemon = world.start();
+    world.drop_file("a", "sales.txt", file(&[SKIPPED, GOOD]));
+    world.wait_for("sales.txt", "queued");
+    daemon.kill();
+    world.emulator().clear_faults();
+    let _daemon = world.start();
+    let job = world.wait_for("sales.txt", "partial");
+    assert!(job.why().ends_with("1 row was lost, likely line 2: a semicolon"), "{}", job.why());
+    assert_eq!(
+        (checked(&world, job.id).len(), told(&world, "sales.txt: job").len()),
+        (1, 1),
+        "told once, not at each start"
+    );
+}
+
+#[test]
+fn a_reload_decides_for_files_that_are_taken_in_from_then_on() {
+    let mut world = world("warn");
+    world.fault("upload:429=0");
+    let daemon = world.start();
+    let bad = file(&[SHORT]);
+    let path = world.drop_file("a", "before.txt", &bad);
+    let before = world.wait_for("before.txt", "queued");
+    world.account("a", "check = \"reject\"");
+    world.write_config();
+    daemon.signal("HUP");
+    daemon.wait_notified("RELOADING=1");
+    daemon.wait_ready();
+    world.drop_file("a", "after.txt", &bad);
+    world.wait_for("after.txt", "rejected");
+    // Looked at anew, and still the file that was taken in before.
+    let touched = fs::OpenOptions::new().append(true).open(path).unwrap();
+    touched.set_modified(std::time::SystemTime::now()).unwrap();
+    drop(touched);
+    world.emulator().clear_faults();
+    assert_eq!(world.wait_for("before.txt", "failure").id, before.id);
+    assert_eq!(world.accepted(), ["before.txt"]);
+    assert_eq!(names(&world.folder("a").join("failed")).len(), 4);
+}
