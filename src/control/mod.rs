@@ -33,6 +33,8 @@ const LONGEST_ADDRESS: usize = 100;
 const COMMANDS: usize = 16;
 /// A command that says nothing for so long after its permit was granted is taken for dead.
 const LONGEST_REQUEST: Duration = Duration::from_mins(5);
+/// A connection that could not be taken is tried again so much later.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// Longer lines are not ours.
 const LONGEST_LINE: u64 = 64;
 
@@ -67,11 +69,14 @@ impl Desk {
                 let place = Arc::clone(&places).acquire_owned().await;
                 (place, self.listener.accept().await)
             };
-            let (place, stream) = tokio::select! {
-                (place, Ok((stream, _))) = next => (place, stream),
+            let (place, accepted) = tokio::select! {
+                next = next => next,
                 () = stop.cancelled() => return,
-                // No file descriptors left, say: other commands will be served once there are some.
-                else => continue,
+            };
+            let Ok((stream, _)) = accepted else {
+                // No file descriptors left, most often: there will be some.
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+                continue;
             };
             let (budget, stop) = (Arc::clone(&budget), stop.clone());
             tokio::spawn(async move {

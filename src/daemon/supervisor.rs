@@ -25,6 +25,8 @@ const GRACE: Duration = Duration::from_secs(20);
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// After so long the service is ready even if a folder has not answered.
 const READY_AFTER: Duration = Duration::from_secs(30);
+/// How often it is looked at what waits too long.
+const DELAYS_LOOK: Duration = Duration::from_secs(60);
 /// How often `--once` looks whether it is over.
 const ONCE_LOOK: Duration = Duration::from_millis(100);
 
@@ -82,6 +84,7 @@ pub async fn run(
         is_ready: false,
         started: Instant::now(),
         told_until: Timestamp(0),
+        told_at: None,
     };
     let end = supervisor.watch(&mut signals, &reload, once.as_ref(), options.timeout).await;
     notify(&[NotifyState::Stopping]);
@@ -148,8 +151,9 @@ struct Supervisor {
     status: String,
     is_ready: bool,
     started: Instant,
-    /// What was first seen before then and is not sent yet was told.
+    /// What was first seen before then and is not sent yet was told, and when that was last looked at.
     told_until: Timestamp,
+    told_at: Option<Instant>,
 }
 
 impl Supervisor {
@@ -236,7 +240,7 @@ impl Supervisor {
             tracing::error!(account, "account {account}: {problem}");
             drop(self.stages.joblog.folder_problem(account, Some(problem), now()));
         }
-        self.tell_of_delays()?;
+        self.tell_of_delays();
         let status = self.summary();
         if self.is_ready && status != self.status {
             notify(&[NotifyState::Status(&status)]);
@@ -247,12 +251,17 @@ impl Supervisor {
 
     /// Names what has been on its way for longer than `retry.alert_after`, each job once: a marker without its data file, a
     /// file that is never closed, one that is tried in vain.
-    fn tell_of_delays(&mut self) -> Result<(), Fatal> {
+    fn tell_of_delays(&mut self) {
         let alert_after = self.config.retry.alert_after;
+        // It looks at every job that is not sent, which may be very many.
+        if self.told_at.is_some_and(|at| at.elapsed() < DELAYS_LOOK.min(alert_after)) {
+            return;
+        }
+        self.told_at = Some(Instant::now());
         let until = now().before(alert_after);
-        for Unsent { account, jobs, oldest, file_name, state, reason } in
-            self.reader.unsent_since(self.told_until, until)?
-        {
+        // A job log that cannot be read just now is its writer's to tell.
+        let Ok(delayed) = self.reader.unsent_since(self.told_until, until) else { return };
+        for Unsent { account, jobs, oldest, file_name, state, reason } in delayed {
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             let others = if jobs > 1 { format!(", and {} more", jobs - 1) } else { String::new() };
             tracing::error!(
@@ -265,7 +274,6 @@ impl Supervisor {
         }
         // A clock that was set back tells some again; one that was set forwards, some early.
         self.told_until = until;
-        Ok(())
     }
 
     /// One line on where everything stands.

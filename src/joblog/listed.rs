@@ -180,18 +180,20 @@ pub(super) fn unowned_since_first_attempt(
     wire_name: &str,
     since: Timestamp,
 ) -> Result<Option<RemoteJobId>, JobLogError> {
-    let Some(namesake) = namesake(connection, account, wire_name)? else { return Ok(None) };
-    Ok(connection
+    // Asked first, since most often there is none, and the files of a daily name grow ever more.
+    let newest: Option<(i64, i64)> = connection
         .prepare_cached(
-            "SELECT remote_job.remote_job_id FROM remote_job INDEXED BY remote_job_by_name
-             WHERE remote_job.account = ?1 AND remote_job.file_name = ?2 AND remote_job.after_event >= ?3
-               AND remote_job.first_seen_at > ?4
+            "SELECT remote_job_id, after_event FROM remote_job INDEXED BY remote_job_by_name
+             WHERE account = ?1 AND file_name = ?2 AND first_seen_at > ?3
                AND NOT EXISTS (SELECT 1 FROM job WHERE job.account = remote_job.account
-                               AND job.remote_job_id = remote_job.remote_job_id) LIMIT 1",
+                               AND job.remote_job_id = remote_job.remote_job_id)
+             ORDER BY after_event DESC LIMIT 1",
         )?
-        .query_row(params![account, wire_name, namesake.first_attempt.0, since.0], |row| row.get(0))
-        .optional()?
-        .map(RemoteJobId))
+        .query_row(params![account, wire_name, since.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((id, after)) = newest else { return Ok(None) };
+    let namesake = namesake(connection, account, wire_name)?;
+    Ok(namesake.filter(|namesake| EventId(after) >= namesake.first_attempt).map(|_| RemoteJobId(id)))
 }
 
 #[cfg(test)]

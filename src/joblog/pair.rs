@@ -74,6 +74,11 @@ fn share_fate(
     data: &Job,
     now: Timestamp,
 ) -> Result<(), JobLogError> {
+    // A marker that was not taken in yet may still be written to, and nobody knows which file it is: when it is taken in,
+    // it comes here again.
+    if marker.sha256.is_none() {
+        return Ok(());
+    }
     let with = |what: &str| Some(format!("its data file {} (job {}) {what}", data.file_name, data.id));
     match data.state {
         State::Waiting
@@ -84,8 +89,7 @@ fn share_fate(
         | State::Processing
         | State::Success
         | State::Partial => {
-            // A marker that is itself still being written has no hash yet: it is ready when it is taken in.
-            if marker.state == State::Waiting && marker.sha256.is_some() {
+            if marker.state == State::Waiting {
                 advance(connection, effects, marker, Event::Ready, None, now)?;
             }
             Ok(())

@@ -19,7 +19,8 @@ use std::path::{Path, PathBuf};
 /// Where files lie that may have been accepted.
 const WITNESSES: [Place; 3] = [Place::Sent, Place::Done, Place::Held];
 
-/// Why an account cannot be recovered. Nothing was changed.
+/// Why an account cannot be recovered. The job log knows no more of its files than before; its folder may have got its
+/// mark and sub-folders.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoverError {
     /// Its folder cannot be used.
@@ -63,7 +64,7 @@ pub struct Recovered {
 /// Recovers one account. `permit` is asked for the right to send each request; without a client Adobe is not asked.
 ///
 /// # Errors
-/// [`RecoverError`]; nothing of the account was changed.
+/// [`RecoverError`], which says what was left as it was.
 pub async fn recover<P: Future<Output = Permit>>(
     joblog: &JobLog,
     account: &AccountConfig,
