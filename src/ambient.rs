@@ -44,6 +44,12 @@ pub fn identity_of(metadata: &Metadata) -> FileIdentity {
     }
 }
 
+/// The digits that make a wire name unique.
+#[must_use]
+pub fn random_digits() -> u32 {
+    u32::try_from(random() >> 32).unwrap_or(0)
+}
+
 /// A number that nobody can foresee.
 #[must_use]
 pub fn random() -> u64 {

@@ -57,8 +57,9 @@
 //! | `report` | `job`, `joblog` |
 //! | `recover` | `ambient`, `api`, `config`, `folder`, `job`, `joblog`, `track`, `watch` |
 //! | `control` | `api`, `config` |
+//! | `instruct` | `ambient`, `config`, `job`, `joblog` |
 //! | `daemon` | everything but `cli`, `emulator`, `recover`, `report` |
-//! | `cli` | `ambient`, `api`, `check`, `config`, `control`, `daemon`, `emulator`, `folder`, `job`, `joblog`, `recover`, `report` |
+//! | `cli` | `ambient`, `api`, `check`, `config`, `control`, `daemon`, `emulator`, `folder`, `instruct`, `job`, `joblog`, `recover`, `report` |
 //!
 //! The stages that run (`watch`, `upload`, `track`) never import each other: they meet in the job log, which is passive.
 //! `daemon` starts them; nothing starts `daemon` but `cli`. `tests/tidy.rs` reads this table and holds the sources to it.
@@ -179,6 +180,9 @@ pub mod recover;
 
 // How a command reaches the running daemon.
 pub mod control;
+
+// What people want of jobs: retry, hold, release, cancel.
+pub mod instruct;
 
 // Starts the stages and watches over them.
 pub mod daemon;

@@ -1,6 +1,6 @@
 //! The file check at work in the daemon: what is told of a file, what is not sent, what explains a bad end.
 
-use crate::harness::{World, data, names, stdout};
+use crate::harness::{World, connect_to_write, data, names, stdout};
 use std::fs;
 
 const HEADER: &str = "Date\tEvar 1\tEvent 1\n";
@@ -212,4 +212,23 @@ fn a_reload_decides_for_files_that_are_taken_in_from_then_on() {
     assert_eq!(world.wait_for("before.txt", "failure").id, before.id);
     assert_eq!(world.accepted(), ["before.txt"]);
     assert_eq!(names(&world.folder("a").join("failed")).len(), 4);
+}
+
+#[test]
+fn a_file_that_would_not_be_there_in_time_at_the_speed_of_the_last_ones_is_told_of() {
+    let world = world("warn");
+    let daemon = world.start();
+    world.drop_file("a", "first.txt", file(&[GOOD.repeat(70_000).as_str()]));
+    let first = world.wait_for("first.txt", "success");
+    assert!(checked(&world, first.id).is_empty(), "nobody knows yet how fast uploads are");
+    daemon.kill();
+    // As it would have been on a slow line.
+    connect_to_write(&world.state_dir())
+        .execute("UPDATE attempt SET committing_at = started_at + 70000 WHERE job_id = ?1", [first.id])
+        .unwrap();
+    let _daemon = world.start();
+    world.drop_file("a", "second.txt", file(&[GOOD.repeat(70_001).as_str()]));
+    let second = world.wait_for("second.txt", "success");
+    let checked = checked(&world, second.id);
+    assert!(checked[0].contains("is cut off after 60 s"), "{checked:?}");
 }

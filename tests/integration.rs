@@ -33,3 +33,4 @@ mod service;
 mod settling;
 mod tidy;
 mod transport;
+mod verbs;

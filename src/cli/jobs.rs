@@ -6,9 +6,11 @@ use super::follow::{Ending, Follow, Wanted, has_ended, to_the_end};
 use super::output::Output;
 use super::settings::{self, here};
 use super::signals::Stop;
-use crate::job::JobId;
+use super::since::Since;
+use crate::config::Config;
+use crate::job::{JobId, Timestamp};
 use crate::joblog::{JobFilter, JobRow, Reader, is_running};
-use crate::report::{counted, job_json, job_page, jobs_csv, jobs_json, jobs_table};
+use crate::report::{Here, counted, job_json, job_page, jobs_csv, jobs_json, jobs_table};
 use std::path::Path;
 use std::time::Instant;
 
@@ -18,23 +20,11 @@ const TABLE_ROWS: usize = 50;
 pub(super) fn list(file: &Path, arguments: ListArguments, output: &mut Output) -> Result<Exit, Failure> {
     let config = settings::load(file)?;
     let reader = Reader::open(&config.state_dir)?;
-    if let Some(name) = &arguments.account
-        && !config.accounts.iter().any(|account| account.name == *name)
-    {
-        let known: Vec<String> = reader.accounts()?.into_iter().map(|account| account.name).collect();
-        if !known.contains(name) {
-            return Err(settings::no_such_account(name, &config, &known));
-        }
+    if let Some(name) = &arguments.account {
+        known_account(name, &config, &reader)?;
     }
     let here = here();
-    let since = match arguments.since {
-        Some(since) => Some(
-            since
-                .resolve(&here)
-                .ok_or_else(|| Failure::new(Exit::Usage, "--since: this time does not exist in the local zone"))?,
-        ),
-        None => None,
-    };
+    let since = since(arguments.since.as_ref(), &here)?;
     let whole = arguments.json || arguments.csv;
     let filter = JobFilter {
         account: arguments.account,
@@ -101,7 +91,23 @@ pub(super) fn wait(file: &Path, arguments: &WaitArguments, output: &mut Output) 
     }
 }
 
-fn find(reader: &Reader, id: i64) -> Result<JobRow, Failure> {
+/// Refuses an account that neither the configuration nor the job log knows.
+pub(super) fn known_account(name: &str, config: &Config, reader: &Reader) -> Result<(), Failure> {
+    if config.accounts.iter().any(|account| account.name == name) {
+        return Ok(());
+    }
+    let known: Vec<String> = reader.accounts()?.into_iter().map(|account| account.name).collect();
+    if known.iter().any(|known| known == name) { Ok(()) } else { Err(settings::no_such_account(name, config, &known)) }
+}
+
+/// The instant that `--since` names.
+pub(super) fn since(since: Option<&Since>, here: &Here) -> Result<Option<Timestamp>, Failure> {
+    let Some(since) = since else { return Ok(None) };
+    let resolved = since.resolve(here);
+    resolved.map(Some).ok_or_else(|| Failure::new(Exit::Usage, "--since: this time does not exist in the local zone"))
+}
+
+pub(super) fn find(reader: &Reader, id: i64) -> Result<JobRow, Failure> {
     reader.job(JobId(id))?.ok_or_else(|| {
         Failure::new(Exit::NoSuch, format!("there is no job {id}; `datadrop jobs list` shows those there are"))
     })

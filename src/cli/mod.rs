@@ -25,6 +25,7 @@ mod settings;
 mod signals;
 mod since;
 mod status;
+mod verbs;
 mod watch;
 
 use args::{AccountsCommand, Cli, Command, JobsCommand};
@@ -73,6 +74,10 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Jobs(JobsCommand::List(arguments)) => jobs::list(file, arguments, output),
         Command::Jobs(JobsCommand::Show(arguments)) => jobs::show(file, &arguments, output),
         Command::Jobs(JobsCommand::Wait(arguments)) => jobs::wait(file, &arguments, output),
+        Command::Jobs(JobsCommand::Retry(arguments)) => verbs::retry(file, arguments, output),
+        Command::Jobs(JobsCommand::Hold(arguments)) => verbs::hold(file, arguments, output),
+        Command::Jobs(JobsCommand::Release(arguments)) => verbs::release(file, arguments, output),
+        Command::Jobs(JobsCommand::Cancel(arguments)) => verbs::cancel(file, arguments, output),
         Command::Jobs(JobsCommand::Watch) => watch::run(file, output),
         Command::Accounts(AccountsCommand::List(arguments)) => accounts::list(file, &arguments, output),
         Command::Accounts(AccountsCommand::Show(arguments)) => accounts::show(file, &arguments, output),

@@ -7,6 +7,9 @@
 //! command ── permit ──► daemon      waits for its turn
 //! command ◄─ granted ── daemon      the slot is taken until "sent", or until the command hangs up
 //! command ── sent ────► daemon      its answer is there: the slot counts from now
+//!
+//! command ── poke ────► daemon      an instruction stands in the job log
+//! command ◄─ done ───── daemon      it is answered there
 //! ```
 
 use crate::api::{Budget, Purpose};
@@ -19,13 +22,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 const SOCKET: &str = "control.sock";
 const PERMIT: &str = "permit";
 const GRANTED: &str = "granted";
 const SENT: &str = "sent";
+const POKE: &str = "poke";
+const DONE: &str = "done";
 
 /// The longest path that the address of a socket holds.
 const LONGEST_ADDRESS: usize = 100;
@@ -37,6 +42,9 @@ const LONGEST_REQUEST: Duration = Duration::from_mins(5);
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// Longer lines are not ours.
 const LONGEST_LINE: u64 = 64;
+
+/// A command says that instructions stand in the job log; answered once they are carried out.
+pub type Poke = oneshot::Sender<()>;
 
 /// The daemon's end.
 #[derive(Debug)]
@@ -61,8 +69,8 @@ impl Desk {
         Ok(Self { listener, path })
     }
 
-    /// Serves commands until it is told to stop.
-    pub async fn serve(self, budget: Arc<Budget>, stop: CancellationToken) {
+    /// Serves commands until it is told to stop. Pokes go to whoever carries instructions out.
+    pub async fn serve(self, budget: Arc<Budget>, pokes: mpsc::UnboundedSender<Poke>, stop: CancellationToken) {
         let places = Arc::new(Semaphore::new(COMMANDS));
         loop {
             let next = async {
@@ -78,11 +86,11 @@ impl Desk {
                 tokio::time::sleep(ACCEPT_AGAIN).await;
                 continue;
             };
-            let (budget, stop) = (Arc::clone(&budget), stop.clone());
+            let (budget, pokes, stop) = (Arc::clone(&budget), pokes.clone(), stop.clone());
             tokio::spawn(async move {
                 tokio::select! {
                     // How a command hangs up is its own affair.
-                    _ = serve(stream, &budget) => {}
+                    _ = serve(stream, &budget, &pokes) => {}
                     () = stop.cancelled() => {}
                 }
                 drop(place);
@@ -97,9 +105,17 @@ impl Drop for Desk {
     }
 }
 
-async fn serve(stream: UnixStream, budget: &Arc<Budget>) -> io::Result<()> {
+async fn serve(stream: UnixStream, budget: &Arc<Budget>, pokes: &mpsc::UnboundedSender<Poke>) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     while let Some(line) = line(&mut stream).await? {
+        if line == POKE {
+            let (poke, carried_out) = oneshot::channel();
+            if pokes.send(poke).is_err() || carried_out.await.is_err() {
+                return Ok(());
+            }
+            say(&mut stream, DONE).await?;
+            continue;
+        }
         if line != PERMIT {
             return Err(io::Error::from(io::ErrorKind::InvalidData));
         }
@@ -167,6 +183,19 @@ impl Line {
             None => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
         }
     }
+
+    /// Says that instructions stand in the job log, and waits until they are carried out.
+    ///
+    /// # Errors
+    /// The daemon ended.
+    pub async fn poke(&mut self) -> io::Result<()> {
+        say(&mut self.stream, POKE).await?;
+        match line(&mut self.stream).await? {
+            Some(word) if word == DONE => Ok(()),
+            Some(_) => Err(io::Error::from(io::ErrorKind::InvalidData)),
+            None => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+        }
+    }
 }
 
 async fn say(stream: &mut BufReader<UnixStream>, word: &str) -> io::Result<()> {
@@ -211,7 +240,13 @@ mod tests {
     fn serve_with(dir: &Path, budget: Arc<Budget>) -> Served {
         let stop = CancellationToken::new();
         let desk = Desk::open(dir).unwrap();
-        let task = tokio::spawn(desk.serve(Arc::clone(&budget), stop.clone()));
+        let (poke, mut pokes) = mpsc::unbounded_channel::<Poke>();
+        let task = tokio::spawn(desk.serve(Arc::clone(&budget), poke, stop.clone()));
+        tokio::spawn(async move {
+            while let Some(poke) = pokes.recv().await {
+                poke.send(()).unwrap();
+            }
+        });
         Served { budget, stop, task }
     }
 
@@ -238,6 +273,18 @@ mod tests {
             command.permit().await.unwrap();
             assert_eq!(served.budget.spent().0, sent);
         }
+    }
+
+    #[tokio::test]
+    async fn a_poke_is_answered_beside_permits() {
+        let dir = tempfile::tempdir().unwrap();
+        let _served = serve_in(dir.path());
+        let mut command = Line::open(dir.path()).unwrap().unwrap();
+        command.poke().await.unwrap();
+        command.permit().await.unwrap();
+        // The budget is spent for a minute, and a poke waits for nothing.
+        let mut next = Line::open(dir.path()).unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(10), next.poke()).await.unwrap().unwrap();
     }
 
     #[tokio::test]

@@ -8,12 +8,14 @@ use super::stages::Stages;
 use crate::ambient::now;
 use crate::api::{Budget, Client};
 use crate::config::{AccountConfig, Config, ConfigError};
-use crate::control::Desk;
+use crate::control::{Desk, Poke};
+use crate::instruct;
 use crate::job::{State, Timestamp, printable};
 use crate::joblog::{JobLog, Reader, StateLock, Unsent};
 use sd_notify::NotifyState;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -27,6 +29,10 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 const READY_AFTER: Duration = Duration::from_secs(30);
 /// How often it is looked at what waits too long.
 const DELAYS_LOOK: Duration = Duration::from_secs(60);
+/// So long a command waits for moves that earlier steps of its jobs want.
+const FILES_MOVED: Duration = Duration::from_secs(5);
+/// So long a start waits for the folders of jobs that something is wanted of.
+const FOLDERS_ANSWER: Duration = Duration::from_secs(10);
 /// How often `--once` looks whether it is over.
 const ONCE_LOOK: Duration = Duration::from_millis(100);
 
@@ -71,10 +77,12 @@ pub async fn run(
     }
     let reader = joblog.reader()?;
     name_orphans(&config, &reader)?;
+    let nothing_left = carry_out_what_was_left(&joblog, &config).await?;
     let once = options.once.then(|| Once::begin(joblog.reader()?).map_err(Fatal::from)).transpose()?;
     // What was used of the rate limit before a restart is not known: taken as spent.
     let budget = Arc::new(Budget::new(config.api.rate_limit, ran_before));
-    let served = serve_commands(&config, &budget);
+    let (poke, pokes) = mpsc::unbounded_channel();
+    let served = serve_commands(&config, &budget, poke);
     let stages = Stages::start(&config, joblog, budget).await?;
     let mut supervisor = Supervisor {
         stages,
@@ -85,28 +93,43 @@ pub async fn run(
         started: Instant::now(),
         told_until: Timestamp(0),
         told_at: None,
+        wants_left: Arc::new(AtomicBool::new(!nothing_left)),
     };
-    let end = supervisor.watch(&mut signals, &reload, once.as_ref(), options.timeout).await;
+    let end = supervisor.watch(&mut signals, pokes, &reload, once.as_ref(), options.timeout).await;
     notify(&[NotifyState::Stopping]);
     supervisor.stages.stop().await;
     drop(served);
     end
 }
 
-/// Lets commands share the request budget, until what it returns is dropped.
-fn serve_commands(config: &Config, budget: &Arc<Budget>) -> Option<DropGuard> {
+/// Lets commands share the request budget and poke, until what it returns is dropped.
+fn serve_commands(config: &Config, budget: &Arc<Budget>, pokes: mpsc::UnboundedSender<Poke>) -> Option<DropGuard> {
     match Desk::open(&config.state_dir) {
         Ok(desk) => {
             let stop = CancellationToken::new();
-            tokio::spawn(desk.serve(Arc::clone(budget), stop.clone()));
+            tokio::spawn(desk.serve(Arc::clone(budget), pokes, stop.clone()));
             Some(stop.drop_guard())
         }
         Err(error) => {
             tracing::warn!(
-                "no socket in {}: {error}; commands that ask the API cannot share the request budget",
+                "no socket in {}: {error}; commands cannot share the request budget, and what they want of jobs waits for a restart",
                 config.state_dir.display()
             );
             None
+        }
+    }
+}
+
+/// What people wanted while no daemon could do it, before anything is sent.
+async fn carry_out_what_was_left(joblog: &JobLog, config: &Config) -> Result<bool, Fatal> {
+    let (joblog, executors) = (joblog.clone(), instruct::executors(config));
+    let carried_out = tokio::task::spawn_blocking(move || instruct::carry_out(&joblog, &executors));
+    // A folder that hangs must not keep the others from being served: the next poke tries again.
+    match tokio::time::timeout(FOLDERS_ANSWER, carried_out).await {
+        Ok(Ok(done)) => done.map_err(Fatal::from),
+        Ok(Err(_)) | Err(_) => {
+            tracing::error!("what was wanted of jobs is not done yet, a folder does not answer; it is tried again");
+            Ok(false)
         }
     }
 }
@@ -154,12 +177,15 @@ struct Supervisor {
     /// What was first seen before then and is not sent yet was told, and when that was last looked at.
     told_until: Timestamp,
     told_at: Option<Instant>,
+    /// What is wanted of jobs could not be done the last time.
+    wants_left: Arc<AtomicBool>,
 }
 
 impl Supervisor {
     async fn watch(
         &mut self,
         signals: &mut mpsc::UnboundedReceiver<Signal>,
+        mut pokes: mpsc::UnboundedReceiver<Poke>,
         reload: &impl Fn() -> Result<Config, ConfigError>,
         once: Option<&Once>,
         timeout: Option<Duration>,
@@ -189,6 +215,7 @@ impl Supervisor {
                         self.stages.rescan();
                     }
                 },
+                Some(poke) = pokes.recv() => self.carry_out(Some(poke)),
                 Some(end) = self.stages.tasks.join_next() => {
                     if let Some(fatal) = self.stages.judge_end(end) {
                         return Err(fatal);
@@ -207,6 +234,25 @@ impl Supervisor {
                 }
             }
         }
+    }
+
+    /// On a thread of its own: it looks at files, which may hang.
+    fn carry_out(&self, poke: Option<Poke>) {
+        let (joblog, executors) = (self.stages.joblog.clone(), instruct::executors(&self.config));
+        let left = Arc::clone(&self.wants_left);
+        tokio::task::spawn_blocking(move || match instruct::carry_out_within(&joblog, &executors, FILES_MOVED) {
+            Ok(all) => {
+                left.store(!all, Ordering::Relaxed);
+                // Whoever poked may have gone; the answer stands in the job log.
+                if let Some(poke) = poke {
+                    let _ = poke.send(());
+                }
+            }
+            Err(error) => {
+                left.store(true, Ordering::Relaxed);
+                tracing::error!("what is wanted of jobs is not done yet: {error}");
+            }
+        });
     }
 
     fn tell_ready(&mut self) {
@@ -239,6 +285,9 @@ impl Supervisor {
                 "the folder does not answer: a network share that is gone, most often; mount it again".to_owned();
             tracing::error!(account, "account {account}: {problem}");
             drop(self.stages.joblog.folder_problem(account, Some(problem), now()));
+        }
+        if self.wants_left.load(Ordering::Relaxed) {
+            self.carry_out(None);
         }
         self.tell_of_delays();
         let status = self.summary();

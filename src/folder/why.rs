@@ -18,6 +18,10 @@ pub struct Explained<'a> {
     pub file_name: &'a str,
     /// Where the job stands.
     pub state: State,
+    /// It may have been ingested; nobody knows.
+    pub is_unsettled: bool,
+    /// For a marker: the job of its data file.
+    pub follows: Option<JobId>,
     /// Why.
     pub reason: Option<&'a str>,
     /// What the check found in the file, each finding on a line of its own.
@@ -33,23 +37,34 @@ pub struct Explained<'a> {
 /// The text for people, or `None` where a state needs none.
 #[must_use]
 pub fn explanation(job: &Explained<'_>) -> Option<String> {
+    let (id, account) = (job.id, job.account);
+    let send_again = format!("To send it after all: datadrop jobs retry {id}");
     let (what, help) = match job.state {
+        State::Held if job.is_unsettled => (
+            "is held: it may have been ingested, and a person has to look whether it was",
+            format!(
+                "See whether Adobe has it: datadrop jobs list --remote --account {account}\n\
+                 If it does:               datadrop jobs release {id} --adopt JOB_ID\n\
+                 If it does not:           datadrop jobs release {id} --resend\n\
+                 To leave it at that:      datadrop jobs cancel {id}"
+            ),
+        ),
         State::Held => (
             "is held: it was not sent, and it will not be until a person decides",
-            "If it is to be sent after all, change what stands in its way and move it back into the folder: it is then a new file.",
+            format!(
+                "To send it: datadrop jobs release {id}\n\
+                 Not to:     datadrop jobs cancel {id}"
+            ),
         ),
         State::Failure => (
             "was accepted by Adobe, but Adobe failed to process it",
-            "Correct the file and move it back into the folder: it is then a new file.",
+            format!("Correct the file where it lies, then: datadrop jobs retry {id}"),
         ),
-        State::Rejected => (
-            "was not sent: it was rejected",
-            "Correct what the reason names and move the file back into the folder: it is then a new file.",
-        ),
-        State::Cancelled => (
-            "was not sent: it was cancelled",
-            "To send it after all, move it back into the folder: it is then a new file.",
-        ),
+        State::Rejected => {
+            ("was not sent: it was rejected", format!("Correct what the reason names, then: datadrop jobs retry {id}"))
+        }
+        State::Cancelled if job.is_unsettled => ("was cancelled, and may have been ingested", send_again),
+        State::Cancelled => ("was not sent: it was cancelled", send_again),
         State::Waiting
         | State::Queued
         | State::Uploading(_)
@@ -59,6 +74,10 @@ pub fn explanation(job: &Explained<'_>) -> Option<String> {
         | State::Success
         | State::Partial => return None,
     };
+    let help = match job.follows {
+        Some(data) => format!("It goes with its data file: what is done with job {data} is done with it."),
+        None => help,
+    };
     let reason = job.reason.unwrap_or("no reason is on record");
     let findings = job.findings.map(|list| found(list, job.path)).unwrap_or_default();
     let remote = job.remote_job_id.map(|id| format!("Remote job: {id}\n")).unwrap_or_default();
@@ -66,8 +85,6 @@ pub fn explanation(job: &Explained<'_>) -> Option<String> {
         "{name} {what}.\n\nReason: {reason}\n{findings}\n{help}\n\nJob: {id} of account {account}, upload attempts: {attempts}\n{remote}\
          Its whole history: datadrop jobs show {id}\n",
         name = job.file_name,
-        id = job.id,
-        account = job.account,
         attempts = job.attempts,
     ))
 }
@@ -108,6 +125,8 @@ mod tests {
             account: "callcentre",
             file_name: "sales.txt",
             state: State::Rejected,
+            is_unsettled: false,
+            follows: None,
             reason: Some("the file is larger than upload.max_file_size (50 MB)"),
             findings: None,
             path: Path::new("/srv/datadrop/callcentre/failed/sales.txt"),
@@ -123,11 +142,35 @@ mod tests {
 
         Reason: the file is larger than upload.max_file_size (50 MB)
 
-        Correct what the reason names and move the file back into the folder: it is then a new file.
+        Correct what the reason names, then: datadrop jobs retry 17
 
         Job: 17 of account callcentre, upload attempts: 0
         Its whole history: datadrop jobs show 17
         ");
+    }
+
+    #[test]
+    fn what_may_have_been_ingested_is_looked_for_first() {
+        let job = Explained { state: State::Held, is_unsettled: true, reason: Some("two candidates"), ..rejected() };
+        insta::assert_snapshot!(explanation(&job).unwrap(), @r"
+        sales.txt is held: it may have been ingested, and a person has to look whether it was.
+
+        Reason: two candidates
+
+        See whether Adobe has it: datadrop jobs list --remote --account callcentre
+        If it does:               datadrop jobs release 17 --adopt JOB_ID
+        If it does not:           datadrop jobs release 17 --resend
+        To leave it at that:      datadrop jobs cancel 17
+
+        Job: 17 of account callcentre, upload attempts: 0
+        Its whole history: datadrop jobs show 17
+        ");
+    }
+
+    #[test]
+    fn a_marker_goes_with_its_data_file() {
+        let job = Explained { file_name: "sales.fin", state: State::Held, follows: Some(JobId(16)), ..rejected() };
+        assert!(explanation(&job).unwrap().contains("what is done with job 16 is done with it"));
     }
 
     #[test]
@@ -150,7 +193,7 @@ mod tests {
           and 2 more
         All of it, line by line: datadrop check /srv/datadrop/callcentre/failed/sales.txt
 
-        Correct the file and move it back into the folder: it is then a new file.
+        Correct the file where it lies, then: datadrop jobs retry 17
 
         Job: 17 of account callcentre, upload attempts: 1
         Remote job: 5

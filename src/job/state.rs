@@ -94,6 +94,12 @@ pub enum Event {
     Failed,
     /// A person removed, replaced or cancelled it.
     Cancelled,
+    /// A person let it go, and it has to be looked at anew: nobody knows yet what it holds.
+    Returned,
+    /// A person says which remote job it became.
+    Adopted,
+    /// A person gave it up although the server may have taken it.
+    GivenUp,
 }
 
 /// An event that the state does not allow: a defect, never the outside world's doing.
@@ -144,6 +150,9 @@ impl State {
             ),
             Event::Released => (&[Self::Held], Self::Queued),
             Event::Cancelled => (&[Self::Waiting, Self::Queued, Self::Held], Self::Cancelled),
+            Event::Returned => (&[Self::Held], Self::Waiting),
+            Event::Adopted => (&[Self::Held], Self::Uploaded),
+            Event::GivenUp => (&[Self::Uploading(Committing), Self::Unconfirmed], Self::Cancelled),
         };
         if from.contains(&self) { Ok(to) } else { Err(IllegalTransition { from: self, event }) }
     }
@@ -282,7 +291,7 @@ impl Place {
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::Ready,
         Self::Held,
         Self::Released,
@@ -300,6 +309,9 @@ impl Event {
         Self::FellShort,
         Self::Failed,
         Self::Cancelled,
+        Self::Returned,
+        Self::Adopted,
+        Self::GivenUp,
     ];
 
     /// The word in the job log.
@@ -323,6 +335,9 @@ impl Event {
             Self::FellShort => "fell-short",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
+            Self::Returned => "returned",
+            Self::Adopted => "adopted",
+            Self::GivenUp => "given-up",
         }
     }
 }
@@ -350,7 +365,7 @@ mod tests {
     #[test]
     fn only_a_person_lets_a_held_job_go() {
         let ways_out: Vec<Event> = Event::ALL.into_iter().filter(|&event| State::Held.next(event).is_ok()).collect();
-        assert_eq!(ways_out, [Event::Released, Event::Cancelled]);
+        assert_eq!(ways_out, [Event::Released, Event::Cancelled, Event::Returned, Event::Adopted]);
     }
 
     #[test]
@@ -374,7 +389,7 @@ mod tests {
     }
 
     proptest! {
-        /// Promise 5: whatever happens, a job is accepted only after `committing` was recorded.
+        /// Promise 5: whatever happens, a job is accepted only after `committing` was recorded, unless a person says so.
         #[test]
         fn every_way_to_uploaded_passes_committing(events in proptest::collection::vec(proptest::sample::select(Event::ALL.to_vec()), 0..60)) {
             let mut state = State::Waiting;
@@ -384,7 +399,7 @@ mod tests {
                 if let State::Uploading(phase) = next {
                     committed_this_attempt = phase == Phase::Committing;
                 }
-                prop_assert!(next != State::Uploaded || committed_this_attempt);
+                prop_assert!(next != State::Uploaded || committed_this_attempt || event == Event::Adopted);
                 state = next;
             }
         }

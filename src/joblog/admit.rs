@@ -291,10 +291,11 @@ pub(super) fn duplicate_of(
     duplicates: Duplicates,
 ) -> Result<Option<String>, JobLogError> {
     let Some(sha256) = job.sha256.filter(|_| job.kind == Kind::Data) else { return Ok(None) };
-    if let Some(held) = sql::unsettled_with_content(connection, &job.account, sha256, job.id)? {
+    if let Some(unsettled) = sql::unsettled_with_content(connection, &job.account, sha256, job.id)? {
+        let stands = if unsettled.state == State::Held { "is held" } else { "was given up" };
         return Ok(Some(format!(
-            "the same content is held as {} (job {}), which may have been ingested; compare it with the remote jobs first",
-            held.file_name, held.id
+            "the same content {stands} as {} (job {}), which may have been ingested; compare it with the remote jobs first",
+            unsettled.file_name, unsettled.id
         )));
     }
     let same_name = match duplicates {

@@ -18,6 +18,7 @@ pub(super) fn advance(
     job.state = from.next(event)?;
     job.reason = reason;
     job.released |= event == Event::Released;
+    note_certainty(job, event);
     match job.state {
         State::Queued => {
             job.queued_at = job.queued_at.or(Some(now));
@@ -47,4 +48,26 @@ pub(super) fn advance(
         return advance(connection, effects, job, Event::Cancelled, Some(reason), now);
     }
     pair::follow(connection, effects, job, event, now)
+}
+
+/// Whether it is known that the server has the file, or has not.
+fn note_certainty(job: &mut Job, event: Event) {
+    match event {
+        Event::Unclear | Event::GivenUp => job.unsettled = true,
+        Event::Found | Event::NotFound | Event::Accepted | Event::Adopted | Event::Released | Event::Returned => {
+            job.unsettled = false;
+        }
+        Event::Ready
+        | Event::Held
+        | Event::Started
+        | Event::Committing
+        | Event::NotIngested
+        | Event::Refused
+        | Event::KeptLocal
+        | Event::Processing
+        | Event::Succeeded
+        | Event::FellShort
+        | Event::Failed
+        | Event::Cancelled => {}
+    }
 }

@@ -43,6 +43,10 @@ impl JobLog {
     pub fn committing(&self, id: JobId, attempt: u32, now: Timestamp) -> Pending<()> {
         self.call(move |connection, _| {
             let job = sql::job(connection, id)?;
+            if job.attempts != attempt {
+                // A person took the job back and let it go again: this attempt is over.
+                return Err(JobLogError::Impossible(format!("attempt {attempt} of job {id} is over")));
+            }
             let next = job.state.next(Event::Committing)?;
             sql::save_committing(connection, id, attempt, now)?;
             sql::insert_event(connection, id, now, Event::Committing.as_str(), Some(job.state), next, None)
@@ -56,6 +60,7 @@ impl JobLog {
             let job = sql::job(connection, id)?;
             // The same end told twice, after a commit that seemed to fail, must not end the attempt after it.
             if job.attempts != attempt || !matches!(job.state, State::Uploading(_)) {
+                note_late_end(connection, job.clone(), attempt, &end, now)?;
                 return Ok(Ended { state: job.state });
             }
             end_attempt(connection, effects, job, &end, now)
@@ -110,7 +115,7 @@ fn recover(connection: &Connection, effects: &mut Effects, job: &Job, now: Times
     Ok(end_attempt(connection, effects, job.clone(), &end, now)?.state)
 }
 
-fn end_attempt(
+pub(super) fn end_attempt(
     connection: &Connection,
     effects: &mut Effects,
     mut job: Job,
@@ -189,10 +194,43 @@ fn end_attempt(
         | Event::Succeeded
         | Event::FellShort
         | Event::Failed
-        | Event::Cancelled => {}
+        | Event::Cancelled
+        | Event::Returned
+        | Event::Adopted
+        | Event::GivenUp => {}
     }
+    // Held although the server said that it took it: nobody knows.
+    job.unsettled |= event == Event::Held && end.status.is_some_and(|status| (200..300).contains(&status));
     advance(connection, effects, &mut job, event, reason, now)?;
     Ok(Ended { state: job.state })
+}
+
+/// The answer to an attempt whose job a person gave up meanwhile: it tells whether it was ingested after all.
+fn note_late_end(
+    connection: &Connection,
+    mut job: Job,
+    attempt: u32,
+    end: &AttemptEnd,
+    now: Timestamp,
+) -> Result<(), JobLogError> {
+    if job.attempts != attempt || job.state != State::Cancelled || !job.unsettled {
+        return Ok(());
+    }
+    let detail = match &end.remote {
+        Some(remote) if anothers(connection, &job, remote.remote_job_id)?.is_none() => {
+            take_remote(&mut job, remote);
+            remember(connection, &job.account, remote, sql::latest_event(connection)?, now)?;
+            format!("it was ingested: Adobe accepted it as remote job {} after it was given up", remote.remote_job_id)
+        }
+        Some(_) | None if matches!(end.event, Event::NotIngested | Event::Refused) => {
+            job.unsettled = false;
+            "it was not ingested: Adobe refused it after it was given up".to_owned()
+        }
+        Some(_) | None => return Ok(()),
+    };
+    job.reason = Some(detail.clone());
+    sql::save_job(connection, &job)?;
+    sql::insert_event(connection, job.id, now, "late-answer", Some(job.state), job.state, Some(&detail))
 }
 
 /// Why a remote job cannot come from the job's latest attempt, if it cannot.

@@ -177,7 +177,8 @@ fn claim_account(
                 advance(connection, effects, &mut job, Event::KeptLocal, Some(reason), now)?;
                 continue;
             }
-            if let Some(reason) = must_not_be_sent(connection, &job, rules, now)? {
+            if let Some(Obstacle { reason, may_be_ingested }) = must_not_be_sent(connection, &job, rules, now)? {
+                job.unsettled |= may_be_ingested;
                 advance(connection, effects, &mut job, Event::Held, Some(reason), now)?;
                 continue;
             }
@@ -188,33 +189,42 @@ fn claim_account(
     Ok(())
 }
 
+/// What stands in the way of a due job.
+struct Obstacle {
+    reason: String,
+    /// An attempt of this very job may have arrived.
+    may_be_ingested: bool,
+}
+
 /// The last look before an attempt, in the transaction that begins it (DESIGN A1, F8).
 fn must_not_be_sent(
     connection: &Connection,
     job: &Job,
     rules: &AccountRules,
     now: Timestamp,
-) -> Result<Option<String>, JobLogError> {
+) -> Result<Option<Obstacle>, JobLogError> {
+    let obstacle = |reason| Obstacle { reason, may_be_ingested: false };
     if job.released {
         return Ok(None);
     }
     if let Some(reason) = duplicate_of(connection, job, rules.duplicates)? {
-        return Ok(Some(reason));
+        return Ok(Some(obstacle(reason)));
     }
     if job.attempts == 0 && sql::was_there_first(connection, job)? {
-        return Ok(Some(format!(
+        return Ok(Some(obstacle(format!(
             "the remote jobs already have a file named {}, and this one lay in the folder before datadrop first ran: \
-             somebody may have sent it. If nobody did, give it another name and move it back into the folder",
+             somebody may have sent it. If nobody did, release it",
             job.wire_name
-        )));
+        ))));
     }
     // An earlier attempt that seemed not to have arrived may show late (DESIGN S5).
     let late = unowned_since_first_attempt(connection, &job.account, &job.wire_name, now.before(SHOWS_LATE))?;
-    Ok(late.map(|remote| {
-        format!(
+    Ok(late.map(|remote| Obstacle {
+        reason: format!(
             "possibly ingested: no job owns the remote job {remote} of this name, which showed after a file of this name was \
              sent; compare it with the file before it is sent (again)"
-        )
+        ),
+        may_be_ingested: job.unclear_ends > 0,
     }))
 }
 

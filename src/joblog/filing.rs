@@ -1,8 +1,9 @@
 //! Moves: the job log says where a file belongs; the folder follows (DESIGN F1).
 
+use super::advance::advance;
 use super::writer::{JobLog, Pending};
 use super::{Job, sql};
-use crate::job::{FileIdentity, JobId, Kind, Place, Sha256, State, Timestamp};
+use crate::job::{Event, FileIdentity, JobId, Kind, Place, Sha256, State, Timestamp};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -23,8 +24,10 @@ pub struct Unfiled {
     pub file_name: String,
     /// Its name on disk now.
     pub disk_name: OsString,
-    /// It has a marker, or is one.
-    pub paired: bool,
+    /// The other of a pair.
+    pub pair: Option<JobId>,
+    /// It may have been ingested; nobody knows.
+    pub unsettled: bool,
     /// Where it lies.
     pub from: Place,
     /// Where it belongs.
@@ -49,7 +52,8 @@ impl From<Job> for Unfiled {
             findings: None,
             file_name: job.file_name,
             disk_name: job.disk_name,
-            paired: job.pair.is_some(),
+            pair: job.pair,
+            unsettled: job.unsettled,
             from: job.place,
             to: job.state.place(),
             identity: job.identity,
@@ -91,6 +95,12 @@ impl JobLog {
                         None => note.clone(),
                     });
                     sql::insert_event(connection, job.id, now, "filed", Some(job.state), job.state, Some(&note))?;
+                }
+                if job.place == Place::Gone && matches!(job.state, State::Waiting | State::Queued) {
+                    // It was to come back, and somebody removed it: there is nothing left to send.
+                    let reason = job.reason.clone();
+                    advance(connection, effects, &mut job, Event::Cancelled, reason, now)?;
+                    continue;
                 }
                 sql::save_job(connection, &job)?;
                 if job.place != job.state.place() && job.place != Place::Gone {

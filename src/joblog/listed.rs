@@ -1,7 +1,7 @@
 //! What a remote list shows, written down: what cannot be ours from now on, who else writes to the account, and what may
 //! have been ingested twice (DESIGN S1, S3, S5).
 
-use super::{JobLogError, sql};
+use super::{JobLogError, Reader, sql};
 use crate::job::{EventId, JobId, RemoteJob, RemoteJobId, Timestamp, stem};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -144,6 +144,47 @@ fn namesake(connection: &Connection, account: &str, wire_name: &str) -> Result<O
         }
     }
     Ok(newest)
+}
+
+/// The name of a remote job that a list has shown.
+pub(super) fn name_of(
+    connection: &Connection,
+    account: &str,
+    remote: RemoteJobId,
+) -> Result<Option<String>, JobLogError> {
+    Ok(connection
+        .prepare_cached("SELECT file_name FROM remote_job WHERE account = ?1 AND remote_job_id = ?2")?
+        .query_row(params![account, remote.0], |row| row.get::<_, Option<String>>(0))
+        .optional()?
+        .flatten())
+}
+
+impl Reader {
+    /// Another job that was sent under this wire name, and of which nobody knows whether it arrived.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn unsettled_namesake(
+        &self,
+        account: &str,
+        wire_name: &str,
+        except: JobId,
+    ) -> Result<Option<JobId>, JobLogError> {
+        let connection = self.connection();
+        for stem in stems(wire_name) {
+            let found = connection
+                .prepare_cached(
+                    "SELECT id FROM job WHERE account = ?1 AND stem = ?2 AND wire_name = ?3 AND id <> ?4 AND unsettled
+                       AND state IN ('held', 'cancelled') LIMIT 1",
+                )?
+                .query_row(params![account, stem, wire_name, except.0], |row| row.get(0))
+                .optional()?;
+            if found.is_some() {
+                return Ok(found.map(JobId));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// The stems under which the file of a wire name can have been dropped: its own, and that without the eight digits of

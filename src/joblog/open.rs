@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Migrations in order; `user_version` counts those applied. Append-only: a released file never changes.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_jobs.sql"),
     include_str!("migrations/0002_order.sql"),
     include_str!("migrations/0003_findings.sql"),
+    include_str!("migrations/0004_instructions.sql"),
 ];
 
 pub(super) const DATABASE: &str = "datadrop.db";
@@ -40,6 +41,14 @@ pub enum OpenError {
         found: i64,
         /// Ours.
         known: i64,
+    },
+    /// Another user's.
+    #[error("{}: the job log cannot be changed: {why}; run this as the user that runs datadrop (`sudo -u datadrop datadrop …`)", file.display())]
+    NotYours {
+        /// The database.
+        file: PathBuf,
+        /// What the system said.
+        why: String,
     },
     /// Not a job log, or damaged.
     #[error("{}: the job log is damaged: {why}; nothing is sent until it is restored from a backup, or moved away with its -wal and -shm and rebuilt by `datadrop recover`", file.display())]
@@ -126,6 +135,26 @@ pub(super) fn open_writer(lock: &StateLock) -> Result<Connection, OpenError> {
         return Err(OpenError::Damaged { file: file.clone(), why: verdict });
     }
     migrate(&mut connection, found).map_err(damaged)?;
+    Ok(connection)
+}
+
+/// Opens the database beside a running daemon, for instructions alone: nothing is created or migrated.
+pub(super) fn open_for_instructions(dir: &Path) -> Result<Connection, OpenError> {
+    let file = dir.join(DATABASE);
+    let closed = |error: rusqlite::Error| OpenError::NotYours { file: file.clone(), why: error.to_string() };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(&file, flags).map_err(closed)?;
+    connection.busy_timeout(Duration::from_secs(10)).map_err(closed)?;
+    connection.execute_batch("PRAGMA synchronous = FULL").map_err(closed)?;
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(closed)?;
+    if found > newest() {
+        return Err(OpenError::Newer { file: file.clone(), found, known: newest() });
+    }
+    if found < newest() {
+        let why =
+            format!("it is of version {found}, and this datadrop writes version {}: restart the service", newest());
+        return Err(OpenError::NotYours { file: file.clone(), why });
+    }
     Ok(connection)
 }
 

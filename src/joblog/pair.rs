@@ -121,11 +121,13 @@ pub(super) fn follow(
         };
     }
     match event {
-        Event::Held | Event::Refused | Event::Failed | Event::Cancelled => {
+        Event::Held | Event::Refused | Event::Failed | Event::Cancelled | Event::GivenUp => {
             let mut marker = sql::job(connection, pair)?;
             match marker.state {
                 State::Waiting | State::Queued => share_fate(connection, effects, &mut marker, job, now),
-                State::Held if event == Event::Cancelled => share_fate(connection, effects, &mut marker, job, now),
+                State::Held if matches!(event, Event::Cancelled | Event::GivenUp) => {
+                    share_fate(connection, effects, &mut marker, job, now)
+                }
                 State::Held
                 | State::Uploading(_)
                 | State::Unconfirmed
@@ -138,7 +140,7 @@ pub(super) fn follow(
                 | State::Cancelled => Ok(()),
             }
         }
-        Event::Released => {
+        Event::Released | Event::Returned | Event::Adopted => {
             let mut marker = sql::job(connection, pair)?;
             if marker.state == State::Held {
                 advance(connection, effects, &mut marker, Event::Released, None, now)?;

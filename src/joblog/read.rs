@@ -258,6 +258,26 @@ impl Reader {
             .optional()?)
     }
 
+    /// How fast the account's latest uploads went, by those of a megabyte and more, which are not all latency: in bytes of
+    /// the request's body a second, as the guide's base64 makes them. `None` if there were none.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn upload_speed(&self, account: &str) -> Result<Option<u64>, JobLogError> {
+        let (bytes, millis): (i64, i64) = self
+            .connection()
+            .prepare_cached(
+                "SELECT coalesce(sum(latest.size), 0), coalesce(sum(max(attempt.committing_at - attempt.started_at, 1)), 0)
+                 FROM (SELECT id, size, attempts FROM job WHERE account = ?1 AND uploaded_at IS NOT NULL
+                       ORDER BY uploaded_at DESC LIMIT 20) AS latest
+                 JOIN attempt ON attempt.job_id = latest.id AND attempt.number = latest.attempts
+                 WHERE latest.size >= 1000000 AND attempt.committing_at >= attempt.started_at",
+            )?
+            .query_row([account], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (bytes, millis) = (bytes.unsigned_abs(), millis.unsigned_abs());
+        Ok((millis > 0).then(|| bytes.saturating_mul(4000) / 3 / millis))
+    }
+
     /// How much of an account is under way.
     ///
     /// # Errors

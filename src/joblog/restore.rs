@@ -107,6 +107,7 @@ fn restore(
         target_id: Some(target_id),
         // Nobody knows whether it was ingested: its content is held again wherever it comes from.
         unclear_ends: u32::from(is_held),
+        unsettled: is_held,
         queued_at: Some(file.filed_at),
         uploaded_at: (!is_held).then_some(file.filed_at),
         finished_at: file.state.is_terminal().then_some(file.filed_at),

@@ -58,6 +58,10 @@ pub struct Job {
     pub unclear_ends: u32,
     /// Answers that said that the account, not the file, is wrong.
     pub refusals: u32,
+    /// An attempt ended unclear, and nobody knows since whether it was ingested.
+    pub unsettled: bool,
+    /// The job whose file a person had sent again as this one.
+    pub retry_of: Option<JobId>,
     /// A person let it go: nothing holds it again for the reasons that a person has overruled.
     pub released: bool,
     /// When it was first seen.
@@ -78,7 +82,7 @@ pub struct Job {
 pub(super) const JOB_COLUMNS: &str = "id, account, file_name, disk_name, wire_name, kind, state, phase, reason, place, path, device, inode, \
      modified_ns, size, sha256, rows_expected, rows_processed, target_id, remote_job_id, remote_status, remote_created, \
      remote_started, remote_finished, attempts, unclear_ends, refusals, seen_at, queued_at, uploaded_at, finished_at, \
-     next_attempt_at, pair_id, released, born_ns";
+     next_attempt_at, pair_id, released, born_ns, unsettled, retry_of";
 
 impl Job {
     /// A file that was just met in the inbox: nothing more is known of it, and it has no number yet.
@@ -115,6 +119,8 @@ impl Job {
             attempts: 0,
             unclear_ends: 0,
             refusals: 0,
+            unsettled: false,
+            retry_of: None,
             released: false,
             seen_at,
             queued_at: None,
@@ -186,6 +192,8 @@ impl Job {
             next_attempt_at: row.get::<_, Option<i64>>(31)?.map(Timestamp),
             pair: row.get::<_, Option<i64>>(32)?.map(JobId),
             released: row.get(33)?,
+            unsettled: row.get(35)?,
+            retry_of: row.get::<_, Option<i64>>(36)?.map(JobId),
         })
     }
 
@@ -212,6 +220,8 @@ pub struct InboxEntry {
     pub identity: Option<FileIdentity>,
     /// Its state wants the file elsewhere: a move is due.
     pub to_be_moved: bool,
+    /// We moved it in ourselves, to be looked at anew: that says nothing of its being complete.
+    pub came_back: bool,
 }
 
 impl From<Job> for InboxEntry {
@@ -219,6 +229,7 @@ impl From<Job> for InboxEntry {
         Self {
             id: job.id,
             to_be_moved: job.state.place() != job.place,
+            came_back: job.state == State::Waiting && job.sha256.is_none() && job.identity.is_some(),
             disk_name: job.disk_name,
             state: job.state,
             identity: job.identity,

@@ -28,6 +28,10 @@ pub(super) fn job(connection: &Connection, id: JobId) -> Result<Job> {
     job_where(connection, "id = ?1", [id.0])?.ok_or(JobLogError::NoSuchJob(id.0))
 }
 
+pub(super) fn job_if_known(connection: &Connection, id: JobId) -> Result<Option<Job>> {
+    job_where(connection, "id = ?1", [id.0])
+}
+
 /// The job whose file lies in the inbox under this name: the newest, if an older one lost its file to it.
 pub(super) fn job_in_inbox(connection: &Connection, account: &str, disk_name: &OsStr) -> Result<Option<Job>> {
     job_where(
@@ -41,8 +45,9 @@ pub(super) fn job_in_inbox(connection: &Connection, account: &str, disk_name: &O
 pub(super) fn insert_job(connection: &Connection, job: &Job) -> Result<JobId> {
     connection
         .prepare_cached(
-            "INSERT INTO job (account, file_name, disk_name, stem, wire_name, kind, state, place, belongs, path, seen_at, reason)
-             VALUES (:account, :file_name, :disk_name, :stem, :wire_name, :kind, 'waiting', :place, 'inbox', :path, :seen_at, :reason)",
+            "INSERT INTO job (account, file_name, disk_name, stem, wire_name, kind, state, place, belongs, path, seen_at, reason, retry_of)
+             VALUES (:account, :file_name, :disk_name, :stem, :wire_name, :kind, 'waiting', :place, 'inbox', :path, :seen_at, :reason,
+                     :retry_of)",
         )?
         .execute(named_params! {
             ":account": job.account,
@@ -55,6 +60,7 @@ pub(super) fn insert_job(connection: &Connection, job: &Job) -> Result<JobId> {
             ":path": job.path.to_string_lossy(),
             ":seen_at": job.seen_at.0,
             ":reason": job.reason,
+            ":retry_of": job.retry_of.map(|id| id.0),
         })?;
     Ok(JobId(connection.last_insert_rowid()))
 }
@@ -87,7 +93,7 @@ fn save_progress(connection: &Connection, job: &Job) -> Result<()> {
     connection
         .prepare_cached(
             "UPDATE job SET state = :state, phase = :phase, reason = :reason, belongs = :belongs, attempts = :attempts,
-                    unclear_ends = :unclear_ends, refusals = :refusals, released = :released, queued_at = :queued_at,
+                    unclear_ends = :unclear_ends, unsettled = :unsettled, refusals = :refusals, released = :released, queued_at = :queued_at,
                     finished_at = :finished_at, next_attempt_at = :next_attempt_at
              WHERE id = :id",
         )?
@@ -99,6 +105,7 @@ fn save_progress(connection: &Connection, job: &Job) -> Result<()> {
             ":belongs": job.state.place().as_str(),
             ":attempts": job.attempts,
             ":unclear_ends": job.unclear_ends,
+            ":unsettled": job.unsettled,
             ":refusals": job.refusals,
             ":released": job.released,
             ":queued_at": job.queued_at.map(|at| at.0),
@@ -215,7 +222,8 @@ pub(super) fn earlier_delivery(
     )
 }
 
-/// A held job with this content that may have been ingested: whatever the name now, only a person can tell (DESIGN F3).
+/// A job with this content that may have been ingested, held or given up: whatever the name now, only a person can tell
+/// (DESIGN F3).
 pub(super) fn unsettled_with_content(
     connection: &Connection,
     account: &str,
@@ -224,7 +232,7 @@ pub(super) fn unsettled_with_content(
 ) -> Result<Option<Job>> {
     job_where(
         connection,
-        "account = ?1 AND sha256 = ?2 AND state = 'held' AND unclear_ends > 0 AND id <> ?3 ORDER BY id DESC LIMIT 1",
+        "account = ?1 AND sha256 = ?2 AND state IN ('held', 'cancelled') AND unsettled AND id <> ?3 ORDER BY id DESC LIMIT 1",
         params![account, sha256.to_string(), except.0],
     )
 }
@@ -251,16 +259,18 @@ pub(super) fn resting_marker(connection: &Connection, account: &str, stem: &str)
     )
 }
 
-/// A marker goes after its data file was accepted, and while no newer content of its stem is on its way (promise 4).
+/// A marker goes after its data file was accepted, and while no newer content of its stem is on its way (promise 4). An older
+/// one that came back under another name may wait for ever, and counts only once it goes.
 const MARKER_MAY_GO: &str = "(EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id
                             AND data.state IN ('uploaded', 'processing', 'success', 'partial'))
                     AND NOT EXISTS (SELECT 1 FROM job AS data WHERE data.account = job.account AND data.stem = job.stem
-                            AND data.kind = 'data' AND data.state IN ('waiting', 'queued', 'uploading', 'unconfirmed')))";
+                            AND data.kind = 'data' AND (data.state IN ('queued', 'uploading', 'unconfirmed')
+                                 OR (data.state = 'waiting' AND data.id > job.pair_id))))";
 
 /// Due jobs of an account in the order in which they may start.
 ///
-/// Left out: a job whose wire name is still on the wire (DESIGN A4); a marker while a data file of its stem is not
-/// accepted (promise 4).
+/// Left out: a job whose wire name is still on the wire (DESIGN A4); one whose file has to come back into the inbox first;
+/// a marker while a data file of its stem is not accepted (promise 4).
 pub(super) fn due_jobs(
     connection: &Connection,
     account: &str,
@@ -273,7 +283,7 @@ pub(super) fn due_jobs(
     jobs_where(
         connection,
         &format!(
-            "account = ?1 AND state = 'queued' AND (+next_attempt_at <= ?2 OR +next_attempt_at > ?4) AND inode IS NOT NULL
+            "account = ?1 AND state = 'queued' AND (+next_attempt_at <= ?2 OR +next_attempt_at > ?4) AND inode IS NOT NULL AND place = 'inbox'
                AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.account = job.account
                                AND other.wire_name = job.wire_name AND other.state IN ('uploading', 'unconfirmed'))
                AND (kind = 'data' OR {MARKER_MAY_GO})

@@ -1,6 +1,7 @@
 //! The one writer: a thread that drains what has arrived into one transaction and one fsync.
 
 use super::{JobLogError, OpenError, Reader, StateLock, open};
+use crate::job::JobId;
 use rusqlite::Connection;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -14,6 +15,7 @@ use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 /// So many operations share one transaction at most: bounds the latency of the first.
 const GROUP: usize = 512;
@@ -39,6 +41,8 @@ struct Shared {
     storage: watch::Sender<Option<String>>,
     /// Wakes an account's folder when it has files to move.
     unfiled: Mutex<HashMap<String, Box<dyn Fn() + Send>>>,
+    /// Stops the attempts of jobs that a person takes back.
+    under_way: Mutex<HashMap<(JobId, u32), CancellationToken>>,
     commits: AtomicU64,
     pulse: AtomicU64,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -51,6 +55,7 @@ impl Shared {
             changes: watch::Sender::new(0),
             storage: watch::Sender::new(None),
             unfiled: Mutex::new(HashMap::new()),
+            under_way: Mutex::new(HashMap::new()),
             commits: AtomicU64::new(0),
             pulse: AtomicU64::new(0),
             thread: Mutex::new(None),
@@ -63,6 +68,8 @@ impl Shared {
 pub(super) struct Effects {
     /// Accounts with files to move.
     pub(super) unfiled: BTreeSet<String>,
+    /// Attempts under way that must not go on: the job, and the number of the attempt.
+    pub(super) taken_back: Vec<(JobId, u32)>,
     /// Something may now be due, or a job changed.
     pub(super) changed: bool,
 }
@@ -153,6 +160,16 @@ impl JobLog {
         lock(&self.shared.unfiled).insert(account.to_owned(), Box::new(wake));
     }
 
+    /// Cancels `stop` when a person takes this job back while this attempt is under way, until [`JobLog::attempt_ended`].
+    pub fn on_taken_back(&self, id: JobId, attempt: u32, stop: CancellationToken) {
+        lock(&self.shared.under_way).insert((id, attempt), stop);
+    }
+
+    /// The attempt is over: nothing is left to stop.
+    pub fn attempt_ended(&self, id: JobId, attempt: u32) {
+        lock(&self.shared.under_way).remove(&(id, attempt));
+    }
+
     /// Transactions made durable since the start.
     #[must_use]
     pub fn commits(&self) -> u64 {
@@ -192,6 +209,7 @@ impl JobLog {
             let result = connection.and_then(|connection| in_savepoint(connection, || operation(connection, &mut own)));
             if result.is_ok() {
                 effects.unfiled.append(&mut own.unfiled);
+                effects.taken_back.append(&mut own.taken_back);
                 effects.changed |= own.changed;
             }
             Box::new(move |commit| {
@@ -341,6 +359,12 @@ impl Writer {
                 if let Some(wake) = wakers.get(account) {
                     wake();
                 }
+            }
+        }
+        if !effects.taken_back.is_empty() {
+            let under_way = lock(&self.shared.under_way);
+            for stop in effects.taken_back.iter().filter_map(|attempt| under_way.get(attempt)) {
+                stop.cancel();
             }
         }
         if effects.changed {

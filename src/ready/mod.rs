@@ -105,6 +105,13 @@ impl Trace {
         self.order = order;
     }
 
+    /// That it was renamed in was our own doing, and proves nothing.
+    pub fn came_back(&mut self) {
+        if self.arrival == Arrival::MovedIn {
+            self.arrival = Arrival::Unwatched;
+        }
+    }
+
     /// Events were lost, or the folder was watched anew: what they told is worth nothing now (R5).
     pub fn forget(&mut self, now: Moment) {
         *self = Self { last: now, ..Self::default() };

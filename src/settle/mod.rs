@@ -3,7 +3,7 @@
 //! Pure: what a look showed, and what the job log knows of the remote jobs in it, come in; a judgement comes out. What
 //! cannot be told is never guessed.
 
-use crate::job::{EventId, RemoteJob};
+use crate::job::{EventId, JobId, RemoteJob};
 use crate::ready::Moment;
 use std::time::Duration;
 
@@ -71,12 +71,14 @@ pub struct Sent<'a> {
     pub rows_expected: Option<i64>,
     /// A file that somebody else sent to the account while datadrop was at work on it.
     pub stranger: Option<&'a str>,
+    /// Another job of ours that was sent under this name, and of which nobody knows whether it arrived.
+    pub unsettled: Option<JobId>,
 }
 
 /// Judges one unconfirmed job by one look.
 #[must_use]
 pub fn judge(look: &Look, sent: Sent<'_>, known: impl Fn(&RemoteJob) -> Known) -> Judgement {
-    let Sent { wire_name, name_is_unique, rows_expected, stranger } = sent;
+    let Sent { wire_name, name_is_unique, rows_expected, stranger, unsettled } = sent;
     match look.latest {
         Latest::Missing => {
             return Judgement::NotConclusive("the list lacks our latest accepted job, so it is not complete");
@@ -121,7 +123,14 @@ pub fn judge(look: &Look, sent: Sent<'_>, known: impl Fn(&RemoteJob) -> Known) -
                  theirs; wire_name = \"unique\" makes such cases clear",
                 job.remote_job_id
             )),
-            (None, _) => Judgement::Found((*job).clone()),
+            (None, _) => match unsettled {
+                Some(other) => Judgement::Hold(format!(
+                    "the remote job {} has this name, but it may be that of job {other}, which was sent under it too and of \
+                     which nobody knows whether it arrived",
+                    job.remote_job_id
+                )),
+                None => Judgement::Found((*job).clone()),
+            },
         },
         several => {
             let ids: Vec<String> = several.iter().map(|job| job.remote_job_id.to_string()).collect();
@@ -236,7 +245,7 @@ mod tests {
     }
 
     fn sent(rows_expected: Option<i64>) -> Sent<'static> {
-        Sent { wire_name: "sales.txt", name_is_unique: false, rows_expected, stranger: None }
+        Sent { wire_name: "sales.txt", name_is_unique: false, rows_expected, stranger: None, unsettled: None }
     }
 
     fn look(jobs: Vec<RemoteJob>) -> Look {

@@ -101,15 +101,25 @@ impl Checker {
         people: &People,
         duplicates: Duplicates,
     ) -> Result<JobId, Broken> {
-        let sender: Vec<&Job> = jobs
-            .iter()
-            .filter(|job| job.wire_name == arrived.name && job.state == State::Uploading(Phase::Committing))
-            .collect();
-        let [job] = sender.as_slice() else {
-            return broken(
-                "`committing` is durable before the last bytes go (A2)",
-                format!("{} arrived, and these jobs may send it: {sender:?}", arrived.name),
-            );
+        let of_that_name = |job: &&Job| job.wire_name == arrived.name;
+        let senders: Vec<&Job> =
+            jobs.iter().filter(of_that_name).filter(|job| job.state == State::Uploading(Phase::Committing)).collect();
+        // Given up by a person after `committing`: its last bytes may still arrive.
+        let given_up = || {
+            let given_up = |job: &&Job| job.state == State::Cancelled && job.unsettled;
+            jobs.iter().filter(of_that_name).filter(given_up).find(|job| job.sha256 == Some(arrived.sha256))
+        };
+        let job = match senders.as_slice() {
+            [job] if job.sha256 == Some(arrived.sha256) => job,
+            other => match given_up().or(other.first().copied()) {
+                Some(job) if other.len() < 2 => job,
+                Some(_) | None => {
+                    return broken(
+                        "`committing` is durable before the last bytes go (A2)",
+                        format!("{} arrived, and these jobs may send it: {other:?}", arrived.name),
+                    );
+                }
+            },
         };
         if job.sha256 != Some(arrived.sha256) {
             let text = String::from_utf8_lossy(&arrived.content).into_owned();
@@ -155,7 +165,8 @@ impl Checker {
         let newer = jobs.iter().find(|job| {
             job.kind == Kind::Data
                 && crate::job::stem(&job.file_name) == stem
-                && matches!(job.state, State::Waiting | State::Queued | State::Uploading(_) | State::Unconfirmed)
+                && (matches!(job.state, State::Queued | State::Uploading(_) | State::Unconfirmed)
+                    || job.state == State::Waiting && job.id > data.id)
         });
         newer.map_or(Ok(()), |newer| broken(promise, format!("{}; {}", told(marker), told(newer))))
     }
@@ -177,7 +188,8 @@ impl Checker {
             let adopted_another = job
                 .remote_job_id
                 .is_some_and(|id| remote.ledger.iter().any(|entry| entry.id == id.0 && entry.owner.is_none()));
-            if taken > 0 && job.remote_job_id.is_none() && job.state != State::Held {
+            let nobody_knows = job.state == State::Held || job.state == State::Cancelled && job.unsettled;
+            if taken > 0 && job.remote_job_id.is_none() && !nobody_knows {
                 return broken("what the API took is known to be taken", told(job));
             }
             if taken == 0

@@ -188,25 +188,29 @@ impl People {
                 hear(&name, Told::Heard(Heard::Written));
             }
             Act::Append { name, content, writer } => {
-                if !self.is_at(&name, writer) {
+                let Some(path) = self.is_at(&name, writer) else {
                     return format!("{told} (not, for it is not there any more)");
-                }
-                let mut file = OpenOptions::new().append(true).open(self.folder.join(&name)).unwrap();
+                };
+                let mut file = OpenOptions::new().append(true).open(&path).unwrap();
                 file.write_all(&content).unwrap();
                 self.touch(&file, wall);
-                hear(&name, Told::Heard(Heard::Written));
+                if let Some(name) = self.heard_as(&path) {
+                    hear(&name, Told::Heard(Heard::Written));
+                }
             }
             Act::Close { name, writer } => {
-                if !self.is_at(&name, writer) {
+                let Some(path) = self.is_at(&name, writer) else {
                     return format!("{told} (not, for it is not there any more)");
-                }
+                };
                 self.writing.remove(&name);
-                hear(&name, Told::Heard(Heard::Closed));
-                let content = fs::read(self.folder.join(&name)).unwrap();
+                if let Some(name) = self.heard_as(&path) {
+                    hear(&name, Told::Heard(Heard::Closed));
+                }
+                let content = fs::read(path).unwrap();
                 self.completed(&name, &content);
             }
             Act::Rename { from, to, writer } => {
-                let is_written = self.is_at(&from, writer);
+                let is_written = self.is_at(&from, writer).is_some_and(|path| self.heard_as(&path).is_some());
                 let is_complete = self.complete.iter().any(|complete| complete.name == from);
                 if !is_written && !is_complete || self.writing.contains_key(&to) {
                     return format!("{told} (not)");
@@ -264,19 +268,32 @@ impl People {
         told
     }
 
-    /// Whether what this writer began still lies there; if not, nobody writes to that name.
-    fn is_at(&mut self, name: &str, writer: u64) -> bool {
-        let Some(&(by, inode)) = self.writing.get(name) else { return false };
-        let is_there = fs::metadata(self.folder.join(name)).is_ok_and(|metadata| metadata.ino() == inode);
-        if !is_there {
+    /// Where the file is that somebody writes to: whoever has it open writes on, wherever it was moved.
+    fn is_at(&mut self, name: &str, writer: u64) -> Option<PathBuf> {
+        let &(by, inode) = self.writing.get(name)?;
+        let has_inode = |path: &Path| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.ino() == inode);
+        let dirs = std::iter::once(self.folder.clone())
+            .chain(Place::SUB_FOLDERS.into_iter().map(|place| self.folder.join(place.as_str())));
+        let mut files = dirs.flat_map(|dir| fs::read_dir(dir).into_iter().flatten()).map(|entry| entry.unwrap().path());
+        let found = files.find(|path| has_inode(path));
+        if found.is_none() {
             self.writing.remove(name);
         }
-        is_there && by == writer
+        found.filter(|_| by == writer)
+    }
+
+    /// The name under which the folder's events tell of a file; only the inbox is watched.
+    fn heard_as(&self, path: &Path) -> Option<String> {
+        let in_inbox = path.parent() == Some(self.folder.as_path());
+        in_inbox.then(|| path.file_name().unwrap().to_str().unwrap().to_owned())
     }
 
     /// Whatever lies there under this name now is about to be gone, by somebody's will.
     fn lost_at(&mut self, name: &str) {
-        self.writing.remove(name);
+        let inode = fs::symlink_metadata(self.folder.join(name)).map(|metadata| metadata.ino()).ok();
+        if self.writing.get(name).is_some_and(|(_, written)| Some(*written) == inode) {
+            self.writing.remove(name);
+        }
         let Ok(content) = fs::read(self.folder.join(name)) else { return };
         let sha256 = hash(&content);
         if let Some(index) =

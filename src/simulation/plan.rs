@@ -106,6 +106,8 @@ pub(super) enum What {
     Remove(&'static str),
     /// A person moves something from `held/` or `failed/` back into the inbox.
     MoveBack,
+    /// A person gives an instruction for a job that is not done; the number says for which.
+    Wants(Wish, u64),
     /// The next upload meets this.
     Upload(UploadFault),
     /// The next request for a list or a job meets this.
@@ -124,6 +126,19 @@ pub(super) enum What {
     ClockSet(i64),
     /// File events are lost.
     Overflow,
+}
+
+/// What a person wants of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    Retry,
+    Hold,
+    /// Only what cannot have been ingested.
+    Release,
+    /// Looks at Adobe first: adopts what is there, and has sent again what is not.
+    LookAndRelease,
+    Cancel,
+    GiveUp,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -192,6 +207,22 @@ impl Plan {
             let days = chance.pick(&[-9, -3, -1, 1, 3, 9]);
             put(&mut chance, What::ClockSet(days * DAY));
         }
+        for _ in 0..chance.pick(&[0, 0, 1, 3, 8]) {
+            let wish = chance.pick(&[
+                Wish::Retry,
+                Wish::Retry,
+                Wish::Hold,
+                Wish::Hold,
+                Wish::Release,
+                Wish::Release,
+                Wish::LookAndRelease,
+                Wish::LookAndRelease,
+                Wish::Cancel,
+                Wish::GiveUp,
+            ]);
+            let which = chance.below(u64::MAX);
+            put(&mut chance, What::Wants(wish, which));
+        }
         if chance.percent(15) {
             put(&mut chance, What::Overflow);
         }
@@ -205,6 +236,7 @@ impl Plan {
         let outages = self.items.iter().filter_map(|item| match item.what {
             What::Outage(_, lasts) => Some(item.at + lasts),
             What::MoveBack
+            | What::Wants(..)
             | What::Drop(_)
             | What::LoneMarker(_)
             | What::Empty(..)

@@ -4,8 +4,9 @@ use super::plan::Rules;
 use crate::ambient::{Clock, now, simulated};
 use crate::api::{Budget, Client};
 use crate::config::{PollConfig, RetryConfig, StyleChoice, WatchMode};
+use crate::instruct;
 use crate::job::{JobId, Target, UploadStyle};
-use crate::joblog::{AccountRules, AdmitPolicy, JobLog, JobLogError, Reader, StateLock};
+use crate::joblog::{AccountRules, AdmitPolicy, Executor, JobLog, JobLogError, Reader, StateLock};
 use crate::ready::{Moment, Waits};
 use crate::retry::RetryPolicy;
 use crate::track::{TrackSettings, Tracker};
@@ -73,6 +74,7 @@ pub(super) enum Step {
     Claim,
     Attempt(usize),
     Probe,
+    Instructions,
 }
 
 pub(super) struct Process {
@@ -85,6 +87,9 @@ pub(super) struct Process {
     attempts: Vec<(JobId, Running<()>)>,
     claim_at: Moment,
     probe_at: Moment,
+    executor: Executor,
+    /// An instruction stands in the job log.
+    poked: Option<Moment>,
     changes: watch::Receiver<u64>,
     storage: watch::Receiver<Option<String>>,
 }
@@ -133,6 +138,10 @@ fn account_rules(rules: &Rules, folder: &Path) -> AccountRules {
         style_is_fixed: matches!(rules.style, StyleChoice::Fixed(_)),
         longest_wait: retry().longest(),
     }
+}
+
+fn executor(rules: &Rules, folder: &Path) -> Executor {
+    Executor { account: ACCOUNT.to_owned(), folder: folder.to_owned(), wire_name: rules.wire_name, target: target() }
 }
 
 fn folder_settings(rules: &Rules, folder: &Path) -> FolderSettings {
@@ -186,6 +195,7 @@ impl Process {
         let broken = |error: crate::joblog::OpenError| NotStarted::Broken(error.to_string());
         let joblog = JobLog::open_at_once(StateLock::take(from.state_dir).map_err(broken)?).map_err(broken)?;
         joblog.recover(now()).wait()?;
+        let all = instruct::carry_out(&joblog, &[executor(from.rules, from.folder)])?;
         let row = joblog.open_account(ACCOUNT.to_owned(), target()).wait()?;
         let budget = Arc::new(Budget::new(None, false));
         let rules = account_rules(from.rules, from.folder);
@@ -233,6 +243,8 @@ impl Process {
             attempts: Vec::new(),
             claim_at: from.at,
             probe_at: from.at,
+            executor: executor(from.rules, from.folder),
+            poked: (!all).then_some(from.at),
             changes: joblog.changes(),
             storage: joblog.storage(),
             joblog,
@@ -253,6 +265,7 @@ impl Process {
             }
         }
         let mut steps = Vec::new();
+        steps.extend(self.poked.map(|at| (at, Step::Instructions)));
         if !self.is_writable() {
             steps.push((self.probe_at, Step::Probe));
         }
@@ -274,6 +287,18 @@ impl Process {
     /// Takes a step. The error is a defect: something that must not exist.
     pub(super) fn step(&mut self, step: Step, at: Moment) -> Result<String, String> {
         match step {
+            Step::Instructions => {
+                self.poked = None;
+                match instruct::carry_out(&self.joblog, std::slice::from_ref(&self.executor)) {
+                    Ok(true) => Ok("what is wanted is done".to_owned()),
+                    Ok(false) => {
+                        self.poked = Some(at.after(Duration::from_millis(200)));
+                        Ok("what is wanted waits for a move".to_owned())
+                    }
+                    Err(JobLogError::Storage(_)) => Ok("what is wanted cannot be written".to_owned()),
+                    Err(error) => Err(error.to_string()),
+                }
+            }
             Step::Folder => {
                 self.turns.turn(at)?;
                 Ok(String::new())
@@ -357,6 +382,10 @@ impl Process {
         if let Some(Track::Resting(_, wake)) = &mut self.track {
             *wake = (*wake).min(soon);
         }
+    }
+
+    pub(super) fn poke(&mut self, at: Moment) {
+        self.poked = Some(at);
     }
 
     /// The jobs of which an attempt is under way.

@@ -2,13 +2,14 @@
 
 use super::check::{Checked, Checker, broken};
 use super::people::{Act, People};
-use super::plan::{Chance, Item, Plan, What};
+use super::plan::{Chance, Item, Plan, What, Wish};
 use super::process::{NotStarted, Process, Step, Surroundings};
 use super::remote::Remote;
 use super::stage::Stage;
 use super::story::{Broken, Figures, Story};
 use crate::ambient::simulated::{self, Ended};
-use crate::job::{Kind, State};
+use crate::job::{Kind, Release, RemoteJobId, State, Verb};
+use crate::joblog::{Instruction, Reader, instruct};
 use crate::ready::Moment;
 use std::any::Any;
 use std::fs;
@@ -300,6 +301,7 @@ impl<'a> World<'a> {
             }
             What::Remove(name) => self.agenda.push(act(Act::Remove { name: name.to_owned() })),
             What::MoveBack => self.agenda.push(act(Act::MoveBack)),
+            What::Wants(wish, which) => self.want(wish, which),
             What::Upload(fault) => self.remote().uploads.push_back(fault),
             What::List(fault) => self.remote().lists.push_back(fault),
             What::Outage(fault, lasts) => self.remote().outage = Some((now.after(lasts), fault)),
@@ -323,6 +325,36 @@ impl<'a> World<'a> {
                     crate::watch::simulated::overflow(&process.board);
                 }
             }
+        }
+    }
+
+    /// Written into the job log as a command does; the process hears of it, or finds it when it starts.
+    fn want(&mut self, wish: Wish, which: u64) {
+        if !self.state_dir.join("datadrop.db").exists() {
+            return;
+        }
+        let jobs = Reader::open(&self.state_dir).unwrap().every_job().unwrap();
+        let open: Vec<_> = jobs.iter().filter(|job| job.state != State::Success).collect();
+        if open.is_empty() {
+            return;
+        }
+        let job = open[usize::try_from(which % open.len() as u64).unwrap()];
+        let at_adobe = self.remote().ledger.iter().find(|entry| entry.owner == Some(job.id)).map(|entry| entry.id);
+        let verb = match wish {
+            Wish::Retry => Verb::Retry,
+            Wish::Hold => Verb::Hold,
+            Wish::Release => Verb::Release(Release::Send),
+            Wish::LookAndRelease => {
+                Verb::Release(at_adobe.map_or(Release::Resend, |id| Release::Adopt(RemoteJobId(id))))
+            }
+            Wish::Cancel => Verb::Cancel { force: false },
+            Wish::GiveUp => Verb::Cancel { force: true },
+        };
+        self.story.tell(self.now, || format!("    somebody wants of job {}: {verb:?}", job.id));
+        let wanted = [Instruction { job: job.id, verb, by: "somebody".to_owned() }];
+        instruct(&self.state_dir, &wanted, crate::ambient::now()).unwrap();
+        if let Some(process) = &mut self.process {
+            process.poke(self.now);
         }
     }
 

@@ -111,6 +111,7 @@ impl Tracker {
         for remote in look.jobs.iter().filter(|remote| remote.file_name.as_deref() == Some(job.wire_name.as_str())) {
             known.push((remote.remote_job_id, self.known(remote, job)?));
         }
+        let account = &self.settings.account;
         let stranger = self.reader.stranger(&self.settings.account, now().before(STRANGERS))?;
         let stranger = stranger.map(|(id, name)| format!("remote job {id}, {}", printable(&name)));
         let sent = Sent {
@@ -118,11 +119,11 @@ impl Tracker {
             name_is_unique: job.name_is_unique,
             rows_expected: job.rows_expected,
             stranger: stranger.as_deref(),
+            unsettled: self.reader.unsettled_namesake(account, &job.wire_name, job.id)?,
         };
         let judgement = judge(look, sent, |remote| {
             known.iter().find(|(id, _)| *id == remote.remote_job_id).map_or(Known::Before, |(_, known)| *known)
         });
-        let account = &self.settings.account;
         match judgement {
             Judgement::Found(remote) => {
                 let id = remote.remote_job_id;

@@ -164,6 +164,14 @@ impl Attempt {
         if state == State::Uploaded {
             let remote = remote.unwrap_or_default();
             tracing::info!(account, file, job = id, remote_job = remote, "{file}: accepted as remote job {remote}");
+        } else if end.event == Event::NotIngested && matches!(state, State::Held | State::Cancelled) {
+            tracing::info!(
+                account,
+                file,
+                job = id,
+                state = state.as_str(),
+                "{file}: {state}, its upload was broken off"
+            );
         } else if end.event == Event::NotIngested {
             tracing::warn!(account, file, job = id, attempt = job.attempts, "{file}: not sent yet: {reason}");
         } else {

@@ -49,7 +49,8 @@ pub struct Uploader {
     joblog: JobLog,
     settings: watch::Receiver<Arc<UploadSettings>>,
     running: JoinSet<()>,
-    jobs: HashMap<Id, JobId>,
+    /// The attempt that each task makes.
+    jobs: HashMap<Id, (JobId, u32)>,
     /// Which account comes first: rotates, so that none starves another.
     turn: usize,
 }
@@ -184,11 +185,12 @@ impl Uploader {
     }
 
     fn start(&mut self, settings: &Arc<UploadSettings>, claim: Claim, permit: Permit, abort: &CancellationToken) {
-        let job = claim.job.id;
+        let (job, number) = (claim.job.id, claim.job.attempts);
         let attempt = Attempt { joblog: self.joblog.clone(), settings: Arc::clone(settings), claim };
-        let abort = abort.clone();
+        let abort = abort.child_token();
+        self.joblog.on_taken_back(job, number, abort.clone());
         let task = self.running.spawn(async move { attempt.run(permit, abort).await });
-        self.jobs.insert(task.id(), job);
+        self.jobs.insert(task.id(), (job, number));
     }
 
     fn reap(&mut self) {
@@ -203,8 +205,9 @@ impl Uploader {
             Ok((task, ())) => (task, None),
             Err(error) => (error.id(), Some(error)),
         };
-        let job = self.jobs.remove(&task);
-        if let (Some(job), Some(error)) = (job, panic) {
+        let Some((job, attempt)) = self.jobs.remove(&task) else { return };
+        self.joblog.attempt_ended(job, attempt);
+        if let Some(error) = panic {
             tracing::error!(
                 job = job.0,
                 "job {job}: its upload ended by a defect of datadrop: {error}; please report this"

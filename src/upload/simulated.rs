@@ -19,6 +19,8 @@ pub(crate) fn attempt(
     claim: Claim,
     permit: Permit,
 ) -> impl Future<Output = ()> + use<> {
+    let stop = CancellationToken::new();
+    joblog.on_taken_back(claim.job.id, claim.job.attempts, stop.clone());
     let attempt = Attempt { joblog: joblog.clone(), settings: Arc::clone(settings), claim };
-    attempt.run(permit, CancellationToken::new())
+    attempt.run(permit, stop)
 }

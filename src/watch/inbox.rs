@@ -1,13 +1,14 @@
 //! The files of one inbox on their way to being ready: looked at, hashed, handed to the job log.
 
 use super::look::{self, Look};
+use super::told::Told;
 use super::worker::{FolderSettings, Interrupted};
 use super::{Board, look::hold};
-use crate::ambient::{Clock, now, random, today};
+use crate::ambient::{Clock, now, random_digits, today};
 use crate::check::{Checked, Checker, Facts};
 use crate::config::CheckMode;
-use crate::job::{FileFindings, FileIdentity, Fingerprint, Kind, State, check_name, classify, printable, stem};
-use crate::joblog::{Admission, Arrival, Content, InboxEntry, JobLog, Reader, Verdict as Finding};
+use crate::job::{FileIdentity, Fingerprint, Kind, State, check_name, classify, stem};
+use crate::joblog::{Arrival, Content, InboxEntry, JobLog, Reader, Verdict as Finding};
 use crate::ready::{Candidate, MarkerSight, Moment, NotYet, Sight, Verdict, Waits};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -22,8 +23,20 @@ const BATCH: usize = 256;
 const BUFFER: usize = 128 << 10;
 /// A file that is gone is looked for once more after this time (DESIGN F6).
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// From this size on it is asked whether the upload would be over in time, in bytes.
+const SLOW_FROM: u64 = 1_000_000;
 /// So many findings of each rule are kept; more of one kind help nobody.
 const KEPT: usize = 5;
+
+/// What the job log has of a file that lies in the inbox.
+enum Known {
+    /// Another, or none.
+    Not,
+    /// This one, which we moved in ourselves, to be looked at anew.
+    CameBack,
+    /// This one, as it stands.
+    AsItIs,
+}
 
 pub(super) struct Inbox {
     pub(super) settings: Arc<FolderSettings>,
@@ -110,6 +123,13 @@ impl Inbox {
         }
         for marker in self.markers.values_mut() {
             marker.order = None;
+        }
+    }
+
+    /// What is known of these names was known of files that we moved out ourselves.
+    pub(super) fn moved_out(&mut self, names: &[OsString]) {
+        for name in names {
+            self.candidates.remove(name);
         }
     }
 
@@ -201,10 +221,14 @@ impl Inbox {
             }
             Look::File(file, sight) => (file, sight),
         };
-        if self.is_known(name, known, sight)? {
-            self.forget(name, heard_before);
-            return Ok(());
-        }
+        let came_back = match self.known(name, known, sight)? {
+            Known::AsItIs => {
+                self.forget(name, heard_before);
+                return Ok(());
+            }
+            Known::CameBack => true,
+            Known::Not => false,
+        };
         if let Err(refused) = check_name(name) {
             return self.reject(name, kind, refused.to_string(), Some(sight.identity));
         }
@@ -218,6 +242,9 @@ impl Inbox {
         });
         if let Some(trace) = trace {
             waiting.candidate.trace = trace;
+        }
+        if came_back {
+            waiting.candidate.trace.came_back();
         }
         waiting.candidate.look(sight, now);
         let marker = name.to_str().and_then(|name| self.markers.get(stem(name))).copied();
@@ -237,8 +264,8 @@ impl Inbox {
         }
     }
 
-    /// Whether the job log has this very file already, as it stands.
-    fn is_known(&self, name: &OsStr, known: Option<&InboxEntry>, sight: Sight) -> Result<bool, Interrupted> {
+    /// Whether the job log has this very file already.
+    fn known(&self, name: &OsStr, known: Option<&InboxEntry>, sight: Sight) -> Result<Known, Interrupted> {
         let read;
         let entry = if let Some(entry) = known {
             Some(entry)
@@ -246,9 +273,18 @@ impl Inbox {
             read = self.reader.inbox_entry(&self.settings.account, name)?;
             read.as_ref()
         };
-        Ok(entry.is_some_and(|entry| {
-            entry.identity == Some(sight.identity) || (entry.identity.is_none() && entry.to_be_moved)
-        }))
+        Ok(match entry {
+            Some(entry) if entry.came_back && entry.identity.is_some_and(|file| file.is_same_file(&sight.identity)) => {
+                Known::CameBack
+            }
+            Some(entry)
+                if !entry.came_back
+                    && (entry.identity == Some(sight.identity) || (entry.identity.is_none() && entry.to_be_moved)) =>
+            {
+                Known::AsItIs
+            }
+            Some(_) | None => Known::Not,
+        })
     }
 
     fn ask_for_scan_if_missed(&mut self, name: &OsStr) -> Result<(), Interrupted> {
@@ -270,7 +306,7 @@ impl Inbox {
             );
             return self.reject(name, kind, reason, Some(sight.identity));
         }
-        let checker = self.checker(name, kind);
+        let checker = self.checker(name, kind, size)?;
         let held = match hold(&mut file, kind, checker, &mut self.buffer) {
             Ok(held) => held,
             Err(error) => {
@@ -308,21 +344,25 @@ impl Inbox {
     }
 
     /// The rules for this file, where the account wants them asked.
-    fn checker(&self, name: &OsStr, kind: Kind) -> Option<Checker> {
+    fn checker(&self, name: &OsStr, kind: Kind, size: u64) -> Result<Option<Checker>, Interrupted> {
         let wanted = match self.settings.check {
             CheckMode::Off => false,
             CheckMode::Warn | CheckMode::Reject => kind == Kind::Data,
         };
-        wanted.then(|| {
-            Checker::new(&Facts {
-                file_name: name,
-                extensions: &self.settings.extensions,
-                today: today(),
-                max_size: self.settings.max_file_size,
-                bytes_per_second: None,
-                keep: KEPT,
-            })
-        })
+        if !wanted {
+            return Ok(None);
+        }
+        // Smaller ones are there in time on the slowest of lines.
+        let bytes_per_second =
+            if size < SLOW_FROM { None } else { self.reader.upload_speed(&self.settings.account)? };
+        Ok(Some(Checker::new(&Facts {
+            file_name: name,
+            extensions: &self.settings.extensions,
+            today: today(),
+            max_size: self.settings.max_file_size,
+            bytes_per_second,
+            keep: KEPT,
+        })))
     }
 
     fn look_again(&mut self, name: &OsStr, at: Moment) {
@@ -363,7 +403,7 @@ impl Inbox {
     }
 
     fn arrive(&mut self, name: &OsStr, kind: Kind, verdict: Finding) -> Result<(), Interrupted> {
-        let random = u32::try_from(random() >> 32).unwrap_or(0);
+        let random = random_digits();
         self.arrivals.push(Arrival { disk_name: name.to_owned(), kind, verdict, random });
         if self.arrivals.len() >= BATCH { self.flush() } else { Ok(()) }
     }
@@ -382,7 +422,7 @@ impl Inbox {
         let told: Vec<Told> = arrivals.iter().map(Told::of).collect();
         let admissions = self.joblog.admit(self.settings.policy.clone(), arrivals, now()).wait()?;
         for (told, admission) in told.iter().zip(&admissions).filter(|(_, admission)| admission.new) {
-            self.tell(told, admission);
+            told.say(&self.settings.account, admission);
         }
         for name in settled {
             let heard = self.candidates.get(&name).map_or(0, |waiting| waiting.candidate.trace.order);
@@ -391,60 +431,9 @@ impl Inbox {
         Ok(())
     }
 
-    fn tell(&self, told: &Told, admission: &Admission) {
-        let (account, job, state) = (&self.settings.account, admission.id.0, admission.state.as_str());
-        let name = printable(&told.name.to_string_lossy());
-        let reason = told.reason.as_deref().unwrap_or("a duplicate, or its data file decides");
-        match admission.state {
-            State::Rejected | State::Held => {
-                tracing::warn!(account, job, state, "{name}: job {job} is {state}: {reason}");
-            }
-            State::Waiting
-            | State::Queued
-            | State::Uploading(_)
-            | State::Unconfirmed
-            | State::Uploaded
-            | State::Processing
-            | State::Success
-            | State::Partial
-            | State::Failure
-            | State::Cancelled => tracing::debug!(account, job, state, "{name}: job {job} is {state}"),
-        }
-        // What is rejected for its findings has said so.
-        match &told.findings {
-            Some(findings) if admission.state != State::Rejected => {
-                let summary = &findings.summary;
-                if findings.only_doubts {
-                    tracing::info!(account, job, "{name}: job {job}: the file check has doubts: {summary}");
-                } else {
-                    tracing::warn!(account, job, "{name}: job {job}: the file check says: {summary}");
-                }
-            }
-            Some(_) | None => {}
-        }
-    }
-
     /// A name is done with. `heard`: the order of the last event that was taken into account.
     fn forget(&mut self, name: &OsStr, heard: u64) {
         self.candidates.remove(name);
         self.board.dealt_with(name, heard);
-    }
-}
-
-/// What of an arrival goes to the log once it is taken in.
-struct Told {
-    name: OsString,
-    reason: Option<String>,
-    findings: Option<FileFindings>,
-}
-
-impl Told {
-    fn of(arrival: &Arrival) -> Self {
-        let (reason, findings) = match &arrival.verdict {
-            Finding::Rejected(reason, _) | Finding::Waiting(reason, _) => (Some(reason.clone()), None),
-            Finding::Failing(content, reason) => (Some(reason.clone()), content.findings.clone()),
-            Finding::Ready(content) => (None, content.findings.clone()),
-        };
-        Self { name: arrival.disk_name.clone(), reason, findings }
     }
 }

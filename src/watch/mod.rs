@@ -12,6 +12,7 @@ mod look;
 mod scan;
 #[cfg(test)]
 pub(crate) mod simulated;
+mod told;
 mod worker;
 
 pub use board::Board;

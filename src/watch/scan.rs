@@ -75,7 +75,7 @@ impl Inbox {
     }
 
     fn stands_unchanged(&self, name: &OsStr, entry: &InboxEntry) -> bool {
-        let Some(identity) = entry.identity else { return false };
+        let Some(identity) = entry.identity.filter(|_| !entry.came_back) else { return false };
         std::fs::symlink_metadata(self.settings.folder.join(name))
             .is_ok_and(|metadata| metadata.is_file() && identity_of(&metadata) == identity)
     }

@@ -10,6 +10,7 @@ use crate::job::{Kind, Place, stem};
 use crate::joblog::{AccountRow, AdmitPolicy, Filed, JobLog, JobLogError, Reader, Unfiled};
 use crate::ready::{Moment, Waits};
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -270,7 +271,7 @@ impl FolderWorker {
         let Open { folder, inbox, next_scan } = open;
         if self.clock.moment() >= *next_scan {
             folder.check()?;
-            self.file_away(folder)?;
+            inbox.moved_out(&self.file_away(folder)?.out);
             let soon = inbox.scan()?;
             self.progress.pending.store(inbox.pending(), Ordering::Relaxed);
             self.progress.scanned.store(true, Ordering::Release);
@@ -285,7 +286,7 @@ impl FolderWorker {
     }
 
     /// Deals with what was heard, and with the names whose time has come.
-    pub(super) fn take_news(&self, open: &mut Open, news: News) -> Result<(), Interrupted> {
+    pub(super) fn take_news(&self, open: &mut Open, mut news: News) -> Result<(), Interrupted> {
         let Open { folder, inbox, next_scan } = open;
         if news.flags.folder_moved {
             folder.check()?;
@@ -299,17 +300,21 @@ impl FolderWorker {
             *next_scan = self.clock.moment();
         }
         if news.flags.unfiled {
-            self.file_away(folder)?;
+            let moves = self.file_away(folder)?;
+            inbox.moved_out(&moves.out);
+            // Not every folder tells of what comes back.
+            news.changed.extend(moves.back);
         }
         inbox.take(news.changed)
     }
 
     /// Makes the moves that the job log wants, then writes down that they were made.
-    fn file_away(&self, folder: &AccountFolder) -> Result<(), Interrupted> {
+    fn file_away(&self, folder: &AccountFolder) -> Result<Moves, Interrupted> {
+        let mut moves = Moves::default();
         loop {
             let unfiled = self.reader.unfiled(&self.settings.account, MOVES)?;
             if unfiled.is_empty() {
-                return Ok(());
+                return Ok(moves);
             }
             folder.check()?;
             let mut touched = BTreeSet::new();
@@ -319,6 +324,12 @@ impl FolderWorker {
                 match folder.move_file(job.id, &job.disk_name, job.from, job.to, job.identity) {
                     Ok(moved) => {
                         touched.extend([job.from.as_str(), job.to.as_str()]);
+                        if job.from == Place::Inbox {
+                            moves.out.push(job.disk_name.clone());
+                        }
+                        if moved.place == Place::Inbox {
+                            moves.back.push(moved.name.clone());
+                        }
                         if moved.place == job.to {
                             self.explain(folder, &job, &moved.name);
                         }
@@ -361,6 +372,8 @@ impl FolderWorker {
             account: &self.settings.account,
             file_name: &job.file_name,
             state: job.state,
+            is_unsettled: job.unsettled,
+            follows: job.pair.filter(|_| job.kind == Kind::Fin),
             reason: job.reason.as_deref(),
             findings: job.findings.as_deref(),
             path: &folder.place(job.to).join(name),
@@ -408,9 +421,16 @@ impl FolderWorker {
     }
 }
 
+/// Moves that were made, by the names in the inbox.
+#[derive(Debug, Default)]
+struct Moves {
+    out: Vec<OsString>,
+    back: Vec<OsString>,
+}
+
 /// Accepted, and nobody sent a marker with it.
 fn needs_marker(job: &Unfiled) -> bool {
-    job.kind == Kind::Data && !job.paired && matches!(job.to, Place::Sent | Place::Done)
+    job.kind == Kind::Data && job.pair.is_none() && matches!(job.to, Place::Sent | Place::Done)
 }
 
 fn cannot_file(folder: &AccountFolder, job: &Unfiled, error: &io::Error) -> FolderProblem {

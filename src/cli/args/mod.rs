@@ -1,10 +1,13 @@
 //! What can be said on the command line.
 
 mod api;
+mod verbs;
 
 pub(super) use api::{
     AccountsCommand, AccountsCreate, AccountsDelete, AccountsList, AccountsShow, InitArguments, RemoteQuery,
 };
+
+pub(super) use verbs::{CancelArguments, HoldArguments, ReleaseArguments, RetryArguments, Selection};
 
 use super::since;
 use crate::config::{RateLimit, parse_duration, parse_rate};
@@ -191,6 +194,14 @@ pub(super) enum JobsCommand {
     Show(ShowArguments),
     /// Follow jobs to their end
     Wait(WaitArguments),
+    /// Send the files of failed, rejected or cancelled jobs again, as new jobs
+    Retry(RetryArguments),
+    /// Keep jobs from being sent until they are released
+    Hold(HoldArguments),
+    /// Let held jobs go
+    Release(ReleaseArguments),
+    /// See to it that jobs are never sent
+    Cancel(CancelArguments),
     /// Watch jobs live, until Ctrl-C
     #[command(after_help = "\
 Examples:

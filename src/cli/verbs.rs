@@ -1,0 +1,258 @@
+//! `jobs retry`, `hold`, `release`, `cancel`: what a person wants stands in the job log, and is done at once.
+
+use super::args::{CancelArguments, HoldArguments, ReleaseArguments, RetryArguments, Selection};
+use super::failure::{Exit, Failure};
+use super::output::Output;
+use super::settings::{self, here};
+use super::{jobs, run as daemon_run};
+use crate::config::Config;
+use crate::control::Line;
+use crate::instruct::{carry_out, executors};
+use crate::job::{JobId, Plan, Release, RemoteJobId, Verb, printable};
+use crate::joblog::{
+    Answer, Instruction, InstructionId, JobFilter, JobLog, JobRow, OpenError, Reader, StateLock, instruct,
+};
+use crate::report::counted;
+use serde::Serialize;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// So long a daemon that has the lock gets to answer.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
+/// How often it is looked whether it has, where it cannot be poked.
+const LOOK: Duration = Duration::from_millis(50);
+
+pub(super) fn retry(file: &Path, arguments: RetryArguments, output: &mut Output) -> Result<Exit, Failure> {
+    apply(file, Verb::Retry, arguments.jobs, output)
+}
+
+pub(super) fn hold(file: &Path, arguments: HoldArguments, output: &mut Output) -> Result<Exit, Failure> {
+    apply(file, Verb::Hold, arguments.jobs, output)
+}
+
+pub(super) fn release(file: &Path, arguments: ReleaseArguments, output: &mut Output) -> Result<Exit, Failure> {
+    let how = match arguments.adopt {
+        Some(_) if arguments.jobs.ids.len() != 1 => {
+            return Err(Failure::new(Exit::Usage, "--adopt: name one job by its number; a remote job belongs to one"));
+        }
+        Some(remote) => Release::Adopt(RemoteJobId(remote)),
+        None if arguments.resend => Release::Resend,
+        None => Release::Send,
+    };
+    apply(file, Verb::Release(how), arguments.jobs, output)
+}
+
+pub(super) fn cancel(file: &Path, arguments: CancelArguments, output: &mut Output) -> Result<Exit, Failure> {
+    apply(file, Verb::Cancel { force: arguments.force }, arguments.jobs, output)
+}
+
+/// What came of one job; the keys of `--json`.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    id: i64,
+    file_name: String,
+    verb: &'static str,
+    /// `false` with `--dry-run`: what it says is what would come of it.
+    done: bool,
+    refused: bool,
+    message: String,
+    new_id: Option<i64>,
+}
+
+fn apply(file: &Path, verb: Verb, selection: Selection, output: &mut Output) -> Result<Exit, Failure> {
+    let config = settings::load(file)?;
+    let (json, dry_run) = (selection.json, selection.dry_run);
+    let chosen = choose(&config, verb, selection, output)?;
+    let outcomes = if dry_run { foretell(&config, verb, &chosen)? } else { have_done(&config, verb, &chosen, output)? };
+    if json {
+        let mut text = serde_json::to_string_pretty(&outcomes)
+            .map_err(|error| Failure::failed(format!("cannot be written as JSON: {error}")))?;
+        text.push('\n');
+        output.data(&text)?;
+    } else {
+        for outcome in &outcomes {
+            let words = format!("job {} ({}): {}", outcome.id, printable(&outcome.file_name), outcome.message);
+            if outcome.refused {
+                output.message(&format!(
+                    "job {} ({}): not done: {}",
+                    outcome.id,
+                    printable(&outcome.file_name),
+                    outcome.message
+                ))?;
+            } else {
+                output.line(&words)?;
+            }
+        }
+    }
+    let refused = outcomes.iter().filter(|outcome| outcome.refused).count();
+    Ok(match refused {
+        0 => Exit::Done,
+        refused if refused < outcomes.len() => Exit::NotAll,
+        _ => Exit::Failed,
+    })
+}
+
+/// The jobs that were named, or those that a filter names and the verb fits.
+fn choose(config: &Config, verb: Verb, selection: Selection, output: &mut Output) -> Result<Vec<JobRow>, Failure> {
+    let reader = Reader::open(&config.state_dir)?;
+    if !selection.ids.is_empty() {
+        let mut ids = selection.ids;
+        ids.sort_unstable();
+        ids.dedup();
+        return ids.into_iter().map(|id| jobs::find(&reader, id)).collect();
+    }
+    if let Some(account) = &selection.account {
+        jobs::known_account(account, config, &reader)?;
+    }
+    let filter = JobFilter {
+        account: selection.account,
+        states: selection.states,
+        since: jobs::since(selection.since.as_ref(), &here())?,
+        name: selection.name,
+        limit: None,
+    };
+    let mut chosen = Vec::new();
+    let mut others = 0;
+    for job in reader.jobs(&filter)? {
+        let fits = reader
+            .standing(JobId(job.id))?
+            .is_some_and(|standing| matches!(verb.decide(&standing), Ok(plan) if plan != Plan::AsItIs));
+        if fits {
+            chosen.push(job);
+        } else {
+            others += 1;
+        }
+    }
+    if others > 0 {
+        output.note(&format!(
+            "{} that the filter names left as they are: {verb} does not apply to them",
+            counted(others, "job")
+        ))?;
+    }
+    if chosen.is_empty() {
+        output.message(&format!("no job to {verb}"))?;
+    }
+    Ok(chosen)
+}
+
+fn foretell(config: &Config, verb: Verb, chosen: &[JobRow]) -> Result<Vec<Outcome>, Failure> {
+    let reader = Reader::open(&config.state_dir)?;
+    let foretell = |job: &JobRow| {
+        let standing = reader.standing(JobId(job.id))?;
+        let (refused, message) = match standing.map(|standing| verb.decide(&standing)) {
+            Some(Ok(Plan::AsItIs)) => (false, format!("is {} already", job.state)),
+            Some(Ok(Plan::SendAgain)) => (false, format!("is {}, would be sent again as a new job", job.state)),
+            Some(Ok(Plan::Adopt(remote))) => (false, format!("would be taken for the remote job {remote}")),
+            Some(Ok(Plan::Steps(_))) => (false, format!("is {}, {}", job.state, would(verb))),
+            Some(Err(refusal)) => (true, refusal.to_string()),
+            None => (true, format!("there is no job {}", job.id)),
+        };
+        Ok(outcome(job, verb, false, refused, message, None))
+    };
+    chosen.iter().map(foretell).collect()
+}
+
+fn would(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Retry => "would be sent again",
+        Verb::Hold => "would be held",
+        Verb::Release(_) => "would be released",
+        Verb::Cancel { .. } => "would be cancelled",
+    }
+}
+
+fn outcome(job: &JobRow, verb: Verb, done: bool, refused: bool, message: String, new_id: Option<i64>) -> Outcome {
+    Outcome { id: job.id, file_name: job.file_name.clone(), verb: verb.as_str(), done, refused, message, new_id }
+}
+
+fn have_done(config: &Config, verb: Verb, chosen: &[JobRow], output: &mut Output) -> Result<Vec<Outcome>, Failure> {
+    let by = who();
+    let wanted: Vec<Instruction> =
+        chosen.iter().map(|job| Instruction { job: JobId(job.id), verb, by: by.clone() }).collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let answers = tell(config, &wanted, output)?;
+    let outcome_of = |(job, id): (&JobRow, &InstructionId)| {
+        let answer = answers.answers.iter().find(|answer| answer.id == *id);
+        answer.map_or_else(
+            || outcome(job, verb, false, true, NOT_YET.to_owned(), None),
+            |Answer { done, words, new_job, .. }| {
+                outcome(job, verb, *done, !done, words.clone(), new_job.map(|id| id.0))
+            },
+        )
+    };
+    Ok(chosen.iter().zip(&answers.ids).map(outcome_of).collect())
+}
+
+const NOT_YET: &str =
+    "the service has not done it yet; it stands in the job log, and is done as soon as the service can";
+
+struct Answers {
+    ids: Vec<InstructionId>,
+    answers: Vec<Answer>,
+}
+
+/// Writes down what is wanted, and has it done: by the daemon, or here if none runs.
+fn tell(config: &Config, wanted: &[Instruction], output: &mut Output) -> Result<Answers, Failure> {
+    let dir = &config.state_dir;
+    let lock = match StateLock::take(dir) {
+        Ok(lock) => Some(lock),
+        Err(OpenError::Running(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(lock) = lock {
+        let joblog = JobLog::open(lock)?;
+        let done = instruct(dir, wanted, settings::now()).map_err(Failure::from).and_then(|ids| {
+            carry_out(&joblog, &executors(config))?;
+            Ok(ids)
+        });
+        joblog.close();
+        let ids = done?;
+        output.note("no service runs: files are moved and sent once it does")?;
+        let answers = Reader::open(dir)?.answers(&ids)?;
+        return Ok(Answers { ids, answers });
+    }
+    let ids = instruct(dir, wanted, settings::now())?;
+    poke(dir)?;
+    let reader = Reader::open(dir)?;
+    let deadline = Instant::now() + ANSWERED_WITHIN;
+    loop {
+        let answers = reader.answers(&ids)?;
+        if answers.len() == ids.len() || Instant::now() > deadline {
+            return Ok(Answers { ids, answers });
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Says to the daemon that something is wanted of it. One that is just starting looks by itself.
+fn poke(dir: &Path) -> Result<(), Failure> {
+    let runtime = daemon_run::runtime()?;
+    let poked = runtime.block_on(async {
+        match Line::open(dir)? {
+            Some(mut line) => {
+                let _ = tokio::time::timeout(ANSWERED_WITHIN, line.poke()).await;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    });
+    poked.map_err(|error: std::io::Error| {
+        Failure::failed(format!(
+            "the service cannot be reached through {}: {error}; what is wanted stands in the job log, and is done when the \
+             service starts",
+            dir.display()
+        ))
+    })
+}
+
+/// Who wants it, for the history.
+fn who() -> String {
+    let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
+    let name = name("SUDO_USER").or_else(|| name("USER")).or_else(|| name("LOGNAME"));
+    name.map_or_else(
+        || format!("user {}", rustix::process::getuid().as_raw()),
+        |name| printable(&name).chars().take(64).collect(),
+    )
+}

@@ -1,0 +1,343 @@
+//! What a person may want of a job, and whether that can be done as it stands (DESIGN §7).
+
+use super::{Event, JobId, Kind, Phase, Place, RemoteJobId, State};
+use std::fmt;
+
+/// What a person wants of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Send its file again, as a new job.
+    Retry,
+    /// Do not send it until it is released.
+    Hold,
+    /// Let a held one go.
+    Release(Release),
+    /// Never send it.
+    Cancel {
+        /// Also where it may have been ingested.
+        force: bool,
+    },
+}
+
+/// How a held job is let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Release {
+    /// It was never sent: it is sent now.
+    Send,
+    /// It is sent whether or not it was ingested before.
+    Resend,
+    /// It became this remote job: nothing is sent.
+    Adopt(RemoteJobId),
+}
+
+impl Verb {
+    /// The word on the command line and in the job log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Hold => "hold",
+            Self::Release(_) => "release",
+            Self::Cancel { .. } => "cancel",
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where a job stands, as far as a verb asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The job.
+    pub id: JobId,
+    /// Data file or marker.
+    pub kind: Kind,
+    /// Its state.
+    pub state: State,
+    /// Where its file lies.
+    pub place: Place,
+    /// It was taken in: its content is known.
+    pub is_hashed: bool,
+    /// An attempt of it ended unclear, and nobody knows since whether it was ingested.
+    pub is_unsettled: bool,
+    /// For a marker: its data file, and where that stands.
+    pub data: Option<(JobId, State)>,
+}
+
+/// What becomes of a job that a verb can be done on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// It is so already.
+    AsItIs,
+    /// It takes these steps.
+    Steps(Vec<Event>),
+    /// It stays as it is, and its file becomes a new job.
+    SendAgain,
+    /// It is taken for this remote job.
+    Adopt(RemoteJobId),
+}
+
+/// Why a verb cannot be done, and what can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Its last bytes may have gone.
+    #[error(
+        "whether Adobe has it is being found out; `datadrop jobs wait {0}` waits for that, `datadrop jobs cancel --force {0}` gives it \
+         up and records that it may have been ingested"
+    )]
+    Settling(JobId),
+    /// It was accepted.
+    #[error("Adobe has accepted it, which cannot be taken back")]
+    Accepted,
+    /// It is at its end.
+    #[error("it has ended as {state}{}", retry_hint(*id, *state))]
+    Ended {
+        /// The job.
+        id: JobId,
+        /// How.
+        state: State,
+    },
+    /// Sending it again would count it twice.
+    #[error("Adobe processed it, and would count it twice; correct the file and drop it as a new one")]
+    Processed,
+    /// It is not at its end yet.
+    #[error("it is {state}: it goes on by itself")]
+    OnItsWay {
+        /// Where it stands.
+        state: State,
+    },
+    /// It is held.
+    #[error("it is held; `datadrop jobs release {0}` lets it go")]
+    Held(JobId),
+    /// It is not held.
+    #[error("it is not held, it is {state}{}", retry_hint(*id, *state))]
+    NotHeld {
+        /// The job.
+        id: JobId,
+        /// Where it stands.
+        state: State,
+    },
+    /// It may have been ingested.
+    #[error(
+        "it may have been ingested, and sending it could count it twice; look at `datadrop jobs list --remote`, then release it with \
+         `--adopt JOB_ID` if it is there, or with `--resend` if it is not"
+    )]
+    Unsettled,
+    /// A marker follows its data file.
+    #[error("it follows its data file, job {data}, which is {state}; do it with that one")]
+    FollowsData {
+        /// The data file's job.
+        data: JobId,
+        /// Where it stands.
+        state: State,
+    },
+    /// There is no file to send.
+    #[error("its file is gone; drop it again")]
+    NoFile,
+    /// The content is not known.
+    #[error("it was never taken in, so it cannot be that remote job")]
+    NeverTakenIn,
+}
+
+fn retry_hint(id: JobId, state: State) -> String {
+    match state {
+        State::Failure | State::Rejected | State::Cancelled => {
+            format!("; `datadrop jobs retry {id}` sends its file again")
+        }
+        State::Waiting
+        | State::Queued
+        | State::Uploading(_)
+        | State::Unconfirmed
+        | State::Held
+        | State::Uploaded
+        | State::Processing
+        | State::Success
+        | State::Partial => String::new(),
+    }
+}
+
+impl Verb {
+    /// What becomes of a job that stands like this. Total, and legal by `State::next`.
+    ///
+    /// # Errors
+    /// [`Refusal`] where it must not be done, or not now.
+    pub fn decide(self, job: &Standing) -> Result<Plan, Refusal> {
+        match self {
+            Self::Retry => retry(job),
+            Self::Hold => hold(job),
+            Self::Release(how) => release(job, how),
+            Self::Cancel { force } => cancel(job, force),
+        }
+    }
+}
+
+fn retry(job: &Standing) -> Result<Plan, Refusal> {
+    match job.state {
+        State::Failure | State::Rejected | State::Cancelled => {}
+        State::Success | State::Partial => return Err(Refusal::Processed),
+        State::Held => return Err(Refusal::Held(job.id)),
+        state @ (State::Waiting
+        | State::Queued
+        | State::Uploading(_)
+        | State::Unconfirmed
+        | State::Uploaded
+        | State::Processing) => return Err(Refusal::OnItsWay { state }),
+    }
+    match job.data {
+        // It goes along with its data file, and could not be sent without it.
+        Some((data, state @ (State::Failure | State::Rejected | State::Cancelled | State::Held))) => {
+            Err(Refusal::FollowsData { data, state })
+        }
+        Some(_) | None if job.place == Place::Gone => Err(Refusal::NoFile),
+        Some(_) | None => Ok(Plan::SendAgain),
+    }
+}
+
+fn hold(job: &Standing) -> Result<Plan, Refusal> {
+    match job.state {
+        State::Waiting | State::Queued => Ok(Plan::Steps(vec![Event::Held])),
+        // Its last bytes were held back, and now never go.
+        State::Uploading(Phase::Started) => Ok(Plan::Steps(vec![Event::NotIngested, Event::Held])),
+        State::Uploading(Phase::Committing) | State::Unconfirmed => Err(Refusal::Settling(job.id)),
+        State::Held => Ok(Plan::AsItIs),
+        State::Uploaded | State::Processing => Err(Refusal::Accepted),
+        state @ (State::Success | State::Partial | State::Failure | State::Rejected | State::Cancelled) => {
+            Err(Refusal::Ended { id: job.id, state })
+        }
+    }
+}
+
+fn release(job: &Standing, how: Release) -> Result<Plan, Refusal> {
+    if job.state != State::Held {
+        return Err(Refusal::NotHeld { id: job.id, state: job.state });
+    }
+    if let Some((data, state @ (State::Held | State::Failure | State::Rejected | State::Cancelled))) = job.data {
+        return Err(Refusal::FollowsData { data, state });
+    }
+    match how {
+        Release::Adopt(_) if !job.is_hashed => Err(Refusal::NeverTakenIn),
+        Release::Adopt(remote) => Ok(Plan::Adopt(remote)),
+        Release::Send if job.is_unsettled => Err(Refusal::Unsettled),
+        Release::Send | Release::Resend if job.place == Place::Gone => Err(Refusal::NoFile),
+        // A marker without its data file has nothing to follow yet.
+        Release::Send | Release::Resend if !job.is_hashed || job.kind == Kind::Fin && job.data.is_none() => {
+            Ok(Plan::Steps(vec![Event::Returned]))
+        }
+        Release::Send | Release::Resend => Ok(Plan::Steps(vec![Event::Released])),
+    }
+}
+
+fn cancel(job: &Standing, force: bool) -> Result<Plan, Refusal> {
+    match job.state {
+        State::Waiting | State::Queued | State::Held => Ok(Plan::Steps(vec![Event::Cancelled])),
+        State::Uploading(Phase::Started) => Ok(Plan::Steps(vec![Event::NotIngested, Event::Cancelled])),
+        State::Uploading(Phase::Committing) | State::Unconfirmed if force => Ok(Plan::Steps(vec![Event::GivenUp])),
+        State::Uploading(Phase::Committing) | State::Unconfirmed => Err(Refusal::Settling(job.id)),
+        State::Uploaded | State::Processing => Err(Refusal::Accepted),
+        State::Cancelled => Ok(Plan::AsItIs),
+        state @ (State::Success | State::Partial | State::Failure | State::Rejected) => {
+            Err(Refusal::Ended { id: job.id, state })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn standing(state: State) -> Standing {
+        Standing {
+            id: JobId(17),
+            kind: Kind::Data,
+            state,
+            place: state.place(),
+            is_hashed: true,
+            is_unsettled: false,
+            data: None,
+        }
+    }
+
+    const VERBS: [Verb; 7] = [
+        Verb::Retry,
+        Verb::Hold,
+        Verb::Release(Release::Send),
+        Verb::Release(Release::Resend),
+        Verb::Release(Release::Adopt(RemoteJobId(901))),
+        Verb::Cancel { force: false },
+        Verb::Cancel { force: true },
+    ];
+
+    fn end_of(state: State, plan: &Plan) -> Option<State> {
+        match plan {
+            Plan::AsItIs | Plan::SendAgain => Some(state),
+            Plan::Steps(events) => events.iter().try_fold(state, |state, event| state.next(*event)).ok(),
+            Plan::Adopt(_) => state.next(Event::Adopted).ok(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_verb_plans_is_legal_and_where_it_says(
+            state in proptest::sample::select(State::ALL.to_vec()),
+            verb in proptest::sample::select(VERBS.to_vec()),
+            place in proptest::sample::select(Place::ALL.to_vec()),
+            is_hashed: bool,
+            is_unsettled: bool,
+            data in proptest::option::of(proptest::sample::select(State::ALL.to_vec())),
+        ) {
+            let job = Standing { place, is_hashed, is_unsettled, data: data.map(|state| (JobId(3), state)), ..standing(state) };
+            if let Ok(plan) = verb.decide(&job) {
+                let end = end_of(state, &plan);
+                prop_assert!(end.is_some(), "{verb} on {state}: {plan:?}");
+                let end = end.unwrap();
+                match verb {
+                    Verb::Retry => prop_assert!(state.is_terminal() && plan == Plan::SendAgain && place != Place::Gone),
+                    Verb::Hold => prop_assert_eq!(end, State::Held),
+                    Verb::Release(Release::Adopt(_)) => prop_assert!(end == State::Uploaded && is_hashed),
+                    Verb::Release(_) => prop_assert_eq!(end, if is_hashed { State::Queued } else { State::Waiting }),
+                    Verb::Cancel { .. } => prop_assert_eq!(end, State::Cancelled),
+                }
+            }
+        }
+
+        /// Promise 3: nobody is made to send what may have been ingested without saying so.
+        #[test]
+        fn what_may_have_been_ingested_is_sent_only_by_resend(
+            verb in proptest::sample::select(VERBS.to_vec()),
+            state in proptest::sample::select(State::ALL.to_vec()),
+        ) {
+            let job = Standing { is_unsettled: true, ..standing(state) };
+            let goes_out = |plan: &Plan| matches!(plan, Plan::Steps(events) if events.contains(&Event::Released) || events.contains(&Event::Returned));
+            if verb.decide(&job).is_ok_and(|plan| goes_out(&plan)) {
+                prop_assert_eq!(verb, Verb::Release(Release::Resend));
+            }
+        }
+    }
+
+    #[test]
+    fn after_committing_only_force_ends_a_job() {
+        for state in [State::Uploading(Phase::Committing), State::Unconfirmed] {
+            let job = standing(state);
+            assert_eq!(Verb::Hold.decide(&job), Err(Refusal::Settling(JobId(17))));
+            assert_eq!(Verb::Cancel { force: false }.decide(&job), Err(Refusal::Settling(JobId(17))));
+            assert_eq!(Verb::Cancel { force: true }.decide(&job), Ok(Plan::Steps(vec![Event::GivenUp])));
+        }
+    }
+
+    #[test]
+    fn every_refusal_says_what_can_be_done() {
+        let states = State::ALL.into_iter().flat_map(|state| VERBS.map(|verb| (state, verb)));
+        let said: Vec<String> = states
+            .filter_map(|(state, verb)| verb.decide(&standing(state)).err())
+            .map(|refusal| refusal.to_string())
+            .collect();
+        assert!(said.iter().all(|text| !text.contains('\n') && text.len() > 10), "{said:?}");
+        assert!(Refusal::Ended { id: JobId(17), state: State::Failure }.to_string().contains("jobs retry 17"));
+        assert!(!Refusal::Ended { id: JobId(17), state: State::Success }.to_string().contains("retry"));
+    }
+}

@@ -1,0 +1,328 @@
+//! Carries out what people want of jobs: the decision, the steps and the answer in one transaction (DESIGN §7).
+
+use super::advance::advance;
+use super::attempts::{AttemptEnd, end_attempt};
+use super::instructions::{Instruction, InstructionId, open_instructions, standing};
+use super::writer::{Effects, JobLog, Pending};
+use super::{Job, JobLogError, listed, pair, sql};
+use crate::config::WireName;
+use crate::job::{
+    Event, FileIdentity, JobId, Kind, Phase, Place, Plan, RemoteJobId, State, Target, Timestamp, unique_wire_name,
+};
+use rusqlite::{Connection, params};
+use std::path::PathBuf;
+
+/// An instruction that nobody has answered, and the files that it may concern.
+#[derive(Debug, Clone)]
+pub struct Open {
+    /// Its number.
+    pub id: InstructionId,
+    /// The job's file and that of its marker, where they were last.
+    pub paths: Vec<(JobId, PathBuf)>,
+}
+
+/// The file of a job as it is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileNow {
+    /// The job.
+    pub job: JobId,
+    /// The file; `None` if it is not there.
+    pub identity: Option<FileIdentity>,
+}
+
+/// What carrying out takes of the configuration, for one account.
+#[derive(Debug, Clone)]
+pub struct Executor {
+    /// The account's name.
+    pub account: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Under which name files are sent.
+    pub wire_name: WireName,
+    /// Where they go.
+    pub target: Target,
+}
+
+impl JobLog {
+    /// Instructions that nobody has answered, oldest first.
+    #[must_use]
+    pub fn open_instructions(&self) -> Pending<Vec<Open>> {
+        self.call(|connection, _| {
+            let mut open = Vec::new();
+            for (id, instruction) in open_instructions(connection)? {
+                let mut paths = Vec::new();
+                if let Some(job) = sql::job_if_known(connection, instruction.job)? {
+                    if let Some(marker) = marker_of(connection, &job)? {
+                        paths.push((marker.id, marker.path));
+                    }
+                    paths.push((job.id, job.path));
+                }
+                open.push(Open { id, paths });
+            }
+            Ok(open)
+        })
+    }
+
+    /// Carries one instruction out, unless it was answered meanwhile. `random` is for `wire_name = "unique"`.
+    ///
+    /// The answer: whether it is answered now. It is not while the job's file has still to be moved for an earlier step,
+    /// for until that is written down nobody knows where the file is.
+    #[must_use]
+    pub fn carry_out(
+        &self,
+        id: InstructionId,
+        executors: Vec<Executor>,
+        files: Vec<FileNow>,
+        random: u32,
+        now: Timestamp,
+    ) -> Pending<bool> {
+        self.call(move |connection, effects| {
+            let open = open_instructions(connection)?.into_iter().find(|(open, _)| *open == id);
+            let Some((_, instruction)) = open else { return Ok(true) };
+            let mut hand = Hand { connection, effects, files: &files, random, by: &instruction.by, now };
+            let (done, words, new_job) = match hand.carry_out(&instruction, &executors)? {
+                Came::Done { words, new_job } => (true, words, new_job),
+                Came::Refused(why) => (false, why, None),
+                Came::Later => return Ok(false),
+            };
+            connection
+                .prepare_cached(
+                    "UPDATE instruction SET answered_at = ?2, done = ?3, answer = ?4, new_job_id = ?5 WHERE id = ?1",
+                )?
+                .execute(params![id.0, now.0, done, words, new_job.map(|id| id.0)])?;
+            Ok(true)
+        })
+    }
+}
+
+/// The marker that came to its end with its data file: whatever became of it, the data file that is sent again needs one.
+fn marker_of(connection: &Connection, job: &Job) -> Result<Option<Job>, JobLogError> {
+    let Some(pair) = job.pair.filter(|_| job.kind == Kind::Data) else { return Ok(None) };
+    let marker = sql::job(connection, pair)?;
+    Ok((marker.state.is_terminal() && marker.place != Place::Gone).then_some(marker))
+}
+
+/// What came of an instruction.
+enum Came {
+    Done {
+        words: String,
+        new_job: Option<JobId>,
+    },
+    Refused(String),
+    /// Nothing yet: a move comes first.
+    Later,
+}
+
+impl Came {
+    fn done(words: String) -> Self {
+        Self::Done { words, new_job: None }
+    }
+}
+
+/// Carries out one instruction in its transaction.
+struct Hand<'a> {
+    connection: &'a Connection,
+    effects: &'a mut Effects,
+    files: &'a [FileNow],
+    random: u32,
+    by: &'a str,
+    now: Timestamp,
+}
+
+impl Hand<'_> {
+    fn carry_out(&mut self, instruction: &Instruction, executors: &[Executor]) -> Result<Came, JobLogError> {
+        let Some(job) = sql::job_if_known(self.connection, instruction.job)? else {
+            return Ok(Came::Refused(JobLogError::NoSuchJob(instruction.job.0).to_string()));
+        };
+        let plan = match instruction.verb.decide(&standing(self.connection, &job)?) {
+            Ok(plan) => plan,
+            Err(refusal) => return Ok(Came::Refused(refusal.to_string())),
+        };
+        if plan != Plan::AsItIs && job.place != Place::Gone && job.place != job.state.place() {
+            return Ok(Came::Later);
+        }
+        let executor = executors.iter().find(|executor| executor.account == job.account);
+        let Some(executor) = executor else {
+            return Ok(Came::Refused(format!(
+                "its account {} is not in the configuration; put it back first",
+                job.account
+            )));
+        };
+        match plan {
+            Plan::AsItIs => Ok(Came::done(format!("is {} already", job.state))),
+            Plan::Steps(events) => self.take(job, &events),
+            Plan::SendAgain => self.send_again(job, executor),
+            Plan::Adopt(remote) => self.adopt(job, remote, executor),
+        }
+    }
+
+    fn file_of(&self, job: JobId) -> Option<FileIdentity> {
+        self.files.iter().find(|file| file.job == job).and_then(|file| file.identity)
+    }
+
+    fn take(&mut self, mut job: Job, events: &[Event]) -> Result<Came, JobLogError> {
+        let before = job.state;
+        if job.identity.is_none() && job.sha256.is_none() {
+            // So that its file is known again after the move that follows, whatever happens in between.
+            match self.file_of(job.id) {
+                Some(identity) => (job.identity, job.size) = (Some(identity), Some(identity.size)),
+                None => {
+                    return Ok(Came::Refused("its file is not there; it is looked for at the next scan".to_owned()));
+                }
+            }
+        }
+        for &event in events {
+            if event == Event::NotIngested {
+                self.break_off(&job)?;
+                job = sql::job(self.connection, job.id)?;
+                if job.state != State::Queued {
+                    // Its file was replaced meanwhile, so that was its end.
+                    break;
+                }
+                continue;
+            }
+            if event == Event::GivenUp && job.state == State::Uploading(Phase::Committing) {
+                self.end_attempt_row(&job)?;
+            }
+            if matches!(event, Event::Cancelled | Event::GivenUp) && job.kind == Kind::Fin {
+                pair::untie(self.connection, &mut job)?;
+            }
+            let reason = self.reason(&job, event);
+            advance(self.connection, self.effects, &mut job, event, reason, self.now)?;
+            if event == Event::Returned && job.kind == Kind::Fin && job.sha256.is_some() {
+                // Its data file may have come while it was held.
+                pair::match_up(self.connection, self.effects, &mut job, self.now)?;
+            }
+        }
+        Ok(Came::done(format!("was {before}, is {}", job.state)))
+    }
+
+    fn reason(&self, job: &Job, event: Event) -> Option<String> {
+        let by = self.by;
+        match event {
+            Event::Held => Some(format!("put on hold by {by}")),
+            Event::Cancelled if job.unsettled => Some(format!("cancelled by {by}; it may have been ingested")),
+            Event::Cancelled => Some(format!("cancelled by {by}")),
+            Event::GivenUp => Some(format!(
+                "given up by {by}: it may have been ingested, nobody knows; the remote jobs may still tell"
+            )),
+            Event::Returned => Some(format!("released by {by}; it is looked at anew")),
+            Event::Released
+            | Event::Adopted
+            | Event::Ready
+            | Event::Started
+            | Event::Committing
+            | Event::NotIngested
+            | Event::Unclear
+            | Event::Accepted
+            | Event::Found
+            | Event::NotFound
+            | Event::Refused
+            | Event::KeptLocal
+            | Event::Processing
+            | Event::Succeeded
+            | Event::FellShort
+            | Event::Failed => None,
+        }
+    }
+
+    /// Ends an attempt before its last bytes: it cannot commit any more, so they never go (DESIGN A3).
+    fn break_off(&mut self, job: &Job) -> Result<(), JobLogError> {
+        let end = AttemptEnd {
+            event: Event::NotIngested,
+            reason: Some(format!("its upload was broken off by {}", self.by)),
+            again_at: Some(self.now),
+            remote: None,
+            status: None,
+            request_id: None,
+            server_time: None,
+            blames_account: false,
+            file_differs: false,
+        };
+        end_attempt(self.connection, self.effects, job.clone(), &end, self.now)?;
+        self.effects.taken_back.push((job.id, job.attempts));
+        Ok(())
+    }
+
+    fn end_attempt_row(&self, job: &Job) -> Result<(), JobLogError> {
+        self.connection
+            .prepare_cached(
+                "UPDATE attempt SET ended_at = ?3, outcome = ?4, detail = ?5 WHERE job_id = ?1 AND number = ?2",
+            )?
+            .execute(params![
+                job.id.0,
+                job.attempts,
+                self.now.0,
+                Event::GivenUp.as_str(),
+                format!("given up by {} before its answer came", self.by)
+            ])?;
+        Ok(())
+    }
+
+    /// The file becomes a new job, and its marker another.
+    fn send_again(&mut self, job: Job, executor: &Executor) -> Result<Came, JobLogError> {
+        let Some(identity) = self.file_of(job.id) else {
+            return Ok(Came::Refused(format!("its file is not at {}; drop it again", job.path.display())));
+        };
+        let marker = marker_of(self.connection, &job)?;
+        let again = self.new_job(job, identity, executor)?;
+        if let Some(marker) = marker
+            && let Some(identity) = self.file_of(marker.id)
+        {
+            self.new_job(marker, identity, executor)?;
+        }
+        Ok(Came::Done { words: format!("is sent again as job {again}"), new_job: Some(again) })
+    }
+
+    fn new_job(&mut self, mut old: Job, identity: FileIdentity, executor: &Executor) -> Result<JobId, JobLogError> {
+        let wire_name = match executor.wire_name {
+            WireName::Keep => old.file_name.clone(),
+            WireName::Unique => unique_wire_name(&old.file_name, self.random),
+        };
+        let (place, path) = (old.place, Job::path_in(&executor.folder, old.place, &old.disk_name));
+        let (file_name, disk_name) = (old.file_name.clone(), old.disk_name.clone());
+        let mut job = Job {
+            wire_name,
+            place,
+            // Where it lies in the inbox, the watcher looks at it as at any other.
+            identity: (place != Place::Inbox).then_some(identity),
+            size: (place != Place::Inbox).then_some(identity.size),
+            retry_of: Some(old.id),
+            reason: Some(format!("sent again by {} after job {} ({})", self.by, old.id, old.state)),
+            ..Job::seen(&old.account, file_name, disk_name, old.kind, path, self.now)
+        };
+        job.id = sql::insert_job(self.connection, &job)?;
+        sql::insert_event(self.connection, job.id, self.now, "seen", None, State::Waiting, job.reason.as_deref())?;
+        old.place = Place::Gone;
+        if old.kind == Kind::Fin {
+            pair::untie(self.connection, &mut old)?;
+        }
+        let detail = format!("sent again by {} as job {}", self.by, job.id);
+        sql::insert_event(self.connection, old.id, self.now, "retried", Some(old.state), old.state, Some(&detail))?;
+        sql::save_job(self.connection, &old)?;
+        sql::save_job(self.connection, &job)?;
+        self.effects.unfiled.insert(job.account);
+        self.effects.changed = true;
+        Ok(job.id)
+    }
+
+    fn adopt(&mut self, mut job: Job, remote: RemoteJobId, executor: &Executor) -> Result<Came, JobLogError> {
+        if let Some(owner) = sql::owner_of_remote(self.connection, &job.account, remote.0)? {
+            return Ok(Came::Refused(format!("the remote job {remote} is that of job {owner}")));
+        }
+        let name = listed::name_of(self.connection, &job.account, remote)?;
+        if let Some(name) = name.filter(|name| *name != job.wire_name) {
+            return Ok(Came::Refused(format!(
+                "the remote job {remote} is named {name} at Adobe, not {}",
+                job.wire_name
+            )));
+        }
+        job.remote_job_id = Some(remote);
+        if job.target_id.is_none() {
+            job.target_id = Some(sql::target_id(self.connection, &executor.target)?);
+        }
+        let reason = Some(format!("taken for the remote job {remote} by {}", self.by));
+        advance(self.connection, self.effects, &mut job, Event::Adopted, reason, self.now)?;
+        Ok(Came::done(format!("was held, is {} as remote job {remote}", job.state)))
+    }
+}

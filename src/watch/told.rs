@@ -1,0 +1,57 @@
+//! What is said in the log of a file that was taken in.
+
+use crate::job::{FileFindings, State, printable};
+use crate::joblog::{Admission, Arrival, Verdict as Finding};
+use std::ffi::OsString;
+
+/// What of an arrival goes to the log once it is taken in.
+pub(super) struct Told {
+    pub(super) name: OsString,
+    reason: Option<String>,
+    findings: Option<FileFindings>,
+}
+
+impl Told {
+    pub(super) fn of(arrival: &Arrival) -> Self {
+        let (reason, findings) = match &arrival.verdict {
+            Finding::Rejected(reason, _) | Finding::Waiting(reason, _) => (Some(reason.clone()), None),
+            Finding::Failing(content, reason) => (Some(reason.clone()), content.findings.clone()),
+            Finding::Ready(content) => (None, content.findings.clone()),
+        };
+        Self { name: arrival.disk_name.clone(), reason, findings }
+    }
+
+    /// Says what the job log made of it.
+    pub(super) fn say(&self, account: &str, admission: &Admission) {
+        let (job, state) = (admission.id.0, admission.state.as_str());
+        let name = printable(&self.name.to_string_lossy());
+        let reason = self.reason.as_deref().unwrap_or("a duplicate, or its data file decides");
+        match admission.state {
+            State::Rejected | State::Held => {
+                tracing::warn!(account, job, state, "{name}: job {job} is {state}: {reason}");
+            }
+            State::Waiting
+            | State::Queued
+            | State::Uploading(_)
+            | State::Unconfirmed
+            | State::Uploaded
+            | State::Processing
+            | State::Success
+            | State::Partial
+            | State::Failure
+            | State::Cancelled => tracing::debug!(account, job, state, "{name}: job {job} is {state}"),
+        }
+        // What is rejected for its findings has said so.
+        match &self.findings {
+            Some(findings) if admission.state != State::Rejected => {
+                let summary = &findings.summary;
+                if findings.only_doubts {
+                    tracing::info!(account, job, "{name}: job {job}: the file check has doubts: {summary}");
+                } else {
+                    tracing::warn!(account, job, "{name}: job {job}: the file check says: {summary}");
+                }
+            }
+            Some(_) | None => {}
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! What a person wants of jobs (`jobs retry|hold|release|cancel`): done at once, with and without a daemon, and never at
+//! the cost of a promise.
+
+use crate::harness::{Daemon, World, data, large, names, primed, stderr, stdout};
+use serde_json::Value;
+use std::fs;
+
+/// Runs a verb and returns exit status, standard output and standard error.
+fn jobs(world: &World, arguments: &[&str]) -> (i32, String, String) {
+    let output = world.run(&[&["jobs"], arguments].concat());
+    (output.status.code().unwrap(), stdout(&output), stderr(&output))
+}
+
+fn id(world: &World, file_name: &str) -> String {
+    world.jobs().into_iter().rfind(|job| job.file_name == file_name).unwrap().id.to_string()
+}
+
+fn folder_of(world: &World, place: &str) -> Vec<String> {
+    names(&world.folder("a").join(place))
+}
+
+#[test]
+fn a_failed_file_is_corrected_where_it_lies_and_sent_again_with_its_marker() {
+    let mut world = World::new();
+    world.account("a", "fin = \"upload\"");
+    let _daemon = primed(&world);
+    world.fault("job:fail:n=1:name=sales.txt");
+    world.drop_file("a", "sales.txt", data(3));
+    world.drop_file("a", "sales.fin", "");
+    world.wait_for("sales.txt", "failure");
+    world.wait_for_end("sales.fin");
+    let failed = world.folder("a").join("failed/sales.txt");
+    world.wait("the file to be filed", || failed.exists());
+    // As an editor does it: another file under the same name.
+    fs::write(failed.with_extension("new"), data(5)).unwrap();
+    fs::rename(failed.with_extension("new"), &failed).unwrap();
+    let old = id(&world, "sales.txt");
+    let (status, out, err) = jobs(&world, &["retry", &old]);
+    assert_eq!((status, err.as_str()), (0, ""), "{out}");
+    let again = world.wait_for("sales.txt", "success");
+    assert_eq!(out, format!("job {old} (sales.txt): is sent again as job {}\n", again.id));
+    assert_eq!(again.rows_processed, Some(5), "the corrected file");
+    assert_eq!(world.count(&format!("id = {old} AND state = 'failure'")), 1, "the history stays");
+    world.wait("its marker to come along", || world.wait_for("sales.fin", "success").pair_id == Some(again.id));
+    assert_eq!(world.times_accepted("sales.txt"), 2, "the failed one and the new one");
+    world.wait("the folder to be tidy", || folder_of(&world, "failed").is_empty());
+    let (status, _, err) = jobs(&world, &["retry", &old]);
+    assert_eq!(status, 1);
+    assert!(err.contains("its file is gone"), "{err}");
+}
+
+#[test]
+fn f1_a_retried_file_never_overwrites_one_of_its_name() {
+    let world = World::new();
+    let _daemon = primed(&world);
+    world.fault("upload:after-body:refuse=422:n=1:name=sales.txt");
+    world.drop_file("a", "sales.txt", data(3));
+    world.wait_for("sales.txt", "rejected");
+    let old = id(&world, "sales.txt");
+    let failed = world.folder("a").join("failed/sales.txt");
+    world.wait("the file to be filed", || failed.exists());
+    // Kept in the inbox, so that the name is taken.
+    world.fault("upload:before-body:503:n=3:name=sales.txt");
+    world.drop_file("a", "sales.txt", data(4));
+    world.wait("the second to be tried", || {
+        world.count("file_name = 'sales.txt' AND attempts > 0 AND state <> 'rejected'") == 1
+    });
+    let (status, _, err) = jobs(&world, &["retry", &old]);
+    assert_eq!(status, 0, "{err}");
+    world.wait("both to be sent", || world.count("file_name = 'sales.txt' AND state = 'success'") == 2);
+    let mut rows: Vec<_> = world
+        .jobs()
+        .into_iter()
+        .filter(|job| job.file_name == "sales.txt")
+        .filter_map(|job| job.rows_processed)
+        .collect();
+    rows.sort_unstable();
+    assert_eq!(rows, [3, 4]);
+}
+
+/// An account that sends one after the other, and whose first file hangs in mid-body: whatever comes later is `queued`.
+fn busy(world: &mut World, later: &[&str]) -> Daemon {
+    world.account("a", "sequential = true");
+    let daemon = primed(world);
+    world.fault("upload:mid-body:hang:name=0-busy.txt");
+    world.drop_file("a", "0-busy.txt", large("busy", 30_000_000));
+    world.wait("its upload to be under way", || world.count("file_name = '0-busy.txt' AND state = 'uploading'") == 1);
+    for name in later {
+        world.drop_file("a", name, format!("{}# {name}\n", data(3)));
+        world.wait_for(name, "queued");
+    }
+    daemon
+}
+
+#[test]
+fn what_is_put_on_hold_stays_until_it_is_released() {
+    let mut world = World::new();
+    let _daemon = busy(&mut world, &["sales.txt"]);
+    let job = id(&world, "sales.txt");
+    let (status, out, err) = jobs(&world, &["hold", &job]);
+    assert_eq!((status, out), (0, format!("job {job} (sales.txt): was queued, is held\n")), "{err}");
+    let held = world.wait_for("sales.txt", "held");
+    assert!(held.why().contains("put on hold by"), "{}", held.why());
+    world.wait("it to be filed", || folder_of(&world, "held") == ["sales.txt", "sales.txt.why"]);
+    let why = fs::read_to_string(world.folder("a").join("held/sales.txt.why")).unwrap();
+    assert!(why.contains(&format!("datadrop jobs release {job}")), "{why}");
+    let (status, out, _) = jobs(&world, &["hold", &job]);
+    assert_eq!((status, out), (0, format!("job {job} (sales.txt): is held already\n")));
+    assert_eq!(jobs(&world, &["cancel", &id(&world, "0-busy.txt")]).0, 0);
+    let (status, out, err) = jobs(&world, &["release", &job]);
+    assert_eq!(status, 0, "{err}");
+    assert_eq!(out, format!("job {job} (sales.txt): was held, is queued\n"));
+    world.wait_for("sales.txt", "success");
+    assert_eq!(world.times_accepted("sales.txt"), 1);
+    assert_eq!(world.times_accepted("0-busy.txt"), 0);
+    world.wait("its explanation to be gone", || folder_of(&world, "held").is_empty());
+}
+
+#[test]
+fn a3_holding_breaks_an_upload_off_before_its_last_bytes() {
+    let world = World::new();
+    let _daemon = primed(&world);
+    world.fault("upload:mid-body:hang:n=1:name=large.txt");
+    world.drop_file("a", "large.txt", large("large", 30_000_000));
+    world.wait("its upload to be under way", || world.count("file_name = 'large.txt' AND state = 'uploading'") == 1);
+    let job = id(&world, "large.txt");
+    assert_eq!(world.phase(job.parse().unwrap()).as_deref(), Some("started"));
+    let (status, out, err) = jobs(&world, &["hold", &job]);
+    assert_eq!((status, out), (0, format!("job {job} (large.txt): was uploading, is held\n")), "{err}");
+    world.wait("it to be filed", || folder_of(&world, "held") == ["large.txt", "large.txt.why"]);
+    assert_eq!(world.times_accepted("large.txt"), 0);
+    assert_eq!(jobs(&world, &["release", &job]).0, 0);
+    let sent = world.wait_for("large.txt", "success");
+    let attempts = world.attempts(sent.id);
+    assert_eq!((sent.attempts, world.times_accepted("large.txt")), (2, 1), "{attempts:?}");
+}
+
+#[test]
+fn after_committing_a_job_is_given_up_only_by_force_and_its_content_is_not_sent_again_unasked() {
+    let world = World::new();
+    let _daemon = primed(&world);
+    world.fault("upload:after-commit:hang:n=1:name=sales.txt");
+    world.drop_file("a", "sales.txt", data(3));
+    world.wait("it to be committing", || world.jobs_in_phase("committing") == 1);
+    let job = id(&world, "sales.txt");
+    for verb in ["hold", "cancel"] {
+        let (status, out, err) = jobs(&world, &[verb, &job]);
+        assert_eq!((status, out.as_str()), (1, ""), "{err}");
+        assert!(err.contains("is being found out") && err.contains("--force"), "{err}");
+    }
+    let (status, out, err) = jobs(&world, &["cancel", &job, "--force"]);
+    assert_eq!((status, out), (0, format!("job {job} (sales.txt): was uploading, is cancelled\n")), "{err}");
+    let given_up = world.wait_for("sales.txt", "cancelled");
+    assert!(given_up.why().contains("may have been ingested"), "{}", given_up.why());
+    world.wait("it to be filed", || folder_of(&world, "failed") == ["sales.txt", "sales.txt.why"]);
+    world.drop_file("a", "again.txt", data(3));
+    let again = world.wait_for("again.txt", "held");
+    assert!(again.why().contains("was given up") && again.why().contains("may have been ingested"), "{}", again.why());
+    assert_eq!(world.times_accepted("again.txt"), 0);
+}
+
+#[test]
+fn s3_what_could_not_be_settled_is_adopted_or_sent_again_by_a_person() {
+    for adopt in [true, false] {
+        let world = World::new();
+        world.somebody_sends("a", "shared.txt", data(9));
+        let _daemon = primed(&world);
+        world.fault("upload:after-commit:reset:n=1:name=shared.txt");
+        world.drop_file("a", "shared.txt", data(3));
+        world.wait_for("shared.txt", "held");
+        let job = id(&world, "shared.txt");
+        let (status, _, err) = jobs(&world, &["release", &job]);
+        assert_eq!(status, 1);
+        assert!(err.contains("--adopt") && err.contains("--resend"), "{err}");
+        let remote = |name: &str| {
+            let sent = world.ledger().into_iter().rfind(|entry| entry.name == name).unwrap();
+            sent.job_id.to_string()
+        };
+        if adopt {
+            let (status, _, err) = jobs(&world, &["release", &job, "--adopt", &remote("first.txt")]);
+            assert_eq!(status, 1);
+            assert!(err.contains("is that of job"), "{err}");
+            assert_eq!(jobs(&world, &["release", &job, "--adopt", &remote("shared.txt")]).0, 0);
+            let adopted = world.wait_for("shared.txt", "success");
+            assert_eq!(adopted.remote_job_id.unwrap().to_string(), remote("shared.txt"));
+            assert_eq!(world.times_accepted("shared.txt"), 2, "theirs and ours");
+        } else {
+            assert_eq!(jobs(&world, &["release", &job, "--resend"]).0, 0);
+            world.wait_for("shared.txt", "success");
+            assert_eq!(
+                world.times_accepted("shared.txt"),
+                3,
+                "theirs, the unclear one, and the one that was asked for"
+            );
+        }
+    }
+}
+
+#[test]
+fn without_a_daemon_a_command_does_it_itself_and_the_next_start_files_it() {
+    let mut world = World::new();
+    busy(&mut world, &["cancel.txt", "hold.txt"]).kill();
+    let (status, out, err) = jobs(&world, &["cancel", &id(&world, "cancel.txt")]);
+    assert_eq!(status, 0, "{err}");
+    assert!(out.contains("was queued, is cancelled") && err.contains("no service runs"), "{out}{err}");
+    assert_eq!(jobs(&world, &["hold", &id(&world, "hold.txt")]).0, 0);
+    assert_eq!(world.count("state = 'cancelled'"), 1);
+    // Where the file is cannot be told before it was moved, which only the service does.
+    let (status, _, err) = jobs(&world, &["release", &id(&world, "hold.txt")]);
+    assert_eq!(status, 1);
+    assert!(err.contains("stands in the job log"), "{err}");
+    let _daemon = world.start();
+    world.wait("one to be filed", || folder_of(&world, "failed") == ["cancel.txt", "cancel.txt.why"]);
+    world.wait("the other to be released", || world.count("file_name = 'hold.txt' AND state = 'queued'") == 1);
+}
+
+#[test]
+fn p5_what_was_wanted_while_the_daemon_was_dying_is_done_by_the_next() {
+    let mut world = World::new();
+    busy(&mut world, &["sales.txt"]).kill();
+    let job = id(&world, "sales.txt");
+    // As a command leaves it behind that wrote it down while the daemon died.
+    crate::harness::connect_to_write(&world.state_dir())
+        .execute("INSERT INTO instruction (given_at, given_by, verb, job_id) VALUES (0, 'ann', 'hold', ?1)", [&job])
+        .unwrap();
+    let _daemon = world.start();
+    let held = world.wait_for("sales.txt", "held");
+    assert_eq!(held.why(), "put on hold by ann");
+}
+
+#[test]
+fn a_filter_names_jobs_and_a_dry_run_changes_nothing() {
+    let world = World::new();
+    let _daemon = primed(&world);
+    world.fault("job:fail:name=bad-*");
+    for name in ["bad-1.txt", "bad-2.txt", "good.txt"] {
+        world.drop_file("a", name, format!("{}\n# {name}\n", data(3)));
+    }
+    world.wait("all to be at their end", || {
+        world.count("state = 'failure'") == 2 && world.count("file_name = 'good.txt' AND state = 'success'") == 1
+    });
+    world.wait("the failed to be filed", || folder_of(&world, "failed").len() == 4);
+    let (status, out, _) = jobs(&world, &["retry", "--state", "failure", "--dry-run", "--json"]);
+    assert_eq!(status, 0);
+    let foretold: Vec<Value> = serde_json::from_str(&out).unwrap();
+    assert_eq!(foretold.len(), 2);
+    assert!(
+        foretold.iter().all(|job| job["done"] == false && job["refused"] == false && job["verb"] == "retry"),
+        "{out}"
+    );
+    assert_eq!(world.jobs().len(), 4, "nothing was done");
+    let (status, out, err) = jobs(&world, &["retry", "--account", "a", "--json"]);
+    assert_eq!(status, 0, "{err}");
+    assert!(err.contains("2 jobs that the filter names left as they are"), "{err}");
+    let done: Vec<Value> = serde_json::from_str(&out).unwrap();
+    assert!(done.len() == 2 && done.iter().all(|job| job["done"] == true && job["new_id"].is_i64()), "{out}");
+    let (status, _, err) = jobs(&world, &["hold", "1", "999"]);
+    assert_eq!(status, 4);
+    assert!(err.contains("there is no job 999"), "{err}");
+    let (status, _, err) = jobs(&world, &["cancel", "1"]);
+    assert_eq!(status, 1);
+    assert!(err.contains("it has ended as success"), "{err}");
+    assert_eq!(world.run(&["jobs", "cancel"]).status.code(), Some(2), "neither jobs nor a filter");
+    assert_eq!(jobs(&world, &["hold", "--account", "nobody"]).0, 4);
+}
+
+#[test]
+fn a_duplicate_that_is_released_is_sent_because_a_person_asked_for_it() {
+    let world = World::new();
+    let _daemon = primed(&world);
+    world.drop_file("a", "sales.txt", data(3));
+    world.wait_for("sales.txt", "success");
+    world.drop_file("a", "sales.txt", data(3));
+    world.wait_for("sales.txt", "held");
+    assert_eq!(jobs(&world, &["release", &id(&world, "sales.txt")]).0, 0);
+    world.wait_for("sales.txt", "success");
+    assert_eq!(world.times_accepted("sales.txt"), 2);
+}
+
+#[test]
+fn a_waiting_file_can_be_held_and_is_looked_at_anew_when_it_is_released() {
+    let mut world = World::new();
+    world.account("a", "wait_for_fin = true");
+    let _daemon = world.start();
+    world.drop_file("a", "sales.txt", data(3));
+    world.wait_for("sales.txt", "waiting");
+    let job = id(&world, "sales.txt");
+    assert_eq!(jobs(&world, &["hold", &job]).0, 0);
+    world.wait("it to be filed", || folder_of(&world, "held") == ["sales.txt", "sales.txt.why"]);
+    fs::write(world.folder("a").join("held/sales.txt"), data(4)).unwrap();
+    let (status, out, err) = jobs(&world, &["release", &job]);
+    assert_eq!((status, out), (0, format!("job {job} (sales.txt): was held, is waiting\n")), "{err}");
+    world.wait("it to be back", || folder_of(&world, "held").is_empty());
+    world.drop_file("a", "sales.fin", "");
+    assert_eq!(world.wait_for("sales.txt", "success").rows_processed, Some(4));
+    assert_eq!(world.times_accepted("sales.txt"), 1);
+}
