@@ -1,22 +1,14 @@
 //! The unit of systemd, as `systemctl show` tells it.
 
 use crate::cli::doctor::finding::{Finding, Verdict};
+use crate::cli::service::{HIDING_PROPERTIES, hiding};
 use std::path::{Path, PathBuf};
 
 /// What is asked for.
 pub(in crate::cli::doctor) const PROPERTIES: &str = "LoadState,ReadWritePaths,WatchdogUSec,User,SupplementaryGroups,\
-    StateDirectory,LoadCredential,ProtectSystem,ProtectHome,PrivateTmp,ExecStart";
+    StateDirectory,BindPaths,LoadCredential,ProtectSystem,ProtectHome,PrivateTmp,ExecStart";
 
 const UNIT: &str = "datadrop.service";
-
-/// Properties that give the service an empty place instead of the real one.
-const HIDING: [(&str, &str); 5] = [
-    ("ProtectHome", "/home"),
-    ("ProtectHome", "/root"),
-    ("ProtectHome", "/run/user"),
-    ("PrivateTmp", "/tmp"),
-    ("PrivateTmp", "/var/tmp"),
-];
 
 /// The unit, as far as it matters here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,8 +21,10 @@ pub(in crate::cli::doctor) struct Unit {
     /// The file that it gets as the credential `client_secret`.
     pub(in crate::cli::doctor) secret: Option<PathBuf>,
     is_strict: bool,
-    /// The property that hides a place from the service, and the place.
-    hidden: Vec<(&'static str, &'static str)>,
+    /// What is bound into places that are hidden from it.
+    bound: Vec<PathBuf>,
+    /// The properties that hide places from it.
+    hiding: Vec<&'static str>,
     config: Option<PathBuf>,
 }
 
@@ -53,9 +47,10 @@ impl Unit {
                 .iter()
                 .find_map(|word| word.strip_prefix("client_secret:").map(PathBuf::from)),
             is_strict: value("ProtectSystem") == "strict",
-            hidden: HIDING
+            bound: words("BindPaths").iter().map(|word| destination(word)).collect(),
+            hiding: HIDING_PROPERTIES
                 .into_iter()
-                .filter(|(property, _)| ["yes", "tmpfs", "disconnected"].contains(&value(property)))
+                .filter(|property| ["yes", "tmpfs", "disconnected"].contains(&value(property)))
                 .collect(),
             config: config_of(value("ExecStart")),
         }
@@ -81,6 +76,11 @@ fn config_of(exec_start: &str) -> Option<PathBuf> {
         }
     }
     None
+}
+
+/// Where `source:destination:options` of `BindPaths=` is seen by the service.
+fn destination(word: &str) -> PathBuf {
+    PathBuf::from(word.split(':').nth(1).unwrap_or(word).trim_start_matches('-'))
 }
 
 /// Whether the unit lets the service do its work in these folders.
@@ -122,18 +122,22 @@ pub(in crate::cli::doctor) fn unit(unit: &Unit, config: &Path, folders: &[PathBu
 
 /// Why the service cannot write to a folder, whatever the folder's own mode says.
 fn kept_out(unit: &Unit, folder: &Path) -> Option<Finding> {
-    let hiding = unit.hidden.iter().find(|(_, place)| folder.starts_with(place));
-    let (message, line) = if let Some((property, _)) = hiding {
-        (format!("{property}= hides it from the service"), format!("{property}=no"))
-    } else if unit.is_strict && !unit.writable.iter().any(|path| folder.starts_with(path)) {
-        (
+    let lies_in = |paths: &[PathBuf]| paths.iter().any(|path| folder.starts_with(path));
+    let hiding = hiding(folder).filter(|hiding| unit.hiding.contains(&hiding.property));
+    let (message, line) = match hiding {
+        Some(hiding) if !lies_in(&unit.bound) => (
+            format!("{}= hides it from the service, and no BindPaths= shows it", hiding.property),
+            format!("BindPaths={}", folder.display()),
+        ),
+        None if unit.is_strict && !lies_in(&unit.writable) && !lies_in(&unit.bound) => (
             "the unit does not let the service write there: no ReadWritePaths= covers it".to_owned(),
             format!("ReadWritePaths={}", folder.display()),
-        )
-    } else {
-        return None;
+        ),
+        Some(_) | None => return None,
     };
-    let remedy = format!("`systemctl edit datadrop`, write {line} below [Service], and restart it");
+    let remedy = format!(
+        "let the unit have {line}: `datadrop service print-folders` prints all that it needs and how to put it there"
+    );
     Some(Finding::bad(Verdict::Fail, "service", folder.display().to_string(), message, remedy))
 }
 
@@ -167,8 +171,8 @@ mod tests {
     fn folders_that_the_service_cannot_write_to_fail_with_the_line_that_helps() {
         for (folder, line) in [
             ("/srv/other", "ReadWritePaths=/srv/other"),
-            ("/home/anna/drop", "ProtectHome=no"),
-            ("/tmp/drop", "PrivateTmp=no"),
+            ("/home/anna/drop", "BindPaths=/home/anna/drop"),
+            ("/tmp/drop", "BindPaths=/tmp/drop"),
         ] {
             let found = judge(SHOWN, &[folder]);
             assert_eq!(found[1].verdict, Verdict::Fail);
