@@ -39,6 +39,27 @@ pub enum FolderProblem {
         /// What failed.
         why: String,
     },
+    /// Nothing can be written there, whatever the rights of the user: a sandbox that does not include it, most often.
+    #[error("{}: {why}: it was made or replaced after the service started, or the unit does not let the service write there, or it is mounted read-only; restart the service, and if that does not help, see `datadrop service print-folders` and `datadrop doctor`", dir.display())]
+    ReadOnly {
+        /// The folder.
+        dir: PathBuf,
+        /// What failed.
+        why: String,
+    },
+}
+
+impl FolderProblem {
+    /// Why files cannot be filed there: what failed, and how.
+    #[must_use]
+    pub fn unfit(dir: &Path, what: &str, error: &io::Error) -> Self {
+        let (dir, why) = (dir.to_owned(), format!("{what}: {error}"));
+        if error.kind() == io::ErrorKind::ReadOnlyFilesystem {
+            Self::ReadOnly { dir, why }
+        } else {
+            Self::Unfit { dir, why }
+        }
+    }
 }
 
 /// An account's folder, marked, locked and fit for use.
@@ -124,7 +145,10 @@ impl AccountFolder {
             Err(error) => return Err(unfit(&self.dir, "the folder cannot be entered", &error)),
         };
         if (metadata.dev(), metadata.ino()) != (self.device, self.inode) {
-            return Err(not_ours(&self.dir, "the folder was replaced by another while datadrop was at work in it"));
+            return Err(not_ours(
+                &self.dir,
+                "the folder was replaced by another while datadrop was at work in it; it is opened anew if it carries the mark .datadrop of the old one",
+            ));
         }
         match read_mark(&self.dir) {
             Ok(Some(found)) if found == self.mark => Ok(()),
@@ -240,7 +264,7 @@ pub(super) fn accepted_mark(
         }
         (None, Some(_)) => Err(not_ours(
             dir,
-            "it should carry the mark .datadrop and does not: is the file system that holds it mounted?",
+            "it should carry the mark .datadrop and does not: is the file system that holds it mounted?; mount it, or, if the folder was replaced, move the old one back, or stop the service, run `datadrop recover` and start it again",
         )),
         (None, None) => {
             refuse_forgotten(dir)?;
@@ -262,7 +286,7 @@ fn take_lock(mark: &File, dir: &Path) -> Result<(), FolderProblem> {
 }
 
 pub(super) fn unfit(dir: &Path, what: &str, error: &io::Error) -> FolderProblem {
-    FolderProblem::Unfit { dir: dir.to_owned(), why: format!("{what}: {error}") }
+    FolderProblem::unfit(dir, what, error)
 }
 
 fn not_ours(dir: &Path, why: &str) -> FolderProblem {
@@ -320,9 +344,16 @@ fn create_sub_folder(dir: &Path, place: Place, inbox: &fs::Metadata) -> Result<(
     let path = dir.join(place.as_str());
     match DirBuilder::new().mode(inbox.mode() & 0o777).create(&path) {
         Ok(()) => {
+            // Only what is not right yet: a sandbox may refuse both, and a folder with the setgid bit passes its group on.
             let adapt = || {
-                std::os::unix::fs::chown(&path, None, Some(inbox.gid()))?;
-                fs::set_permissions(&path, fs::Permissions::from_mode(inbox.mode() & 0o7777))
+                if fs::metadata(&path)?.gid() != inbox.gid() {
+                    std::os::unix::fs::chown(&path, None, Some(inbox.gid()))?;
+                }
+                // After the group, whose change takes bits away.
+                if fs::metadata(&path)?.mode() & 0o7777 != inbox.mode() & 0o7777 {
+                    fs::set_permissions(&path, fs::Permissions::from_mode(inbox.mode() & 0o7777))?;
+                }
+                Ok::<(), io::Error>(())
             };
             if let Err(error) = adapt() {
                 tracing::warn!(
