@@ -31,5 +31,6 @@ mod recovery;
 mod secrets;
 mod service;
 mod settling;
+mod systemd;
 mod tidy;
 mod transport;

@@ -126,7 +126,7 @@ UNIT
     # systemd takes it for granted; without it, credentials are empty directories for the services.
     mount --make-rshared /
     exec env -i container=datadrop-test PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-        /lib/systemd/systemd --system --unit=guest.service --show-status=no --log-target=null
+        /lib/systemd/systemd --system --unit=guest.service --show-status=no --log-target=journal
 }
 
 case $1 in
