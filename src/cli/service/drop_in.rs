@@ -1,5 +1,6 @@
 //! The drop-in that lets the service into the configured folders (DESIGN §7, `service print-folders`).
 
+use crate::report::printable;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -52,7 +53,7 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({:?})", self.what, self.path)
+        write!(f, "{} ({})", self.what, printable(&self.path.display().to_string()))
     }
 }
 

@@ -17,6 +17,7 @@ max = "500ms"
 [upload]
 confirm_for = "600ms"
 [watch]
+settle_unwatched = "1s"
 rescan = "500ms"
 TOML
 cp $configuration /etc/datadrop/without-accounts

@@ -42,7 +42,7 @@ impl Unit {
             writable,
             has_watchdog: values_in(files, "WatchdogSec")
                 .last()
-                .is_some_and(|period| !["", "0", "infinity"].contains(&period)),
+                .is_some_and(|period| !["", "0", "infinity"].contains(period)),
             user: value("User").to_owned(),
             groups: words("SupplementaryGroups"),
             secret: values_in(files, "LoadCredential").into_iter().fold(None, |secret, credential| match credential {
