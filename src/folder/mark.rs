@@ -2,6 +2,7 @@
 
 use super::filed::{FiledFile, filed_after};
 use super::moves::rename_without_overwriting;
+use super::problem::FolderProblem;
 use crate::job::Place;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -10,57 +11,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(super) const MARK: &str = ".datadrop";
-
-/// Why an account's folder cannot be used. The account is blocked; nothing in the folder is created, moved or cancelled.
-#[derive(Debug, thiserror::Error)]
-pub enum FolderProblem {
-    /// It is not there.
-    #[error("{}: the folder does not exist; create it, or mount what holds it (datadrop never creates it)", .0.display())]
-    Missing(PathBuf),
-    /// It is not a folder.
-    #[error("{}: not a folder; name a folder in the account's `folder`", .0.display())]
-    NotAFolder(PathBuf),
-    /// It carries no mark, or not ours.
-    #[error("{}: {why}", dir.display())]
-    NotOurs {
-        /// The folder.
-        dir: PathBuf,
-        /// What was found and what to do.
-        why: String,
-    },
-    /// Another daemon uses it.
-    #[error("{}: another datadrop is at work in this folder; only one may be, stop the other", .0.display())]
-    InUse(PathBuf),
-    /// A file cannot be moved to where it will have to go.
-    #[error("{}: {why}; files that cannot be filed are not sent. Give the user that runs datadrop the right to write there", dir.display())]
-    Unfit {
-        /// The folder.
-        dir: PathBuf,
-        /// What failed.
-        why: String,
-    },
-    /// Nothing can be written there, whatever the rights of the user: a sandbox that does not include it, most often.
-    #[error("{}: {why}: it was made or replaced after the service started, or the unit does not let the service write there, or it is mounted read-only; restart the service, and if that does not help, see `datadrop service print-folders` and `datadrop doctor`", dir.display())]
-    ReadOnly {
-        /// The folder.
-        dir: PathBuf,
-        /// What failed.
-        why: String,
-    },
-}
-
-impl FolderProblem {
-    /// Why files cannot be filed there: what failed, and how.
-    #[must_use]
-    pub fn unfit(dir: &Path, what: &str, error: &io::Error) -> Self {
-        let (dir, why) = (dir.to_owned(), format!("{what}: {error}"));
-        if error.kind() == io::ErrorKind::ReadOnlyFilesystem {
-            Self::ReadOnly { dir, why }
-        } else {
-            Self::Unfit { dir, why }
-        }
-    }
-}
 
 /// An account's folder, marked, locked and fit for use.
 #[derive(Debug)]
