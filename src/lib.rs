@@ -97,6 +97,7 @@
 //!   that a seed decides; the process may end at each commit, request, rename and sync. The promises are held against the
 //!   server's ledger after each step and at rest. A seed that fails is shortened and told.
 //! - `tests/kills.rs`: the real binary, killed at random instants under fifteen faults, counted at the emulator's ledger.
+//! - `tests/systemd.rs`: the package, the unit and the daemon under a real systemd in a throw-away copy of the machine.
 //! - `tests/settling.rs`, `recovery.rs`, `faults.rs`, `bad_answers.rs`, `transport.rs`, `recover.rs`: one promise each, by
 //!   its name, from outside.
 //! - Properties: every state and event, readiness, delays, wire types, configuration and data files of any bytes.

@@ -485,3 +485,24 @@ fn the_demo_shows_success_partial_and_failure() {
     let again = Command::new(env!("CARGO_BIN_EXE_datadrop")).args(["demo", "--dir"]).arg(&demo).output().unwrap();
     assert_eq!(again.status.code(), Some(2), "a directory with something in it is left alone");
 }
+
+#[test]
+fn service_print_folders_names_the_state_directory_and_every_folder_and_needs_no_secret() {
+    let mut world = World::new();
+    world.account("b", "");
+    world.write_config();
+    fs::remove_file(world.secret_file()).unwrap();
+    let output = world.run(&["service", "print-folders"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    for (what, dir) in
+        [("the state directory", world.state_dir()), ("account a", world.folder("a")), ("account b", world.folder("b"))]
+    {
+        let dir = dir.canonicalize().unwrap_or(dir);
+        assert!(text.contains(&format!("RequiresMountsFor={}\n", dir.display())), "{text}");
+        // What lies in /tmp has to be bound in, the rest can be made writable.
+        let lets_in = ["BindPaths=-", "ReadWritePaths=-"].map(|key| format!("# {what}\n{key}{}\n", dir.display()));
+        assert!(lets_in.iter().any(|lines| text.contains(lines)), "{text}");
+    }
+    assert!(text.contains("datadrop --config "), "{text}");
+}

@@ -31,6 +31,7 @@ mod recovery;
 mod secrets;
 mod service;
 mod settling;
+mod systemd;
 mod tidy;
 mod transport;
 mod verbs;

@@ -21,6 +21,7 @@ mod recover;
 mod remote;
 mod remote_jobs;
 mod run;
+mod service;
 mod settings;
 mod signals;
 mod since;
@@ -85,6 +86,7 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Accounts(AccountsCommand::Delete(arguments)) => accounts::delete(file, &arguments, output),
         Command::Doctor(arguments) => doctor::run(file, &arguments, output),
         Command::Recover(arguments) => recover::run(file, &arguments, output),
+        Command::Service(command) => service::run(file, &command, output),
         Command::Status(arguments) => status::run(file, &arguments, output),
     }
 }

@@ -109,10 +109,12 @@ fn read_credential(section: &mut Section<'_>, surroundings: &Surroundings) -> Cr
     if set.is_empty() {
         if let Some(file) = surroundings.systemd_secret() {
             if surroundings.check_secrets
-                && let Err(Wrong { message, remedy }) = check_secret_file(&file)
+                && let Err(Wrong { message, .. }) = check_secret_file(&file)
             {
                 let message = format!("the systemd credential {}: {message}", file.display());
-                section.blame("client_secret_file", Wrong { message, remedy });
+                let remedy = "write the secret into the file that LoadCredential= of the unit names \
+                     (/etc/datadrop/client_secret), and start the service again";
+                section.blame("client_secret_file", wrong(message, remedy));
             }
             return Credential::SecretFile(file);
         }

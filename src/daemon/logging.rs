@@ -3,6 +3,7 @@
 use crate::config::{LogConfig, LogFormat};
 use std::io::{self, IsTerminal as _};
 use std::os::unix::fs::MetadataExt as _;
+use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt};
@@ -30,6 +31,12 @@ pub fn start(config: &LogConfig) -> Result<(), String> {
             })?
             .with_field_prefix(Some("DATADROP".to_owned()))
             .with_syslog_identifier("datadrop".to_owned())
+            .with_priority_mappings(PriorityMappings {
+                // Its own mapping makes news of what is no more than information (syslog(3)).
+                info: Priority::Informational,
+                debug: Priority::Debug,
+                ..PriorityMappings::new()
+            })
             .boxed(),
         LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed(),
         LogFormat::Text | LogFormat::Auto => {

@@ -90,6 +90,7 @@ pub async fn run(
         reader,
         status: String::new(),
         is_ready: false,
+        refused: None,
         started: Instant::now(),
         told_until: Timestamp(0),
         told_at: None,
@@ -174,6 +175,8 @@ struct Supervisor {
     status: String,
     is_ready: bool,
     started: Instant,
+    /// Why the last reload was refused; said until one is taken.
+    refused: Option<String>,
     /// What was first seen before then and is not sent yet was told, and when that was last looked at.
     told_until: Timestamp,
     told_at: Option<Instant>,
@@ -350,6 +353,10 @@ impl Supervisor {
             summary.push_str("; blocked: ");
             summary.push_str(&blocked.join(", "));
         }
+        if let Some(why) = &self.refused {
+            summary.push_str("; reload refused: ");
+            summary.push_str(why);
+        }
         summary
     }
 
@@ -358,16 +365,17 @@ impl Supervisor {
             Ok(now) => notify(&[NotifyState::Reloading, now]),
             Err(error) => tracing::warn!("systemd cannot be told of the reload: {error}"),
         }
-        let status = match self.try_reload(read).await? {
+        self.refused = match self.try_reload(read).await? {
             Ok(()) => {
                 tracing::info!("reloaded: {} accounts", self.config.accounts.len());
-                self.summary()
+                None
             }
             Err(why) => {
                 tracing::error!("not reloaded, everything goes on as before: {why}");
-                format!("reload refused: {}", why.lines().next().unwrap_or_default())
+                Some(why.lines().next().unwrap_or_default().to_owned())
             }
         };
+        let status = self.summary();
         notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
         self.status = status;
         Ok(())

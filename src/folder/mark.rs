@@ -2,6 +2,7 @@
 
 use super::filed::{FiledFile, filed_after};
 use super::moves::rename_without_overwriting;
+use super::problem::FolderProblem;
 use crate::job::Place;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -10,36 +11,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(super) const MARK: &str = ".datadrop";
-
-/// Why an account's folder cannot be used. The account is blocked; nothing in the folder is created, moved or cancelled.
-#[derive(Debug, thiserror::Error)]
-pub enum FolderProblem {
-    /// It is not there.
-    #[error("{}: the folder does not exist; create it, or mount what holds it (datadrop never creates it)", .0.display())]
-    Missing(PathBuf),
-    /// It is not a folder.
-    #[error("{}: not a folder; name a folder in the account's `folder`", .0.display())]
-    NotAFolder(PathBuf),
-    /// It carries no mark, or not ours.
-    #[error("{}: {why}", dir.display())]
-    NotOurs {
-        /// The folder.
-        dir: PathBuf,
-        /// What was found and what to do.
-        why: String,
-    },
-    /// Another daemon uses it.
-    #[error("{}: another datadrop is at work in this folder; only one may be, stop the other", .0.display())]
-    InUse(PathBuf),
-    /// A file cannot be moved to where it will have to go.
-    #[error("{}: {why}; files that cannot be filed are not sent. Give the user that runs datadrop the right to write there", dir.display())]
-    Unfit {
-        /// The folder.
-        dir: PathBuf,
-        /// What failed.
-        why: String,
-    },
-}
 
 /// An account's folder, marked, locked and fit for use.
 #[derive(Debug)]
@@ -124,7 +95,10 @@ impl AccountFolder {
             Err(error) => return Err(unfit(&self.dir, "the folder cannot be entered", &error)),
         };
         if (metadata.dev(), metadata.ino()) != (self.device, self.inode) {
-            return Err(not_ours(&self.dir, "the folder was replaced by another while datadrop was at work in it"));
+            return Err(not_ours(
+                &self.dir,
+                "the folder was replaced by another while datadrop was at work in it; it is opened anew if it carries the mark .datadrop of the old one",
+            ));
         }
         match read_mark(&self.dir) {
             Ok(Some(found)) if found == self.mark => Ok(()),
@@ -240,7 +214,7 @@ pub(super) fn accepted_mark(
         }
         (None, Some(_)) => Err(not_ours(
             dir,
-            "it should carry the mark .datadrop and does not: is the file system that holds it mounted?",
+            "it should carry the mark .datadrop and does not: is the file system that holds it mounted?; mount it, or, if the folder was replaced, move the old one back, or stop the service, run `datadrop recover` and start it again",
         )),
         (None, None) => {
             refuse_forgotten(dir)?;
@@ -262,7 +236,7 @@ fn take_lock(mark: &File, dir: &Path) -> Result<(), FolderProblem> {
 }
 
 pub(super) fn unfit(dir: &Path, what: &str, error: &io::Error) -> FolderProblem {
-    FolderProblem::Unfit { dir: dir.to_owned(), why: format!("{what}: {error}") }
+    FolderProblem::unfit(dir, what, error)
 }
 
 fn not_ours(dir: &Path, why: &str) -> FolderProblem {
@@ -320,9 +294,16 @@ fn create_sub_folder(dir: &Path, place: Place, inbox: &fs::Metadata) -> Result<(
     let path = dir.join(place.as_str());
     match DirBuilder::new().mode(inbox.mode() & 0o777).create(&path) {
         Ok(()) => {
+            // Only what is not right yet: a sandbox may refuse both, and a folder with the setgid bit passes its group on.
             let adapt = || {
-                std::os::unix::fs::chown(&path, None, Some(inbox.gid()))?;
-                fs::set_permissions(&path, fs::Permissions::from_mode(inbox.mode() & 0o7777))
+                if fs::metadata(&path)?.gid() != inbox.gid() {
+                    std::os::unix::fs::chown(&path, None, Some(inbox.gid()))?;
+                }
+                // After the group, whose change takes bits away.
+                if fs::metadata(&path)?.mode() & 0o7777 != inbox.mode() & 0o7777 {
+                    fs::set_permissions(&path, fs::Permissions::from_mode(inbox.mode() & 0o7777))?;
+                }
+                Ok::<(), io::Error>(())
             };
             if let Err(error) = adapt() {
                 tracing::warn!(

@@ -434,10 +434,8 @@ fn needs_marker(job: &Unfiled) -> bool {
 }
 
 fn cannot_file(folder: &AccountFolder, job: &Unfiled, error: &io::Error) -> FolderProblem {
-    FolderProblem::Unfit {
-        dir: folder.dir().to_owned(),
-        why: format!("{} cannot be moved to {}/: {error}", job.disk_name.display(), job.to.as_str()),
-    }
+    let what = format!("{} cannot be moved to {}/", job.disk_name.display(), job.to.as_str());
+    FolderProblem::unfit(folder.dir(), &what, error)
 }
 
 /// Why a worker stopped working in its folder.

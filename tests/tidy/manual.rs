@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Commands that have commands of their own.
-const FAMILIES: [&str; 2] = ["accounts", "jobs"];
+const FAMILIES: [&str; 3] = ["accounts", "jobs", "service"];
 
 fn readme() -> String {
     fs::read_to_string(root().join("README.md")).unwrap()
@@ -70,7 +70,7 @@ fn every_command_and_option_that_readme_shows_exists() {
     let mut shown = BTreeSet::new();
     for (number, line) in command_lines(&text) {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let is_name = |word: &&&str| word.chars().all(|c| c.is_ascii_lowercase());
+        let is_name = |word: &&&str| !word.starts_with('-') && word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
         let named: Vec<&str> = words.iter().take_while(is_name).copied().collect();
         let has_subcommands = named.first().is_some_and(|name| FAMILIES.contains(name));
         let command = &named[..named.len().min(if has_subcommands { 2 } else { 1 })];

@@ -75,6 +75,9 @@ pub(super) enum Command {
     Doctor(DoctorArguments),
     /// Rebuild what a lost or old job log must know, from the folders and from Adobe's list
     Recover(RecoverArguments),
+    /// Say what systemd has to be told about this configuration
+    #[command(subcommand)]
+    Service(ServiceCommand),
 }
 
 #[derive(Debug, Args)]
@@ -325,6 +328,18 @@ pub(super) struct DoctorArguments {
     /// As a JSON array with an object for each finding
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ServiceCommand {
+    /// Print the drop-in that lets the service write to the configured folders
+    #[command(after_help = "\
+Examples:
+  datadrop service print-folders
+  datadrop service print-folders | sudo tee /etc/systemd/system/datadrop.service.d/folders.conf
+
+Folders below /srv/datadrop need none. Afterwards: systemctl daemon-reload, and restart the service.")]
+    PrintFolders,
 }
 
 /// A rate limit or `off`; a type of its own because clap gives a bare `Option` another meaning.

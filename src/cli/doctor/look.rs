@@ -2,7 +2,7 @@
 
 use super::judge::machine::Limits;
 use super::judge::rights::{Owned, Person, Way};
-use super::judge::service::{PROPERTIES, Unit};
+use super::judge::service::{PROPERTIES, UNIT, Unit};
 use std::fs::{self, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -93,12 +93,18 @@ pub(super) fn nearest(dir: &Path) -> PathBuf {
 
 /// The unit `datadrop.service`; `None` on a computer that systemd does not run.
 pub(super) fn unit() -> Option<Result<Unit, String>> {
-    Path::new("/run/systemd/system").is_dir().then(|| show_unit().map(|text| Unit::read(&text)))
+    Path::new("/run/systemd/system").is_dir().then(|| {
+        let properties = systemctl(&["show", UNIT, "-p", PROPERTIES])?;
+        // A unit that is not there has no files, which is no failure.
+        let files = if Unit::read(&properties, "").is_loaded() { systemctl(&["cat", UNIT])? } else { String::new() };
+        Ok(Unit::read(&properties, &files))
+    })
 }
 
-fn show_unit() -> Result<String, String> {
+fn systemctl(arguments: &[&str]) -> Result<String, String> {
     let mut child = Command::new("systemctl")
-        .args(["--no-pager", "show", "datadrop.service", "-p", PROPERTIES])
+        .arg("--no-pager")
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -92,7 +92,9 @@ impl Written {
                 draft.folder
             ));
         }
-        lines.push(format!("then: datadrop --config {config} run, or start the service"));
+        lines.push(format!("then: datadrop --config {config} doctor says what is still missing"));
+        lines
+            .push(format!("start: systemctl enable --now datadrop, or without systemd datadrop --config {config} run"));
         lines
     }
 }

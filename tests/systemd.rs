@@ -1,0 +1,147 @@
+//! The package, the unit and the daemon under a real systemd.
+//!
+//! `tests/systemd/boot.sh` boots this machine's own systemd as process 1 of a throw-away copy of this machine; there
+//! `tests/systemd/guest.sh` installs the package and holds it against `tests/systemd/checks`. That takes root, Linux and
+//! a systemd; where it cannot be done, the test says so aloud and passes. `DATADROP_TEST_SYSTEMD=1` makes that a failure.
+//!
+//! The package is packed here from the list in `Cargo.toml`, so that `cargo deb` need not be there. To see one that it has
+//! made: `DATADROP_TEST_PACKAGE=/…/target/debian/datadrop_0.1.0-1_amd64.deb`.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The exit status of `boot.sh` where a systemd cannot be booted.
+const CANNOT: i32 = 77;
+/// Everything takes less than a minute on a quiet machine.
+const LONGEST_SECONDS: &str = "300";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[track_caller]
+fn succeeds(command: &mut Command) {
+    let output = command.output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
+}
+
+fn is_there(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+/// `[package.metadata.deb]` of `Cargo.toml`.
+fn metadata() -> toml::Table {
+    let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    manifest["package"]["metadata"]["deb"].as_table().unwrap().clone()
+}
+
+/// Source, destination and mode of each file of the package, but for those that a program writes which lacks the commands
+/// for it.
+fn assets(generated: &Path) -> Vec<(PathBuf, PathBuf, u32)> {
+    let program = env!("CARGO_BIN_EXE_datadrop");
+    let help = String::from_utf8(Command::new(program).arg("--help").output().unwrap().stdout).unwrap();
+    let can_generate = help.contains("  completions ") && help.contains("  man ");
+    if can_generate {
+        succeeds(Command::new(root().join("systemd/prepare-package")).args([Path::new(program), generated]));
+    }
+    let metadata = metadata();
+    let list = metadata["assets"].as_array().unwrap().iter().map(|asset| {
+        let words: Vec<&str> = asset.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+        let [source, destination, mode] = words[..] else { panic!("{asset:?}: three words make an asset") };
+        let from = match (source, source.strip_prefix("target/package/")) {
+            ("target/release/datadrop", _) => PathBuf::from(program),
+            (_, Some(name)) => generated.join(name),
+            (_, None) => root().join(source),
+        };
+        let name = if destination.ends_with('/') { Path::new(source).file_name().unwrap() } else { "".as_ref() };
+        (from, Path::new(destination).join(name), u32::from_str_radix(mode, 8).unwrap())
+    });
+    list.filter(|(from, ..)| can_generate || !from.starts_with(generated)).collect()
+}
+
+/// The files of the package as they lie on a machine.
+fn lay_out(tree: &Path, generated: &Path) {
+    for (from, to, mode) in assets(generated) {
+        // A destination that is a file ends in a separator once nothing was joined to it.
+        let to = tree.join(to.components().collect::<PathBuf>());
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(&from, &to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+        fs::set_permissions(&to, Permissions::from_mode(mode)).unwrap();
+    }
+}
+
+/// Packs the tree with the scripts of the package, as `cargo deb` would.
+fn pack(tree: &Path, version: &str, package: &Path) {
+    let metadata = metadata();
+    let control = tree.join("DEBIAN");
+    fs::create_dir_all(&control).unwrap();
+    let scripts = root().join(metadata["maintainer-scripts"].as_str().unwrap());
+    for script in fs::read_dir(scripts).unwrap() {
+        let script = script.unwrap();
+        fs::copy(script.path(), control.join(script.file_name())).unwrap();
+    }
+    let conffiles: Vec<&str> =
+        metadata["conf-files"].as_array().unwrap().iter().map(|file| file.as_str().unwrap()).collect();
+    fs::write(control.join("conffiles"), conffiles.join("\n") + "\n").unwrap();
+    let architecture = Command::new("dpkg").arg("--print-architecture").output().unwrap().stdout;
+    let about = format!(
+        "Package: datadrop\nVersion: {version}\nArchitecture: {}\nMaintainer: {}\nDescription: {}\n",
+        String::from_utf8(architecture).unwrap().trim(),
+        metadata["maintainer"].as_str().unwrap(),
+        env!("CARGO_PKG_DESCRIPTION")
+    );
+    fs::write(control.join("control"), about).unwrap();
+    succeeds(Command::new("dpkg-deb").args(["--root-owner-group", "-Znone", "--build"]).args([tree, package]));
+    fs::remove_dir_all(control).unwrap();
+}
+
+fn cannot(why: &str) {
+    assert!(std::env::var_os("DATADROP_TEST_SYSTEMD").is_none(), "no systemd was booted: {why}");
+    eprintln!("SKIPPED: package, unit and daemon under a real systemd: {why}");
+}
+
+#[test]
+fn the_installed_service_keeps_its_promises_under_a_real_systemd() {
+    let here = root().join("tests/systemd");
+    let temporary = tempfile::tempdir().unwrap();
+    let stage = temporary.path().join("stage");
+    let tree = stage.join("tree");
+    fs::create_dir_all(stage.join("checks")).unwrap();
+    // Other users of the guest look into it.
+    fs::set_permissions(&stage, Permissions::from_mode(0o755)).unwrap();
+    for script in ["guest.sh", "probe.sh"] {
+        fs::copy(here.join(script), stage.join(script)).unwrap();
+    }
+    for checks in fs::read_dir(here.join("checks")).unwrap() {
+        let checks = checks.unwrap();
+        fs::copy(checks.path(), stage.join("checks").join(checks.file_name())).unwrap();
+    }
+    fs::copy(env!("CARGO_BIN_EXE_datadrop"), stage.join("datadrop")).unwrap();
+    lay_out(&tree, &temporary.path().join("generated"));
+    if is_there("dpkg-deb") {
+        for version in ["1", "2"] {
+            pack(&tree, version, &stage.join(format!("datadrop_{version}.deb")));
+        }
+        if let Some(package) = std::env::var_os("DATADROP_TEST_PACKAGE") {
+            fs::copy(package, stage.join("datadrop_1.deb")).unwrap();
+        }
+    }
+
+    let mut boot = Command::new("bash");
+    boot.arg(here.join("boot.sh")).arg(&stage).arg(LONGEST_SECONDS);
+    let output = boot.output().unwrap();
+    let log = fs::read_to_string(stage.join("log")).unwrap_or_default();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.code() == Some(CANNOT) {
+        cannot(said.trim());
+    } else if !log.starts_with("booted") {
+        cannot(&format!("it does not come up here ({}): {}", output.status, said.trim()));
+    } else {
+        eprintln!("{log}");
+        let last = log.lines().last().unwrap_or_default();
+        assert!(output.status.success() && last.starts_with("all held"), "{}: {said}\n{log}", output.status);
+    }
+}
