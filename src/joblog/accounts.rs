@@ -1,5 +1,6 @@
 //! What the job log remembers of an account.
 
+use super::noted::{UNOPENED, note_block};
 use super::writer::{JobLog, Pending};
 use super::{Job, JobLogError, sql};
 use crate::job::{JobId, Target, Timestamp, UploadStyle};
@@ -77,11 +78,11 @@ impl JobLog {
             aim(connection, &account, &target)?;
             connection
                 .prepare_cached(
-                    "UPDATE account SET folder_problem = 'the folder has not been opened yet', api_problem = NULL,
-                            blocked_at = NULL, baseline_at = NULL, next_sweep_at = NULL
+                    "UPDATE account SET folder_problem = ?2, api_problem = NULL, blocked_at = NULL, baseline_at = NULL,
+                            next_sweep_at = NULL
                      WHERE name = ?1",
                 )?
-                .execute([account])?;
+                .execute([account.as_str(), UNOPENED])?;
             Ok(row)
         })
     }
@@ -149,6 +150,7 @@ impl JobLog {
                      WHERE name = ?1",
                 )?
                 .execute(params![account, now.0])?;
+            note_block(connection, &account, now)?;
             effects.changed |= changed > 0;
             Ok(changed > 0)
         })

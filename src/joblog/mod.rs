@@ -8,12 +8,14 @@
 mod accounts;
 mod admit;
 mod advance;
+mod alerts;
 mod attempts;
 mod claim;
 mod examine;
 mod filing;
 mod findings;
 mod listed;
+mod noted;
 mod open;
 mod pair;
 mod read;
@@ -26,6 +28,7 @@ mod writer;
 
 pub use accounts::AccountRow;
 pub use admit::{Admission, AdmitPolicy, Arrival, Content, Verdict};
+pub use alerts::{AlertCursor, AlertFact, AlertFacts, AlertRow, FactJob, Outbox, ToldRow};
 pub use attempts::{AttemptEnd, Ended};
 pub use claim::{AccountRules, Claim, Claimed};
 pub use examine::{Examination, examine};
