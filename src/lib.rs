@@ -55,6 +55,7 @@
 //! | `upload` | `ambient`, `api`, `config`, `job`, `joblog`, `retry` |
 //! | `track` | `ambient`, `api`, `config`, `job`, `joblog`, `ready`, `retry`, `settle` |
 //! | `alert` | `ambient`, `api`, `config`, `job`, `joblog`, `retry` |
+//! | `keep` | `ambient`, `config`, `job`, `joblog` |
 //! | `report` | `job`, `joblog` |
 //! | `recover` | `ambient`, `api`, `config`, `folder`, `job`, `joblog`, `track`, `watch` |
 //! | `control` | `api`, `config` |
@@ -174,6 +175,9 @@ pub mod report;
 
 // Step 6, too: who needs to hear of it.
 pub mod alert;
+
+// What leaves the job log, and when.
+pub mod keep;
 
 // Time and chance, for the parts that take them as arguments.
 pub mod ambient;

@@ -5,9 +5,10 @@ use super::alerts::Alerts;
 use super::pulse::Pulse;
 use crate::ambient::{Clock, now};
 use crate::api::{Budget, Client};
-use crate::config::{AccountConfig, Config, StyleChoice};
+use crate::config::{AccountConfig, Config, KeepConfig, StyleChoice};
 use crate::job::{Target, UploadStyle};
 use crate::joblog::{AccountRules, JobLog, JobLogError};
+use crate::keep::prune;
 use crate::ready::Moment;
 use crate::retry::RetryPolicy;
 use crate::track::{TrackSettings, Tracker};
@@ -53,6 +54,7 @@ pub(super) struct Stages {
     upload_pulse: Pulse,
     tracker_pulses: HashMap<String, Pulse>,
     pub(super) alerts: Alerts,
+    keep: watch::Sender<KeepConfig>,
     stopping: bool,
 }
 
@@ -75,6 +77,7 @@ impl Stages {
         let accounts = admitted(config, &joblog).await?;
         let (upload_settings, settings) =
             watch::channel(Arc::new(upload_settings(config, &accounts, &client, &budget)));
+        let (keep, kept) = watch::channel(config.keep.clone());
         let (upload_stop, upload_abort) = (CancellationToken::new(), CancellationToken::new());
         let mut stages = Self {
             clock,
@@ -88,10 +91,12 @@ impl Stages {
             upload_pulse: Pulse::new(clock),
             tracker_pulses: HashMap::new(),
             alerts,
+            keep,
             stopping: false,
             budget,
             joblog,
         };
+        tokio::spawn(prune(stages.joblog.clone(), stages.joblog.reader()?, kept, stages.upload_stop.clone()));
         for account in &accounts {
             stages.joblog.open_account(account.name.clone(), account.target(&config.api)).await?;
         }
@@ -165,6 +170,7 @@ impl Stages {
         let accounts = admitted(config, &self.joblog).await?;
         self.trackers_stop.cancel();
         self.alerts.reload(config, &client);
+        self.keep.send_replace(config.keep.clone());
         let wanted: HashMap<String, FolderSettings> =
             accounts.iter().map(|account| (account.name.clone(), FolderSettings::new(config, account))).collect();
         let gone: Vec<String> = self

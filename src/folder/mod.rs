@@ -8,10 +8,12 @@ mod filed;
 mod fit;
 mod mark;
 mod moves;
+mod removal;
 mod why;
 
 pub use examine::{Examined, examine};
 pub use filed::{FiledFile, filed_after};
 pub use mark::{AccountFolder, FolderProblem, Opened};
 pub use moves::Moved;
+pub use removal::Removal;
 pub use why::{Explained, explanation};

@@ -185,7 +185,10 @@ impl JobLog {
     pub fn count_refusal(&self, account: String, alike: String) -> Pending<Option<u32>> {
         self.call(move |connection, _| {
             let accepted: i64 = connection
-                .prepare_cached("SELECT count(*) FROM (SELECT 1 FROM job WHERE account = ?1 AND uploaded_at IS NOT NULL LIMIT 1)")?
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM job WHERE account = ?1 AND uploaded_at IS NOT NULL)
+                         OR EXISTS (SELECT 1 FROM delivered WHERE account = ?1)",
+                )?
                 .query_row([&account], |row| row.get(0))?;
             if accepted > 0 {
                 return Ok(None);
