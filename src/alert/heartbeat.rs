@@ -59,3 +59,47 @@ pub async fn heartbeat(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Budget, Client};
+    use std::net::TcpListener;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    fn settings(url: &str) -> AlertSettings {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!(
+            "[api]\nglobal_company_id = \"c\"\nclient_id = \"i\"\naccess_token = \"t\"\n\
+             base_url = \"http://127.0.0.1:1\"\ntoken_url = \"http://127.0.0.1:1\"\n\
+             [status]\nheartbeat = {url:?}\nheartbeat_every = \"5ms\"\n\
+             [[account]]\nname = \"a\"\nreport_suite_id = \"r\"\ndata_source_id = 1\nfolder = {:?}\n",
+            dir.path().to_str().unwrap()
+        );
+        let config = crate::config::load_text("datadrop.toml", &text, []).unwrap();
+        let client = Client::new(&config.api, Arc::new(Budget::new(None, false))).unwrap();
+        AlertSettings::new(&config, Arc::new(client))
+    }
+
+    #[tokio::test]
+    async fn nobody_is_asked_while_a_part_of_the_service_is_stuck() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let (_keep, settings) =
+            watch::channel(Arc::new(settings(&format!("http://{}/", listener.local_addr().unwrap()))));
+        let (stop, looks, told) = (CancellationToken::new(), Arc::new(AtomicU32::new(0)), CancellationToken::new());
+        let (looked, enough) = (Arc::clone(&looks), told.clone());
+        let beating = tokio::spawn(heartbeat(settings, stop.clone(), move || {
+            if looked.fetch_add(1, Ordering::SeqCst) == 4 {
+                enough.cancel();
+            }
+            false
+        }));
+        tokio::time::timeout(Duration::from_secs(20), told.cancelled()).await.unwrap();
+        stop.cancel();
+        beating.await.unwrap();
+        assert!(looks.load(Ordering::SeqCst) >= 5);
+        let asked = listener.accept().map(|_| ()).unwrap_err();
+        assert_eq!(asked.kind(), std::io::ErrorKind::WouldBlock);
+    }
+}

@@ -17,7 +17,7 @@ pub(super) struct Sender {
 }
 
 #[derive(Serialize)]
-struct Message<'a> {
+struct Body<'a> {
     alert_id: String,
     event: &'static str,
     account: Option<&'a str>,
@@ -48,7 +48,7 @@ pub(super) fn compose(alert: &AlertRow, sender: &Sender) -> Vec<u8> {
         let job = named.job.as_ref()?;
         Some(JobEntry { id: job.id, file_name: &job.file_name, state: &job.state, reason: named.detail.as_deref() })
     });
-    let message = Message {
+    let body = Body {
         // Numbers start anew with a new job log; times do not.
         alert_id: format!("{}-{}", alert.id.unwrap_or_default(), alert.opened_at.0),
         event: event.as_str(),
@@ -62,7 +62,7 @@ pub(super) fn compose(alert: &AlertRow, sender: &Sender) -> Vec<u8> {
         host: &sender.host,
         version: sender.version,
     };
-    let mut json = serde_json::to_vec(&message).unwrap_or_default();
+    let mut json = serde_json::to_vec(&body).unwrap_or_default();
     json.push(b'\n');
     json
 }

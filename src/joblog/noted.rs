@@ -2,7 +2,7 @@
 //! expectation is not met. Each is written down once.
 
 use super::writer::{JobLog, Pending};
-use super::{JobLogError, Reader, sql};
+use super::{Job, JobLogError, Reader, sql};
 use crate::job::{JobId, Timestamp};
 use rusqlite::{Connection, params};
 
@@ -90,10 +90,8 @@ impl JobLog {
         self.call(move |connection, effects| {
             for id in late {
                 let job = sql::job(connection, id)?;
-                if !job.state.is_terminal() && !was_delayed(connection, id)? {
-                    let detail = job.reason.as_deref();
-                    sql::insert_event(connection, id, now, "delayed", Some(job.state), job.state, detail)?;
-                    effects.changed = true;
+                if !job.state.is_terminal() {
+                    effects.changed |= note_delay(connection, &job, now)?;
                 }
             }
             Ok(())
@@ -101,11 +99,16 @@ impl JobLog {
     }
 }
 
-fn was_delayed(connection: &Connection, id: JobId) -> Result<bool, JobLogError> {
-    Ok(connection
+/// Writes down that a job is late, or that nobody can say when it will be at its end; each job once. True: it is news.
+pub(super) fn note_delay(connection: &Connection, job: &Job, now: Timestamp) -> Result<bool, JobLogError> {
+    let noted: i64 = connection
         .prepare_cached("SELECT count(*) FROM job_event WHERE job_id = ?1 AND event = 'delayed'")?
-        .query_row([id.0], |row| row.get::<_, i64>(0))?
-        > 0)
+        .query_row([job.id.0], |row| row.get(0))?;
+    if noted > 0 {
+        return Ok(false);
+    }
+    sql::insert_event(connection, job.id, now, "delayed", Some(job.state), job.state, job.reason.as_deref())?;
+    Ok(true)
 }
 
 impl Reader {

@@ -34,7 +34,7 @@ impl Hook {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 // An error is the client's end of the connection.
-                let _ = answer(stream, &asked, &status);
+                let _ = answer(&stream, &asked, &status);
             }
         });
         hook
@@ -61,7 +61,7 @@ impl Hook {
     }
 }
 
-fn answer(stream: TcpStream, asked: &Mutex<Vec<Asked>>, status: &Mutex<u16>) -> std::io::Result<()> {
+fn answer(stream: &TcpStream, asked: &Mutex<Vec<Asked>>, status: &Mutex<u16>) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -82,5 +82,6 @@ fn answer(stream: TcpStream, asked: &Mutex<Vec<Asked>>, status: &Mutex<u16>) -> 
     let status = *status.lock().unwrap();
     let location = if status / 100 == 3 { "location: /elsewhere\r\n" } else { "" };
     let reply = format!("HTTP/1.1 {status} x\r\n{location}content-length: 0\r\nconnection: close\r\n\r\n");
-    (&stream).write_all(reply.as_bytes())
+    let mut stream = stream;
+    stream.write_all(reply.as_bytes())
 }

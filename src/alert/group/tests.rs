@@ -31,13 +31,13 @@ struct Kept {
 impl Kept {
     fn take(&mut self, facts: &[AlertFact], subscriptions: &[Subscription], now: Timestamp) {
         for mut alert in collect(facts, subscriptions, &self.outbox, now) {
-            match self.outbox.alerts.iter_mut().find(|known| alert.id.is_some() && known.id == alert.id) {
-                Some(known) => *known = alert,
-                None => {
-                    self.newest += 1;
-                    alert.id = Some(self.newest);
-                    self.outbox.alerts.push(alert);
-                }
+            let known = self.outbox.alerts.iter_mut().find(|known| alert.id.is_some() && known.id == alert.id);
+            if let Some(known) = known {
+                *known = alert;
+            } else {
+                self.newest += 1;
+                alert.id = Some(self.newest);
+                self.outbox.alerts.push(alert);
             }
         }
     }
