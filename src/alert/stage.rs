@@ -6,7 +6,7 @@ use super::{group, message, missing};
 use crate::ambient::{local_now, now, random_fraction};
 use crate::config::Expect;
 use crate::job::Timestamp;
-use crate::joblog::{AlertRow, JobLog, JobLogError, Reader};
+use crate::joblog::{AlertRow, JobLog, JobLogError, Reader, ToldRow};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +39,8 @@ pub struct AlertStage {
     deliveries: JoinSet<Delivered>,
     /// Receivers that are being told.
     busy: HashSet<String>,
+    /// Delivered, and not written down yet.
+    unwritten: Vec<(i64, ToldRow)>,
     /// Ends deliveries early.
     cut: CancellationToken,
     /// The last day judged of each account, as far as it was looked up.
@@ -62,6 +64,7 @@ impl AlertStage {
             settings,
             deliveries: JoinSet::new(),
             busy: HashSet::new(),
+            unwritten: Vec::new(),
             cut: CancellationToken::new(),
             judged: HashMap::new(),
             looked_for_late: None,
@@ -133,6 +136,7 @@ impl AlertStage {
     /// Does what is due, and says when the next thing is. What is due within `ahead` counts as due.
     async fn turn(&mut self, ahead: Duration) -> Result<Option<Timestamp>, JobLogError> {
         let settings = Arc::clone(&self.settings.borrow());
+        self.write_told().await?;
         self.note_late(&settings).await?;
         for (account, expect) in &settings.expectations {
             self.judge_expectation(account, *expect).await?;
@@ -203,9 +207,8 @@ impl AlertStage {
         else {
             return Ok(());
         };
-        if !alert.sealed {
-            self.joblog.seal_alert(id).await?;
-        }
+        // Each time: what cannot be written now could not be written after the delivery either, which would then repeat.
+        self.joblog.seal_alert(id).await?;
         self.busy.insert(alert.receiver.clone());
         let (settings, cut) = (Arc::clone(settings), self.cut.clone());
         self.deliveries.spawn(async move {
@@ -250,7 +253,8 @@ impl AlertStage {
                     alert.topic.as_str()
                 );
                 let told = group::told(&alert, &self.reader.outbox()?, now());
-                self.joblog.alert_told(id, told).await
+                self.unwritten.push((id, told));
+                self.write_told().await
             }
             Err(error) => {
                 let failures = alert.failures.saturating_add(1);
@@ -266,6 +270,15 @@ impl AlertStage {
                 self.joblog.alert_failed(id, now().after(delay)).await
             }
         }
+    }
+
+    /// Writes down what was delivered. What cannot be written is kept, and nothing else is delivered before.
+    async fn write_told(&mut self) -> Result<(), JobLogError> {
+        while let Some((id, told)) = self.unwritten.last().cloned() {
+            self.joblog.alert_told(id, told).await?;
+            self.unwritten.pop();
+        }
+        Ok(())
     }
 
     /// What is ready to be told is told once more before the end; the rest at the next start.

@@ -140,7 +140,7 @@ fn prune(connection: &Connection, id: JobId) -> Result<(), JobLogError> {
         "INSERT INTO delivered (job_id, account, file_name, kind, state, sha256, remote_job_id, disk_name, place, uploaded_at,
                                 finished_at)
          SELECT id, account, file_name, kind, state, sha256, remote_job_id, disk_name, place, uploaded_at, finished_at
-         FROM job WHERE id = ?1 AND (uploaded_at IS NOT NULL OR remote_job_id IS NOT NULL)",
+         FROM job WHERE id = ?1 AND (uploaded_at IS NOT NULL OR remote_job_id IS NOT NULL OR place = 'done')",
         "INSERT INTO pruning (job_id) VALUES (?1)",
         "UPDATE job SET pair_id = NULL WHERE pair_id = ?1",
         "DELETE FROM job_event WHERE job_id = ?1",

@@ -1,5 +1,5 @@
--- What stays of a job that was accepted once `keep.jobs` has pruned it: what guards against sending its content again, and
--- against taking its remote job for somebody else's.
+-- What stays of a job that was accepted, or whose file lies in done/, once `keep.jobs` has pruned it: what guards against
+-- sending its content again, against taking its remote job for somebody else's, and its file for an unknown one.
 CREATE TABLE delivered (
     job_id        INTEGER PRIMARY KEY,
     account       TEXT NOT NULL,
