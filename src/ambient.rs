@@ -21,10 +21,16 @@ pub fn now() -> Timestamp {
     Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// The time where this machine is.
+#[must_use]
+pub fn local_now() -> jiff::ZonedDateTime {
+    jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::system())
+}
+
 /// The day that it is where this machine is.
 #[must_use]
 pub fn today() -> jiff::civil::Date {
-    jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::system()).date()
+    local_now().date()
 }
 
 /// What the file system says of a file, as far as it tells one file from another.

@@ -6,7 +6,7 @@
 //!  watch ───────► ready ───────► queue ───────► upload ──────► track ──────► report
 //!  events and     complete?      the job log    one PUT        one list      CLI, JSON, CSV,
 //!  scans of a     quiet, .fin,   (SQLite):      for each       for each      and the folders:
-//!  folder         or a rename    due jobs       file           sweep         sent held done failed
+//!  folder         or a rename    due jobs       file           sweep         sent held done failed, alerts
 //! ```
 //!
 //! **The promise**: never lost (a complete file ends accepted, or rests with a reason), never twice (an upload whose end
@@ -32,7 +32,7 @@
 //! 6. [`track`] sweeps: one list request for all open jobs of the account. Adobe's words and its row count make the end:
 //!    `success`, `partial` or `failure`; what the check found is the likely cause, as Adobe gives none.
 //! 7. The job log says where the file belongs now. The account's thread moves it there through [`folder`], with a `.why`
-//!    beside it where a person is needed. [`report`] shows all of it.
+//!    beside it where a person is needed. [`report`] shows all of it, and [`alert`] tells who asked to be told.
 //!
 //! A crash between any two of these loses nothing: the next start reads the job log and goes on from there. What was
 //! `uploading` is `queued` again if the request cannot have been complete, and `unconfirmed` if it can.
@@ -54,6 +54,8 @@
 //! | `watch` | `ambient`, `check`, `config`, `folder`, `job`, `joblog`, `ready` |
 //! | `upload` | `ambient`, `api`, `config`, `job`, `joblog`, `retry` |
 //! | `track` | `ambient`, `api`, `config`, `job`, `joblog`, `ready`, `retry`, `settle` |
+//! | `alert` | `ambient`, `api`, `config`, `job`, `joblog`, `retry` |
+//! | `keep` | `ambient`, `config`, `job`, `joblog` |
 //! | `report` | `job`, `joblog` |
 //! | `recover` | `ambient`, `api`, `config`, `folder`, `job`, `joblog`, `track`, `watch` |
 //! | `control` | `api`, `config` |
@@ -61,7 +63,7 @@
 //! | `daemon` | everything but `cli`, `emulator`, `recover`, `report` |
 //! | `cli` | `ambient`, `api`, `check`, `config`, `control`, `daemon`, `emulator`, `folder`, `instruct`, `job`, `joblog`, `recover`, `report` |
 //!
-//! The stages that run (`watch`, `upload`, `track`) never import each other: they meet in the job log, which is passive.
+//! The stages that run (`watch`, `upload`, `track`, `alert`) never import each other: they meet in the job log, which is passive.
 //! `daemon` starts them; nothing starts `daemon` but `cli`. `tests/tidy.rs` reads this table and holds the sources to it.
 //!
 //! # What holds, and what is absent on purpose
@@ -73,7 +75,7 @@
 //! - **One home for each thing that is hard to take back**: `rusqlite` in [`joblog`], `reqwest` in [`api`], `notify` in
 //!   [`watch`], `backoff` in [`retry`], `signal-hook` in `daemon::signals` and in the commands that wait.
 //! - **No clock, no chance, no I/O in what decides**: [`job`], [`check`], [`ready`], [`settle`], [`retry`], `upload::decide`,
-//!   `track::judge` and `track::schedule` take facts and `now` as arguments. [`ambient`] is where both come from.
+//!   `track::judge`, `track::schedule`, `alert::group`, `alert::missing` and `alert::message` take facts and `now` as arguments. [`ambient`] is where both come from.
 //! - **No work inside a transaction.** One writer thread; what arrives together shares one fsync.
 //! - **Absent**: event buses, globals, traits with one implementation, mocks (the [`emulator`] stands in for Adobe),
 //!   `unsafe`, and `unwrap` outside of tests.
@@ -172,6 +174,12 @@ pub mod settle;
 
 // Step 6: tables, pages, JSON, CSV.
 pub mod report;
+
+// Step 6, too: who needs to hear of it.
+pub mod alert;
+
+// What leaves the job log, and when.
+pub mod keep;
 
 // Time and chance, for the parts that take them as arguments.
 pub mod ambient;

@@ -10,6 +10,7 @@
 #![allow(missing_docs, reason = "its names say it")]
 
 mod accounts;
+mod alerts;
 mod bad_answers;
 mod bad_input;
 mod check;
@@ -21,6 +22,7 @@ mod flow;
 mod folders;
 mod harness;
 mod init;
+mod keep;
 mod kills;
 mod load;
 mod modes;

@@ -11,6 +11,7 @@
 //! | `answer`, `refusal`, `error` | what was seen; who refused in what words; errors of lists and tokens |
 //! | `jobs`, `accounts`, `listing` | remote jobs; Data Sources accounts and companies; a list over its pages |
 //! | `request`, `http`, `connect`, `wire`, `date` | one request and answer; proxies and certificates; JSON of both spellings; dates |
+//! | `hook` | addresses that are told of alerts, or asked as a heartbeat |
 //! | `token` | the `Authorization` header, renewed ahead |
 //! | `budget`, `window` | permits; their arithmetic |
 //!
@@ -26,6 +27,7 @@ mod date;
 mod error;
 mod file;
 mod gate;
+mod hook;
 mod http;
 mod jobs;
 mod layout;
@@ -45,6 +47,7 @@ pub use answer::{Answer, Seen, UploadEnd};
 pub use budget::{Budget, Permit, Purpose};
 pub use date::guide_date;
 pub use error::{ApiError, ClientError, TokenError, Unauthorised};
+pub use hook::hook_host;
 pub use jobs::{Answered, JobQuery, Listed};
 pub use listing::{Extent, Listing};
 pub use refusal::ErrorBody;

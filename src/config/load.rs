@@ -1,13 +1,14 @@
 //! The layers, one over the other, and the reading of what they make together.
 
 use super::accounts::{absolute, read_accounts, read_defaults};
+use super::alerts::read_alert;
 use super::api::{read_api, reason};
 use super::outline::Outline;
 use super::problem::{ConfigError, Problem, wrong};
 use super::reader::{Section, Table, table_of};
 use super::report::{PREFIX, Place, Report};
 use super::sections::Config;
-use super::stages::{read_alert, read_keep, read_log, read_poll, read_retry, read_status, read_upload, read_watch};
+use super::stages::{read_keep, read_log, read_poll, read_retry, read_status, read_upload, read_watch};
 use config::{Environment, File, FileFormat, Map, Value, ValueKind};
 use std::path::{Path, PathBuf};
 
@@ -217,12 +218,12 @@ pub(super) fn read(report: &mut Report, table: Table, surroundings: &Surrounding
     let watch = read_watch(Section::open(report, "watch", watch));
     let log = read_log(Section::open(report, "log", log));
     let keep = read_keep(Section::open(report, "keep", keep));
-    let status = read_status(Section::open(report, "status", status));
+    let status = read_status(Section::open(report, "status", status), api.allow_http);
     let alerts = tables_of(report, "alert", alerts)
         .into_iter()
         .map(|(index, table)| {
             let (path, label) = (format!("alert[{index}]"), format!("alert #{}: ", index + 1));
-            read_alert(Section::new(report, "in [[alert]]", &path, label, table))
+            read_alert(Section::new(report, "in [[alert]]", &path, label, table), api.allow_http)
         })
         .collect();
     let defaults = read_defaults(Section::open(report, "account_defaults", account_defaults));

@@ -4,6 +4,7 @@
 //! every problem is reported at once, each with file, key, value and remedy.
 
 mod accounts;
+mod alerts;
 mod api;
 mod folders;
 mod given;
@@ -19,6 +20,7 @@ mod tests;
 mod units;
 mod urls;
 
+pub use alerts::{AlertConfig, AlertEvent};
 pub use load::{load, load_draft, load_for_requests, load_text, load_without_secrets};
 pub use problem::{ConfigError, Problem};
 pub use sections::*;

@@ -1,5 +1,6 @@
 //! The sections of the configuration, as the stages receive them: typed, checked, defaults applied.
 
+use super::alerts::AlertConfig;
 use crate::job::{ReportSuite, Target, UploadStyle};
 use secrecy::SecretString;
 use std::path::PathBuf;
@@ -208,17 +209,10 @@ pub struct KeepConfig {
 pub struct StatusConfig {
     /// Address and port of the page; `None` is off.
     pub listen: Option<String>,
-}
-
-/// One `[[alert]]`.
-#[derive(Debug, Clone)]
-pub struct AlertConfig {
-    /// Event names.
-    pub on: Vec<String>,
-    /// Program and arguments; gets JSON on standard input.
-    pub command: Option<Vec<String>>,
-    /// URL; gets the same as a POST body.
-    pub webhook: Option<String>,
+    /// Asked as long as all is well; it often holds a key.
+    pub heartbeat: Option<SecretString>,
+    /// Time between two of these.
+    pub heartbeat_every: Duration,
 }
 
 /// One `[[account]]`.

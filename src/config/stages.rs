@@ -1,12 +1,12 @@
-//! Reads the sections that are a few plain keys each: `[upload]` to `[status]`, and each `[[alert]]`.
+//! Reads the sections that are a few plain keys each: `[upload]` to `[status]`.
 
+use super::alerts::check_hook;
 use super::problem::wrong;
 use super::reader::Section;
 use super::sections::{
-    AlertConfig, KeepConfig, LogConfig, LogFormat, PollConfig, RetryConfig, StatusConfig, StyleChoice, UploadConfig,
-    WatchConfig, WatchMode,
+    KeepConfig, LogConfig, LogFormat, PollConfig, RetryConfig, StatusConfig, StyleChoice, UploadConfig, WatchConfig,
+    WatchMode,
 };
-use super::urls::check_url;
 use crate::job::UploadStyle;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -28,20 +28,6 @@ const LOG_FORMATS: [(&str, LogFormat); 4] = [
     ("text", LogFormat::Text),
     ("json", LogFormat::Json),
     ("journald", LogFormat::Journald),
-];
-
-/// What an alert can be about.
-const ALERT_EVENTS: [(&str, ()); 10] = [
-    ("failure", ()),
-    ("partial", ()),
-    ("rejected", ()),
-    ("held", ()),
-    ("blocked", ()),
-    ("unblocked", ()),
-    ("delayed", ()),
-    ("missing", ()),
-    ("doubled", ()),
-    ("started", ()),
 ];
 
 /// Uploads at the same time beyond which a mistake is more likely than a wish: Adobe allows two requests a second.
@@ -126,7 +112,7 @@ pub(super) fn read_keep(mut section: Section<'_>) -> KeepConfig {
     KeepConfig { done, jobs }
 }
 
-pub(super) fn read_status(mut section: Section<'_>) -> StatusConfig {
+pub(super) fn read_status(mut section: Section<'_>, allow_http: bool) -> StatusConfig {
     let address = section.take("listen", |given| {
         let text = given.filled()?;
         if text == "off" {
@@ -142,42 +128,10 @@ pub(super) fn read_status(mut section: Section<'_>) -> StatusConfig {
              the page asks for no password"
         ));
     }
+    let heartbeat = section.take_hidden("heartbeat", |given| check_hook(given.filled()?, allow_http));
+    let heartbeat_every = section.duration("heartbeat_every").unwrap_or_default();
     section.finish();
-    StatusConfig { listen: address.map(|address| address.to_string()) }
-}
-
-pub(super) fn read_alert(mut section: Section<'_>) -> AlertConfig {
-    section.require("on", "write the events, such as on = [\"failure\", \"partial\", \"held\", \"blocked\"]");
-    let on = section.take("on", |given| {
-        let events = if given.is_text() { vec![given.text()?.to_owned()] } else { given.texts()? };
-        let all = || ALERT_EVENTS.map(|(event, ())| event).join(", ");
-        if events.is_empty() {
-            return Err(wrong("an alert on nothing is never sent", format!("name some of {}", all())));
-        }
-        match events.iter().find(|event| ALERT_EVENTS.iter().all(|(known, ())| known != event)) {
-            Some(event) => Err(wrong(format!("there is no event {event:?}"), format!("use some of {}", all()))),
-            None => Ok(events),
-        }
-    });
-    let command = section.take("command", |given| {
-        let command = if given.is_text() {
-            vec!["/bin/sh".to_owned(), "-c".to_owned(), given.filled()?.to_owned()]
-        } else {
-            given.texts()?
-        };
-        if command.first().is_none_or(|program| program.trim().is_empty()) {
-            return Err(wrong("this names no program", "write the program and its arguments, [\"/path/to/program\"]"));
-        }
-        Ok(command)
-    });
-    // Such URLs often carry a key.
-    let webhook = section.take_hidden("webhook", |given| check_url(given.filled()?).map(String::from));
-    if !section.has("command") && !section.has("webhook") {
-        let remedy = "write command = [\"/path/to/program\"] or webhook = \"https://…\"";
-        section.blame("command", wrong("the alert has neither command nor webhook", remedy));
-    }
-    section.finish();
-    AlertConfig { on: on.unwrap_or_default(), command, webhook }
+    StatusConfig { listen: address.map(|address| address.to_string()), heartbeat, heartbeat_every }
 }
 
 #[cfg(test)]

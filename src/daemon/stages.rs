@@ -1,12 +1,14 @@
 //! The stages that run, started from a configuration and exchanged when it changes.
 
 use super::Fatal;
+use super::alerts::Alerts;
 use super::pulse::Pulse;
 use crate::ambient::{Clock, now};
 use crate::api::{Budget, Client};
-use crate::config::{AccountConfig, Config, StyleChoice};
+use crate::config::{AccountConfig, Config, KeepConfig, StyleChoice};
 use crate::job::{Target, UploadStyle};
 use crate::joblog::{AccountRules, JobLog, JobLogError};
+use crate::keep::prune;
 use crate::ready::Moment;
 use crate::retry::RetryPolicy;
 use crate::track::{TrackSettings, Tracker};
@@ -51,6 +53,8 @@ pub(super) struct Stages {
     pub(super) tasks: JoinSet<StageEnd>,
     upload_pulse: Pulse,
     tracker_pulses: HashMap<String, Pulse>,
+    pub(super) alerts: Alerts,
+    keep: watch::Sender<KeepConfig>,
     stopping: bool,
 }
 
@@ -69,9 +73,11 @@ impl Stages {
             }
         };
         let client = Arc::new(Client::new(&config.api, Arc::clone(&budget))?);
+        let alerts = Alerts::start(config, &client, &joblog, clock).await?;
         let accounts = admitted(config, &joblog).await?;
         let (upload_settings, settings) =
             watch::channel(Arc::new(upload_settings(config, &accounts, &client, &budget)));
+        let (keep, kept) = watch::channel(config.keep.clone());
         let (upload_stop, upload_abort) = (CancellationToken::new(), CancellationToken::new());
         let mut stages = Self {
             clock,
@@ -84,10 +90,13 @@ impl Stages {
             tasks: JoinSet::new(),
             upload_pulse: Pulse::new(clock),
             tracker_pulses: HashMap::new(),
+            alerts,
+            keep,
             stopping: false,
             budget,
             joblog,
         };
+        tokio::spawn(prune(stages.joblog.clone(), stages.joblog.reader()?, kept, stages.upload_stop.clone()));
         for account in &accounts {
             stages.joblog.open_account(account.name.clone(), account.target(&config.api)).await?;
         }
@@ -160,6 +169,8 @@ impl Stages {
         let client = Arc::new(Client::new(&config.api, Arc::clone(&self.budget))?);
         let accounts = admitted(config, &self.joblog).await?;
         self.trackers_stop.cancel();
+        self.alerts.reload(config, &client);
+        self.keep.send_replace(config.keep.clone());
         let wanted: HashMap<String, FolderSettings> =
             accounts.iter().map(|account| (account.name.clone(), FolderSettings::new(config, account))).collect();
         let gone: Vec<String> = self
@@ -211,6 +222,7 @@ impl Stages {
         for (_, folder) in self.folders.drain() {
             stop_folder(folder).await;
         }
+        self.alerts.stop().await;
         let joblog = self.joblog.clone();
         // A writer that hangs on its disk must not keep the process from ending.
         let _ = tokio::task::spawn_blocking(move || joblog.close()).await;
@@ -220,6 +232,9 @@ impl Stages {
     pub(super) fn ended_early(&self) -> Option<Fatal> {
         if self.joblog.has_ended() {
             return Some(Fatal::StageEnded { stage: "job log".to_owned(), why: "its thread ended".to_owned() });
+        }
+        if self.alerts.has_ended() {
+            return Some(Fatal::StageEnded { stage: "alert".to_owned(), why: "its task ended".to_owned() });
         }
         let (name, _) = self.folders.iter().find(|(_, folder)| folder.thread.is_finished())?;
         Some(Fatal::StageEnded { stage: format!("folder {name}"), why: "its thread ended".to_owned() })
@@ -257,7 +272,8 @@ impl Stages {
         let trackers =
             self.tracker_pulses.iter().filter(|(_, pulse)| pulse.is_stuck()).map(|(name, _)| format!("track {name}"));
         let upload = self.upload_pulse.is_stuck().then(|| "upload".to_owned());
-        trackers.chain(upload).collect()
+        let alert = self.alerts.is_stuck().then(|| "alert".to_owned());
+        trackers.chain(upload).chain(alert).collect()
     }
 
     /// Every folder has been scanned, or cannot be used: the service is ready.

@@ -7,7 +7,7 @@ use super::signals::Signal;
 use super::stages::Stages;
 use crate::ambient::now;
 use crate::api::{Budget, Client};
-use crate::config::{AccountConfig, Config, ConfigError};
+use crate::config::{Config, ConfigError};
 use crate::control::{Desk, Poke};
 use crate::instruct;
 use crate::job::{State, Timestamp, printable};
@@ -137,13 +137,7 @@ async fn carry_out_what_was_left(joblog: &JobLog, config: &Config) -> Result<boo
 
 /// Keys that are read and checked, but that this version does not act upon: said, for silence would be a promise.
 fn name_keys_without_effect(config: &Config) {
-    let any = |used: fn(&AccountConfig) -> bool| config.accounts.iter().any(used);
-    let used = [
-        ("[[alert]]", !config.alerts.is_empty()),
-        ("status.listen", config.status.listen.is_some()),
-        ("keep.done", !config.keep.done.is_zero()),
-        ("expect", any(|account| account.expect.is_some())),
-    ];
+    let used = [("status.listen", config.status.listen.is_some()), ("keep.done", !config.keep.done.is_zero())];
     for (key, _) in used.iter().filter(|(_, used)| *used) {
         tracing::warn!(key, "{key} is set, but this version of datadrop does not act upon it yet");
     }
@@ -279,6 +273,7 @@ impl Supervisor {
         }
         let stuck = self.stages.stuck();
         if stuck.is_empty() {
+            self.stages.alerts.all_is_well();
             notify(&[NotifyState::Watchdog]);
         } else {
             tracing::error!("no sign of life from: {}; the watchdog is not fed", stuck.join(", "));

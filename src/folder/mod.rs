@@ -9,6 +9,7 @@ mod fit;
 mod mark;
 mod moves;
 mod problem;
+mod removal;
 mod why;
 
 pub use examine::{Examined, examine};
@@ -16,4 +17,5 @@ pub use filed::{FiledFile, filed_after};
 pub use mark::{AccountFolder, Opened};
 pub use moves::Moved;
 pub use problem::FolderProblem;
+pub use removal::Removal;
 pub use why::{Explained, explanation};

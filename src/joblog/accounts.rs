@@ -1,5 +1,6 @@
 //! What the job log remembers of an account.
 
+use super::noted::{UNOPENED, note_block};
 use super::writer::{JobLog, Pending};
 use super::{Job, JobLogError, sql};
 use crate::job::{JobId, Target, Timestamp, UploadStyle};
@@ -77,11 +78,11 @@ impl JobLog {
             aim(connection, &account, &target)?;
             connection
                 .prepare_cached(
-                    "UPDATE account SET folder_problem = 'the folder has not been opened yet', api_problem = NULL,
-                            blocked_at = NULL, baseline_at = NULL, next_sweep_at = NULL
+                    "UPDATE account SET folder_problem = ?2, api_problem = NULL, blocked_at = NULL, baseline_at = NULL,
+                            next_sweep_at = NULL
                      WHERE name = ?1",
                 )?
-                .execute([account])?;
+                .execute([account.as_str(), UNOPENED])?;
             Ok(row)
         })
     }
@@ -149,6 +150,7 @@ impl JobLog {
                      WHERE name = ?1",
                 )?
                 .execute(params![account, now.0])?;
+            note_block(connection, &account, now)?;
             effects.changed |= changed > 0;
             Ok(changed > 0)
         })
@@ -183,7 +185,10 @@ impl JobLog {
     pub fn count_refusal(&self, account: String, alike: String) -> Pending<Option<u32>> {
         self.call(move |connection, _| {
             let accepted: i64 = connection
-                .prepare_cached("SELECT count(*) FROM (SELECT 1 FROM job WHERE account = ?1 AND uploaded_at IS NOT NULL LIMIT 1)")?
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM job WHERE account = ?1 AND uploaded_at IS NOT NULL)
+                         OR EXISTS (SELECT 1 FROM delivered WHERE account = ?1)",
+                )?
                 .query_row([&account], |row| row.get(0))?;
             if accepted > 0 {
                 return Ok(None);

@@ -2,7 +2,7 @@
 
 use super::advance::advance;
 use super::writer::{Effects, JobLog, Pending};
-use super::{Job, JobLogError, findings, pair, sql};
+use super::{Job, JobLogError, findings, keep, pair, sql};
 use crate::config::{Duplicates, WireName};
 use crate::job::{
     Event, FileFindings, FileIdentity, Fingerprint, JobId, Kind, Place, State, Timestamp, unique_wire_name,
@@ -304,11 +304,13 @@ pub(super) fn duplicate_of(
         Duplicates::HoldContent => None,
     };
     let earlier = sql::earlier_delivery(connection, &job.account, sha256, same_name, job.id)?;
-    Ok(earlier.map(|earlier| {
-        let stands = if earlier.state.is_accepted() { "was accepted" } else { "is on its way" };
-        format!(
-            "duplicate: the same content {stands} as {} (job {}); Adobe would count it twice",
-            earlier.file_name, earlier.id
-        )
+    let earlier = match earlier {
+        Some(earlier) => Some((earlier.id, earlier.file_name, earlier.state.is_accepted())),
+        None => keep::delivered_with_content(connection, &job.account, sha256, same_name)?
+            .map(|(id, file_name)| (id, file_name, true)),
+    };
+    Ok(earlier.map(|(id, file_name, was_accepted)| {
+        let stands = if was_accepted { "was accepted" } else { "is on its way" };
+        format!("duplicate: the same content {stands} as {file_name} (job {id}); Adobe would count it twice")
     }))
 }

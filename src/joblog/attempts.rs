@@ -2,10 +2,14 @@
 
 use super::advance::advance;
 use super::listed::{after_event, remember};
+use super::noted::note_delay;
 use super::writer::{Effects, JobLog, Pending};
 use super::{Job, JobLogError, sql};
 use crate::job::{Event, JobId, Phase, RemoteJob, RemoteJobId, State, Timestamp};
 use rusqlite::{Connection, params};
+
+/// After so many unclear ends of one job, somebody should look (DESIGN S4).
+const UNCLEAR_IS_ODD: u32 = 3;
 
 /// How an attempt ended, decided.
 #[derive(Debug, Clone)]
@@ -202,6 +206,9 @@ pub(super) fn end_attempt(
     // Held although the server said that it took it: nobody knows.
     job.unsettled |= event == Event::Held && end.status.is_some_and(|status| (200..300).contains(&status));
     advance(connection, effects, &mut job, event, reason, now)?;
+    if event == Event::Unclear && job.unclear_ends == UNCLEAR_IS_ODD {
+        note_delay(connection, &job, now)?;
+    }
     Ok(Ended { state: job.state })
 }
 

@@ -228,6 +228,8 @@ pub(super) fn unowned_since_first_attempt(
              WHERE account = ?1 AND file_name = ?2 AND first_seen_at > ?3
                AND NOT EXISTS (SELECT 1 FROM job WHERE job.account = remote_job.account
                                AND job.remote_job_id = remote_job.remote_job_id)
+               AND NOT EXISTS (SELECT 1 FROM delivered WHERE delivered.account = remote_job.account
+                               AND delivered.remote_job_id = remote_job.remote_job_id)
              ORDER BY after_event DESC LIMIT 1",
         )?
         .query_row(params![account, wire_name, since.0], |row| Ok((row.get(0)?, row.get(1)?)))

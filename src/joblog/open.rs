@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Migrations in order; `user_version` counts those applied. Append-only: a released file never changes.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_jobs.sql"),
     include_str!("migrations/0002_order.sql"),
     include_str!("migrations/0003_findings.sql"),
     include_str!("migrations/0004_instructions.sql"),
+    include_str!("migrations/0005_alerts.sql"),
+    include_str!("migrations/0006_keep.sql"),
 ];
 
 pub(super) const DATABASE: &str = "datadrop.db";
@@ -122,7 +124,8 @@ pub(super) fn open_writer(lock: &StateLock) -> Result<Connection, OpenError> {
     connection.set_prepared_statement_cache_capacity(96);
     connection
         .execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+            // The first holds for a new database only: one that is there would have to be written anew for it.
+            "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
              PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;",
         )
         .map_err(damaged)?;

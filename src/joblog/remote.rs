@@ -3,6 +3,7 @@
 use super::advance::advance;
 use super::attempts::take_remote;
 use super::listed::{Doubled, RemoteList, take_list};
+use super::noted::{note_block, note_delay};
 use super::writer::{JobLog, Pending};
 use super::{Job, sql};
 use crate::job::{Event, EventId, JobId, Kind, Likely, RemoteJob, RemoteJobId, State, Target, Timestamp};
@@ -86,6 +87,7 @@ impl JobLog {
                      WHERE name = ?1",
                 )?
                 .execute(params![account, list.at.0, list.after.0])?;
+            note_block(connection, &account, list.at)?;
             effects.changed = true;
             Ok(doubled)
         })
@@ -110,6 +112,10 @@ impl JobLog {
                     Some(_) | None => {
                         job.reason = step.reason;
                         sql::save_job(connection, &job)?;
+                        // Adobe does not know it any more: it may never come to an end.
+                        if step.remote.is_none() {
+                            note_delay(connection, &job, now)?;
+                        }
                     }
                 }
             }

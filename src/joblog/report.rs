@@ -353,7 +353,11 @@ impl Reader {
     pub fn last_success(&self, account: &str) -> Result<Option<Timestamp>, JobLogError> {
         let at: Option<i64> = self
             .connection()
-            .prepare_cached("SELECT max(finished_at) FROM job WHERE account = ?1 AND state = 'success'")?
+            .prepare_cached(
+                "SELECT max(at) FROM (SELECT max(finished_at) AS at FROM job WHERE account = ?1 AND state = 'success'
+                                      UNION ALL
+                                      SELECT max(finished_at) FROM delivered WHERE account = ?1 AND state = 'success')",
+            )?
             .query_row([account], |row| row.get(0))?;
         Ok(at.map(Timestamp))
     }

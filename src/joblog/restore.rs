@@ -141,6 +141,15 @@ impl Reader {
         if by_stem.is_some() {
             return Ok(true);
         }
+        let was_pruned = connection
+            .prepare_cached(
+                "SELECT job_id FROM delivered WHERE account = ?1 AND disk_name = ?2 AND place = ?3 LIMIT 1",
+            )?
+            .query_row(params![account, disk_name.as_bytes(), place.as_str()], |row| row.get::<_, i64>(0))
+            .optional()?;
+        if was_pruned.is_some() {
+            return Ok(true);
+        }
         let numbers = name.split('.').filter_map(|part| part.parse::<i64>().ok());
         for number in numbers {
             let is_its = connection
@@ -169,7 +178,11 @@ impl Reader {
                     UNION ALL
                     SELECT max(finished_at) FROM job WHERE account = ?1 AND finished_at IS NOT NULL AND state = 'success'
                     UNION ALL
-                    SELECT max(finished_at) FROM job WHERE account = ?1 AND finished_at IS NOT NULL AND state = 'partial')",
+                    SELECT max(finished_at) FROM job WHERE account = ?1 AND finished_at IS NOT NULL AND state = 'partial'
+                    UNION ALL
+                    SELECT max(finished_at) FROM delivered WHERE account = ?1 AND state = 'success'
+                    UNION ALL
+                    SELECT max(finished_at) FROM delivered WHERE account = ?1 AND state = 'partial')",
             )?
             .query_row([account], |row| row.get(0))?;
         Ok(latest.map(Timestamp))

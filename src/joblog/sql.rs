@@ -1,8 +1,8 @@
 //! Every statement that changes the job log or that a change depends on, one function each.
 
 use super::row::{JOB_COLUMNS, name_bytes};
-use super::{Job, JobLogError};
-use crate::job::{EventId, JobId, Phase, Sha256, State, Target, Timestamp};
+use super::{Job, JobLogError, keep};
+use crate::job::{EventId, JobId, Phase, RemoteJobId, Sha256, State, Target, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, named_params, params};
 use std::ffi::OsStr;
 use std::time::Duration;
@@ -382,13 +382,16 @@ pub(super) fn target(connection: &Connection, id: i64) -> Result<Target> {
         })?)
 }
 
-/// The job that owns a remote job.
+/// The job that owns a remote job, pruned or not.
 pub(super) fn owner_of_remote(connection: &Connection, account: &str, id: i64) -> Result<Option<JobId>> {
-    Ok(connection
+    let owner = connection
         .prepare_cached("SELECT id FROM job WHERE account = ?1 AND remote_job_id = ?2")?
         .query_row(params![account, id], |row| row.get(0))
-        .optional()?
-        .map(JobId))
+        .optional()?;
+    match owner {
+        Some(id) => Ok(Some(JobId(id))),
+        None => keep::pruned_owner(connection, account, RemoteJobId(id)),
+    }
 }
 
 /// Whether a file lay in the folder at the account's first start under a name that the first remote list had (F8).

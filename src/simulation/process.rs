@@ -166,6 +166,7 @@ fn folder_settings(rules: &Rules, folder: &Path) -> FolderSettings {
         mode: if rules.by_events { WatchMode::Auto } else { WatchMode::Poll },
         max_file_size: 50_000_000,
         generates_markers: rules.fin == crate::config::FinMode::Generate,
+        keep_done: Duration::ZERO,
         check: crate::config::CheckMode::Off,
     }
 }

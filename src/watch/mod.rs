@@ -6,6 +6,7 @@
 //! account only.
 
 mod board;
+mod clean;
 mod events;
 mod inbox;
 mod look;

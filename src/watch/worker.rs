@@ -51,6 +51,8 @@ pub struct FolderSettings {
     pub check: CheckMode,
     /// An accepted data file without marker gets one (`fin = "generate"`).
     pub generates_markers: bool,
+    /// Files of success leave `done/` after this time; zero keeps them.
+    pub keep_done: Duration,
 }
 
 impl FolderSettings {
@@ -79,6 +81,7 @@ impl FolderSettings {
             max_file_size: config.upload.max_file_size,
             check: account.check,
             generates_markers: account.fin == FinMode::Generate,
+            keep_done: config.keep.done,
         }
     }
 }
@@ -101,14 +104,16 @@ pub(super) struct Open {
     folder: AccountFolder,
     inbox: Inbox,
     next_scan: Moment,
+    /// When files may be old enough to leave `done/`.
+    next_clean: Option<Moment>,
 }
 
 /// The thread of one folder.
 #[derive(Debug)]
 pub struct FolderWorker {
-    settings: Arc<FolderSettings>,
-    joblog: JobLog,
-    reader: Arc<Reader>,
+    pub(super) settings: Arc<FolderSettings>,
+    pub(super) joblog: JobLog,
+    pub(super) reader: Arc<Reader>,
     events: Option<Arc<EventSource>>,
     board: Arc<Board>,
     clock: Clock,
@@ -224,7 +229,8 @@ impl FolderWorker {
         self.unblock(by_events);
         let (joblog, reader, board) = (self.joblog.clone(), Arc::clone(&self.reader), Arc::clone(&self.board));
         let inbox = Inbox::new(settings, waits, joblog, reader, board, self.clock);
-        Ok(Open { folder, inbox, next_scan: self.clock.moment() })
+        let now = self.clock.moment();
+        Ok(Open { folder, inbox, next_scan: now, next_clean: Some(now) })
     }
 
     /// A job log that was restored from a backup does not know what was sent since, and would send it again.
@@ -268,7 +274,7 @@ impl FolderWorker {
 
     /// Scans if it is time for it, and says when there is something to do without news.
     pub(super) fn scan_if_due(&self, open: &mut Open) -> Result<Moment, Interrupted> {
-        let Open { folder, inbox, next_scan } = open;
+        let Open { folder, inbox, next_scan, next_clean } = open;
         if self.clock.moment() >= *next_scan {
             folder.check()?;
             inbox.moved_out(&self.file_away(folder)?.out);
@@ -280,14 +286,19 @@ impl FolderWorker {
         if let Some(at) = inbox.wants_scan() {
             *next_scan = (*next_scan).min(at);
         }
+        // After the scan: what is new goes first.
+        if next_clean.is_some_and(|at| self.clock.moment() >= at) {
+            *next_clean = self.clean(folder)?.map(|wait| self.clock.moment().after(wait));
+        }
+        let next_turn = next_clean.map_or(*next_scan, |at| at.min(*next_scan));
         self.progress.pending.store(inbox.pending(), Ordering::Relaxed);
         self.progress.turns.fetch_add(1, Ordering::Relaxed);
-        Ok(inbox.next_look().map_or(*next_scan, |look: Moment| look.min(*next_scan)))
+        Ok(inbox.next_look().map_or(next_turn, |look: Moment| look.min(next_turn)))
     }
 
     /// Deals with what was heard, and with the names whose time has come.
     pub(super) fn take_news(&self, open: &mut Open, mut news: News) -> Result<(), Interrupted> {
-        let Open { folder, inbox, next_scan } = open;
+        let Open { folder, inbox, next_scan, .. } = open;
         if news.flags.folder_moved {
             folder.check()?;
         }

@@ -2,11 +2,13 @@
 
 mod authority;
 mod daemon;
+mod hook;
 mod joblog;
 mod relay;
 
 pub use authority::Authority;
 pub use daemon::Daemon;
+pub use hook::Hook;
 pub use joblog::{Attempt, Row, connect_to_write};
 pub use relay::{Act, Answer, Ending, Head, Manner, Relay};
 

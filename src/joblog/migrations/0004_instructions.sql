@@ -18,8 +18,8 @@ CREATE TABLE instruction (
 
 CREATE INDEX instruction_open ON instruction (id) WHERE answered_at IS NULL;
 
--- The job that a person had sent again as this one.
-ALTER TABLE job ADD COLUMN retry_of INTEGER REFERENCES job (id);
+-- The job that a person had sent again as this one; it may have left the job log since.
+ALTER TABLE job ADD COLUMN retry_of INTEGER;
 
 -- An attempt ended unclear, and nobody knows since whether it was ingested.
 ALTER TABLE job ADD COLUMN unsettled INTEGER NOT NULL DEFAULT 0;

@@ -1,0 +1,150 @@
+//! The edge: one alert to one receiver, once. Whoever calls tries again.
+
+use super::How;
+use crate::api::Client;
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::fs::File;
+use std::io::{Seek as _, Write as _};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
+
+/// A command gets so long.
+const LONGEST_COMMAND: Duration = Duration::from_secs(30);
+/// What of our own environment a command sees: nothing in it is a secret.
+const PASSED_ON: [&str; 5] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
+/// Where programs are, if our environment does not say.
+const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Delivers it. `cut` ends the attempt early.
+///
+/// # Errors
+/// Why it does not count as delivered, in one line without secrets.
+pub(super) async fn deliver(how: &How, json: Vec<u8>, client: &Client, cut: CancellationToken) -> Result<(), String> {
+    match how {
+        How::Command(command) => run(command, &json, LONGEST_COMMAND, cut).await,
+        How::Webhook(url) => tokio::select! {
+            () = cut.cancelled() => Err("the service stops".to_owned()),
+            end = client.post_to_hook(url, json) => end,
+        },
+    }
+}
+
+async fn run(command: &[String], json: &[u8], patience: Duration, cut: CancellationToken) -> Result<(), String> {
+    let Some((program, arguments)) = command.split_first() else { return Err("no program is named".to_owned()) };
+    let input = in_memory(json).map_err(|error| format!("its input cannot be made: {error}"))?;
+    let passed_on = PASSED_ON.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)));
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .env("PATH", USUAL_PATH)
+        .envs(passed_on)
+        .current_dir("/")
+        .stdin(input)
+        .stdout(Stdio::null())
+        // What it complains about belongs into the log of the service.
+        .stderr(Stdio::inherit())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| format!("{program} cannot be started: {error}"))?;
+    let why = tokio::select! {
+        end = child.wait() => return match end {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(format!("{program} ended with {status}")),
+            Err(error) => Err(format!("the end of {program} is not known: {error}")),
+        },
+        () = tokio::time::sleep(patience) => format!("{program} did not end within {} s and was killed", patience.as_secs()),
+        () = cut.cancelled() => "the service stops".to_owned(),
+    };
+    kill(&mut child).await;
+    Err(why)
+}
+
+/// Ends it with everything that it started, and waits, so that no zombie stays.
+async fn kill(child: &mut Child) {
+    let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    if let Some(group) = group
+        && let Err(error) = kill_process_group(group, Signal::KILL)
+    {
+        tracing::warn!("an alert's command cannot be killed: {error}");
+    }
+    if let Err(error) = child.wait().await {
+        tracing::warn!("the end of an alert's command is not known: {error}");
+    }
+}
+
+/// A file without a name: a command that does not read its input holds nothing up, as a pipe would.
+fn in_memory(json: &[u8]) -> std::io::Result<File> {
+    let mut file = File::from(memfd_create("alert", MemfdFlags::CLOEXEC)?);
+    file.write_all(json)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+    use std::time::Instant;
+
+    fn sh(script: &str) -> Vec<String> {
+        vec!["/bin/sh".to_owned(), "-c".to_owned(), script.to_owned()]
+    }
+
+    async fn run_sh(script: &str, patience: Duration) -> Result<(), String> {
+        run(&sh(script), b"{\"a\":1}\n", patience, CancellationToken::new()).await
+    }
+
+    #[tokio::test]
+    async fn a_command_gets_the_json_and_an_environment_without_anything_of_ours() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("found").to_str().unwrap().to_owned();
+        run_sh(&format!("cat >{path}; env >>{path}"), LONGEST_COMMAND).await.unwrap();
+        let found = std::fs::read_to_string(&path).unwrap();
+        assert!(found.starts_with("{\"a\":1}\n"), "{found}");
+        assert!(found.contains("PATH="), "{found}");
+        assert!(!found.contains("CARGO"), "{found}");
+    }
+
+    #[tokio::test]
+    async fn only_the_exit_status_zero_counts() {
+        let end = run_sh("exit 3", LONGEST_COMMAND).await.unwrap_err();
+        assert_eq!(end, "/bin/sh ended with exit status: 3");
+        let none = vec!["/nowhere/at/all".to_owned()];
+        let end = run(&none, b"", LONGEST_COMMAND, CancellationToken::new()).await.unwrap_err();
+        assert!(end.starts_with("/nowhere/at/all cannot be started: "), "{end}");
+    }
+
+    #[tokio::test]
+    async fn a_command_that_hangs_is_killed_with_all_that_it_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pid").to_str().unwrap().to_owned();
+        let script = format!("sleep 600 & echo $! >{path}.new; mv {path}.new {path}; wait");
+        let begun = Instant::now();
+        let cut = CancellationToken::new();
+        let (command, told) = (sh(&script), cut.clone());
+        let running = tokio::spawn(async move { run(&command, b"", LONGEST_COMMAND, told).await });
+        while !Path::new(&path).exists() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "the command never began");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        cut.cancel();
+        assert_eq!(running.await.unwrap().unwrap_err(), "the service stops");
+        let child = std::fs::read_to_string(&path).unwrap();
+        // Gone, or a zombie that waits for whoever adopts orphans here.
+        let ended = || {
+            std::fs::read_to_string(format!("/proc/{}/stat", child.trim()))
+                .map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
+        };
+        while !ended() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "its child goes on");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+
+        let end = run_sh("sleep 600", Duration::from_millis(50)).await.unwrap_err();
+        assert!(end.contains("was killed"), "{end}");
+    }
+}

@@ -1,0 +1,224 @@
+//! Which events become one alert, and when it is told. Pure.
+//!
+//! Events of one receiver, account and topic are told together: once nothing was added for a moment, or a minute after the
+//! first at the latest. The next alert of the same group waits a minute after that, the one after it two, up to an hour,
+//! until there was a pause. So five thousand bad files are one message, and bad files all day long a few.
+
+use crate::config::AlertEvent;
+use crate::job::Timestamp;
+use crate::joblog::{AlertFact, AlertRow, Outbox, ToldRow};
+use crate::retry::RetryPolicy;
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// Without another event for so long, a group is told.
+pub(super) const QUIET: Duration = Duration::from_secs(3);
+/// So long after its first event it is told anyway.
+const GATHERS_FOR: Duration = Duration::from_secs(60);
+/// Between two alerts of a group, growing.
+const FIRST_GAP: Duration = Duration::from_secs(60);
+const LONGEST_GAP: Duration = Duration::from_secs(3600);
+/// So many events are named in an alert; the others are counted.
+pub(super) const NAMED: usize = 20;
+/// Characters of a reason, or of a file's name, in an alert.
+const LONGEST_TEXT: usize = 500;
+
+/// Who is told of what.
+#[derive(Debug, Clone)]
+pub(super) struct Subscription {
+    /// The receiver, such as `alert #1: webhook`.
+    pub(super) receiver: String,
+    /// The events that it wants.
+    pub(super) on: Vec<AlertEvent>,
+}
+
+/// An event as the outbox keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Named {
+    pub(super) event: String,
+    pub(super) at: i64,
+    pub(super) job: Option<NamedJob>,
+    pub(super) detail: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct NamedJob {
+    pub(super) id: i64,
+    pub(super) file_name: String,
+    pub(super) state: String,
+}
+
+impl Named {
+    fn of(fact: &AlertFact) -> Self {
+        Self {
+            event: fact.event.as_str().to_owned(),
+            at: fact.at.0,
+            job: fact.job.as_ref().map(|job| NamedJob {
+                id: job.id.0,
+                file_name: cut(&job.file_name),
+                state: job.state.clone(),
+            }),
+            detail: fact.detail.as_deref().map(cut),
+        }
+    }
+
+    /// What an alert names. A text that does not read back was changed by hand: then it only counts.
+    pub(super) fn list(alert: &AlertRow) -> Vec<Self> {
+        serde_json::from_str(&alert.facts).unwrap_or_default()
+    }
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_TEXT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// What is told together: an account that blocks and works again at once is one message.
+fn topic(event: AlertEvent) -> AlertEvent {
+    match event {
+        AlertEvent::Unblocked => AlertEvent::Blocked,
+        AlertEvent::Failure
+        | AlertEvent::Partial
+        | AlertEvent::Rejected
+        | AlertEvent::Held
+        | AlertEvent::Blocked
+        | AlertEvent::Delayed
+        | AlertEvent::Missing
+        | AlertEvent::Doubled
+        | AlertEvent::Started => event,
+    }
+}
+
+fn is_group(row: (&str, &str, AlertEvent), alert: &AlertRow) -> bool {
+    (alert.receiver.as_str(), alert.account.as_str(), alert.topic) == row
+}
+
+/// Adds events to the alerts that still grow, or begins new ones. Returns those that changed.
+#[must_use]
+pub(super) fn collect(
+    facts: &[AlertFact],
+    subscriptions: &[Subscription],
+    outbox: &Outbox,
+    now: Timestamp,
+) -> Vec<AlertRow> {
+    let mut changed: Vec<(AlertRow, Vec<Named>)> = Vec::new();
+    for subscription in subscriptions {
+        for fact in facts.iter().filter(|fact| subscription.on.contains(&fact.event)) {
+            let group = (subscription.receiver.as_str(), fact.account.as_str(), topic(fact.event));
+            let index = changed.iter().position(|(alert, _)| is_group(group, alert)).unwrap_or_else(|| {
+                let grows = outbox.alerts.iter().find(|alert| !alert.sealed && is_group(group, alert));
+                let alert = grows.cloned().unwrap_or_else(|| AlertRow {
+                    id: None,
+                    receiver: subscription.receiver.clone(),
+                    account: fact.account.clone(),
+                    topic: group.2,
+                    count: 0,
+                    facts: String::new(),
+                    first_at: fact.at,
+                    last_at: fact.at,
+                    opened_at: now,
+                    due_at: now,
+                    failures: 0,
+                    sealed: false,
+                });
+                let named = Named::list(&alert);
+                changed.push((alert, named));
+                changed.len() - 1
+            });
+            let Some((alert, named)) = changed.get_mut(index) else { continue };
+            alert.count += 1;
+            alert.first_at = alert.first_at.min(fact.at);
+            alert.last_at = alert.last_at.max(fact.at);
+            // The first ones, and the last: how an account stands is what its last event says.
+            named.truncate(NAMED - 1);
+            named.push(Named::of(fact));
+        }
+    }
+    changed
+        .into_iter()
+        .map(|(mut alert, named)| {
+            alert.due_at = gathered(&alert, now);
+            alert.facts = serde_json::to_string(&named).unwrap_or_default();
+            alert
+        })
+        .collect()
+}
+
+/// When it has gathered enough. The clock may have been set back since: nothing waits longer for that.
+fn gathered(alert: &AlertRow, now: Timestamp) -> Timestamp {
+    let quiet = if alert.topic == AlertEvent::Started { Duration::ZERO } else { QUIET };
+    now.after(quiet).min(alert.opened_at.min(now).after(GATHERS_FOR))
+}
+
+fn last_told<'a>(group: (&str, &str, AlertEvent), outbox: &'a Outbox) -> Option<&'a ToldRow> {
+    outbox.told.iter().find(|told| (told.receiver.as_str(), told.account.as_str(), told.topic) == group)
+}
+
+fn gap(streak: u32) -> Duration {
+    RetryPolicy::growing(FIRST_GAP, LONGEST_GAP).ceiling(streak)
+}
+
+/// What is to be delivered now: one alert for each receiver that is not busy, the oldest first. In each group one alert
+/// is delivered before the next. `longest`: no delivery is put off for longer; what is, was so under another clock.
+#[must_use]
+pub(super) fn due<'a>(
+    outbox: &'a Outbox,
+    busy: &HashSet<String>,
+    longest: Duration,
+    now: Timestamp,
+) -> Vec<&'a AlertRow> {
+    let mut due: Vec<&AlertRow> = Vec::new();
+    for alert in &outbox.alerts {
+        let at = due_at(alert, outbox, now);
+        let waits = at > now && at <= now.after(longest.max(LONGEST_GAP));
+        let taken = busy.contains(&alert.receiver) || due.iter().any(|other| other.receiver == alert.receiver);
+        if !waits && !taken && !is_behind(alert, outbox) {
+            due.push(alert);
+        }
+    }
+    due
+}
+
+/// When the next becomes due by itself.
+#[must_use]
+pub(super) fn next_due(outbox: &Outbox, busy: &HashSet<String>, now: Timestamp) -> Option<Timestamp> {
+    let waiting = |alert: &&AlertRow| !busy.contains(&alert.receiver) && !is_behind(alert, outbox);
+    outbox.alerts.iter().filter(waiting).map(|alert| due_at(alert, outbox, now)).min()
+}
+
+/// When it is to be delivered: not too soon after the one before it, but for one that was tried already.
+fn due_at(alert: &AlertRow, outbox: &Outbox, now: Timestamp) -> Timestamp {
+    let group = (alert.receiver.as_str(), alert.account.as_str(), alert.topic);
+    match last_told(group, outbox) {
+        Some(told) if !alert.sealed => alert.due_at.max(told.told_at.min(now).after(gap(told.streak))),
+        Some(_) | None => alert.due_at,
+    }
+}
+
+fn is_behind(alert: &AlertRow, outbox: &Outbox) -> bool {
+    let group = (alert.receiver.as_str(), alert.account.as_str(), alert.topic);
+    !alert.sealed && outbox.alerts.iter().any(|other| other.sealed && is_group(group, other))
+}
+
+/// What is remembered of an alert that was delivered.
+#[must_use]
+pub(super) fn told(alert: &AlertRow, outbox: &Outbox, now: Timestamp) -> ToldRow {
+    let group = (alert.receiver.as_str(), alert.account.as_str(), alert.topic);
+    let streak = match last_told(group, outbox) {
+        Some(before) if now.since(before.told_at) <= gap(before.streak) * 2 => before.streak.saturating_add(1),
+        Some(_) | None => 1,
+    };
+    ToldRow {
+        receiver: alert.receiver.clone(),
+        account: alert.account.clone(),
+        topic: alert.topic,
+        told_at: now,
+        streak,
+    }
+}
+
+#[cfg(test)]
+mod tests;

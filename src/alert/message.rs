@@ -1,0 +1,215 @@
+//! The JSON of an alert: what a command gets on standard input, and a webhook as its body. Its keys are documented in
+//! the README and stay. Pure.
+
+use super::group::Named;
+use crate::config::AlertEvent;
+use crate::job::{Timestamp, printable};
+use crate::joblog::AlertRow;
+use serde::Serialize;
+
+/// Who tells it.
+#[derive(Debug, Clone)]
+pub(super) struct Sender {
+    /// This machine's name.
+    pub(super) host: String,
+    /// Of datadrop.
+    pub(super) version: &'static str,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    alert_id: String,
+    event: &'static str,
+    account: Option<&'a str>,
+    count: u64,
+    jobs: Vec<JobEntry<'a>>,
+    first_at: String,
+    last_at: String,
+    message: String,
+    hint: &'static str,
+    host: &'a str,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct JobEntry<'a> {
+    id: i64,
+    file_name: &'a str,
+    state: &'a str,
+    reason: Option<&'a str>,
+}
+
+/// The JSON of an alert that was kept; always the same for the same alert, so that a receiver can drop repeats.
+#[must_use]
+pub(super) fn compose(alert: &AlertRow, sender: &Sender) -> Vec<u8> {
+    let named = Named::list(alert);
+    let event = last_event(alert, &named);
+    let jobs = named.iter().filter_map(|named| {
+        let job = named.job.as_ref()?;
+        Some(JobEntry { id: job.id, file_name: &job.file_name, state: &job.state, reason: named.detail.as_deref() })
+    });
+    let body = Body {
+        // Numbers start anew with a new job log; times do not.
+        alert_id: format!("{}-{}", alert.id.unwrap_or_default(), alert.opened_at.0),
+        event: event.as_str(),
+        account: Some(alert.account.as_str()).filter(|account| !account.is_empty()),
+        count: alert.count,
+        jobs: jobs.collect(),
+        first_at: alert.first_at.to_string(),
+        last_at: alert.last_at.to_string(),
+        message: words(alert, event, &named),
+        hint: hint(event),
+        host: &sender.host,
+        version: sender.version,
+    };
+    let mut json = serde_json::to_vec(&body).unwrap_or_default();
+    json.push(b'\n');
+    json
+}
+
+/// How it stands: what the last event says.
+fn last_event(alert: &AlertRow, named: &[Named]) -> AlertEvent {
+    named.last().and_then(|named| AlertEvent::from_word(&named.event)).unwrap_or(alert.topic)
+}
+
+fn words(alert: &AlertRow, event: AlertEvent, named: &[Named]) -> String {
+    let account = &alert.account;
+    let last = named.last().and_then(|named| named.detail.as_deref()).unwrap_or("no reason is known");
+    match event {
+        AlertEvent::Started => format!("datadrop started: {last}"),
+        AlertEvent::Blocked => format!("account {account} is blocked, nothing of it is sent: {last}"),
+        AlertEvent::Unblocked => {
+            let since = named.first().filter(|first| first.event == AlertEvent::Blocked.as_str());
+            let since = since.map(|first| format!(" since {}", Timestamp(first.at))).unwrap_or_default();
+            format!("account {account} works again; it was blocked{since}: {last}")
+        }
+        AlertEvent::Missing => format!("account {account}: {last}"),
+        AlertEvent::Failure
+        | AlertEvent::Partial
+        | AlertEvent::Rejected
+        | AlertEvent::Held
+        | AlertEvent::Delayed
+        | AlertEvent::Doubled => {
+            let Some((job, reason)) =
+                named.first().and_then(|named| Some((named.job.as_ref()?, named.detail.as_deref())))
+            else {
+                return format!("account {account}: {} files: {}", alert.count, event.as_str());
+            };
+            let file = format!("{} (job {})", printable(&job.file_name), job.id);
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            let (one, many) = states(event);
+            if alert.count == 1 {
+                format!("account {account}: {file} {one}{reason}")
+            } else {
+                format!("account {account}: {} files {many}; the first is {file}{reason}", alert.count)
+            }
+        }
+    }
+}
+
+/// What happened to one file, and to many.
+fn states(event: AlertEvent) -> (&'static str, &'static str) {
+    match event {
+        AlertEvent::Failure => ("ended as failure", "ended as failure"),
+        AlertEvent::Partial => ("is partial", "are partial"),
+        AlertEvent::Rejected => ("is rejected", "are rejected"),
+        AlertEvent::Held => ("is held", "are held"),
+        AlertEvent::Delayed => ("is on its way for too long", "are on their way for too long"),
+        AlertEvent::Doubled => ("was possibly ingested twice", "were possibly ingested twice"),
+        AlertEvent::Blocked | AlertEvent::Unblocked | AlertEvent::Missing | AlertEvent::Started => ("", ""),
+    }
+}
+
+/// What helps.
+fn hint(event: AlertEvent) -> &'static str {
+    match event {
+        AlertEvent::Failure => "`datadrop jobs show ID` tells what is known; the file lies in failed/ with a .why",
+        AlertEvent::Partial => "`datadrop jobs show ID` names the rows that were likely lost; the file lies in done/",
+        AlertEvent::Rejected => {
+            "the .why beside the file in failed/ says why; a corrected file that is dropped again is a new one"
+        }
+        AlertEvent::Held => "a person has to decide; the .why beside the file in held/ says what helps",
+        AlertEvent::Blocked => "`datadrop doctor` looks for the cause and names the remedy; the files wait meanwhile",
+        AlertEvent::Unblocked => "nothing needs to be done; the files that waited are sent",
+        AlertEvent::Delayed => {
+            "nothing is given up; `datadrop status` and `datadrop jobs show ID` say what it waits for"
+        }
+        AlertEvent::Missing => "ask whoever delivers the files; `datadrop jobs list --account A` shows what came",
+        AlertEvent::Doubled => "compare the two remote jobs: `datadrop jobs list --remote --account A`",
+        AlertEvent::Started => "if nobody started it, `journalctl -u datadrop` shows how the last run ended",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::group::NamedJob;
+    use serde_json::{Value, json};
+
+    fn alert(topic: AlertEvent, count: u64, named: &[Named]) -> AlertRow {
+        AlertRow {
+            id: Some(7),
+            receiver: "alert #1: command".to_owned(),
+            account: if topic == AlertEvent::Started { String::new() } else { "shop".to_owned() },
+            topic,
+            count,
+            facts: serde_json::to_string(named).unwrap(),
+            first_at: Timestamp(0),
+            last_at: Timestamp(1000),
+            opened_at: Timestamp(5),
+            due_at: Timestamp(9),
+            failures: 0,
+            sealed: false,
+        }
+    }
+
+    fn named(event: &str, job: Option<i64>, detail: Option<&str>) -> Named {
+        let job = job.map(|id| NamedJob { id, file_name: format!("file{id}.txt"), state: "rejected".to_owned() });
+        Named { event: event.to_owned(), at: 0, job, detail: detail.map(str::to_owned) }
+    }
+
+    fn composed(alert: &AlertRow) -> Value {
+        let sender = Sender { host: "box".to_owned(), version: "1.2.3" };
+        serde_json::from_slice(&compose(alert, &sender)).unwrap()
+    }
+
+    #[test]
+    fn an_alert_has_every_key_whatever_it_is_about() {
+        let files = [named("rejected", Some(1), Some("too large")), named("rejected", Some(2), None)];
+        assert_eq!(
+            composed(&alert(AlertEvent::Rejected, 5000, &files)),
+            json!({
+                "alert_id": "7-5", "event": "rejected", "account": "shop", "count": 5000,
+                "jobs": [
+                    {"id": 1, "file_name": "file1.txt", "state": "rejected", "reason": "too large"},
+                    {"id": 2, "file_name": "file2.txt", "state": "rejected", "reason": null},
+                ],
+                "first_at": "1970-01-01T00:00:00.000Z", "last_at": "1970-01-01T00:00:01.000Z",
+                "message": "account shop: 5000 files are rejected; the first is file1.txt (job 1): too large",
+                "hint": hint(AlertEvent::Rejected), "host": "box", "version": "1.2.3",
+            })
+        );
+        for event in AlertEvent::ALL {
+            let alert = composed(&alert(event, 1, &[named(event.as_str(), None, Some("why"))]));
+            assert_eq!(alert.as_object().unwrap().len(), 11, "{event:?}");
+            assert_eq!(alert["event"], event.as_str());
+            assert_eq!(alert["account"].is_null(), event == AlertEvent::Started);
+        }
+    }
+
+    #[test]
+    fn an_account_that_blocked_and_works_again_is_told_with_both() {
+        let events = [named("blocked", None, Some("gone")), named("unblocked", None, Some("gone"))];
+        let told = composed(&alert(AlertEvent::Blocked, 2, &events));
+        assert_eq!(told["event"], "unblocked");
+        assert_eq!(told["message"], "account shop works again; it was blocked since 1970-01-01T00:00:00.000Z: gone");
+        let told = composed(&alert(AlertEvent::Blocked, 1, &events[..1]));
+        assert_eq!(told["message"], "account shop is blocked, nothing of it is sent: gone");
+    }
+
+    #[test]
+    fn facts_that_were_damaged_still_make_an_alert() {
+        let told = composed(&AlertRow { facts: "[".to_owned(), ..alert(AlertEvent::Held, 3, &[]) });
+        assert_eq!(told["message"], "account shop: 3 files: held");
+    }
+}

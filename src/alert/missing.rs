@@ -1,0 +1,163 @@
+//! `expect` of an account: were enough data files accepted between local midnight and that time of day? Pure.
+
+use crate::config::Expect;
+use crate::job::Timestamp;
+use jiff::ZonedDateTime;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+/// The time in which the files of a day are expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Window {
+    /// The local day.
+    pub(super) day: Date,
+    /// Its first instant.
+    pub(super) from: Timestamp,
+    /// When the files must be accepted.
+    pub(super) to: Timestamp,
+}
+
+/// The latest day whose time is up; `None` only at the ends of the calendar.
+///
+/// A time of day that the clock skips on that day counts as the first one after it, one that comes twice as the first.
+#[must_use]
+pub(super) fn latest_window(expect: Expect, now: &ZonedDateTime) -> Option<Window> {
+    let today = window(expect, now.date(), now.time_zone())?;
+    if today.to.0 <= now.timestamp().as_millisecond() {
+        return Some(today);
+    }
+    window(expect, now.date().yesterday().ok()?, now.time_zone())
+}
+
+fn window(expect: Expect, day: Date, zone: &TimeZone) -> Option<Window> {
+    let hour = i8::try_from(expect.by_minute / 60).ok()?;
+    let minute = i8::try_from(expect.by_minute % 60).ok()?;
+    let instant = |hour, minute| {
+        let local = day.at(hour, minute, 0, 0).to_zoned_datetime(zone.clone()).ok()?;
+        Some(Timestamp(local.timestamp().as_millisecond()))
+    };
+    Some(Window { day, from: instant(0, 0)?, to: instant(hour, minute)? })
+}
+
+/// Whether a day is still to be judged. `judged` is the last one that was; a day before the first that was ever looked at
+/// is nobody's affair.
+#[must_use]
+pub(super) fn is_open(window: &Window, judged: Option<&str>, today: Date) -> bool {
+    match judged {
+        // ISO dates sort as text.
+        Some(judged) => judged < window.day.to_string().as_str(),
+        None => window.day == today,
+    }
+}
+
+/// What is missing, if something is.
+#[must_use]
+pub(super) fn missed(expect: Expect, window: &Window, accepted: u32) -> Option<String> {
+    (accepted < expect.files).then(|| {
+        let files =
+            if expect.files == 1 { "1 data file was".to_owned() } else { format!("{} data files were", expect.files) };
+        let accepted = match accepted {
+            0 => "none was".to_owned(),
+            1 => "1 was".to_owned(),
+            more => format!("{more} were"),
+        };
+        let (hour, minute) = (expect.by_minute / 60, expect.by_minute % 60);
+        format!("{files} expected by {hour:02}:{minute:02} on {}, {accepted} accepted", window.day)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(text: &str) -> ZonedDateTime {
+        text.parse().unwrap()
+    }
+
+    fn by(files: u32, hour: u16, minute: u16) -> Expect {
+        Expect { files, by_minute: hour * 60 + minute }
+    }
+
+    fn found(expect: Expect, now: &str) -> (String, String, String) {
+        let window = latest_window(expect, &at(now)).unwrap();
+        (window.day.to_string(), window.from.to_string(), window.to.to_string())
+    }
+
+    fn times(day: &str, from: &str, to: &str) -> (String, String, String) {
+        (day.to_owned(), format!("{from}:00.000Z"), format!("{to}:00.000Z"))
+    }
+
+    #[test]
+    fn a_day_is_judged_when_its_time_is_up() {
+        let expect = by(2, 6, 0);
+        let yesterday = times("2026-11-22", "2026-11-21T23:00", "2026-11-22T05:00");
+        let today = times("2026-11-23", "2026-11-22T23:00", "2026-11-23T05:00");
+        assert_eq!(found(expect, "2026-11-23T05:59:59.999+01:00[Europe/Berlin]"), yesterday);
+        assert_eq!(found(expect, "2026-11-23T06:00+01:00[Europe/Berlin]"), today);
+        assert_eq!(found(expect, "2026-11-23T23:59:59+01:00[Europe/Berlin]"), today);
+        assert_eq!(found(expect, "2026-11-24T00:00+01:00[Europe/Berlin]"), today);
+    }
+
+    #[test]
+    fn days_on_which_the_clock_is_changed_have_their_time_too() {
+        // 02:30 does not exist on that day, and comes twice on the other.
+        let spring = times("2026-03-29", "2026-03-28T23:00", "2026-03-29T01:30");
+        assert_eq!(found(by(1, 2, 30), "2026-03-29T12:00+02:00[Europe/Berlin]"), spring);
+        let autumn = times("2026-10-25", "2026-10-24T22:00", "2026-10-25T00:30");
+        assert_eq!(found(by(1, 2, 30), "2026-10-25T02:45+01:00[Europe/Berlin]"), autumn);
+        // A day that begins at one o'clock.
+        let no_midnight = times("2026-04-24", "2026-04-23T22:00", "2026-04-24T03:00");
+        assert_eq!(found(by(1, 6, 0), "2026-04-24T12:00+03:00[Africa/Cairo]"), no_midnight);
+    }
+
+    #[test]
+    fn each_day_is_judged_once_and_none_from_before_the_first() {
+        let window = |now| latest_window(by(1, 6, 0), &at(now)).unwrap();
+        let (early, late) = ("2026-11-23T05:00+00:00[UTC]", "2026-11-23T07:00+00:00[UTC]");
+        let today = at(early).date();
+        assert!(!is_open(&window(early), None, today), "datadrop was not there yesterday");
+        assert!(is_open(&window(late), None, today));
+        assert!(is_open(&window(late), Some("2026-11-22"), today));
+        assert!(!is_open(&window(late), Some("2026-11-23"), today));
+        // The service was down when the time was up.
+        assert!(is_open(&window(early), Some("2026-11-21"), today));
+        // The clock was set back.
+        assert!(!is_open(&window(early), Some("2026-11-23"), today));
+    }
+
+    #[test]
+    fn what_is_missing_is_said_in_words() {
+        let window = latest_window(by(2, 6, 0), &at("2026-11-23T07:00+00:00[UTC]")).unwrap();
+        let says = |files, accepted| missed(by(files, 6, 0), &window, accepted);
+        assert_eq!(says(2, 0).unwrap(), "2 data files were expected by 06:00 on 2026-11-23, none was accepted");
+        assert_eq!(says(1, 0).unwrap(), "1 data file was expected by 06:00 on 2026-11-23, none was accepted");
+        assert_eq!(says(2, 1).unwrap(), "2 data files were expected by 06:00 on 2026-11-23, 1 was accepted");
+        assert_eq!(says(2, 2), None);
+        assert_eq!(says(2, 3), None);
+    }
+
+    proptest! {
+        /// Whatever the time, the day found is over its time and the next is not; days follow each other without a gap.
+        #[test]
+        fn every_day_comes_up_once(start in 0i64..4_000_000_000, minute in 0u16..1440, zone in proptest::sample::select(vec![
+            "UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Apia", "Africa/Cairo", "Australia/Lord_Howe",
+        ])) {
+            let expect = Expect { files: 1, by_minute: minute };
+            let zone = TimeZone::get(zone).unwrap();
+            let mut before: Option<Window> = None;
+            for step in 0i64..150 {
+                let now = jiff::Timestamp::from_second(start + step * 1800).unwrap().to_zoned_datetime(zone.clone());
+                let window = latest_window(expect, &now).unwrap();
+                prop_assert!(window.from <= window.to);
+                prop_assert!(window.to.0 <= now.timestamp().as_millisecond());
+                if let Some(before) = before.filter(|before| before.day != window.day) {
+                    // Samoa had no 30 December 2011.
+                    prop_assert!(window.day > before.day && window.to > before.to);
+                    prop_assert!(is_open(&window, Some(&before.day.to_string()), now.date()));
+                }
+                before = Some(window);
+            }
+        }
+    }
+}

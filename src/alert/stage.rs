@@ -1,0 +1,309 @@
+//! The stage: reads what happened, groups it, delivers it. What decides is in `group` and `missing`.
+
+use super::deliver::deliver;
+use super::settings::{AlertSettings, Receiver};
+use super::{group, message, missing};
+use crate::ambient::{local_now, now, random_fraction};
+use crate::config::Expect;
+use crate::job::Timestamp;
+use crate::joblog::{AlertRow, JobLog, JobLogError, Reader, ToldRow};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// A turn at least so often: a sign of life.
+const TURN: Duration = Duration::from_secs(15);
+/// What happens within so long is read at once.
+const GATHER: Duration = Duration::from_millis(500);
+/// Events read at a time, and jobs noted as late in one transaction.
+const BATCH: usize = 500;
+/// So many events that nobody wants are read again after a crash, rather than a write for each of them.
+const UNWANTED: i64 = 2000;
+/// How often it is looked at what is late.
+const LATE_LOOK: Duration = Duration::from_secs(60);
+/// At the end of the service, what can be told gets so long.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// The end of a delivery: what, to whom, and why not.
+type Delivered = (AlertRow, Result<(), String>);
+
+/// Tells what happened.
+pub struct AlertStage {
+    joblog: JobLog,
+    reader: Reader,
+    settings: watch::Receiver<Arc<AlertSettings>>,
+    deliveries: JoinSet<Delivered>,
+    /// Receivers that are being told.
+    busy: HashSet<String>,
+    /// Delivered, and not written down yet.
+    unwritten: Vec<(i64, ToldRow)>,
+    /// Ends deliveries early.
+    cut: CancellationToken,
+    /// The last day judged of each account, as far as it was looked up.
+    judged: HashMap<String, String>,
+    looked_for_late: Option<Instant>,
+}
+
+impl AlertStage {
+    /// Opens the job log for reading. From here on, what happens is told.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the job log cannot be used.
+    pub async fn open(
+        joblog: JobLog,
+        reader: Reader,
+        settings: watch::Receiver<Arc<AlertSettings>>,
+    ) -> Result<Self, JobLogError> {
+        let stage = Self {
+            joblog,
+            reader,
+            settings,
+            deliveries: JoinSet::new(),
+            busy: HashSet::new(),
+            unwritten: Vec::new(),
+            cut: CancellationToken::new(),
+            judged: HashMap::new(),
+            looked_for_late: None,
+        };
+        stage.enlist().await?;
+        let found = stage.what_was_found()?;
+        stage.joblog.note_start(found, now()).await?;
+        Ok(stage)
+    }
+
+    /// Who is told from now on.
+    async fn enlist(&self) -> Result<(), JobLogError> {
+        let names = self.settings.borrow().receivers.iter().map(|receiver| receiver.name.clone()).collect();
+        let given_up = self.joblog.alert_receivers(names).await?;
+        if given_up > 0 {
+            tracing::warn!(
+                "{given_up} alerts were not delivered and are given up: their receivers are not configured any more"
+            );
+        }
+        Ok(())
+    }
+
+    fn what_was_found(&self) -> Result<String, JobLogError> {
+        let mut by_state: HashMap<String, i64> = HashMap::new();
+        for counts in self.reader.counts_unfinished()? {
+            *by_state.entry(counts.state).or_default() += counts.jobs;
+        }
+        let mut states: Vec<String> = by_state.iter().map(|(state, jobs)| format!("{jobs} {state}")).collect();
+        states.sort();
+        let version = env!("CARGO_PKG_VERSION");
+        Ok(match by_state.values().sum::<i64>() {
+            0 => format!("version {version}, no job is open"),
+            1 => format!("version {version}, 1 job is open ({})", states.join(", ")),
+            more => format!("version {version}, {more} jobs are open ({})", states.join(", ")),
+        })
+    }
+
+    /// Tells what happens until `stop`. `alive` is called in each turn. Nothing that goes wrong here ends the service.
+    pub async fn run(mut self, stop: CancellationToken, alive: impl Fn()) {
+        let mut changes = self.joblog.changes();
+        let mut settings = self.settings.clone();
+        loop {
+            alive();
+            changes.borrow_and_update();
+            let wait = match self.turn(Duration::ZERO).await {
+                Ok(due) => due.map_or(TURN, |due| due.since(now()).min(TURN)),
+                Err(JobLogError::Closed) => return,
+                Err(error) => {
+                    tracing::error!("alerts are not told at the moment: {error}");
+                    TURN
+                }
+            };
+            let is_anybody_told = !self.settings.borrow().receivers.is_empty();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(end) = self.deliveries.join_next(), if !self.deliveries.is_empty() => self.take_end_or_tell(end).await,
+                Ok(()) = changes.changed(), if is_anybody_told => tokio::time::sleep(GATHER).await,
+                Ok(()) = settings.changed() => {
+                    if let Err(error) = self.enlist().await {
+                        tracing::error!("alerts are not told as the new configuration has it: {error}");
+                    }
+                }
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        self.say_last_words().await;
+    }
+
+    /// Does what is due, and says when the next thing is. What is due within `ahead` counts as due.
+    async fn turn(&mut self, ahead: Duration) -> Result<Option<Timestamp>, JobLogError> {
+        let settings = Arc::clone(&self.settings.borrow());
+        self.write_told().await?;
+        self.note_late(&settings).await?;
+        for (account, expect) in &settings.expectations {
+            self.judge_expectation(account, *expect).await?;
+        }
+        self.collect(&settings).await?;
+        let outbox = self.reader.outbox()?;
+        let time = now().after(ahead);
+        let due: Vec<AlertRow> =
+            group::due(&outbox, &self.busy, settings.retry.longest(), time).into_iter().cloned().collect();
+        for alert in due {
+            self.begin(&settings, alert).await?;
+        }
+        Ok(group::next_due(&outbox, &self.busy, time))
+    }
+
+    async fn note_late(&mut self, settings: &AlertSettings) -> Result<(), JobLogError> {
+        let every = LATE_LOOK.min(settings.alert_after);
+        if self.looked_for_late.is_some_and(|at| at.elapsed() < every) {
+            return Ok(());
+        }
+        let now = now();
+        let late = self.reader.late(now.before(settings.alert_after), now.before(settings.give_up_after), BATCH)?;
+        // More of them: the next turn goes on, and others may write in between.
+        self.looked_for_late = (late.len() < BATCH).then(Instant::now);
+        if !late.is_empty() {
+            self.joblog.note_delays(late, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn judge_expectation(&mut self, account: &str, expect: Expect) -> Result<(), JobLogError> {
+        let local = local_now();
+        let Some(window) = missing::latest_window(expect, &local) else { return Ok(()) };
+        let day = window.day.to_string();
+        if self.judged.get(account) == Some(&day) {
+            return Ok(());
+        }
+        let judged = self.reader.expected_on(account)?;
+        if missing::is_open(&window, judged.as_deref(), local.date()) {
+            let accepted = self.reader.count_accepted(account, window.from, window.to)?;
+            let missed = missing::missed(expect, &window, accepted);
+            if let Some(missed) = &missed {
+                tracing::error!(account, "account {account}: {missed}");
+            }
+            self.joblog.note_expectation(account.to_owned(), day.clone(), missed, now()).await?;
+        }
+        self.judged.insert(account.to_owned(), day);
+        Ok(())
+    }
+
+    async fn collect(&self, settings: &AlertSettings) -> Result<(), JobLogError> {
+        while let Some(found) = self.reader.alert_facts(BATCH)? {
+            let alerts = group::collect(&found.facts, &settings.subscriptions, &self.reader.outbox()?, now());
+            let unwanted = found.cursor.job_event - found.from.job_event;
+            if !found.facts.is_empty() || unwanted > UNWANTED {
+                self.joblog.keep_alerts(alerts, found.cursor).await?;
+            }
+            if !found.more {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn begin(&mut self, settings: &Arc<AlertSettings>, alert: AlertRow) -> Result<(), JobLogError> {
+        let (Some(id), Some(at)) =
+            (alert.id, settings.receivers.iter().position(|receiver| receiver.name == alert.receiver))
+        else {
+            return Ok(());
+        };
+        // Each time: what cannot be written now could not be written after the delivery either, which would then repeat.
+        self.joblog.seal_alert(id).await?;
+        self.busy.insert(alert.receiver.clone());
+        let (settings, cut) = (Arc::clone(settings), self.cut.clone());
+        self.deliveries.spawn(async move {
+            let json = message::compose(&alert, &settings.sender);
+            let end = match settings.receivers.get(at) {
+                Some(Receiver { how, .. }) => deliver(how, json, &settings.client, cut).await,
+                None => Err("it is not configured any more".to_owned()),
+            };
+            (alert, end)
+        });
+        Ok(())
+    }
+
+    async fn take_end_or_tell(&mut self, end: Result<Delivered, JoinError>) {
+        if let Err(error) = self.take_end(end).await {
+            tracing::error!("it cannot be written down how an alert went, so it may be told again: {error}");
+        }
+    }
+
+    async fn take_end(&mut self, end: Result<Delivered, JoinError>) -> Result<(), JobLogError> {
+        let (alert, end) = match end {
+            Ok(delivered) => delivered,
+            Err(error) => {
+                tracing::error!("a delivery of an alert ended early: {error}");
+                // Nobody knows whose it was: all of them may be asked again.
+                self.busy.clear();
+                return Ok(());
+            }
+        };
+        self.busy.remove(&alert.receiver);
+        let Some(id) = alert.id else { return Ok(()) };
+        let settings = Arc::clone(&self.settings.borrow());
+        let receiver = settings.receivers.iter().find(|receiver| receiver.name == alert.receiver);
+        let how = receiver.map(|receiver| receiver.how.to_string()).unwrap_or_default();
+        match end {
+            Ok(()) => {
+                tracing::info!(
+                    event = alert.topic.as_str(),
+                    count = alert.count,
+                    "{} ({how}) was told: {}",
+                    alert.receiver,
+                    alert.topic.as_str()
+                );
+                let told = group::told(&alert, &self.reader.outbox()?, now());
+                self.unwritten.push((id, told));
+                self.write_told().await
+            }
+            Err(error) => {
+                let failures = alert.failures.saturating_add(1);
+                let delay = settings.retry.delay(failures, None, random_fraction());
+                // Each of very many failures would bury the rest of the log.
+                if failures.is_power_of_two() {
+                    tracing::warn!(
+                        failures,
+                        "{} ({how}) could not be told: {error}; it is tried again until it can",
+                        alert.receiver
+                    );
+                }
+                self.joblog.alert_failed(id, now().after(delay)).await
+            }
+        }
+    }
+
+    /// Writes down what was delivered. What cannot be written is kept, and nothing else is delivered before.
+    async fn write_told(&mut self) -> Result<(), JobLogError> {
+        while let Some((id, told)) = self.unwritten.last().cloned() {
+            self.joblog.alert_told(id, told).await?;
+            self.unwritten.pop();
+        }
+        Ok(())
+    }
+
+    /// What is ready to be told is told once more before the end; the rest at the next start.
+    async fn say_last_words(mut self) {
+        let words = async {
+            loop {
+                let turn = self.turn(group::QUIET).await;
+                match (turn, self.deliveries.join_next().await) {
+                    (Ok(_), Some(end)) => {
+                        // What fails now is due again at once, which is no reason to stay.
+                        let failed = !matches!(end, Ok((_, Ok(()))));
+                        self.take_end_or_tell(end).await;
+                        if failed {
+                            return;
+                        }
+                    }
+                    (Ok(_), None) => return,
+                    (Err(error), _) => return tracing::warn!("alerts are not told before the end: {error}"),
+                }
+            }
+        };
+        let _ = tokio::time::timeout(LAST_WORDS, words).await;
+        self.cut.cancel();
+        while let Some(end) = self.deliveries.join_next().await {
+            self.take_end_or_tell(end).await;
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! What leaves the job log after `keep.jobs`, and which files leave `done/` after `keep.done`. What guards against sending
+//! twice stays: content, name and remote job ID of everything that was ever accepted.
+
+use super::writer::{JobLog, Pending};
+use super::{Job, JobLogError, Reader, sql};
+use crate::job::{FileIdentity, JobId, Place, RemoteJobId, Sha256, State, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use std::ffi::OsString;
+
+/// A job that may leave: at its end since before `?2`, and known to be ingested or not; its file where it belongs, its partner
+/// at its end as long; the newest event not its own, as the numbers of events must only grow. `?3`: whether files of
+/// success stay for ever; otherwise they leave `done/` first.
+const PRUNABLE: &str = "account = ?1 AND finished_at IS NOT NULL AND finished_at < ?2
+     AND state IN ('success', 'partial', 'failure', 'rejected', 'cancelled') AND (place = belongs OR place = 'gone')
+     AND NOT unsettled
+     AND (?3 OR state <> 'success' OR place <> 'done'
+          OR EXISTS (SELECT 1 FROM job_event WHERE job_id = job.id AND event = 'left'))
+     AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.id = job.pair_id
+                     AND (other.finished_at IS NULL OR other.finished_at >= ?2))
+     AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.pair_id = job.id
+                     AND (other.finished_at IS NULL OR other.finished_at >= ?2))
+     AND job.id <> (SELECT job_id FROM job_event ORDER BY job_event.id DESC LIMIT 1)";
+
+/// What may leave.
+#[derive(Debug, Clone, Copy)]
+pub struct PruneRule {
+    /// Jobs that ended before then.
+    pub before: Timestamp,
+    /// Files of `success` stay in `done/` for ever (`keep.done = 0`).
+    pub files_stay: bool,
+}
+
+/// A file of `success` that has been in `done/` for long enough.
+#[derive(Debug, Clone)]
+pub struct OldFile {
+    /// Its job.
+    pub id: JobId,
+    /// Its name there.
+    pub disk_name: OsString,
+    /// The file as it was hashed.
+    pub identity: FileIdentity,
+}
+
+impl JobLog {
+    /// Takes these jobs of an account out of the job log with their events and attempts, as far as they still may leave.
+    /// The answer: how many left.
+    #[must_use]
+    pub fn prune(&self, account: String, ids: Vec<JobId>, rule: PruneRule) -> Pending<usize> {
+        self.call(move |connection, effects| {
+            let mut pruned = 0;
+            for id in ids {
+                let may_leave = connection
+                    .prepare_cached(&format!("SELECT count(*) FROM job WHERE {PRUNABLE} AND id = ?4"))?
+                    .query_row(params![account, rule.before.0, rule.files_stay, id.0], |row| row.get::<_, i64>(0))?
+                    > 0;
+                if may_leave {
+                    prune(connection, id)?;
+                    pruned += 1;
+                }
+            }
+            effects.changed |= pruned > 0;
+            Ok(pruned)
+        })
+    }
+
+    /// Forgets what happened to accounts before then, as far as it has been told, at most `limit` events. The answer: how
+    /// many.
+    #[must_use]
+    pub fn prune_account_events(&self, before: Timestamp, limit: usize) -> Pending<usize> {
+        self.call(move |connection, _| {
+            Ok(connection
+                .prepare_cached(
+                    "DELETE FROM account_event WHERE id IN (
+                         SELECT id FROM account_event WHERE at < ?1
+                           AND id <= coalesce((SELECT account_event FROM alert_cursor), id)
+                         ORDER BY id LIMIT ?2)",
+                )?
+                .execute(params![before.0, i64::try_from(limit).unwrap_or(i64::MAX)])?)
+        })
+    }
+
+    /// Gives at most so many free pages back to the file system, if there are many more than new rows will need. A job
+    /// log that an older version made keeps them. The answer: whether there may be more.
+    #[must_use]
+    pub fn shrink(&self, pages: u32) -> Pending<bool> {
+        self.call(move |connection, _| {
+            let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
+            let (mode, free, all) =
+                (number("PRAGMA auto_vacuum")?, number("PRAGMA freelist_count")?, number("PRAGMA page_count")?);
+            if mode != INCREMENTAL || free < SPARE_PAGES || free < all / 4 {
+                return Ok(false);
+            }
+            let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
+            let mut rows = statement.query([])?;
+            while rows.next()?.is_some() {}
+            Ok(true)
+        })
+    }
+
+    /// These files are about to leave `done/`. Comes before they do; what is written down once is not written again.
+    #[must_use]
+    pub fn removing(&self, ids: Vec<JobId>, why: String, now: Timestamp) -> Pending<()> {
+        self.call(move |connection, _| {
+            for id in ids {
+                note_once(connection, id, "removed", &why, now)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// What lies under the name of this job's file is not what was filed: it is left there for good.
+    #[must_use]
+    pub fn left(&self, id: JobId, why: String, now: Timestamp) -> Pending<()> {
+        self.call(move |connection, _| note_once(connection, id, "left", &why, now))
+    }
+
+    /// These files are not in `done/` any more.
+    #[must_use]
+    pub fn removed(&self, ids: Vec<JobId>) -> Pending<()> {
+        self.call(move |connection, effects| {
+            for id in ids {
+                let mut job = sql::job(connection, id)?;
+                if job.state == State::Success && job.place == Place::Done {
+                    job.place = Place::Gone;
+                    sql::save_job(connection, &job)?;
+                    effects.changed = true;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// What `PRAGMA auto_vacuum` says of a database that can give pages back step by step.
+const INCREMENTAL: i64 = 2;
+/// So many free pages are kept for what comes.
+const SPARE_PAGES: i64 = 1000;
+
+fn prune(connection: &Connection, id: JobId) -> Result<(), JobLogError> {
+    for statement in [
+        "INSERT INTO delivered (job_id, account, file_name, kind, state, sha256, remote_job_id, disk_name, place, uploaded_at,
+                                finished_at)
+         SELECT id, account, file_name, kind, state, sha256, remote_job_id, disk_name, place, uploaded_at, finished_at
+         FROM job WHERE id = ?1 AND (uploaded_at IS NOT NULL OR remote_job_id IS NOT NULL OR place = 'done')",
+        "INSERT INTO pruning (job_id) VALUES (?1)",
+        "UPDATE job SET pair_id = NULL WHERE pair_id = ?1",
+        "DELETE FROM job_event WHERE job_id = ?1",
+        "DELETE FROM attempt WHERE job_id = ?1",
+        "DELETE FROM job WHERE id = ?1",
+        "DELETE FROM pruning WHERE job_id = ?1",
+    ] {
+        connection.prepare_cached(statement)?.execute([id.0])?;
+    }
+    Ok(())
+}
+
+fn note_once(connection: &Connection, id: JobId, event: &str, why: &str, now: Timestamp) -> Result<(), JobLogError> {
+    let noted: i64 = connection
+        .prepare_cached("SELECT count(*) FROM job_event WHERE job_id = ?1 AND event = ?2")?
+        .query_row(params![id.0, event], |row| row.get(0))?;
+    if noted > 0 {
+        return Ok(());
+    }
+    let state = sql::job(connection, id)?.state;
+    sql::insert_event(connection, id, now, event, Some(state), state, Some(why))
+}
+
+/// A pruned job that brought this content (DESIGN §6, `duplicates`). `same_name` narrows it.
+pub(super) fn delivered_with_content(
+    connection: &Connection,
+    account: &str,
+    sha256: Sha256,
+    same_name: Option<&str>,
+) -> Result<Option<(JobId, String)>, JobLogError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT job_id, file_name FROM delivered
+             WHERE account = ?1 AND sha256 = ?2 AND kind = 'data' AND state IN ('success', 'partial')
+               AND (?3 IS NULL OR file_name = ?3)
+             ORDER BY job_id DESC LIMIT 1",
+        )?
+        .query_row(params![account, sha256.to_string(), same_name], |row| Ok((JobId(row.get(0)?), row.get(1)?)))
+        .optional()?)
+}
+
+/// The pruned job that owns a remote job.
+pub(super) fn pruned_owner(
+    connection: &Connection,
+    account: &str,
+    id: RemoteJobId,
+) -> Result<Option<JobId>, JobLogError> {
+    Ok(connection
+        .prepare_cached("SELECT job_id FROM delivered WHERE account = ?1 AND remote_job_id = ?2")?
+        .query_row(params![account, id.0], |row| row.get(0).map(JobId))
+        .optional()?)
+}
+
+impl Reader {
+    /// Jobs of an account that may leave the job log, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn prunable(&self, account: &str, rule: PruneRule, limit: usize) -> Result<Vec<JobId>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(&format!("SELECT id FROM job WHERE {PRUNABLE} LIMIT ?4"))?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement
+            .query_map(params![account, rule.before.0, rule.files_stay, limit], |row| row.get(0).map(JobId))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Files of an account that came to success before then, are still in `done/` and may leave it, at most `limit`. A
+    /// pair leaves once both have.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn old_files(&self, account: &str, before: Timestamp, limit: usize) -> Result<Vec<OldFile>, JobLogError> {
+        let jobs: Vec<Job> = sql::jobs_where(
+            &self.connection(),
+            "account = ?1 AND state = 'success' AND place = 'done' AND inode IS NOT NULL
+               AND finished_at IS NOT NULL AND finished_at < ?2
+               AND NOT EXISTS (SELECT 1 FROM job AS other WHERE (other.id = job.pair_id OR other.pair_id = job.id)
+                               AND NOT (other.state = 'success' AND other.finished_at < ?2)
+                               AND other.state NOT IN ('rejected', 'cancelled'))
+               AND NOT EXISTS (SELECT 1 FROM job_event WHERE job_id = job.id AND event = 'left')
+             LIMIT ?3",
+            params![account, before.0, i64::try_from(limit).unwrap_or(i64::MAX)],
+        )?;
+        Ok(jobs
+            .into_iter()
+            .filter_map(|job| Some(OldFile { id: job.id, disk_name: job.disk_name, identity: job.identity? }))
+            .collect())
+    }
+}

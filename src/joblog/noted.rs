@@ -1,0 +1,162 @@
+//! Events that no step of a job makes: an account blocks and works again, the service starts, a file is late, an
+//! expectation is not met. Each is written down once.
+
+use super::writer::{JobLog, Pending};
+use super::{Job, JobLogError, Reader, sql};
+use crate::job::{JobId, Timestamp};
+use rusqlite::{Connection, params};
+
+/// What stands in `folder_problem` until the folder has been opened: nothing is known to be wrong yet.
+pub(super) const UNOPENED: &str = "the folder has not been opened yet";
+
+/// Writes down that the account blocked, or works again, if that is news.
+///
+/// It works again only once its folder was opened and its remote list was read: at each start both are yet to be seen.
+pub(super) fn note_block(connection: &Connection, account: &str, now: Timestamp) -> Result<(), JobLogError> {
+    let row = connection
+        .prepare_cached("SELECT folder_problem, api_problem, baseline_at, noted_problem FROM account WHERE name = ?1")?
+        .query_map([account], |row| {
+            Ok((
+                row.get::<_, Option<String>>(0)?,
+                row.get::<_, Option<String>>(1)?,
+                row.get::<_, Option<i64>>(2)?,
+                row.get::<_, Option<String>>(3)?,
+            ))
+        })?
+        .next()
+        .transpose()?;
+    let Some((folder_problem, api_problem, baseline_at, noted)) = row else { return Ok(()) };
+    let is_seen = folder_problem.is_none() && baseline_at.is_some();
+    let problem = folder_problem.filter(|problem| problem != UNOPENED).or(api_problem);
+    let (event, detail, noted) = match (problem, noted) {
+        (Some(problem), None) => ("blocked", problem.clone(), Some(problem)),
+        (None, Some(noted)) if is_seen => ("unblocked", noted, None),
+        (Some(_), Some(_)) | (None, Some(_) | None) => return Ok(()),
+    };
+    connection
+        .prepare_cached("UPDATE account SET noted_problem = ?2 WHERE name = ?1")?
+        .execute(params![account, noted])?;
+    insert_account_event(connection, Some(account), now, event, &detail)
+}
+
+fn insert_account_event(
+    connection: &Connection,
+    account: Option<&str>,
+    at: Timestamp,
+    event: &str,
+    detail: &str,
+) -> Result<(), JobLogError> {
+    connection
+        .prepare_cached("INSERT INTO account_event (account, at, event, detail) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![account, at.0, event, detail])?;
+    Ok(())
+}
+
+impl JobLog {
+    /// The service started; what it found.
+    #[must_use]
+    pub fn note_start(&self, found: String, now: Timestamp) -> Pending<()> {
+        self.call(move |connection, effects| {
+            effects.changed = true;
+            insert_account_event(connection, None, now, "started", &found)
+        })
+    }
+
+    /// `expect` of an account was judged for this local day. `missed` says what is missing, if something is.
+    #[must_use]
+    pub fn note_expectation(
+        &self,
+        account: String,
+        day: String,
+        missed: Option<String>,
+        now: Timestamp,
+    ) -> Pending<()> {
+        self.call(move |connection, effects| {
+            sql::ensure_account(connection, &account)?;
+            connection
+                .prepare_cached("UPDATE account SET expected_on = ?2 WHERE name = ?1")?
+                .execute(params![account, day])?;
+            effects.changed |= missed.is_some();
+            match missed {
+                Some(missed) => insert_account_event(connection, Some(&account), now, "missing", &missed),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Writes down of these jobs that they are late, each once.
+    #[must_use]
+    pub fn note_delays(&self, late: Vec<JobId>, now: Timestamp) -> Pending<()> {
+        self.call(move |connection, effects| {
+            for id in late {
+                let job = sql::job(connection, id)?;
+                if !job.state.is_terminal() {
+                    effects.changed |= note_delay(connection, &job, now)?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Writes down that a job is late, or that nobody can say when it will be at its end; each job once. True: it is news.
+pub(super) fn note_delay(connection: &Connection, job: &Job, now: Timestamp) -> Result<bool, JobLogError> {
+    let noted: i64 = connection
+        .prepare_cached("SELECT count(*) FROM job_event WHERE job_id = ?1 AND event = 'delayed'")?
+        .query_row([job.id.0], |row| row.get(0))?;
+    if noted > 0 {
+        return Ok(false);
+    }
+    sql::insert_event(connection, job.id, now, "delayed", Some(job.state), job.state, job.reason.as_deref())?;
+    Ok(true)
+}
+
+impl Reader {
+    /// Jobs that are late and of which that is not written down yet, at most `limit`: first seen before `unsent` and not
+    /// accepted, or accepted before `unended` and not at their end.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn late(&self, unsent: Timestamp, unended: Timestamp, limit: usize) -> Result<Vec<JobId>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT id FROM job
+             WHERE finished_at IS NULL
+               AND ((state IN ('waiting', 'queued', 'uploading', 'unconfirmed') AND seen_at < ?1)
+                    OR (state IN ('uploaded', 'processing') AND uploaded_at < ?2))
+               AND NOT EXISTS (SELECT 1 FROM job_event WHERE job_id = job.id AND event = 'delayed')
+             LIMIT ?3",
+        )?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map([unsent.0, unended.0, limit], |row| row.get(0).map(JobId))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The last local day of which the account's `expect` was judged; `None` if none ever was.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn expected_on(&self, account: &str) -> Result<Option<String>, JobLogError> {
+        Ok(self
+            .connection()
+            .prepare_cached("SELECT expected_on FROM account WHERE name = ?1")?
+            .query_map([account], |row| row.get::<_, Option<String>>(0))?
+            .next()
+            .transpose()?
+            .flatten())
+    }
+
+    /// How many data files of an account were accepted within this time, the later end excluded.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn count_accepted(&self, account: &str, from: Timestamp, to: Timestamp) -> Result<u32, JobLogError> {
+        Ok(self
+            .connection()
+            .prepare_cached(
+                "SELECT count(*) FROM job WHERE account = ?1 AND uploaded_at IS NOT NULL AND uploaded_at >= ?2
+                   AND uploaded_at < ?3 AND kind = 'data'",
+            )?
+            .query_row(params![account, from.0, to.0], |row| row.get(0))?)
+    }
+}

@@ -1,0 +1,312 @@
+//! Whoever needs to know is told: at least once, in few messages, and never at the cost of an upload.
+
+use crate::harness::{Daemon, Hook, World, arrived_once, connect_to_write, data, primed, tagged};
+use serde_json::Value;
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+/// A file that the check rejects.
+const BAD: &str = "Date\tEvar 1\tEvent 1\n11/20/2026\tx\n";
+
+/// A world in which bad files are rejected, with these sections added.
+fn world(sections: &str) -> World {
+    let mut world = World::new();
+    world.account("a", "check = \"reject\"");
+    add(&mut world, sections);
+    world
+}
+
+fn add(world: &mut World, sections: &str) {
+    world.set("[upload]\n", &format!("{sections}\n[upload]\n"));
+}
+
+/// An alert whose command adds what it gets to a file.
+fn to_file(world: &World, on: &str, name: &str) -> (String, PathBuf) {
+    let path = world.dir.path().join(name);
+    (format!("[[alert]]\non = {on}\ncommand = \"cat >>{}\"", path.display()), path)
+}
+
+fn to_hook(hook: &Hook, on: &str, path: &str) -> String {
+    format!("[[alert]]\non = {on}\nwebhook = {:?}", hook.url(path))
+}
+
+/// What was told so far: one JSON a line.
+fn told(path: &PathBuf) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn about<'a>(alerts: &'a [Value], event: &str) -> Vec<&'a Value> {
+    alerts.iter().filter(|alert| alert["event"] == event).collect()
+}
+
+#[test]
+fn many_bad_files_are_one_alert() {
+    const FILES: usize = 500;
+    let mut world = world("");
+    let (rule, path) = to_file(&world, "\"rejected\"", "told");
+    add(&mut world, &rule);
+    for number in 0..FILES {
+        world.write_file("a", format!("bad{number:04}.txt"), format!("{BAD}11/20/2026\t{number}\t1\n"));
+    }
+    let daemon = world.start();
+    world.wait_long("them to be rejected", || world.count("state = 'rejected'") == i64::try_from(FILES).unwrap());
+    world.wait("the alert", || !told(&path).is_empty());
+    let alerts = told(&path);
+    let [alert] = alerts.as_slice() else { panic!("one alert: {alerts:?}") };
+    assert_eq!((alert["event"].as_str(), alert["account"].as_str()), (Some("rejected"), Some("a")), "{alert}");
+    assert_eq!(alert["count"], FILES, "{alert}");
+    assert_eq!(alert["jobs"].as_array().unwrap().len(), 20);
+    let job = &alert["jobs"][0];
+    assert_eq!(job["state"], "rejected");
+    assert!(job["file_name"].as_str().unwrap().starts_with("bad"), "{job}");
+    assert!(job["reason"].as_str().unwrap().contains("the row has 2 fields"), "{job}");
+    assert_eq!(world.accepted(), Vec::<String>::new());
+    daemon.stop();
+    assert_eq!(told(&path).len(), 1);
+}
+
+#[test]
+fn what_happened_before_a_kill_is_told_after_it() {
+    let mut world = world("");
+    let (path, open) = (world.dir.path().join("told"), world.dir.path().join("open"));
+    let command = format!("test -e {} && cat >>{}", open.display(), path.display());
+    add(&mut world, &format!("[[alert]]\non = \"rejected\"\ncommand = {command:?}"));
+    let daemon = world.start();
+    // Killed before anybody can have read of it.
+    world.drop_file("a", "one.txt", BAD);
+    world.wait_for("one.txt", "rejected");
+    daemon.kill();
+    let daemon = world.start();
+    let sealed = || -> i64 {
+        connect_to_write(&world.state_dir())
+            .query_row("SELECT count(*) FROM alert WHERE sealed AND failures > 1", [], |row| row.get(0))
+            .unwrap()
+    };
+    world.wait("it to be tried in vain", || sealed() == 1);
+    assert_eq!(told(&path).len(), 0);
+    // And killed between two tries.
+    daemon.kill();
+    fs::write(&open, "").unwrap();
+    let daemon = world.start();
+    world.wait("the alert", || !told(&path).is_empty());
+    daemon.stop();
+    let alerts = told(&path);
+    let ids: std::collections::BTreeSet<&str> =
+        alerts.iter().map(|alert| alert["alert_id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 1, "told again at most as the same: {alerts:?}");
+    assert_eq!((&alerts[0]["count"], &alerts[0]["jobs"][0]["file_name"]), (&1.into(), &"one.txt".into()));
+}
+
+#[test]
+fn a_webhook_that_is_down_is_told_later_and_holds_nothing_up() {
+    const KEY: &str = "k3y-of-the-hook";
+    let down = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = down.local_addr().unwrap();
+    drop(down);
+    let mut world = world(&format!("[[alert]]\non = \"rejected\"\nwebhook = \"http://{address}/{KEY}?key={KEY}\""));
+    // Another that never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let hangs = format!("[[alert]]\non = \"rejected\"\nwebhook = \"http://{}/\"", silent.local_addr().unwrap());
+    add(&mut world, &hangs);
+    let daemon = primed(&world);
+    world.drop_file("a", "bad.txt", BAD);
+    world.wait_for("bad.txt", "rejected");
+    world.wait("it to be told in vain", || {
+        world.log().contains("alert #1: webhook (http://127.0.0.1) could not be told")
+    });
+    for number in 0..5 {
+        let name = format!("good{number}.txt");
+        world.drop_file("a", &name, tagged(number));
+        arrived_once(&world, &name);
+    }
+    let hook = Hook::start_at(address);
+    hook.answers(500);
+    world.wait("an answer that does not count", || !hook.alerts().is_empty());
+    hook.answers(307);
+    let before = hook.alerts().len();
+    world.wait("a redirect that is not followed", || hook.alerts().len() > before);
+    hook.answers(204);
+    let delivered = || {
+        connect_to_write(&world.state_dir())
+            .query_row("SELECT count(*) FROM alert WHERE receiver = 'alert #1: webhook'", [], |row| {
+                row.get::<_, i64>(0)
+            })
+            .unwrap()
+            == 0
+    };
+    world.wait("it to be delivered", delivered);
+    let alerts = hook.alerts();
+    assert!(alerts.iter().all(|alert| *alert == alerts[0]), "a repeat is the same: {alerts:?}");
+    assert_eq!(alerts[0]["jobs"][0]["file_name"], "bad.txt");
+    let asked = hook.asked();
+    assert!(asked.iter().all(|asked| asked.path == format!("/{KEY}?key={KEY}")), "{asked:?}");
+    for asked in &asked {
+        let head = asked.head.to_ascii_lowercase();
+        assert!(!head.contains("authorization") && !head.contains("x-api-key"), "{head}");
+    }
+    assert_eq!(daemon.stop().code(), Some(0));
+    world.assert_keeps(&[KEY]);
+}
+
+#[test]
+fn each_event_is_told_to_those_who_asked_for_it() {
+    let mut world = world("");
+    let hook = Hook::start();
+    let all = "[\"failure\", \"partial\", \"held\", \"blocked\", \"doubled\", \"missing\", \"started\"]";
+    add(&mut world, &to_hook(&hook, all, "/all"));
+    let again = Hook::start();
+    add(&mut world, &to_hook(&again, "[\"unblocked\"]", "/again"));
+    world.account("b", "expect = \"1 by 00:00\"");
+    world.fault("job:fail:name=fails*");
+    world.fault("job:lost-rows=2:name=short*");
+    let daemon = primed(&world);
+    world.wait("the start to be told", || !about(&hook.alerts(), "started").is_empty());
+    let alerts = hook.alerts();
+    let started = about(&alerts, "started")[0];
+    assert_eq!(started["account"], Value::Null);
+    assert!(started["message"].as_str().unwrap().contains(env!("CARGO_PKG_VERSION")), "{started}");
+    for key in ["hint", "host", "version", "first_at", "last_at"] {
+        assert!(started[key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {started}");
+    }
+
+    world.drop_file("a", "fails.txt", tagged("fails"));
+    world.wait_for("fails.txt", "failure");
+    world.drop_file("a", "short.txt", data(5));
+    world.wait_for("short.txt", "partial");
+    world.drop_file("a", "first.txt", data(1));
+    world.wait_for("first.txt", "held");
+    let other = world.somebody_sends("a", "fails.txt", "somebody's");
+    world.drop_file("a", "last.txt", tagged("last"));
+    arrived_once(&world, "last.txt");
+    let (folder, away) = (world.folder("b"), world.dir.path().join("away"));
+    fs::rename(&folder, &away).unwrap();
+    daemon.signal("USR1");
+    world.wait_blocked("b");
+    fs::rename(&away, &folder).unwrap();
+    daemon.signal("USR1");
+    world.wait("b to work again", || world.blocked("b").is_empty());
+
+    for event in ["failure", "partial", "held", "doubled", "blocked", "missing"] {
+        world.wait(event, || !about(&hook.alerts(), event).is_empty());
+    }
+    world.wait("the end of the block", || !again.alerts().is_empty());
+    let alerts = hook.alerts();
+    for (event, file) in [("failure", "fails.txt"), ("partial", "short.txt"), ("held", "first.txt")] {
+        let job = &about(&alerts, event)[0]["jobs"][0];
+        assert_eq!((job["file_name"].as_str(), job["state"].as_str()), (Some(file), Some(event)), "{job}");
+    }
+    let doubled = about(&alerts, "doubled")[0];
+    assert!(doubled["jobs"][0]["reason"].as_str().unwrap().contains(&other.to_string()), "{doubled}");
+    let missing = about(&alerts, "missing")[0];
+    assert_eq!((missing["account"].as_str(), missing["count"].as_u64()), (Some("b"), Some(1)));
+    assert!(missing["message"].as_str().unwrap().contains("1 data file was expected by 00:00"), "{missing}");
+    assert_eq!(about(&alerts, "blocked")[0]["account"], "b");
+    let unblocked = &again.alerts()[0];
+    assert!(unblocked["message"].as_str().unwrap().contains("works again"), "{unblocked}");
+    assert!(about(&alerts, "unblocked").is_empty() && about(&alerts, "rejected").is_empty(), "nobody asked for these");
+
+    // A new start opens every folder and asks every account anew: that neither blocks nor misses anything again.
+    daemon.stop();
+    let daemon = world.start();
+    world.wait("the second start", || about(&hook.alerts(), "started").len() == 2 || starts_pending(&world) > 0);
+    world.drop_file("a", "after.txt", tagged("after"));
+    arrived_once(&world, "after.txt");
+    daemon.stop();
+    let alerts = hook.alerts();
+    assert_eq!((about(&alerts, "missing").len(), about(&alerts, "blocked").len()), (1, 1), "{alerts:?}");
+    let noted: i64 = connect_to_write(&world.state_dir())
+        .query_row("SELECT count(*) FROM account_event WHERE event <> 'started'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(noted, 3, "missing, blocked, unblocked");
+}
+
+/// Starts that are told within a minute of each other wait for it.
+fn starts_pending(world: &World) -> i64 {
+    connect_to_write(&world.state_dir())
+        .query_row("SELECT count(*) FROM alert WHERE topic = 'started'", [], |row| row.get(0))
+        .unwrap()
+}
+
+#[test]
+fn what_is_late_is_told_once_over_a_restart() {
+    let mut world = world("");
+    world.set("[retry]\n", "[retry]\nalert_after = \"1s\"\n");
+    let (rule, path) = to_file(&world, "[\"delayed\"]", "told");
+    add(&mut world, &rule);
+    let daemon = primed(&world);
+    world.drop_file("a", "lonely.fin", "");
+    world.wait("it to be told", || !told(&path).is_empty());
+    daemon.stop();
+    let daemon = world.start();
+    world.wait("it to be named again in the log", || {
+        world.log().matches("lonely.fin (job 2) has not been sent").count() == 2
+    });
+    daemon.stop();
+    let alerts = told(&path);
+    let [alert] = alerts.as_slice() else { panic!("one alert: {alerts:?}") };
+    let job = &alert["jobs"][0];
+    assert_eq!((job["file_name"].as_str(), job["state"].as_str()), (Some("lonely.fin"), Some("waiting")), "{alert}");
+    let noted: i64 = connect_to_write(&world.state_dir())
+        .query_row("SELECT count(*) FROM job_event WHERE event = 'delayed' AND job_id = 2", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(noted, 1);
+}
+
+#[test]
+fn a_command_sees_nothing_of_our_environment_and_a_reload_changes_who_is_told() {
+    let mut world = world("");
+    let seen = world.dir.path().join("seen");
+    add(
+        &mut world,
+        &format!("[[alert]]\non = \"started\"\ncommand = [\"/bin/sh\", \"-c\", \"env >{}\"]", seen.display()),
+    );
+    let variables = [("A_SECRET_OF_OURS", "t0p-s3cret")];
+    let daemon = Daemon::start_with(world.dir.path(), &world.write_config(), &[], &variables);
+    daemon.wait_ready();
+    world.wait("the command", || fs::read_to_string(&seen).is_ok_and(|text| text.contains("PATH=")));
+    let text = fs::read_to_string(&seen).unwrap();
+    assert!(!text.contains("SECRET") && !text.contains("NOTIFY_SOCKET"), "{text}");
+
+    let hook = Hook::start();
+    world.set("on = \"started\"", "on = \"rejected\"");
+    add(&mut world, &to_hook(&hook, "\"rejected\"", "/new"));
+    world.write_config();
+    daemon.signal("HUP");
+    world.wait("the reload", || world.log().contains("reloaded"));
+    world.drop_file("a", "bad.txt", BAD);
+    world.wait("the new receiver", || hook.alerts().len() == 1);
+    assert_eq!(hook.alerts()[0]["event"], "rejected");
+    assert_eq!(daemon.stop().code(), Some(0));
+}
+
+#[test]
+fn the_last_words_of_a_run_are_told_before_it_ends() {
+    let mut world = world("");
+    let (rule, path) = to_file(&world, "[\"rejected\", \"started\"]", "told");
+    add(&mut world, &rule);
+    world.write_file("a", "bad.txt", BAD);
+    let end = world.run(&["run", "--once"]);
+    assert_eq!(end.status.code(), Some(3));
+    let alerts = told(&path);
+    assert_eq!((about(&alerts, "rejected").len(), about(&alerts, "started").len()), (1, 1), "{alerts:?}");
+}
+
+#[test]
+fn the_heartbeat_comes_as_long_as_the_service_lives() {
+    let hook = Hook::start();
+    let mut world = World::new();
+    let section = format!("[status]\nheartbeat = {:?}\nheartbeat_every = \"50ms\"\n", hook.url("/beat/k3y"));
+    add(&mut world, &section);
+    let daemon = world.start();
+    world.wait("three beats", || hook.asked().len() >= 3);
+    hook.answers(503);
+    world.wait("the complaint", || world.log().contains("the heartbeat at http://127.0.0.1 was not taken: HTTP 503"));
+    hook.answers(200);
+    world.wait("the end of it", || world.log().contains("is taken again"));
+    let asked = hook.asked();
+    assert!(asked.iter().all(|asked| asked.method == "GET" && asked.path == "/beat/k3y"), "{asked:?}");
+    daemon.kill();
+    world.assert_keeps(&["k3y"]);
+}
