@@ -5,6 +5,7 @@
 
 mod accounts;
 mod api;
+mod estimate;
 mod folders;
 mod given;
 mod load;
@@ -19,6 +20,7 @@ mod tests;
 mod units;
 mod urls;
 
+pub use estimate::{backlog_words, time_words};
 pub use load::{load, load_draft, load_for_requests, load_text, load_without_secrets};
 pub use problem::{ConfigError, Problem};
 pub use sections::*;

@@ -10,8 +10,8 @@ mod mark;
 mod moves;
 mod why;
 
-pub use examine::{Examined, examine};
+pub use examine::{Examined, Glimpse, examine, glimpse};
 pub use filed::{FiledFile, filed_after};
-pub use mark::{AccountFolder, FolderProblem, Opened};
+pub use mark::{AccountFolder, FolderProblem, Opened, accepted_after};
 pub use moves::Moved;
 pub use why::{Explained, explanation};

@@ -10,6 +10,7 @@ mod remote;
 mod rows;
 mod state;
 mod time;
+mod words;
 
 pub use findings::{FileFindings, Likely};
 pub use identity::{FileIdentity, Fingerprint, Sha256, Target};
@@ -19,6 +20,7 @@ pub use remote::{Company, NewAccount, RemoteAccount, RemoteJob, RemoteJobId, Rep
 pub use rows::RowCounter;
 pub use state::{Event, IllegalTransition, Phase, Place, State};
 pub use time::Timestamp;
+pub use words::{counted, grouped, length_words};
 
 use serde::Serialize;
 use std::fmt;

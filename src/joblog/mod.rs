@@ -13,6 +13,7 @@ mod claim;
 mod examine;
 mod filing;
 mod findings;
+mod foresee;
 mod listed;
 mod open;
 mod pair;

@@ -1,13 +1,12 @@
 //! The files of one inbox on their way to being ready: looked at, hashed, handed to the job log.
 
+use super::Board;
 use super::look::{self, Look};
+use super::weigh::{BUFFER, Weighed, weigh};
 use super::worker::{FolderSettings, Interrupted};
-use super::{Board, look::hold};
-use crate::ambient::{Clock, now, random, today};
-use crate::check::{Checked, Checker, Facts};
-use crate::config::CheckMode;
-use crate::job::{FileFindings, FileIdentity, Fingerprint, Kind, State, check_name, classify, printable, stem};
-use crate::joblog::{Admission, Arrival, Content, InboxEntry, JobLog, Reader, Verdict as Finding};
+use crate::ambient::{Clock, now, random};
+use crate::job::{FileFindings, FileIdentity, Kind, State, check_name, classify, printable, stem};
+use crate::joblog::{Admission, Arrival, InboxEntry, JobLog, Reader, Verdict as Finding};
 use crate::ready::{Candidate, MarkerSight, Moment, NotYet, Sight, Verdict, Waits};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -18,12 +17,8 @@ use std::time::Duration;
 
 /// So many files share a transaction.
 const BATCH: usize = 256;
-/// Bytes read at once: large enough to cost few calls, small enough to be kept.
-const BUFFER: usize = 128 << 10;
 /// A file that is gone is looked for once more after this time (DESIGN F6).
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
-/// So many findings of each rule are kept; more of one kind help nobody.
-const KEPT: usize = 5;
 
 pub(super) struct Inbox {
     pub(super) settings: Arc<FolderSettings>,
@@ -182,13 +177,9 @@ impl Inbox {
                 return Ok(());
             }
             Look::NotAFile(what, identity) => {
-                let reason = format!("the name is that of {what}, which is never opened; drop a plain file instead");
-                return self.reject(name, kind, reason, identity);
+                return self.reject(name, kind, look::not_a_file(what), identity);
             }
             Look::Unreadable(why) => {
-                let reason = format!(
-                    "the file cannot be read: {why}; let the user that runs datadrop read it, it is tried again at each rescan"
-                );
                 let now = self.clock.moment();
                 let trace = self.board.trace(name).unwrap_or_default();
                 self.candidates.entry(name.to_owned()).or_insert_with(|| Waiting {
@@ -197,7 +188,7 @@ impl Inbox {
                     by_itself: false,
                     look_at: None,
                 });
-                return self.note_waiting(name, kind, reason, false, None);
+                return self.note_waiting(name, kind, look::unreadable(&why), false, None);
             }
             Look::File(file, sight) => (file, sight),
         };
@@ -262,67 +253,15 @@ impl Inbox {
     }
 
     fn take_in(&mut self, name: &OsStr, kind: Kind, mut file: File, sight: Sight) -> Result<(), Interrupted> {
-        let size = sight.identity.size;
-        if size > self.settings.max_file_size {
-            let reason = format!(
-                "the file has {size} bytes, more than upload.max_file_size allows ({}); split it, or raise the limit",
-                self.settings.max_file_size
-            );
-            return self.reject(name, kind, reason, Some(sight.identity));
-        }
-        let checker = self.checker(name, kind);
-        let held = match hold(&mut file, kind, checker, &mut self.buffer) {
-            Ok(held) => held,
-            Err(error) => {
-                return self.note_waiting(
-                    name,
-                    kind,
-                    format!("the file cannot be read: {error}; it is tried again at each rescan"),
-                    false,
-                    Some(sight.identity),
-                );
+        match weigh(&self.settings, name, kind, (&mut file, sight), &mut self.buffer) {
+            Weighed::Verdict(verdict) => self.arrive(name, kind, verdict),
+            Weighed::Unread(reason) => self.note_waiting(name, kind, reason, false, Some(sight.identity)),
+            Weighed::Changed => {
+                // It was written to while it was read: the next look starts its quiet time anew.
+                self.look_again(name, self.clock.moment());
+                self.note_waiting(name, kind, NotYet::Writing.reason().to_owned(), true, Some(sight.identity))
             }
-        };
-        let unchanged = file.metadata().is_ok_and(|metadata| look::sight_of(&metadata) == sight) && held.size == size;
-        if !unchanged {
-            // It was written to while it was read: the next look starts its quiet time anew.
-            self.look_again(name, self.clock.moment());
-            return self.note_waiting(name, kind, NotYet::Writing.reason().to_owned(), true, Some(sight.identity));
         }
-        if kind == Kind::Fin && !held.only_white_space {
-            let reason = "the marker has content; a marker must be empty, it only says that its data file is complete"
-                .to_owned();
-            return self.reject(name, kind, reason, Some(sight.identity));
-        }
-        let fingerprint = Fingerprint { identity: sight.identity, sha256: held.sha256 };
-        let findings = held.checked.as_ref().and_then(Checked::told);
-        let failing =
-            held.checked.is_some_and(|checked| checked.would_fail() && self.settings.check == CheckMode::Reject);
-        let cause = findings.as_ref().and_then(|findings| findings.likely.cause.clone()).filter(|_| failing);
-        let content = Content { fingerprint, rows_expected: held.rows, findings };
-        let verdict = match cause {
-            Some(cause) => Finding::Failing(content, format!("Adobe would fail this file: {cause}")),
-            None => Finding::Ready(content),
-        };
-        self.arrive(name, kind, verdict)
-    }
-
-    /// The rules for this file, where the account wants them asked.
-    fn checker(&self, name: &OsStr, kind: Kind) -> Option<Checker> {
-        let wanted = match self.settings.check {
-            CheckMode::Off => false,
-            CheckMode::Warn | CheckMode::Reject => kind == Kind::Data,
-        };
-        wanted.then(|| {
-            Checker::new(&Facts {
-                file_name: name,
-                extensions: &self.settings.extensions,
-                today: today(),
-                max_size: self.settings.max_file_size,
-                bytes_per_second: None,
-                keep: KEPT,
-            })
-        })
     }
 
     fn look_again(&mut self, name: &OsStr, at: Moment) {

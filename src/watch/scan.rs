@@ -1,5 +1,6 @@
 //! The scan: what is really in the folder, held against what the job log believes.
 
+use super::foresee::{Ignored, why_ignored};
 use super::inbox::Inbox;
 use super::worker::Interrupted;
 use crate::ambient::{identity_of, now};
@@ -10,7 +11,6 @@ use crate::ready::MarkerSight;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::Path;
 
 /// So many ignored names are called by name in the log; the rest is counted.
 const NAMED: usize = 100;
@@ -104,19 +104,15 @@ impl Inbox {
         }
         let account = &self.settings.account;
         let shown = printable(&name.to_string_lossy());
-        let lower = Path::new(name).with_extension(name_extension(name).to_lowercase());
-        if classify(lower.as_os_str(), &self.settings.extensions).is_some() {
-            tracing::warn!(
+        match why_ignored(name, &self.settings.extensions) {
+            Ignored::Case(lower) => tracing::warn!(
                 account,
                 "{shown}: ignored: Adobe only takes lower-case extensions; rename it to {} if it is to be sent",
                 printable(&lower.to_string_lossy())
-            );
-        } else {
-            tracing::info!(account, "{shown}: ignored: its extension is not one of {:?}", self.settings.extensions);
+            ),
+            Ignored::Hidden | Ignored::Directory | Ignored::Extension => {
+                tracing::info!(account, "{shown}: ignored: its extension is not one of {:?}", self.settings.extensions);
+            }
         }
     }
-}
-
-fn name_extension(name: &OsStr) -> String {
-    Path::new(name).extension().unwrap_or_default().to_string_lossy().into_owned()
 }

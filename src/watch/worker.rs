@@ -5,13 +5,13 @@ use super::inbox::Inbox;
 use super::{Board, EventSource};
 use crate::ambient::{Clock, now, random};
 use crate::config::{AccountConfig, CheckMode, Config, FinMode, WatchMode};
-use crate::folder::{AccountFolder, Explained, FolderProblem, explanation};
+use crate::folder::{AccountFolder, Explained, FolderProblem, accepted_after, explanation};
 use crate::job::{Kind, Place, stem};
 use crate::joblog::{AccountRow, AdmitPolicy, Filed, JobLog, JobLogError, Reader, Unfiled};
 use crate::ready::{Moment, Waits};
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -79,6 +79,13 @@ impl FolderSettings {
             check: account.check,
             generates_markers: account.fin == FinMode::Generate,
         }
+    }
+
+    /// The waits of readiness where the folder lies.
+    #[must_use]
+    pub fn waits_in(&self, is_remote: bool) -> Waits {
+        let settle = self.waits.settle_unwatched;
+        Waits { settle_unwatched: if is_remote { settle.max(REMOTE_SETTLE) } else { settle }, ..self.waits }
     }
 }
 
@@ -208,10 +215,7 @@ impl FolderWorker {
         }
         let folder = opened.folder;
         self.refuse_older_job_log(&folder)?;
-        let mut waits = settings.waits;
-        if folder.is_remote {
-            waits.settle_unwatched = waits.settle_unwatched.max(REMOTE_SETTLE);
-        }
+        let waits = settings.waits_in(folder.is_remote);
         let by_events = match settings.mode {
             WatchMode::Poll => false,
             WatchMode::Auto if folder.is_remote => false,
@@ -228,14 +232,10 @@ impl FolderWorker {
 
     /// A job log that was restored from a backup does not know what was sent since, and would send it again.
     fn refuse_older_job_log(&self, folder: &AccountFolder) -> Result<(), Interrupted> {
-        let account = &self.settings.account;
-        let latest = self.reader.latest_end(account)?.map_or(i64::MIN, |at| at.after(FILING).0);
-        for file in folder.filed_after(latest)? {
-            if !self.reader.knows_filed(account, file.place, &file.disk_name)? {
-                return Err(folder.is_ahead(&file).into());
-            }
+        match ahead(&self.reader, &self.settings.account, folder.dir())? {
+            Some(problem) => Err(problem.into()),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn watch(&self) -> bool {
@@ -406,6 +406,24 @@ impl FolderWorker {
             if by_events { "" } else { " by scanning" }
         );
     }
+}
+
+/// What makes the job log older than the folder: a file in `sent/` or `done/` that it should know and does not.
+///
+/// # Errors
+/// [`JobLogError`] if the database cannot be read.
+pub fn ahead(reader: &Reader, account: &str, dir: &Path) -> Result<Option<FolderProblem>, JobLogError> {
+    let latest = reader.latest_end(account)?.map_or(i64::MIN, |at| at.after(FILING).0);
+    let filed = match accepted_after(dir, latest) {
+        Ok(filed) => filed,
+        Err(problem) => return Ok(Some(problem)),
+    };
+    for file in filed {
+        if reader.filed_job(account, file.place, &file.disk_name)?.is_none() {
+            return Ok(Some(FolderProblem::ahead(dir, &file)));
+        }
+    }
+    Ok(None)
 }
 
 /// Accepted, and nobody sent a marker with it.
