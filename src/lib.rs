@@ -58,7 +58,7 @@
 //! | `recover` | `ambient`, `api`, `config`, `folder`, `job`, `joblog`, `track`, `watch` |
 //! | `control` | `api`, `config` |
 //! | `daemon` | everything but `cli`, `emulator`, `recover`, `report` |
-//! | `cli` | `ambient`, `api`, `check`, `config`, `control`, `daemon`, `emulator`, `folder`, `job`, `joblog`, `recover`, `report` |
+//! | `cli` | `ambient`, `api`, `check`, `config`, `control`, `daemon`, `emulator`, `folder`, `job`, `joblog`, `recover`, `report`, `watch` |
 //!
 //! The stages that run (`watch`, `upload`, `track`) never import each other: they meet in the job log, which is passive.
 //! `daemon` starts them; nothing starts `daemon` but `cli`. `tests/tidy.rs` reads this table and holds the sources to it.

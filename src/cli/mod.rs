@@ -10,10 +10,13 @@ mod demo;
 mod doctor;
 mod drop;
 mod emulator;
+mod explain;
 mod failure;
 mod follow;
 mod init;
 mod jobs;
+mod manual;
+mod outlook;
 mod output;
 mod place;
 mod progress;
@@ -79,6 +82,9 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Accounts(AccountsCommand::Create(arguments)) => accounts::create(file, &arguments, output),
         Command::Accounts(AccountsCommand::Delete(arguments)) => accounts::delete(file, &arguments, output),
         Command::Doctor(arguments) => doctor::run(file, &arguments, output),
+        Command::Explain(arguments) => explain::run(file, &arguments, output),
+        Command::Completions(arguments) => manual::completions(&arguments, output),
+        Command::Man(arguments) => manual::man(&arguments, output),
         Command::Recover(arguments) => recover::run(file, &arguments, output),
         Command::Status(arguments) => status::run(file, &arguments, output),
     }

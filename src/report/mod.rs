@@ -27,4 +27,6 @@ pub use remote::{
 pub use status::{AccountStatus, RequestBudget, StateCounts, StatusReport, status_page};
 pub use table::jobs_table;
 pub use watch::{WatchData, watch_view};
-pub use words::{Here, counted, cut, cut_middle, day_or_time, grouped, printable, since_words, size, until_words};
+pub use words::{
+    Here, counted, cut, cut_middle, day_or_time, grouped, parse_time, printable, since_words, size, until_words,
+};

@@ -53,7 +53,8 @@ pub fn day_or_time(rfc3339: &str, here: &Here) -> String {
 }
 
 /// Reads a time of the job log back.
-pub(super) fn parse_time(rfc3339: &str) -> Option<Timestamp> {
+#[must_use]
+pub fn parse_time(rfc3339: &str) -> Option<Timestamp> {
     rfc3339.parse::<jiff::Timestamp>().ok().map(|time| Timestamp(time.as_millisecond()))
 }
 

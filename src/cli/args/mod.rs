@@ -1,10 +1,12 @@
 //! What can be said on the command line.
 
 mod api;
+mod questions;
 
 pub(super) use api::{
     AccountsCommand, AccountsCreate, AccountsDelete, AccountsList, AccountsShow, InitArguments, RemoteQuery,
 };
+pub(super) use questions::{CompletionsArguments, ExplainArguments, ManArguments};
 
 use super::since;
 use crate::config::{RateLimit, parse_duration, parse_rate};
@@ -68,10 +70,16 @@ pub(super) enum Command {
     Accounts(AccountsCommand),
     /// Say where the service and each account stand
     Status(StatusArguments),
+    /// Say in one sentence why a file is, or is not, on its way
+    Explain(ExplainArguments),
     /// Say what is wrong with configuration, folders, this computer and accounts, and what helps
     Doctor(DoctorArguments),
     /// Rebuild what a lost or old job log must know, from the folders and from Adobe's list
     Recover(RecoverArguments),
+    /// Print completions for a shell
+    Completions(CompletionsArguments),
+    /// Print the manual page, or write the pages of all commands
+    Man(ManArguments),
 }
 
 #[derive(Debug, Args)]
