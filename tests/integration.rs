@@ -16,6 +16,7 @@ mod check;
 mod checked;
 mod cli;
 mod doctor;
+mod dry_run;
 mod explain;
 mod faults;
 mod flow;

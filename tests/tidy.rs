@@ -175,6 +175,8 @@ fn what_decides_is_pure() {
         "src/track/judge",
         "src/track/schedule",
         "src/cli/doctor/judge",
+        "src/cli/dry_run/plan",
+        "src/cli/dry_run/words",
         "src/cli/explain/job",
         "src/cli/explain/words",
     ];

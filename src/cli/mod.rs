@@ -9,6 +9,7 @@ mod check;
 mod demo;
 mod doctor;
 mod drop;
+mod dry_run;
 mod emulator;
 mod explain;
 mod failure;
@@ -66,6 +67,7 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
     let file = cli.config.as_path();
     match cli.command {
         Command::Init(arguments) => init::run(file, &arguments, output),
+        Command::Run(arguments) if arguments.dry_run => dry_run::run(file, output),
         Command::Run(arguments) => run::run(file, &arguments),
         Command::Demo(arguments) => demo::run(&arguments, output),
         Command::Emulator(arguments) => emulator::run(arguments, output),

@@ -24,6 +24,18 @@ impl Progress {
         Self(bar)
     }
 
+    /// Counts up to so many of something, with no job in it.
+    pub(super) fn of(count: usize, what: &'static str) -> Self {
+        let bar = Self::new(count);
+        bar.0.set_message(what);
+        bar
+    }
+
+    /// So many are done.
+    pub(super) fn reach(&self, done: usize) {
+        self.0.set_position(done as u64);
+    }
+
     /// Whether somebody sees it.
     pub(super) fn is_seen(&self) -> bool {
         !self.0.is_hidden()

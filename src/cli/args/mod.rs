@@ -86,7 +86,10 @@ pub(super) enum Command {
 #[command(after_help = "\
 Examples:
   datadrop run
-  datadrop run --once --timeout 2h      # deliver what lies there, follow it to its end, stop")]
+  datadrop run --once --timeout 2h      # deliver what lies there, follow it to its end, stop
+  datadrop run --dry-run                # what would be sent, and how long it takes
+
+Exit status: 0 done; 1 failed; 3 with --once, not everything succeeded; 78 the configuration is wrong, in all forms.")]
 pub(super) struct RunArguments {
     /// Deliver what is there, follow it until nothing can go on without a person, and stop
     #[arg(long)]
@@ -94,6 +97,9 @@ pub(super) struct RunArguments {
     /// Stop after this time at the latest (`30m`, `2h`)
     #[arg(long, value_name = "T", requires = "once", value_parser = duration)]
     pub(super) timeout: Option<Duration>,
+    /// Say what would be sent, file by file; send and move nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

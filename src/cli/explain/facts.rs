@@ -28,7 +28,7 @@ pub(super) enum Spot {
         /// Each account and its folder.
         folders: Vec<(String, String)>,
         /// A job of an account that is not configured any more, whose file lay there.
-        job: Option<Job>,
+        job: Option<Box<Job>>,
     },
     /// Into the folder of an account.
     Within(Box<Account>, Box<What>),

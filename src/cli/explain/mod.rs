@@ -90,7 +90,7 @@ fn gather(config: &Config, path: &Path) -> Result<Facts, Failure> {
                 .map(|account| (account.name.clone(), account.folder.display().to_string()))
                 .collect(),
             job: match reader {
-                Some(reader) => newest(reader, reader.newest_at_path(&path.to_string_lossy())?)?,
+                Some(reader) => newest(reader, reader.newest_at_path(&path.to_string_lossy())?)?.map(Box::new),
                 None => None,
             },
         },

@@ -217,10 +217,10 @@ fn a_file_that_the_job_log_does_not_know_is_judged_by_the_rules() {
 #[test]
 fn what_stops_everything_is_said_first() {
     let stopped = |what| Facts { running: false, ..within(what) };
-    let blocked = |what| {
+    let blocked = |what: What| {
         facts(Spot::Within(
             Box::new(Account { trouble: Some("the folder does not exist; create it".to_owned()), ..account() }),
-            what,
+            Box::new(what),
         ))
     };
     insta::assert_snapshot!(told([
@@ -272,7 +272,7 @@ fn what_is_no_file_of_ours_and_what_is_gone_is_told_too() {
         within(What::SubFolder(Place::Held)),
         within(What::Deeper),
         facts(elsewhere(None)),
-        facts(elsewhere(Some(job(row("queued", None))))),
+        facts(elsewhere(Some(Box::new(job(row("queued", None)))))),
     ]), @r"
         sales.txt is through: Adobe processed it.
           the file lies in /srv/datadrop/callcentre/done/sales.txt now

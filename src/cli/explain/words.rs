@@ -10,7 +10,7 @@ use crate::watch::Ignored;
 /// Why this file is, or is not, on its way.
 pub(super) fn answer(facts: &Facts) -> Answer {
     match &facts.spot {
-        Spot::Elsewhere { folders, job } => elsewhere(folders, job.as_ref(), facts),
+        Spot::Elsewhere { folders, job } => elsewhere(folders, job.as_deref(), facts),
         Spot::Within(account, what) => within(account, what, facts),
     }
 }
