@@ -36,3 +36,4 @@ mod service;
 mod settling;
 mod tidy;
 mod transport;
+mod watching;

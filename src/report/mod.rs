@@ -24,7 +24,7 @@ pub use remote::{
     AccountOfSuite, account_json, account_page, accounts_json, accounts_table, remote_job_json, remote_job_page,
     remote_jobs_csv, remote_jobs_json, remote_jobs_table,
 };
-pub use status::{AccountStatus, RequestBudget, StateCounts, StatusReport, status_page};
+pub use status::{AccountStatus, BacklogStatus, RequestBudget, StateCounts, StatusReport, status_page};
 pub use table::jobs_table;
 pub use watch::{WatchData, watch_view};
 pub use words::{

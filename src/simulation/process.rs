@@ -158,6 +158,7 @@ fn folder_settings(rules: &Rules, folder: &Path) -> FolderSettings {
         max_file_size: 50_000_000,
         generates_markers: rules.fin == crate::config::FinMode::Generate,
         check: crate::config::CheckMode::Off,
+        rate_limit: None,
     }
 }
 

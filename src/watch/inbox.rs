@@ -26,7 +26,7 @@ pub(super) struct Inbox {
     pub(super) joblog: JobLog,
     pub(super) reader: Arc<Reader>,
     pub(super) board: Arc<Board>,
-    clock: Clock,
+    pub(super) clock: Clock,
     candidates: HashMap<OsString, Waiting>,
     /// When to look at whom again; entries of candidates that went on are skipped.
     due: BinaryHeap<Reverse<(Moment, OsString)>>,
@@ -38,6 +38,8 @@ pub(super) struct Inbox {
     /// Jobs whose file the last complete scan did not find.
     pub(super) absent: HashSet<crate::job::JobId>,
     pub(super) named_ignored: HashSet<OsString>,
+    /// Files that were queued since the last scan began.
+    pub(super) queued: u64,
 }
 
 struct Waiting {
@@ -74,6 +76,7 @@ impl Inbox {
             wants_scan: None,
             absent: HashSet::new(),
             named_ignored: HashSet::new(),
+            queued: 0,
         }
     }
 
@@ -321,6 +324,7 @@ impl Inbox {
         let told: Vec<Told> = arrivals.iter().map(Told::of).collect();
         let admissions = self.joblog.admit(self.settings.policy.clone(), arrivals, now()).wait()?;
         for (told, admission) in told.iter().zip(&admissions).filter(|(_, admission)| admission.new) {
+            self.queued += u64::from(admission.state == State::Queued);
             self.tell(told, admission);
         }
         for name in settled {

@@ -10,6 +10,7 @@ mod events;
 mod foresee;
 mod inbox;
 mod look;
+mod pace;
 mod scan;
 #[cfg(test)]
 pub(crate) mod simulated;

@@ -4,7 +4,7 @@ use super::board::News;
 use super::inbox::Inbox;
 use super::{Board, EventSource};
 use crate::ambient::{Clock, now, random};
-use crate::config::{AccountConfig, CheckMode, Config, FinMode, WatchMode};
+use crate::config::{AccountConfig, CheckMode, Config, FinMode, RateLimit, WatchMode};
 use crate::folder::{AccountFolder, Explained, FolderProblem, accepted_after, explanation};
 use crate::job::{Kind, Place, stem};
 use crate::joblog::{AccountRow, AdmitPolicy, Filed, JobLog, JobLogError, Reader, Unfiled};
@@ -50,6 +50,8 @@ pub struct FolderSettings {
     pub check: CheckMode,
     /// An accepted data file without marker gets one (`fin = "generate"`).
     pub generates_markers: bool,
+    /// How fast files can be sent, for estimates.
+    pub rate_limit: Option<RateLimit>,
 }
 
 impl FolderSettings {
@@ -78,6 +80,7 @@ impl FolderSettings {
             max_file_size: config.upload.max_file_size,
             check: account.check,
             generates_markers: account.fin == FinMode::Generate,
+            rate_limit: config.api.rate_limit,
         }
     }
 
