@@ -76,7 +76,7 @@ fn section(lines: &mut Vec<String>, title: &str, total: i64, jobs: &[JobRow], wi
     let more = if hidden > 0 { format!(" ({} older not shown)", grouped(hidden)) } else { String::new() };
     let bold = anstyle::Style::new().bold();
     lines.push(String::new());
-    lines.push(format!("{bold}{title}{bold:#}{more}"));
+    lines.push(format!("{bold}{title}{bold:#}{}", cut(&more, width.saturating_sub(title.width()))));
     lines.extend(jobs.iter().map(|job| job_line(job, width, here)));
 }
 
@@ -89,9 +89,10 @@ fn job_line(job: &JobRow, width: usize, here: &Here) -> String {
     let style = state_style(&job.state);
     let reason = job.reason.as_deref().map(printable).unwrap_or_default();
     let left = width.saturating_sub(head.width() + 13);
-    let head = cut(&head, width);
     let state = &job.state;
-    if reason.is_empty() {
+    // On a narrow screen the state is what must be seen.
+    let head = cut(&head, width.saturating_sub(state.width()));
+    if reason.is_empty() || left == 0 {
         return format!("{head}{style}{state}{style:#}");
     }
     format!("{head}{style}{state:<11}{style:#}  {}", cut(&reason, left))

@@ -3,12 +3,16 @@
 use super::FolderSettings;
 use super::look::{self, Look};
 use super::weigh::{BUFFER, Weighed, weigh};
+use crate::folder::{FolderProblem, accepted_after};
 use crate::job::{Kind, check_name, classify};
-use crate::joblog::Verdict;
+use crate::joblog::{JobLogError, Reader, Verdict};
 use crate::ready::{self, Candidate, MarkerSight, Moment, NotYet, Sight, Trace};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::Duration;
+
+/// A file is filed at most so long after its job came to the end that sends it there, in the usual run of things.
+const FILING: Duration = Duration::from_secs(60);
 
 /// Why a name in a watched folder is none of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +88,24 @@ fn not_yet(kind: Kind, sight: Sight, waits: &ready::Waits, has_marker: bool, now
         ready::Verdict::NotYet { why, .. } => Some(why),
         ready::Verdict::StayedEmpty => Some(NotYet::Empty),
     }
+}
+
+/// What makes the job log older than the folder: a file in `sent/` or `done/` that it should know and does not.
+///
+/// # Errors
+/// [`JobLogError`] if the database cannot be read.
+pub fn ahead(reader: &Reader, account: &str, dir: &Path) -> Result<Option<FolderProblem>, JobLogError> {
+    let latest = reader.latest_end(account)?.map_or(i64::MIN, |at| at.after(FILING).0);
+    let filed = match accepted_after(dir, latest) {
+        Ok(filed) => filed,
+        Err(problem) => return Ok(Some(problem)),
+    };
+    for file in filed {
+        if reader.filed_job(account, file.place, &file.disk_name)?.is_none() {
+            return Ok(Some(FolderProblem::ahead(dir, &file)));
+        }
+    }
+    Ok(None)
 }
 
 /// What keeps a name without one of our extensions out.

@@ -19,8 +19,8 @@ mod worker;
 
 pub use board::Board;
 pub use events::{EventSource, WatchError};
-pub use foresee::{Foreseen, Ignored, foresee};
-pub use worker::{FolderSettings, FolderWorker, Progress, ahead};
+pub use foresee::{Foreseen, Ignored, ahead, foresee};
+pub use worker::{FolderSettings, FolderWorker, Progress};
 
 use crate::job::{Fingerprint, Kind};
 use crate::joblog::Content;

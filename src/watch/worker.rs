@@ -1,17 +1,18 @@
 //! The thread of one folder: waits for news, and gives each kind of it its turn.
 
 use super::board::News;
+use super::foresee::ahead;
 use super::inbox::Inbox;
 use super::{Board, EventSource};
 use crate::ambient::{Clock, now, random};
 use crate::config::{AccountConfig, CheckMode, Config, FinMode, RateLimit, WatchMode};
-use crate::folder::{AccountFolder, Explained, FolderProblem, accepted_after, explanation};
+use crate::folder::{AccountFolder, Explained, FolderProblem, explanation};
 use crate::job::{Kind, Place, stem};
 use crate::joblog::{AccountRow, AdmitPolicy, Filed, JobLog, JobLogError, Reader, Unfiled};
 use crate::ready::{Moment, Waits};
 use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -22,8 +23,6 @@ pub(super) const TRY_AGAIN: Duration = Duration::from_secs(5);
 const TURN: Duration = Duration::from_secs(15);
 /// So many moves share their fsyncs and their transaction.
 const MOVES: usize = 256;
-/// A file is filed at most so long after its job came to the end that sends it there, in the usual run of things.
-const FILING: Duration = Duration::from_secs(60);
 /// A file system without events, on which other hosts write: the least quiet time (DESIGN R4).
 const REMOTE_SETTLE: Duration = Duration::from_secs(60);
 
@@ -409,24 +408,6 @@ impl FolderWorker {
             if by_events { "" } else { " by scanning" }
         );
     }
-}
-
-/// What makes the job log older than the folder: a file in `sent/` or `done/` that it should know and does not.
-///
-/// # Errors
-/// [`JobLogError`] if the database cannot be read.
-pub fn ahead(reader: &Reader, account: &str, dir: &Path) -> Result<Option<FolderProblem>, JobLogError> {
-    let latest = reader.latest_end(account)?.map_or(i64::MIN, |at| at.after(FILING).0);
-    let filed = match accepted_after(dir, latest) {
-        Ok(filed) => filed,
-        Err(problem) => return Ok(Some(problem)),
-    };
-    for file in filed {
-        if reader.filed_job(account, file.place, &file.disk_name)?.is_none() {
-            return Ok(Some(FolderProblem::ahead(dir, &file)));
-        }
-    }
-    Ok(None)
 }
 
 /// Accepted, and nobody sent a marker with it.
