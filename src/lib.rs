@@ -61,7 +61,7 @@
 //! | `control` | `api`, `config` |
 //! | `instruct` | `ambient`, `config`, `job`, `joblog` |
 //! | `daemon` | everything but `cli`, `emulator`, `recover`, `report` |
-//! | `cli` | `ambient`, `api`, `check`, `config`, `control`, `daemon`, `emulator`, `folder`, `instruct`, `job`, `joblog`, `recover`, `report` |
+//! | `cli` | `ambient`, `api`, `check`, `config`, `control`, `daemon`, `emulator`, `folder`, `instruct`, `job`, `joblog`, `recover`, `report`, `watch` |
 //!
 //! The stages that run (`watch`, `upload`, `track`, `alert`) never import each other: they meet in the job log, which is passive.
 //! `daemon` starts them; nothing starts `daemon` but `cli`. `tests/tidy.rs` reads this table and holds the sources to it.

@@ -53,7 +53,7 @@ pub(super) fn run(config_file: &Path, arguments: &DropArguments, output: &mut Ou
     if !arguments.wait {
         return Ok(Exit::Done);
     }
-    match to_the_end(&mut follow, &wanted, None, output)? {
+    match to_the_end(&mut follow, &wanted, None, config.api.rate_limit, output)? {
         Ending::Ended { all_success } => Ok(Exit::all(all_success)),
         Ending::Stopped | Ending::TimeIsOver => {
             output.message("stopped waiting; the files go on their way (`datadrop jobs list`)")?;

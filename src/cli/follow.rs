@@ -5,6 +5,7 @@ use super::output::Output;
 use super::progress::Progress;
 use super::settings;
 use super::signals::Stop;
+use crate::config::{RateLimit, backlog_words};
 use crate::job::{JobId, Phase, State};
 use crate::joblog::{EventRow, JobFilter, JobRow, OpenError, Reader};
 use crate::report::change_line;
@@ -188,6 +189,7 @@ pub(super) fn to_the_end(
     follow: &mut Follow,
     wanted: &[Wanted],
     deadline: Option<Instant>,
+    limit: Option<RateLimit>,
     output: &mut Output,
 ) -> Result<Ending, Failure> {
     let progress = Progress::new(wanted.len());
@@ -196,7 +198,11 @@ pub(super) fn to_the_end(
     let mut met = vec![false; wanted.len()];
     loop {
         let mut moving = Vec::new();
+        let mut backlog = None;
         if let Some(reader) = follow.reader()? {
+            if progress.is_seen() {
+                backlog = backlog_of_all(reader, limit)?;
+            }
             for (index, wanted) in
                 wanted.iter().enumerate().filter(|(index, _)| ended[*index].is_none()).collect::<Vec<_>>()
             {
@@ -215,7 +221,7 @@ pub(super) fn to_the_end(
                 }
             }
         }
-        progress.show(ended.iter().flatten().count(), &moving);
+        progress.show(ended.iter().flatten().count(), &moving, backlog.as_deref());
         if ended.iter().all(Option::is_some) {
             return Ok(Ending::Ended { all_success: ended.iter().flatten().all(|success| *success) });
         }
@@ -225,6 +231,13 @@ pub(super) fn to_the_end(
             Wake::TimeIsOver => return Ok(Ending::TimeIsOver),
         }
     }
+}
+
+/// What is ready to be sent and how long that takes; files of all accounts share the rate limit.
+fn backlog_of_all(reader: &Reader, limit: Option<RateLimit>) -> Result<Option<String>, Failure> {
+    let queued = reader.counts_unfinished()?.into_iter().filter(|count| count.state == "queued");
+    let files: i64 = queued.map(|count| count.jobs).sum();
+    Ok((files > 1).then(|| format!("queued: {}", backlog_words(files.cast_unsigned(), limit))))
 }
 
 fn tell(progress: &Progress, job: &JobRow, event: &EventRow, output: &mut Output) -> Result<(), Failure> {

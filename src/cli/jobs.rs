@@ -84,7 +84,7 @@ pub(super) fn wait(file: &Path, arguments: &WaitArguments, output: &mut Output) 
     }
     let wanted: Vec<Wanted> = ids.into_iter().map(Wanted::Job).collect();
     let mut follow = Follow::new(&config.state_dir, Stop::on_signals()?);
-    match to_the_end(&mut follow, &wanted, deadline, output)? {
+    match to_the_end(&mut follow, &wanted, deadline, config.api.rate_limit, output)? {
         Ending::Ended { all_success } => Ok(Exit::all(all_success)),
         Ending::TimeIsOver => Err(Failure::failed("the time is over, and not all jobs are at their end")),
         Ending::Stopped => Ok(Exit::Failed),

@@ -9,11 +9,15 @@ mod check;
 mod demo;
 mod doctor;
 mod drop;
+mod dry_run;
 mod emulator;
+mod explain;
 mod failure;
 mod follow;
 mod init;
 mod jobs;
+mod manual;
+mod outlook;
 mod output;
 mod place;
 mod progress;
@@ -65,6 +69,7 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
     let file = cli.config.as_path();
     match cli.command {
         Command::Init(arguments) => init::run(file, &arguments, output),
+        Command::Run(arguments) if arguments.dry_run => dry_run::run(file, output),
         Command::Run(arguments) => run::run(file, &arguments),
         Command::Demo(arguments) => demo::run(&arguments, output),
         Command::Emulator(arguments) => emulator::run(arguments, output),
@@ -85,6 +90,9 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Accounts(AccountsCommand::Create(arguments)) => accounts::create(file, &arguments, output),
         Command::Accounts(AccountsCommand::Delete(arguments)) => accounts::delete(file, &arguments, output),
         Command::Doctor(arguments) => doctor::run(file, &arguments, output),
+        Command::Explain(arguments) => explain::run(file, &arguments, output),
+        Command::Completions(arguments) => manual::completions(&arguments, output),
+        Command::Man(arguments) => manual::man(&arguments, output),
         Command::Recover(arguments) => recover::run(file, &arguments, output),
         Command::Service(command) => service::run(file, &command, output),
         Command::Status(arguments) => status::run(file, &arguments, output),

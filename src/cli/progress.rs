@@ -24,13 +24,25 @@ impl Progress {
         Self(bar)
     }
 
+    /// Counts up to so many of something, with no job in it.
+    pub(super) fn of(count: usize, what: &'static str) -> Self {
+        let bar = Self::new(count);
+        bar.0.set_message(what);
+        bar
+    }
+
+    /// So many are done.
+    pub(super) fn reach(&self, done: usize) {
+        self.0.set_position(done as u64);
+    }
+
     /// Whether somebody sees it.
     pub(super) fn is_seen(&self) -> bool {
         !self.0.is_hidden()
     }
 
-    /// How many are done, and what the others do.
-    pub(super) fn show(&self, done: usize, moving: &[JobRow]) {
+    /// How many are done, what the others do, and how long the queue before them takes.
+    pub(super) fn show(&self, done: usize, moving: &[JobRow], backlog: Option<&str>) {
         self.0.set_position(done as u64);
         if moving.is_empty() {
             return;
@@ -46,6 +58,8 @@ impl Progress {
         if moving.len() > NAMED {
             words.push(format!("{} more", moving.len() - NAMED));
         }
+        // The estimate first: a narrow terminal cuts the end.
+        words.splice(0..0, backlog.map(str::to_owned));
         self.0.set_message(words.join(", "));
     }
 

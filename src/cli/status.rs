@@ -4,10 +4,10 @@ use super::args::StatusArguments;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::settings::{self, here};
-use crate::config::Config;
+use crate::config::{Config, backlog_words};
 use crate::job::{Phase, State};
 use crate::joblog::{AccountRow, OpenError, Reader, is_running};
-use crate::report::{AccountStatus, RequestBudget, StateCounts, StatusReport, status_json, status_page};
+use crate::report::{AccountStatus, BacklogStatus, RequestBudget, StateCounts, StatusReport, status_json, status_page};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -49,7 +49,9 @@ fn report(config: &Config, reader: Option<&Reader>) -> Result<StatusReport, Fail
         let jobs = counts.remove(&name).unwrap_or_default();
         accounts.push(account_status(name, &row, jobs, reader)?);
     }
+    let backlog = backlog(config, &accounts);
     Ok(StatusReport {
+        backlog,
         daemon: if is_running(&config.state_dir) { "running" } else { "stopped" },
         state_dir: config.state_dir.display().to_string(),
         accounts,
@@ -58,6 +60,16 @@ fn report(config: &Config, reader: Option<&Reader>) -> Result<StatusReport, Fail
             per_seconds: config.api.rate_limit.map(|limit| limit.per.as_secs_f64()),
         },
     })
+}
+
+/// What is ready where something is sent, and how long that takes.
+fn backlog(config: &Config, accounts: &[AccountStatus]) -> BacklogStatus {
+    let sends = |account: &&AccountStatus| account.enabled && account.blocked.is_none();
+    let files: i64 = accounts.iter().filter(sends).map(|account| account.jobs.queued + account.jobs.uploading).sum();
+    let files = files.cast_unsigned();
+    let limit = config.api.rate_limit;
+    let seconds = limit.and_then(|limit| u64::try_from(limit.time_for(files).as_millis().div_ceil(1000)).ok());
+    BacklogStatus { files, seconds, words: backlog_words(files, limit) }
 }
 
 fn account_status(

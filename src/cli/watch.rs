@@ -25,6 +25,8 @@ const CLEAR_BELOW: &str = "\x1b[J";
 const REDRAW_EVERY: Duration = Duration::from_millis(500);
 /// A redraw without a change, for the clock and the daemon's state.
 const TICK: Duration = Duration::from_secs(2);
+/// A screen of another size is drawn anew after so long at most.
+const RESIZE: Duration = Duration::from_millis(200);
 /// So many jobs are looked at for lines of change.
 const RECENT: usize = 1000;
 
@@ -46,17 +48,23 @@ pub(super) fn run(file: &Path, output: &mut Output) -> Result<Exit, Failure> {
 
 fn live(follow: &mut Follow, state_dir: &Path, output: &mut Output) -> Result<(), Failure> {
     loop {
-        let (width, height) = output.screen().unwrap_or((80, 24));
+        let size = output.screen().unwrap_or((80, 24));
         if let Some(reader) = follow.reader()? {
-            let data = look(reader, state_dir, height)?;
-            draw(&watch_view(&data, (width, height), &here()), output)?;
+            let data = look(reader, state_dir, size.1)?;
+            draw(&watch_view(&data, size, &here()), output)?;
         }
         let drawn = Instant::now();
-        match follow.wait(Some(drawn + TICK))? {
-            Wake::Stopped => return Ok(()),
-            Wake::Changed | Wake::TimeIsOver => {}
+        loop {
+            match follow.wait(Some(Instant::now() + RESIZE))? {
+                Wake::Stopped => return Ok(()),
+                Wake::Changed => {
+                    std::thread::sleep(REDRAW_EVERY.saturating_sub(drawn.elapsed()));
+                    break;
+                }
+                Wake::TimeIsOver if drawn.elapsed() >= TICK || output.screen().is_some_and(|now| now != size) => break,
+                Wake::TimeIsOver => {}
+            }
         }
-        std::thread::sleep(REDRAW_EVERY.saturating_sub(drawn.elapsed()));
     }
 }
 

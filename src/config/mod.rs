@@ -6,6 +6,7 @@
 mod accounts;
 mod alerts;
 mod api;
+mod estimate;
 mod folders;
 mod given;
 mod load;
@@ -21,6 +22,7 @@ mod units;
 mod urls;
 
 pub use alerts::{AlertConfig, AlertEvent};
+pub use estimate::{backlog_words, time_words};
 pub use load::{load, load_draft, load_for_requests, load_text, load_without_secrets};
 pub use problem::{ConfigError, Problem};
 pub use sections::*;

@@ -21,6 +21,26 @@ pub struct Examined {
     pub is_remote: bool,
 }
 
+/// What reading alone tells of an account's folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Glimpse {
+    /// It carries the account's mark already.
+    pub is_marked: bool,
+    /// Events and locks of other hosts do not reach here.
+    pub is_remote: bool,
+}
+
+/// Reads the folder's mark, tries nothing and takes no lock. `remembered`: the mark that the job log has.
+///
+/// # Errors
+/// [`FolderProblem`]: why the account would be blocked, as far as reading tells.
+pub fn glimpse(account: &str, dir: &Path, remembered: Option<&str>) -> Result<Glimpse, FolderProblem> {
+    folder_at(dir)?;
+    let found = read_mark(dir).map_err(|error| unfit(dir, "its mark .datadrop cannot be read", &error))?;
+    let is_marked = accepted_mark(account, dir, found, remembered)?.is_some();
+    Ok(Glimpse { is_marked, is_remote: is_remote(dir) })
+}
+
 /// Looks at the folder of an account. `remembered`: the mark that the job log has; `random` makes the name of the file
 /// that is moved for a trial, and removed.
 ///
@@ -28,13 +48,12 @@ pub struct Examined {
 /// [`FolderProblem`]: why the account would be blocked.
 pub fn examine(account: &str, dir: &Path, remembered: Option<&str>, random: u64) -> Result<Examined, FolderProblem> {
     let metadata = folder_at(dir)?;
-    let found = read_mark(dir).map_err(|error| unfit(dir, "its mark .datadrop cannot be read", &error))?;
-    let is_marked = accepted_mark(account, dir, found, remembered)?.is_some();
+    let Glimpse { is_marked, is_remote } = glimpse(account, dir, remembered)?;
     let is_in_use = is_marked && is_locked(dir)?;
     if !is_in_use {
         try_moves(dir, &format!(".datadrop-doctor-{random:016x}"))?;
     }
-    Ok(Examined { metadata, is_marked, is_in_use, is_remote: is_remote(dir) })
+    Ok(Examined { metadata, is_marked, is_in_use, is_remote })
 }
 
 fn is_locked(dir: &Path) -> Result<bool, FolderProblem> {

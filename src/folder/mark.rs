@@ -12,6 +12,30 @@ use std::time::Duration;
 
 pub(super) const MARK: &str = ".datadrop";
 
+impl FolderProblem {
+    /// The folder holds a file that the job log should know and does not.
+    #[must_use]
+    pub fn ahead(dir: &Path, file: &FiledFile) -> Self {
+        not_ours(
+            dir,
+            &format!(
+                "{}/{} is not in the job log, which seems to be older than the folder and would send again what it does not know; restore a newer one, or stop the service and run `datadrop recover`",
+                file.place.as_str(),
+                file.disk_name.to_string_lossy()
+            ),
+        )
+    }
+}
+
+/// What was filed as accepted in an account's folder later than that.
+///
+/// # Errors
+/// [`FolderProblem::Unfit`] if it cannot be read.
+pub fn accepted_after(dir: &Path, after_ms: i64) -> Result<Vec<FiledFile>, FolderProblem> {
+    filed_after(dir, &[Place::Sent, Place::Done], after_ms)
+        .map_err(|error| unfit(dir, "sent/ or done/ cannot be read", &error))
+}
+
 /// An account's folder, marked, locked and fit for use.
 #[derive(Debug)]
 pub struct AccountFolder {
@@ -108,28 +132,6 @@ impl AccountFolder {
             }
             Err(error) => Err(unfit(&self.dir, "its mark .datadrop cannot be read", &error)),
         }
-    }
-
-    /// What was filed as accepted later than that.
-    ///
-    /// # Errors
-    /// [`FolderProblem::Unfit`] if it cannot be read.
-    pub fn filed_after(&self, after_ms: i64) -> Result<Vec<FiledFile>, FolderProblem> {
-        filed_after(&self.dir, &[Place::Sent, Place::Done], after_ms)
-            .map_err(|error| unfit(&self.dir, "sent/ or done/ cannot be read", &error))
-    }
-
-    /// It holds a file that the job log should know and does not.
-    #[must_use]
-    pub fn is_ahead(&self, file: &FiledFile) -> FolderProblem {
-        not_ours(
-            &self.dir,
-            &format!(
-                "{}/{} is not in the job log, which seems to be older than the folder and would send again what it does not know; restore a newer one, or stop the service and run `datadrop recover`",
-                file.place.as_str(),
-                file.disk_name.to_string_lossy()
-            ),
-        )
     }
 
     /// The folder's path.

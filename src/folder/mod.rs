@@ -12,9 +12,9 @@ mod problem;
 mod removal;
 mod why;
 
-pub use examine::{Examined, examine};
+pub use examine::{Examined, Glimpse, examine, glimpse};
 pub use filed::{FiledFile, filed_after};
-pub use mark::{AccountFolder, Opened};
+pub use mark::{AccountFolder, Opened, accepted_after};
 pub use moves::Moved;
 pub use problem::FolderProblem;
 pub use removal::Removal;

@@ -11,6 +11,7 @@ mod rows;
 mod state;
 mod time;
 mod verb;
+mod words;
 
 pub use findings::{FileFindings, Likely};
 pub use identity::{FileIdentity, Fingerprint, Sha256, Target};
@@ -21,6 +22,7 @@ pub use rows::RowCounter;
 pub use state::{Event, IllegalTransition, Phase, Place, State};
 pub use time::Timestamp;
 pub use verb::{Plan, Refusal, Release, Standing, Verb};
+pub use words::{counted, grouped, length_words};
 
 use serde::Serialize;
 use std::fmt;

@@ -45,6 +45,22 @@ pub fn examine(dir: &Path) -> Result<Option<Examination>, OpenError> {
     Ok(Some(Examination { reader: Reader(Mutex::new(connection)), version, known: newest() }))
 }
 
+impl Reader {
+    /// Opens the job log for one question, and leaves nothing beside it; `None` if there is none yet.
+    ///
+    /// # Errors
+    /// [`OpenError`] if it cannot be read.
+    pub fn open_quietly(dir: &Path) -> Result<Option<Self>, OpenError> {
+        match dir.join(DATABASE).metadata() {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(OpenError::StateDir { dir: dir.to_owned(), why: error.to_string() }),
+        }
+        let connection = if is_at_rest(dir) { open_at_rest(dir)? } else { open_reader(dir)? };
+        Ok(Some(Self(Mutex::new(connection))))
+    }
+}
+
 fn is_at_rest(dir: &Path) -> bool {
     !dir.join(format!("{DATABASE}-wal")).exists()
 }

@@ -15,6 +15,7 @@ mod claim;
 mod examine;
 mod filing;
 mod findings;
+mod foresee;
 mod instructions;
 mod keep;
 mod listed;

@@ -4,7 +4,7 @@ use super::listed::remember;
 use super::row::Job;
 use super::writer::{JobLog, Pending};
 use super::{JobLogError, Reader, attempts, sql};
-use crate::job::{EventId, FileIdentity, Fingerprint, Kind, Place, RemoteJob, State, Target, Timestamp, stem};
+use crate::job::{EventId, FileIdentity, Fingerprint, JobId, Kind, Place, RemoteJob, State, Target, Timestamp, stem};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -123,23 +123,23 @@ fn restore(
 }
 
 impl Reader {
-    /// Whether a job of the account has its file there under that name.
+    /// The job of the account that has its file there under that name, even if it has left the job log since.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn knows_filed(&self, account: &str, place: Place, disk_name: &OsStr) -> Result<bool, JobLogError> {
+    pub fn filed_job(&self, account: &str, place: Place, disk_name: &OsStr) -> Result<Option<JobId>, JobLogError> {
         let connection = self.connection();
         let name = disk_name.to_string_lossy();
         // Under its own name, or with its job's number in it (DESIGN F1). A move whose record is still due counts too.
         let by_stem = connection
             .prepare_cached(
                 "SELECT id FROM job WHERE account = ?1 AND stem = ?2
-                 AND (place = ?3 OR belongs = ?3) AND disk_name = ?4 LIMIT 1",
+                 AND (place = ?3 OR belongs = ?3) AND disk_name = ?4 ORDER BY place <> ?3, id DESC LIMIT 1",
             )?
-            .query_row(params![account, stem(&name), place.as_str(), disk_name.as_bytes()], |row| row.get::<_, i64>(0))
+            .query_row(params![account, stem(&name), place.as_str(), disk_name.as_bytes()], |row| row.get(0))
             .optional()?;
         if by_stem.is_some() {
-            return Ok(true);
+            return Ok(by_stem.map(JobId));
         }
         let was_pruned = connection
             .prepare_cached(
@@ -148,21 +148,21 @@ impl Reader {
             .query_row(params![account, disk_name.as_bytes(), place.as_str()], |row| row.get::<_, i64>(0))
             .optional()?;
         if was_pruned.is_some() {
-            return Ok(true);
+            return Ok(was_pruned.map(JobId));
         }
         let numbers = name.split('.').filter_map(|part| part.parse::<i64>().ok());
         for number in numbers {
-            let is_its = connection
+            let its = connection
                 .prepare_cached(
                     "SELECT id FROM job WHERE id = ?1 AND account = ?2 AND (place = ?3 OR belongs = ?3) LIMIT 1",
                 )?
-                .query_row(params![number, account, place.as_str()], |row| row.get::<_, i64>(0))
+                .query_row(params![number, account, place.as_str()], |row| row.get(0))
                 .optional()?;
-            if is_its.is_some() {
-                return Ok(true);
+            if its.is_some() {
+                return Ok(its.map(JobId));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// When the job log last saw a file of the account accepted or ended; `None` if never.

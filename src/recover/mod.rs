@@ -120,7 +120,7 @@ fn survey(reader: &Reader, account: &AccountConfig, remote_jobs: &[RemoteJob]) -
     let mut restored = Vec::new();
     for FiledFile { place, disk_name, filed_ms } in filed {
         let Some(kind) = classify(&disk_name, &account.extensions) else { continue };
-        if reader.knows_filed(&account.name, place, &disk_name)? {
+        if reader.filed_job(&account.name, place, &disk_name)?.is_some() {
             continue;
         }
         let path = account.folder.join(place.as_str()).join(&disk_name);

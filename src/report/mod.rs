@@ -24,7 +24,9 @@ pub use remote::{
     AccountOfSuite, account_json, account_page, accounts_json, accounts_table, remote_job_json, remote_job_page,
     remote_jobs_csv, remote_jobs_json, remote_jobs_table,
 };
-pub use status::{AccountStatus, RequestBudget, StateCounts, StatusReport, status_page};
+pub use status::{AccountStatus, BacklogStatus, RequestBudget, StateCounts, StatusReport, status_page};
 pub use table::jobs_table;
 pub use watch::{WatchData, watch_view};
-pub use words::{Here, counted, cut, cut_middle, day_or_time, grouped, printable, since_words, size, until_words};
+pub use words::{
+    Here, counted, cut, cut_middle, day_or_time, grouped, parse_time, printable, since_words, size, until_words,
+};

@@ -16,6 +16,20 @@ pub struct StatusReport {
     pub accounts: Vec<AccountStatus>,
     /// What the API allows.
     pub request_budget: RequestBudget,
+    /// What is ready to be sent.
+    pub backlog: BacklogStatus,
+}
+
+/// What is ready to be sent, over all accounts for which anything is.
+#[derive(Debug, Clone, Serialize)]
+pub struct BacklogStatus {
+    /// Files, markers among them.
+    pub files: u64,
+    /// How long they take at what the API allows; null where nothing limits them.
+    pub seconds: Option<u64>,
+    /// Both in words.
+    #[serde(skip)]
+    pub words: String,
 }
 
 /// At most so many requests in any such time; nulls are no limit.
@@ -155,6 +169,9 @@ pub fn status_page(report: &StatusReport, here: &Here) -> String {
         }
         (_, _) => page.push_str(", requests without a limit\n"),
     }
+    if report.backlog.files > 0 {
+        let _ = writeln!(page, "to be sent: {}", report.backlog.words);
+    }
     if report.accounts.is_empty() {
         page.push_str("\nno accounts: the configuration has no [[account]]\n");
     }
@@ -253,6 +270,7 @@ mod tests {
             state_dir: "/var/lib/datadrop".to_owned(),
             accounts: vec![busy, blocked],
             request_budget: RequestBudget { limit: Some(12), per_seconds: Some(6.0) },
+            backlog: BacklogStatus { files: 2, seconds: Some(1), words: "2 files, 1 s at 12 per 6 s".to_owned() },
         }
     }
 
@@ -261,6 +279,7 @@ mod tests {
         insta::assert_snapshot!(status_page(&report(), &here()), @r"
         datadrop is running
         state directory /var/lib/datadrop, at most 12 requests in 6 s
+        to be sent: 2 files, 1 s at 12 per 6 s
 
         callcentre  /srv/datadrop/callcentre
           inbox 3 (1 waiting, 2 queued), open 3, held 1
@@ -313,6 +332,10 @@ mod tests {
           "request_budget": {
             "limit": 12,
             "per_seconds": 6.0
+          },
+          "backlog": {
+            "files": 2,
+            "seconds": 1
           }
         }
         "#);

@@ -2,7 +2,7 @@
 
 use super::change::state_style;
 use super::status::StateCounts;
-use super::words::{Here, cut, cut_middle, day_or_time, grouped, pad, printable};
+use super::words::{Here, cut, cut_middle, day_or_time, grouped, pad, parse_time, printable, since_words};
 use crate::joblog::JobRow;
 use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
@@ -25,7 +25,14 @@ pub struct WatchData {
 pub fn watch_view(data: &WatchData, (width, height): (usize, usize), here: &Here) -> Vec<String> {
     let running = if data.running { "running" } else { "NOT RUNNING" };
     let now = here.now.to_string();
-    let mut lines = vec![format!("datadrop is {running} · {} · Ctrl-C leaves", day_or_time(&now, here)), String::new()];
+    let held: i64 = data.accounts.iter().map(|(_, counts, _)| counts.held).sum();
+    let person = match held {
+        0 => String::new(),
+        1 => "1 file needs a person · ".to_owned(),
+        _ => format!("{} files need a person · ", grouped(held)),
+    };
+    let title = format!("datadrop is {running} · {} · {person}Ctrl-C leaves", day_or_time(&now, here));
+    let mut lines = vec![cut(&title, width), String::new()];
     let names = data.accounts.iter().map(|(name, ..)| name.width()).max().unwrap_or(0);
     for (name, counts, blocked) in &data.accounts {
         lines.push(account_line(&pad(&printable(name), names), counts, blocked.as_deref(), width));
@@ -69,19 +76,23 @@ fn section(lines: &mut Vec<String>, title: &str, total: i64, jobs: &[JobRow], wi
     let more = if hidden > 0 { format!(" ({} older not shown)", grouped(hidden)) } else { String::new() };
     let bold = anstyle::Style::new().bold();
     lines.push(String::new());
-    lines.push(format!("{bold}{title}{bold:#}{more}"));
+    lines.push(format!("{bold}{title}{bold:#}{}", cut(&more, width.saturating_sub(title.width()))));
     lines.extend(jobs.iter().map(|job| job_line(job, width, here)));
 }
 
 fn job_line(job: &JobRow, width: usize, here: &Here) -> String {
     let file = cut_middle(&printable(&format!("{}/{}", job.account, job.file_name)), 44);
-    let head = format!("{:>6}  {}  {}  ", job.id, pad(&day_or_time(&job.seen_at, here), 11), pad(&file, 44));
+    // Of what is under way its age is what matters; of what is over, when it was.
+    let since = parse_time(&job.seen_at).filter(|_| job.finished_at.is_none());
+    let when = since.map_or_else(|| day_or_time(&job.seen_at, here), |at| since_words(at, here));
+    let head = format!("{:>6}  {}  {}  ", job.id, pad(&when, 11), pad(&file, 44));
     let style = state_style(&job.state);
     let reason = job.reason.as_deref().map(printable).unwrap_or_default();
     let left = width.saturating_sub(head.width() + 13);
-    let head = cut(&head, width);
     let state = &job.state;
-    if reason.is_empty() {
+    // On a narrow screen the state is what must be seen.
+    let head = cut(&head, width.saturating_sub(state.width()));
+    if reason.is_empty() || left == 0 {
         return format!("{head}{style}{state}{style:#}");
     }
     format!("{head}{style}{state:<11}{style:#}  {}", cut(&reason, left))
@@ -110,18 +121,18 @@ mod tests {
         let plain: Vec<String> = lines.iter().map(|line| anstream::adapter::strip_str(line).to_string()).collect();
         assert!(plain.len() <= 16 && plain.iter().all(|line| line.width() <= 110), "{plain:#?}");
         insta::assert_snapshot!(plain.join("\n"), @r"
-        datadrop is running · 11:35:00 · Ctrl-C leaves
+        datadrop is running · 11:35:00 · 1 file needs a person · Ctrl-C leaves
 
         callcentre  inbox 0     open 0     held 1    success 40     partial 0    failure 0    rejected 0
 
         not finished
-           123  11:30:38     callcentre/sales.txt                          held         duplicate: the same content w…
-           124  11:30:38     callcentre/sales.txt                          held         duplicate: the same content w…
-           125  11:30:38     callcentre/sales.txt                          held         duplicate: the same content w…
-           126  11:30:38     callcentre/sales.txt                          held         duplicate: the same content w…
-           127  11:30:38     callcentre/sales.txt                          held         duplicate: the same content w…
-           128  11:30:38     callcentre/sales.txt                          held         duplicate: the same content w…
-           129  11:30:38     callcentre/sales.txt                          held         duplicate: the same content w…
+           123  4 min ago    callcentre/sales.txt                          held         duplicate: the same content w…
+           124  4 min ago    callcentre/sales.txt                          held         duplicate: the same content w…
+           125  4 min ago    callcentre/sales.txt                          held         duplicate: the same content w…
+           126  4 min ago    callcentre/sales.txt                          held         duplicate: the same content w…
+           127  4 min ago    callcentre/sales.txt                          held         duplicate: the same content w…
+           128  4 min ago    callcentre/sales.txt                          held         duplicate: the same content w…
+           129  4 min ago    callcentre/sales.txt                          held         duplicate: the same content w…
 
         last finished (38 older not shown)
             28  11:30:38     callcentre/日本.txt                           success

@@ -1,7 +1,7 @@
 //! Times, sizes and names in words that people read.
 
 use crate::job::Timestamp;
-pub use crate::job::printable;
+pub use crate::job::{counted, grouped, printable};
 use bytesize::ByteSize;
 use jiff::tz::TimeZone;
 use std::time::Duration;
@@ -53,7 +53,8 @@ pub fn day_or_time(rfc3339: &str, here: &Here) -> String {
 }
 
 /// Reads a time of the job log back.
-pub(super) fn parse_time(rfc3339: &str) -> Option<Timestamp> {
+#[must_use]
+pub fn parse_time(rfc3339: &str) -> Option<Timestamp> {
     rfc3339.parse::<jiff::Timestamp>().ok().map(|time| Timestamp(time.as_millisecond()))
 }
 
@@ -88,27 +89,6 @@ pub(super) fn span(length: Duration) -> String {
 #[must_use]
 pub fn size(bytes: i64) -> String {
     ByteSize(u64::try_from(bytes).unwrap_or(0)).display().si().to_string()
-}
-
-/// `1 job`, `3 jobs`, `12,000 jobs`.
-#[must_use]
-pub fn counted(count: i64, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", grouped(count))
-}
-
-/// Thousands set off by commas.
-#[must_use]
-pub fn grouped(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut text = if number < 0 { "-".to_owned() } else { String::new() };
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// The beginning of a text, at most so many columns wide; `…` says that there was more.
@@ -184,12 +164,9 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_counts_read_well() {
+    fn sizes_read_well() {
         assert_eq!(size(12), "12 B");
         assert_eq!(size(1_234_567), "1.2 MB");
-        assert_eq!(counted(1, "job"), "1 job");
-        assert_eq!(counted(1_234_567, "job"), "1,234,567 jobs");
-        assert_eq!(grouped(-1_000), "-1,000");
     }
 
     #[test]

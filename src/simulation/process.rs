@@ -168,6 +168,7 @@ fn folder_settings(rules: &Rules, folder: &Path) -> FolderSettings {
         generates_markers: rules.fin == crate::config::FinMode::Generate,
         keep_done: Duration::ZERO,
         check: crate::config::CheckMode::Off,
+        rate_limit: None,
     }
 }
 

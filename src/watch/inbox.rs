@@ -1,14 +1,14 @@
 //! The files of one inbox on their way to being ready: looked at, hashed, handed to the job log.
 
+use super::Board;
 use super::look::{self, Look};
 use super::told::Told;
+use super::weigh::{BUFFER, Weighed, weigh};
 use super::worker::{FolderSettings, Interrupted};
-use super::{Board, look::hold};
-use crate::ambient::{Clock, now, random_digits, today};
-use crate::check::{Checked, Checker, Facts};
+use crate::ambient::{Clock, now, random_digits};
 use crate::config::CheckMode;
-use crate::job::{FileIdentity, Fingerprint, Kind, State, check_name, classify, stem};
-use crate::joblog::{Arrival, Content, InboxEntry, JobLog, Reader, Verdict as Finding};
+use crate::job::{FileIdentity, Kind, State, check_name, classify, stem};
+use crate::joblog::{Arrival, InboxEntry, JobLog, Reader, Verdict as Finding};
 use crate::ready::{Candidate, MarkerSight, Moment, NotYet, Sight, Verdict, Waits};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -19,14 +19,10 @@ use std::time::Duration;
 
 /// So many files share a transaction.
 const BATCH: usize = 256;
-/// Bytes read at once: large enough to cost few calls, small enough to be kept.
-const BUFFER: usize = 128 << 10;
 /// A file that is gone is looked for once more after this time (DESIGN F6).
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// From this size on it is asked whether the upload would be over in time, in bytes.
 const SLOW_FROM: u64 = 1_000_000;
-/// So many findings of each rule are kept; more of one kind help nobody.
-const KEPT: usize = 5;
 
 /// What the job log has of a file that lies in the inbox.
 enum Known {
@@ -44,7 +40,7 @@ pub(super) struct Inbox {
     pub(super) joblog: JobLog,
     pub(super) reader: Arc<Reader>,
     pub(super) board: Arc<Board>,
-    clock: Clock,
+    pub(super) clock: Clock,
     candidates: HashMap<OsString, Waiting>,
     /// When to look at whom again; entries of candidates that went on are skipped.
     due: BinaryHeap<Reverse<(Moment, OsString)>>,
@@ -56,6 +52,8 @@ pub(super) struct Inbox {
     /// Jobs whose file the last complete scan did not find.
     pub(super) absent: HashSet<crate::job::JobId>,
     pub(super) named_ignored: HashSet<OsString>,
+    /// Files that were queued since the last scan began.
+    pub(super) queued: u64,
 }
 
 struct Waiting {
@@ -92,6 +90,7 @@ impl Inbox {
             wants_scan: None,
             absent: HashSet::new(),
             named_ignored: HashSet::new(),
+            queued: 0,
         }
     }
 
@@ -202,13 +201,9 @@ impl Inbox {
                 return Ok(());
             }
             Look::NotAFile(what, identity) => {
-                let reason = format!("the name is that of {what}, which is never opened; drop a plain file instead");
-                return self.reject(name, kind, reason, identity);
+                return self.reject(name, kind, look::not_a_file(what), identity);
             }
             Look::Unreadable(why) => {
-                let reason = format!(
-                    "the file cannot be read: {why}; let the user that runs datadrop read it, it is tried again at each rescan"
-                );
                 let now = self.clock.moment();
                 let trace = self.board.trace(name).unwrap_or_default();
                 self.candidates.entry(name.to_owned()).or_insert_with(|| Waiting {
@@ -217,7 +212,7 @@ impl Inbox {
                     by_itself: false,
                     look_at: None,
                 });
-                return self.note_waiting(name, kind, reason, false, None);
+                return self.note_waiting(name, kind, look::unreadable(&why), false, None);
             }
             Look::File(file, sight) => (file, sight),
         };
@@ -298,71 +293,23 @@ impl Inbox {
     }
 
     fn take_in(&mut self, name: &OsStr, kind: Kind, mut file: File, sight: Sight) -> Result<(), Interrupted> {
-        let size = sight.identity.size;
-        if size > self.settings.max_file_size {
-            let reason = format!(
-                "the file has {size} bytes, more than upload.max_file_size allows ({}); split it, or raise the limit",
-                self.settings.max_file_size
-            );
-            return self.reject(name, kind, reason, Some(sight.identity));
-        }
-        let checker = self.checker(name, kind, size)?;
-        let held = match hold(&mut file, kind, checker, &mut self.buffer) {
-            Ok(held) => held,
-            Err(error) => {
-                return self.note_waiting(
-                    name,
-                    kind,
-                    format!("the file cannot be read: {error}; it is tried again at each rescan"),
-                    false,
-                    Some(sight.identity),
-                );
+        let bytes_per_second = self.upload_speed(kind, sight.identity.size)?;
+        match weigh(&self.settings, name, kind, (&mut file, sight), bytes_per_second, &mut self.buffer) {
+            Weighed::Verdict(verdict) => self.arrive(name, kind, verdict),
+            Weighed::Unread(reason) => self.note_waiting(name, kind, reason, false, Some(sight.identity)),
+            Weighed::Changed => {
+                // It was written to while it was read: the next look starts its quiet time anew.
+                self.look_again(name, self.clock.moment());
+                self.note_waiting(name, kind, NotYet::Writing.reason().to_owned(), true, Some(sight.identity))
             }
-        };
-        let unchanged = file.metadata().is_ok_and(|metadata| look::sight_of(&metadata) == sight) && held.size == size;
-        if !unchanged {
-            // It was written to while it was read: the next look starts its quiet time anew.
-            self.look_again(name, self.clock.moment());
-            return self.note_waiting(name, kind, NotYet::Writing.reason().to_owned(), true, Some(sight.identity));
         }
-        if kind == Kind::Fin && !held.only_white_space {
-            let reason = "the marker has content; a marker must be empty, it only says that its data file is complete"
-                .to_owned();
-            return self.reject(name, kind, reason, Some(sight.identity));
-        }
-        let fingerprint = Fingerprint { identity: sight.identity, sha256: held.sha256 };
-        let findings = held.checked.as_ref().and_then(Checked::told);
-        let failing =
-            held.checked.is_some_and(|checked| checked.would_fail() && self.settings.check == CheckMode::Reject);
-        let cause = findings.as_ref().and_then(|findings| findings.likely.cause.clone()).filter(|_| failing);
-        let content = Content { fingerprint, rows_expected: held.rows, findings };
-        let verdict = match cause {
-            Some(cause) => Finding::Failing(content, format!("Adobe would fail this file: {cause}")),
-            None => Finding::Ready(content),
-        };
-        self.arrive(name, kind, verdict)
     }
 
-    /// The rules for this file, where the account wants them asked.
-    fn checker(&self, name: &OsStr, kind: Kind, size: u64) -> Result<Option<Checker>, Interrupted> {
-        let wanted = match self.settings.check {
-            CheckMode::Off => false,
-            CheckMode::Warn | CheckMode::Reject => kind == Kind::Data,
-        };
-        if !wanted {
-            return Ok(None);
-        }
+    /// How fast uploads go, in bytes of a request's body a second, where the check asks whether one would be over in time.
+    fn upload_speed(&self, kind: Kind, size: u64) -> Result<Option<u64>, Interrupted> {
         // Smaller ones are there in time on the slowest of lines.
-        let bytes_per_second =
-            if size < SLOW_FROM { None } else { self.reader.upload_speed(&self.settings.account)? };
-        Ok(Some(Checker::new(&Facts {
-            file_name: name,
-            extensions: &self.settings.extensions,
-            today: today(),
-            max_size: self.settings.max_file_size,
-            bytes_per_second,
-            keep: KEPT,
-        })))
+        let matters = kind == Kind::Data && size >= SLOW_FROM && self.settings.check != CheckMode::Off;
+        Ok(if matters { self.reader.upload_speed(&self.settings.account)? } else { None })
     }
 
     fn look_again(&mut self, name: &OsStr, at: Moment) {
@@ -422,6 +369,7 @@ impl Inbox {
         let told: Vec<Told> = arrivals.iter().map(Told::of).collect();
         let admissions = self.joblog.admit(self.settings.policy.clone(), arrivals, now()).wait()?;
         for (told, admission) in told.iter().zip(&admissions).filter(|(_, admission)| admission.new) {
+            self.queued += u64::from(admission.state == State::Queued);
             told.say(&self.settings.account, admission);
         }
         for name in settled {

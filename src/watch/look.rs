@@ -82,6 +82,16 @@ pub(super) fn sight_of(metadata: &Metadata) -> Sight {
     }
 }
 
+/// The reason for what is never opened.
+pub(super) fn not_a_file(what: &str) -> String {
+    format!("the name is that of {what}, which is never opened; drop a plain file instead")
+}
+
+/// The reason for what cannot be looked at.
+pub(super) fn unreadable(why: &str) -> String {
+    format!("the file cannot be read: {why}; let the user that runs datadrop read it, it is tried again at each rescan")
+}
+
 fn kind_of(file_type: FileType) -> &'static str {
     if file_type.is_symlink() {
         "a symbolic link"

@@ -8,16 +8,20 @@
 mod board;
 mod clean;
 mod events;
+mod foresee;
 mod inbox;
 mod look;
+mod pace;
 mod scan;
 #[cfg(test)]
 pub(crate) mod simulated;
 mod told;
+mod weigh;
 mod worker;
 
 pub use board::Board;
 pub use events::{EventSource, WatchError};
+pub use foresee::{Foreseen, Ignored, ahead, foresee};
 pub use worker::{FolderSettings, FolderWorker, Progress};
 
 use crate::job::{Fingerprint, Kind};
@@ -33,7 +37,7 @@ pub fn read_content(path: &Path, kind: Kind) -> io::Result<Content> {
     let look::Look::File(mut file, before) = look::look(path) else {
         return Err(io::Error::other("it is not there, or no plain file"));
     };
-    let held = look::hold(&mut file, kind, None, &mut vec![0; 128 << 10])?;
+    let held = look::hold(&mut file, kind, None, &mut vec![0; weigh::BUFFER])?;
     let after = look::sight_of(&file.metadata()?);
     if before != after || held.size != after.identity.size {
         return Err(io::Error::other("it was changed while it was read"));

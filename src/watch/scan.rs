@@ -1,19 +1,23 @@
 //! The scan: what is really in the folder, held against what the job log believes.
 
+use super::foresee::{Ignored, why_ignored};
 use super::inbox::Inbox;
+use super::pace::Pace;
 use super::worker::Interrupted;
 use crate::ambient::{identity_of, now};
+use crate::config::backlog_words;
 use crate::folder::FolderProblem;
-use crate::job::{Kind, State, classify, printable, stem};
+use crate::job::{Kind, State, classify, grouped, printable, stem};
 use crate::joblog::InboxEntry;
 use crate::ready::MarkerSight;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::Path;
 
 /// So many ignored names are called by name in the log; the rest is counted.
 const NAMED: usize = 100;
+/// A scan that queues more files than this says how long they take.
+const BACKLOG: u64 = 50;
 
 impl Inbox {
     /// Scans the folder whole. True: something is missing, and a second scan soon must say so too.
@@ -32,7 +36,12 @@ impl Inbox {
         }
         let mut ignored = 0;
         let mut missing = Vec::new();
-        for name in &names {
+        self.queued = 0;
+        let mut pace = Pace::begin(self.clock.moment());
+        for (looked_at, name) in names.iter().enumerate() {
+            if pace.is_due(self.clock.moment()) {
+                self.tell_progress(looked_at, names.len());
+            }
             if classify(name, &self.settings.extensions).is_none() {
                 if !name.as_encoded_bytes().starts_with(b".") && !self.settings.folder.join(name).is_dir() {
                     ignored += 1;
@@ -56,9 +65,24 @@ impl Inbox {
             self.consider(name, entry.as_ref())?;
         }
         self.flush()?;
+        if self.queued > BACKLOG {
+            let words = backlog_words(self.queued, self.settings.rate_limit);
+            tracing::info!(account = %self.settings.account, "queued {words}, if nothing else is to be sent");
+        }
         let missing = self.note_missing(known.into_values().chain(missing))?;
         self.joblog.scanned(self.settings.account.clone(), ignored, now()).wait()?;
         Ok(missing)
+    }
+
+    fn tell_progress(&self, looked_at: usize, all: usize) {
+        let number = |count: usize| grouped(i64::try_from(count).unwrap_or(i64::MAX));
+        tracing::info!(
+            account = %self.settings.account,
+            "scanning {}: {} of about {} files looked at",
+            self.settings.folder.display(),
+            number(looked_at),
+            number(all)
+        );
     }
 
     fn read_folder(&self) -> Result<Vec<OsString>, Interrupted> {
@@ -104,19 +128,15 @@ impl Inbox {
         }
         let account = &self.settings.account;
         let shown = printable(&name.to_string_lossy());
-        let lower = Path::new(name).with_extension(name_extension(name).to_lowercase());
-        if classify(lower.as_os_str(), &self.settings.extensions).is_some() {
-            tracing::warn!(
+        match why_ignored(name, &self.settings.extensions) {
+            Ignored::Case(lower) => tracing::warn!(
                 account,
                 "{shown}: ignored: Adobe only takes lower-case extensions; rename it to {} if it is to be sent",
                 printable(&lower.to_string_lossy())
-            );
-        } else {
-            tracing::info!(account, "{shown}: ignored: its extension is not one of {:?}", self.settings.extensions);
+            ),
+            Ignored::Hidden | Ignored::Directory | Ignored::Extension => {
+                tracing::info!(account, "{shown}: ignored: its extension is not one of {:?}", self.settings.extensions);
+            }
         }
     }
-}
-
-fn name_extension(name: &OsStr) -> String {
-    Path::new(name).extension().unwrap_or_default().to_string_lossy().into_owned()
 }

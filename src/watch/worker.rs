@@ -1,10 +1,11 @@
 //! The thread of one folder: waits for news, and gives each kind of it its turn.
 
 use super::board::News;
+use super::foresee::ahead;
 use super::inbox::Inbox;
 use super::{Board, EventSource};
 use crate::ambient::{Clock, now, random};
-use crate::config::{AccountConfig, CheckMode, Config, FinMode, WatchMode};
+use crate::config::{AccountConfig, CheckMode, Config, FinMode, RateLimit, WatchMode};
 use crate::folder::{AccountFolder, Explained, FolderProblem, explanation};
 use crate::job::{Kind, Place, stem};
 use crate::joblog::{AccountRow, AdmitPolicy, Filed, JobLog, JobLogError, Reader, Unfiled};
@@ -23,8 +24,6 @@ pub(super) const TRY_AGAIN: Duration = Duration::from_secs(5);
 const TURN: Duration = Duration::from_secs(15);
 /// So many moves share their fsyncs and their transaction.
 const MOVES: usize = 256;
-/// A file is filed at most so long after its job came to the end that sends it there, in the usual run of things.
-const FILING: Duration = Duration::from_secs(60);
 /// A file system without events, on which other hosts write: the least quiet time (DESIGN R4).
 const REMOTE_SETTLE: Duration = Duration::from_secs(60);
 
@@ -53,6 +52,8 @@ pub struct FolderSettings {
     pub generates_markers: bool,
     /// Files of success leave `done/` after this time; zero keeps them.
     pub keep_done: Duration,
+    /// How fast files can be sent, for estimates.
+    pub rate_limit: Option<RateLimit>,
 }
 
 impl FolderSettings {
@@ -82,7 +83,15 @@ impl FolderSettings {
             check: account.check,
             generates_markers: account.fin == FinMode::Generate,
             keep_done: config.keep.done,
+            rate_limit: config.api.rate_limit,
         }
+    }
+
+    /// The waits of readiness where the folder lies.
+    #[must_use]
+    pub fn waits_in(&self, is_remote: bool) -> Waits {
+        let settle = self.waits.settle_unwatched;
+        Waits { settle_unwatched: if is_remote { settle.max(REMOTE_SETTLE) } else { settle }, ..self.waits }
     }
 }
 
@@ -214,10 +223,7 @@ impl FolderWorker {
         }
         let folder = opened.folder;
         self.refuse_older_job_log(&folder)?;
-        let mut waits = settings.waits;
-        if folder.is_remote {
-            waits.settle_unwatched = waits.settle_unwatched.max(REMOTE_SETTLE);
-        }
+        let waits = settings.waits_in(folder.is_remote);
         let by_events = match settings.mode {
             WatchMode::Poll => false,
             WatchMode::Auto if folder.is_remote => false,
@@ -235,14 +241,10 @@ impl FolderWorker {
 
     /// A job log that was restored from a backup does not know what was sent since, and would send it again.
     fn refuse_older_job_log(&self, folder: &AccountFolder) -> Result<(), Interrupted> {
-        let account = &self.settings.account;
-        let latest = self.reader.latest_end(account)?.map_or(i64::MIN, |at| at.after(FILING).0);
-        for file in folder.filed_after(latest)? {
-            if !self.reader.knows_filed(account, file.place, &file.disk_name)? {
-                return Err(folder.is_ahead(&file).into());
-            }
+        match ahead(&self.reader, &self.settings.account, folder.dir())? {
+            Some(problem) => Err(problem.into()),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn watch(&self) -> bool {

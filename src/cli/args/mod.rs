@@ -1,11 +1,13 @@
 //! What can be said on the command line.
 
 mod api;
+mod questions;
 mod verbs;
 
 pub(super) use api::{
     AccountsCommand, AccountsCreate, AccountsDelete, AccountsList, AccountsShow, InitArguments, RemoteQuery,
 };
+pub(super) use questions::{CompletionsArguments, ExplainArguments, ManArguments};
 
 pub(super) use verbs::{CancelArguments, HoldArguments, ReleaseArguments, RetryArguments, Selection};
 
@@ -71,6 +73,8 @@ pub(super) enum Command {
     Accounts(AccountsCommand),
     /// Say where the service and each account stand
     Status(StatusArguments),
+    /// Say in one sentence why a file is, or is not, on its way
+    Explain(ExplainArguments),
     /// Say what is wrong with configuration, folders, this computer and accounts, and what helps
     Doctor(DoctorArguments),
     /// Rebuild what a lost or old job log must know, from the folders and from Adobe's list
@@ -78,13 +82,20 @@ pub(super) enum Command {
     /// Say what systemd has to be told about this configuration
     #[command(subcommand)]
     Service(ServiceCommand),
+    /// Print completions for a shell
+    Completions(CompletionsArguments),
+    /// Print the manual page, or write the pages of all commands
+    Man(ManArguments),
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   datadrop run
-  datadrop run --once --timeout 2h      # deliver what lies there, follow it to its end, stop")]
+  datadrop run --once --timeout 2h      # deliver what lies there, follow it to its end, stop
+  datadrop run --dry-run                # what would be sent, and how long it takes
+
+Exit status: 0 done; 1 failed; 3 with --once, not everything succeeded; 78 the configuration is wrong, in all forms.")]
 pub(super) struct RunArguments {
     /// Deliver what is there, follow it until nothing can go on without a person, and stop
     #[arg(long)]
@@ -92,6 +103,9 @@ pub(super) struct RunArguments {
     /// Stop after this time at the latest (`30m`, `2h`)
     #[arg(long, value_name = "T", requires = "once", value_parser = duration)]
     pub(super) timeout: Option<Duration>,
+    /// Say what would be sent, file by file; send and move nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

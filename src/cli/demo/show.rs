@@ -72,7 +72,7 @@ impl Show {
         let ended = self.foreseen.iter().filter(|sample| find(&jobs, sample).is_some_and(has_ended)).count();
         if let Some(progress) = &self.progress {
             let moving: Vec<JobRow> = jobs.into_iter().filter(|job| !has_ended(job)).collect();
-            progress.show(ended, &moving);
+            progress.show(ended, &moving, None);
         }
         Ok(ended == self.foreseen.len())
     }

@@ -1,0 +1,47 @@
+//! Commands that answer questions, and those that help to ask them.
+
+use clap::Args;
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  datadrop explain /srv/datadrop/callcentre/sales.txt
+  datadrop explain sales.txt --json | jq -r .explanation
+
+The file need not be there any more, and the daemon need not run. Nothing is changed.
+Exit status: 0 explained; 4 no account has to do with this path.")]
+pub(in super::super) struct ExplainArguments {
+    /// A file in an account's folder or in a sub-folder of it
+    pub(in super::super) path: PathBuf,
+    /// As a JSON object
+    #[arg(long)]
+    pub(in super::super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  datadrop completions bash | sudo tee /usr/share/bash-completion/completions/datadrop > /dev/null
+  datadrop completions zsh > ~/.zfunc/_datadrop
+  datadrop completions fish > ~/.config/fish/completions/datadrop.fish
+
+No configuration is needed.")]
+pub(in super::super) struct CompletionsArguments {
+    /// The shell
+    pub(in super::super) shell: Shell,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  datadrop man | man -l -
+  sudo datadrop man --dir /usr/local/share/man/man1
+
+No configuration is needed.")]
+pub(in super::super) struct ManArguments {
+    /// Write a page for each command into this directory, which must exist
+    #[arg(long)]
+    pub(in super::super) dir: Option<PathBuf>,
+}

@@ -1,0 +1,132 @@
+//! `run --dry-run`: what would be sent, file by file. It reads; nothing is sent, moved, made or locked.
+
+mod plan;
+mod words;
+
+use super::failure::{Exit, Failure};
+use super::outlook::{Account, Outlook};
+use super::output::Output;
+use super::progress::Progress;
+use super::settings;
+use crate::config::{AccountConfig, Config, Duplicates, FinMode, Order, StyleChoice};
+use crate::job::{Kind, UploadStyle, classify, printable, stem};
+use crate::joblog::{Reader, is_running};
+use plan::{AccountPlan, Found, Planned, Verdict, pair_up};
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+pub(super) fn run(file: &Path, output: &mut Output) -> Result<Exit, Failure> {
+    let config = settings::load(file).map_err(|failure| failure.with_exit(Exit::DaemonConfig))?;
+    let running = is_running(&config.state_dir);
+    let mut plans = Vec::new();
+    for account in &config.accounts {
+        let plan = plan_account(&config, account, running)?;
+        output.data(&words::account(&plan))?;
+        plans.push(plan);
+    }
+    output.data(&words::summary(&plans, config.api.rate_limit))?;
+    if running {
+        output.note("a daemon is running: it sends what is ready, whatever is looked at here")?;
+    }
+    Ok(Exit::Done)
+}
+
+fn plan_account(config: &Config, account: &AccountConfig, running: bool) -> Result<AccountPlan, Failure> {
+    // Opened for each account: a long look at one folder must not read an old job log for the next.
+    let reader = Reader::open_quietly(&config.state_dir)?;
+    let reader = reader.as_ref();
+    let seen = Account::look(config, account, reader, running)?;
+    let mut plan = AccountPlan {
+        name: account.name.clone(),
+        folder: account.folder.display().to_string(),
+        trouble: seen.trouble.clone(),
+        is_first_start: seen.row.baseline_at.is_none(),
+        files: Vec::new(),
+        ignored: 0,
+    };
+    // A folder that cannot be listed has said so.
+    let Ok(entries) = std::fs::read_dir(&account.folder) else { return Ok(plan) };
+    let mut names: Vec<OsString> = Vec::new();
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if classify(&name, &account.extensions).is_some() {
+            names.push(name);
+        } else if !name.as_encoded_bytes().starts_with(b".") && !entry.path().is_dir() {
+            plan.ignored += 1;
+        }
+    }
+    let order = |name: &OsString| {
+        let text = name.to_string_lossy().into_owned();
+        let kind = classify(name, &account.extensions).map(Kind::as_str);
+        (stem(&text).to_owned(), kind, text)
+    };
+    names.sort_by_cached_key(order);
+    let progress = Progress::of(names.len(), "files looked at");
+    let mut found = Vec::new();
+    let mut met = HashMap::new();
+    for (index, name) in names.iter().enumerate() {
+        let mut outlook = seen.outlook(reader, name)?;
+        if let Some(reason) = repeated(account, &outlook, &mut met, &name.to_string_lossy()) {
+            outlook = Outlook::Held(reason);
+        }
+        let size = account.folder.join(name).symlink_metadata().ok().filter(std::fs::Metadata::is_file);
+        let text = name.to_string_lossy();
+        let pair = match &outlook {
+            Outlook::Ready { kind: Kind::Fin, .. } => seen.data_of_marker(reader, &text)?,
+            Outlook::Ready { kind: Kind::Data, .. }
+            | Outlook::Gone
+            | Outlook::Ignored(_)
+            | Outlook::Known(_)
+            | Outlook::Waiting(_)
+            | Outlook::Rejected(_)
+            | Outlook::Held(_) => None,
+        };
+        found.push(Found { name: text.into_owned(), size: size.map(|metadata| metadata.len()), outlook, pair });
+        progress.reach(index + 1);
+    }
+    drop(progress);
+    plan.files = pair_up(found, sends_markers(account, seen.row.style.as_deref()), account.fin == FinMode::Generate);
+    if account.order == Order::Arrival {
+        // What is queued came first, in the order in which it was queued.
+        plan.files.sort_by_key(|file: &Planned| match &file.verdict {
+            Verdict::Known(job) => (false, job.queued_at.clone(), job.id),
+            Verdict::Sent(_) | Verdict::Kept(_) | Verdict::Waits(_) | Verdict::Held(_) | Verdict::Rejected(_) => {
+                (true, None, 0)
+            }
+        });
+    }
+    Ok(plan)
+}
+
+/// With `hold-content`, of two files with the same content only the first is sent.
+fn repeated(
+    account: &AccountConfig,
+    outlook: &Outlook,
+    met: &mut HashMap<String, String>,
+    name: &str,
+) -> Option<String> {
+    let Outlook::Ready { kind: Kind::Data, content, .. } = outlook else { return None };
+    match account.duplicates {
+        Duplicates::Allow | Duplicates::Hold => None,
+        Duplicates::HoldContent => {
+            let hash = content.fingerprint.sha256.to_string();
+            let first = met.insert(hash.clone(), name.to_owned())?;
+            met.insert(hash, first.clone());
+            Some(format!("duplicate: {} has the same content; Adobe would count it twice", printable(&first)))
+        }
+    }
+}
+
+/// Whether markers are sent, as far as that is known before the first upload.
+fn sends_markers(account: &AccountConfig, learnt: Option<&str>) -> bool {
+    let post = UploadStyle::PostMultipart;
+    match account.fin {
+        FinMode::Upload | FinMode::Generate => true,
+        FinMode::Local => false,
+        FinMode::Auto => match account.style {
+            StyleChoice::Fixed(style) => style != post,
+            StyleChoice::Auto => learnt != Some(post.as_str()),
+        },
+    }
+}

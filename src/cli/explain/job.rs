@@ -1,0 +1,151 @@
+//! A job in one sentence: where its file stands, and what helps. Pure.
+
+use super::facts::{Account, Facts, Job};
+use crate::job::{Phase, State, Timestamp};
+use crate::joblog::JobRow;
+use crate::report::{counted, day_or_time, grouped, parse_time, printable, since_words, until_words};
+
+/// What is to be done where no daemon runs.
+pub(super) const START: &str = "no daemon is running: nothing is sent until one is (`systemctl start datadrop`)";
+
+/// The state, in what follows the name of the file.
+pub(super) fn sentence(job: &Job, account: Option<&Account>, facts: &Facts) -> String {
+    let row = &job.row;
+    let Some(state) = state(row) else { return format!("is in state {}", printable(&row.state)) };
+    let reason = row.reason.as_deref().map(printable);
+    let because = |words: &str| reason.as_ref().map_or_else(|| words.to_owned(), |reason| format!("{words}: {reason}"));
+    match state {
+        State::Waiting => because("is not on its way yet"),
+        State::Queued => queued(row, account, facts),
+        State::Uploading(_) if facts.running => "is being sent right now".to_owned(),
+        State::Uploading(_) => {
+            "was being sent when the daemon stopped; the next start finds out whether it arrived".to_owned()
+        }
+        State::Unconfirmed => because("was sent, and Adobe's job list has to show whether it arrived"),
+        State::Held => because("is held, and not sent until a person decides"),
+        State::Uploaded | State::Processing => {
+            "is with Adobe, which has accepted it and is not done with it".to_owned()
+        }
+        State::Success if row.remote_job_id.is_none() && row.kind == "fin" => {
+            "has done its work as a marker; it is not sent (`fin` of the account)".to_owned()
+        }
+        State::Success => because(&format!("is through: Adobe processed {}", rows(row))),
+        State::Partial => because("is through, but Adobe did not process all of it"),
+        State::Failure => because("was accepted by Adobe, which failed to process it"),
+        State::Rejected => because("was not sent and will not be"),
+        State::Cancelled => because("was not sent, it was cancelled"),
+    }
+}
+
+pub(super) fn state(row: &JobRow) -> Option<State> {
+    State::from_words(&row.state, Some(Phase::Started))
+}
+
+fn queued(row: &JobRow, account: Option<&Account>, facts: &Facts) -> String {
+    if let Some((name, trouble)) = account.and_then(|account| Some((&account.name, account.trouble.as_ref()?))) {
+        return format!("is ready, but nothing is sent for account {name}: {}", printable(trouble));
+    }
+    if !facts.running {
+        return format!("is ready, but {START}");
+    }
+    let due = row.next_attempt_at.as_deref().and_then(parse_time).filter(|at| *at > facts.here.now);
+    match due {
+        Some(at) => {
+            let why = row.reason.as_deref().map_or_else(String::new, |reason| format!(": {}", printable(reason)));
+            format!("is tried again {}, after {}{why}", until_words(at, &facts.here), counted(row.attempts, "attempt"))
+        }
+        None if row.kind == "fin" => "is on its way: it is sent once its data file is accepted".to_owned(),
+        None => "is on its way: ready, and sent when its turn comes".to_owned(),
+    }
+}
+
+fn rows(row: &JobRow) -> String {
+    match (row.rows_processed, row.rows_expected) {
+        (Some(processed), Some(expected)) => format!("{} of {}", grouped(processed), counted(expected, "row")),
+        (Some(processed), None) => counted(processed, "row"),
+        (None, _) => "it".to_owned(),
+    }
+}
+
+/// What else there is to know of a job, each on a line.
+pub(super) fn facts(job: &Job, account: Option<&Account>, facts: &Facts) -> Vec<String> {
+    let row = &job.row;
+    let mut lines = Vec::new();
+    let since = job
+        .since
+        .map_or_else(String::new, |at| format!(" since {} ({})", at_words(at, facts), since_words(at, &facts.here)));
+    lines.push(format!("job {}: {}{since}; all of it: datadrop jobs show {}", row.id, row.state, row.id));
+    if let Some(remote) = row.remote_job_id {
+        let status = row
+            .remote_status
+            .as_deref()
+            .map_or_else(String::new, |status| format!(", Adobe says {}", printable(status)));
+        lines.push(format!("remote job: {remote}{status}"));
+    }
+    if let Some(pair) = row.pair_id {
+        let what = if row.kind == "fin" { "its data file" } else { "its marker" };
+        lines.push(format!("{what}: datadrop jobs show {pair}"));
+    }
+    match state(row) {
+        Some(State::Queued) => {
+            lines.extend(
+                account
+                    .and_then(|account| account.backlog.clone())
+                    .map(|words| format!("ahead of it at most: {words}")),
+            );
+        }
+        Some(State::Uploaded | State::Processing | State::Unconfirmed) if facts.running => {
+            let next = account.and_then(|account| account.next_sweep);
+            lines.extend(next.map(|at| format!("Adobe's list is read next: {}", until_words(at, &facts.here))));
+        }
+        Some(
+            State::Uploaded
+            | State::Processing
+            | State::Unconfirmed
+            | State::Waiting
+            | State::Uploading(_)
+            | State::Held
+            | State::Success
+            | State::Partial
+            | State::Failure
+            | State::Rejected
+            | State::Cancelled,
+        )
+        | None => {}
+    }
+    lines.extend(remedy(row));
+    lines
+}
+
+/// What a person can do about it.
+fn remedy(row: &JobRow) -> Option<String> {
+    let id = row.id;
+    match state(row)? {
+        State::Held if row.attempts > 0 => Some(format!(
+            "what helps: compare it with datadrop jobs list --remote --account {}; then datadrop jobs release {id} --adopt JOB_ID, \
+             or --resend if it is not there (it may count twice)",
+            row.account
+        )),
+        State::Held => {
+            Some(format!("what helps: datadrop jobs release {id} sends it, datadrop jobs cancel {id} gives it up"))
+        }
+        State::Failure | State::Rejected => Some(format!(
+            "what helps: correct it and drop it again as a new file, or datadrop jobs retry {id} to send it as it is"
+        )),
+        State::Cancelled => {
+            Some(format!("what helps, if it is to be sent: drop it again, or datadrop jobs retry {id}"))
+        }
+        State::Waiting
+        | State::Queued
+        | State::Uploading(_)
+        | State::Unconfirmed
+        | State::Uploaded
+        | State::Processing
+        | State::Success
+        | State::Partial => None,
+    }
+}
+
+fn at_words(at: Timestamp, facts: &Facts) -> String {
+    day_or_time(&at.to_string(), &facts.here)
+}

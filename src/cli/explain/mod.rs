@@ -1,0 +1,202 @@
+//! `explain`: one sentence why a file is, or is not, on its way.
+//!
+//! It looks, and changes nothing. This file and [`Account::look`] bring facts, [`words`] and [`job`] say what they mean.
+
+mod facts;
+mod job;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use super::args::ExplainArguments;
+use super::failure::{Exit, Failure};
+use super::outlook::{Account, Outlook};
+use super::output::Output;
+use super::settings::{self, here};
+use crate::config::{AccountConfig, Config, backlog_words};
+use crate::job::{JobId, Kind, Place, length_words, printable};
+use crate::joblog::{JobRow, Reader, is_running};
+use facts::{Answer, Facts, Job, Spot, What};
+use serde::Serialize;
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+/// The JSON shape.
+#[derive(Serialize)]
+struct Object<'a> {
+    path: &'a str,
+    account: Option<&'a str>,
+    job_id: Option<i64>,
+    state: Option<&'a str>,
+    explanation: &'a str,
+    facts: &'a [String],
+}
+
+pub(super) fn run(file: &Path, arguments: &ExplainArguments, output: &mut Output) -> Result<Exit, Failure> {
+    let config = settings::load(file)?;
+    let path = real(&arguments.path).map_err(|error| {
+        Failure::failed(format!("{}: cannot be looked at: {error}", printable(&arguments.path.to_string_lossy())))
+    })?;
+    let facts = gather(&config, &path)?;
+    let answer = words::answer(&facts);
+    if arguments.json {
+        let object = Object {
+            path: &facts.path,
+            account: answer.account.as_deref(),
+            job_id: answer.job,
+            state: answer.state.as_deref(),
+            explanation: &answer.sentence,
+            facts: &answer.facts,
+        };
+        output.line(&serde_json::to_string_pretty(&object)?)?;
+    } else {
+        print(&answer, output)?;
+    }
+    Ok(if answer.is_known { Exit::Done } else { Exit::NoSuch })
+}
+
+fn print(answer: &Answer, output: &mut Output) -> io::Result<()> {
+    output.line(&format!("{}.", answer.sentence))?;
+    answer.facts.iter().try_for_each(|fact| output.line(&format!("  {fact}")))
+}
+
+/// The path without links on its way; the last name may be a link itself, and need not be there.
+fn real(path: &Path) -> io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    Ok(match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => parent.canonicalize().unwrap_or_else(|_| parent.to_owned()).join(name),
+        // `..` or the root: a folder in any case.
+        (_, _) => path.canonicalize()?,
+    })
+}
+
+fn gather(config: &Config, path: &Path) -> Result<Facts, Failure> {
+    let reader = Reader::open_quietly(&config.state_dir)?;
+    let reader = reader.as_ref();
+    let running = is_running(&config.state_dir);
+    let home = config.accounts.iter().find_map(|account| Some((account, path_within(account, path)?)));
+    let spot = match home {
+        Some((account, within)) => {
+            let seen = Account::look(config, account, reader, running)?;
+            let what = what(&seen, &within, reader)?;
+            Spot::Within(Box::new(of_account(config, &seen, reader)?), Box::new(what))
+        }
+        None => Spot::Elsewhere {
+            folders: config
+                .accounts
+                .iter()
+                .map(|account| (account.name.clone(), account.folder.display().to_string()))
+                .collect(),
+            job: match reader {
+                Some(reader) => newest(reader, reader.newest_at_path(&path.to_string_lossy())?)?.map(Box::new),
+                None => None,
+            },
+        },
+    };
+    Ok(Facts {
+        path: printable(&path.to_string_lossy()),
+        name: printable(&path.file_name().unwrap_or_default().to_string_lossy()),
+        here: here(),
+        running,
+        spot,
+    })
+}
+
+/// The path from the account's folder on, if it leads there.
+fn path_within(account: &AccountConfig, path: &Path) -> Option<PathBuf> {
+    let folder = account.folder.canonicalize().unwrap_or_else(|_| account.folder.clone());
+    let is_folder = path.canonicalize().is_ok_and(|path| path == folder);
+    if is_folder { Some(PathBuf::new()) } else { path.strip_prefix(folder).ok().map(Path::to_owned) }
+}
+
+fn of_account(config: &Config, seen: &Account<'_>, reader: Option<&Reader>) -> Result<facts::Account, Failure> {
+    let queued = match reader {
+        Some(reader) => reader.backlog(&seen.config.name)?.to_send,
+        None => 0,
+    };
+    Ok(facts::Account {
+        name: seen.config.name.clone(),
+        trouble: seen.trouble.clone(),
+        next_sweep: seen.row.next_sweep_at,
+        extensions: seen.config.extensions.clone(),
+        backlog: (queued > 1).then(|| backlog_words(queued, config.api.rate_limit)),
+        scan: format!(
+            "a file that no event told of is taken in after {} without a change, and found within {}",
+            length_words(config.watch.settle_unwatched),
+            length_words(config.watch.rescan)
+        ),
+    })
+}
+
+fn what(seen: &Account<'_>, within: &Path, reader: Option<&Reader>) -> Result<What, Failure> {
+    let mut parts = within.iter();
+    let sub_folder = |name: &OsStr| Place::SUB_FOLDERS.into_iter().find(|place| name == place.as_str());
+    Ok(match (parts.next(), parts.next(), parts.next()) {
+        (None, ..) => What::Folder,
+        (Some(name), None, _) if name == ".datadrop" => What::Mark,
+        (Some(name), None, _) => match sub_folder(name) {
+            Some(place) => What::SubFolder(place),
+            None => inbox(seen, name, reader)?,
+        },
+        (Some(folder), Some(name), None) if sub_folder(folder).is_some() => match sub_folder(folder) {
+            Some(place) => filed(seen, place, name, reader)?,
+            None => What::Deeper,
+        },
+        (Some(_), Some(_), _) => What::Deeper,
+    })
+}
+
+fn inbox(seen: &Account<'_>, name: &OsStr, reader: Option<&Reader>) -> Result<What, Failure> {
+    let outlook = seen.outlook(reader, name)?;
+    let text = name.to_string_lossy();
+    let job = match (&outlook, reader) {
+        (Outlook::Known(row), Some(reader)) => Some(since(reader, (**row).clone())?),
+        (_, Some(reader)) => newest(reader, reader.newest_of_name(&seen.config.name, &text)?)?,
+        (_, None) => None,
+    };
+    let lacks_data = match &outlook {
+        Outlook::Ready { kind: Kind::Fin, .. } => {
+            !seen.data_lies_there(&text) && seen.data_of_marker(reader, &text)?.is_none()
+        }
+        Outlook::Ready { kind: Kind::Data, .. }
+        | Outlook::Gone
+        | Outlook::Ignored(_)
+        | Outlook::Known(_)
+        | Outlook::Waiting(..)
+        | Outlook::Rejected(..)
+        | Outlook::Held(..) => false,
+    };
+    Ok(What::Inbox { outlook, job, lacks_data })
+}
+
+fn filed(seen: &Account<'_>, place: Place, name: &OsStr, reader: Option<&Reader>) -> Result<What, Failure> {
+    let account = &seen.config.name;
+    let of_file = |name: &OsStr| match reader {
+        Some(reader) => newest(reader, reader.filed_job(account, place, name)?),
+        None => Ok(None),
+    };
+    if let Some(of) = name.as_bytes().strip_suffix(b".why").map(OsStr::from_bytes) {
+        return Ok(What::Why { of: printable(&of.to_string_lossy()), job: of_file(of)? });
+    }
+    let exists = seen.config.folder.join(place.as_str()).join(name).symlink_metadata().is_ok();
+    let mut job = of_file(name)?;
+    if let (None, false, Some(reader)) = (&job, exists, reader) {
+        // It was there, and has gone on since.
+        job = newest(reader, reader.newest_of_name(account, &name.to_string_lossy())?)?;
+    }
+    Ok(What::Filed { place, exists, job })
+}
+
+fn newest(reader: &Reader, id: Option<JobId>) -> Result<Option<Job>, Failure> {
+    let Some(row) = id.map(|id| reader.job(id)).transpose()?.flatten() else { return Ok(None) };
+    Ok(Some(since(reader, row)?))
+}
+
+fn since(reader: &Reader, row: JobRow) -> Result<Job, Failure> {
+    let events = reader.events(JobId(row.id))?;
+    let changed = events.iter().rev().find(|event| event.from_state.as_deref() != Some(&event.to_state));
+    let since = changed.and_then(|event| crate::report::parse_time(&event.at));
+    Ok(Job { row, since })
+}

@@ -1,0 +1,134 @@
+//! What is to become of a file in an account's folder: facts for `explain` and `run --dry-run`. Nothing is changed.
+
+use super::failure::Failure;
+use crate::ambient::{identity_of, now};
+use crate::config::{AccountConfig, Config};
+use crate::folder::glimpse;
+use crate::job::{JobId, Kind, State, stem};
+use crate::joblog::{AccountRow, Content, InboxEntry, JobRow, Reader, Verdict};
+use crate::watch::{FolderSettings, Foreseen, Ignored, ahead, foresee};
+use std::ffi::OsStr;
+
+/// An account: as it is configured, as the job log has it, and as its folder stands.
+pub(super) struct Account<'a> {
+    pub(super) config: &'a AccountConfig,
+    settings: FolderSettings,
+    /// As the job log has it; empty where it has nothing.
+    pub(super) row: AccountRow,
+    /// Why nothing of it is sent, whatever its files are like.
+    pub(super) trouble: Option<String>,
+    is_remote: bool,
+    running: bool,
+}
+
+/// What is to become of a name in the folder.
+#[derive(Debug)]
+pub(super) enum Outlook {
+    /// Nothing lies there.
+    Gone,
+    /// It is none of ours.
+    Ignored(Ignored),
+    /// The job log has this very file.
+    Known(Box<JobRow>),
+    /// It would wait; why.
+    Waiting(String),
+    /// It would be filed in `failed/`; why.
+    Rejected(String),
+    /// It would be filed in `held/`; why.
+    Held(String),
+    /// It would be queued. `instead_of`: a job whose file was changed or replaced before it was sent (DESIGN F7).
+    Ready { kind: Kind, content: Content, instead_of: Option<i64> },
+}
+
+impl<'a> Account<'a> {
+    /// Looks at the folder and into the job log. `running`: a daemon is at work on it, and knows what blocks it.
+    pub(super) fn look(
+        config: &'a Config,
+        account: &'a AccountConfig,
+        reader: Option<&Reader>,
+        running: bool,
+    ) -> Result<Self, Failure> {
+        let row = match reader {
+            Some(reader) => reader.accounts()?.into_iter().find(|row| row.name == account.name).unwrap_or_default(),
+            None => AccountRow::default(),
+        };
+        let (is_remote, mut trouble) = match glimpse(&account.name, &account.folder, row.folder_mark.as_deref()) {
+            Ok(seen) => (seen.is_remote, None),
+            Err(problem) => (false, Some(problem.to_string())),
+        };
+        if let (None, Some(reader)) = (&trouble, reader) {
+            trouble = ahead(reader, &account.name, &account.folder)?.map(|problem| problem.to_string());
+        }
+        // What a daemon that is gone was blocked by says nothing of the next one.
+        trouble = row.blocked().filter(|_| running).map(str::to_owned).or(trouble);
+        if !account.enabled {
+            trouble = Some("it is disabled; set `enabled = true` in its [[account]]".to_owned());
+        }
+        Ok(Self { config: account, settings: FolderSettings::new(config, account), row, trouble, is_remote, running })
+    }
+
+    /// What is to become of a name in it.
+    pub(super) fn outlook(&self, reader: Option<&Reader>, name: &OsStr) -> Result<Outlook, Failure> {
+        let metadata = self.config.folder.join(name).symlink_metadata();
+        let mut instead_of = None;
+        if let (Some(reader), Ok(metadata)) = (reader, &metadata)
+            && let Some(entry) = reader.inbox_entry(&self.config.name, name)?
+        {
+            let is_its_file = entry.identity == Some(identity_of(metadata))
+                || (entry.identity.is_none() && (entry.to_be_moved || (self.running && entry.state == State::Waiting)));
+            if is_its_file && let Some(job) = reader.job(entry.id)? {
+                return Ok(Outlook::Known(Box::new(job)));
+            }
+            instead_of = replaced(&entry);
+        }
+        let has_marker = name.to_str().is_some_and(|name| self.marker_lies_there(name));
+        let now_ns = now().0.saturating_mul(1_000_000);
+        let (kind, verdict) = match foresee(&self.settings, name, has_marker, self.is_remote, now_ns) {
+            Foreseen::Gone => return Ok(Outlook::Gone),
+            Foreseen::Ignored(why) => return Ok(Outlook::Ignored(why)),
+            Foreseen::Told(kind, verdict) => (kind, verdict),
+        };
+        let content = match verdict {
+            Verdict::Waiting(reason, _) => return Ok(Outlook::Waiting(reason)),
+            Verdict::Rejected(reason, _) | Verdict::Failing(_, reason) => return Ok(Outlook::Rejected(reason)),
+            Verdict::Ready(content) => content,
+        };
+        let duplicate = match (reader, kind, name.to_str()) {
+            (Some(reader), Kind::Data, Some(name)) => {
+                reader.foresee_duplicate(&self.config.name, name, content.fingerprint.sha256, self.config.duplicates)?
+            }
+            (Some(_) | None, Kind::Data | Kind::Fin, _) => None,
+        };
+        Ok(match duplicate {
+            Some(reason) => Outlook::Held(reason),
+            None => Outlook::Ready { kind, content, instead_of },
+        })
+    }
+
+    /// The data file of the job log that a marker of this name would go with.
+    pub(super) fn data_of_marker(&self, reader: Option<&Reader>, name: &str) -> Result<Option<JobId>, Failure> {
+        Ok(match reader {
+            Some(reader) => reader.foresee_pair(&self.config.name, stem(name))?,
+            None => None,
+        })
+    }
+
+    /// Whether a marker of this file's stem lies in the folder.
+    fn marker_lies_there(&self, name: &str) -> bool {
+        self.config.folder.join(format!("{}.fin", stem(name))).symlink_metadata().is_ok()
+    }
+
+    /// Whether a data file of this marker's stem lies in the folder.
+    pub(super) fn data_lies_there(&self, marker: &str) -> bool {
+        let name = |extension: &String| format!("{}.{extension}", stem(marker));
+        self.config
+            .extensions
+            .iter()
+            .any(|extension| self.config.folder.join(name(extension)).symlink_metadata().is_ok())
+    }
+}
+
+/// A job that ends because another file has taken its name.
+fn replaced(entry: &InboxEntry) -> Option<i64> {
+    entry.identity.filter(|_| entry.state == State::Queued).map(|_| entry.id.0)
+}

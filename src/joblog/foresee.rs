@@ -1,0 +1,104 @@
+//! Questions about files that the job log may not know yet, and about where it believes files to be.
+
+use super::admit::duplicate_of;
+use super::{Job, JobLogError, Reader, sql};
+use crate::config::Duplicates;
+use crate::job::{JobId, Kind, Sha256, Timestamp, stem};
+use rusqlite::{OptionalExtension as _, params};
+use std::path::PathBuf;
+
+impl Reader {
+    /// Why a data file with this content would be held if it were taken in now, if it would.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn foresee_duplicate(
+        &self,
+        account: &str,
+        file_name: &str,
+        sha256: Sha256,
+        duplicates: Duplicates,
+    ) -> Result<Option<String>, JobLogError> {
+        // It would be the newest job of all: everything that is on its way came before it.
+        let job = Job {
+            id: JobId(i64::MAX),
+            sha256: Some(sha256),
+            ..Job::seen(account, file_name.to_owned(), file_name.into(), Kind::Data, PathBuf::new(), Timestamp(0))
+        };
+        duplicate_of(&self.connection(), &job, duplicates)
+    }
+
+    /// The data file that a marker of this stem would belong to if it were taken in now.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn foresee_pair(&self, account: &str, stem: &str) -> Result<Option<JobId>, JobLogError> {
+        Ok(sql::newest_unpaired_data(&self.connection(), account, stem)?.map(|job| job.id))
+    }
+
+    /// The newest job of a file that was dropped under this name.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn newest_of_name(&self, account: &str, file_name: &str) -> Result<Option<JobId>, JobLogError> {
+        Ok(self
+            .connection()
+            .prepare_cached(
+                "SELECT id FROM job WHERE account = ?1 AND stem = ?2 AND file_name = ?3 ORDER BY id DESC LIMIT 1",
+            )?
+            .query_row(params![account, stem(file_name), file_name], |row| row.get(0))
+            .optional()?
+            .map(JobId))
+    }
+
+    /// The newest job whose file lies, or lay last, at this path. No index has it: for single questions only.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn newest_at_path(&self, path: &str) -> Result<Option<JobId>, JobLogError> {
+        Ok(self
+            .connection()
+            .prepare_cached("SELECT id FROM job WHERE path = ?1 ORDER BY id DESC LIMIT 1")?
+            .query_row([path], |row| row.get(0))
+            .optional()?
+            .map(JobId))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Duplicates, WireName};
+    use crate::job::{FileIdentity, Fingerprint, Kind, Sha256, Timestamp};
+    use crate::joblog::{AdmitPolicy, Arrival, Content, JobLog, Reader, StateLock, Verdict};
+
+    #[test]
+    fn a_file_that_is_not_there_yet_is_judged_as_the_newest_of_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = JobLog::open(StateLock::take(dir.path()).unwrap()).unwrap();
+        let sha256 = Sha256::new([7; 32]);
+        let identity = FileIdentity { device: 1, inode: 2, born_ns: 0, size: 3, modified_ns: 4 };
+        let content = Content { fingerprint: Fingerprint { identity, sha256 }, rows_expected: 1, findings: None };
+        let policy = AdmitPolicy {
+            account: "a".to_owned(),
+            folder: "/srv/a".into(),
+            duplicates: Duplicates::Hold,
+            wire_name: WireName::Keep,
+        };
+        let arrival =
+            Arrival { disk_name: "sales.txt".into(), kind: Kind::Data, verdict: Verdict::Ready(content), random: 0 };
+        let id = log.admit(policy, vec![arrival], Timestamp(0)).wait().unwrap()[0].id;
+
+        let reader = Reader::open(dir.path()).unwrap();
+        let held = |name, duplicates| reader.foresee_duplicate("a", name, sha256, duplicates).unwrap();
+        let reason = held("sales.txt", Duplicates::Hold).unwrap();
+        assert!(reason.contains("is on its way as sales.txt (job 1)"), "{reason}");
+        assert!(held("other.txt", Duplicates::Hold).is_none());
+        assert!(held("other.txt", Duplicates::HoldContent).is_some());
+        assert!(held("sales.txt", Duplicates::Allow).is_none());
+        assert_eq!(reader.foresee_pair("a", "sales").unwrap(), Some(id));
+        assert_eq!(reader.foresee_pair("a", "costs").unwrap(), None);
+        assert_eq!(reader.newest_of_name("a", "sales.txt").unwrap(), Some(id));
+        assert_eq!(reader.newest_at_path("/srv/a/sales.txt").unwrap(), Some(id));
+        assert_eq!(reader.newest_at_path("/srv/b/sales.txt").unwrap(), None);
+    }
+}

@@ -1,0 +1,85 @@
+//! `explain`: why a file is, or is not, on its way, with the daemon running and without.
+
+use crate::harness::{World, data, names, stdout};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+/// The first sentence and the exit status.
+fn explain(world: &World, path: &Path) -> (String, i32) {
+    let output = world.run(&["explain", path.to_str().unwrap()]);
+    (stdout(&output).lines().next().unwrap_or_default().to_owned(), output.status.code().unwrap())
+}
+
+#[track_caller]
+fn says(world: &World, path: &Path, words: &str, code: i32) {
+    let (sentence, status) = explain(world, path);
+    assert!(sentence.contains(words), "{sentence:?} lacks {words:?}");
+    assert_eq!(status, code, "{sentence}");
+}
+
+#[test]
+fn a_file_is_explained_wherever_it_is_and_wherever_it_was() {
+    let mut world = World::new();
+    world.account("off", "enabled = false");
+    let inbox = world.folder("a");
+    // Before anything ever ran.
+    let early = world.write_file("a", "early.txt", data(2));
+    says(&world, &early, "no daemon is running", 0);
+    assert!(!world.state_dir().exists(), "a question makes nothing");
+    assert_eq!(names(&inbox), ["early.txt"]);
+    fs::remove_file(early).unwrap();
+
+    let daemon = world.start();
+    let sales = world.drop_file("a", "sales.txt", data(3));
+    let lone = world.drop_file("a", "lone.fin", "");
+    let empty = world.drop_file("a", "empty.txt", "");
+    symlink("/etc/hostname", inbox.join("link.txt")).unwrap();
+    world.wait_for("sales.txt", "success");
+    world.wait_for("lone.fin", "waiting");
+    world.wait_for("empty.txt", "waiting");
+    world.wait_for("link.txt", "rejected");
+    world.wait("all to be filed", || {
+        inbox.join("done/sales.txt").exists() && inbox.join("failed/link.txt").is_symlink()
+    });
+
+    says(&world, &sales, "sales.txt is through: Adobe processed 3 of 3 rows", 0);
+    says(&world, &inbox.join("done/sales.txt"), "is through", 0);
+    says(&world, &lone, "is not on its way yet: waits for its data file", 0);
+    says(&world, &empty, "the file is empty", 0);
+    says(
+        &world,
+        &inbox.join("failed/link.txt"),
+        "was not sent and will not be: the name is that of a symbolic link",
+        0,
+    );
+    says(&world, &inbox.join("failed/link.txt.why"), "is the explanation beside link.txt", 0);
+    let other = world.write_file("a", "SALES.TXT", "x");
+    says(&world, &other, "rename it to SALES.txt", 0);
+    let off = world.write_file("off", "waits.txt", data(1));
+    says(&world, &off, "nothing is sent for account off: it is disabled", 0);
+    says(&world, &inbox.join("none.txt"), "knows no file of that name", 4);
+    says(&world, world.dir.path(), "lies in no account's folder", 4);
+    assert!(daemon.stop().success());
+
+    says(&world, &sales, "is through", 0);
+    says(&world, &empty, "no daemon is running", 0);
+    let output = world.run(&["explain", "--json", sales.to_str().unwrap()]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&json["account"], &json["state"]), (&"a".into(), &"success".into()), "{json}");
+    assert!(json["explanation"].is_string() && json["facts"].is_array() && json["job_id"].is_i64(), "{json}");
+}
+
+#[test]
+fn a_job_log_at_rest_is_asked_and_nothing_is_left_beside_it() {
+    let world = World::new();
+    let daemon = world.start();
+    let sales = world.drop_file("a", "sales.txt", data(3));
+    world.wait_for("sales.txt", "success");
+    assert!(daemon.stop().success());
+    let before = names(&world.state_dir());
+    says(&world, &sales, "is through", 0);
+    let again = world.write_file("a", "sales.txt", data(3));
+    world.wait("it to be quiet", || explain(&world, &again).0.contains("will be held, not sent: duplicate"));
+    assert_eq!(names(&world.state_dir()), before);
+}
