@@ -42,6 +42,7 @@ pub(super) fn list(file: &Path, arguments: ListArguments, output: &mut Output) -
         since,
         name: arguments.name,
         limit: arguments.limit.or((!whole).then_some(TABLE_ROWS)),
+        ..JobFilter::default()
     };
     let jobs = reader.jobs(&filter)?;
     if arguments.json {

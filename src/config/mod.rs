@@ -14,6 +14,7 @@ mod reader;
 mod report;
 mod sections;
 mod stages;
+mod status;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -22,4 +23,5 @@ mod urls;
 pub use load::{load, load_draft, load_for_requests, load_text, load_without_secrets};
 pub use problem::{ConfigError, Problem};
 pub use sections::*;
+pub use status::SHORTEST_TOKEN;
 pub use units::{parse_duration, parse_rate, parse_size};

@@ -5,6 +5,7 @@ use super::once::Once;
 use super::pulse::notify;
 use super::signals::Signal;
 use super::stages::Stages;
+use super::status::{StatusAddress, take_address};
 use crate::ambient::now;
 use crate::api::{Budget, Client};
 use crate::config::{AccountConfig, Config, ConfigError};
@@ -61,7 +62,9 @@ pub async fn run(
     }
     name_keys_without_effect(&config);
     let ran_before = config.state_dir.join("datadrop.db").exists();
-    let joblog = JobLog::open(StateLock::take(&config.state_dir)?)?;
+    let lock = StateLock::take(&config.state_dir)?;
+    let address = take_address(&config).await?;
+    let joblog = JobLog::open(lock)?;
     for (job, state) in joblog.recover(now()).await? {
         tracing::warn!(
             job = job.0,
@@ -76,8 +79,13 @@ pub async fn run(
     let budget = Arc::new(Budget::new(config.api.rate_limit, ran_before));
     let served = serve_commands(&config, &budget);
     let stages = Stages::start(&config, joblog, budget).await?;
+    let page = match address {
+        Some((bound, access)) => Some(StatusAddress::open(bound, access, &config, &stages)?),
+        None => None,
+    };
     let mut supervisor = Supervisor {
         stages,
+        page,
         config,
         reader,
         status: String::new(),
@@ -116,7 +124,6 @@ fn name_keys_without_effect(config: &Config) {
     let any = |used: fn(&AccountConfig) -> bool| config.accounts.iter().any(used);
     let used = [
         ("[[alert]]", !config.alerts.is_empty()),
-        ("status.listen", config.status.listen.is_some()),
         ("keep.done", !config.keep.done.is_zero()),
         ("expect", any(|account| account.expect.is_some())),
     ];
@@ -146,6 +153,7 @@ fn name_orphans(config: &Config, reader: &Reader) -> Result<(), Fatal> {
 
 struct Supervisor {
     stages: Stages,
+    page: Option<StatusAddress>,
     config: Config,
     reader: Reader,
     status: String,
@@ -215,6 +223,7 @@ impl Supervisor {
             return;
         }
         self.is_ready = true;
+        self.renew_page();
         tracing::info!(
             "ready: {} accounts, job log {}",
             self.config.accounts.len(),
@@ -240,6 +249,7 @@ impl Supervisor {
             tracing::error!(account, "account {account}: {problem}");
             drop(self.stages.joblog.folder_problem(account, Some(problem), now()));
         }
+        self.renew_page();
         self.tell_of_delays();
         let status = self.summary();
         if self.is_ready && status != self.status {
@@ -247,6 +257,12 @@ impl Supervisor {
             self.status = status;
         }
         Ok(())
+    }
+
+    fn renew_page(&self) {
+        if let Some(page) = &self.page {
+            page.renew(&self.stages);
+        }
     }
 
     /// Names what has been on its way for longer than `retry.alert_after`, each job once: a marker without its data file, a
@@ -358,10 +374,15 @@ impl Supervisor {
         if let Err(error) = Client::new(&config.api, Arc::clone(&self.stages.budget)) {
             return Ok(Err(error.to_string()));
         }
+        let page = match StatusAddress::prepare(self.page.as_ref(), &config).await {
+            Ok(page) => page,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
         if config.api.rate_limit != self.config.api.rate_limit {
             self.stages.budget = Arc::new(Budget::new(config.api.rate_limit, true));
         }
         self.stages.reload(&config).await?;
+        StatusAddress::follow(&mut self.page, page, &config, &self.stages)?;
         self.config = config;
         Ok(Ok(()))
     }

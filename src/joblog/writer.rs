@@ -1,6 +1,6 @@
 //! The one writer: a thread that drains what has arrived into one transaction and one fsync.
 
-use super::{JobLogError, OpenError, Reader, StateLock, open};
+use super::{CommitTimes, JobLogError, OpenError, Reader, StateLock, open};
 use rusqlite::Connection;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -40,6 +40,7 @@ struct Shared {
     /// Wakes an account's folder when it has files to move.
     unfiled: Mutex<HashMap<String, Box<dyn Fn() + Send>>>,
     commits: AtomicU64,
+    commit_times: Arc<CommitTimes>,
     pulse: AtomicU64,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -52,6 +53,7 @@ impl Shared {
             storage: watch::Sender::new(None),
             unfiled: Mutex::new(HashMap::new()),
             commits: AtomicU64::new(0),
+            commit_times: Arc::default(),
             pulse: AtomicU64::new(0),
             thread: Mutex::new(None),
         }
@@ -157,6 +159,12 @@ impl JobLog {
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.shared.commits.load(Ordering::Relaxed)
+    }
+
+    /// How long commits take.
+    #[must_use]
+    pub fn commit_times(&self) -> Arc<CommitTimes> {
+        Arc::clone(&self.shared.commit_times)
     }
 
     /// Counts the writer's turns: a proof of life. Asks for one more.
@@ -330,7 +338,9 @@ impl Writer {
     fn end_transaction(&self) -> Result<(), JobLogError> {
         #[cfg(test)]
         crate::ambient::simulated::sync()?;
+        let begun = Instant::now();
         self.connection.prepare_cached("COMMIT")?.execute([])?;
+        self.shared.commit_times.count(begun.elapsed());
         Ok(())
     }
 

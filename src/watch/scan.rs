@@ -15,9 +15,18 @@ use std::path::Path;
 /// So many ignored names are called by name in the log; the rest is counted.
 const NAMED: usize = 100;
 
+/// What a scan showed of the folder as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Scanned {
+    /// Something is missing, and a second scan soon must say so too.
+    pub(super) missing: bool,
+    /// Files that the job log did not know and no event had told of.
+    pub(super) unheard: u64,
+}
+
 impl Inbox {
-    /// Scans the folder whole. True: something is missing, and a second scan soon must say so too.
-    pub(super) fn scan(&mut self) -> Result<bool, Interrupted> {
+    /// Scans the folder whole.
+    pub(super) fn scan(&mut self) -> Result<Scanned, Interrupted> {
         let names = self.read_folder()?;
         let mut known: HashMap<OsString, InboxEntry> = HashMap::new();
         for entry in self.reader.inbox(&self.settings.account)? {
@@ -30,7 +39,7 @@ impl Inbox {
                 self.markers.entry(stem(text).to_owned()).or_insert(MarkerSight { order: None });
             }
         }
-        let mut ignored = 0;
+        let (mut ignored, mut unheard) = (0, 0);
         let mut missing = Vec::new();
         for name in &names {
             if classify(name, &self.settings.extensions).is_none() {
@@ -53,12 +62,15 @@ impl Inbox {
                 missing.push(entry.clone());
                 continue;
             }
+            if entry.is_none() && self.board.trace(name).is_none() {
+                unheard += 1;
+            }
             self.consider(name, entry.as_ref())?;
         }
         self.flush()?;
         let missing = self.note_missing(known.into_values().chain(missing))?;
         self.joblog.scanned(self.settings.account.clone(), ignored, now()).wait()?;
-        Ok(missing)
+        Ok(Scanned { missing, unheard })
     }
 
     fn read_folder(&self) -> Result<Vec<OsString>, Interrupted> {

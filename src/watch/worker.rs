@@ -2,6 +2,7 @@
 
 use super::board::News;
 use super::inbox::Inbox;
+use super::scan::Scanned;
 use super::{Board, EventSource};
 use crate::ambient::{Clock, now, random};
 use crate::config::{AccountConfig, CheckMode, Config, FinMode, WatchMode};
@@ -93,6 +94,9 @@ pub struct Progress {
     pub blocked: AtomicBool,
     /// Counts turns: a sign of life.
     pub turns: AtomicU64,
+    /// Files that a scan found although events are listened to, and events had not told of: what the folder's first scan
+    /// finds does not count.
+    pub missed: AtomicU64,
 }
 
 /// A folder that is worked in.
@@ -100,6 +104,9 @@ pub(super) struct Open {
     folder: AccountFolder,
     inbox: Inbox,
     next_scan: Moment,
+    /// Events are listened to, and the first scan is over: what a scan finds from here on, they have missed.
+    counts_misses: bool,
+    by_events: bool,
 }
 
 /// The thread of one folder.
@@ -223,7 +230,7 @@ impl FolderWorker {
         self.unblock(by_events);
         let (joblog, reader, board) = (self.joblog.clone(), Arc::clone(&self.reader), Arc::clone(&self.board));
         let inbox = Inbox::new(settings, waits, joblog, reader, board, self.clock);
-        Ok(Open { folder, inbox, next_scan: self.clock.moment() })
+        Ok(Open { folder, inbox, next_scan: self.clock.moment(), counts_misses: false, by_events })
     }
 
     /// A job log that was restored from a backup does not know what was sent since, and would send it again.
@@ -267,14 +274,18 @@ impl FolderWorker {
 
     /// Scans if it is time for it, and says when there is something to do without news.
     pub(super) fn scan_if_due(&self, open: &mut Open) -> Result<Moment, Interrupted> {
-        let Open { folder, inbox, next_scan } = open;
+        let Open { folder, inbox, next_scan, counts_misses, by_events } = open;
         if self.clock.moment() >= *next_scan {
             folder.check()?;
             self.file_away(folder)?;
-            let soon = inbox.scan()?;
+            let Scanned { missing, unheard } = inbox.scan()?;
+            if *counts_misses {
+                self.progress.missed.fetch_add(unheard, Ordering::Relaxed);
+            }
+            *counts_misses = *by_events;
             self.progress.pending.store(inbox.pending(), Ordering::Relaxed);
             self.progress.scanned.store(true, Ordering::Release);
-            *next_scan = self.clock.moment().after(if soon { inbox.soon() } else { self.settings.rescan });
+            *next_scan = self.clock.moment().after(if missing { inbox.soon() } else { self.settings.rescan });
         }
         if let Some(at) = inbox.wants_scan() {
             *next_scan = (*next_scan).min(at);
@@ -286,7 +297,7 @@ impl FolderWorker {
 
     /// Deals with what was heard, and with the names whose time has come.
     pub(super) fn take_news(&self, open: &mut Open, news: News) -> Result<(), Interrupted> {
-        let Open { folder, inbox, next_scan } = open;
+        let Open { folder, inbox, next_scan, .. } = open;
         if news.flags.folder_moved {
             folder.check()?;
         }
