@@ -24,6 +24,7 @@ mod init;
 mod kills;
 mod load;
 mod modes;
+mod page;
 mod rate;
 mod readiness;
 mod recover;

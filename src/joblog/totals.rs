@@ -186,3 +186,130 @@ impl Reader {
         Ok(id.map(JobId))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{JobLog, StateLock, open};
+    use super::*;
+    use rusqlite::Connection;
+
+    /// Data files and a marker that end, one that does not; times are noon on two days.
+    const JOBS: &str = "
+        INSERT INTO account (name) VALUES ('a'), ('b');
+        INSERT INTO job (id, account, file_name, disk_name, stem, wire_name, kind, state, place, belongs, path, seen_at, size,
+                         rows_expected, rows_processed, uploaded_at)
+        SELECT value ->> 0, value ->> 1, 'f', CAST('f' AS BLOB), 'f', 'f', value ->> 2, 'waiting', 'inbox', 'inbox', '/f', 1, 100,
+               value ->> 3, value ->> 4, value ->> 5
+        FROM json_each('[[1, \"a\", \"data\", 10, 10, 5], [2, \"a\", \"data\", 20, 15, 5], [3, \"a\", \"data\", 30, null, 5],
+                         [4, \"a\", \"data\", 40, null, null], [5, \"b\", \"data\", 50, 50, 5], [6, \"a\", \"fin\", 0, 0, 5],
+                         [7, \"b\", \"data\", 60, null, null]]');
+        INSERT INTO attempt (job_id, number, phase, style, started_at) VALUES (1, 1, 'started', 'put-json', 1),
+            (1, 2, 'started', 'put-json', 1), (5, 1, 'started', 'put-json', 1);";
+    const ENDS: &str = "
+        UPDATE job SET state = 'success', finished_at = 1795348800000 WHERE id IN (1, 5, 6);
+        UPDATE job SET state = 'partial', finished_at = 1795435200000 WHERE id = 2;
+        UPDATE job SET state = 'failure', finished_at = 1795435200000 WHERE id = 3;
+        UPDATE job SET state = 'rejected', finished_at = 1795435200000 WHERE id = 4;
+        UPDATE job SET state = 'held' WHERE id = 7;
+        UPDATE attempt SET outcome = iif(number = 2 OR job_id = 5, 'accepted', 'not_ingested');
+        -- Nothing ends twice, whatever is written again.
+        UPDATE job SET finished_at = finished_at, reason = 'x';
+        UPDATE attempt SET outcome = outcome;";
+
+    fn told(reader: &Reader) -> String {
+        format!(
+            "{:#?}\n{:#?}\n{:#?}",
+            reader.counts().unwrap(),
+            reader.sums_by_day("").unwrap(),
+            reader.attempt_ends().unwrap()
+        )
+    }
+
+    fn counts(reader: &Reader) -> Vec<(String, String, i64)> {
+        reader.counts().unwrap().into_iter().map(|count| (count.account, count.state, count.jobs)).collect()
+    }
+
+    fn kept_as_they_ended() -> (tempfile::TempDir, JobLog) {
+        let dir = tempfile::tempdir().unwrap();
+        let log = JobLog::open(StateLock::take(dir.path()).unwrap()).unwrap();
+        log.call(|connection, _| Ok(connection.execute_batch(&format!("{JOBS}{ENDS}"))?)).wait().unwrap();
+        (dir, log)
+    }
+
+    #[test]
+    fn sums_are_those_of_what_ended() {
+        let (_dir, log) = kept_as_they_ended();
+        let reader = log.reader().unwrap();
+        let of_a = Sums { files: 4, bytes_sent: 300, rows_sent: 60, rows_processed: 25, rows_lost: 35 };
+        let of_b = Sums { files: 1, bytes_sent: 100, rows_sent: 50, rows_processed: 50, rows_lost: 0 };
+        assert_eq!(reader.sums().unwrap(), [("a".to_owned(), of_a), ("b".to_owned(), of_b)]);
+        let expected = [
+            ("a", "failure", 1),
+            ("a", "partial", 1),
+            ("a", "rejected", 1),
+            ("a", "success", 2),
+            ("b", "held", 1),
+            ("b", "success", 1),
+        ]
+        .map(|(account, state, jobs)| (account.to_owned(), state.to_owned(), jobs));
+        assert_eq!(counts(&reader), expected);
+        let attempts: Vec<_> =
+            reader.attempt_ends().unwrap().into_iter().map(|end| (end.account, end.outcome, end.attempts)).collect();
+        let accepted = |account: &str| (account.to_owned(), "accepted".to_owned(), 1);
+        assert_eq!(attempts, [accepted("a"), ("a".to_owned(), "not_ingested".to_owned(), 1), accepted("b")]);
+        let last = reader.standing().unwrap().last_success;
+        assert_eq!(last, ["a", "b"].map(|name| (name.to_owned(), Timestamp(1_795_348_800_000))));
+    }
+
+    #[test]
+    fn a_job_log_of_before_is_summed_to_the_same() {
+        let (_dir, log) = kept_as_they_ended();
+        let dir = tempfile::tempdir().unwrap();
+        let lock = StateLock::take(dir.path()).unwrap();
+        let old = Connection::open(dir.path().join(open::DATABASE)).unwrap();
+        let mut version: i64 = 0;
+        for migration in open::MIGRATIONS.iter().take_while(|sql| !sql.contains("CREATE TABLE ended")) {
+            old.execute_batch(migration).unwrap();
+            version += 1;
+        }
+        old.pragma_update(None, "user_version", version).unwrap();
+        old.execute_batch(&format!("{JOBS}{ENDS}")).unwrap();
+        drop(old);
+        let migrated = JobLog::open(lock).unwrap();
+        assert_eq!(told(&migrated.reader().unwrap()), told(&log.reader().unwrap()));
+    }
+
+    #[test]
+    fn what_is_pruned_leaves_the_counts_and_stays_in_the_sums() {
+        let (_dir, log) = kept_as_they_ended();
+        let reader = log.reader().unwrap();
+        let before = reader.sums().unwrap();
+        log.call(|connection, _| Ok(connection.execute("DELETE FROM job WHERE id = 4", [])?)).wait().unwrap();
+        assert!(!counts(&reader).iter().any(|(_, state, _)| state == "rejected"));
+        assert_eq!(reader.sums().unwrap(), before);
+    }
+
+    #[test]
+    fn a_person_is_asked_for_what_is_held_and_what_ended_badly_lately() {
+        let (_dir, log) = kept_as_they_ended();
+        let reader = log.reader().unwrap();
+        let asked = |since: i64, limit| {
+            let (jobs, count) = reader.needing_a_person(Timestamp(since), limit).unwrap();
+            (jobs.into_iter().map(|job| job.id).collect::<Vec<_>>(), count)
+        };
+        assert_eq!(asked(1_795_435_200_000, 9), (vec![7, 4, 3, 2], 4));
+        assert_eq!(asked(1_795_435_200_001, 9), (vec![7], 1), "held is held however old it is");
+        assert_eq!(asked(0, 2), (vec![7, 4], 4));
+    }
+
+    #[test]
+    fn the_oldest_queued_file_is_the_one_that_became_ready_first() {
+        let (_dir, log) = kept_as_they_ended();
+        let reader = log.reader().unwrap();
+        assert_eq!(reader.oldest_queued().unwrap(), []);
+        let queue = "INSERT INTO job (account, file_name, disk_name, stem, wire_name, kind, state, place, belongs, path, seen_at, sha256, queued_at)
+                     SELECT 'b', 'q', x'71', 'q', 'q', 'data', 'queued', 'inbox', 'inbox', '/q', 1, hex(randomblob(32)), value FROM json_each('[9, 7, 8]')";
+        log.call(move |connection, _| Ok(connection.execute_batch(queue)?)).wait().unwrap();
+        assert_eq!(reader.oldest_queued().unwrap(), [("b".to_owned(), Timestamp(7))]);
+    }
+}

@@ -132,3 +132,40 @@ impl Inbox {
 fn name_extension(name: &OsStr) -> String {
     Path::new(name).extension().unwrap_or_default().to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::worker::FolderSettings;
+    use super::*;
+    use crate::ambient::Clock;
+    use crate::joblog::{JobLog, StateLock};
+    use crate::ready::Moment;
+    use crate::watch::Board;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_scan_counts_what_events_did_not_tell_and_the_job_log_does_not_know() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("a");
+        std::fs::create_dir(&folder).unwrap();
+        let text = format!(
+            "[api]\nglobal_company_id = \"c\"\nclient_id = \"i\"\nclient_secret = \"s3cr3t-0f-the-tests\"\n[[account]]\n\
+             name = \"a\"\nreport_suite_id = \"s\"\ndata_source_id = 1\nfolder = {folder:?}\n"
+        );
+        let config = crate::config::load_text("datadrop.toml", &text, []).unwrap();
+        let account = &config.accounts[0];
+        let joblog = JobLog::open(StateLock::take(&dir.path().join("state")).unwrap()).unwrap();
+        joblog.open_account(account.name.clone(), account.target(&config.api)).wait().unwrap();
+        let settings = Arc::new(FolderSettings::new(&config, account));
+        let (reader, board) = (Arc::new(joblog.reader().unwrap()), Arc::new(Board::default()));
+        let waits = settings.waits;
+        let mut inbox = Inbox::new(settings, waits, joblog.clone(), reader, Arc::clone(&board), Clock::start());
+        std::fs::write(folder.join("missed.txt"), "x").unwrap();
+        std::fs::write(folder.join("heard.txt"), "x").unwrap();
+        std::fs::write(folder.join("ignored.csv"), "x").unwrap();
+        board.arrive(OsStr::new("heard.txt"), None, Moment::default());
+        assert_eq!(inbox.scan().unwrap(), Scanned { missing: false, unheard: 1 });
+        assert_eq!(inbox.scan().unwrap(), Scanned { missing: false, unheard: 0 }, "each is missed once");
+        joblog.close();
+    }
+}
