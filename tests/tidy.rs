@@ -175,6 +175,14 @@ fn what_decides_is_pure() {
         "src/track/judge",
         "src/track/schedule",
         "src/cli/doctor/judge",
+        "src/page/chart",
+        "src/page/flow",
+        "src/page/html",
+        "src/page/jobs",
+        "src/page/life",
+        "src/page/metrics",
+        "src/page/overview",
+        "src/page/route",
     ];
     let sources = sources();
     let mut breaches = Vec::new();

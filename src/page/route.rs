@@ -101,6 +101,21 @@ impl Route {
         }
     }
 
+    /// Whether the answer comes without a look into the job log: a probe must not wait behind a disk that hangs.
+    pub(super) fn is_at_hand(&self) -> bool {
+        match self {
+            Self::Healthz | Self::Login | Self::Style | Self::Script | Self::Icon => true,
+            Self::Overview
+            | Self::Jobs(_)
+            | Self::Job(_)
+            | Self::ApiStatus
+            | Self::ApiJobs(_)
+            | Self::ApiJob(_)
+            | Self::Metrics
+            | Self::Readyz => false,
+        }
+    }
+
     /// Whether a person looks at the answer.
     pub(super) fn is_page(&self) -> bool {
         match self {

@@ -187,6 +187,9 @@ impl Served {
         if route == Route::Login && (may_tell || !running.access.needs_token()) {
             return Answer::see_other("/");
         }
+        if route.is_at_hand() {
+            return answer(&route, &self.sources, &running, may_tell);
+        }
         self.read(route, running, may_tell).await
     }
 
