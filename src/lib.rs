@@ -32,7 +32,8 @@
 //! 6. [`track`] sweeps: one list request for all open jobs of the account. Adobe's words and its row count make the end:
 //!    `success`, `partial` or `failure`; what the check found is the likely cause, as Adobe gives none.
 //! 7. The job log says where the file belongs now. The account's thread moves it there through [`folder`], with a `.why`
-//!    beside it where a person is needed. [`report`] shows all of it, and [`alert`] tells who asked to be told.
+//!    beside it where a person is needed. [`report`] shows all of it, [`page`] serves it to browsers and monitoring, and
+//!    [`alert`] tells who asked to be told.
 //!
 //! A crash between any two of these loses nothing: the next start reads the job log and goes on from there. What was
 //! `uploading` is `queued` again if the request cannot have been complete, and `unconfirmed` if it can.
@@ -56,7 +57,8 @@
 //! | `track` | `ambient`, `api`, `config`, `job`, `joblog`, `ready`, `retry`, `settle` |
 //! | `alert` | `ambient`, `api`, `config`, `job`, `joblog`, `retry` |
 //! | `keep` | `ambient`, `config`, `job`, `joblog` |
-//! | `report` | `job`, `joblog` |
+//! | `report` | `config`, `job`, `joblog` |
+//! | `page` | `ambient`, `api`, `config`, `job`, `joblog`, `report` |
 //! | `recover` | `ambient`, `api`, `config`, `folder`, `job`, `joblog`, `track`, `watch` |
 //! | `control` | `api`, `config` |
 //! | `instruct` | `ambient`, `config`, `job`, `joblog` |
@@ -174,6 +176,9 @@ pub mod settle;
 
 // Step 6: tables, pages, JSON, CSV.
 pub mod report;
+
+// The status address: the page, the metrics, signs of life.
+pub mod page;
 
 // Step 6, too: who needs to hear of it.
 pub mod alert;

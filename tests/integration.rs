@@ -28,6 +28,7 @@ mod keep;
 mod kills;
 mod load;
 mod modes;
+mod page;
 mod pages;
 mod rate;
 mod readiness;

@@ -6,11 +6,10 @@ use super::follow::{Ending, Follow, Wanted, has_ended, to_the_end};
 use super::output::Output;
 use super::settings::{self, here};
 use super::signals::Stop;
-use super::since::Since;
 use crate::config::Config;
 use crate::job::{JobId, Timestamp};
 use crate::joblog::{JobFilter, JobRow, Reader, is_running};
-use crate::report::{Here, counted, job_json, job_page, jobs_csv, jobs_json, jobs_table};
+use crate::report::{Here, Since, counted, job_json, job_page, jobs_csv, jobs_json, jobs_table};
 use std::path::Path;
 use std::time::Instant;
 
@@ -32,6 +31,7 @@ pub(super) fn list(file: &Path, arguments: ListArguments, output: &mut Output) -
         since,
         name: arguments.name,
         limit: arguments.limit.or((!whole).then_some(TABLE_ROWS)),
+        ..JobFilter::default()
     };
     let jobs = reader.jobs(&filter)?;
     if arguments.json {

@@ -109,13 +109,13 @@ fn choose(config: &Config, verb: Verb, selection: Selection, output: &mut Output
         states: selection.states,
         since: jobs::since(selection.since.as_ref(), &here())?,
         name: selection.name,
-        limit: None,
+        ..JobFilter::default()
     };
     let mut chosen = Vec::new();
     let mut others = 0;
     for job in reader.jobs(&filter)? {
         let fits = reader
-            .standing(JobId(job.id))?
+            .job_standing(JobId(job.id))?
             .is_some_and(|standing| matches!(verb.decide(&standing), Ok(plan) if plan != Plan::AsItIs));
         if fits {
             chosen.push(job);
@@ -138,7 +138,7 @@ fn choose(config: &Config, verb: Verb, selection: Selection, output: &mut Output
 fn foretell(config: &Config, verb: Verb, chosen: &[JobRow]) -> Result<Vec<Outcome>, Failure> {
     let reader = Reader::open(&config.state_dir)?;
     let foretell = |job: &JobRow| {
-        let standing = reader.standing(JobId(job.id))?;
+        let standing = reader.job_standing(JobId(job.id))?;
         let (refused, message) = match standing.map(|standing| verb.decide(&standing)) {
             Some(Ok(Plan::AsItIs)) => (false, format!("is {} already", job.state)),
             Some(Ok(Plan::SendAgain)) => (false, format!("is {}, would be sent again as a new job", job.state)),

@@ -5,10 +5,9 @@ use super::follow::{Follow, Wake};
 use super::output::Output;
 use super::settings::{self, here};
 use super::signals::Stop;
-use super::status::state_counts;
 use crate::job::{Phase, State};
 use crate::joblog::{JobFilter, JobRow, Reader, is_running};
-use crate::report::{WatchData, change_line, watch_view};
+use crate::report::{WatchData, change_line, state_counts, watch_view};
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
@@ -75,7 +74,7 @@ fn draw(lines: &[String], output: &mut Output) -> io::Result<()> {
 }
 
 fn look(reader: &Reader, state_dir: &Path, height: usize) -> Result<WatchData, Failure> {
-    let mut counts = state_counts(reader)?;
+    let mut counts = state_counts(&reader.counts()?);
     let accounts = reader
         .accounts()?
         .into_iter()

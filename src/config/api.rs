@@ -160,7 +160,8 @@ fn warn_of_open_file(section: &mut Section<'_>, surroundings: &Surroundings) {
 
 /// Takes a key that names a file with a secret. What does not begin with a slash is not shown:
 /// it may be the secret itself.
-fn take_file(section: &mut Section<'_>, key: &'static str, surroundings: &Surroundings) -> Option<PathBuf> {
+pub(super) fn take_file(section: &mut Section<'_>, key: &'static str, surroundings: &Surroundings) -> Option<PathBuf> {
+    let named = section.named(key);
     let mut warning = None;
     let read = |given: Given<'_>| {
         let path = PathBuf::from(given.filled()?);
@@ -169,7 +170,7 @@ fn take_file(section: &mut Section<'_>, key: &'static str, surroundings: &Surrou
             warning = is_world_readable(&path).then(|| {
                 let shown = path.display();
                 format!(
-                    "api.{key}: everybody on this machine can read {shown}; chmod 600 it, owned by the service's user"
+                    "{named}: everybody on this machine can read {shown}; chmod 600 it, owned by the service's user"
                 )
             });
         }

@@ -8,7 +8,8 @@ use super::problem::{ConfigError, Problem, wrong};
 use super::reader::{Section, Table, table_of};
 use super::report::{PREFIX, Place, Report};
 use super::sections::Config;
-use super::stages::{read_keep, read_log, read_poll, read_retry, read_status, read_upload, read_watch};
+use super::stages::{read_keep, read_log, read_poll, read_retry, read_upload, read_watch};
+use super::status::read_status;
 use config::{Environment, File, FileFormat, Map, Value, ValueKind};
 use std::path::{Path, PathBuf};
 
@@ -218,7 +219,7 @@ pub(super) fn read(report: &mut Report, table: Table, surroundings: &Surrounding
     let watch = read_watch(Section::open(report, "watch", watch));
     let log = read_log(Section::open(report, "log", log));
     let keep = read_keep(Section::open(report, "keep", keep));
-    let status = read_status(Section::open(report, "status", status), api.allow_http);
+    let status = read_status(Section::open(report, "status", status), surroundings, api.allow_http);
     let alerts = tables_of(report, "alert", alerts)
         .into_iter()
         .map(|(index, table)| {

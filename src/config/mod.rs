@@ -16,6 +16,7 @@ mod reader;
 mod report;
 mod sections;
 mod stages;
+mod status;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -26,4 +27,5 @@ pub use estimate::{backlog_words, time_words};
 pub use load::{load, load_draft, load_for_requests, load_text, load_without_secrets};
 pub use problem::{ConfigError, Problem};
 pub use sections::*;
+pub use status::SHORTEST_TOKEN;
 pub use units::{parse_duration, parse_rate, parse_size};

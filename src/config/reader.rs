@@ -67,6 +67,11 @@ impl<'r> Section<'r> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
+    /// The key as it is named in problems: `api.timeout`.
+    pub(super) fn named(&self, key: &str) -> String {
+        format!("{}{key}", self.label)
+    }
+
     /// Whether the key is set, by whatever layer.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key) || self.taken.contains_key(key)
@@ -139,7 +144,7 @@ impl<'r> Section<'r> {
             return;
         }
         let value = self.taken.get(key).and_then(|(_, shown)| shown.clone());
-        self.report.add(self.place(key), format!("{}{key}", self.label), value, wrong);
+        self.report.add(self.place(key), self.named(key), value, wrong);
     }
 
     /// Reports the key if it is absent.

@@ -3,6 +3,7 @@
 use super::alerts::AlertConfig;
 use crate::job::{ReportSuite, Target, UploadStyle};
 use secrecy::SecretString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -208,7 +209,11 @@ pub struct KeepConfig {
 #[derive(Debug, Clone)]
 pub struct StatusConfig {
     /// Address and port of the page; `None` is off.
-    pub listen: Option<String>,
+    pub listen: Option<SocketAddr>,
+    /// A file with the token that whoever looks must know; always there for an address that is not loopback.
+    pub token_file: Option<PathBuf>,
+    /// Further names under which the page may be asked for, in lower case.
+    pub hosts: Vec<String>,
     /// Asked as long as all is well; it often holds a key.
     pub heartbeat: Option<SecretString>,
     /// Time between two of these.

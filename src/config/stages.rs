@@ -1,14 +1,11 @@
-//! Reads the sections that are a few plain keys each: `[upload]` to `[status]`.
+//! Reads the sections that are a few plain keys each: `[upload]` to `[keep]`.
 
-use super::alerts::check_hook;
 use super::problem::wrong;
 use super::reader::Section;
 use super::sections::{
-    KeepConfig, LogConfig, LogFormat, PollConfig, RetryConfig, StatusConfig, StyleChoice, UploadConfig, WatchConfig,
-    WatchMode,
+    KeepConfig, LogConfig, LogFormat, PollConfig, RetryConfig, StyleChoice, UploadConfig, WatchConfig, WatchMode,
 };
 use crate::job::UploadStyle;
-use std::net::SocketAddr;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
@@ -110,28 +107,6 @@ pub(super) fn read_keep(mut section: Section<'_>) -> KeepConfig {
     let jobs = section.duration_or_ever("jobs").unwrap_or_default();
     section.finish();
     KeepConfig { done, jobs }
-}
-
-pub(super) fn read_status(mut section: Section<'_>, allow_http: bool) -> StatusConfig {
-    let address = section.take("listen", |given| {
-        let text = given.filled()?;
-        if text == "off" {
-            return Ok(None);
-        }
-        let remedy = "write an IP address and a port, such as \"127.0.0.1:8611\", or \"off\"";
-        text.parse::<SocketAddr>().map(Some).map_err(|_| wrong("not an address with a port", remedy))
-    });
-    let address = address.flatten();
-    if let Some(address) = address.filter(|address| !address.ip().is_loopback()) {
-        section.report().warnings.push(format!(
-            "status.listen = \"{address}\": whoever reaches this address sees account and file names; \
-             the page asks for no password"
-        ));
-    }
-    let heartbeat = section.take_hidden("heartbeat", |given| check_hook(given.filled()?, allow_http));
-    let heartbeat_every = section.duration("heartbeat_every").unwrap_or_default();
-    section.finish();
-    StatusConfig { listen: address.map(|address| address.to_string()), heartbeat, heartbeat_every }
 }
 
 #[cfg(test)]

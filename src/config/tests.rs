@@ -27,6 +27,7 @@ fn surroundings() -> TempDir {
     fs::write(path("secret"), format!("{SECRET}\n")).unwrap();
     fs::set_permissions(path("secret"), fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(path("empty"), "\n").unwrap();
+    fs::write(path("short"), "0123456789abcde\n").unwrap();
     fs::create_dir(path("folder")).unwrap();
     symlink(path("folder"), path("link")).unwrap();
     dir
@@ -212,10 +213,17 @@ fn what_others_may_read_is_warned_of() {
     let secret = dir.path().join("secret");
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();
     let file = dir.path().join("datadrop.toml");
-    fs::write(&file, example(&dir) + "[status]\nlisten = \"0.0.0.0:8611\"\n").unwrap();
+    let token = dir.path().join("token");
+    fs::write(&token, "0123456789abcdef\n").unwrap();
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o644)).unwrap();
+    let status =
+        format!("[status]\nlisten = \"0.0.0.0:8611\"\ntoken_file = {token:?}\nhosts = [\"Datadrop.example.com\"]\n");
+    fs::write(&file, example(&dir) + &status).unwrap();
     let config = load(Some(&file), env(&[("DATADROP_UPLOAD__STYLE", "auto")])).unwrap();
     assert_eq!(config.file.as_deref(), Some(file.as_path()));
     assert_eq!(config.warnings.len(), 3, "{:?}", config.warnings);
+    assert!(config.warnings.iter().any(|warning| warning.starts_with("status.token_file: everybody")));
+    assert_eq!(config.status.hosts, ["datadrop.example.com"]);
 
     fs::write(&file, EXAMPLE.replace("client_secret_file = \"", "client_secret = \"s3cr3t")).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();

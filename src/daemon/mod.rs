@@ -10,6 +10,7 @@ mod once;
 mod pulse;
 pub mod signals;
 mod stages;
+mod status;
 mod supervisor;
 
 pub use signals::Signal;
@@ -17,6 +18,7 @@ pub use supervisor::{RunEnd, RunOptions, run};
 
 use crate::api::ClientError;
 use crate::joblog::{JobLogError, OpenError};
+use crate::page::PageError;
 
 /// Why the daemon ends, or does not start.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,9 @@ pub enum Fatal {
     /// The API client cannot be built.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The status page cannot be served.
+    #[error(transparent)]
+    Page(#[from] PageError),
     /// A stage ended though nobody told it to.
     #[error("the stage `{stage}` ended early: {why}; the daemon ends so that it can be started anew")]
     StageEnded {
@@ -49,7 +54,7 @@ impl Fatal {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Client(_) => 78,
-            Self::Open(_) | Self::JobLog(_) | Self::StageEnded { .. } | Self::Thread(_) => 1,
+            Self::Open(_) | Self::JobLog(_) | Self::Page(_) | Self::StageEnded { .. } | Self::Thread(_) => 1,
         }
     }
 }

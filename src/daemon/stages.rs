@@ -9,6 +9,7 @@ use crate::config::{AccountConfig, Config, KeepConfig, StyleChoice};
 use crate::job::{Target, UploadStyle};
 use crate::joblog::{AccountRules, JobLog, JobLogError};
 use crate::keep::prune;
+use crate::page::FolderRunning;
 use crate::ready::Moment;
 use crate::retry::RetryPolicy;
 use crate::track::{TrackSettings, Tracker};
@@ -281,6 +282,21 @@ impl Stages {
         self.folders.values().all(|folder| {
             folder.progress.scanned.load(Ordering::Relaxed) || folder.progress.blocked.load(Ordering::Relaxed)
         })
+    }
+
+    /// How the folders are, for whoever looks from outside; by name.
+    pub(super) fn folders_running(&self) -> Vec<FolderRunning> {
+        let mut folders: Vec<FolderRunning> = self
+            .folders
+            .iter()
+            .map(|(account, Folder { progress, .. })| FolderRunning {
+                account: account.clone(),
+                is_watched: progress.scanned.load(Ordering::Relaxed) && !progress.blocked.load(Ordering::Relaxed),
+                missed: progress.missed.load(Ordering::Relaxed),
+            })
+            .collect();
+        folders.sort_by(|one, other| one.account.cmp(&other.account));
+        folders
     }
 
     /// Files that will become ready by themselves.

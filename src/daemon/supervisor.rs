@@ -5,6 +5,7 @@ use super::once::Once;
 use super::pulse::notify;
 use super::signals::Signal;
 use super::stages::Stages;
+use super::status::{StatusAddress, take_address};
 use crate::ambient::now;
 use crate::api::{Budget, Client};
 use crate::config::{Config, ConfigError};
@@ -65,9 +66,10 @@ pub async fn run(
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    name_keys_without_effect(&config);
     let ran_before = config.state_dir.join("datadrop.db").exists();
-    let joblog = JobLog::open(StateLock::take(&config.state_dir)?)?;
+    let lock = StateLock::take(&config.state_dir)?;
+    let address = take_address(&config).await?;
+    let joblog = JobLog::open(lock)?;
     for (job, state) in joblog.recover(now()).await? {
         tracing::warn!(
             job = job.0,
@@ -84,8 +86,13 @@ pub async fn run(
     let (poke, pokes) = mpsc::unbounded_channel();
     let served = serve_commands(&config, &budget, poke);
     let stages = Stages::start(&config, joblog, budget).await?;
+    let page = match address {
+        Some((bound, access)) => Some(StatusAddress::open(bound, access, &config, &stages)?),
+        None => None,
+    };
     let mut supervisor = Supervisor {
         stages,
+        page,
         config,
         reader,
         status: String::new(),
@@ -126,21 +133,11 @@ async fn carry_out_what_was_left(joblog: &JobLog, config: &Config) -> Result<boo
     let (joblog, executors) = (joblog.clone(), instruct::executors(config));
     let carried_out = tokio::task::spawn_blocking(move || instruct::carry_out(&joblog, &executors));
     // A folder that hangs must not keep the others from being served: the next poke tries again.
-    match tokio::time::timeout(FOLDERS_ANSWER, carried_out).await {
-        Ok(Ok(done)) => done.map_err(Fatal::from),
-        Ok(Err(_)) | Err(_) => {
-            tracing::error!("what was wanted of jobs is not done yet, a folder does not answer; it is tried again");
-            Ok(false)
-        }
+    if let Ok(Ok(carried_out)) = tokio::time::timeout(FOLDERS_ANSWER, carried_out).await {
+        return Ok(carried_out?);
     }
-}
-
-/// Keys that are read and checked, but that this version does not act upon: said, for silence would be a promise.
-fn name_keys_without_effect(config: &Config) {
-    let used = [("status.listen", config.status.listen.is_some()), ("keep.done", !config.keep.done.is_zero())];
-    for (key, _) in used.iter().filter(|(_, used)| *used) {
-        tracing::warn!(key, "{key} is set, but this version of datadrop does not act upon it yet");
-    }
+    tracing::error!("what was wanted of jobs is not done yet, a folder does not answer; it is tried again");
+    Ok(false)
 }
 
 /// Accounts that are no longer configured and still have open jobs (DESIGN A5).
@@ -164,6 +161,7 @@ fn name_orphans(config: &Config, reader: &Reader) -> Result<(), Fatal> {
 
 struct Supervisor {
     stages: Stages,
+    page: Option<StatusAddress>,
     config: Config,
     reader: Reader,
     status: String,
@@ -258,6 +256,7 @@ impl Supervisor {
             return;
         }
         self.is_ready = true;
+        self.renew_page();
         tracing::info!(
             "ready: {} accounts, job log {}",
             self.config.accounts.len(),
@@ -287,6 +286,7 @@ impl Supervisor {
         if self.wants_left.load(Ordering::Relaxed) {
             self.carry_out(None);
         }
+        self.renew_page();
         self.tell_of_delays();
         let status = self.summary();
         if self.is_ready && status != self.status {
@@ -294,6 +294,12 @@ impl Supervisor {
             self.status = status;
         }
         Ok(())
+    }
+
+    fn renew_page(&self) {
+        if let Some(page) = &self.page {
+            page.renew(&self.stages);
+        }
     }
 
     /// Names what has been on its way for longer than `retry.alert_after`, each job once: a marker without its data file, a
@@ -410,10 +416,15 @@ impl Supervisor {
         if let Err(error) = Client::new(&config.api, Arc::clone(&self.stages.budget)) {
             return Ok(Err(error.to_string()));
         }
+        let page = match StatusAddress::prepare(self.page.as_ref(), &config).await {
+            Ok(page) => page,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
         if config.api.rate_limit != self.config.api.rate_limit {
             self.stages.budget = Arc::new(Budget::new(config.api.rate_limit, true));
         }
         self.stages.reload(&config).await?;
+        StatusAddress::follow(&mut self.page, page, &config, &self.stages)?;
         self.config = config;
         Ok(Ok(()))
     }

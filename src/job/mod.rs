@@ -21,7 +21,7 @@ pub use remote::{Company, NewAccount, RemoteAccount, RemoteJob, RemoteJobId, Rep
 pub use rows::RowCounter;
 pub use state::{Event, IllegalTransition, Phase, Place, State};
 pub use time::Timestamp;
-pub use verb::{Plan, Refusal, Release, Standing, Verb};
+pub use verb::{JobStanding, Plan, Refusal, Release, Verb};
 pub use words::{counted, grouped, length_words};
 
 use serde::Serialize;

@@ -51,7 +51,7 @@ impl fmt::Display for Verb {
 
 /// Where a job stands, as far as a verb asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct JobStanding {
     /// The job.
     pub id: JobId,
     /// Data file or marker.
@@ -165,7 +165,7 @@ impl Verb {
     ///
     /// # Errors
     /// [`Refusal`] where it must not be done, or not now.
-    pub fn decide(self, job: &Standing) -> Result<Plan, Refusal> {
+    pub fn decide(self, job: &JobStanding) -> Result<Plan, Refusal> {
         match self {
             Self::Retry => retry(job),
             Self::Hold => hold(job),
@@ -175,7 +175,7 @@ impl Verb {
     }
 }
 
-fn retry(job: &Standing) -> Result<Plan, Refusal> {
+fn retry(job: &JobStanding) -> Result<Plan, Refusal> {
     match job.state {
         State::Failure | State::Rejected | State::Cancelled => {}
         State::Success | State::Partial => return Err(Refusal::Processed),
@@ -197,7 +197,7 @@ fn retry(job: &Standing) -> Result<Plan, Refusal> {
     }
 }
 
-fn hold(job: &Standing) -> Result<Plan, Refusal> {
+fn hold(job: &JobStanding) -> Result<Plan, Refusal> {
     match job.state {
         State::Waiting | State::Queued => Ok(Plan::Steps(vec![Event::Held])),
         // Its last bytes were held back, and now never go.
@@ -211,7 +211,7 @@ fn hold(job: &Standing) -> Result<Plan, Refusal> {
     }
 }
 
-fn release(job: &Standing, how: Release) -> Result<Plan, Refusal> {
+fn release(job: &JobStanding, how: Release) -> Result<Plan, Refusal> {
     if job.state != State::Held {
         return Err(Refusal::NotHeld { id: job.id, state: job.state });
     }
@@ -231,7 +231,7 @@ fn release(job: &Standing, how: Release) -> Result<Plan, Refusal> {
     }
 }
 
-fn cancel(job: &Standing, force: bool) -> Result<Plan, Refusal> {
+fn cancel(job: &JobStanding, force: bool) -> Result<Plan, Refusal> {
     match job.state {
         State::Waiting | State::Queued | State::Held => Ok(Plan::Steps(vec![Event::Cancelled])),
         State::Uploading(Phase::Started) => Ok(Plan::Steps(vec![Event::NotIngested, Event::Cancelled])),
@@ -250,8 +250,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn standing(state: State) -> Standing {
-        Standing {
+    fn standing(state: State) -> JobStanding {
+        JobStanding {
             id: JobId(17),
             kind: Kind::Data,
             state,
@@ -290,7 +290,7 @@ mod tests {
             is_unsettled: bool,
             data in proptest::option::of(proptest::sample::select(State::ALL.to_vec())),
         ) {
-            let job = Standing { place, is_hashed, is_unsettled, data: data.map(|state| (JobId(3), state)), ..standing(state) };
+            let job = JobStanding { place, is_hashed, is_unsettled, data: data.map(|state| (JobId(3), state)), ..standing(state) };
             if let Ok(plan) = verb.decide(&job) {
                 let end = end_of(state, &plan);
                 prop_assert!(end.is_some(), "{verb} on {state}: {plan:?}");
@@ -311,7 +311,7 @@ mod tests {
             verb in proptest::sample::select(VERBS.to_vec()),
             state in proptest::sample::select(State::ALL.to_vec()),
         ) {
-            let job = Standing { is_unsettled: true, ..standing(state) };
+            let job = JobStanding { is_unsettled: true, ..standing(state) };
             let goes_out = |plan: &Plan| matches!(plan, Plan::Steps(events) if events.contains(&Event::Released) || events.contains(&Event::Returned));
             if verb.decide(&job).is_ok_and(|plan| goes_out(&plan)) {
                 prop_assert_eq!(verb, Verb::Release(Release::Resend));

@@ -1,7 +1,7 @@
 //! Instructions in the job log: what people want of jobs, and what came of it (DESIGN §7).
 
 use super::{Job, JobLogError, OpenError, Reader, open, sql};
-use crate::job::{JobId, Kind, Release, RemoteJobId, Standing, Timestamp, Verb};
+use crate::job::{JobId, JobStanding, Kind, Release, RemoteJobId, Timestamp, Verb};
 use rusqlite::{Connection, Row, params};
 use std::path::Path;
 
@@ -124,18 +124,18 @@ impl Reader {
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn standing(&self, id: JobId) -> Result<Option<Standing>, JobLogError> {
+    pub fn job_standing(&self, id: JobId) -> Result<Option<JobStanding>, JobLogError> {
         let connection = self.connection();
         sql::job_if_known(&connection, id)?.map(|job| standing(&connection, &job)).transpose()
     }
 }
 
-pub(super) fn standing(connection: &Connection, job: &Job) -> Result<Standing, JobLogError> {
+pub(super) fn standing(connection: &Connection, job: &Job) -> Result<JobStanding, JobLogError> {
     let data = match (job.kind, job.pair) {
         (Kind::Fin, Some(data)) => Some(sql::job(connection, data)?),
         (Kind::Fin, None) | (Kind::Data, _) => None,
     };
-    Ok(Standing {
+    Ok(JobStanding {
         id: job.id,
         kind: job.kind,
         state: job.state,

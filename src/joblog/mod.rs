@@ -28,6 +28,8 @@ mod report;
 mod restore;
 mod row;
 mod sql;
+mod timing;
+mod totals;
 mod writer;
 
 pub use accounts::AccountRow;
@@ -47,6 +49,8 @@ pub use remote::{OpenRemote, Swept, Unsettled};
 pub use report::{AttemptRow, Counts, EventRow, JobFilter, JobRow, Unsent};
 pub use restore::{Restoration, Restored};
 pub use row::{InboxEntry, Job};
+pub use timing::{CommitCounts, CommitTimes};
+pub use totals::{AttemptEnds, DaySums, Standing, Sums};
 pub use writer::{JobLog, Pending};
 
 use crate::job::IllegalTransition;

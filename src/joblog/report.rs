@@ -1,7 +1,7 @@
 //! What people ask of the job log: the view `job_log`, one job's life, counts.
 
 use super::{JobLogError, Reader};
-use crate::job::{JobId, Timestamp};
+use crate::job::{JobId, Phase, State, Timestamp};
 use rusqlite::{OptionalExtension, Row};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -110,6 +110,10 @@ pub struct JobFilter {
     pub name: Option<String>,
     /// The newest so many.
     pub limit: Option<usize>,
+    /// Of this number or a higher one.
+    pub from: Option<JobId>,
+    /// Of a lower number.
+    pub before: Option<JobId>,
 }
 
 impl JobFilter {
@@ -133,11 +137,34 @@ impl JobFilter {
             sql.push_str(" AND file_name GLOB ?");
             values.push(Box::new(name.clone()));
         }
+        for (compare, id) in [(">=", self.from), ("<", self.before)] {
+            if let Some(id) = id {
+                let _ = write!(sql, " AND id {compare} {}", id.0);
+            }
+        }
+        if self.ends() {
+            sql.push_str(" AND finished_at IS NOT NULL");
+        }
         (sql, values)
+    }
+
+    /// Whether only ended jobs can pass.
+    fn ends(&self) -> bool {
+        let is_end = |word: &String| State::from_words(word, Some(Phase::Started)).is_some_and(State::is_terminal);
+        !self.states.is_empty() && self.states.iter().all(is_end)
+    }
+
+    /// The index that has what passes in the order of numbers: left to itself, SQLite sorts an account's whole history.
+    fn hint(&self) -> &'static str {
+        match self.states.len() {
+            1 if self.ends() => "INDEXED BY job_by_end",
+            0 if self.account.is_some() => "INDEXED BY job_by_account",
+            _ => "",
+        }
     }
 }
 
-/// How many jobs an account has in a state, and how many data rows they stand for.
+/// How many jobs an account has in a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counts {
     /// The account.
@@ -207,7 +234,8 @@ impl Reader {
     pub fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>, JobLogError> {
         let (condition, values) = filter.condition();
         let mut sql = format!(
-            "SELECT {JOB_LOG_COLUMNS} FROM job_log WHERE id IN (SELECT id FROM job WHERE {condition} ORDER BY id DESC"
+            "SELECT {JOB_LOG_COLUMNS} FROM job_log WHERE id IN (SELECT id FROM job {} WHERE {condition} ORDER BY id DESC",
+            filter.hint()
         );
         if let Some(limit) = filter.limit {
             let _ = write!(sql, " LIMIT {limit}");
@@ -297,12 +325,11 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn counts(&self) -> Result<Vec<Counts>, JobLogError> {
-        let connection = self.connection();
-        let mut statement = connection
-            .prepare_cached("SELECT account, state, count(*) FROM job GROUP BY account, state ORDER BY 1, 2")?;
-        let rows = statement
-            .query_map([], |row| Ok(Counts { account: row.get(0)?, state: row.get(1)?, jobs: row.get(2)? }))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        self.read_counts(
+            "SELECT account, state, jobs FROM ended WHERE jobs > 0
+             UNION ALL SELECT account, state, count(*) FROM job WHERE finished_at IS NULL GROUP BY account, state
+             ORDER BY 1, 2",
+        )
     }
 
     /// The same for jobs that are not at their end: few, however long the job log is.
@@ -310,10 +337,14 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn counts_unfinished(&self) -> Result<Vec<Counts>, JobLogError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(
+        self.read_counts(
             "SELECT account, state, count(*) FROM job WHERE finished_at IS NULL GROUP BY account, state ORDER BY 1, 2",
-        )?;
+        )
+    }
+
+    fn read_counts(&self, sql: &str) -> Result<Vec<Counts>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(sql)?;
         let rows = statement
             .query_map([], |row| Ok(Counts { account: row.get(0)?, state: row.get(1)?, jobs: row.get(2)? }))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -344,21 +375,5 @@ impl Reader {
             })
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
-    }
-
-    /// When each account last had a file processed.
-    ///
-    /// # Errors
-    /// [`JobLogError`] if the database cannot be read.
-    pub fn last_success(&self, account: &str) -> Result<Option<Timestamp>, JobLogError> {
-        let at: Option<i64> = self
-            .connection()
-            .prepare_cached(
-                "SELECT max(at) FROM (SELECT max(finished_at) AS at FROM job WHERE account = ?1 AND state = 'success'
-                                      UNION ALL
-                                      SELECT max(finished_at) FROM delivered WHERE account = ?1 AND state = 'success')",
-            )?
-            .query_row([account], |row| row.get(0))?;
-        Ok(at.map(Timestamp))
     }
 }

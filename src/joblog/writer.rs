@@ -1,6 +1,6 @@
 //! The one writer: a thread that drains what has arrived into one transaction and one fsync.
 
-use super::{JobLogError, OpenError, Reader, StateLock, open};
+use super::{CommitTimes, JobLogError, OpenError, Reader, StateLock, open};
 use crate::job::JobId;
 use rusqlite::Connection;
 use std::collections::{BTreeSet, HashMap};
@@ -44,6 +44,7 @@ struct Shared {
     /// Stops the attempts of jobs that a person takes back.
     under_way: Mutex<HashMap<(JobId, u32), CancellationToken>>,
     commits: AtomicU64,
+    commit_times: Arc<CommitTimes>,
     pulse: AtomicU64,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -57,6 +58,7 @@ impl Shared {
             unfiled: Mutex::new(HashMap::new()),
             under_way: Mutex::new(HashMap::new()),
             commits: AtomicU64::new(0),
+            commit_times: Arc::default(),
             pulse: AtomicU64::new(0),
             thread: Mutex::new(None),
         }
@@ -174,6 +176,12 @@ impl JobLog {
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.shared.commits.load(Ordering::Relaxed)
+    }
+
+    /// How long commits take.
+    #[must_use]
+    pub fn commit_times(&self) -> Arc<CommitTimes> {
+        Arc::clone(&self.shared.commit_times)
     }
 
     /// Counts the writer's turns: a proof of life. Asks for one more.
@@ -348,7 +356,9 @@ impl Writer {
     fn end_transaction(&self) -> Result<(), JobLogError> {
         #[cfg(test)]
         crate::ambient::simulated::sync()?;
+        let begun = Instant::now();
         self.connection.prepare_cached("COMMIT")?.execute([])?;
+        self.shared.commit_times.count(begun.elapsed());
         Ok(())
     }
 

@@ -8,6 +8,8 @@ mod csv;
 mod json;
 mod page;
 mod remote;
+mod since;
+mod standing;
 mod status;
 mod table;
 mod watch;
@@ -24,9 +26,11 @@ pub use remote::{
     AccountOfSuite, account_json, account_page, accounts_json, accounts_table, remote_job_json, remote_job_page,
     remote_jobs_csv, remote_jobs_json, remote_jobs_table,
 };
+pub use since::Since;
+pub use standing::{state_counts, status_report};
 pub use status::{AccountStatus, BacklogStatus, RequestBudget, StateCounts, StatusReport, status_page};
 pub use table::jobs_table;
 pub use watch::{WatchData, watch_view};
 pub use words::{
-    Here, counted, cut, cut_middle, day_or_time, grouped, parse_time, printable, since_words, size, until_words,
+    Here, counted, cut, cut_middle, day_or_time, grouped, parse_time, printable, since_words, size, span, until_words,
 };

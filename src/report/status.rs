@@ -128,6 +128,12 @@ impl StateCounts {
         self.ends().iter().map(|(_, count)| count).sum()
     }
 
+    /// Every state and its count, in the order of the way.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, i64)> + use<> {
+        let under_way = [("held", self.held), ("uploaded", self.uploaded), ("processing", self.processing)];
+        self.inbox_states().into_iter().chain(under_way).chain(self.ends())
+    }
+
     fn inbox_states(&self) -> [(&'static str, i64); 4] {
         [
             ("waiting", self.waiting),

@@ -29,11 +29,19 @@ impl Here {
         self.zoned(rfc3339).map_or_else(|| printable(rfc3339), |time| time.strftime("%H:%M:%S.%3f").to_string())
     }
 
+    /// The zone's name, if it has one: `Europe/Zurich`.
+    #[must_use]
+    pub fn zone_name(&self) -> Option<&str> {
+        self.zone.iana_name()
+    }
+
     fn zoned(&self, rfc3339: &str) -> Option<jiff::ZonedDateTime> {
         Some(rfc3339.parse::<jiff::Timestamp>().ok()?.to_zoned_datetime(self.zone.clone()))
     }
 
-    fn today(&self) -> Option<jiff::civil::Date> {
+    /// The day that it is.
+    #[must_use]
+    pub fn today(&self) -> Option<jiff::civil::Date> {
         Some(jiff::Timestamp::from_millisecond(self.now.0).ok()?.to_zoned_datetime(self.zone.clone()).date())
     }
 }
@@ -73,7 +81,8 @@ pub fn until_words(then: Timestamp, here: &Here) -> String {
 }
 
 /// A length of time in its largest fitting unit: nobody reads seconds after an hour.
-pub(super) fn span(length: Duration) -> String {
+#[must_use]
+pub fn span(length: Duration) -> String {
     let seconds = length.as_secs();
     match seconds {
         0 => format!("{} ms", length.as_millis()),

@@ -19,9 +19,18 @@ const NAMED: usize = 100;
 /// A scan that queues more files than this says how long they take.
 const BACKLOG: u64 = 50;
 
+/// What a scan showed of the folder as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Scanned {
+    /// Something is missing, and a second scan soon must say so too.
+    pub(super) missing: bool,
+    /// Files that the job log did not know and no event had told of.
+    pub(super) unheard: u64,
+}
+
 impl Inbox {
-    /// Scans the folder whole. True: something is missing, and a second scan soon must say so too.
-    pub(super) fn scan(&mut self) -> Result<bool, Interrupted> {
+    /// Scans the folder whole.
+    pub(super) fn scan(&mut self) -> Result<Scanned, Interrupted> {
         let names = self.read_folder()?;
         let mut known: HashMap<OsString, InboxEntry> = HashMap::new();
         for entry in self.reader.inbox(&self.settings.account)? {
@@ -34,7 +43,7 @@ impl Inbox {
                 self.markers.entry(stem(text).to_owned()).or_insert(MarkerSight { order: None });
             }
         }
-        let mut ignored = 0;
+        let (mut ignored, mut unheard) = (0, 0);
         let mut missing = Vec::new();
         self.queued = 0;
         let mut pace = Pace::begin(self.clock.moment());
@@ -62,6 +71,9 @@ impl Inbox {
                 missing.push(entry.clone());
                 continue;
             }
+            if entry.is_none() && self.board.trace(name).is_none() {
+                unheard += 1;
+            }
             self.consider(name, entry.as_ref())?;
         }
         self.flush()?;
@@ -71,7 +83,7 @@ impl Inbox {
         }
         let missing = self.note_missing(known.into_values().chain(missing))?;
         self.joblog.scanned(self.settings.account.clone(), ignored, now()).wait()?;
-        Ok(missing)
+        Ok(Scanned { missing, unheard })
     }
 
     fn tell_progress(&self, looked_at: usize, all: usize) {
@@ -138,5 +150,42 @@ impl Inbox {
                 tracing::info!(account, "{shown}: ignored: its extension is not one of {:?}", self.settings.extensions);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::worker::FolderSettings;
+    use super::*;
+    use crate::ambient::Clock;
+    use crate::joblog::{JobLog, StateLock};
+    use crate::ready::Moment;
+    use crate::watch::Board;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_scan_counts_what_events_did_not_tell_and_the_job_log_does_not_know() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("a");
+        std::fs::create_dir(&folder).unwrap();
+        let text = format!(
+            "[api]\nglobal_company_id = \"c\"\nclient_id = \"i\"\nclient_secret = \"s3cr3t-0f-the-tests\"\n[[account]]\n\
+             name = \"a\"\nreport_suite_id = \"s\"\ndata_source_id = 1\nfolder = {folder:?}\n"
+        );
+        let config = crate::config::load_text("datadrop.toml", &text, []).unwrap();
+        let account = &config.accounts[0];
+        let joblog = JobLog::open(StateLock::take(&dir.path().join("state")).unwrap()).unwrap();
+        joblog.open_account(account.name.clone(), account.target(&config.api)).wait().unwrap();
+        let settings = Arc::new(FolderSettings::new(&config, account));
+        let (reader, board) = (Arc::new(joblog.reader().unwrap()), Arc::new(Board::default()));
+        let waits = settings.waits;
+        let mut inbox = Inbox::new(settings, waits, joblog.clone(), reader, Arc::clone(&board), Clock::start());
+        std::fs::write(folder.join("missed.txt"), "x").unwrap();
+        std::fs::write(folder.join("heard.txt"), "x").unwrap();
+        std::fs::write(folder.join("ignored.csv"), "x").unwrap();
+        board.arrive(OsStr::new("heard.txt"), None, Moment::default());
+        assert_eq!(inbox.scan().unwrap(), Scanned { missing: false, unheard: 1 });
+        assert_eq!(inbox.scan().unwrap(), Scanned { missing: false, unheard: 0 }, "each is missed once");
+        joblog.close();
     }
 }

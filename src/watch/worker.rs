@@ -3,6 +3,7 @@
 use super::board::News;
 use super::foresee::ahead;
 use super::inbox::Inbox;
+use super::scan::Scanned;
 use super::{Board, EventSource};
 use crate::ambient::{Clock, now, random};
 use crate::config::{AccountConfig, CheckMode, Config, FinMode, RateLimit, WatchMode};
@@ -106,6 +107,9 @@ pub struct Progress {
     pub blocked: AtomicBool,
     /// Counts turns: a sign of life.
     pub turns: AtomicU64,
+    /// Files that a scan found although events are listened to, and events had not told of: what the folder's first scan
+    /// finds does not count.
+    pub missed: AtomicU64,
 }
 
 /// A folder that is worked in.
@@ -115,6 +119,9 @@ pub(super) struct Open {
     next_scan: Moment,
     /// When files may be old enough to leave `done/`.
     next_clean: Option<Moment>,
+    /// Events are listened to, and the first scan is over: what a scan finds from here on, they have missed.
+    counts_misses: bool,
+    by_events: bool,
 }
 
 /// The thread of one folder.
@@ -236,7 +243,7 @@ impl FolderWorker {
         let (joblog, reader, board) = (self.joblog.clone(), Arc::clone(&self.reader), Arc::clone(&self.board));
         let inbox = Inbox::new(settings, waits, joblog, reader, board, self.clock);
         let now = self.clock.moment();
-        Ok(Open { folder, inbox, next_scan: now, next_clean: Some(now) })
+        Ok(Open { folder, inbox, next_scan: now, next_clean: Some(now), counts_misses: false, by_events })
     }
 
     /// A job log that was restored from a backup does not know what was sent since, and would send it again.
@@ -276,14 +283,18 @@ impl FolderWorker {
 
     /// Scans if it is time for it, and says when there is something to do without news.
     pub(super) fn scan_if_due(&self, open: &mut Open) -> Result<Moment, Interrupted> {
-        let Open { folder, inbox, next_scan, next_clean } = open;
+        let Open { folder, inbox, next_scan, next_clean, counts_misses, by_events } = open;
         if self.clock.moment() >= *next_scan {
             folder.check()?;
             inbox.moved_out(&self.file_away(folder)?.out);
-            let soon = inbox.scan()?;
+            let Scanned { missing, unheard } = inbox.scan()?;
+            if *counts_misses {
+                self.progress.missed.fetch_add(unheard, Ordering::Relaxed);
+            }
+            *counts_misses = *by_events;
             self.progress.pending.store(inbox.pending(), Ordering::Relaxed);
             self.progress.scanned.store(true, Ordering::Release);
-            *next_scan = self.clock.moment().after(if soon { inbox.soon() } else { self.settings.rescan });
+            *next_scan = self.clock.moment().after(if missing { inbox.soon() } else { self.settings.rescan });
         }
         if let Some(at) = inbox.wants_scan() {
             *next_scan = (*next_scan).min(at);
@@ -323,11 +334,11 @@ impl FolderWorker {
 
     /// Makes the moves that the job log wants, then writes down that they were made.
     fn file_away(&self, folder: &AccountFolder) -> Result<Moves, Interrupted> {
-        let mut moves = Moves::default();
+        let mut made = Moves::default();
         loop {
             let unfiled = self.reader.unfiled(&self.settings.account, MOVES)?;
             if unfiled.is_empty() {
-                return Ok(moves);
+                return Ok(made);
             }
             folder.check()?;
             let mut touched = BTreeSet::new();
@@ -338,10 +349,10 @@ impl FolderWorker {
                     Ok(moved) => {
                         touched.extend([job.from.as_str(), job.to.as_str()]);
                         if job.from == Place::Inbox {
-                            moves.out.push(job.disk_name.clone());
+                            made.out.push(job.disk_name.clone());
                         }
                         if moved.place == Place::Inbox {
-                            moves.back.push(moved.name.clone());
+                            made.back.push(moved.name.clone());
                         }
                         if moved.place == job.to {
                             self.explain(folder, &job, &moved.name);

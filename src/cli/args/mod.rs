@@ -11,10 +11,10 @@ pub(super) use questions::{CompletionsArguments, ExplainArguments, ManArguments}
 
 pub(super) use verbs::{CancelArguments, HoldArguments, ReleaseArguments, RetryArguments, Selection};
 
-use super::since;
 use crate::config::{RateLimit, parse_duration, parse_rate};
 use crate::emulator::{Dialect, FaultRule};
 use crate::job::State;
+use crate::report::Since;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -242,8 +242,8 @@ pub(super) struct ListArguments {
     #[arg(long = "state", conflicts_with = "remote", value_name = "S", value_parser = PossibleValuesParser::new(state_words()))]
     pub(super) states: Vec<String>,
     /// Only files seen since then: `2h` or `7d` back from now, a date, or a time by RFC 3339
-    #[arg(long, conflicts_with = "remote", value_name = "T", value_parser = since::parse)]
-    pub(super) since: Option<since::Since>,
+    #[arg(long, conflicts_with = "remote", value_name = "T", value_parser = Since::parse)]
+    pub(super) since: Option<Since>,
     /// Only file names like this (`*`, `?`, `[…]`)
     #[arg(long, conflicts_with = "remote", value_name = "GLOB")]
     pub(super) name: Option<String>,

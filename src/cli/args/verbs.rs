@@ -1,7 +1,7 @@
 //! What can be said to verbs that change jobs.
 
-use super::super::since;
 use super::state_words;
+use crate::report::Since;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
@@ -86,8 +86,8 @@ pub(in crate::cli) struct Selection {
     #[arg(long = "state", value_name = "S", conflicts_with = "ids", value_parser = PossibleValuesParser::new(state_words()))]
     pub(in crate::cli) states: Vec<String>,
     /// Files seen since then: `2h` or `7d` back from now, a date, or a time by RFC 3339
-    #[arg(long, value_name = "T", conflicts_with = "ids", value_parser = since::parse)]
-    pub(in crate::cli) since: Option<since::Since>,
+    #[arg(long, value_name = "T", conflicts_with = "ids", value_parser = Since::parse)]
+    pub(in crate::cli) since: Option<Since>,
     /// File names like this (`*`, `?`, `[…]`)
     #[arg(long, value_name = "GLOB", conflicts_with = "ids")]
     pub(in crate::cli) name: Option<String>,

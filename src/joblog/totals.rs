@@ -1,0 +1,315 @@
+//! Sums that are kept as things end (migration `0005_page.sql`), and what else is told of many jobs at once. Nothing here
+//! takes longer because the job log is long.
+
+use super::{AccountRow, Counts, JobLogError, JobRow, Reader};
+use crate::job::{JobId, Timestamp};
+use rusqlite::Row;
+
+/// Where every account stands.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// What the job log remembers of each.
+    pub accounts: Vec<AccountRow>,
+    /// Their jobs by state.
+    pub counts: Vec<Counts>,
+    /// When a file of theirs last ended in `success`; accounts that never had one are left out.
+    pub last_success: Vec<(String, Timestamp)>,
+}
+
+/// Data files that ended, and what was in them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// How many.
+    pub files: i64,
+    /// Bytes of those that were accepted.
+    pub bytes_sent: i64,
+    /// Rows of those that were accepted.
+    pub rows_sent: i64,
+    /// Rows that Adobe processed.
+    pub rows_processed: i64,
+    /// Rows that were accepted and that Adobe did not process.
+    pub rows_lost: i64,
+}
+
+impl Sums {
+    fn decode(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        Ok(Self {
+            files: row.get(first)?,
+            bytes_sent: row.get(first + 1)?,
+            rows_sent: row.get(first + 2)?,
+            rows_processed: row.get(first + 3)?,
+            rows_lost: row.get(first + 4)?,
+        })
+    }
+}
+
+/// What came to one end on one day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DaySums {
+    /// The account.
+    pub account: String,
+    /// `2026-11-23`, in the zone of the service.
+    pub day: String,
+    /// The end.
+    pub state: String,
+    /// How much of it.
+    pub sums: Sums,
+}
+
+/// Upload requests of an account that ended alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptEnds {
+    /// The account.
+    pub account: String,
+    /// The event that ended them.
+    pub outcome: String,
+    /// How many.
+    pub attempts: i64,
+}
+
+impl Reader {
+    /// Where every account stands.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn standing(&self) -> Result<Standing, JobLogError> {
+        Ok(Standing { accounts: self.accounts()?, counts: self.counts()?, last_success: self.last_success()? })
+    }
+
+    /// When each account last had a file processed.
+    fn last_success(&self) -> Result<Vec<(String, Timestamp)>, JobLogError> {
+        self.times(
+            "SELECT name, (SELECT max(finished_at) FROM job
+                           WHERE account = name AND state = 'success' AND finished_at IS NOT NULL) AS at
+             FROM account WHERE at IS NOT NULL",
+        )
+    }
+
+    /// Since when each account's oldest queued file has been ready; accounts without any are left out.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn oldest_queued(&self) -> Result<Vec<(String, Timestamp)>, JobLogError> {
+        self.times(
+            "SELECT name, (SELECT min(queued_at) FROM job WHERE account = name AND state = 'queued') AS at
+             FROM account WHERE at IS NOT NULL",
+        )
+    }
+
+    fn times(&self, sql: &str) -> Result<Vec<(String, Timestamp)>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(sql)?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, Timestamp(row.get(1)?))))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// What ended by day, from this day on.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn sums_by_day(&self, from: &str) -> Result<Vec<DaySums>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT account, day, state, files, bytes_sent, rows_sent, rows_processed, rows_lost FROM ended_by_day
+             WHERE account IN (SELECT name FROM account) AND day >= ?1 ORDER BY account, day, state",
+        )?;
+        let rows = statement.query_map([from], |row| {
+            Ok(DaySums { account: row.get(0)?, day: row.get(1)?, state: row.get(2)?, sums: Sums::decode(row, 3)? })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// What ended since the job log was made, by account.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn sums(&self) -> Result<Vec<(String, Sums)>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT account, sum(files), sum(bytes_sent), sum(rows_sent), sum(rows_processed), sum(rows_lost)
+             FROM ended_by_day GROUP BY account",
+        )?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, Sums::decode(row, 1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// How upload requests ended since the job log was made.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn attempt_ends(&self) -> Result<Vec<AttemptEnds>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare_cached("SELECT account, outcome, attempts FROM ended_attempts ORDER BY account, outcome")?;
+        let rows = statement.query_map([], |row| {
+            Ok(AttemptEnds { account: row.get(0)?, outcome: row.get(1)?, attempts: row.get(2)? })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The jobs that need a person: all that are held, and those that ended badly since then. The newest so many, newest
+    /// first, and how many there are.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn needing_a_person(&self, since: Timestamp, limit: usize) -> Result<(Vec<JobRow>, i64), JobLogError> {
+        // Accounts first, which CROSS JOIN sees to: each arm then reads a few rows of its index instead of all.
+        const THEM: &str = "
+            SELECT id FROM account CROSS JOIN job INDEXED BY job_unfinished ON account = name
+            WHERE state = 'held' AND finished_at IS NULL
+            UNION ALL
+            SELECT id FROM account CROSS JOIN job INDEXED BY job_ended ON account = name
+            WHERE state IN ('failure', 'partial', 'rejected') AND finished_at IS NOT NULL AND finished_at >= ?1";
+        let connection = self.connection();
+        let count = connection
+            .prepare_cached(&format!("SELECT count(*) FROM ({THEM})"))?
+            .query_row([since.0], |row| row.get(0))?;
+        let ids: Vec<i64> = connection
+            .prepare_cached(&format!("SELECT id FROM ({THEM}) ORDER BY id DESC LIMIT {limit}"))?
+            .query_map([since.0], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        drop(connection);
+        let mut jobs = Vec::with_capacity(ids.len());
+        for id in ids {
+            jobs.extend(self.job(JobId(id))?);
+        }
+        Ok((jobs, count))
+    }
+
+    /// The highest number of a job; `None` while there is none.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn newest_job(&self) -> Result<Option<JobId>, JobLogError> {
+        let id: Option<i64> =
+            self.connection().prepare_cached("SELECT max(id) FROM job")?.query_row([], |row| row.get(0))?;
+        Ok(id.map(JobId))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{JobLog, StateLock, open};
+    use super::*;
+    use rusqlite::Connection;
+
+    /// Data files and a marker that end, one that does not; times are noon on two days.
+    const JOBS: &str = "
+        INSERT INTO account (name) VALUES ('a'), ('b');
+        INSERT INTO job (id, account, file_name, disk_name, stem, wire_name, kind, state, place, belongs, path, seen_at, size,
+                         rows_expected, rows_processed, uploaded_at)
+        SELECT value ->> 0, value ->> 1, 'f', CAST('f' AS BLOB), 'f', 'f', value ->> 2, 'waiting', 'inbox', 'inbox', '/f', 1, 100,
+               value ->> 3, value ->> 4, value ->> 5
+        FROM json_each('[[1, \"a\", \"data\", 10, 10, 5], [2, \"a\", \"data\", 20, 15, 5], [3, \"a\", \"data\", 30, null, 5],
+                         [4, \"a\", \"data\", 40, null, null], [5, \"b\", \"data\", 50, 50, 5], [6, \"a\", \"fin\", 0, 0, 5],
+                         [7, \"b\", \"data\", 60, null, null]]');
+        INSERT INTO attempt (job_id, number, phase, style, started_at) VALUES (1, 1, 'started', 'put-json', 1),
+            (1, 2, 'started', 'put-json', 1), (5, 1, 'started', 'put-json', 1);";
+    const ENDS: &str = "
+        UPDATE job SET state = 'success', finished_at = 1795348800000 WHERE id IN (1, 5, 6);
+        UPDATE job SET state = 'partial', finished_at = 1795435200000 WHERE id = 2;
+        UPDATE job SET state = 'failure', finished_at = 1795435200000 WHERE id = 3;
+        UPDATE job SET state = 'rejected', finished_at = 1795435200000 WHERE id = 4;
+        UPDATE job SET state = 'held' WHERE id = 7;
+        UPDATE attempt SET outcome = iif(number = 2 OR job_id = 5, 'accepted', 'not_ingested');
+        -- Nothing ends twice, whatever is written again.
+        UPDATE job SET finished_at = finished_at, reason = 'x';
+        UPDATE attempt SET outcome = outcome;";
+
+    fn told(reader: &Reader) -> String {
+        format!(
+            "{:#?}\n{:#?}\n{:#?}",
+            reader.counts().unwrap(),
+            reader.sums_by_day("").unwrap(),
+            reader.attempt_ends().unwrap()
+        )
+    }
+
+    fn counts(reader: &Reader) -> Vec<(String, String, i64)> {
+        reader.counts().unwrap().into_iter().map(|count| (count.account, count.state, count.jobs)).collect()
+    }
+
+    fn kept_as_they_ended() -> (tempfile::TempDir, JobLog) {
+        let dir = tempfile::tempdir().unwrap();
+        let log = JobLog::open(StateLock::take(dir.path()).unwrap()).unwrap();
+        log.call(|connection, _| Ok(connection.execute_batch(&format!("{JOBS}{ENDS}"))?)).wait().unwrap();
+        (dir, log)
+    }
+
+    #[test]
+    fn sums_are_those_of_what_ended() {
+        let (_dir, log) = kept_as_they_ended();
+        let reader = log.reader().unwrap();
+        let of_a = Sums { files: 4, bytes_sent: 300, rows_sent: 60, rows_processed: 25, rows_lost: 35 };
+        let of_b = Sums { files: 1, bytes_sent: 100, rows_sent: 50, rows_processed: 50, rows_lost: 0 };
+        assert_eq!(reader.sums().unwrap(), [("a".to_owned(), of_a), ("b".to_owned(), of_b)]);
+        let expected = [
+            ("a", "failure", 1),
+            ("a", "partial", 1),
+            ("a", "rejected", 1),
+            ("a", "success", 2),
+            ("b", "held", 1),
+            ("b", "success", 1),
+        ]
+        .map(|(account, state, jobs)| (account.to_owned(), state.to_owned(), jobs));
+        assert_eq!(counts(&reader), expected);
+        let attempts: Vec<_> =
+            reader.attempt_ends().unwrap().into_iter().map(|end| (end.account, end.outcome, end.attempts)).collect();
+        let accepted = |account: &str| (account.to_owned(), "accepted".to_owned(), 1);
+        assert_eq!(attempts, [accepted("a"), ("a".to_owned(), "not_ingested".to_owned(), 1), accepted("b")]);
+        let last = reader.standing().unwrap().last_success;
+        assert_eq!(last, ["a", "b"].map(|name| (name.to_owned(), Timestamp(1_795_348_800_000))));
+    }
+
+    #[test]
+    fn a_job_log_of_before_is_summed_to_the_same() {
+        let (_dir, log) = kept_as_they_ended();
+        let dir = tempfile::tempdir().unwrap();
+        let lock = StateLock::take(dir.path()).unwrap();
+        let old = Connection::open(dir.path().join(open::DATABASE)).unwrap();
+        let mut version: i64 = 0;
+        for migration in open::MIGRATIONS.iter().take_while(|sql| !sql.contains("CREATE TABLE ended")) {
+            old.execute_batch(migration).unwrap();
+            version += 1;
+        }
+        old.pragma_update(None, "user_version", version).unwrap();
+        old.execute_batch(&format!("{JOBS}{ENDS}")).unwrap();
+        drop(old);
+        let migrated = JobLog::open(lock).unwrap();
+        assert_eq!(told(&migrated.reader().unwrap()), told(&log.reader().unwrap()));
+    }
+
+    #[test]
+    fn what_is_pruned_leaves_the_counts_and_stays_in_the_sums() {
+        let (_dir, log) = kept_as_they_ended();
+        let reader = log.reader().unwrap();
+        let before = reader.sums().unwrap();
+        log.call(|connection, _| Ok(connection.execute("DELETE FROM job WHERE id = 4", [])?)).wait().unwrap();
+        assert!(!counts(&reader).iter().any(|(_, state, _)| state == "rejected"));
+        assert_eq!(reader.sums().unwrap(), before);
+    }
+
+    #[test]
+    fn a_person_is_asked_for_what_is_held_and_what_ended_badly_lately() {
+        let (_dir, log) = kept_as_they_ended();
+        let reader = log.reader().unwrap();
+        let asked = |since: i64, limit| {
+            let (jobs, count) = reader.needing_a_person(Timestamp(since), limit).unwrap();
+            (jobs.into_iter().map(|job| job.id).collect::<Vec<_>>(), count)
+        };
+        assert_eq!(asked(1_795_435_200_000, 9), (vec![7, 4, 3, 2], 4));
+        assert_eq!(asked(1_795_435_200_001, 9), (vec![7], 1), "held is held however old it is");
+        assert_eq!(asked(0, 2), (vec![7, 4], 4));
+    }
+
+    #[test]
+    fn the_oldest_queued_file_is_the_one_that_became_ready_first() {
+        let (_dir, log) = kept_as_they_ended();
+        let reader = log.reader().unwrap();
+        assert_eq!(reader.oldest_queued().unwrap(), []);
+        let queue = "INSERT INTO job (account, file_name, disk_name, stem, wire_name, kind, state, place, belongs, path, seen_at, sha256, queued_at)
+                     SELECT 'b', 'q', x'71', 'q', 'q', 'data', 'queued', 'inbox', 'inbox', '/q', 1, hex(randomblob(32)), value FROM json_each('[9, 7, 8]')";
+        log.call(move |connection, _| Ok(connection.execute_batch(queue)?)).wait().unwrap();
+        assert_eq!(reader.oldest_queued().unwrap(), [("b".to_owned(), Timestamp(7))]);
+    }
+}

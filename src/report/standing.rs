@@ -1,0 +1,75 @@
+//! From the configuration and the job log to one report of where everything stands: what `status` prints and the page shows.
+
+use super::{AccountStatus, BacklogStatus, RequestBudget, StateCounts, StatusReport};
+use crate::config::{Config, backlog_words};
+use crate::job::{Phase, State};
+use crate::joblog::{AccountRow, Counts, Standing};
+use std::collections::BTreeMap;
+
+/// The report: each account of the configuration, then those that only the job log knows.
+#[must_use]
+pub fn status_report(config: &Config, is_running: bool, standing: Standing) -> StatusReport {
+    let mut known: BTreeMap<String, AccountRow> =
+        standing.accounts.into_iter().map(|row| (row.name.clone(), row)).collect();
+    let mut counts = state_counts(&standing.counts);
+    let last_success: BTreeMap<_, _> = standing.last_success.into_iter().collect();
+    let mut account_status = |name: &str, row: AccountRow| AccountStatus {
+        folder: None,
+        enabled: false,
+        jobs: counts.remove(name).unwrap_or_default(),
+        blocked: row.blocked().map(str::to_owned),
+        blocked_since: row.blocked_at,
+        style: row.style,
+        last_success: last_success.get(name).copied(),
+        last_sweep: row.swept_at,
+        next_sweep: row.next_sweep_at,
+        ignored_files: row.ignored,
+        name: name.to_owned(),
+    };
+    let mut accounts = Vec::new();
+    for account in &config.accounts {
+        let row = known.remove(&account.name).unwrap_or_default();
+        accounts.push(AccountStatus {
+            folder: Some(account.folder.display().to_string()),
+            enabled: account.enabled,
+            ..account_status(&account.name, row)
+        });
+    }
+    // Accounts that left the configuration still have a history, and perhaps files.
+    for (name, row) in known {
+        accounts.push(account_status(&name, row));
+    }
+    let backlog = backlog(config, &accounts);
+    StatusReport {
+        backlog,
+        daemon: if is_running { "running" } else { "stopped" },
+        state_dir: config.state_dir.display().to_string(),
+        accounts,
+        request_budget: RequestBudget {
+            limit: config.api.rate_limit.map(|limit| limit.requests),
+            per_seconds: config.api.rate_limit.map(|limit| limit.per.as_secs_f64()),
+        },
+    }
+}
+
+/// What is ready where something is sent, and how long that takes.
+fn backlog(config: &Config, accounts: &[AccountStatus]) -> BacklogStatus {
+    let sends = |account: &&AccountStatus| account.enabled && account.blocked.is_none();
+    let files: i64 = accounts.iter().filter(sends).map(|account| account.jobs.queued + account.jobs.uploading).sum();
+    let files = files.cast_unsigned();
+    let limit = config.api.rate_limit;
+    let seconds = limit.and_then(|limit| u64::try_from(limit.time_for(files).as_millis().div_ceil(1000)).ok());
+    BacklogStatus { files, seconds, words: backlog_words(files, limit) }
+}
+
+/// Jobs by account and state.
+#[must_use]
+pub fn state_counts(counts: &[Counts]) -> BTreeMap<String, StateCounts> {
+    let mut by_account: BTreeMap<String, StateCounts> = BTreeMap::new();
+    for count in counts {
+        if let Some(state) = State::from_words(&count.state, Some(Phase::Started)) {
+            *by_account.entry(count.account.clone()).or_default().of(state) += count.jobs;
+        }
+    }
+    by_account
+}
