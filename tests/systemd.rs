@@ -38,15 +38,10 @@ fn metadata() -> toml::Table {
     manifest["package"]["metadata"]["deb"].as_table().unwrap().clone()
 }
 
-/// Source, destination and mode of each file of the package, but for those that a program writes which lacks the commands
-/// for it.
+/// Source, destination and mode of each file of the package.
 fn assets(generated: &Path) -> Vec<(PathBuf, PathBuf, u32)> {
     let program = env!("CARGO_BIN_EXE_datadrop");
-    let help = String::from_utf8(Command::new(program).arg("--help").output().unwrap().stdout).unwrap();
-    let can_generate = help.contains("  completions ") && help.contains("  man ");
-    if can_generate {
-        succeeds(Command::new(root().join("systemd/prepare-package")).args([Path::new(program), generated]));
-    }
+    succeeds(Command::new(root().join("systemd/prepare-package")).args([Path::new(program), generated]));
     let metadata = metadata();
     let list = metadata["assets"].as_array().unwrap().iter().map(|asset| {
         let words: Vec<&str> = asset.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
@@ -59,7 +54,7 @@ fn assets(generated: &Path) -> Vec<(PathBuf, PathBuf, u32)> {
         let name = if destination.ends_with('/') { Path::new(source).file_name().unwrap() } else { "".as_ref() };
         (from, Path::new(destination).join(name), u32::from_str_radix(mode, 8).unwrap())
     });
-    list.filter(|(from, ..)| can_generate || !from.starts_with(generated)).collect()
+    list.collect()
 }
 
 /// The files of the package as they lie on a machine.

@@ -166,7 +166,7 @@ impl Checker {
             job.kind == Kind::Data
                 && crate::job::stem(&job.file_name) == stem
                 && (matches!(job.state, State::Queued | State::Uploading(_) | State::Unconfirmed)
-                    || job.state == State::Waiting && job.id > data.id)
+                    || job.state == State::Waiting && (job.id > data.id || job.identity.is_none()))
         });
         newer.map_or(Ok(()), |newer| broken(promise, format!("{}; {}", told(marker), told(newer))))
     }

@@ -8,6 +8,7 @@
 mod board;
 mod clean;
 mod events;
+mod filing;
 mod foresee;
 mod inbox;
 mod look;

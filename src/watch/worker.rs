@@ -7,13 +7,9 @@ use super::scan::Scanned;
 use super::{Board, EventSource};
 use crate::ambient::{Clock, now, random};
 use crate::config::{AccountConfig, CheckMode, Config, FinMode, RateLimit, WatchMode};
-use crate::folder::{AccountFolder, Explained, FolderProblem, explanation};
-use crate::job::{Kind, Place, stem};
-use crate::joblog::{AccountRow, AdmitPolicy, Filed, JobLog, JobLogError, Reader, Unfiled};
+use crate::folder::{AccountFolder, FolderProblem};
+use crate::joblog::{AccountRow, AdmitPolicy, JobLog, JobLogError, Reader};
 use crate::ready::{Moment, Waits};
-use std::collections::BTreeSet;
-use std::ffi::OsString;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -23,8 +19,6 @@ use std::time::Duration;
 pub(super) const TRY_AGAIN: Duration = Duration::from_secs(5);
 /// The longest wait of a thread without news: bounds how old its sign of life can be.
 const TURN: Duration = Duration::from_secs(15);
-/// So many moves share their fsyncs and their transaction.
-const MOVES: usize = 256;
 /// A file system without events, on which other hosts write: the least quiet time (DESIGN R4).
 const REMOTE_SETTLE: Duration = Duration::from_secs(60);
 
@@ -332,92 +326,6 @@ impl FolderWorker {
         inbox.take(news.changed)
     }
 
-    /// Makes the moves that the job log wants, then writes down that they were made.
-    fn file_away(&self, folder: &AccountFolder) -> Result<Moves, Interrupted> {
-        let mut made = Moves::default();
-        loop {
-            let unfiled = self.reader.unfiled(&self.settings.account, MOVES)?;
-            if unfiled.is_empty() {
-                return Ok(made);
-            }
-            folder.check()?;
-            let mut touched = BTreeSet::new();
-            let mut filed = Vec::with_capacity(unfiled.len());
-            let mut failure = None;
-            for job in unfiled {
-                match folder.move_file(job.id, &job.disk_name, job.from, job.to, job.identity) {
-                    Ok(moved) => {
-                        touched.extend([job.from.as_str(), job.to.as_str()]);
-                        if job.from == Place::Inbox {
-                            made.out.push(job.disk_name.clone());
-                        }
-                        if moved.place == Place::Inbox {
-                            made.back.push(moved.name.clone());
-                        }
-                        if moved.place == job.to {
-                            self.explain(folder, &job, &moved.name);
-                        }
-                        if self.settings.generates_markers && needs_marker(&job) {
-                            // Before the move is written down: a crash in between makes it again, and finds it made.
-                            folder
-                                .make_marker(stem(&job.file_name))
-                                .map_err(|error| cannot_file(folder, &job, &error))?;
-                            touched.insert(Place::Inbox.as_str());
-                        }
-                        let path = folder.place(moved.place).join(&moved.name);
-                        filed.push(Filed {
-                            id: job.id,
-                            place: moved.place,
-                            disk_name: moved.name,
-                            path,
-                            note: moved.note,
-                        });
-                    }
-                    Err(error) => {
-                        failure = Some(cannot_file(folder, &job, &error));
-                        break;
-                    }
-                }
-            }
-            folder.sync(&touched).map_err(|error| FolderProblem::Unfit {
-                dir: folder.dir().to_owned(),
-                why: format!("the moves in it cannot be made durable: {error}"),
-            })?;
-            self.joblog.filed(filed, now()).wait()?;
-            if let Some(problem) = failure {
-                return Err(problem.into());
-            }
-        }
-    }
-
-    fn explain(&self, folder: &AccountFolder, job: &Unfiled, name: &std::ffi::OsStr) {
-        let explained = Explained {
-            id: job.id,
-            account: &self.settings.account,
-            file_name: &job.file_name,
-            state: job.state,
-            is_unsettled: job.unsettled,
-            follows: job.pair.filter(|_| job.kind == Kind::Fin),
-            reason: job.reason.as_deref(),
-            findings: job.findings.as_deref(),
-            path: &folder.place(job.to).join(name),
-            attempts: job.attempts,
-            remote_job_id: job.remote_job_id,
-        };
-        if let Some(text) = explanation(&explained)
-            && matches!(job.to, Place::Held | Place::Failed)
-            && let Err(error) = folder.write_why(job.to, name, &text)
-        {
-            tracing::warn!(
-                account = %self.settings.account,
-                job = job.id.0,
-                "no .why can be written beside {}: {error}; `datadrop jobs show {}` tells the same",
-                name.display(),
-                job.id
-            );
-        }
-    }
-
     fn block(&mut self, problem: &str) {
         self.progress.blocked.store(true, Ordering::Relaxed);
         if self.told.as_deref() == Some(problem) {
@@ -443,23 +351,6 @@ impl FolderWorker {
             if by_events { "" } else { " by scanning" }
         );
     }
-}
-
-/// Moves that were made, by the names in the inbox.
-#[derive(Debug, Default)]
-struct Moves {
-    out: Vec<OsString>,
-    back: Vec<OsString>,
-}
-
-/// Accepted, and nobody sent a marker with it.
-fn needs_marker(job: &Unfiled) -> bool {
-    job.kind == Kind::Data && job.pair.is_none() && matches!(job.to, Place::Sent | Place::Done)
-}
-
-fn cannot_file(folder: &AccountFolder, job: &Unfiled, error: &io::Error) -> FolderProblem {
-    let what = format!("{} cannot be moved to {}/", job.disk_name.display(), job.to.as_str());
-    FolderProblem::unfit(folder.dir(), &what, error)
 }
 
 /// Why a worker stopped working in its folder.

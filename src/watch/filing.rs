@@ -1,0 +1,118 @@
+//! The moves that the job log wants of a folder (DESIGN F1, F3).
+
+use super::worker::{FolderWorker, Interrupted};
+use crate::ambient::now;
+use crate::folder::{AccountFolder, Explained, FolderProblem, explanation};
+use crate::job::{Kind, Place, stem};
+use crate::joblog::{Filed, Unfiled};
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::io;
+
+/// So many moves share their fsyncs and their transaction.
+const MOVES: usize = 256;
+
+/// Moves that were made, by the names in the inbox.
+#[derive(Debug, Default)]
+pub(super) struct Moves {
+    pub(super) out: Vec<OsString>,
+    pub(super) back: Vec<OsString>,
+}
+
+impl FolderWorker {
+    /// Makes the moves that the job log wants, then writes down that they were made.
+    pub(super) fn file_away(&self, folder: &AccountFolder) -> Result<Moves, Interrupted> {
+        let mut made = Moves::default();
+        loop {
+            let unfiled = self.reader.unfiled(&self.settings.account, MOVES)?;
+            if unfiled.is_empty() {
+                return Ok(made);
+            }
+            folder.check()?;
+            let mut touched = BTreeSet::new();
+            let mut filed = Vec::with_capacity(unfiled.len());
+            let mut failure = None;
+            for job in unfiled {
+                match folder.move_file(job.id, &job.disk_name, job.from, job.to, job.identity) {
+                    Ok(moved) => {
+                        touched.extend([job.from.as_str(), job.to.as_str()]);
+                        if job.from == Place::Inbox {
+                            made.out.push(job.disk_name.clone());
+                        }
+                        if moved.place == Place::Inbox {
+                            made.back.push(moved.name.clone());
+                        }
+                        if moved.place == job.to {
+                            self.explain(folder, &job, &moved.name);
+                        }
+                        if self.settings.generates_markers && needs_marker(&job) {
+                            // Before the move is written down: a crash in between makes it again, and finds it made.
+                            folder
+                                .make_marker(stem(&job.file_name))
+                                .map_err(|error| cannot_file(folder, &job, &error))?;
+                            touched.insert(Place::Inbox.as_str());
+                        }
+                        let path = folder.place(moved.place).join(&moved.name);
+                        filed.push(Filed {
+                            id: job.id,
+                            place: moved.place,
+                            disk_name: moved.name,
+                            path,
+                            note: moved.note,
+                        });
+                    }
+                    Err(error) => {
+                        failure = Some(cannot_file(folder, &job, &error));
+                        break;
+                    }
+                }
+            }
+            folder.sync(&touched).map_err(|error| FolderProblem::Unfit {
+                dir: folder.dir().to_owned(),
+                why: format!("the moves in it cannot be made durable: {error}"),
+            })?;
+            self.joblog.filed(filed, now()).wait()?;
+            if let Some(problem) = failure {
+                return Err(problem.into());
+            }
+        }
+    }
+
+    fn explain(&self, folder: &AccountFolder, job: &Unfiled, name: &OsStr) {
+        let explained = Explained {
+            id: job.id,
+            account: &self.settings.account,
+            file_name: &job.file_name,
+            state: job.state,
+            is_unsettled: job.unsettled,
+            follows: job.pair.filter(|_| job.kind == Kind::Fin),
+            reason: job.reason.as_deref(),
+            findings: job.findings.as_deref(),
+            path: &folder.place(job.to).join(name),
+            attempts: job.attempts,
+            remote_job_id: job.remote_job_id,
+        };
+        if let Some(text) = explanation(&explained)
+            && matches!(job.to, Place::Held | Place::Failed)
+            && let Err(error) = folder.write_why(job.to, name, &text)
+        {
+            tracing::warn!(
+                account = %self.settings.account,
+                job = job.id.0,
+                "no .why can be written beside {}: {error}; `datadrop jobs show {}` tells the same",
+                name.display(),
+                job.id
+            );
+        }
+    }
+}
+
+/// Accepted, and nobody sent a marker with it.
+fn needs_marker(job: &Unfiled) -> bool {
+    job.kind == Kind::Data && job.pair.is_none() && matches!(job.to, Place::Sent | Place::Done)
+}
+
+fn cannot_file(folder: &AccountFolder, job: &Unfiled, error: &io::Error) -> FolderProblem {
+    let what = format!("{} cannot be moved to {}/", job.disk_name.display(), job.to.as_str());
+    FolderProblem::unfit(folder.dir(), &what, error)
+}
