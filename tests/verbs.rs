@@ -120,7 +120,7 @@ fn what_is_put_on_hold_stays_until_it_is_released() {
 fn a3_holding_breaks_an_upload_off_before_its_last_bytes() {
     let world = World::new();
     let _daemon = primed(&world);
-    world.fault("upload:mid-body:hang:n=1:name=large.txt");
+    world.fault("upload:mid-body:hang:name=large.txt");
     world.drop_file("a", "large.txt", large("large", 30_000_000));
     world.wait("its upload to be under way", || world.count("file_name = 'large.txt' AND state = 'uploading'") == 1);
     let job = id(&world, "large.txt");
@@ -129,6 +129,7 @@ fn a3_holding_breaks_an_upload_off_before_its_last_bytes() {
     assert_eq!((status, out), (0, format!("job {job} (large.txt): was uploading, is held\n")), "{err}");
     world.wait("it to be filed", || folder_of(&world, "held") == ["large.txt", "large.txt.why"]);
     assert_eq!(world.times_accepted("large.txt"), 0);
+    world.emulator().clear_faults();
     assert_eq!(jobs(&world, &["release", &job]).0, 0);
     let sent = world.wait_for("large.txt", "success");
     let attempts = world.attempts(sent.id);
