@@ -6,6 +6,7 @@ use crate::config::KeepConfig;
 use crate::joblog::{JobLog, JobLogError, PruneRule, Reader};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How often it is looked at what may leave.
@@ -20,6 +21,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 const CALM: u64 = 2;
 /// but not for ever.
 const LONGEST_YIELD: u32 = 20;
+/// A long pass says so often how far it has come.
+const TELL: Duration = Duration::from_secs(10);
 /// No job leaves sooner than its remote job leaves the lists that are read (two days, DESIGN S2), with a day to spare:
 /// until then its history judges what is found in them.
 const LEAST: Duration = Duration::from_secs(3 * 24 * 3600);
@@ -52,6 +55,7 @@ async fn pass(joblog: &JobLog, reader: &Reader, keep: &KeepConfig) -> Result<usi
     }
     let rule = PruneRule { before: now().before(keep.jobs.max(LEAST)), files_stay: keep.done.is_zero() };
     let mut pruned = 0;
+    let mut told_at = Instant::now();
     for account in reader.accounts()? {
         loop {
             let jobs = reader.prunable(&account.name, rule, JOBS)?;
@@ -62,6 +66,10 @@ async fn pass(joblog: &JobLog, reader: &Reader, keep: &KeepConfig) -> Result<usi
             pruned += left;
             if left == 0 {
                 break;
+            }
+            if told_at.elapsed() >= TELL {
+                told_at = Instant::now();
+                tracing::info!("{pruned} old jobs have left the job log so far");
             }
             yield_to_uploads(joblog).await;
         }

@@ -124,6 +124,10 @@ fn a3_holding_breaks_an_upload_off_before_its_last_bytes() {
     world.drop_file("a", "large.txt", large("large", 30_000_000));
     world.wait("its upload to be under way", || world.count("file_name = 'large.txt' AND state = 'uploading'") == 1);
     let job = id(&world, "large.txt");
+    world.wait("its attempt to be sending", || {
+        let shown: Value = serde_json::from_str(&stdout(&world.run(&["jobs", "show", &job, "--json"]))).unwrap();
+        shown["attempt_list"][0]["phase"] == "sending"
+    });
     assert_eq!(world.phase(job.parse().unwrap()).as_deref(), Some("started"));
     let (status, out, err) = jobs(&world, &["hold", &job]);
     assert_eq!((status, out), (0, format!("job {job} (large.txt): was uploading, is held\n")), "{err}");

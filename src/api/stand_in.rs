@@ -83,6 +83,7 @@ impl StandIn {
     pub(super) async fn upload(
         &self,
         upload: Upload,
+        sending: impl FnOnce(),
         commit: impl Future<Output = bool>,
         silence: Duration,
     ) -> UploadEnd {
@@ -108,6 +109,7 @@ impl StandIn {
                 return ended(false, came, silence);
             }
         }
+        sending();
         if !verified {
             return UploadEnd::unanswered(false, Seen::FileUnreadable("reading it ended early".to_owned()));
         }

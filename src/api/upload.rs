@@ -86,6 +86,8 @@ impl Client {
     /// awaited; only if it says `true` the last bytes go. An answer, an error or `stop` before that ends the upload
     /// and drops `commit` wherever it stands, and the last bytes never go.
     ///
+    /// `sending` is called once bytes have gone for half a second; a quicker upload passes that phase within a breath.
+    ///
     /// `stop` gives the upload up as long as the last bytes have not gone and no answer has begun; after that it only
     /// waits, and how long is the caller's to bound. Dropping the future also keeps back last bytes that have not gone, but then nobody can
     /// say whether they had.
@@ -96,12 +98,13 @@ impl Client {
         &self,
         upload: Upload,
         permit: Permit,
+        sending: impl FnOnce() + Send,
         commit: impl Future<Output = bool> + Send,
         stop: &CancellationToken,
     ) -> UploadEnd {
         #[cfg(test)]
         if let Some(stand_in) = self.stand_in.clone() {
-            return stand_in.upload(upload, commit, self.timeout).await;
+            return stand_in.upload(upload, sending, commit, self.timeout).await;
         }
         let gate = Arc::new(Gate::new());
         let _break_on_drop = BreakOnDrop(Arc::clone(&gate));
@@ -116,7 +119,7 @@ impl Client {
         };
         let exchanged = tokio::select! {
             exchanged = exchange(client.execute(request), &gate, tail_wanted, commit, stop, self.timeout) => exchanged,
-            never = counted(begun) => match never {},
+            never = counted(begun, sending) => match never {},
         };
         let (sent, response) = match exchanged {
             Ok(answered) => answered,
@@ -182,11 +185,12 @@ struct Prepared {
 }
 
 /// Stamps the permit once the server must have counted the request: a moment after its head went out. Whoever drops
-/// this before, since there is an answer, stamps it by that. Never ends.
-async fn counted(begun: oneshot::Receiver<Permit>) -> Infallible {
+/// this before, since there is an answer, stamps it by that. Tells then that bytes go. Never ends.
+async fn counted(begun: oneshot::Receiver<Permit>, sending: impl FnOnce()) -> Infallible {
     if let Ok(mut permit) = begun.await {
         tokio::time::sleep(COUNTED_WITHIN).await;
         permit.sent();
+        sending();
     }
     std::future::pending().await
 }

@@ -3,6 +3,7 @@
 use super::args::RecoverArguments;
 use super::failure::{Exit, Failure};
 use super::output::Output;
+use super::progress::Progress;
 use super::{run as daemon_run, settings};
 use crate::api::{Budget, Client, Purpose};
 use crate::config::AccountConfig;
@@ -33,7 +34,11 @@ pub(super) fn run(file: &Path, arguments: &RecoverArguments, output: &mut Output
     for account in accounts {
         let target = account.target(&config.api);
         let api = (!arguments.force_new).then_some((&client, &permit));
-        match runtime.block_on(recover(&joblog, account, &target, api)) {
+        let progress = Progress::of(0, "asking Adobe for its jobs");
+        let recovered =
+            runtime.block_on(recover(&joblog, account, &target, api, |read, all| progress.show_files(read, all)));
+        drop(progress);
+        match recovered {
             Ok(recovered) => output.line(&words(&account.name, recovered, arguments.force_new))?,
             Err(error) => {
                 all = false;

@@ -42,6 +42,12 @@ pub struct Ended {
 }
 
 impl JobLog {
+    /// Notes that bytes of the request go. Before `committing` that proves as little as `started`.
+    #[must_use]
+    pub fn sending(&self, id: JobId, attempt: u32) -> Pending<()> {
+        self.call(move |connection, _| sql::save_sending(connection, id, attempt))
+    }
+
     /// Makes `committing` durable: only then may the last bytes go.
     #[must_use]
     pub fn committing(&self, id: JobId, attempt: u32, now: Timestamp) -> Pending<()> {

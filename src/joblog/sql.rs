@@ -177,6 +177,15 @@ pub(super) fn save_committing(connection: &Connection, id: JobId, attempt: u32, 
     Ok(())
 }
 
+pub(super) fn save_sending(connection: &Connection, id: JobId, attempt: u32) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE attempt SET phase = 'sending' WHERE job_id = ?1 AND number = ?2 AND phase = 'started' AND ended_at IS NULL",
+        )?
+        .execute(params![id.0, attempt])?;
+    Ok(())
+}
+
 pub(super) fn set_pair(connection: &Connection, id: JobId, pair: Option<JobId>) -> Result<()> {
     connection
         .prepare_cached("UPDATE job SET pair_id = ?2 WHERE id = ?1")?

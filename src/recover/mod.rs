@@ -62,6 +62,7 @@ pub struct Recovered {
 }
 
 /// Recovers one account. `permit` is asked for the right to send each request; without a client Adobe is not asked.
+/// `tell` hears how many files have been read, and of how many.
 ///
 /// # Errors
 /// [`RecoverError`], which says what was left as it was.
@@ -70,6 +71,7 @@ pub async fn recover<P: Future<Output = Permit>>(
     account: &AccountConfig,
     target: &Target,
     api: Option<(&Client, impl Fn() -> P)>,
+    tell: impl Fn(usize, usize),
 ) -> Result<Recovered, RecoverError> {
     let opened = AccountFolder::reopen(&account.name, &account.folder, random())?;
     joblog.open_account(account.name.clone(), target.clone()).await?;
@@ -85,7 +87,7 @@ pub async fn recover<P: Future<Output = Permit>>(
         None => None,
     };
     let reader = joblog.reader()?;
-    let files = survey(&reader, account, remote_jobs.as_deref().unwrap_or_default())?;
+    let files = survey(&reader, account, remote_jobs.as_deref().unwrap_or_default(), tell)?;
     let recovered = Recovered {
         files: files.len(),
         matched: files.iter().filter(|file| file.remote.is_some()).count(),
@@ -105,7 +107,12 @@ pub async fn recover<P: Future<Output = Permit>>(
 }
 
 /// Every file that a job filed and that the job log does not know.
-fn survey(reader: &Reader, account: &AccountConfig, remote_jobs: &[RemoteJob]) -> Result<Vec<Restored>, RecoverError> {
+fn survey(
+    reader: &Reader,
+    account: &AccountConfig,
+    remote_jobs: &[RemoteJob],
+    tell: impl Fn(usize, usize),
+) -> Result<Vec<Restored>, RecoverError> {
     let unreadable = |path: &Path| {
         let path = path.to_owned();
         move |why| RecoverError::Unreadable { path, why }
@@ -118,7 +125,9 @@ fn survey(reader: &Reader, account: &AccountConfig, remote_jobs: &[RemoteJob]) -
         }
     }
     let mut restored = Vec::new();
-    for FiledFile { place, disk_name, filed_ms } in filed {
+    let all = filed.len();
+    for (read, FiledFile { place, disk_name, filed_ms }) in filed.into_iter().enumerate() {
+        tell(read, all);
         let Some(kind) = classify(&disk_name, &account.extensions) else { continue };
         if reader.filed_job(&account.name, place, &disk_name)?.is_some() {
             continue;

@@ -9,6 +9,7 @@ use crate::joblog::Job;
 use crate::ready::Moment;
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 pub(super) type Checked = Result<(), Broken>;
 
@@ -222,6 +223,7 @@ fn forbidden(job: &Job, earlier: &Job, taken: Sha256, duplicates: Duplicates) ->
 /// Each complete file that nobody removed lies somewhere, and the job log knows where and why.
 fn no_file_vanished(jobs: &[Job], people: &People) -> Checked {
     let mut lying: Vec<(String, Place, Sha256)> = Vec::new();
+    let mut inodes = Vec::new();
     for place in [Place::Inbox].into_iter().chain(Place::SUB_FOLDERS) {
         let dir = if place == Place::Inbox { people.folder.clone() } else { people.folder.join(place.as_str()) };
         for entry in fs::read_dir(dir).into_iter().flatten() {
@@ -229,6 +231,7 @@ fn no_file_vanished(jobs: &[Job], people: &People) -> Checked {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             if path.is_file() && !name.starts_with('.') && path.extension().is_none_or(|extension| extension != "why") {
                 lying.push((name, place, hash(&fs::read(&path).unwrap())));
+                inodes.push(fs::metadata(&path).unwrap().ino());
             }
         }
     }
@@ -239,14 +242,18 @@ fn no_file_vanished(jobs: &[Job], people: &People) -> Checked {
         };
         unclaimed.remove(index);
     }
-    for (name, place, sha256) in &lying {
+    for ((name, place, sha256), inode) in lying.iter().zip(&inodes) {
         let changed =
             |job: &Job| job.reason.as_deref().is_some_and(|reason| reason.contains("changed after it was sent"));
         let known = jobs.iter().any(|job| {
             job.place == *place
                 && job.disk_name.to_str() == Some(name)
                 // What waits or was never read has no hash.
-                && (job.sha256.is_none() || job.sha256 == Some(*sha256) || changed(job) )
+                && (job.sha256.is_none()
+                    || job.sha256 == Some(*sha256)
+                    || changed(job)
+                    // Whoever had it open wrote on after we moved it.
+                    || job.identity.is_some_and(|file| file.inode == *inode))
         });
         if !known {
             let jobs: Vec<String> = jobs

@@ -240,6 +240,8 @@ impl People {
                     let names = fs::read_dir(&dir).into_iter().flatten().map(|entry| entry.unwrap().path());
                     there.extend(names.filter(|path| path.extension().is_some_and(|extension| extension != "why")));
                 }
+                // What is renamed in is complete: nobody does that to a file that is still written.
+                there.retain(|path| !self.is_written(path));
                 there.sort();
                 if there.is_empty() {
                     return told;
@@ -266,6 +268,11 @@ impl People {
             }
         }
         told
+    }
+
+    fn is_written(&self, path: &Path) -> bool {
+        let inode = fs::symlink_metadata(path).map(|metadata| metadata.ino()).ok();
+        self.writing.values().any(|(_, written)| Some(*written) == inode)
     }
 
     /// Where the file is that somebody writes to: whoever has it open writes on, wherever it was moved.

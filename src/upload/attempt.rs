@@ -34,7 +34,9 @@ impl Attempt {
             expected: Fingerprint { identity, sha256 },
         };
         let commit = async { self.joblog.committing(job.id, job.attempts, now()).await.is_ok() };
-        let end = self.settings.client.upload(upload, permit, commit, &abort).await;
+        // Its answer does not matter: the phase is for people, what it means is what `started` means.
+        let sending = || drop(self.joblog.sending(job.id, job.attempts));
+        let end = self.settings.client.upload(upload, permit, sending, commit, &abort).await;
         let outcome = decide(
             &end,
             &Facts {

@@ -7,7 +7,7 @@ use super::weigh::{BUFFER, Weighed, weigh};
 use super::worker::{FolderSettings, Interrupted};
 use crate::ambient::{Clock, now, random_digits};
 use crate::config::CheckMode;
-use crate::job::{FileIdentity, Kind, State, check_name, classify, stem};
+use crate::job::{FileIdentity, Kind, State, check_name, classify, printable, stem};
 use crate::joblog::{Arrival, InboxEntry, JobLog, Reader, Verdict as Finding};
 use crate::ready::{Candidate, MarkerSight, Moment, NotYet, Sight, Verdict, Waits};
 use std::cmp::Reverse;
@@ -21,6 +21,8 @@ use std::time::Duration;
 const BATCH: usize = 256;
 /// A file that is gone is looked for once more after this time (DESIGN F6).
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// From this size on a file is not read in a moment, in bytes.
+const TAKES_TIME: u64 = 200_000_000;
 /// From this size on it is asked whether the upload would be over in time, in bytes.
 const SLOW_FROM: u64 = 1_000_000;
 
@@ -293,7 +295,12 @@ impl Inbox {
     }
 
     fn take_in(&mut self, name: &OsStr, kind: Kind, mut file: File, sight: Sight) -> Result<(), Interrupted> {
-        let bytes_per_second = self.upload_speed(kind, sight.identity.size)?;
+        let size = sight.identity.size;
+        if size >= TAKES_TIME {
+            let account = &self.settings.account;
+            tracing::info!(account, "reading {}, {} MB", printable(&name.to_string_lossy()), size / 1_000_000);
+        }
+        let bytes_per_second = self.upload_speed(kind, size)?;
         match weigh(&self.settings, name, kind, (&mut file, sight), bytes_per_second, &mut self.buffer) {
             Weighed::Verdict(verdict) => self.arrive(name, kind, verdict),
             Weighed::Unread(reason) => self.note_waiting(name, kind, reason, false, Some(sight.identity)),
