@@ -97,9 +97,10 @@
 //!
 //! # How the promise is held against the code
 //!
-//! - `simulation` (tests only): the real stages, with the job log and its SQL, under a clock, a server, people and accidents
-//!   that a seed decides; the process may end at each commit, request, rename and sync. The promises are held against the
-//!   server's ledger after each step and at rest. A seed that fails is shortened and told.
+//! - `simulation` (tests only): the real stages, with the job log and its SQL, under a clock, a server, people (who drop files
+//!   and give instructions) and accidents that a seed decides; the process may end at each commit, request, rename and
+//!   sync. The promises are held against the server's ledger after each step and at rest. A seed that fails is shortened
+//!   and told.
 //! - `tests/kills.rs`: the real binary, killed at random instants under fifteen faults, counted at the emulator's ledger.
 //! - `tests/systemd.rs`: the package, the unit and the daemon under a real systemd in a throw-away copy of the machine.
 //! - `tests/settling.rs`, `recovery.rs`, `faults.rs`, `bad_answers.rs`, `transport.rs`, `recover.rs`: one promise each, by
@@ -127,6 +128,7 @@
 //! | S2 | a look counts only if it read every page and shows what it must show |
 //! | S3 | found and uncontradicted: adopted; ambiguous: `held` |
 //! | S4 | absent in three looks over `upload.confirm_for`: sent again |
+//! | S5 | a remote job under a name of ours that no job owns: told, and files of that name are `held` |
 //! | F1 | moves are renames that never overwrite; unfinished ones are tried again before the next scan |
 //! | F2 | what was moved is compared with what was sent |
 //! | F3 | `.why` beside each file in `failed/` and `held/` |

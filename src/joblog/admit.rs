@@ -5,7 +5,7 @@ use super::writer::{Effects, JobLog, Pending};
 use super::{Job, JobLogError, findings, keep, pair, sql};
 use crate::config::{Duplicates, WireName};
 use crate::job::{
-    Event, FileFindings, FileIdentity, Fingerprint, JobId, Kind, Place, State, Timestamp, unique_wire_name,
+    Event, FileFindings, FileIdentity, Fingerprint, JobId, Kind, Place, State, Timestamp, stem, unique_wire_name,
 };
 use rusqlite::Connection;
 use std::ffi::{OsStr, OsString};
@@ -203,9 +203,10 @@ fn part_with(connection: &Connection, effects: &mut Effects, mut old: Job, now: 
     match (old.kind, old.pair) {
         // The data file stays for the marker that comes in its place.
         (Kind::Fin, Some(_)) => pair::untie(connection, &mut old)?,
-        // And a marker that was not sent stays for the new content.
+        // And a marker that was not sent stays for the new content, unless a newer one is there for that.
         (Kind::Data, Some(pair)) => {
-            if matches!(sql::job(connection, pair)?.state, State::Waiting | State::Queued) {
+            let resting = sql::resting_marker(connection, &old.account, stem(&old.file_name))?;
+            if resting.is_some_and(|marker| marker.id == pair) {
                 pair::untie(connection, &mut old)?;
             }
         }
