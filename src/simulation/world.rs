@@ -405,7 +405,9 @@ impl<'a> World<'a> {
         }
         if claimed {
             let under_way: Vec<_> = process.under_way().collect();
-            for job in jobs.iter().filter(|job| job.kind == Kind::Fin && under_way.contains(&job.id)) {
+            let is_marker =
+                |job: &&crate::joblog::Job| job.kind == Kind::Fin && matches!(job.state, State::Uploading(_));
+            for job in jobs.iter().filter(is_marker).filter(|job| under_way.contains(&job.id)) {
                 if !before.iter().any(|(id, state, _)| *id == job.id && matches!(state, State::Uploading(_))) {
                     Checker::marker(job, &jobs, &self.remote())?;
                 }
