@@ -81,7 +81,17 @@ mod tests {
     #[test]
     fn the_servers_wish_is_honoured_up_to_an_hour() {
         assert_eq!(POLICY.delay(1, Some(Duration::from_secs(7)), 0.5), Duration::from_secs(7));
-        assert_eq!(POLICY.delay(1, Some(Duration::from_secs(86_400)), 0.5), LONGEST_HINT);
+        let hour = Duration::from_secs(3600);
+        assert_eq!(POLICY.delay(1, Some(hour), 0.5), hour);
+        assert_eq!(POLICY.delay(1, Some(hour * 24), 0.5), hour);
+        assert_eq!(POLICY.delay(9, Some(Duration::from_secs(7)), 1.0), Duration::from_secs(256), "ours is longer");
+    }
+
+    #[test]
+    fn no_delay_is_longer_than_the_longest() {
+        assert_eq!(POLICY.longest(), Duration::from_secs(3600), "a Retry-After may ask for so long");
+        let patient = RetryPolicy { max: Duration::from_secs(7200), ..POLICY };
+        assert_eq!(patient.longest(), patient.delay(u32::MAX, None, 1.0));
     }
 
     proptest! {

@@ -100,6 +100,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_stays_the_same_whatever_is_written_to_it_and_another_never_is() {
+        let file = FileIdentity { device: 1, inode: 7, born_ns: 3, size: 10, modified_ns: 5 };
+        assert!(file.is_same_file(&FileIdentity { size: 11, modified_ns: 6, ..file }));
+        for other in
+            [FileIdentity { device: 2, ..file }, FileIdentity { inode: 8, ..file }, FileIdentity { born_ns: 4, ..file }]
+        {
+            assert!(!file.is_same_file(&other), "{other:?}");
+        }
+    }
+
+    #[test]
     fn a_digest_survives_the_way_through_text() {
         let digest = Sha256::new(std::array::from_fn(|i| u8::try_from(i * 8).unwrap()));
         assert_eq!(Sha256::from_hex(&digest.to_string()), Some(digest));

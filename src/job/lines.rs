@@ -281,14 +281,20 @@ mod tests {
     fn utf_16_without_a_mark_is_known_by_its_look() {
         for (bytes, expected) in [
             (b"D\0a\0".as_slice(), Encoding::Utf16WithoutMark),
+            (b"D\0a\0t\0e\0", Encoding::Utf16WithoutMark),
             (b"\0D\0a", Encoding::Utf16WithoutMark),
             (b"D\0at", Encoding::Bytes),
             (b"D\0", Encoding::Bytes),
+            (b"D\0\0\0", Encoding::Bytes),
+            (b"\0\0D\0", Encoding::Bytes),
+            (b"\0\0\0\0", Encoding::Bytes),
         ] {
-            let mut lines = Lines::default();
-            lines.feed(bytes, |_| {});
-            lines.finish(|_| {});
-            assert_eq!(lines.encoding(), Some(expected), "{bytes:?}");
+            for cut in 1..=4 {
+                let mut lines = Lines::default();
+                bytes.chunks(cut).for_each(|chunk| lines.feed(chunk, |_| {}));
+                lines.finish(|_| {});
+                assert_eq!(lines.encoding(), Some(expected), "{bytes:?} in chunks of {cut}");
+            }
         }
     }
 
@@ -301,7 +307,7 @@ mod tests {
             assert!(lines.begun.capacity() <= 4 * LONGEST_KEPT);
         }
         lines.feed(b"\r\n", |line| seen.push((line.bytes.len(), line.length, line.is_cut())));
-        assert_eq!(seen, [(LONGEST_KEPT, 1_000_000, true)]);
+        assert_eq!(seen, [(65_536, 1_000_000, true)]);
     }
 
     proptest! {

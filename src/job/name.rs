@@ -192,6 +192,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shown_can_neither_move_the_cursor_nor_turn_the_line_around() {
+        assert_eq!(printable("ü 日本.txt"), "ü 日本.txt");
+        assert_eq!(printable("a\n\u{1b}[2J"), "a\\n\\u{1b}[2J");
+        for turning in ['\u{200e}', '\u{200f}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}'] {
+            assert_eq!(printable(&format!("a{turning}b")), format!("a\\u{{{:x}}}b", u32::from(turning)));
+        }
+    }
+
+    #[test]
+    fn words_of_kinds_and_styles_are_those_of_the_job_log() {
+        assert_eq!([Kind::Data, Kind::Fin].map(Kind::as_str), ["data", "fin"]);
+        assert_eq!(UploadStyle::ALL.map(UploadStyle::as_str), ["put-json", "post-multipart", "put-multipart"]);
+        for style in UploadStyle::ALL {
+            assert_eq!(UploadStyle::from_word(style.as_str()), Some(style));
+        }
+        assert_eq!(UploadStyle::from_word("auto"), None);
+    }
+
+    #[test]
     fn a_unique_wire_name_keeps_stem_and_extension() {
         assert_eq!(unique_wire_name("sales.eu.txt", 0xbeef), "sales.eu-0000beef.txt");
     }

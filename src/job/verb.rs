@@ -319,6 +319,93 @@ mod tests {
         }
     }
 
+    /// A plan in the words of its events, a refusal by its name.
+    fn told(decided: &Result<Plan, Refusal>) -> String {
+        match decided {
+            Ok(Plan::AsItIs) => "as it is".to_owned(),
+            Ok(Plan::Steps(events)) => events.iter().map(|event| event.as_str()).collect::<Vec<_>>().join("+"),
+            Ok(Plan::SendAgain) => "new job".to_owned(),
+            Ok(Plan::Adopt(remote)) => format!("adopt {remote}"),
+            Err(refusal) => format!("{refusal:?}").chars().take_while(char::is_ascii_alphabetic).collect(),
+        }
+    }
+
+    /// DESIGN §7: what each of `VERBS` makes of a data file's job, state by state.
+    #[test]
+    fn each_verb_does_this_in_each_state() {
+        for (state, expected) in State::ALL.into_iter().zip([
+            "OnItsWay, held, NotHeld, NotHeld, NotHeld, cancelled, cancelled",
+            "OnItsWay, held, NotHeld, NotHeld, NotHeld, cancelled, cancelled",
+            "OnItsWay, not-ingested+held, NotHeld, NotHeld, NotHeld, not-ingested+cancelled, not-ingested+cancelled",
+            "OnItsWay, Settling, NotHeld, NotHeld, NotHeld, Settling, given-up",
+            "OnItsWay, Settling, NotHeld, NotHeld, NotHeld, Settling, given-up",
+            "Held, as it is, released, released, adopt 901, cancelled, cancelled",
+            "OnItsWay, Accepted, NotHeld, NotHeld, NotHeld, Accepted, Accepted",
+            "OnItsWay, Accepted, NotHeld, NotHeld, NotHeld, Accepted, Accepted",
+            "Processed, Ended, NotHeld, NotHeld, NotHeld, Ended, Ended",
+            "Processed, Ended, NotHeld, NotHeld, NotHeld, Ended, Ended",
+            "new job, Ended, NotHeld, NotHeld, NotHeld, Ended, Ended",
+            "new job, Ended, NotHeld, NotHeld, NotHeld, Ended, Ended",
+            "new job, Ended, NotHeld, NotHeld, NotHeld, as it is, as it is",
+        ]) {
+            let answers = VERBS.map(|verb| told(&verb.decide(&standing(state))));
+            assert_eq!(answers.join(", "), expected, "{state}");
+        }
+    }
+
+    #[test]
+    fn a_job_is_sent_only_if_there_is_a_file_with_known_content() {
+        let [send, resend, adopt] = [VERBS[2], VERBS[3], VERBS[4]];
+        let held = standing(State::Held);
+        let gone = JobStanding { place: Place::Gone, ..held };
+        assert_eq!([send, resend].map(|verb| verb.decide(&gone)), [Err(Refusal::NoFile), Err(Refusal::NoFile)]);
+        assert_eq!(adopt.decide(&gone), Ok(Plan::Adopt(RemoteJobId(901))), "what Adobe has needs no file");
+        let gone = JobStanding { place: Place::Gone, ..standing(State::Cancelled) };
+        assert_eq!(Verb::Retry.decide(&gone), Err(Refusal::NoFile));
+        let unknown = JobStanding { is_hashed: false, ..held };
+        assert_eq!(send.decide(&unknown), Ok(Plan::Steps(vec![Event::Returned])));
+        assert_eq!(adopt.decide(&unknown), Err(Refusal::NeverTakenIn));
+        let unsettled = JobStanding { is_unsettled: true, ..held };
+        assert_eq!(send.decide(&unsettled), Err(Refusal::Unsettled));
+        assert_eq!(resend.decide(&unsettled), Ok(Plan::Steps(vec![Event::Released])));
+    }
+
+    /// Promise 4: a marker never goes where its data file does not.
+    #[test]
+    fn a_marker_goes_only_with_its_data_file() {
+        let marker = JobStanding { kind: Kind::Fin, ..standing(State::Held) };
+        assert_eq!(VERBS[2].decide(&marker), Ok(Plan::Steps(vec![Event::Returned])), "it has nothing to follow yet");
+        for state in State::ALL {
+            let data = Some((JobId(3), state));
+            let follows = match state {
+                State::Held | State::Failure | State::Rejected | State::Cancelled => true,
+                State::Waiting
+                | State::Queued
+                | State::Uploading(_)
+                | State::Unconfirmed
+                | State::Uploaded
+                | State::Processing
+                | State::Success
+                | State::Partial => false,
+            };
+            let refused = Err(Refusal::FollowsData { data: JobId(3), state });
+            let released = VERBS[2].decide(&JobStanding { data, ..marker });
+            assert_eq!(
+                released,
+                if follows { refused.clone() } else { Ok(Plan::Steps(vec![Event::Released])) },
+                "{state}"
+            );
+            let retried = Verb::Retry.decide(&JobStanding { data, ..standing(State::Failure) });
+            assert_eq!(retried, if follows { refused } else { Ok(Plan::SendAgain) }, "{state}");
+        }
+    }
+
+    #[test]
+    fn words_of_verbs_are_those_of_the_command_line() {
+        let words = VERBS.map(Verb::as_str);
+        assert_eq!(words, ["retry", "hold", "release", "release", "release", "cancel", "cancel"]);
+    }
+
     #[test]
     fn after_committing_only_force_ends_a_job() {
         for state in [State::Uploading(Phase::Committing), State::Unconfirmed] {
@@ -337,7 +424,11 @@ mod tests {
             .map(|refusal| refusal.to_string())
             .collect();
         assert!(said.iter().all(|text| !text.contains('\n') && text.len() > 10), "{said:?}");
-        assert!(Refusal::Ended { id: JobId(17), state: State::Failure }.to_string().contains("jobs retry 17"));
-        assert!(!Refusal::Ended { id: JobId(17), state: State::Success }.to_string().contains("retry"));
+        for state in State::ALL {
+            let can_be_retried = Verb::Retry.decide(&standing(state)) == Ok(Plan::SendAgain);
+            for refusal in [Refusal::Ended { id: JobId(17), state }, Refusal::NotHeld { id: JobId(17), state }] {
+                assert_eq!(refusal.to_string().contains("jobs retry 17"), can_be_retried, "{refusal}");
+            }
+        }
     }
 }

@@ -50,6 +50,7 @@ mod tests {
         assert_eq!(counted(1, "job"), "1 job");
         assert_eq!(counted(1_234_567, "job"), "1,234,567 jobs");
         assert_eq!(grouped(-1_000), "-1,000");
+        assert_eq!(grouped(100_000), "100,000");
     }
 
     #[test]

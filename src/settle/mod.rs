@@ -306,6 +306,42 @@ mod tests {
         }
     }
 
+    /// Promise 3: adopting it for one of the two would have the other sent again.
+    #[test]
+    fn s3_what_may_be_that_of_another_unsettled_job_is_held() {
+        let listed = look(vec![remote(200, "sales.txt", Some(3))]);
+        for name_is_unique in [false, true] {
+            let sent = Sent { unsettled: Some(JobId(17)), name_is_unique, ..sent(Some(3)) };
+            let judged = judge(&listed, sent, known);
+            assert!(matches!(&judged, Judgement::Hold(why) if why.contains("job 17")), "{judged:?}");
+            assert_eq!(judge(&look(vec![]), sent, known), Judgement::NotThere);
+        }
+    }
+
+    #[test]
+    fn s2_a_look_reaches_two_days_either_side() {
+        assert_eq!(WINDOW.as_secs(), 172_800);
+    }
+
+    #[test]
+    fn s4_looks_that_do_not_count_are_counted_in_a_row() {
+        let mut looks = Looks::begin(Duration::from_secs(60), 1, false, Moment::default());
+        for misses in 0..3 {
+            assert_eq!(looks.misses(), misses);
+            looks.again_at(looks.due());
+        }
+        looks.not_there(looks.due());
+        assert_eq!(looks.misses(), 0);
+    }
+
+    #[test]
+    fn s2_a_list_counts_where_nothing_of_ours_was_accepted_yet() {
+        let ours = remote(200, "sales.txt", Some(3));
+        let first_of_all = |jobs| Look { latest: Latest::None, ..look(jobs) };
+        assert_eq!(judge(&first_of_all(vec![ours.clone()]), sent(Some(3)), known), Judgement::Found(ours));
+        assert_eq!(judge(&first_of_all(vec![]), sent(Some(3)), known), Judgement::NotThere);
+    }
+
     #[test]
     fn s4_three_looks_at_once_at_half_and_at_the_end() {
         let minute = Duration::from_secs(60);

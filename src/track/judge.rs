@@ -100,6 +100,7 @@ mod tests {
         for (kind, status, rows, event) in [
             (Kind::Data, Some("uploaded"), Some(10), None),
             (Kind::Data, Some("processing"), None, Some(Event::Processing)),
+            (Kind::Data, Some("processing"), Some(10), Some(Event::Processing)),
             (Kind::Data, Some("success"), Some(10), Some(Event::Succeeded)),
             (Kind::Data, Some("Success"), Some(11), Some(Event::Succeeded)),
             (Kind::Data, Some("success"), Some(9), Some(Event::FellShort)),
@@ -135,6 +136,8 @@ mod tests {
                 .unwrap()
                 .contains("\"cache\"")
         );
+        let silent = judge(Kind::Data, Some(10), &Likely::default(), &remote(None, None));
+        assert!(silent.reason.unwrap().contains("no status"));
     }
 
     fn likely(cause: Option<&str>, rows: Option<&str>, rows_skipped: u64) -> Likely {

@@ -138,6 +138,18 @@ mod tests {
             schedule.swept(1, at(moment));
         }
         assert_eq!(schedule.plan(&backlog(2, 0, 2), Timestamp(2), at(230)), Some(at(245)));
+        schedule.swept(2, at(245));
+        assert_eq!(schedule.plan(&backlog(2, 0, 2), Timestamp(2), at(245)), Some(at(275)), "and they grow anew");
+    }
+
+    #[test]
+    fn while_a_backlog_lasts_sweeps_wait_for_poll_max_or_for_enough_uploads() {
+        let mut schedule = schedule();
+        assert_eq!(schedule.plan(&backlog(1, 500, 1), Timestamp(1), at(100)), Some(at(115)), "the first is cheap");
+        schedule.swept(100, at(115));
+        // Two pages: 25 uploads for each.
+        assert_eq!(schedule.clone().plan(&backlog(149, 400, 2), Timestamp(2), at(120)), Some(at(415)));
+        assert_eq!(schedule.plan(&backlog(150, 400, 2), Timestamp(2), at(120)), Some(at(145)));
     }
 
     /// Figures of DESIGN §11: at most 1.05 requests a file.
@@ -164,6 +176,6 @@ mod tests {
         let late = Timestamp(8 * 24 * 3600 * 1000);
         let first = schedule.plan(&state, late, at(0)).unwrap();
         schedule.swept(1, first);
-        assert_eq!(schedule.plan(&state, late, first), Some(first.after(DAY)));
+        assert_eq!(schedule.plan(&state, late, first), Some(first.after(Duration::from_secs(86_400))));
     }
 }

@@ -265,6 +265,66 @@ mod tests {
         assert_eq!(decide(&end(true, nameless), &FACTS).event, Unclear);
     }
 
+    /// DESIGN §5, "then": who waits, for how long, and who is to blame.
+    #[test]
+    fn each_end_says_who_waits_and_who_is_to_blame() {
+        let wish = Some(Duration::from_secs(7));
+        let answered = |complete, status, body: ErrorBody| {
+            end(complete, Seen::Answer { status, retry_after: wish, answer: Answer::Refusal(body) })
+        };
+        let seen = |seen| end(false, seen);
+        let alike = |status: &str| Verdict::RefusedAlike(status.to_owned());
+        let refused =
+            TokenError::Refused { error: "invalid_client".into(), description: String::new(), remedy: "renew it" };
+        let (at_once, later) = (Again::AtOnce, Again::Later(None));
+        for (end, again, slow_down, account) in [
+            (answered(false, 405, html()), at_once, false, Verdict::StyleNotSpoken),
+            (answered(true, 415, service()), at_once, false, Verdict::StyleNotSpoken),
+            (answered(true, 501, gateway()), at_once, false, Verdict::StyleNotSpoken),
+            (answered(true, 403, html()), at_once, false, Verdict::Blamed),
+            (answered(true, 404, html()), at_once, false, Verdict::Blamed),
+            (answered(true, 407, html()), at_once, false, Verdict::Blamed),
+            (answered(true, 410, html()), at_once, false, Verdict::Blamed),
+            (answered(true, 411, html()), at_once, false, Verdict::Blamed),
+            (answered(true, 421, html()), at_once, false, Verdict::Blamed),
+            (answered(true, 400, gateway()), at_once, false, Verdict::Blamed),
+            (answered(true, 418, gateway()), at_once, false, Verdict::Blamed),
+            (answered(true, 499, gateway()), at_once, false, Verdict::Blamed),
+            (answered(true, 429, html()), Again::Later(wish), true, Verdict::Fine),
+            (answered(true, 503, gateway()), Again::Later(wish), true, Verdict::Fine),
+            (answered(false, 503, html()), Again::Later(wish), true, Verdict::Fine),
+            (answered(false, 408, html()), Again::Later(wish), true, Verdict::Fine),
+            (answered(false, 425, html()), Again::Later(wish), true, Verdict::Fine),
+            (answered(false, 500, html()), later, false, Verdict::Fine),
+            (answered(true, 400, service()), later, false, alike("400")),
+            (answered(true, 413, html()), later, false, alike("413")),
+            (answered(true, 422, html()), later, false, alike("422")),
+            (answered(true, 418, service()), later, false, alike("418")),
+            (answered(true, 499, service()), later, false, alike("499")),
+            (seen(Seen::NotConnected(String::new())), later, true, Verdict::Fine),
+            (seen(Seen::NotAuthorised(TokenError::Unavailable(String::new()))), later, true, Verdict::Fine),
+            (seen(Seen::NotAuthorised(refused)), at_once, false, Verdict::Blamed),
+            (seen(Seen::Stopped), at_once, false, Verdict::Fine),
+            (seen(Seen::FileChanged(String::new())), later, false, Verdict::Fine),
+            (seen(Seen::FileUnreadable(String::new())), later, false, Verdict::Fine),
+            (seen(Seen::Broken(String::new())), later, false, Verdict::Fine),
+        ] {
+            let decided = decide(&end, &FACTS);
+            assert_eq!((decided.again, decided.slow_down, decided.account), (again, slow_down, account), "{end:?}");
+        }
+    }
+
+    #[test]
+    fn after_the_last_bytes_only_a_clear_answer_ends_an_attempt() {
+        for seen in [Seen::Broken("reset".into()), Seen::Silence(Duration::from_secs(60))] {
+            assert_eq!(decide(&end(true, seen.clone()), &FACTS).event, Event::Unclear);
+            assert_eq!(decide(&end(false, seen), &FACTS).event, Event::NotIngested);
+        }
+        let accepted =
+            decide(&end(true, Seen::Answer { status: 200, retry_after: None, answer: Answer::Job(job()) }), &FACTS);
+        assert_eq!((accepted.remote, accepted.reason), (Some(job()), None));
+    }
+
     #[test]
     fn a_400_is_the_styles_fault_until_the_account_has_accepted_it() {
         let unproven = Facts { style_is_proven: false, ..FACTS };
@@ -277,7 +337,9 @@ mod tests {
         let first = decide(&answer(true, 401, gateway()), &FACTS);
         assert_eq!((first.again, first.account), (Again::AtOnce, Verdict::Fine));
         let again = Facts { status_before: Some(401), ..FACTS };
-        assert_eq!(decide(&answer(true, 401, gateway()), &again).account, Verdict::Blamed);
+        for body in [gateway(), html()] {
+            assert_eq!(decide(&answer(true, 401, body), &again).account, Verdict::Blamed);
+        }
     }
 
     #[test]
@@ -320,6 +382,9 @@ mod tests {
             prop_assert_ne!(early.event, Event::Accepted);
             prop_assert!(State::Uploading(Phase::Started).next(early.event).is_ok());
             let late = decide(&end(true, seen), &facts);
+            for decided in [&early, &late] {
+                prop_assert_eq!(decided.reason.is_none(), decided.event == Event::Accepted, "never silent");
+            }
             prop_assert!(State::Uploading(Phase::Committing).next(late.event).is_ok());
         }
     }

@@ -1,0 +1,210 @@
+//! The rules R1 to R6, one by one and after any history.
+
+use super::*;
+use proptest::prelude::*;
+
+const WAITS: Waits = Waits {
+    settle: Duration::from_secs(1),
+    settle_unwatched: Duration::from_secs(5),
+    forget_writer: Duration::from_secs(60),
+    give_up_empty: Duration::from_secs(3600),
+    wait_for_fin: false,
+};
+
+fn at(seconds: u64) -> Moment {
+    Moment(Duration::from_secs(seconds))
+}
+
+fn sight(size: u64, changed: i64) -> Sight {
+    Sight { identity: FileIdentity { device: 1, inode: 7, born_ns: 0, size, modified_ns: 5 }, changed_ns: changed }
+}
+
+fn heard(events: &[(Heard, u64)]) -> Trace {
+    let mut trace = Trace::default();
+    for (order, (event, seconds)) in (1..).zip(events) {
+        trace.hear(*event, at(*seconds), order);
+    }
+    trace
+}
+
+fn candidate(trace: Trace, first_seen: u64) -> Candidate {
+    let mut candidate = Candidate::new(Kind::Data, trace, at(first_seen));
+    candidate.look(sight(10, 1), at(first_seen));
+    candidate
+}
+
+#[test]
+fn r1_a_file_renamed_in_is_ready_at_once() {
+    let file = candidate(heard(&[(Heard::MovedIn { writing: false }, 10)]), 10);
+    assert_eq!(file.verdict(&WAITS, None, at(10)), Verdict::Ready);
+}
+
+#[test]
+fn r2_a_marker_that_came_after_the_last_change_ends_the_wait() {
+    let file = candidate(heard(&[(Heard::Created, 9), (Heard::Written, 9), (Heard::Closed, 10)]), 9);
+    let after = Some(MarkerSight { order: Some(4) });
+    let before = Some(MarkerSight { order: Some(2) });
+    let scanned = Some(MarkerSight { order: None });
+    assert_eq!(file.verdict(&WAITS, after, at(10)), Verdict::Ready);
+    for marker in [before, scanned] {
+        assert!(matches!(file.verdict(&WAITS, marker, at(10)), Verdict::NotYet { why: NotYet::Settling, .. }));
+    }
+    let first_event_of_all = candidate(heard(&[(Heard::Closed, 10)]), 10);
+    assert_eq!(first_event_of_all.verdict(&WAITS, Some(MarkerSight { order: Some(2) }), at(10)), Verdict::Ready);
+}
+
+#[test]
+fn r3_a_closed_file_is_ready_after_settle_without_any_change() {
+    let mut file = candidate(heard(&[(Heard::Created, 9), (Heard::Written, 9), (Heard::Closed, 10)]), 9);
+    assert!(matches!(file.verdict(&WAITS, None, at(10)), Verdict::NotYet { look_at: Some(Moment(_)), .. }));
+    file.trace.hear(Heard::Touched, at(11), 4);
+    assert_eq!(file.verdict(&WAITS, None, at(11)), Verdict::NotYet { why: NotYet::Settling, look_at: Some(at(12)) });
+    assert_eq!(file.verdict(&WAITS, None, at(12)), Verdict::Ready);
+}
+
+#[test]
+fn r4_a_file_met_by_a_scan_counts_from_our_own_first_sight() {
+    let mut file = candidate(Trace::default(), 100);
+    assert_eq!(file.verdict(&WAITS, None, at(104)), Verdict::NotYet { why: NotYet::Settling, look_at: Some(at(105)) });
+    file.look(sight(10, 2), at(104));
+    assert!(matches!(file.verdict(&WAITS, None, at(108)), Verdict::NotYet { .. }), "ctime moved: count anew");
+    assert_eq!(file.verdict(&WAITS, None, at(109)), Verdict::Ready);
+}
+
+#[test]
+fn r5_a_file_open_for_writing_is_never_ready() {
+    let marker = Some(MarkerSight { order: Some(9) });
+    for trace in [
+        heard(&[(Heard::Created, 10), (Heard::Written, 10)]),
+        heard(&[(Heard::MovedIn { writing: true }, 10)]),
+        heard(&[(Heard::MovedIn { writing: false }, 10), (Heard::Written, 10)]),
+        heard(&[(Heard::Closed, 10), (Heard::Written, 10)]),
+    ] {
+        let file = candidate(trace, 10);
+        assert!(matches!(file.verdict(&WAITS, marker, at(69)), Verdict::NotYet { why: NotYet::Writing, .. }));
+        assert_eq!(file.verdict(&WAITS, None, at(70)), Verdict::Ready, "a whole rescan without any change ends it");
+    }
+}
+
+#[test]
+fn r5_lost_events_leave_only_the_slow_rule() {
+    let mut file = candidate(heard(&[(Heard::MovedIn { writing: false }, 10)]), 10);
+    file.trace.forget(at(11));
+    assert!(matches!(file.verdict(&WAITS, None, at(11)), Verdict::NotYet { .. }));
+}
+
+#[test]
+fn r5_a_whole_rescan_counts_from_the_last_event_and_from_the_last_look_that_differed() {
+    let written = |seconds| candidate(heard(&[(Heard::Created, 10), (Heard::Written, seconds)]), 10);
+    let writing_until = |file: Candidate, now| match file.verdict(&WAITS, None, at(now)) {
+        Verdict::NotYet { why: NotYet::Writing, look_at } => look_at,
+        other @ (Verdict::Ready | Verdict::StayedEmpty | Verdict::NotYet { .. }) => panic!("{other:?}"),
+    };
+    assert_eq!(writing_until(written(40), 40), Some(at(100)));
+    let mut grown = written(10);
+    grown.look(sight(20, 2), at(30));
+    assert_eq!(writing_until(grown, 30), Some(at(90)));
+}
+
+#[test]
+fn what_was_heard_of_one_file_does_not_make_another_in_its_place_ready() {
+    let another = Sight { identity: FileIdentity { inode: 8, ..sight(10, 1).identity }, changed_ns: 1 };
+    for trace in [
+        heard(&[(Heard::Created, 10), (Heard::Written, 10)]),
+        heard(&[(Heard::MovedIn { writing: false }, 10), (Heard::Written, 10)]),
+        heard(&[(Heard::Closed, 10), (Heard::Written, 10)]),
+    ] {
+        let mut file = candidate(trace, 10);
+        file.look(sight(20, 2), at(11));
+        assert!(file.trace.writing, "it only grew");
+        file.look(another, at(12));
+        let waits = Verdict::NotYet { why: NotYet::Settling, look_at: Some(at(17)) };
+        assert_eq!(file.verdict(&WAITS, None, at(12)), waits, "R4, from the first sight of it");
+    }
+}
+
+#[test]
+fn r1_what_we_moved_back_ourselves_is_not_ready_for_that() {
+    let mut trace = heard(&[(Heard::MovedIn { writing: false }, 10)]);
+    trace.came_back();
+    let waits = Verdict::NotYet { why: NotYet::Settling, look_at: Some(at(15)) };
+    assert_eq!(candidate(trace, 10).verdict(&WAITS, None, at(10)), waits);
+    let mut trace = heard(&[(Heard::Closed, 10)]);
+    trace.came_back();
+    assert_eq!(trace.arrival, Arrival::Closed, "what was closed since stays closed");
+}
+
+#[test]
+fn what_nobody_has_looked_at_is_looked_at_now() {
+    let unseen = Candidate::new(Kind::Data, heard(&[(Heard::MovedIn { writing: false }, 10)]), at(10));
+    let now = Verdict::NotYet { why: NotYet::Settling, look_at: Some(at(10)) };
+    assert_eq!(unseen.verdict(&WAITS, None, at(10)), now);
+}
+
+#[test]
+fn r6_an_account_may_require_the_marker() {
+    let waits = Waits { wait_for_fin: true, ..WAITS };
+    let file = candidate(heard(&[(Heard::MovedIn { writing: false }, 10)]), 10);
+    assert_eq!(file.verdict(&waits, None, at(99)), Verdict::NotYet { why: NotYet::NoMarker, look_at: None });
+    assert_eq!(file.verdict(&waits, Some(MarkerSight { order: None }), at(10)), Verdict::Ready);
+}
+
+#[test]
+fn an_empty_data_file_waits_and_is_given_up_in_the_end_but_an_empty_marker_is_fine() {
+    let mut file = candidate(heard(&[(Heard::MovedIn { writing: false }, 10)]), 10);
+    file.look(sight(0, 1), at(10));
+    assert!(matches!(file.verdict(&WAITS, None, at(3609)), Verdict::NotYet { why: NotYet::Empty, .. }));
+    assert_eq!(file.verdict(&WAITS, None, at(3610)), Verdict::StayedEmpty);
+    file.kind = Kind::Fin;
+    assert_eq!(file.verdict(&WAITS, None, at(10)), Verdict::Ready);
+}
+
+fn any_heard() -> impl Strategy<Value = Heard> {
+    prop_oneof![
+        Just(Heard::Created),
+        Just(Heard::Written),
+        Just(Heard::Touched),
+        Just(Heard::Closed),
+        any::<bool>().prop_map(|writing| Heard::MovedIn { writing }),
+    ]
+}
+
+proptest! {
+    /// Promise 2: whatever was heard, a file that was written to and not closed since is not ready before a whole
+    /// rescan has passed without any change.
+    #[test]
+    fn r5_holds_after_any_history(events in proptest::collection::vec((any_heard(), 0u64..3), 0..12), wait in 0u64..60,
+                                  order in proptest::option::of(0u64..100)) {
+        let mut now = 10;
+        let mut trace = Trace::default();
+        for (index, (event, pause)) in (1u64..).zip(&events) {
+            now += pause;
+            trace.hear(*event, at(now), index);
+        }
+        trace.hear(Heard::Written, at(now), 50);
+        let file = candidate(trace, now);
+        let marker = order.map(|order| MarkerSight { order: Some(order) });
+        prop_assert_ne!(file.verdict(&WAITS, marker, at(now + wait)), Verdict::Ready);
+    }
+
+    /// Nothing waits for ever in silence: a verdict without a time to look again is one that only a change can help.
+    #[test]
+    fn a_quiet_file_becomes_ready(events in proptest::collection::vec((any_heard(), 0u64..3), 0..12)) {
+        let mut now = 10;
+        let mut trace = Trace::default();
+        for (index, (event, pause)) in (1u64..).zip(&events) {
+            now += pause;
+            trace.hear(*event, at(now), index);
+        }
+        let file = candidate(trace, now);
+        let mut moment = at(now);
+        for _ in 0..4 {
+            match file.verdict(&WAITS, None, moment) {
+                Verdict::Ready => return Ok(()),
+                Verdict::NotYet { look_at: Some(later), .. } => moment = later,
+                other @ (Verdict::StayedEmpty | Verdict::NotYet { look_at: None, .. }) => prop_assert!(false, "{:?}", other),
+            }
+        }
+        prop_assert!(false, "never ready");
+    }
+}
