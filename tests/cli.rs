@@ -370,6 +370,7 @@ fn status_says_where_everything_stands() {
         "rejected",
         "style",
         "success",
+        "trying_again",
         "unconfirmed",
         "uploaded",
         "uploading",

@@ -37,7 +37,7 @@ pub enum TokenError {
         /// Its words.
         description: String,
         /// What a person can do.
-        remedy: &'static str,
+        remedy: String,
     },
     /// The token service cannot be reached or is not well, or the file cannot be read: later it may work.
     #[error("no access token yet: {0}")]

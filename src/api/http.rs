@@ -223,14 +223,19 @@ pub(super) fn headers(company: &str, api_key: &HeaderValue, bearer: HeaderValue)
     Ok(headers)
 }
 
-/// The whole chain of causes in one line. Without the URL: the line says elsewhere what was asked.
+/// What the layers of the transport say of any failure; the cause below says it better.
+const EMPTY_WORDS: [&str; 3] = ["error sending request", "client error (Connect)", "client error (SendRequest)"];
+
+/// The chain of causes in one line. Without the URL: the line says elsewhere what was asked.
 pub(super) fn explain(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
         let text = inner.to_string();
-        if !line.ends_with(&text) {
+        if EMPTY_WORDS.contains(&line.as_str()) {
+            line = text;
+        } else if !line.ends_with(&text) {
             line.push_str(": ");
             line.push_str(&text);
         }

@@ -25,6 +25,9 @@ const AHEAD: Duration = Duration::from_mins(5);
 /// After a failed renewal ahead of time the old token serves on, and the next try comes so much later.
 const RENEW_AGAIN: Duration = Duration::from_secs(30);
 
+/// Below it systemd shows the service the secrets that its unit passes on; nobody can write there.
+const PASSED_BY_SYSTEMD: &str = "/run/credentials";
+
 /// What stands before a token.
 const SCHEME: &str = "Bearer ";
 
@@ -215,7 +218,7 @@ impl Tokens {
         let asked = Instant::now();
         let reply = Reply::read(response, self.silence, secret.expose_secret().as_bytes()).await;
         if !reply.is_success() {
-            return Err(refusal(&reply, place));
+            return Err(refusal(&reply, &self.credential, place));
         }
         if let Some(cut) = &reply.cut {
             return Err(place(cut.explain()));
@@ -252,7 +255,7 @@ fn header(token: &SecretString) -> Result<HeaderValue, TokenError> {
         HeaderValue::from_str(&format!("{SCHEME}{}", token.expose_secret())).map_err(|_| TokenError::Refused {
             error: "unusable token".to_owned(),
             description: "it has characters that no HTTP header can carry".to_owned(),
-            remedy: "check that the file or setting holds the token alone, in one line",
+            remedy: "check that the file or setting holds the token alone, in one line".to_owned(),
         })?;
     header.set_sensitive(true);
     Ok(header)
@@ -270,11 +273,11 @@ fn proxy_refusal() -> TokenError {
     TokenError::Refused {
         error: format!("HTTP {PROXY_WANTS_CREDENTIALS}"),
         description: "the proxy wants other credentials".to_owned(),
-        remedy: PROXY_REMEDY,
+        remedy: PROXY_REMEDY.to_owned(),
     }
 }
 
-fn refusal(reply: &Reply, place: impl Fn(String) -> TokenError) -> TokenError {
+fn refusal(reply: &Reply, credential: &Credential, place: impl Fn(String) -> TokenError) -> TokenError {
     if reply.status == PROXY_WANTS_CREDENTIALS {
         return proxy_refusal();
     }
@@ -285,11 +288,9 @@ fn refusal(reply: &Reply, place: impl Fn(String) -> TokenError) -> TokenError {
             if final_word && error != "temporarily_unavailable" && error != "server_error" =>
         {
             let remedy = match error.as_str() {
-                "invalid_client" | "unauthorized_client" => {
-                    "check api.client_id and the client secret in the Developer Console"
-                }
-                "invalid_scope" => "copy api.scopes from the Developer Console",
-                _ => "check the credential in the Developer Console",
+                "invalid_client" | "unauthorized_client" => another_secret(credential),
+                "invalid_scope" => "copy api.scopes from the Developer Console".to_owned(),
+                _ => "check the credential in the Developer Console".to_owned(),
             };
             TokenError::Refused { error, description, remedy }
         }
@@ -300,9 +301,42 @@ fn refusal(reply: &Reply, place: impl Fn(String) -> TokenError) -> TokenError {
     }
 }
 
+/// Where a secret that Adobe takes has to go; no semicolon, for that is where `doctor` begins the remedy.
+fn another_secret(credential: &Credential) -> String {
+    let look = "check api.client_id in the Developer Console, and";
+    match credential {
+        Credential::SecretFile(path) if path.starts_with(PASSED_BY_SYSTEMD) => format!(
+            "{look} write a client secret that is valid there to the file that LoadCredential= of the unit names \
+             (/etc/datadrop/client_secret, if nobody changed it), then restart the service"
+        ),
+        Credential::SecretFile(path) => format!(
+            "{look} write a client secret that is valid there to {}, which is read anew at each try",
+            path.display()
+        ),
+        Credential::Secret(_) => {
+            format!("{look} set api.client_secret to one that is valid there, then reload the service")
+        }
+        // Nobody asks for tokens with these.
+        Credential::Token(_) | Credential::TokenFile(_) => format!("{look} renew the access token"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_secret_is_told_with_the_place_of_the_next() {
+        let file = |path: &str| another_secret(&Credential::SecretFile(path.into()));
+        assert!(
+            file("/etc/datadrop/client_secret")
+                .ends_with("to /etc/datadrop/client_secret, which is read anew at each try")
+        );
+        let passed = file("/run/credentials/datadrop.service/client_secret");
+        assert!(passed.contains("LoadCredential=") && passed.ends_with("restart the service"), "{passed}");
+        let inline = another_secret(&Credential::Secret("s3cr3t".into()));
+        assert!(inline.contains("api.client_secret") && !inline.contains("s3cr3t"), "{inline}");
+    }
 
     #[test]
     fn tokens_are_renewed_ahead_of_their_end() {

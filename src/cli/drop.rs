@@ -8,8 +8,9 @@ use super::place::{self, PlaceError};
 use super::settings;
 use super::signals::Stop;
 use crate::config::AccountConfig;
+use crate::folder::glimpse;
 use crate::job::{Kind, check_name, classify, stem};
-use crate::joblog;
+use crate::joblog::{self, Reader};
 use crate::report::size;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ pub(super) fn run(config_file: &Path, arguments: &DropArguments, output: &mut Ou
     let config = settings::load(config_file)?;
     let account = settings::account(&config, &arguments.account)?;
     let items = plan(account, &arguments.files, arguments.fin)?;
+    carries_its_mark(account, &config.state_dir)?;
     let stop = Stop::on_signals()?;
     for remark in remarks(account, &items, arguments.fin) {
         output.message(&remark)?;
@@ -59,6 +61,19 @@ pub(super) fn run(config_file: &Path, arguments: &DropArguments, output: &mut Ou
             output.message("stopped waiting; the files go on their way (`datadrop jobs list`)")?;
             Ok(Exit::Failed)
         }
+    }
+}
+
+/// Below a share that is not mounted lies an empty folder: what is put there vanishes from sight when the share is back,
+/// and is never sent.
+fn carries_its_mark(account: &AccountConfig, state_dir: &Path) -> Result<(), Failure> {
+    // Whoever may drop files need not be allowed to read the job log.
+    let Ok(Some(reader)) = Reader::open_quietly(state_dir) else { return Ok(()) };
+    let known = reader.accounts()?.into_iter().find(|row| row.name == account.name);
+    let Some(mark) = known.and_then(|row| row.folder_mark) else { return Ok(()) };
+    match glimpse(&account.name, &account.folder, Some(&mark)) {
+        Ok(_) => Ok(()),
+        Err(problem) => Err(Failure::failed(format!("nothing was dropped: {problem}"))),
     }
 }
 

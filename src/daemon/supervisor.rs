@@ -11,7 +11,7 @@ use crate::api::{Budget, Client};
 use crate::config::{Config, ConfigError};
 use crate::control::{Desk, Poke};
 use crate::instruct;
-use crate::job::{State, Timestamp, printable};
+use crate::job::{State, Timestamp, counted, printable};
 use crate::joblog::{JobLog, Reader, StateLock, Unsent};
 use sd_notify::NotifyState;
 use std::collections::BTreeMap;
@@ -258,8 +258,8 @@ impl Supervisor {
         self.is_ready = true;
         self.renew_page();
         tracing::info!(
-            "ready: {} accounts, job log {}",
-            self.config.accounts.len(),
+            "ready: {}, job log {}",
+            counted(i64::try_from(self.config.accounts.len()).unwrap_or(i64::MAX), "account"),
             self.config.state_dir.join("datadrop.db").display()
         );
         notify(&[NotifyState::Ready, NotifyState::Status(&self.summary())]);

@@ -121,15 +121,16 @@ impl AccountFolder {
         if (metadata.dev(), metadata.ino()) != (self.device, self.inode) {
             return Err(not_ours(
                 &self.dir,
-                "the folder was replaced by another while datadrop was at work in it; it is opened anew if it carries the mark .datadrop of the old one",
+                "another folder lies in its place: the file system that holds it was unmounted, or the folder was replaced; mount it again, or move the old one back (its mark .datadrop tells it), and all goes on by itself",
             ));
         }
         match read_mark(&self.dir) {
             Ok(Some(found)) if found == self.mark => Ok(()),
             Ok(Some(_)) => Err(not_ours(&self.dir, "its mark .datadrop was changed; put it back")),
-            Ok(None) => {
-                Err(not_ours(&self.dir, "its mark .datadrop is gone: is the file system that holds it mounted?"))
-            }
+            Ok(None) => Err(not_ours(
+                &self.dir,
+                "its mark .datadrop is gone, so it may be another folder; mount the file system that holds it, or put the mark back, and all goes on by itself",
+            )),
             Err(error) => Err(unfit(&self.dir, "its mark .datadrop cannot be read", &error)),
         }
     }
@@ -216,7 +217,7 @@ pub(super) fn accepted_mark(
         }
         (None, Some(_)) => Err(not_ours(
             dir,
-            "it should carry the mark .datadrop and does not: is the file system that holds it mounted?; mount it, or, if the folder was replaced, move the old one back, or stop the service, run `datadrop recover` and start it again",
+            "it should carry the mark .datadrop and does not: the file system that holds it is not mounted, or the folder was replaced; mount it, or move the old one back, and all goes on by itself (if it is lost: stop the service, run `datadrop recover` and start it again)",
         )),
         (None, None) => {
             refuse_forgotten(dir)?;

@@ -1,7 +1,7 @@
 //! The `.why` beside each file in `failed/` and `held/`: what happened, in plain words, and what helps (DESIGN F3).
 
 use super::fit::fitting;
-use crate::job::{JobId, State};
+use crate::job::{JobId, State, check_name, printable};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -60,6 +60,10 @@ pub fn explanation(job: &Explained<'_>) -> Option<String> {
             "was accepted by Adobe, but Adobe failed to process it",
             format!("Correct the file where it lies, then: datadrop jobs retry {id}"),
         ),
+        State::Rejected if job.path.file_name().is_some_and(|name| check_name(name).is_err()) => (
+            "was not sent: it was rejected",
+            format!("Rename it and move it into {}: there it is a new file.", inbox_of(job.path)),
+        ),
         State::Rejected => {
             ("was not sent: it was rejected", format!("Correct what the reason names, then: datadrop jobs retry {id}"))
         }
@@ -84,9 +88,14 @@ pub fn explanation(job: &Explained<'_>) -> Option<String> {
     Some(format!(
         "{name} {what}.\n\nReason: {reason}\n{findings}\n{help}\n\nJob: {id} of account {account}, upload attempts: {attempts}\n{remote}\
          Its whole history: datadrop jobs show {id}\n",
-        name = job.file_name,
+        name = printable(job.file_name),
         attempts = job.attempts,
     ))
+}
+
+/// The account's folder, for a file that lies in one of its sub-folders.
+fn inbox_of(path: &Path) -> String {
+    path.parent().and_then(Path::parent).map_or_else(|| "the account's folder".to_owned(), shell_word)
 }
 
 /// What the check found, and how to see all of it with the lines themselves.
@@ -147,6 +156,15 @@ mod tests {
         Job: 17 of account callcentre, upload attempts: 0
         Its whole history: datadrop jobs show 17
         ");
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_sent_is_told_in_one_line_and_is_not_to_be_retried() {
+        let path = Path::new("/srv/datadrop/callcentre/failed/new\nline.txt");
+        let text = explanation(&Explained { file_name: "new\nline.txt", path, ..rejected() }).unwrap();
+        assert!(text.starts_with("new\\nline.txt was not sent"), "{text}");
+        assert!(text.contains("Rename it and move it into /srv/datadrop/callcentre: "), "{text}");
+        assert!(!text.contains("retry"), "{text}");
     }
 
     #[test]

@@ -62,12 +62,14 @@ pub struct Content {
 }
 
 /// What the job log made of an arrival.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admission {
     /// The job.
     pub id: JobId,
     /// Where it stands now.
     pub state: State,
+    /// Why it stands there, where that needs a reason.
+    pub reason: Option<String>,
     /// The job is new, not merely known.
     pub new: bool,
 }
@@ -119,7 +121,7 @@ fn admit(
                     known.identity = Some(content.fingerprint.identity);
                     sql::save_job(connection, &known)?;
                 }
-                return Ok(Admission { id: known.id, state: known.state, new: false });
+                return Ok(Admission { id: known.id, state: known.state, reason: known.reason, new: false });
             }
             Meeting::GrownUp => known,
             Meeting::Replaced => {
@@ -153,7 +155,7 @@ fn admit(
             tie_if_data(connection, effects, &mut job, now)?;
         }
     }
-    Ok(Admission { id: job.id, state: job.state, new: true })
+    Ok(Admission { id: job.id, state: job.state, reason: job.reason, new: true })
 }
 
 /// A marker that rests in the inbox belongs to the newest content of its stem, whatever becomes of that.

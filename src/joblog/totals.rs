@@ -14,6 +14,8 @@ pub struct Standing {
     pub counts: Vec<Counts>,
     /// When a file of theirs last ended in `success`; accounts that never had one are left out.
     pub last_success: Vec<(String, Timestamp)>,
+    /// Why files of theirs that were tried in vain are to be tried again; accounts without such files are left out.
+    pub trying_again: Vec<(String, String)>,
 }
 
 /// Data files that ended, and what was in them.
@@ -73,7 +75,25 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn standing(&self) -> Result<Standing, JobLogError> {
-        Ok(Standing { accounts: self.accounts()?, counts: self.counts()?, last_success: self.last_success()? })
+        Ok(Standing {
+            accounts: self.accounts()?,
+            counts: self.counts()?,
+            last_success: self.last_success()?,
+            trying_again: self.trying_again()?,
+        })
+    }
+
+    /// What is due last waits for its next try, if anything does: one look into the index, however long the queue.
+    fn trying_again(&self) -> Result<Vec<(String, String)>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT name, (SELECT CASE WHEN attempts > 0 THEN reason END FROM job
+                           WHERE account = name AND state = 'queued'
+                           ORDER BY next_attempt_at DESC LIMIT 1) AS why
+             FROM account WHERE why IS NOT NULL",
+        )?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// When each account last had a file processed.

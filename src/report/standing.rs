@@ -6,6 +6,10 @@ use crate::job::{Phase, State};
 use crate::joblog::{AccountRow, Counts, Standing};
 use std::collections::BTreeMap;
 
+/// Why an account sends nothing before its baseline (DESIGN S1), which an outage at the first start keeps from it.
+const FIRST_LIST: &str = "Adobe's list of jobs has to be read before the first file is sent; if that takes more than a \
+    minute, `datadrop doctor` finds out why";
+
 /// The report: each account of the configuration, then those that only the job log knows.
 #[must_use]
 pub fn status_report(config: &Config, is_running: bool, standing: Standing) -> StatusReport {
@@ -13,12 +17,14 @@ pub fn status_report(config: &Config, is_running: bool, standing: Standing) -> S
         standing.accounts.into_iter().map(|row| (row.name.clone(), row)).collect();
     let mut counts = state_counts(&standing.counts);
     let last_success: BTreeMap<_, _> = standing.last_success.into_iter().collect();
+    let trying_again: BTreeMap<_, _> = standing.trying_again.into_iter().collect();
     let mut account_status = |name: &str, row: AccountRow| AccountStatus {
         folder: None,
         enabled: false,
         jobs: counts.remove(name).unwrap_or_default(),
         blocked: row.blocked().map(str::to_owned),
         blocked_since: row.blocked_at,
+        trying_again: trying_again.get(name).cloned(),
         style: row.style,
         last_success: last_success.get(name).copied(),
         last_sweep: row.swept_at,
@@ -29,10 +35,14 @@ pub fn status_report(config: &Config, is_running: bool, standing: Standing) -> S
     let mut accounts = Vec::new();
     for account in &config.accounts {
         let row = known.remove(&account.name).unwrap_or_default();
+        let is_new = row.baseline_at.is_none();
+        let status = account_status(&account.name, row);
+        let first_list = (is_new && status.jobs.queued > 0).then(|| FIRST_LIST.to_owned());
         accounts.push(AccountStatus {
             folder: Some(account.folder.display().to_string()),
             enabled: account.enabled,
-            ..account_status(&account.name, row)
+            trying_again: status.trying_again.clone().or(first_list),
+            ..status
         });
     }
     // Accounts that left the configuration still have a history, and perhaps files.

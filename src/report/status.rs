@@ -58,6 +58,8 @@ pub struct AccountStatus {
     /// Since when.
     #[serde(serialize_with = "time")]
     pub blocked_since: Option<Timestamp>,
+    /// Why files that were tried in vain are to be tried again, if any are.
+    pub trying_again: Option<String>,
     /// The upload style that worked.
     pub style: Option<String>,
     /// When a file last ended in `success`.
@@ -203,9 +205,13 @@ fn account_page(page: &mut String, account: &AccountStatus, running: bool, here:
         jobs.held
     );
     let _ = writeln!(page, "  ended {}", list(jobs.ended(), &jobs.ends()));
+    let _ = write!(page, "{}", see_why(&account.name, jobs));
     if let Some(why) = &account.blocked {
         let since = account.blocked_since.map_or_else(String::new, |at| format!(" {}", since_words(at, here)));
         let _ = writeln!(page, "  BLOCKED{since}: {}", printable(why));
+    }
+    if let Some(why) = account.trying_again.as_ref().filter(|_| account.blocked.is_none()) {
+        let _ = writeln!(page, "  NOT SENT YET: {}", printable(why));
     }
     let ago = |time: Option<Timestamp>| time.map_or_else(|| "never".to_owned(), |at| since_words(at, here));
     let _ = write!(page, "  last success {}, last sweep {}", ago(account.last_success), ago(account.last_sweep));
@@ -220,6 +226,17 @@ fn account_page(page: &mut String, account: &AccountStatus, running: bool, here:
             counted(account.ignored_files, "file")
         );
     }
+}
+
+/// The command that shows what did not go well, if anything did not.
+fn see_why(account: &str, jobs: &StateCounts) -> String {
+    let bad = [("held", jobs.held), ("partial", jobs.partial), ("failure", jobs.failure), ("rejected", jobs.rejected)];
+    let states: String =
+        bad.iter().filter(|(_, count)| *count > 0).map(|(state, _)| format!(" --state {state}")).collect();
+    if states.is_empty() {
+        return states;
+    }
+    format!("  see why: datadrop jobs list --account {}{states}\n", printable(account))
 }
 
 /// `3 (1 waiting, 2 queued)`: a sum and what it is made of.
@@ -252,6 +269,7 @@ mod tests {
             },
             blocked: None,
             blocked_since: None,
+            trying_again: Some("could not connect: Connection refused; tried again by itself".to_owned()),
             style: Some("put-json".to_owned()),
             last_success: Some(here.now.before(Duration::from_mins(5))),
             last_sweep: Some(here.now.before(Duration::from_secs(20))),
@@ -264,6 +282,7 @@ mod tests {
             jobs: StateCounts::default(),
             blocked: Some("the folder carries no mark; is the share mounted?".to_owned()),
             blocked_since: Some(here.now.before(Duration::from_hours(3))),
+            trying_again: None,
             style: None,
             last_success: None,
             last_sweep: None,
@@ -290,6 +309,8 @@ mod tests {
         callcentre  /srv/datadrop/callcentre
           inbox 3 (1 waiting, 2 queued), open 3, held 1
           ended 121 (120 success, 1 partial)
+          see why: datadrop jobs list --account callcentre --state held --state partial
+          NOT SENT YET: could not connect: Connection refused; tried again by itself
           last success 5 min ago, last sweep 20 s ago, next sweep in 12 s, style put-json
           3 files in the folder ignored: not a watched extension
 
@@ -328,6 +349,7 @@ mod tests {
               "cancelled": 0,
               "blocked": null,
               "blocked_since": null,
+              "trying_again": "could not connect: Connection refused; tried again by itself",
               "style": "put-json",
               "last_success": "2026-11-23T10:30:00.000Z",
               "last_sweep": "2026-11-23T10:34:40.000Z",

@@ -7,25 +7,23 @@ use std::ffi::OsString;
 /// What of an arrival goes to the log once it is taken in.
 pub(super) struct Told {
     pub(super) name: OsString,
-    reason: Option<String>,
     findings: Option<FileFindings>,
 }
 
 impl Told {
     pub(super) fn of(arrival: &Arrival) -> Self {
-        let (reason, findings) = match &arrival.verdict {
-            Finding::Rejected(reason, _) | Finding::Waiting(reason, _) => (Some(reason.clone()), None),
-            Finding::Failing(content, reason) => (Some(reason.clone()), content.findings.clone()),
-            Finding::Ready(content) => (None, content.findings.clone()),
+        let findings = match &arrival.verdict {
+            Finding::Rejected(..) | Finding::Waiting(..) => None,
+            Finding::Failing(content, _) | Finding::Ready(content) => content.findings.clone(),
         };
-        Self { name: arrival.disk_name.clone(), reason, findings }
+        Self { name: arrival.disk_name.clone(), findings }
     }
 
     /// Says what the job log made of it.
     pub(super) fn say(&self, account: &str, admission: &Admission) {
         let (job, state) = (admission.id.0, admission.state.as_str());
         let name = printable(&self.name.to_string_lossy());
-        let reason = self.reason.as_deref().unwrap_or("a duplicate, or its data file decides");
+        let reason = admission.reason.as_deref().unwrap_or("it goes with its data file");
         match admission.state {
             State::Rejected | State::Held => {
                 tracing::warn!(account, job, state, "{name}: job {job} is {state}: {reason}");

@@ -1,7 +1,7 @@
 //! A job in one sentence: where its file stands, and what helps. Pure.
 
 use super::facts::{Account, Facts, Job};
-use crate::job::{Phase, State, Timestamp};
+use crate::job::{Phase, State, Timestamp, check_name};
 use crate::joblog::JobRow;
 use crate::report::{counted, day_or_time, grouped, parse_time, printable, since_words, until_words};
 
@@ -129,8 +129,11 @@ fn remedy(row: &JobRow) -> Option<String> {
         State::Held => {
             Some(format!("what helps: datadrop jobs release {id} sends it, datadrop jobs cancel {id} gives it up"))
         }
+        State::Rejected if check_name(row.file_name.as_ref()).is_err() => {
+            Some("what helps: rename it and move it into the account's folder, where it is a new file".to_owned())
+        }
         State::Failure | State::Rejected => Some(format!(
-            "what helps: correct it and drop it again as a new file, or datadrop jobs retry {id} to send it as it is"
+            "what helps: correct what is wrong, the file where it lies or the setting, then datadrop jobs retry {id}"
         )),
         State::Cancelled => {
             Some(format!("what helps, if it is to be sent: drop it again, or datadrop jobs retry {id}"))

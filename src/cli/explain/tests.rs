@@ -163,10 +163,10 @@ fn each_state_of_a_known_file_has_its_sentence_and_its_remedy() {
         sales.txt was accepted by Adobe, which failed to process it: Adobe gives no reason.
           job 17: failure since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
           remote job: 901, Adobe says failure
-          what helps: correct it and drop it again as a new file, or datadrop jobs retry 17 to send it as it is
+          what helps: correct what is wrong, the file where it lies or the setting, then datadrop jobs retry 17
         sales.txt was not sent and will not be: the file is too large.
           job 17: rejected since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-          what helps: correct it and drop it again as a new file, or datadrop jobs retry 17 to send it as it is
+          what helps: correct what is wrong, the file where it lies or the setting, then datadrop jobs retry 17
         sales.txt was not sent, it was cancelled: replaced.
           job 17: cancelled since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
           what helps, if it is to be sent: drop it again, or datadrop jobs retry 17
@@ -287,7 +287,7 @@ fn what_is_no_file_of_ours_and_what_is_gone_is_told_too() {
         [4] /srv/datadrop/callcentre/sales.txt is not there, and the job log knows no file of that name.
         sales.txt is the explanation beside sales.txt and is never sent.
           job 17: rejected since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-          what helps: correct it and drop it again as a new file, or datadrop jobs retry 17 to send it as it is
+          what helps: correct what is wrong, the file where it lies or the setting, then datadrop jobs retry 17
         sales.txt proves that this is the folder of account callcentre; leave it there, it is never sent.
         /srv/datadrop/callcentre/sales.txt is where account callcentre keeps files that need a person; nothing is sent from there.
         /srv/datadrop/callcentre/sales.txt lies deeper than account callcentre looks: only files directly in its folder are sent; move it up there if it is to be sent.

@@ -23,7 +23,7 @@ pub(in crate::cli::doctor) fn token(url: &str, credential: &Credential, answer: 
             "token",
             url,
             error.to_string(),
-            "check the network, api.token_url and api.proxy, and the file that holds the secret",
+            "check the network, api.token_url, api.proxy and the file that holds the secret, and if they are right, wait: nothing is lost, and files go by themselves once Adobe answers",
         ),
     }
 }
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn a_refused_secret_brings_its_own_remedy() {
         let refused =
-            TokenError::Refused { error: "invalid_client".into(), description: "no".into(), remedy: "mend it" };
+            TokenError::Refused { error: "invalid_client".into(), description: "no".into(), remedy: "mend it".into() };
         let found = token("u", &Credential::Secret("s".into()), Err(&refused));
         assert_eq!((found.verdict, found.remedy.as_deref()), (Verdict::Fail, Some("mend it")));
         let away = TokenError::Unavailable("refused".into());
