@@ -147,7 +147,7 @@ fn a_secret_that_is_open_missing_or_wrong() {
     assert!(message.contains("its group") && remedy.starts_with("chmod 600"), "{message}; {remedy}");
     let (message, remedy) = only(&findings, "token");
     assert!(message.starts_with("fail") && message.contains("invalid_client"), "{message}");
-    assert!(remedy.contains("client secret in the Developer Console"), "{remedy}");
+    assert!(remedy.contains("in the Developer Console, and write a client secret that is valid there to"), "{remedy}");
 
     fs::remove_file(world.secret_file()).unwrap();
     let findings = examine(&world, &[], 1);
@@ -216,7 +216,7 @@ fn folders_that_are_missing_anothers_or_unmounted_are_told_and_left_alone() {
     assert_eq!(found.len(), 3, "{found:?}");
     assert!(found[0].0.contains("does not exist") && found[0].1.starts_with("create it"), "{found:?}");
     assert!(found[1].0.contains("belongs to `c`, not to `b`"), "{found:?}");
-    assert!(found[2].0.contains("mounted?") && found[2].1.contains("mount it"), "{found:?}");
+    assert!(found[2].0.contains("is not mounted") && found[2].1.contains("mount it"), "{found:?}");
     assert_eq!(listing(world.dir.path()), before);
 }
 

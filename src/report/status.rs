@@ -231,12 +231,12 @@ fn account_page(page: &mut String, account: &AccountStatus, running: bool, here:
 /// The command that shows what did not go well, if anything did not.
 fn see_why(account: &str, jobs: &StateCounts) -> String {
     let bad = [("held", jobs.held), ("partial", jobs.partial), ("failure", jobs.failure), ("rejected", jobs.rejected)];
-    let states: String =
-        bad.iter().filter(|(_, count)| *count > 0).map(|(state, _)| format!(" --state {state}")).collect();
+    let states: Vec<String> =
+        bad.iter().filter(|(_, count)| *count > 0).map(|(state, _)| format!("--state {state}")).collect();
     if states.is_empty() {
-        return states;
+        return String::new();
     }
-    format!("  see why: datadrop jobs list --account {}{states}\n", printable(account))
+    format!("  see why: datadrop jobs list --account {} {}\n", printable(account), states.join(" "))
 }
 
 /// `3 (1 waiting, 2 queued)`: a sum and what it is made of.

@@ -274,8 +274,11 @@ mod tests {
         };
         let seen = |seen| end(false, seen);
         let alike = |status: &str| Verdict::RefusedAlike(status.to_owned());
-        let refused =
-            TokenError::Refused { error: "invalid_client".into(), description: String::new(), remedy: "renew it" };
+        let refused = TokenError::Refused {
+            error: "invalid_client".into(),
+            description: String::new(),
+            remedy: "renew it".to_owned(),
+        };
         let (at_once, later) = (Again::AtOnce, Again::Later(None));
         for (end, again, slow_down, account) in [
             (answered(false, 405, html()), at_once, false, Verdict::StyleNotSpoken),
