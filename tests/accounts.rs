@@ -169,7 +169,9 @@ fn a_token_that_is_refused_is_renewed_once_and_a_wrong_secret_names_the_fix() {
     world.emulator().set_credentials(Some(("test".to_owned(), "another".into())));
     let refused = world.run(&["accounts", "list"]);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(stderr(&refused).contains("client secret in the Developer Console"), "{}", stderr(&refused));
+    let (said, file) = (stderr(&refused), world.secret_file());
+    assert!(said.contains("check api.client_id in the Developer Console"), "{said}");
+    assert!(said.contains(&format!("write a client secret that is valid there to {}", file.display())), "{said}");
 }
 
 #[test]

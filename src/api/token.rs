@@ -314,7 +314,9 @@ fn another_secret(credential: &Credential) -> String {
             path.display()
         ),
         Credential::Secret(_) => {
-            format!("{look} set api.client_secret to one that is valid there, then reload the service")
+            "check api.client_id and the client secret in the Developer Console, and reload a running service once \
+             api.client_secret is right"
+                .to_owned()
         }
         // Nobody asks for tokens with these.
         Credential::Token(_) | Credential::TokenFile(_) => format!("{look} renew the access token"),
