@@ -33,7 +33,7 @@ check "doctor has nothing against the folders" not says "FAIL" datadrop doctor -
 
 within 10 test -e /srv/datadrop/share/done/shared.txt
 umount --lazy /srv/datadrop/share
-check "an unmounted folder blocks its account, which is told" within 10 blocked_as share "mounted?"
+check "an unmounted folder blocks its account, which is told" within 10 blocked_as share "that holds it is not mounted"
 drop_as anna $inbox others.txt
 check "the others go on" arrives others.txt
 check "and nothing is made in the empty place" test -z "$(ls -A /srv/datadrop/share)"
@@ -44,7 +44,7 @@ check "once it is mounted again, files go on" arrives back.txt
 mv $inbox /srv/datadrop/away
 install -d -o datadrop -g datadrop -m 2770 $inbox
 check "a folder that was replaced blocks its account, with what helps" \
-    within 10 blocked_as callcentre "if the folder was replaced, move the old one back"
+    within 10 blocked_as callcentre "the folder was replaced; mount it, or move the old one back"
 rmdir $inbox
 mv /srv/datadrop/away $inbox
 drop_as anna $inbox moved-back.txt
