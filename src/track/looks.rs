@@ -191,3 +191,36 @@ fn whether_listed(latest: &LatestAccepted, listing: &Listing) -> Latest {
         None => Latest::Missing,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::RemoteJobId;
+
+    /// DESIGN S2: by this a list that lags behind is known, and the look does not count.
+    #[test]
+    fn s2_a_list_that_lacks_our_latest_accepted_job_is_known_by_it() {
+        let latest = LatestAccepted { remote_job_id: RemoteJobId(7), wire_name: "sales.txt".to_owned() };
+        for (id, name, expected) in [
+            (7, Some("sales.txt"), Latest::Listed),
+            (7, Some("renamed.txt"), Latest::Renamed),
+            (7, None, Latest::Renamed),
+            // Its name alone does not make another job ours.
+            (8, Some("sales.txt"), Latest::Missing),
+        ] {
+            let job = RemoteJob {
+                file_name: name.map(str::to_owned),
+                rows_processed: None,
+                remote_job_id: RemoteJobId(id),
+                remote_status: None,
+                remote_created: None,
+                remote_started: None,
+                remote_finished: None,
+            };
+            let listing = Listing { jobs: vec![job], steady: true, complete: true, server_time: None };
+            assert_eq!(whether_listed(&latest, &listing), expected, "{id} {name:?}");
+        }
+        let empty = Listing { jobs: Vec::new(), steady: true, complete: true, server_time: None };
+        assert_eq!(whether_listed(&latest, &empty), Latest::Missing);
+    }
+}

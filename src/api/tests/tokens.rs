@@ -66,8 +66,8 @@ async fn a_failure_is_shared_by_those_who_waited_for_it() {
         assert!(matches!(error, TokenError::Refused { .. }));
         assert_eq!(
             error.to_string(),
-            "no access token: invalid_client: The client credentials are invalid; check api.client_id in the Developer \
-             Console, and set api.client_secret to one that is valid there, then reload the service"
+            "no access token: invalid_client: The client credentials are invalid; check api.client_id and the client \
+             secret in the Developer Console, and reload a running service once api.client_secret is right"
         );
     }
     assert!(server.nobody().await);
