@@ -83,7 +83,7 @@ fn busy(world: &mut World, later: &[&str]) -> Daemon {
     world.account("a", "sequential = true");
     let daemon = primed(world);
     world.fault("upload:mid-body:hang:name=0-busy.txt");
-    world.drop_file("a", "0-busy.txt", large("busy", 16_000_000));
+    world.drop_file("a", "0-busy.txt", large("busy", 24_000_000));
     world.wait("its upload to be under way", || world.count("file_name = '0-busy.txt' AND state = 'uploading'") == 1);
     for name in later {
         world.drop_file("a", name, format!("{}# {name}\n", data(3)));
@@ -121,7 +121,7 @@ fn a3_holding_breaks_an_upload_off_before_its_last_bytes() {
     let world = World::new();
     let _daemon = primed(&world);
     world.fault("upload:mid-body:hang:name=large.txt");
-    world.drop_file("a", "large.txt", large("large", 16_000_000));
+    world.drop_file("a", "large.txt", large("large", 24_000_000));
     world.wait("its upload to be under way", || world.count("file_name = 'large.txt' AND state = 'uploading'") == 1);
     let job = id(&world, "large.txt");
     world.wait("its attempt to be sending", || {
