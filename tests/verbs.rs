@@ -300,3 +300,23 @@ fn a_waiting_file_can_be_held_and_is_looked_at_anew_when_it_is_released() {
     assert_eq!(world.wait_for("sales.txt", "success").rows_processed, Some(4));
     assert_eq!(world.times_accepted("sales.txt"), 1);
 }
+
+#[test]
+fn r6_a_retried_file_that_lies_under_another_name_still_knows_its_marker() {
+    let mut world = World::new();
+    world.account("a", "wait_for_fin = true\nfin = \"upload\"");
+    let _daemon = world.start();
+    world.drop_file("a", "sales.txt", data(3));
+    world.wait_for("sales.txt", "waiting");
+    let cancelled = id(&world, "sales.txt");
+    assert_eq!(jobs(&world, &["cancel", &cancelled]).0, 0);
+    world.wait("it to be filed", || folder_of(&world, "failed").contains(&"sales.txt".to_owned()));
+    // Its name is taken when it comes back, and one marker says that both are complete.
+    world.drop_file("a", "sales.txt", data(4));
+    world.wait("the second to wait", || world.count("state = 'waiting'") == 1);
+    assert_eq!(jobs(&world, &["retry", &cancelled]).0, 0);
+    world.wait("the first to be back", || world.count("state = 'waiting' AND path LIKE '%/a/sales.%.txt'") == 1);
+    world.drop_file("a", "sales.fin", "");
+    world.wait("all to be sent", || world.count("state = 'success'") == 3);
+    assert_eq!(world.accepted(), ["sales.txt", "sales.txt", "sales.fin"], "the marker after both");
+}

@@ -32,7 +32,7 @@ pub(super) fn match_up(
             let Some(mut marker) = sql::resting_marker(connection, &job.account, stem(&job.file_name))? else {
                 return Ok(());
             };
-            if marker.pair == Some(job.id) {
+            if marker.pair.is_some_and(|pair| pair.0 >= job.id.0) {
                 return Ok(());
             }
             if let Some(former) = marker.pair {

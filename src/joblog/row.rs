@@ -222,6 +222,8 @@ pub struct InboxEntry {
     pub to_be_moved: bool,
     /// We moved it in ourselves, to be looked at anew: that says nothing of its being complete.
     pub came_back: bool,
+    /// The other of its pair is known. Where a name was taken, both may lie here under others that do not tell.
+    pub paired: bool,
 }
 
 impl From<Job> for InboxEntry {
@@ -230,6 +232,7 @@ impl From<Job> for InboxEntry {
             id: job.id,
             to_be_moved: job.state.place() != job.place,
             came_back: job.state == State::Waiting && job.sha256.is_none() && job.identity.is_some(),
+            paired: job.pair.is_some(),
             disk_name: job.disk_name,
             state: job.state,
             identity: job.identity,

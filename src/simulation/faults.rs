@@ -46,6 +46,8 @@ pub(super) enum ListFault {
     Unreadable,
     /// Somebody's job appears between two pages.
     Shift,
+    /// The list is that of a while ago: it lacks our latest accepted job and all that came after it (DESIGN S2).
+    Behind,
 }
 
 /// What becomes of an accepted job.
@@ -125,6 +127,8 @@ impl ListFault {
             Self::Unreadable,
             Self::Shift,
             Self::Shift,
+            Self::Behind,
+            Self::Behind,
         ])
     }
 }

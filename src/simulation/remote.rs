@@ -28,6 +28,8 @@ pub(super) struct Entry {
     fate: Option<Fate>,
 }
 
+/// An upload that began before the latest was answered was created this much before it at the earliest.
+const LONGEST_UPLOAD: Duration = Duration::from_secs(120);
 /// So many remote jobs, and no more come to shift the pages.
 const SHIFTED: usize = 300;
 
@@ -73,6 +75,8 @@ pub(super) struct Remote {
     next_id: i64,
     /// Remote jobs that the job log knows for jobs of its own.
     pub(super) known: BTreeSet<i64>,
+    /// The one that the job log had last by an answer.
+    pub(super) latest_accepted: Option<i64>,
     /// When a list first showed a remote job.
     pub(super) shown: BTreeMap<i64, Moment>,
 }
@@ -97,6 +101,7 @@ impl Remote {
             oldest_first: rules.oldest_first,
             next_id: 1000,
             known: BTreeSet::new(),
+            latest_accepted: None,
             shown: BTreeMap::new(),
         }
     }
@@ -296,7 +301,7 @@ impl Remote {
             Some((until, fault)) if self.now < until => Some(fault),
             Some(_) | None => self.lists.pop_front(),
         };
-        let mut unreadable = false;
+        let (mut unreadable, mut ends_before) = (false, None);
         match fault {
             Some(ListFault::Ill(ill)) => {
                 self.meet("list", ill);
@@ -313,6 +318,13 @@ impl Remote {
                     self.other("z.txt", 1);
                 }
             }
+            Some(ListFault::Behind) => {
+                let latest = self.ledger.iter().find(|entry| Some(entry.id) == self.latest_accepted);
+                ends_before = latest.map(|latest| Moment(latest.created.since(Moment(LONGEST_UPLOAD))));
+                if ends_before.is_some() {
+                    self.met.push("list: Behind".to_owned());
+                }
+            }
             None => {}
         }
         let server_time = self.server_time(at);
@@ -326,7 +338,7 @@ impl Remote {
                 None => self.ill(Ill::Page(404), at),
             };
         }
-        let body = self.list(url, unreadable);
+        let body = self.list(url, unreadable, ends_before);
         for job in body["jobs"].as_array().into_iter().flatten() {
             if let Some(id) = job["job_id"].as_i64().or_else(|| job["Job ID"].as_i64()) {
                 self.shown.entry(id).or_insert(at);
@@ -335,7 +347,7 @@ impl Remote {
         (at, Came::Answer { status: 200, retry_after: None, body: body.to_string(), server_time })
     }
 
-    fn list(&self, url: &Url, unreadable: bool) -> Value {
+    fn list(&self, url: &Url, unreadable: bool, ends_before: Option<Moment>) -> Value {
         let query = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
         let date = |text: String| -> i64 {
             // In seconds, UTC.
@@ -347,7 +359,7 @@ impl Remote {
         let mut jobs: Vec<&Entry> = self
             .ledger
             .iter()
-            .filter(|entry| entry.listed_from <= self.now)
+            .filter(|entry| entry.listed_from <= self.now && ends_before.is_none_or(|end| entry.created < end))
             .filter(|entry| (from..=to).contains(&(self.server_time(entry.created).0 / 1000 * 1000)))
             .collect();
         jobs.sort_by_key(|entry| if self.oldest_first { entry.id } else { -entry.id });

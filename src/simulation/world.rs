@@ -3,12 +3,12 @@
 use super::check::{Checked, Checker, broken};
 use super::people::{Act, People};
 use super::plan::{Chance, Item, Plan, What, Wish};
-use super::process::{NotStarted, Process, Step, Surroundings};
+use super::process::{ACCOUNT, NotStarted, Process, Step, Surroundings, target};
 use super::remote::Remote;
 use super::stage::Stage;
 use super::story::{Broken, Figures, Story};
 use crate::ambient::simulated::{self, Ended};
-use crate::job::{Kind, Release, RemoteJobId, State, Verb};
+use crate::job::{Kind, Release, RemoteJobId, State, Timestamp, Verb};
 use crate::joblog::{Instruction, Reader, instruct};
 use crate::ready::Moment;
 use std::any::Any;
@@ -383,6 +383,8 @@ impl<'a> World<'a> {
             .map_err(|error| Broken { promise: "the job log never contradicts itself", how: error.to_string() })?;
         let before = self.checker.last.clone();
         let changed = self.checker.job_log(&jobs, &self.remote(), self.now)?;
+        let latest = process.reader.latest_accepted(ACCOUNT, &target(), Timestamp(i64::MIN), Timestamp(i64::MAX));
+        self.remote().latest_accepted = latest.ok().flatten().map(|latest| latest.remote_job_id.0);
         self.remote().known = jobs.iter().filter_map(|job| job.remote_job_id).map(|id| id.0).collect();
         if changed {
             self.changed_at = self.now;

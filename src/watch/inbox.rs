@@ -31,7 +31,10 @@ enum Known {
     /// Another, or none.
     Not,
     /// This one, which we moved in ourselves, to be looked at anew.
-    CameBack,
+    CameBack {
+        /// The job log has the other of its pair.
+        paired: bool,
+    },
     /// This one, as it stands.
     AsItIs,
 }
@@ -223,8 +226,8 @@ impl Inbox {
                 self.forget(name, heard_before);
                 return Ok(());
             }
-            Known::CameBack => true,
-            Known::Not => false,
+            Known::CameBack { paired } => Some(paired),
+            Known::Not => None,
         };
         if let Err(refused) = check_name(name) {
             return self.reject(name, kind, refused.to_string(), Some(sight.identity));
@@ -240,11 +243,12 @@ impl Inbox {
         if let Some(trace) = trace {
             waiting.candidate.trace = trace;
         }
-        if came_back {
+        if came_back.is_some() {
             waiting.candidate.trace.came_back();
         }
         waiting.candidate.look(sight, now);
         let marker = name.to_str().and_then(|name| self.markers.get(stem(name))).copied();
+        let marker = marker.or((came_back == Some(true)).then_some(MarkerSight { order: None }));
         match waiting.candidate.verdict(&self.waits, marker, now) {
             Verdict::Ready => self.take_in(name, kind, file, sight),
             Verdict::StayedEmpty => {
@@ -272,7 +276,7 @@ impl Inbox {
         };
         Ok(match entry {
             Some(entry) if entry.came_back && entry.identity.is_some_and(|file| file.is_same_file(&sight.identity)) => {
-                Known::CameBack
+                Known::CameBack { paired: entry.paired }
             }
             Some(entry)
                 if !entry.came_back
