@@ -4,7 +4,6 @@ use crate::harness::{Daemon, World, names, tagged};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 const SUB_FOLDERS: [&str; 4] = ["done", "failed", "held", "sent"];
 
@@ -203,62 +202,4 @@ fn f1_sub_folders_take_the_inboxs_mode() {
         assert_eq!(metadata.mode() & 0o7777, 0o2770, "{name}");
         assert_eq!(metadata.gid(), fs::metadata(world.folder("a")).unwrap().gid(), "{name}");
     }
-}
-
-/// A small file system of its own, unmounted when dropped.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(at: &Path) -> Option<Self> {
-        fs::create_dir_all(at).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=16m,mode=0755", "tmpfs"]).arg(at).output();
-        mounted.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
-    }
-
-    /// Leaves no room for a single byte.
-    fn fill(&self) -> PathBuf {
-        use std::io::Write as _;
-        let path = self.0.join("filler");
-        let mut file = fs::File::create(&path).unwrap();
-        while file.write_all(&[0; 4096]).is_ok() {}
-        path
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
-#[test]
-fn p5_a_full_disk_under_the_job_log_stops_sending_and_goes_on_by_itself() {
-    const FILES: usize = 100;
-    let world = World::new();
-    let Some(disk) = SmallDisk::mount(&world.state_dir()) else {
-        eprintln!("skipped: a file system can only be mounted by root");
-        return;
-    };
-    let mut daemon = world.start();
-    world.drop_file("a", "before.txt", tagged("before"));
-    world.wait_for("before.txt", "success");
-    let filler = disk.fill();
-    let contents: Vec<_> = (0..FILES).map(|number| (format!("file{number:03}.txt"), tagged(number))).collect();
-    for (name, content) in &contents {
-        world.drop_file("a", name, content);
-    }
-    world.wait("the full disk to be noticed", || world.log().contains("the job log cannot be written"));
-    let sent = world.accepted().len();
-    assert!(sent < 1 + FILES, "{sent} accepted with a full disk");
-    assert!(daemon.is_running());
-    fs::remove_file(filler).unwrap();
-    world.wait("it to go on", || world.log().contains("the job log can be written again"));
-    for (name, _) in &contents {
-        world.wait_for(name, "success");
-    }
-    let before = tagged("before");
-    let mut files: Vec<_> = contents.iter().map(|(name, content)| ("a", name.as_str(), content.as_slice())).collect();
-    files.push(("a", "before.txt", &before));
-    world.assert_delivered(&files);
-    assert_eq!(daemon.stop().code(), Some(0));
 }

@@ -28,6 +28,7 @@ mod init;
 mod keep;
 mod kills;
 mod load;
+mod machine;
 mod modes;
 mod page;
 mod pages;

@@ -27,6 +27,9 @@ use tokio_util::sync::CancellationToken;
 /// A folder's thread makes a turn every 15 s, or hashes and moves files; after so long without a turn it hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(90);
 
+/// So long folders get to end.
+const FOLDERS_STOP: Duration = Duration::from_secs(5);
+
 /// A folder's thread.
 struct Folder {
     settings: FolderSettings,
@@ -180,11 +183,7 @@ impl Stages {
             .filter(|(name, folder)| wanted.get(*name) != Some(&folder.settings))
             .map(|(name, _)| name.clone())
             .collect();
-        for name in gone {
-            if let Some(folder) = self.folders.remove(&name) {
-                stop_folder(folder).await;
-            }
-        }
+        stop_folders(gone.iter().filter_map(|name| self.folders.remove(name)).collect()).await;
         for account in &accounts {
             self.joblog.forget_style(account.name.clone()).await?;
             self.joblog.api_problem(account.name.clone(), None, now()).await?;
@@ -220,9 +219,7 @@ impl Stages {
         self.stop_sending();
         self.upload_abort.cancel();
         while self.tasks.join_next().await.is_some() {}
-        for (_, folder) in self.folders.drain() {
-            stop_folder(folder).await;
-        }
+        stop_folders(self.folders.drain().map(|(_, folder)| folder).collect()).await;
         self.alerts.stop().await;
         let joblog = self.joblog.clone();
         // A writer that hangs on its disk must not keep the process from ending.
@@ -315,11 +312,18 @@ impl Stages {
     }
 }
 
-async fn stop_folder(folder: Folder) {
-    folder.board.stop();
-    // The thread may hang on a dead share; the runtime's end does not wait for it.
-    let _ =
-        tokio::time::timeout(Duration::from_secs(5), tokio::task::spawn_blocking(move || folder.thread.join())).await;
+/// All of them at once: threads may hang on a dead share, and the runtime's end does not wait for those.
+async fn stop_folders(folders: Vec<Folder>) {
+    for folder in &folders {
+        folder.board.stop();
+    }
+    let mut ends: JoinSet<_> = JoinSet::new();
+    for folder in folders {
+        ends.spawn_blocking(move || folder.thread.join());
+    }
+    let all = async { while ends.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(FOLDERS_STOP, all).await;
+    ends.detach_all();
 }
 
 /// The accounts that may run: enabled, and without open jobs that went elsewhere (DESIGN A5).

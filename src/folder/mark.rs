@@ -4,6 +4,7 @@ use super::filed::{FiledFile, filed_after};
 use super::moves::rename_without_overwriting;
 use super::problem::FolderProblem;
 use crate::job::Place;
+use rustix::fs::StatVfsMountFlags;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
@@ -123,6 +124,10 @@ impl AccountFolder {
                 &self.dir,
                 "another folder lies in its place: the file system that holds it was unmounted, or the folder was replaced; mount it again, or move the old one back (its mark .datadrop tells it), and all goes on by itself",
             ));
+        }
+        // What cannot be filed must not be sent (DESIGN F5), and a disk with errors becomes read-only while it is in use.
+        if rustix::fs::statvfs(&self.dir).is_ok_and(|disk| disk.f_flag.contains(StatVfsMountFlags::RDONLY)) {
+            return Err(unfit(&self.dir, "files cannot be moved in it", &io::ErrorKind::ReadOnlyFilesystem.into()));
         }
         match read_mark(&self.dir) {
             Ok(Some(found)) if found == self.mark => Ok(()),

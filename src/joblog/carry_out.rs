@@ -66,7 +66,8 @@ impl JobLog {
     /// Carries one instruction out, unless it was answered meanwhile. `random` is for `wire_name = "unique"`.
     ///
     /// The answer: whether it is answered now. It is not while the job's file has still to be moved for an earlier step,
-    /// for until that is written down nobody knows where the file is.
+    /// for until that is written down nobody knows where the file is; nor while it has to be looked at anew, for until
+    /// then nobody knows what it is.
     #[must_use]
     pub fn carry_out(
         &self,
@@ -109,7 +110,7 @@ enum Came {
         new_job: Option<JobId>,
     },
     Refused(String),
-    /// Nothing yet: a move comes first.
+    /// Nothing yet: a move, or a look at the file, comes first.
     Later,
 }
 
@@ -138,7 +139,10 @@ impl Hand<'_> {
             Ok(plan) => plan,
             Err(refusal) => return Ok(Came::Refused(refusal.to_string())),
         };
-        if plan != Plan::AsItIs && job.place != Place::Gone && job.place != job.state.place() {
+        let is_to_be_moved = job.place != Place::Gone && job.place != job.state.place();
+        // Its last attempt met another file, or another content: what lies there has no job yet.
+        let is_to_be_looked_at = job.place == Place::Inbox && job.sha256.is_some() && job.identity.is_none();
+        if plan != Plan::AsItIs && (is_to_be_moved || is_to_be_looked_at) {
             return Ok(Came::Later);
         }
         let executor = executors.iter().find(|executor| executor.account == job.account);

@@ -130,16 +130,19 @@ impl Reader {
     pub fn filed_job(&self, account: &str, place: Place, disk_name: &OsStr) -> Result<Option<JobId>, JobLogError> {
         let connection = self.connection();
         let name = disk_name.to_string_lossy();
-        // Under its own name, or with its job's number in it (DESIGN F1). A move whose record is still due counts too.
-        let by_stem = connection
-            .prepare_cached(
-                "SELECT id FROM job WHERE account = ?1 AND stem = ?2
-                 AND (place = ?3 OR belongs = ?3) AND disk_name = ?4 ORDER BY place <> ?3, id DESC LIMIT 1",
-            )?
-            .query_row(params![account, stem(&name), place.as_str(), disk_name.as_bytes()], |row| row.get(0))
-            .optional()?;
-        if by_stem.is_some() {
-            return Ok(by_stem.map(JobId));
+        // Under its own name, or with a number in it: its job's, or that of the job whose file it was before (DESIGN F1).
+        // A move whose record is still due counts too.
+        for stem in stems_without_numbers(stem(&name)) {
+            let by_stem = connection
+                .prepare_cached(
+                    "SELECT id FROM job WHERE account = ?1 AND stem = ?2
+                     AND (place = ?3 OR belongs = ?3) AND disk_name = ?4 ORDER BY place <> ?3, id DESC LIMIT 1",
+                )?
+                .query_row(params![account, stem, place.as_str(), disk_name.as_bytes()], |row| row.get(0))
+                .optional()?;
+            if by_stem.is_some() {
+                return Ok(by_stem.map(JobId));
+            }
         }
         let was_pruned = connection
             .prepare_cached(
@@ -150,6 +153,7 @@ impl Reader {
         if was_pruned.is_some() {
             return Ok(was_pruned.map(JobId));
         }
+        // A name too long for a number was shortened for it.
         let numbers = name.split('.').filter_map(|part| part.parse::<i64>().ok());
         for number in numbers {
             let its = connection
@@ -186,5 +190,26 @@ impl Reader {
             )?
             .query_row([account], |row| row.get(0))?;
         Ok(latest.map(Timestamp))
+    }
+}
+
+/// A stem, and what is left of it as numbers are taken off its end: `sales.17.2`, `sales.17`, `sales`.
+fn stems_without_numbers(stem: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(stem), |stem| {
+        let (before, number) = stem.rsplit_once('.')?;
+        number.parse::<u64>().is_ok().then_some(before)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_taken_off_the_end_of_a_stem_alone() {
+        let all = |stem| stems_without_numbers(stem).collect::<Vec<_>>();
+        assert_eq!(all("sales.17.2"), ["sales.17.2", "sales.17", "sales"]);
+        assert_eq!(all("2026.sales"), ["2026.sales"]);
+        assert_eq!(all("sales"), ["sales"]);
     }
 }

@@ -61,6 +61,8 @@ pub(super) struct World<'a> {
     healed: bool,
     changed_at: Moment,
     checker: Checker,
+    /// Why nothing is sent, as it was last told.
+    blocked: Option<String>,
     pub(super) story: Story,
     counted: Figures,
     looks_at_commit: u64,
@@ -93,6 +95,7 @@ impl<'a> World<'a> {
             healed: false,
             changed_at: Moment::default(),
             checker: Checker::default(),
+            blocked: None,
             story: Story { told, lines: Vec::new() },
             counted: Figures { seeds: 1, ..Figures::default() },
             looks_at_commit: 0,
@@ -381,6 +384,14 @@ impl<'a> World<'a> {
             .reader
             .every_job()
             .map_err(|error| Broken { promise: "the job log never contradicts itself", how: error.to_string() })?;
+        if self.story.told {
+            let account = process.reader.accounts().unwrap_or_default().into_iter().next();
+            let blocked = account.and_then(|account| account.blocked().map(str::to_owned));
+            if blocked != self.blocked {
+                self.story.tell(self.now, || format!("    the account is blocked: {blocked:?}"));
+                self.blocked = blocked;
+            }
+        }
         let before = self.checker.last.clone();
         let changed = self.checker.job_log(&jobs, &self.remote(), self.now)?;
         let latest = process.reader.latest_accepted(ACCOUNT, &target(), Timestamp(i64::MIN), Timestamp(i64::MAX));

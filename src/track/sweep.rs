@@ -3,10 +3,10 @@
 use super::{Tracker, judge};
 use crate::ambient::now;
 use crate::api::{ApiError, Extent, Purpose};
-use crate::job::{Event, RemoteJob, RemoteJobId, Target, Timestamp};
+use crate::job::{Event, JobId, RemoteJob, RemoteJobId, Target, Timestamp};
 use crate::joblog::{Backlog, JobLogError, OpenRemote, Swept};
 use crate::settle::WINDOW;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// Job dates carry no zone: a list begins a day earlier than it would have to.
@@ -17,6 +17,8 @@ const SINGLY: usize = 5;
 impl Tracker {
     pub(super) async fn sweep(&mut self, backlog: &Backlog) -> Result<(), JobLogError> {
         let open = self.reader.open_remote(&self.settings.account)?;
+        let still: HashSet<JobId> = open.iter().map(|job| job.id).collect();
+        self.missing.retain(|id, _| still.contains(id));
         let mut targets: Vec<Target> = Vec::new();
         for job in &open {
             if !targets.contains(&job.target) {

@@ -17,8 +17,8 @@ pub struct Board {
 #[derive(Debug, Default)]
 struct Inner {
     traces: HashMap<OsString, Trace>,
-    /// Names that left, by the cookie that will tell under which name they arrive.
-    leaving: HashMap<usize, Trace>,
+    /// Names that left, by the cookie that will tell under which name they arrive, and how many scans ended since.
+    leaving: HashMap<usize, (Trace, u8)>,
     changed: Vec<OsString>,
     changed_set: HashSet<OsString>,
     order: u64,
@@ -65,7 +65,7 @@ impl Board {
         if let (Some(cookie), Some(trace)) = (cookie, trace)
             && trace.writing
         {
-            inner.leaving.insert(cookie, trace);
+            inner.leaving.insert(cookie, (trace, 0));
         }
         inner.mark(name);
         drop(inner);
@@ -74,7 +74,8 @@ impl Board {
 
     /// A name was renamed in.
     pub(super) fn arrive(&self, name: &OsStr, cookie: Option<usize>, at: Moment) {
-        let writing = cookie.and_then(|cookie| self.lock().leaving.remove(&cookie)).is_some_and(|trace| trace.writing);
+        let writing =
+            cookie.and_then(|cookie| self.lock().leaving.remove(&cookie)).is_some_and(|(trace, _)| trace.writing);
         self.change(name, |trace, order| trace.hear(Heard::MovedIn { writing }, at, order));
     }
 
@@ -154,6 +155,14 @@ impl Board {
         }
     }
 
+    /// A scan has ended: what left two scans ago went elsewhere, for both halves of a rename are told together.
+    pub(super) fn scanned(&self) {
+        self.lock().leaving.retain(|_, (_, scans)| {
+            *scans += 1;
+            *scans < 2
+        });
+    }
+
     /// Forgets all that events told.
     pub(super) fn forget(&self) {
         let mut inner = self.lock();
@@ -210,5 +219,18 @@ mod tests {
 
         board.arrive(OsStr::new("b.txt"), Some(8), Moment::default());
         assert_eq!(board.trace(OsStr::new("b.txt")).unwrap().arrival, Arrival::MovedIn);
+    }
+
+    #[test]
+    fn a_writer_whose_file_went_elsewhere_is_forgotten_after_two_scans() {
+        let board = Board::default();
+        for (cookie, name) in [(7, "a.part"), (8, "b.part")] {
+            board.hear(OsStr::new(name), Heard::Written, Moment::default());
+            board.leave(OsStr::new(name), Some(cookie));
+            board.scanned();
+        }
+        assert_eq!(board.lock().leaving.keys().collect::<Vec<_>>(), [&8]);
+        board.arrive(OsStr::new("b.txt"), Some(8), Moment::default());
+        assert!(board.trace(OsStr::new("b.txt")).unwrap().writing);
     }
 }

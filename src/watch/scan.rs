@@ -77,6 +77,7 @@ impl Inbox {
             self.consider(name, entry.as_ref())?;
         }
         self.flush()?;
+        self.board.scanned();
         if self.queued > BACKLOG {
             let words = backlog_words(self.queued, self.settings.rate_limit);
             tracing::info!(account = %self.settings.account, "queued {words}, if nothing else is to be sent");

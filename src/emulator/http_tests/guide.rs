@@ -156,13 +156,15 @@ fn fill(client: &Client, now: Timestamp) {
 
 #[tokio::test]
 async fn each_parameter_of_a_job_list_counts() {
-    let now = Timestamp(jiff::Timestamp::now().as_millisecond());
-    let date = |hours: u64| {
-        let time = jiff::Timestamp::from_millisecond(now.before(Duration::from_hours(hours)).0).unwrap();
-        time.strftime("%Y-%m-%d%%20%H:%M:%S").to_string()
-    };
     for dialect in Dialect::ALL {
         let client = of(dialect).await;
+        let now = Timestamp(jiff::Timestamp::now().as_millisecond());
+        let date = |hours: u64| {
+            let time = jiff::Timestamp::from_millisecond(now.before(Duration::from_hours(hours)).0).unwrap();
+            // What comes while this runs is older than "now", too.
+            let time = time + Duration::from_secs(30);
+            time.strftime("%Y-%m-%d%%20%H:%M:%S").to_string()
+        };
         fill(&client, now);
         client.emulator.add_fault("job:status=failure:name=bad*".parse().unwrap());
         upload(&client, dialect, "bad.txt").await;
