@@ -1,6 +1,6 @@
 //! Whatever the network and the server do, a file arrives once or rests with a reason.
 
-use crate::harness::{Daemon, Row, SECRET, World, arrived_once, data, names, primed, quick, stdout};
+use crate::harness::{Daemon, SECRET, World, arrived_once, data, names, primed, quick, stdout};
 use datadrop::emulator::{Dialect, EmulatorOptions};
 use std::fs;
 
@@ -16,8 +16,12 @@ fn drop_before_the_first_upload(world: &World, names: &[&str]) -> Daemon {
     daemon
 }
 
-fn outcomes(world: &World, job: &Row) -> Vec<String> {
-    world.attempts(job.id).into_iter().filter_map(|attempt| attempt.outcome).collect()
+/// `sales.txt` was taken, nobody was told, and no list tells either.
+fn lose_an_answer(world: &World) {
+    world.fault("list:500");
+    world.fault("upload:after-commit:reset:n=1");
+    world.drop_file("a", "sales.txt", data(3));
+    world.wait_for("sales.txt", "unconfirmed");
 }
 
 // The server is not there, or has no time.
@@ -69,7 +73,7 @@ fn a_429_or_a_503_of_the_gateway_is_tried_again_without_a_doubt() {
     let _daemon = world.start();
     world.drop_file("a", "sales.txt", data(3));
     let job = arrived_once(&world, "sales.txt");
-    assert_eq!(outcomes(&world, &job), ["not-ingested", "not-ingested", "not-ingested", "not-ingested", "accepted"]);
+    assert_eq!(world.outcomes(&job), ["not-ingested", "not-ingested", "not-ingested", "not-ingested", "accepted"]);
 }
 
 #[test]
@@ -226,7 +230,7 @@ fn a_500_after_the_server_took_the_file_is_settled_by_adopting_its_job() {
     let _daemon = world.start();
     world.drop_file("a", "sales.txt", data(3));
     let job = arrived_once(&world, "sales.txt");
-    assert_eq!(outcomes(&world, &job), ["unclear"]);
+    assert_eq!(world.outcomes(&job), ["unclear"]);
     assert_eq!(job.remote_job_id, Some(world.ledger()[0].job_id.0));
     world.wait("the file to be filed", || names(&world.folder("a").join("done")) == ["sales.txt"]);
 }
@@ -243,7 +247,7 @@ fn however_an_answer_is_lost_the_file_is_found_and_not_sent_again() {
     }
     for fault in faults {
         let job = arrived_once(&world, &format!("{fault}.txt"));
-        assert_eq!(outcomes(&world, &job), ["unclear"], "{fault}");
+        assert_eq!(world.outcomes(&job), ["unclear"], "{fault}");
     }
 }
 
@@ -254,7 +258,7 @@ fn a_500_of_a_server_that_did_not_take_the_file_is_sent_again_after_three_looks(
     world.fault("upload:after-body:500:n=1");
     world.drop_file("a", "sales.txt", data(3));
     let job = arrived_once(&world, "sales.txt");
-    assert_eq!(outcomes(&world, &job), ["unclear", "accepted"]);
+    assert_eq!(world.outcomes(&job), ["unclear", "accepted"]);
     let attempts = world.attempts(job.id);
     let looked = attempts[1].started_at - attempts[0].ended_at.unwrap();
     assert!(looked >= 400, "sent again after {looked} ms, though upload.confirm_for is 400 ms");
@@ -273,7 +277,7 @@ fn a_connection_cut_before_the_last_bytes_is_tried_again() {
         world.fault(&format!("upload:{fault}:n=1:name={name}"));
         world.drop_file("a", &name, &large);
         let job = arrived_once(&world, &name);
-        let outcomes = outcomes(&world, &job);
+        let outcomes = world.outcomes(&job);
         assert!(outcomes[0] == "not-ingested" || fault.starts_with("mid"), "{fault}: {outcomes:?}");
     }
 }
@@ -315,10 +319,7 @@ fn an_unclear_end_waits_while_the_list_cannot_be_read() {
 fn a_newer_file_of_a_name_waits_until_the_end_of_the_older_one_is_known() {
     let world = World::new();
     let _daemon = primed(&world);
-    world.fault("list:500");
-    world.fault("upload:after-commit:reset:n=1");
-    world.drop_file("a", "sales.txt", data(3));
-    world.wait_for("sales.txt", "unconfirmed");
+    lose_an_answer(&world);
     world.drop_file("a", "sales.txt", data(4));
     world.wait_for("sales.txt", "queued");
     assert_eq!(world.times_accepted("sales.txt"), 1);
@@ -598,10 +599,7 @@ fn a_lost_answer_beside_a_job_of_that_name_that_was_there_before_is_held_and_not
 fn a_lost_answer_with_two_candidates_is_held_and_both_are_named() {
     let world = World::new();
     let _daemon = primed(&world);
-    world.fault("list:500");
-    world.fault("upload:after-commit:reset:n=1");
-    world.drop_file("a", "sales.txt", data(3));
-    world.wait_for("sales.txt", "unconfirmed");
+    lose_an_answer(&world);
     world.somebody_sends("a", "sales.txt", data(3));
     world.emulator().clear_faults();
     let job = world.wait_for("sales.txt", "held");

@@ -1,13 +1,9 @@
 //! `kill -9` at any instant: nothing is lost, sent twice or forgotten.
 
-use crate::harness::{Daemon, Row, World, arrived_once, connect_to_write, data, names, primed, quick};
+use crate::harness::{Daemon, World, arrived_once, connect_to_write, data, names, primed, quick};
 use datadrop::emulator::EmulatorOptions;
 use std::fs;
 use std::time::Duration;
-
-fn outcomes(world: &World, job: &Row) -> Vec<String> {
-    world.attempts(job.id).into_iter().filter_map(|attempt| attempt.outcome).collect()
-}
 
 #[test]
 fn a_file_that_was_taken_but_not_answered_before_a_kill_is_not_sent_again() {
@@ -21,7 +17,7 @@ fn a_file_that_was_taken_but_not_answered_before_a_kill_is_not_sent_again() {
         let left = world.wait_for("sales.txt", "uploading");
         let _daemon = world.start();
         let job = arrived_once(&world, "sales.txt");
-        assert_eq!((left.id, outcomes(&world, &job)), (job.id, vec!["unclear".to_owned()]));
+        assert_eq!((left.id, world.outcomes(&job)), (job.id, vec!["unclear".to_owned()]));
         assert_eq!(job.remote_job_id, world.ledger().last().map(|entry| entry.job_id.0));
     }
 }
@@ -38,7 +34,7 @@ fn a_kill_while_the_body_is_being_sent_costs_one_attempt() {
     assert_eq!(world.accepted(), ["first.txt"]);
     let _daemon = world.start();
     let job = arrived_once(&world, "sales.txt");
-    assert_eq!(outcomes(&world, &job), ["not-ingested", "accepted"]);
+    assert_eq!(world.outcomes(&job), ["not-ingested", "accepted"]);
 }
 
 #[test]
@@ -54,7 +50,7 @@ fn a_kill_while_the_server_has_the_body_and_has_not_taken_it_ends_in_one_deliver
     daemon.kill();
     let _daemon = world.start();
     let job = arrived_once(&world, "sales.txt");
-    assert_eq!(outcomes(&world, &job), ["unclear", "accepted"]);
+    assert_eq!(world.outcomes(&job), ["unclear", "accepted"]);
 }
 
 #[test]

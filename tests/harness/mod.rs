@@ -298,6 +298,11 @@ impl World {
         joblog::attempts(&self.state_dir(), job)
     }
 
+    /// How its attempts ended, oldest first.
+    pub fn outcomes(&self, job: &Row) -> Vec<String> {
+        self.attempts(job.id).into_iter().filter_map(|attempt| attempt.outcome).collect()
+    }
+
     /// The job log, oldest first.
     pub fn jobs(&self) -> Vec<Row> {
         joblog::read(&self.state_dir())
