@@ -89,7 +89,7 @@ impl<'a> Account<'a> {
             Foreseen::Told(kind, verdict) => (kind, verdict),
         };
         let content = match verdict {
-            Verdict::Waiting(reason, _) => return Ok(Outlook::Waiting(reason)),
+            Verdict::Waiting(reason, _) | Verdict::Unmarked(reason, _) => return Ok(Outlook::Waiting(reason)),
             Verdict::Rejected(reason, _) | Verdict::Failing(_, reason) => return Ok(Outlook::Rejected(reason)),
             Verdict::Ready(content) => content,
         };

@@ -46,8 +46,21 @@ pub enum Verdict {
     Failing(Content, String),
     /// Not ready; why. The file, where it could be looked at.
     Waiting(String, Option<FileIdentity>),
+    /// Quiet, but without the marker that the account requires; why, and which file. It may stay like that for ever.
+    Unmarked(String, FileIdentity),
     /// Never to be sent; why, and which file, so that no other is filed in its place.
     Rejected(String, Option<FileIdentity>),
+}
+
+impl Verdict {
+    /// Why the file is not ready, if it may still become so.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<&str> {
+        match self {
+            Self::Waiting(reason, _) | Self::Unmarked(reason, _) => Some(reason),
+            Self::Ready(_) | Self::Failing(..) | Self::Rejected(..) => None,
+        }
+    }
 }
 
 /// What a complete file holds.
@@ -132,7 +145,7 @@ fn admit(
         None => create(connection, policy, arrival, now)?,
     };
     match &arrival.verdict {
-        Verdict::Waiting(reason, _) => {
+        Verdict::Waiting(reason, _) | Verdict::Unmarked(reason, _) => {
             if job.reason.as_deref() != Some(reason) {
                 job.reason = Some(reason.clone());
                 sql::set_reason(connection, job.id, Some(reason))?;
@@ -188,11 +201,15 @@ fn meet(known: &Job, arrival: &Arrival) -> Meeting {
             Meeting::Same
         }
         // Another file lies there, complete or not.
-        Verdict::Waiting(_, Some(file)) if known.identity.is_some_and(|known| !known.is_same_file(file)) => {
+        Verdict::Waiting(_, Some(file)) | Verdict::Unmarked(_, file)
+            if known.identity.is_some_and(|known| !known.is_same_file(file)) =>
+        {
             Meeting::Replaced
         }
+        // Its last attempt met something else than was hashed, and that has no marker: it is not what the marker was for.
+        Verdict::Unmarked(..) if known.state == State::Queued && known.identity.is_none() => Meeting::Replaced,
         // A file that is being written again says nothing yet; its job cannot be sent meanwhile, the hash forbids it.
-        Verdict::Waiting(..) => Meeting::Same,
+        Verdict::Waiting(..) | Verdict::Unmarked(..) => Meeting::Same,
         // A rejected file whose move is still due.
         Verdict::Rejected(..) if known.state == State::Rejected => Meeting::Same,
         Verdict::Ready(_) | Verdict::Failing(..) | Verdict::Rejected(..) => Meeting::Replaced,

@@ -144,7 +144,9 @@ mod tests {
             Foreseen::Ignored(why) => format!("{why:?}"),
             Foreseen::Told(_, Verdict::Ready(content)) => format!("ready, {} rows", content.rows_expected),
             Foreseen::Told(_, Verdict::Failing(_, reason)) => format!("failing: {reason}"),
-            Foreseen::Told(_, Verdict::Waiting(reason, _)) => format!("waiting: {reason}"),
+            Foreseen::Told(_, Verdict::Waiting(reason, _) | Verdict::Unmarked(reason, _)) => {
+                format!("waiting: {reason}")
+            }
             Foreseen::Told(_, Verdict::Rejected(reason, _)) => format!("rejected: {reason}"),
         }
     }

@@ -37,6 +37,8 @@ enum Known {
     },
     /// This one, as it stands.
     AsItIs,
+    /// What was queued under this name, which is not what an attempt met.
+    NotAsQueued,
 }
 
 pub(super) struct Inbox {
@@ -217,7 +219,7 @@ impl Inbox {
                     by_itself: false,
                     look_at: None,
                 });
-                return self.note_waiting(name, kind, look::unreadable(&why), false, None);
+                return self.note_waiting(name, kind, Finding::Waiting(look::unreadable(&why), None), false);
             }
             Look::File(file, sight) => (file, sight),
         };
@@ -227,6 +229,13 @@ impl Inbox {
                 return Ok(());
             }
             Known::CameBack { paired } => Some(paired),
+            Known::NotAsQueued => {
+                // Told anew: it may be what takes the other's place.
+                if let Some(waiting) = self.candidates.get_mut(name) {
+                    waiting.noted = None;
+                }
+                None
+            }
             Known::Not => None,
         };
         if let Err(refused) = check_name(name) {
@@ -260,7 +269,14 @@ impl Inbox {
                     self.look_again(name, at);
                 }
                 let by_itself = matches!(why, NotYet::Settling | NotYet::Writing);
-                self.note_waiting(name, kind, why.reason().to_owned(), by_itself, Some(sight.identity))
+                let reason = why.reason().to_owned();
+                let finding = match why {
+                    NotYet::NoMarker => Finding::Unmarked(reason, sight.identity),
+                    NotYet::Empty | NotYet::Writing | NotYet::Settling => {
+                        Finding::Waiting(reason, Some(sight.identity))
+                    }
+                };
+                self.note_waiting(name, kind, finding, by_itself)
             }
         }
     }
@@ -284,6 +300,7 @@ impl Inbox {
             {
                 Known::AsItIs
             }
+            Some(entry) if entry.state == State::Queued && entry.identity.is_none() => Known::NotAsQueued,
             Some(_) | None => Known::Not,
         })
     }
@@ -307,11 +324,14 @@ impl Inbox {
         let bytes_per_second = self.upload_speed(kind, size)?;
         match weigh(&self.settings, name, kind, (&mut file, sight), bytes_per_second, &mut self.buffer) {
             Weighed::Verdict(verdict) => self.arrive(name, kind, verdict),
-            Weighed::Unread(reason) => self.note_waiting(name, kind, reason, false, Some(sight.identity)),
+            Weighed::Unread(reason) => {
+                self.note_waiting(name, kind, Finding::Waiting(reason, Some(sight.identity)), false)
+            }
             Weighed::Changed => {
                 // It was written to while it was read: the next look starts its quiet time anew.
                 self.look_again(name, self.clock.moment());
-                self.note_waiting(name, kind, NotYet::Writing.reason().to_owned(), true, Some(sight.identity))
+                let reason = NotYet::Writing.reason().to_owned();
+                self.note_waiting(name, kind, Finding::Waiting(reason, Some(sight.identity)), true)
             }
         }
     }
@@ -332,22 +352,17 @@ impl Inbox {
         }
     }
 
-    fn note_waiting(
-        &mut self,
-        name: &OsStr,
-        kind: Kind,
-        reason: String,
-        by_itself: bool,
-        file: Option<FileIdentity>,
-    ) -> Result<(), Interrupted> {
+    /// Hands on why a file waits, once. `by_itself`: it will become ready without anybody's doing.
+    fn note_waiting(&mut self, name: &OsStr, kind: Kind, finding: Finding, by_itself: bool) -> Result<(), Interrupted> {
         if let Some(waiting) = self.candidates.get_mut(name) {
             waiting.by_itself = by_itself;
-            if waiting.noted.as_ref() == Some(&reason) {
+            let reason = finding.waits_for();
+            if reason.is_some() && waiting.noted.as_deref() == reason {
                 return Ok(());
             }
-            waiting.noted = Some(reason.clone());
+            waiting.noted = reason.map(str::to_owned);
         }
-        self.arrive(name, kind, Finding::Waiting(reason, file))
+        self.arrive(name, kind, finding)
     }
 
     fn reject(
@@ -374,7 +389,7 @@ impl Inbox {
         let arrivals = std::mem::take(&mut self.arrivals);
         let settled: Vec<OsString> = arrivals
             .iter()
-            .filter(|arrival| !matches!(arrival.verdict, Finding::Waiting(..)))
+            .filter(|arrival| arrival.verdict.waits_for().is_none())
             .map(|arrival| arrival.disk_name.clone())
             .collect();
         let told: Vec<Told> = arrivals.iter().map(Told::of).collect();

@@ -13,7 +13,7 @@ pub(super) struct Told {
 impl Told {
     pub(super) fn of(arrival: &Arrival) -> Self {
         let findings = match &arrival.verdict {
-            Finding::Rejected(..) | Finding::Waiting(..) => None,
+            Finding::Rejected(..) | Finding::Waiting(..) | Finding::Unmarked(..) => None,
             Finding::Failing(content, _) | Finding::Ready(content) => content.findings.clone(),
         };
         Self { name: arrival.disk_name.clone(), findings }
