@@ -3,7 +3,7 @@
 use super::advance::advance;
 use super::writer::Effects;
 use super::{Job, JobLogError, sql};
-use crate::job::{Event, Kind, State, Timestamp, stem};
+use crate::job::{Event, Kind, Place, State, Timestamp, stem};
 use rusqlite::Connection;
 
 /// Finds the other of a pair for a job that has just become known, and takes both as far as that allows.
@@ -28,6 +28,9 @@ pub(super) fn match_up(
             }
         }
         Kind::Data => {
+            if has_resting_marker(connection, job)? {
+                return Ok(());
+            }
             // A marker that has not been sent belongs to the newest content of its stem (promise 4).
             let Some(mut marker) = sql::resting_marker(connection, &job.account, stem(&job.file_name))? else {
                 return Ok(());
@@ -42,6 +45,15 @@ pub(super) fn match_up(
             share_fate(connection, effects, &mut marker, job, now)
         }
     }
+}
+
+/// Whether a marker of its own lies in the inbox. Another of the stem then waits for a data file of its own.
+fn has_resting_marker(connection: &Connection, data: &Job) -> Result<bool, JobLogError> {
+    let Some(pair) = data.pair else { return Ok(false) };
+    let marker = sql::job(connection, pair)?;
+    Ok(marker.pair == Some(data.id)
+        && marker.place == Place::Inbox
+        && matches!(marker.state, State::Waiting | State::Queued))
 }
 
 fn tie(connection: &Connection, marker: &mut Job, data: &mut Job) -> Result<(), JobLogError> {
