@@ -51,7 +51,7 @@ impl Follow {
                     self.version = reader.data_version()?;
                     self.reader = Some(reader);
                 }
-                Err(OpenError::StateDir { .. }) => {}
+                Err(OpenError::None(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -247,7 +247,7 @@ fn tell(progress: &Progress, job: &JobRow, event: &EventRow, output: &mut Output
         return Ok(());
     }
     let line = change_line(job, &event.at, &event.to_state, event.detail.as_deref(), 32, &settings::here());
-    progress.aside(|| if is_end { output.line(&line) } else { output.note(&line) })?;
+    progress.aside(|| if is_end { output.words_line(&line) } else { output.note(&line) })?;
     Ok(())
 }
 

@@ -41,7 +41,7 @@ pub use claim::{AccountRules, Claim, Claimed};
 pub use examine::{Examination, examine};
 pub use filing::{Filed, Unfiled};
 pub use instructions::{Answer, Instruction, InstructionId, instruct};
-pub use keep::{OldFile, PruneRule};
+pub use keep::{Delivered, OldFile, PruneRule};
 pub use listed::{Doubled, RemoteList};
 pub use open::{OpenError, StateLock, is_running};
 pub use read::{Backlog, LatestAccepted, Reader};

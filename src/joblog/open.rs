@@ -35,6 +35,19 @@ pub enum OpenError {
         /// What the system said.
         why: String,
     },
+    /// There is none yet.
+    #[error("{}: there is no job log yet; the service makes it at its first start (`datadrop run`), or `state_dir` of the configuration names another place", .0.display())]
+    None(PathBuf),
+    /// Not for this user to read.
+    #[error("{}: the job log cannot be read: {why}; run this as the service's user, or as a member of its group", file.display())]
+    Closed {
+        /// The state directory.
+        dir: PathBuf,
+        /// The database.
+        file: PathBuf,
+        /// What the system said.
+        why: String,
+    },
     /// A newer datadrop wrote it.
     #[error("{}: written by a newer datadrop (version {found} of the job log, this one knows {known}); install that version again", file.display())]
     Newer {
@@ -176,17 +189,24 @@ fn migrate(connection: &mut Connection, applied: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Whether there is a job log, and if so, one that this user may read.
+pub(super) fn is_there(dir: &Path) -> Result<bool, OpenError> {
+    let file = dir.join(DATABASE);
+    match File::open(&file) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(OpenError::Closed { dir: dir.to_owned(), file, why: error.to_string() }),
+    }
+}
+
 /// Opens the database for reading, with or without a daemon at work on it.
 ///
 /// A reader who may not write to the state directory cannot make the shared memory that WAL needs; when no `-wal` file
 /// exists the database is at rest and may be read as immutable.
 pub(super) fn open_reader(dir: &Path) -> Result<Connection, OpenError> {
     let file = dir.join(DATABASE);
-    if !file.exists() {
-        return Err(OpenError::StateDir {
-            dir: dir.to_owned(),
-            why: "there is no job log in it (has `datadrop run` ever run here?)".to_owned(),
-        });
+    if !is_there(dir)? {
+        return Err(OpenError::None(file));
     }
     let damaged = |error: rusqlite::Error| OpenError::Damaged { file: file.clone(), why: error.to_string() };
     let plain = Connection::open_with_flags(&file, READING).and_then(|connection| {
@@ -283,7 +303,7 @@ mod tests {
     #[test]
     fn a_database_at_rest_can_be_read_without_writing() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(matches!(open_reader(dir.path()), Err(OpenError::StateDir { .. })));
+        assert!(matches!(open_reader(dir.path()), Err(OpenError::None(_))));
         let lock = StateLock::take(dir.path()).unwrap();
         drop(open_writer(&lock).unwrap());
         open_reader(dir.path()).unwrap();

@@ -129,6 +129,7 @@ impl Reader {
             };
             open.push(OpenRemote {
                 id: job.id,
+                file_name: job.file_name,
                 remote_job_id,
                 kind: job.kind,
                 state: job.state,

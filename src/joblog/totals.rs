@@ -16,6 +16,8 @@ pub struct Standing {
     pub last_success: Vec<(String, Timestamp)>,
     /// Why files of theirs that were tried in vain are to be tried again; accounts without such files are left out.
     pub trying_again: Vec<(String, String)>,
+    /// Account and state wherever a person has something to handle.
+    pub to_handle: Vec<(String, String)>,
 }
 
 /// Data files that ended, and what was in them.
@@ -70,17 +72,36 @@ pub struct AttemptEnds {
 }
 
 impl Reader {
-    /// Where every account stands.
+    /// Where every account stands. `since`: what ended badly before then is not to be handled any more.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn standing(&self) -> Result<Standing, JobLogError> {
+    pub fn standing(&self, since: Timestamp) -> Result<Standing, JobLogError> {
         Ok(Standing {
             accounts: self.accounts()?,
             counts: self.counts()?,
             last_success: self.last_success()?,
             trying_again: self.trying_again()?,
+            to_handle: self.to_handle(since)?,
         })
+    }
+
+    /// What a person can do something about: what is held, what ended badly of late and still lies in `failed/`, and what
+    /// was processed in part of late. What was sent again, or taken away, has been handled.
+    fn to_handle(&self, since: Timestamp) -> Result<Vec<(String, String)>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT name, state.value FROM account CROSS JOIN json_each('[\"held\", \"partial\", \"failure\", \"rejected\"]') AS state
+             WHERE iif(state.value = 'held',
+                       EXISTS (SELECT 1 FROM job INDEXED BY job_unfinished
+                               WHERE account = name AND job.state = 'held' AND finished_at IS NULL),
+                       EXISTS (SELECT 1 FROM job INDEXED BY job_ended
+                               WHERE account = name AND job.state = state.value AND finished_at IS NOT NULL
+                                 AND finished_at >= ?1 AND (job.state = 'partial' OR place = 'failed')))
+             ORDER BY name, state.key",
+        )?;
+        let rows = statement.query_map([since.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// What is due last waits for its next try, if anything does: one look into the index, however long the queue.
@@ -277,7 +298,7 @@ mod tests {
             reader.attempt_ends().unwrap().into_iter().map(|end| (end.account, end.outcome, end.attempts)).collect();
         let accepted = |account: &str| (account.to_owned(), "accepted".to_owned(), 1);
         assert_eq!(attempts, [accepted("a"), ("a".to_owned(), "not_ingested".to_owned(), 1), accepted("b")]);
-        let last = reader.standing().unwrap().last_success;
+        let last = reader.standing(Timestamp(0)).unwrap().last_success;
         assert_eq!(last, ["a", "b"].map(|name| (name.to_owned(), Timestamp(1_795_348_800_000))));
     }
 

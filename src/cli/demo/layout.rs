@@ -1,7 +1,7 @@
 //! What the demo puts where.
 
 use super::super::failure::{Exit, Failure};
-use crate::job::stem;
+use crate::job::{shell_word, stem};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write};
@@ -129,8 +129,9 @@ level = "warn"
 
     /// What to look at next. `program` is the name under which this one was started: it may not be on the search path.
     pub(super) fn guide(&self, program: &str, keep: bool) -> String {
-        let command = format!("{} --config {}", word(program), word(&self.config_file().display().to_string()));
-        let database = word(&self.state_dir().join("datadrop.db").display().to_string());
+        let command =
+            format!("{} --config {}", shell_word(program), shell_word(&self.config_file().display().to_string()));
+        let database = shell_word(&self.state_dir().join("datadrop.db").display().to_string());
         let places = [
             ("callcentre/", "a watched folder: files come here, and sub-folders show how they ended"),
             ("returns/", "another"),
@@ -161,16 +162,6 @@ level = "warn"
             text.push_str("With --keep the demo goes on, so that you can drop files of your own.\n");
         }
         text
-    }
-}
-
-/// As a shell takes it for one word.
-fn word(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=:@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 
