@@ -2,8 +2,17 @@
 
 use super::told::Commands;
 use anstream::AutoStream;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::tcgetwinsize;
 use std::io::{self, IsTerminal, Write};
+
+/// Whether standard output is a pipe whose reader has gone. A command that waits would notice only when it next writes.
+pub(super) fn is_unread() -> bool {
+    let stdout = io::stdout();
+    let mut ends = [PollFd::new(&stdout, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut ends, Some(&at_once)).is_ok() && ends.iter().any(|end| end.revents().contains(PollFlags::ERR))
+}
 
 /// Both streams. Colours reach terminals only, and none if `NO_COLOR` is set.
 pub(super) struct Output {
