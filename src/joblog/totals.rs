@@ -230,7 +230,7 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{JobLog, StateLock, open};
+    use super::super::{JobFilter, JobLog, StateLock, open};
     use super::*;
     use rusqlite::Connection;
 
@@ -328,6 +328,54 @@ mod tests {
         log.call(|connection, _| Ok(connection.execute("DELETE FROM job WHERE id = 4", [])?)).wait().unwrap();
         assert!(!counts(&reader).iter().any(|(_, state, _)| state == "rejected"));
         assert_eq!(reader.sums().unwrap(), before);
+    }
+
+    #[test]
+    fn what_was_handled_or_is_long_over_is_not_to_be_handled() {
+        let (_dir, log) = kept_as_they_ended();
+        let reader = log.reader().unwrap();
+        let to_handle = |since: i64| reader.standing(Timestamp(since)).unwrap().to_handle;
+        let states = |expected: &[(&str, &str)]| -> Vec<(String, String)> {
+            expected.iter().map(|(account, state)| ((*account).to_owned(), (*state).to_owned())).collect()
+        };
+        // Neither file lies in failed/: they were sent again, or taken away.
+        assert_eq!(to_handle(0), states(&[("a", "partial"), ("b", "held")]));
+        log.call(|connection, _| Ok(connection.execute("UPDATE job SET place = 'failed' WHERE id IN (3, 4)", [])?))
+            .wait()
+            .unwrap();
+        let all = [("a", "partial"), ("a", "failure"), ("a", "rejected"), ("b", "held")];
+        assert_eq!(to_handle(1_795_435_200_000), states(&all));
+        assert_eq!(to_handle(1_795_435_200_001), states(&[("b", "held")]), "held is held however old it is");
+    }
+
+    /// Each of these filters names an index, which SQLite refuses where it does not fit.
+    #[test]
+    fn a_filter_finds_the_same_jobs_by_whichever_index() {
+        let (_dir, log) = kept_as_they_ended();
+        let reader = log.reader().unwrap();
+        let found = |account: Option<&str>, states: &[&str], name: Option<&str>| {
+            let filter = JobFilter {
+                account: account.map(str::to_owned),
+                states: states.iter().map(|state| (*state).to_owned()).collect(),
+                name: name.map(str::to_owned),
+                ..JobFilter::default()
+            };
+            let ids: Vec<i64> = reader.jobs(&filter).unwrap().into_iter().map(|job| job.id).collect();
+            assert_eq!(reader.count(&filter).unwrap(), i64::try_from(ids.len()).unwrap(), "{filter:?}");
+            ids
+        };
+        assert_eq!(found(None, &[], None), [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(found(Some("b"), &[], None), [5, 7]);
+        assert_eq!(found(None, &["held"], None), [7]);
+        assert_eq!(found(Some("b"), &["held", "queued"], None), [7]);
+        assert_eq!(found(Some("a"), &["held"], None), [] as [i64; 0]);
+        assert_eq!(found(None, &["held", "success"], None), [1, 5, 6, 7]);
+        assert_eq!(found(None, &["failure", "rejected"], None), [3, 4]);
+        assert_eq!(found(None, &[], Some("f")), [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(found(Some("b"), &["success"], Some("f")), [5]);
+        assert_eq!(found(Some("b"), &["held"], Some("f")), [7]);
+        assert_eq!(found(None, &[], Some("f*")), [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(found(None, &[], Some("g")), [] as [i64; 0]);
     }
 
     #[test]
