@@ -14,8 +14,8 @@ pub(super) const USUAL_CONFIG: &str = "/etc/datadrop/datadrop.toml";
 const READS_IT: [&str; 11] =
     ["accounts ", "doctor", "drop ", "explain ", "init", "jobs ", "recover", "run", "service print", "status", "…"];
 const PROGRAM: &str = "datadrop ";
-/// It starts the daemon of the usual configuration.
-const START: &str = "systemctl start datadrop";
+/// What starts the daemon of the usual configuration; the longer one first, which names another way besides.
+const STARTS: [&str; 2] = ["`systemctl start datadrop`, or `datadrop run`", "`systemctl start datadrop`"];
 
 /// Names the configuration in commands, if it is not the usual one.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Commands {
     /// The text with the configuration in each of its commands.
     pub(super) fn within<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let Some(option) = &self.0 else { return Cow::Borrowed(text) };
-        let text = text.replace(START, &format!("{PROGRAM}run"));
+        let text = STARTS.iter().fold(text.to_owned(), |text, start| text.replace(start, "`datadrop run`"));
         let mut named = String::with_capacity(text.len());
         let mut rest = text.as_str();
         while let Some(at) = rest.find(PROGRAM) {
@@ -84,6 +84,10 @@ mod tests {
             ),
             ("run `datadrop recover`", "run `datadrop --config /x/d.toml recover`"),
             ("(`sudo -u datadrop datadrop …`)", "(`sudo -u datadrop datadrop --config /x/d.toml …`)"),
+            (
+                "start it (`systemctl start datadrop`, or `datadrop run`)",
+                "start it (`datadrop --config /x/d.toml run`)",
+            ),
             ("until it is (`systemctl start datadrop`)", "until it is (`datadrop --config /x/d.toml run`)"),
         ] {
             assert_eq!(named("/x/d.toml", text), expected);

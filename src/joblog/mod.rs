@@ -22,6 +22,7 @@ mod listed;
 mod noted;
 mod open;
 mod pair;
+mod picked;
 mod read;
 mod remote;
 mod report;

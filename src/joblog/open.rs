@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -92,12 +93,15 @@ impl StateLock {
     pub fn take(dir: &Path) -> Result<Self, OpenError> {
         let state_dir = |why: String| OpenError::StateDir { dir: dir.to_owned(), why };
         std::fs::create_dir_all(dir).map_err(|error| state_dir(error.to_string()))?;
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(dir.join(LOCK))
-            .map_err(|error| state_dir(error.to_string()))?;
+        let no_lock = |error: std::io::Error| {
+            // It is there, and somebody else's: making it anew would help nobody.
+            if error.kind() == ErrorKind::PermissionDenied {
+                OpenError::NotYours { file: dir.join(DATABASE), why: error.to_string() }
+            } else {
+                state_dir(error.to_string())
+            }
+        };
+        let file = File::options().create(true).truncate(false).write(true).open(dir.join(LOCK)).map_err(no_lock)?;
         // A command that only asks whether a daemon runs holds the lock for an instant.
         for _ in 0..20 {
             match file.try_lock() {
@@ -194,7 +198,7 @@ pub(super) fn is_there(dir: &Path) -> Result<bool, OpenError> {
     let file = dir.join(DATABASE);
     match File::open(&file) {
         Ok(_) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(OpenError::Closed { dir: dir.to_owned(), file, why: error.to_string() }),
     }
 }

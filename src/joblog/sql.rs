@@ -1,41 +1,15 @@
 //! Every statement that changes the job log or that a change depends on, one function each.
 
-use super::row::{JOB_COLUMNS, name_bytes};
+use super::row::name_bytes;
 use super::{Job, JobLogError, keep};
 use crate::job::{EventId, JobId, Phase, RemoteJobId, Sha256, State, Target, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, named_params, params};
 use std::ffi::OsStr;
 use std::time::Duration;
 
+pub(super) use super::picked::{BY_STEM, IN_INBOX, UNFILED, UNFINISHED, jobs_of, jobs_where};
+
 type Result<T> = std::result::Result<T, JobLogError>;
-
-/// All jobs that a condition names, decoded.
-pub(super) fn jobs_where(connection: &Connection, condition: &str, parameters: impl Params) -> Result<Vec<Job>> {
-    jobs_of("job", connection, condition, parameters)
-}
-
-/// Jobs by an index that has few of them. It has to be named: where the order of numbers is wanted, SQLite takes the index
-/// that has all jobs of the account in that order, and reads its whole history.
-pub(super) const UNFINISHED: &str = "job INDEXED BY job_unfinished";
-pub(super) const UNFILED: &str = "job INDEXED BY job_unfiled";
-pub(super) const IN_INBOX: &str = "job INDEXED BY job_in_inbox";
-pub(super) const BY_STEM: &str = "job INDEXED BY job_by_stem";
-
-/// As [`jobs_where`], by one of these.
-pub(super) fn jobs_of(
-    jobs: &str,
-    connection: &Connection,
-    condition: &str,
-    parameters: impl Params,
-) -> Result<Vec<Job>> {
-    let mut statement = connection.prepare_cached(&format!("SELECT {JOB_COLUMNS} FROM {jobs} WHERE {condition}"))?;
-    let mut rows = statement.query(parameters)?;
-    let mut jobs = Vec::new();
-    while let Some(row) = rows.next()? {
-        jobs.push(Job::decode(row)?);
-    }
-    Ok(jobs)
-}
 
 fn job_where(connection: &Connection, condition: &str, parameters: impl Params) -> Result<Option<Job>> {
     Ok(jobs_where(connection, condition, parameters)?.into_iter().next())
