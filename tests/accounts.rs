@@ -153,7 +153,8 @@ fn an_unclear_end_of_a_creation_or_deletion_is_told_and_never_repeated() {
     world.fault("account:after-commit:reset");
     let created = world.run(&["accounts", "create", "--name", "x"]);
     assert_eq!(created.status.code(), Some(1));
-    assert!(stderr(&created).contains("datadrop accounts list"), "{}", stderr(&created));
+    let look = format!("datadrop --config {} accounts list", world.config_file().display());
+    assert!(stderr(&created).contains(&look), "{}", stderr(&created));
     assert_eq!(world.emulator().requests().by_method.get("POST accounts"), Some(&1));
     world.emulator().clear_faults();
     assert_eq!(json_of(&world.run(&["accounts", "list", "--json"])).as_array().unwrap().len(), 1);

@@ -1,4 +1,6 @@
 //! Whoever needs to know is told: at least once, in few messages, and never at the cost of an upload.
+//!
+//! `DATADROP_TEST_FILES=5000` makes the crowd of bad files as large as that; by default it is five hundred.
 
 use crate::harness::{Daemon, Hook, World, arrived_once, connect_to_write, data, primed, tagged};
 use serde_json::Value;
@@ -41,23 +43,28 @@ fn about<'a>(alerts: &'a [Value], event: &str) -> Vec<&'a Value> {
     alerts.iter().filter(|alert| alert["event"] == event).collect()
 }
 
+/// How many bad files come at once.
+fn crowd() -> usize {
+    std::env::var("DATADROP_TEST_FILES").ok().and_then(|count| count.parse().ok()).unwrap_or(500)
+}
+
 #[test]
 fn many_bad_files_are_one_alert() {
-    const FILES: usize = 500;
+    let files = crowd();
     let mut world = world("");
     let (rule, path) = to_file(&world, "\"rejected\"", "told");
     add(&mut world, &rule);
-    for number in 0..FILES {
+    for number in 0..files {
         world.write_file("a", format!("bad{number:04}.txt"), format!("{BAD}11/20/2026\t{number}\t1\n"));
     }
     let daemon = world.start();
-    world.wait_long("them to be rejected", || world.count("state = 'rejected'") == i64::try_from(FILES).unwrap());
+    world.wait_long("them to be rejected", || world.count("state = 'rejected'") == i64::try_from(files).unwrap());
     world.wait("the alert", || !told(&path).is_empty());
     let alerts = told(&path);
     let [alert] = alerts.as_slice() else { panic!("one alert: {alerts:?}") };
     assert_eq!((alert["event"].as_str(), alert["account"].as_str()), (Some("rejected"), Some("a")), "{alert}");
-    assert_eq!(alert["count"], FILES, "{alert}");
-    assert_eq!(alert["jobs"].as_array().unwrap().len(), 20);
+    assert_eq!(alert["count"], files, "{alert}");
+    assert_eq!(alert["jobs"].as_array().unwrap().len(), files.min(20));
     let job = &alert["jobs"][0];
     assert_eq!(job["state"], "rejected");
     assert!(job["file_name"].as_str().unwrap().starts_with("bad"), "{job}");
@@ -252,6 +259,58 @@ fn what_is_late_is_told_once_over_a_restart() {
         .query_row("SELECT count(*) FROM job_event WHERE event = 'delayed' AND job_id = 2", [], |row| row.get(0))
         .unwrap();
     assert_eq!(noted, 1);
+}
+
+/// The only job of the only alert of this event, once it is told.
+fn told_of(world: &World, path: &PathBuf) -> Value {
+    world.wait("it to be told", || !told(path).is_empty());
+    let alerts = told(path);
+    let [alert] = alerts.as_slice() else { panic!("one alert: {alerts:?}") };
+    assert_eq!((alert["event"].as_str(), &alert["count"]), (Some("delayed"), &1.into()), "{alert}");
+    alert["jobs"][0].clone()
+}
+
+/// DESIGN §4, Tracking: a 404 of a single job leaves it `uploaded`, and people are told.
+#[test]
+fn a_remote_job_that_adobe_does_not_know_any_more_is_told_once() {
+    let mut world = world("");
+    let (rule, path) = to_file(&world, "[\"delayed\", \"failure\"]", "told");
+    add(&mut world, &rule);
+    let daemon = primed(&world);
+    world.fault("list:late=1h:name=lost.txt");
+    world.fault("single:refuse=404");
+    world.drop_file("a", "lost.txt", tagged("lost"));
+    let job = told_of(&world, &path);
+    assert_eq!((job["file_name"].as_str(), job["state"].as_str()), (Some("lost.txt"), Some("uploaded")), "{job}");
+    let reason = job["reason"].as_str().unwrap();
+    assert!(reason.contains("Adobe does not know its remote job"), "{reason}");
+    // It goes on being asked for, and that is no news.
+    let asked = world.emulator().requests().singles;
+    world.wait("more looks at it", || world.emulator().requests().singles >= asked + 3);
+    assert_eq!(world.count("file_name = 'lost.txt' AND state = 'uploaded'"), 1);
+    daemon.stop();
+    assert_eq!(told(&path).len(), 1, "{:?}", told(&path));
+    assert_eq!(world.times_accepted("lost.txt"), 1);
+}
+
+/// DESIGN S4: an upload that ends unclear for the third time is told; it goes on by itself.
+#[test]
+fn a_third_unclear_end_of_an_upload_is_told() {
+    let mut world = world("");
+    let (rule, path) = to_file(&world, "[\"delayed\"]", "told");
+    add(&mut world, &rule);
+    let daemon = primed(&world);
+    world.fault("upload:after-body:reset:name=unlucky.txt:n=3");
+    world.drop_file("a", "unlucky.txt", tagged("unlucky"));
+    let job = told_of(&world, &path);
+    assert_eq!(job["file_name"], "unlucky.txt", "{job}");
+    let unclear: i64 = connect_to_write(&world.state_dir())
+        .query_row("SELECT unclear_ends FROM job WHERE file_name = 'unlucky.txt'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(unclear, 3);
+    arrived_once(&world, "unlucky.txt");
+    daemon.stop();
+    assert_eq!(told(&path).len(), 1, "{:?}", told(&path));
 }
 
 #[test]

@@ -507,3 +507,57 @@ fn service_print_folders_names_the_state_directory_and_every_folder_and_needs_no
     }
     assert!(text.contains("datadrop --config "), "{text}");
 }
+
+/// A remedy is pasted as it stands: where another configuration was named, the command has to name it too.
+#[test]
+fn commands_in_remedies_name_the_configuration_that_was_named() {
+    let world = World::new();
+    let config = world.config_file().display().to_string();
+    let before = stderr(&world.run(&["jobs", "list"]));
+    assert!(before.contains("there is no job log yet"), "{before}");
+    assert!(before.contains(&format!("datadrop --config {config} run")), "{before}");
+    let daemon = world.start();
+    world.drop_file("a", "link.txt", data(1));
+    let job = world.wait_for("link.txt", "success").id.to_string();
+    let missing = stderr(&world.run(&["jobs", "show", "99"]));
+    assert!(missing.contains(&format!("`datadrop --config {config} jobs list`")), "{missing}");
+    world.drop_file("a", "link.txt", data(1));
+    world.wait_for("link.txt", "held");
+    let held = world.folder("a").join("held/link.txt");
+    world.wait("it to be filed", || held.exists());
+    let explained = stdout(&world.run(&["explain", held.to_str().unwrap()]));
+    let (_, remedy) = explained.split_once("what helps: datadrop ").unwrap();
+    let (release, _) = remedy.split_once(" sends it").unwrap();
+    // As it was told, word for word, without the option that the harness adds.
+    let words: Vec<&str> = release.split(' ').collect();
+    let done = Command::new(env!("CARGO_BIN_EXE_datadrop")).args(&words).output().unwrap();
+    assert!(done.status.success(), "{release}: {}", stderr(&done));
+    let why = fs::read_to_string(world.folder("a").join("held/link.txt.why")).unwrap_or_default();
+    assert!(!why.contains("--config"), "what is written down stays as it reads anywhere: {why}");
+    let status = stdout(&world.run(&["jobs", "show", &job, "--json"]));
+    assert!(!status.contains("--config"), "data for programs stays as it is: {status}");
+    assert!(daemon.stop().success());
+}
+
+/// `see why` of `status` names what a person can still do something about, and nothing else.
+#[test]
+fn status_names_what_is_still_to_be_handled() {
+    let mut world = World::new();
+    world.account("a", "check = \"reject\"");
+    let daemon = world.start();
+    world.drop_file("a", "bad.txt", "Date\tEvar 1\tEvent 1\n11/20/2026\tx\n");
+    world.wait_for("bad.txt", "rejected");
+    let failed = world.folder("a").join("failed/bad.txt");
+    world.wait("it to be filed", || failed.exists());
+    let status = stdout(&world.run(&["status"]));
+    assert!(status.contains("--account a --state rejected"), "{status}");
+    // Corrected where it lies, and sent again.
+    fs::write(&failed, data(1)).unwrap();
+    let job = world.jobs()[0].id.to_string();
+    let retried = world.run(&["jobs", "retry", &job]);
+    assert!(retried.status.success(), "{}", stderr(&retried));
+    world.wait_for("bad.txt", "success");
+    world.wait("nothing to be left to handle", || !stdout(&world.run(&["status"])).contains("see why"));
+    assert!(stdout(&world.run(&["status"])).contains("1 rejected"), "the history stays");
+    assert!(daemon.stop().success());
+}

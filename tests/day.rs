@@ -69,9 +69,11 @@ impl Day {
         self.shell(&format!("datadrop drop {} --account a", source.display()))
     }
 
-    /// What is said of the name that somebody dropped.
+    /// What is said of the name that somebody dropped, with commands as a `.why` has them: what is told under another
+    /// configuration than the usual one names that besides.
     fn explain(&self, name: &str) -> String {
-        self.reads(&format!("datadrop explain {}", self.world.folder("a").join(name).display()))
+        let told = self.reads(&format!("datadrop explain {}", self.world.folder("a").join(name).display()));
+        told.replace(&format!("--config {} ", self.world.config_file().display()), "")
     }
 
     /// The `.why` beside a file, once it is there.

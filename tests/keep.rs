@@ -1,6 +1,6 @@
 //! What leaves, and what must stay: files of `done/`, jobs of the job log, and what guards against sending twice.
 
-use crate::harness::{World, arrived_once, connect_to_write, data, names, tagged};
+use crate::harness::{World, arrived_once, connect_to_write, data, names, stdout, tagged};
 use rusqlite::Connection;
 use std::fs;
 
@@ -107,6 +107,16 @@ fn a_pruned_job_log_still_knows_what_was_sent() {
     let error = joblog(&world).execute("DELETE FROM delivered", []).unwrap_err().to_string();
     assert!(error.contains("never forgotten"), "{error}");
     assert_eq!(world.run(&["jobs", "show", "1"]).status.code(), Some(4));
+
+    // Whoever asks for its file is told what became of it, where it lies and where it was dropped.
+    let done = world.folder("a").join("done").join("daily.txt");
+    for path in [done, world.folder("a").join("daily.txt")] {
+        let output = world.run(&["explain", path.to_str().unwrap()]);
+        let told = stdout(&output);
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        assert!(told.contains("daily.txt was accepted ") && told.contains("Adobe processed it"), "{told}");
+        assert!(told.contains("number 2, has left the job log") && told.contains("remote job: "), "{told}");
+    }
 
     // The same content under the same name is held, and says why.
     world.drop_file("a", "first.txt", tagged(1));

@@ -43,7 +43,7 @@ fn assets(generated: &Path) -> Vec<(PathBuf, PathBuf, u32)> {
     let program = env!("CARGO_BIN_EXE_datadrop");
     succeeds(Command::new(root().join("systemd/prepare-package")).args([Path::new(program), generated]));
     let metadata = metadata();
-    let list = metadata["assets"].as_array().unwrap().iter().map(|asset| {
+    let list = metadata["assets"].as_array().unwrap().iter().flat_map(|asset| {
         let words: Vec<&str> = asset.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
         let [source, destination, mode] = words[..] else { panic!("{asset:?}: three words make an asset") };
         let from = match (source, source.strip_prefix("target/package/")) {
@@ -51,10 +51,27 @@ fn assets(generated: &Path) -> Vec<(PathBuf, PathBuf, u32)> {
             (_, Some(name)) => generated.join(name),
             (_, None) => root().join(source),
         };
-        let name = if destination.ends_with('/') { Path::new(source).file_name().unwrap() } else { "".as_ref() };
-        (from, Path::new(destination).join(name), u32::from_str_radix(mode, 8).unwrap())
+        let files = if source.contains('*') { like(&from) } else { vec![from] };
+        let mode = u32::from_str_radix(mode, 8).unwrap();
+        let placed = files.into_iter().map(move |from| {
+            let name = if destination.ends_with('/') { from.file_name().unwrap().to_owned() } else { "".into() };
+            (from, Path::new(destination).join(name), mode)
+        });
+        placed.collect::<Vec<_>>()
     });
     list.collect()
+}
+
+/// What a pattern such as `man/*.1` names: everything in its folder that ends like it.
+fn like(pattern: &Path) -> Vec<PathBuf> {
+    let end = pattern.file_name().unwrap().to_str().unwrap().strip_prefix('*').unwrap();
+    let files: Vec<PathBuf> = fs::read_dir(pattern.parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().ends_with(end))
+        .collect();
+    assert!(!files.is_empty(), "{} names nothing", pattern.display());
+    files
 }
 
 /// The files of the package as they lie on a machine.

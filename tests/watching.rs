@@ -4,7 +4,7 @@ use crate::harness::{PATIENCE, World, data};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use std::fs::{File, OpenOptions};
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Instant;
@@ -111,4 +111,44 @@ fn the_live_view_follows_fits_after_a_resize_and_ends_clean() {
         view.seen.push_str(&String::from_utf8_lossy(&bytes));
     }
     assert!(daemon.stop().success());
+}
+
+/// `datadrop … | head -1`: what is read is one line, then nobody reads any more.
+fn first_line_of(world: &World, arguments: &[&str]) -> (String, Child) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_datadrop"))
+        .arg("--config")
+        .arg(world.write_config())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (line, child)
+}
+
+/// Nothing happens in the job log any more: only the closed pipe can end them.
+#[test]
+fn a_view_whose_reader_has_gone_ends_well() {
+    let world = World::new();
+    let daemon = world.start();
+    world.drop_file("a", "empty.txt", "");
+    world.wait_for("empty.txt", "waiting");
+    world.drop_file("a", "ends.txt", data(2));
+    let ends = world.wait_for("ends.txt", "success").id.to_string();
+    let waits = world.wait_for("empty.txt", "waiting").id.to_string();
+    for arguments in [&["jobs", "watch"][..], &["jobs", "wait", &ends, &waits]] {
+        let (line, mut child) = first_line_of(&world, arguments);
+        let file = if arguments.contains(&"wait") { "a/ends.txt" } else { "a/empty.txt" };
+        assert!(line.contains(file), "{line:?}");
+        let mut end = None;
+        world.wait("the command to end", || {
+            end = child.try_wait().unwrap();
+            end.is_some()
+        });
+        assert_eq!(end.unwrap().code(), Some(0), "{arguments:?}");
+    }
+    daemon.stop();
 }

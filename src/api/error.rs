@@ -111,7 +111,7 @@ pub enum ApiError {
     },
     /// 404 or 410. Of a single job it concerns that job only.
     #[error(
-        "{asked}: not found: {body}; check api.global_company_id, api.path_segment, report_suite_id, data_source_id and the job ID"
+        "{asked}: not found: {body}; check report_suite_id and data_source_id of the account, and api.global_company_id and api.path_segment"
     )]
     NotFound {
         /// What was asked, and where.
@@ -122,7 +122,9 @@ pub enum ApiError {
         request_id: Option<String>,
     },
     /// Any other answer that says no.
-    #[error("{asked}: refused with HTTP {status}: {body}; check the credential's rights and the keys of [api]")]
+    #[error(
+        "{asked}: refused with HTTP {status}: {body}; correct what these words name, else check the credential's rights and the keys of [api]"
+    )]
     Refused {
         /// What was asked, and where.
         asked: String,
@@ -136,6 +138,27 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// The same without the number of this one case: an account that stays blocked for one reason is told of once.
+    #[must_use]
+    pub fn without_id(self) -> Self {
+        match self {
+            Self::NotFound { asked, body, request_id } => {
+                Self::NotFound { asked, body: Box::new(body.without_id()), request_id }
+            }
+            Self::Refused { asked, status, body, request_id } => {
+                Self::Refused { asked, status, body: Box::new(body.without_id()), request_id }
+            }
+            Self::Unauthorised { asked, why: Unauthorised::Answer { status, body, request_id } } => {
+                let why = Unauthorised::Answer { status, body: Box::new(body.without_id()), request_id };
+                Self::Unauthorised { asked, why }
+            }
+            Self::Unauthorised { why: Unauthorised::Token(_), .. }
+            | Self::NotConnected { .. }
+            | Self::Unclear { .. }
+            | Self::Busy { .. } => self,
+        }
+    }
+
     /// By which Adobe's support finds the request, where the message itself does not tell it.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
@@ -165,8 +188,8 @@ mod tests {
         assert_eq!(error.request_id(), Some("r1"));
         assert_eq!(
             error.to_string(),
-            "job 7 of examplersid/621 at http://127.0.0.1:1/api: not found: Not Found; check api.global_company_id, \
-             api.path_segment, report_suite_id, data_source_id and the job ID"
+            "job 7 of examplersid/621 at http://127.0.0.1:1/api: not found: Not Found; check report_suite_id and \
+             data_source_id of the account, and api.global_company_id and api.path_segment"
         );
     }
 }

@@ -71,6 +71,17 @@ impl ErrorBody {
     }
 }
 
+impl ErrorBody {
+    /// The same without the number of this one case, which is another each time: what stays the same is told once.
+    #[must_use]
+    pub fn without_id(self) -> Self {
+        match self {
+            Self::Service { code, message, id: _ } => Self::Service { code, message, id: None },
+            Self::Gateway { .. } | Self::Ims { .. } | Self::Other(_) => self,
+        }
+    }
+}
+
 /// The refuser's own words.
 impl fmt::Display for ErrorBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,6 @@
 //! How a command ends.
 
+use super::people::who_can_read;
 use crate::joblog::{JobLogError, OpenError};
 use std::io;
 use std::process::ExitCode;
@@ -96,7 +97,16 @@ impl From<io::Error> for Failure {
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
-        Self::failed(error.to_string())
+        let who = match &error {
+            OpenError::Closed { dir, file, .. } => who_can_read(file, dir),
+            OpenError::None(_)
+            | OpenError::Running(_)
+            | OpenError::StateDir { .. }
+            | OpenError::Newer { .. }
+            | OpenError::NotYours { .. }
+            | OpenError::Damaged { .. } => None,
+        };
+        Self::failed(who.map_or_else(|| error.to_string(), |who| format!("{error}: {who}")))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Following jobs through the job log, with or without a daemon at work on it.
 
 use super::failure::Failure;
-use super::output::Output;
+use super::output::{Output, is_unread};
 use super::progress::Progress;
 use super::settings;
 use super::signals::Stop;
@@ -10,6 +10,7 @@ use crate::job::{JobId, Phase, State};
 use crate::joblog::{EventRow, JobFilter, JobRow, OpenError, Reader};
 use crate::report::change_line;
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -51,7 +52,7 @@ impl Follow {
                     self.version = reader.data_version()?;
                     self.reader = Some(reader);
                 }
-                Err(OpenError::StateDir { .. }) => {}
+                Err(OpenError::None(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -63,6 +64,10 @@ impl Follow {
         loop {
             if self.stop.is_set() {
                 return Ok(Wake::Stopped);
+            }
+            // Otherwise a quiet job log would keep the command alive that nobody listens to any more.
+            if is_unread() {
+                return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Ok(Wake::TimeIsOver);
@@ -125,25 +130,7 @@ impl Wanted {
 }
 
 fn newest_of(reader: &Reader, account: &str, file_name: &str) -> Result<Option<JobRow>, Failure> {
-    let filter = JobFilter {
-        account: Some(account.to_owned()),
-        name: Some(literal_glob(file_name)),
-        limit: Some(1),
-        ..JobFilter::default()
-    };
-    Ok(reader.jobs(&filter)?.pop())
-}
-
-/// A pattern that only this name matches.
-fn literal_glob(name: &str) -> String {
-    name.chars().fold(String::new(), |mut glob, character| {
-        if matches!(character, '*' | '?' | '[') {
-            glob.extend(['[', character, ']']);
-        } else {
-            glob.push(character);
-        }
-        glob
-    })
+    Ok(reader.newest_of_name(account, file_name)?.map(|id| reader.job(id)).transpose()?.flatten())
 }
 
 /// Which steps of which jobs were told already.
@@ -247,7 +234,7 @@ fn tell(progress: &Progress, job: &JobRow, event: &EventRow, output: &mut Output
         return Ok(());
     }
     let line = change_line(job, &event.at, &event.to_state, event.detail.as_deref(), 32, &settings::here());
-    progress.aside(|| if is_end { output.line(&line) } else { output.note(&line) })?;
+    progress.aside(|| if is_end { output.words_line(&line) } else { output.note(&line) })?;
     Ok(())
 }
 
@@ -258,11 +245,6 @@ mod tests {
     use crate::job::Kind;
     use crate::joblog::{AdmitPolicy, Arrival, Verdict};
     use crate::joblog::{JobLog, StateLock};
-
-    #[test]
-    fn a_name_is_not_a_pattern() {
-        assert_eq!(literal_glob("a*b[1]?.txt"), "a[*]b[[]1][?].txt");
-    }
 
     #[test]
     fn a_job_log_that_comes_later_is_found() {

@@ -62,7 +62,7 @@ pub(super) fn show(file: &Path, arguments: &ShowArguments, output: &mut Output) 
         output.data(&job_json(&job, &attempts, &events)?)?;
     } else {
         let findings = reader.findings(JobId(job.id))?;
-        output.data(&job_page(&job, findings.as_deref(), &attempts, &events, &here()))?;
+        output.words(&job_page(&job, findings.as_deref(), &attempts, &events, &here()))?;
     }
     Ok(Exit::Done)
 }

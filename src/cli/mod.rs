@@ -19,6 +19,7 @@ mod jobs;
 mod manual;
 mod outlook;
 mod output;
+mod people;
 mod place;
 mod progress;
 mod recover;
@@ -30,6 +31,7 @@ mod settings;
 mod signals;
 mod since;
 mod status;
+mod told;
 mod verbs;
 mod watch;
 
@@ -39,6 +41,7 @@ use failure::{Exit, Failure};
 use output::Output;
 use std::ffi::OsString;
 use std::process::ExitCode;
+use told::Commands;
 
 /// Parses the command line and does what it says.
 #[must_use]
@@ -51,7 +54,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
-    let mut output = Output::new();
+    let mut output = Output::new(Commands::reading(&cli.config));
     let exit = match dispatch(cli, &mut output) {
         Ok(exit) => exit,
         Err(failure) => {

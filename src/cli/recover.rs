@@ -39,7 +39,7 @@ pub(super) fn run(file: &Path, arguments: &RecoverArguments, output: &mut Output
             runtime.block_on(recover(&joblog, account, &target, api, |read, all| progress.show_files(read, all)));
         drop(progress);
         match recovered {
-            Ok(recovered) => output.line(&words(&account.name, recovered, arguments.force_new))?,
+            Ok(recovered) => output.words_line(&words(&account.name, recovered, arguments.force_new))?,
             Err(error) => {
                 all = false;
                 output.message(&format!("account {}: not recovered: {error}", account.name))?;

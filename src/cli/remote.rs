@@ -6,6 +6,7 @@
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::run::runtime;
+use super::told::Commands;
 use crate::api::{ApiError, Budget, Client, Permit, Purpose, TokenError, Unauthorised};
 use crate::config::{Config, Credential};
 use crate::control::Line;
@@ -99,7 +100,8 @@ async fn with_patience<T>(wait: impl Future<Output = T>) -> T {
         return done;
     }
     // If nobody can be told, waiting is still right.
-    let _ = Output::new().message("waiting for a turn: Adobe allows so many requests a user, and they are in use");
+    let _ = Output::new(Commands::without_a_configuration())
+        .message("waiting for a turn: Adobe allows so many requests a user, and they are in use");
     wait.await
 }
 

@@ -3,6 +3,7 @@
 use super::args::{CancelArguments, HoldArguments, ReleaseArguments, RetryArguments, Selection};
 use super::failure::{Exit, Failure};
 use super::output::Output;
+use super::people::who;
 use super::settings::{self, here};
 use super::{jobs, run as daemon_run};
 use crate::config::Config;
@@ -80,7 +81,7 @@ fn apply(file: &Path, verb: Verb, selection: Selection, output: &mut Output) -> 
                     outcome.message
                 ))?;
             } else {
-                output.line(&words)?;
+                output.words_line(&words)?;
             }
         }
     }
@@ -166,7 +167,8 @@ fn outcome(job: &JobRow, verb: Verb, done: bool, refused: bool, message: String,
 }
 
 fn have_done(config: &Config, verb: Verb, chosen: &[JobRow], output: &mut Output) -> Result<Vec<Outcome>, Failure> {
-    let by = who();
+    // For the history.
+    let by: String = printable(&who()).chars().take(64).collect();
     let wanted: Vec<Instruction> =
         chosen.iter().map(|job| Instruction { job: JobId(job.id), verb, by: by.clone() }).collect();
     if wanted.is_empty() {
@@ -245,14 +247,4 @@ fn poke(dir: &Path) -> Result<(), Failure> {
             dir.display()
         ))
     })
-}
-
-/// Who wants it, for the history.
-fn who() -> String {
-    let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
-    let name = name("SUDO_USER").or_else(|| name("USER")).or_else(|| name("LOGNAME"));
-    name.map_or_else(
-        || format!("user {}", rustix::process::getuid().as_raw()),
-        |name| printable(&name).chars().take(64).collect(),
-    )
 }

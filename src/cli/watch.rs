@@ -112,7 +112,7 @@ fn lines(follow: &mut Follow, output: &mut Output) -> Result<(), Failure> {
                 };
                 if news {
                     let now = settings::now().to_string();
-                    output.line(&change_line(job, &now, &job.state, job.reason.as_deref(), 32, &here()))?;
+                    output.words_line(&change_line(job, &now, &job.state, job.reason.as_deref(), 32, &here()))?;
                 }
             }
             known = Some(jobs.into_iter().map(|job| (job.id, (job.state, job.reason))).collect());

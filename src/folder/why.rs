@@ -1,7 +1,7 @@
 //! The `.why` beside each file in `failed/` and `held/`: what happened, in plain words, and what helps (DESIGN F3).
 
 use super::fit::fitting;
-use crate::job::{JobId, State, check_name, printable};
+use crate::job::{JobId, State, is_sendable, printable, shell_word};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -60,14 +60,20 @@ pub fn explanation(job: &Explained<'_>) -> Option<String> {
             "was accepted by Adobe, but Adobe failed to process it",
             format!("Correct the file where it lies, then: datadrop jobs retry {id}"),
         ),
-        State::Rejected if job.path.file_name().is_some_and(|name| check_name(name).is_err()) => (
+        State::Rejected if !is_sendable(job.file_name) => (
             "was not sent: it was rejected",
             format!("Rename it and move it into {}: there it is a new file.", inbox_of(job.path)),
         ),
         State::Rejected => {
             ("was not sent: it was rejected", format!("Correct what the reason names, then: datadrop jobs retry {id}"))
         }
-        State::Cancelled if job.is_unsettled => ("was cancelled, and may have been ingested", send_again),
+        State::Cancelled if job.is_unsettled => (
+            "was cancelled, and may have been ingested",
+            format!(
+                "See whether Adobe has it:            datadrop jobs list --remote --account {account}\n\
+                 If it does not, to send it after all: datadrop jobs retry {id} (if it does, it counts twice)"
+            ),
+        ),
         State::Cancelled => ("was not sent: it was cancelled", send_again),
         State::Waiting
         | State::Queued
@@ -95,20 +101,17 @@ pub fn explanation(job: &Explained<'_>) -> Option<String> {
 
 /// The account's folder, for a file that lies in one of its sub-folders.
 fn inbox_of(path: &Path) -> String {
-    path.parent().and_then(Path::parent).map_or_else(|| "the account's folder".to_owned(), shell_word)
+    path.parent().and_then(Path::parent).map_or_else(|| "the account's folder".to_owned(), in_a_command)
 }
 
 /// What the check found, and how to see all of it with the lines themselves.
 fn found(list: &str, path: &Path) -> String {
     let list = list.replace('\n', "\n  ");
-    format!("\nWhat the file check found:\n  {list}\nAll of it, line by line: datadrop check {}\n", shell_word(path))
+    format!("\nWhat the file check found:\n  {list}\nAll of it, line by line: datadrop check {}\n", in_a_command(path))
 }
 
-/// A path as one word of a command line.
-fn shell_word(path: &Path) -> String {
-    let path = path.to_string_lossy();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
-    if path.chars().all(is_plain) { path.into_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
+fn in_a_command(path: &Path) -> String {
+    shell_word(&path.to_string_lossy())
 }
 
 fn why_name(name: &OsStr) -> OsString {
@@ -217,11 +220,5 @@ mod tests {
         Remote job: 5
         Its whole history: datadrop jobs show 17
         ");
-    }
-
-    #[test]
-    fn a_path_is_one_word_whatever_is_in_it() {
-        assert_eq!(shell_word(Path::new("/srv/a-b/sales_1.txt")), "/srv/a-b/sales_1.txt");
-        assert_eq!(shell_word(Path::new("/srv/it's $HOME.txt")), r"'/srv/it'\''s $HOME.txt'");
     }
 }

@@ -16,7 +16,9 @@ mod words;
 pub use findings::{FileFindings, Likely};
 pub use identity::{FileIdentity, Fingerprint, Sha256, Target};
 pub use lines::{Encoding, Line, LineKind, Lines};
-pub use name::{Kind, NameRefused, UploadStyle, check_name, classify, printable, stem, unique_wire_name};
+pub use name::{
+    Kind, NameRefused, UploadStyle, check_name, classify, is_sendable, printable, shell_word, stem, unique_wire_name,
+};
 pub use remote::{Company, NewAccount, RemoteAccount, RemoteJob, RemoteJobId, ReportSuite};
 pub use rows::RowCounter;
 pub use state::{Event, IllegalTransition, Phase, Place, State};

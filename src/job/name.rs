@@ -127,6 +127,12 @@ pub fn check_name(name: &OsStr) -> Result<&str, NameRefused> {
     Ok(text)
 }
 
+/// Whether a name can be sent, as the job log has it: what was no UTF-8 shows there by its replacements.
+#[must_use]
+pub fn is_sendable(file_name: &str) -> bool {
+    check_name(OsStr::new(file_name)).is_ok() && !file_name.contains(char::REPLACEMENT_CHARACTER)
+}
+
 /// The text with everything escaped that could move the cursor or turn the line around.
 #[must_use]
 pub fn printable(text: &str) -> String {
@@ -143,6 +149,17 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
+/// A text as one word of a command line, for commands that people paste.
+#[must_use]
+pub fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
 /// `wire_name = "unique"`: stem, `-`, eight hex digits, extension.
 #[must_use]
 pub fn unique_wire_name(file_name: &str, random: u32) -> String {
@@ -155,6 +172,13 @@ pub fn unique_wire_name(file_name: &str, random: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_one_word_whatever_is_in_it() {
+        assert_eq!(shell_word("/srv/a-b/sales_1.txt"), "/srv/a-b/sales_1.txt");
+        assert_eq!(shell_word("/srv/it's $HOME.txt"), r"'/srv/it'\''s $HOME.txt'");
+        assert_eq!(shell_word(""), "''");
+    }
 
     #[test]
     fn only_data_files_and_markers_count() {

@@ -220,7 +220,8 @@ impl JobLog {
     #[must_use]
     pub fn jobs_elsewhere(&self, account: String, target: Target) -> Pending<Vec<(JobId, Target)>> {
         self.call(move |connection, _| {
-            let open: Vec<Job> = sql::jobs_where(
+            let open: Vec<Job> = sql::jobs_of(
+                sql::UNFINISHED,
                 connection,
                 "account = ?1 AND target_id IS NOT NULL AND finished_at IS NULL
                  AND state IN ('waiting', 'queued', 'uploading', 'unconfirmed', 'uploaded', 'processing')",

@@ -1,6 +1,6 @@
 //! Looking at a job log as it is, without leaving anything beside it (DESIGN §7, `doctor`).
 
-use super::open::{DATABASE, newest, open_at_rest, open_reader};
+use super::open::{DATABASE, is_there, newest, open_at_rest, open_reader};
 use super::{JobLogError, OpenError, Reader};
 use rusqlite::Connection;
 use std::path::Path;
@@ -23,10 +23,8 @@ pub struct Examination {
 /// [`OpenError`]: newer than this datadrop, damaged, or closed to this user.
 pub fn examine(dir: &Path) -> Result<Option<Examination>, OpenError> {
     let file = dir.join(DATABASE);
-    match file.metadata() {
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(OpenError::StateDir { dir: dir.to_owned(), why: error.to_string() }),
+    if !is_there(dir)? {
+        return Ok(None);
     }
     let damaged = |why: String| OpenError::Damaged { file: file.clone(), why };
     // A reader that is no immutable one makes -wal and -shm where there are none.
@@ -51,10 +49,8 @@ impl Reader {
     /// # Errors
     /// [`OpenError`] if it cannot be read.
     pub fn open_quietly(dir: &Path) -> Result<Option<Self>, OpenError> {
-        match dir.join(DATABASE).metadata() {
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(OpenError::StateDir { dir: dir.to_owned(), why: error.to_string() }),
+        if !is_there(dir)? {
+            return Ok(None);
         }
         let connection = if is_at_rest(dir) { open_at_rest(dir)? } else { open_reader(dir)? };
         Ok(Some(Self(Mutex::new(connection))))

@@ -5,7 +5,7 @@ use super::{Job, JobLogError, Reader, sql};
 use crate::config::Duplicates;
 use crate::job::{JobId, Kind, Sha256, Timestamp, stem};
 use rusqlite::{OptionalExtension as _, params};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 impl Reader {
     /// Why a data file with this content would be held if it were taken in now, if it would.
@@ -43,24 +43,35 @@ impl Reader {
     pub fn newest_of_name(&self, account: &str, file_name: &str) -> Result<Option<JobId>, JobLogError> {
         Ok(self
             .connection()
-            .prepare_cached(
-                "SELECT id FROM job WHERE account = ?1 AND stem = ?2 AND file_name = ?3 ORDER BY id DESC LIMIT 1",
-            )?
+            .prepare_cached(&format!(
+                "SELECT id FROM {} WHERE account = ?1 AND stem = ?2 AND file_name = ?3 ORDER BY id DESC LIMIT 1",
+                sql::BY_STEM
+            ))?
             .query_row(params![account, stem(file_name), file_name], |row| row.get(0))
             .optional()?
             .map(JobId))
     }
 
-    /// The newest job whose file lies, or lay last, at this path. No index has it: for single questions only.
+    /// The newest job of any account whose file lies, or lay last, at this path under its own name, or with its job's
+    /// number in it (DESIGN F1).
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn newest_at_path(&self, path: &str) -> Result<Option<JobId>, JobLogError> {
+        let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
+        let numbers: Vec<String> =
+            name.split('.').filter_map(|part| part.parse::<i64>().ok()).map(|number| number.to_string()).collect();
+        let numbers = format!("[{}]", numbers.join(","));
         Ok(self
             .connection()
-            .prepare_cached("SELECT id FROM job WHERE path = ?1 ORDER BY id DESC LIMIT 1")?
-            .query_row([path], |row| row.get(0))
-            .optional()?
+            .prepare_cached(
+                // No index has paths, and each account is a look into the one of stems.
+                "SELECT max(id) FROM (
+                     SELECT id FROM account CROSS JOIN job INDEXED BY job_by_stem ON account = name AND stem = ?2 WHERE path = ?1
+                     UNION ALL
+                     SELECT id FROM job WHERE id IN (SELECT CAST(value AS INTEGER) FROM json_each(?3)) AND path = ?1)",
+            )?
+            .query_row(params![path, stem(&name), numbers], |row| row.get::<_, Option<i64>>(0))?
             .map(JobId))
     }
 }
@@ -68,7 +79,7 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use crate::config::{Duplicates, WireName};
-    use crate::job::{FileIdentity, Fingerprint, Kind, Sha256, Timestamp};
+    use crate::job::{FileIdentity, Fingerprint, Kind, Sha256, Target, Timestamp};
     use crate::joblog::{AdmitPolicy, Arrival, Content, JobLog, Reader, StateLock, Verdict};
 
     #[test]
@@ -86,6 +97,14 @@ mod tests {
         };
         let arrival =
             Arrival { disk_name: "sales.txt".into(), kind: Kind::Data, verdict: Verdict::Ready(content), random: 0 };
+        let target = Target {
+            base_url: "http://127.0.0.1/api".to_owned(),
+            path_segment: "datasources".to_owned(),
+            company: "c".to_owned(),
+            report_suite_id: "r".to_owned(),
+            data_source_id: 1,
+        };
+        log.open_account("a".to_owned(), target).wait().unwrap();
         let id = log.admit(policy, vec![arrival], Timestamp(0)).wait().unwrap()[0].id;
 
         let reader = Reader::open(dir.path()).unwrap();

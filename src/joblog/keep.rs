@@ -1,11 +1,12 @@
 //! What leaves the job log after `keep.jobs`, and which files leave `done/` after `keep.done`. What guards against sending
 //! twice stays: content, name and remote job ID of everything that was ever accepted.
 
+use super::row::name_bytes;
 use super::writer::{JobLog, Pending};
 use super::{Job, JobLogError, Reader, sql};
 use crate::job::{FileIdentity, JobId, Place, RemoteJobId, Sha256, State, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 /// A job that may leave: at its end since before `?2`, and known to be ingested or not; its file where it belongs, its partner
 /// at its end as long; the newest event not its own, as the numbers of events must only grow. `?3`: whether files of
@@ -39,6 +40,21 @@ pub struct OldFile {
     pub disk_name: OsString,
     /// The file as it was hashed.
     pub identity: FileIdentity,
+}
+
+/// What is left of a job that was pruned after it had been delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// The number that its job had.
+    pub id: JobId,
+    /// How it ended.
+    pub state: String,
+    /// Adobe's number.
+    pub remote_job_id: Option<i64>,
+    /// When it was accepted; `None` for a marker that stayed here.
+    pub uploaded_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
 }
 
 impl JobLog {
@@ -207,6 +223,29 @@ impl Reader {
         let rows = statement
             .query_map(params![account, rule.before.0, rule.files_stay, limit], |row| row.get(0).map(JobId))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The newest job that was pruned after its file had been delivered and filed under this name.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn delivered(&self, account: &str, disk_name: &OsStr) -> Result<Option<Delivered>, JobLogError> {
+        Ok(self
+            .connection()
+            .prepare_cached(
+                "SELECT job_id, state, remote_job_id, uploaded_at, finished_at FROM delivered
+                 WHERE account = ?1 AND disk_name = ?2 ORDER BY job_id DESC LIMIT 1",
+            )?
+            .query_row(params![account, name_bytes(disk_name)], |row| {
+                Ok(Delivered {
+                    id: JobId(row.get(0)?),
+                    state: row.get(1)?,
+                    remote_job_id: row.get(2)?,
+                    uploaded_at: row.get::<_, Option<i64>>(3)?.map(Timestamp),
+                    finished_at: row.get::<_, Option<i64>>(4)?.map(Timestamp),
+                })
+            })
+            .optional()?)
     }
 
     /// Files of an account that came to success before then, are still in `done/` and may leave it, at most `limit`. A

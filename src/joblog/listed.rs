@@ -173,10 +173,11 @@ impl Reader {
         let connection = self.connection();
         for stem in stems(wire_name) {
             let found = connection
-                .prepare_cached(
-                    "SELECT id FROM job WHERE account = ?1 AND stem = ?2 AND wire_name = ?3 AND id <> ?4 AND unsettled
+                .prepare_cached(&format!(
+                    "SELECT id FROM {} WHERE account = ?1 AND stem = ?2 AND wire_name = ?3 AND id <> ?4 AND unsettled
                        AND state IN ('held', 'cancelled') LIMIT 1",
-                )?
+                    sql::BY_STEM
+                ))?
                 .query_row(params![account, stem, wire_name, except.0], |row| row.get(0))
                 .optional()?;
             if found.is_some() {

@@ -3,6 +3,7 @@
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,6 +36,19 @@ pub enum OpenError {
     StateDir {
         /// The directory.
         dir: PathBuf,
+        /// What the system said.
+        why: String,
+    },
+    /// There is none yet.
+    #[error("{}: there is no job log yet; the service makes it at its first start (`datadrop run`), or `state_dir` of the configuration names another place", .0.display())]
+    None(PathBuf),
+    /// Not for this user to read.
+    #[error("{}: the job log cannot be read: {why}; run this as the service's user, or as a member of its group", file.display())]
+    Closed {
+        /// The state directory.
+        dir: PathBuf,
+        /// The database.
+        file: PathBuf,
         /// What the system said.
         why: String,
     },
@@ -82,12 +96,15 @@ impl StateLock {
     pub fn take(dir: &Path) -> Result<Self, OpenError> {
         let state_dir = |why: String| OpenError::StateDir { dir: dir.to_owned(), why };
         std::fs::create_dir_all(dir).map_err(|error| state_dir(error.to_string()))?;
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(dir.join(LOCK))
-            .map_err(|error| state_dir(error.to_string()))?;
+        let no_lock = |error: std::io::Error| {
+            // It is there, and somebody else's: making it anew would help nobody.
+            if error.kind() == ErrorKind::PermissionDenied {
+                OpenError::NotYours { file: dir.join(DATABASE), why: error.to_string() }
+            } else {
+                state_dir(error.to_string())
+            }
+        };
+        let file = File::options().create(true).truncate(false).write(true).open(dir.join(LOCK)).map_err(no_lock)?;
         // A command that only asks whether a daemon runs holds the lock for an instant.
         for _ in 0..20 {
             match file.try_lock() {
@@ -179,17 +196,24 @@ fn migrate(connection: &mut Connection, applied: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Whether there is a job log, and if so, one that this user may read.
+pub(super) fn is_there(dir: &Path) -> Result<bool, OpenError> {
+    let file = dir.join(DATABASE);
+    match File::open(&file) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(OpenError::Closed { dir: dir.to_owned(), file, why: error.to_string() }),
+    }
+}
+
 /// Opens the database for reading, with or without a daemon at work on it.
 ///
 /// A reader who may not write to the state directory cannot make the shared memory that WAL needs; when no `-wal` file
 /// exists the database is at rest and may be read as immutable.
 pub(super) fn open_reader(dir: &Path) -> Result<Connection, OpenError> {
     let file = dir.join(DATABASE);
-    if !file.exists() {
-        return Err(OpenError::StateDir {
-            dir: dir.to_owned(),
-            why: "there is no job log in it (has `datadrop run` ever run here?)".to_owned(),
-        });
+    if !is_there(dir)? {
+        return Err(OpenError::None(file));
     }
     let damaged = |error: rusqlite::Error| OpenError::Damaged { file: file.clone(), why: error.to_string() };
     let plain = Connection::open_with_flags(&file, READING).and_then(|connection| {
@@ -294,7 +318,7 @@ mod tests {
     #[test]
     fn a_database_at_rest_can_be_read_without_writing() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(matches!(open_reader(dir.path()), Err(OpenError::StateDir { .. })));
+        assert!(matches!(open_reader(dir.path()), Err(OpenError::None(_))));
         let lock = StateLock::take(dir.path()).unwrap();
         drop(open_writer(&lock).unwrap());
         open_reader(dir.path()).unwrap();

@@ -81,7 +81,12 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn inbox(&self, account: &str) -> Result<Vec<InboxEntry>, JobLogError> {
-        let jobs = sql::jobs_where(&self.connection(), "account = ?1 AND place = 'inbox' ORDER BY id DESC", [account])?;
+        let jobs = sql::jobs_of(
+            sql::IN_INBOX,
+            &self.connection(),
+            "account = ?1 AND place = 'inbox' ORDER BY id DESC",
+            [account],
+        )?;
         Ok(jobs.into_iter().map(InboxEntry::from).collect())
     }
 
@@ -99,7 +104,8 @@ impl Reader {
     /// [`JobLogError`] if the database cannot be read.
     pub fn unfiled(&self, account: &str, limit: usize) -> Result<Vec<Unfiled>, JobLogError> {
         let connection = self.connection();
-        let jobs = sql::jobs_where(
+        let jobs = sql::jobs_of(
+            sql::UNFILED,
             &connection,
             "account = ?1 AND place <> belongs AND place <> 'gone' ORDER BY id LIMIT ?2",
             params![account, i64::try_from(limit).unwrap_or(i64::MAX)],
@@ -116,7 +122,8 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn open_remote(&self, account: &str) -> Result<Vec<OpenRemote>, JobLogError> {
-        let jobs = sql::jobs_where(
+        let jobs = sql::jobs_of(
+            sql::UNFINISHED,
             &self.connection(),
             "account = ?1 AND state IN ('uploaded', 'processing') AND finished_at IS NULL ORDER BY id",
             [account],
@@ -129,6 +136,7 @@ impl Reader {
             };
             open.push(OpenRemote {
                 id: job.id,
+                file_name: job.file_name,
                 remote_job_id,
                 kind: job.kind,
                 state: job.state,
@@ -148,7 +156,8 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn unsettled(&self, account: &str) -> Result<Vec<Unsettled>, JobLogError> {
-        let jobs = sql::jobs_where(
+        let jobs = sql::jobs_of(
+            sql::UNFINISHED,
             &self.connection(),
             "account = ?1 AND state = 'unconfirmed' AND finished_at IS NULL ORDER BY id",
             [account],
@@ -291,7 +300,7 @@ impl Reader {
                         count(*) FILTER (WHERE state IN ('queued', 'uploading')),
                         min(uploaded_at) FILTER (WHERE state IN ('uploaded', 'processing')),
                         max(uploaded_at) FILTER (WHERE state IN ('uploaded', 'processing'))
-                 FROM job WHERE account = ?1 AND finished_at IS NULL",
+                 FROM job INDEXED BY job_unfinished WHERE account = ?1 AND finished_at IS NULL",
             )?
             .query_row([account], |row| {
                 Ok(Backlog {
@@ -311,9 +320,9 @@ impl Reader {
         Ok(self
             .connection()
             .prepare_cached(
-                "SELECT (SELECT count(*) FROM job WHERE account = ?1 AND finished_at IS NULL
+                "SELECT (SELECT count(*) FROM job INDEXED BY job_unfinished WHERE account = ?1 AND finished_at IS NULL
                            AND state IN ('queued', 'uploading', 'unconfirmed', 'uploaded', 'processing'))
-                      + (SELECT count(*) FROM job WHERE account = ?1 AND place <> belongs AND place <> 'gone')",
+                      + (SELECT count(*) FROM job INDEXED BY job_unfiled WHERE account = ?1 AND place <> belongs AND place <> 'gone')",
             )?
             .query_row([account], |row| row.get(0))?)
     }

@@ -14,6 +14,8 @@ use rusqlite::params;
 pub struct OpenRemote {
     /// The job.
     pub id: JobId,
+    /// The name under which its file was dropped.
+    pub file_name: String,
     /// Adobe's number.
     pub remote_job_id: RemoteJobId,
     /// Data file or marker.

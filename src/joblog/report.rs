@@ -1,7 +1,7 @@
 //! What people ask of the job log: the view `job_log`, one job's life, counts.
 
 use super::{JobLogError, Reader};
-use crate::job::{JobId, Phase, State, Timestamp};
+use crate::job::{JobId, Phase, State, Timestamp, stem};
 use rusqlite::{OptionalExtension, Row};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -133,7 +133,15 @@ impl JobFilter {
             sql.push_str(" AND seen_at >= ?");
             values.push(Box::new(since.0));
         }
-        if let Some(name) = &self.name {
+        if let Some(name) = self.exact_name() {
+            sql.push_str(" AND stem = ? AND file_name = ?");
+            values.push(Box::new(stem(name).to_owned()));
+            values.push(Box::new(name.to_owned()));
+            if self.account.is_none() {
+                // The index of stems wants an account; this way it is asked for each.
+                sql.push_str(" AND account IN (SELECT name FROM account)");
+            }
+        } else if let Some(name) = &self.name {
             sql.push_str(" AND file_name GLOB ?");
             values.push(Box::new(name.clone()));
         }
@@ -145,7 +153,16 @@ impl JobFilter {
         if self.ends() {
             sql.push_str(" AND finished_at IS NOT NULL");
         }
+        if self.is_under_way() {
+            sql.push_str(" AND finished_at IS NULL");
+        }
         (sql, values)
+    }
+
+    /// Whether it narrows by nothing but the account.
+    fn is_by_account_alone(&self) -> bool {
+        let Self { account: _, states, since, name, limit: _, from, before } = self;
+        states.is_empty() && since.is_none() && name.is_none() && from.is_none() && before.is_none()
     }
 
     /// Whether only ended jobs can pass.
@@ -154,9 +171,23 @@ impl JobFilter {
         !self.states.is_empty() && self.states.iter().all(is_end)
     }
 
+    /// Whether only jobs can pass that are not at their end.
+    fn is_under_way(&self) -> bool {
+        let goes_on =
+            |word: &String| State::from_words(word, Some(Phase::Started)).is_some_and(|state| !state.is_terminal());
+        !self.states.is_empty() && self.states.iter().all(goes_on)
+    }
+
+    /// The name, if it is one and no pattern.
+    fn exact_name(&self) -> Option<&str> {
+        self.name.as_deref().filter(|name| !name.contains(['*', '?', '[']))
+    }
+
     /// The index that has what passes in the order of numbers: left to itself, SQLite sorts an account's whole history.
     fn hint(&self) -> &'static str {
         match self.states.len() {
+            _ if self.exact_name().is_some() => "INDEXED BY job_by_stem",
+            _ if self.is_under_way() => "INDEXED BY job_unfinished",
             1 if self.ends() => "INDEXED BY job_by_end",
             0 if self.account.is_some() => "INDEXED BY job_by_account",
             _ => "",
@@ -252,6 +283,17 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn count(&self, filter: &JobFilter) -> Result<i64, JobLogError> {
+        if filter.is_by_account_alone() {
+            // The sum is kept (`ended`), which spares a walk through the whole history.
+            return Ok(self
+                .connection()
+                .prepare_cached(
+                    "SELECT (SELECT coalesce(sum(jobs), 0) FROM ended WHERE ?1 IS NULL OR account = ?1)
+                          + (SELECT count(*) FROM job INDEXED BY job_unfinished
+                             WHERE finished_at IS NULL AND (?1 IS NULL OR account = ?1))",
+                )?
+                .query_row([filter.account.as_deref()], |row| row.get(0))?);
+        }
         let (condition, values) = filter.condition();
         Ok(self
             .connection()

@@ -1,24 +1,15 @@
 //! Every statement that changes the job log or that a change depends on, one function each.
 
-use super::row::{JOB_COLUMNS, name_bytes};
+use super::row::name_bytes;
 use super::{Job, JobLogError, keep};
 use crate::job::{EventId, JobId, Phase, RemoteJobId, Sha256, State, Target, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, named_params, params};
 use std::ffi::OsStr;
 use std::time::Duration;
 
-type Result<T> = std::result::Result<T, JobLogError>;
+pub(super) use super::picked::{BY_STEM, IN_INBOX, UNFILED, UNFINISHED, jobs_of, jobs_where};
 
-/// All jobs that a condition names, decoded.
-pub(super) fn jobs_where(connection: &Connection, condition: &str, parameters: impl Params) -> Result<Vec<Job>> {
-    let mut statement = connection.prepare_cached(&format!("SELECT {JOB_COLUMNS} FROM job WHERE {condition}"))?;
-    let mut rows = statement.query(parameters)?;
-    let mut jobs = Vec::new();
-    while let Some(row) = rows.next()? {
-        jobs.push(Job::decode(row)?);
-    }
-    Ok(jobs)
-}
+type Result<T> = std::result::Result<T, JobLogError>;
 
 fn job_where(connection: &Connection, condition: &str, parameters: impl Params) -> Result<Option<Job>> {
     Ok(jobs_where(connection, condition, parameters)?.into_iter().next())

@@ -16,6 +16,8 @@ pub struct Standing {
     pub last_success: Vec<(String, Timestamp)>,
     /// Why files of theirs that were tried in vain are to be tried again; accounts without such files are left out.
     pub trying_again: Vec<(String, String)>,
+    /// Account and state wherever a person has something to handle.
+    pub to_handle: Vec<(String, String)>,
 }
 
 /// Data files that ended, and what was in them.
@@ -70,17 +72,36 @@ pub struct AttemptEnds {
 }
 
 impl Reader {
-    /// Where every account stands.
+    /// Where every account stands. `since`: what ended badly before then is not to be handled any more.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn standing(&self) -> Result<Standing, JobLogError> {
+    pub fn standing(&self, since: Timestamp) -> Result<Standing, JobLogError> {
         Ok(Standing {
             accounts: self.accounts()?,
             counts: self.counts()?,
             last_success: self.last_success()?,
             trying_again: self.trying_again()?,
+            to_handle: self.to_handle(since)?,
         })
+    }
+
+    /// What a person can do something about: what is held, what ended badly of late and still lies in `failed/`, and what
+    /// was processed in part of late. What was sent again, or taken away, has been handled.
+    fn to_handle(&self, since: Timestamp) -> Result<Vec<(String, String)>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT name, state.value FROM account CROSS JOIN json_each('[\"held\", \"partial\", \"failure\", \"rejected\"]') AS state
+             WHERE iif(state.value = 'held',
+                       EXISTS (SELECT 1 FROM job INDEXED BY job_unfinished
+                               WHERE account = name AND job.state = 'held' AND finished_at IS NULL),
+                       EXISTS (SELECT 1 FROM job INDEXED BY job_ended
+                               WHERE account = name AND job.state = state.value AND finished_at IS NOT NULL
+                                 AND finished_at >= ?1 AND (job.state = 'partial' OR place = 'failed')))
+             ORDER BY name, state.key",
+        )?;
+        let rows = statement.query_map([since.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// What is due last waits for its next try, if anything does: one look into the index, however long the queue.
@@ -209,7 +230,7 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{JobLog, StateLock, open};
+    use super::super::{JobFilter, JobLog, StateLock, open};
     use super::*;
     use rusqlite::Connection;
 
@@ -277,7 +298,7 @@ mod tests {
             reader.attempt_ends().unwrap().into_iter().map(|end| (end.account, end.outcome, end.attempts)).collect();
         let accepted = |account: &str| (account.to_owned(), "accepted".to_owned(), 1);
         assert_eq!(attempts, [accepted("a"), ("a".to_owned(), "not_ingested".to_owned(), 1), accepted("b")]);
-        let last = reader.standing().unwrap().last_success;
+        let last = reader.standing(Timestamp(0)).unwrap().last_success;
         assert_eq!(last, ["a", "b"].map(|name| (name.to_owned(), Timestamp(1_795_348_800_000))));
     }
 
@@ -307,6 +328,54 @@ mod tests {
         log.call(|connection, _| Ok(connection.execute("DELETE FROM job WHERE id = 4", [])?)).wait().unwrap();
         assert!(!counts(&reader).iter().any(|(_, state, _)| state == "rejected"));
         assert_eq!(reader.sums().unwrap(), before);
+    }
+
+    #[test]
+    fn what_was_handled_or_is_long_over_is_not_to_be_handled() {
+        let (_dir, log) = kept_as_they_ended();
+        let reader = log.reader().unwrap();
+        let to_handle = |since: i64| reader.standing(Timestamp(since)).unwrap().to_handle;
+        let states = |expected: &[(&str, &str)]| -> Vec<(String, String)> {
+            expected.iter().map(|(account, state)| ((*account).to_owned(), (*state).to_owned())).collect()
+        };
+        // Neither file lies in failed/: they were sent again, or taken away.
+        assert_eq!(to_handle(0), states(&[("a", "partial"), ("b", "held")]));
+        log.call(|connection, _| Ok(connection.execute("UPDATE job SET place = 'failed' WHERE id IN (3, 4)", [])?))
+            .wait()
+            .unwrap();
+        let all = [("a", "partial"), ("a", "failure"), ("a", "rejected"), ("b", "held")];
+        assert_eq!(to_handle(1_795_435_200_000), states(&all));
+        assert_eq!(to_handle(1_795_435_200_001), states(&[("b", "held")]), "held is held however old it is");
+    }
+
+    /// Each of these filters names an index, which SQLite refuses where it does not fit.
+    #[test]
+    fn a_filter_finds_the_same_jobs_by_whichever_index() {
+        let (_dir, log) = kept_as_they_ended();
+        let reader = log.reader().unwrap();
+        let found = |account: Option<&str>, states: &[&str], name: Option<&str>| {
+            let filter = JobFilter {
+                account: account.map(str::to_owned),
+                states: states.iter().map(|state| (*state).to_owned()).collect(),
+                name: name.map(str::to_owned),
+                ..JobFilter::default()
+            };
+            let ids: Vec<i64> = reader.jobs(&filter).unwrap().into_iter().map(|job| job.id).collect();
+            assert_eq!(reader.count(&filter).unwrap(), i64::try_from(ids.len()).unwrap(), "{filter:?}");
+            ids
+        };
+        assert_eq!(found(None, &[], None), [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(found(Some("b"), &[], None), [5, 7]);
+        assert_eq!(found(None, &["held"], None), [7]);
+        assert_eq!(found(Some("b"), &["held", "queued"], None), [7]);
+        assert_eq!(found(Some("a"), &["held"], None), [] as [i64; 0]);
+        assert_eq!(found(None, &["held", "success"], None), [1, 5, 6, 7]);
+        assert_eq!(found(None, &["failure", "rejected"], None), [3, 4]);
+        assert_eq!(found(None, &[], Some("f")), [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(found(Some("b"), &["success"], Some("f")), [5]);
+        assert_eq!(found(Some("b"), &["held"], Some("f")), [7]);
+        assert_eq!(found(None, &[], Some("f*")), [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(found(None, &[], Some("g")), [] as [i64; 0]);
     }
 
     #[test]

@@ -12,13 +12,11 @@ use super::{Running, Sources};
 use crate::ambient::now;
 use crate::job::JobId;
 use crate::joblog::{JobFilter, JobLogError};
-use crate::report::{Here, StatusReport, job_json, jobs_json, status_json, status_report};
+use crate::report::{Here, RECENT, StatusReport, job_json, jobs_json, status_json, status_report};
 use axum::http::StatusCode;
 use jiff::tz::TimeZone;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// What ended badly needs a person for so long.
-const RECENT: Duration = Duration::from_hours(7 * 24);
 /// So many jobs that need a person are shown.
 const PEOPLE: usize = 8;
 /// So many of the newest jobs are shown on the first page.
@@ -128,7 +126,7 @@ fn unready(sources: &Sources, running: &Running) -> Result<Vec<String>, JobLogEr
 }
 
 fn status(sources: &Sources, running: &Running) -> Result<StatusReport, JobLogError> {
-    Ok(status_report(&running.config, true, sources.reader.standing()?))
+    Ok(status_report(&running.config, true, sources.reader.standing(now().before(RECENT))?))
 }
 
 fn frame(sources: &Sources, running: &Running, here: Here) -> Frame {

@@ -27,7 +27,7 @@ pub use remote::{
     remote_jobs_csv, remote_jobs_json, remote_jobs_table,
 };
 pub use since::Since;
-pub use standing::{state_counts, status_report};
+pub use standing::{FIRST_LIST, RECENT, state_counts, status_report};
 pub use status::{AccountStatus, BacklogStatus, RequestBudget, StateCounts, StatusReport, status_page};
 pub use table::jobs_table;
 pub use watch::{WatchData, watch_view};

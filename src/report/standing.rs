@@ -5,9 +5,13 @@ use crate::config::{Config, backlog_words};
 use crate::job::{Phase, State};
 use crate::joblog::{AccountRow, Counts, Standing};
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What ended badly needs a person for so long.
+pub const RECENT: Duration = Duration::from_hours(7 * 24);
 
 /// Why an account sends nothing before its baseline (DESIGN S1), which an outage at the first start keeps from it.
-const FIRST_LIST: &str = "Adobe's list of jobs has to be read before the first file is sent; if that takes more than a \
+pub const FIRST_LIST: &str = "Adobe's list of jobs has to be read before the first file is sent; if that takes more than a \
     minute, `datadrop doctor` finds out why";
 
 /// The report: each account of the configuration, then those that only the job log knows.
@@ -18,6 +22,10 @@ pub fn status_report(config: &Config, is_running: bool, standing: Standing) -> S
     let mut counts = state_counts(&standing.counts);
     let last_success: BTreeMap<_, _> = standing.last_success.into_iter().collect();
     let trying_again: BTreeMap<_, _> = standing.trying_again.into_iter().collect();
+    let mut to_handle: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (account, state) in standing.to_handle {
+        to_handle.entry(account).or_default().push(state);
+    }
     let mut account_status = |name: &str, row: AccountRow| AccountStatus {
         folder: None,
         enabled: false,
@@ -25,6 +33,7 @@ pub fn status_report(config: &Config, is_running: bool, standing: Standing) -> S
         blocked: row.blocked().map(str::to_owned),
         blocked_since: row.blocked_at,
         trying_again: trying_again.get(name).cloned(),
+        to_handle: to_handle.remove(name).unwrap_or_default(),
         style: row.style,
         last_success: last_success.get(name).copied(),
         last_sweep: row.swept_at,

@@ -60,6 +60,9 @@ pub struct AccountStatus {
     pub blocked_since: Option<Timestamp>,
     /// Why files that were tried in vain are to be tried again, if any are.
     pub trying_again: Option<String>,
+    /// The states in which files wait for a person.
+    #[serde(skip)]
+    pub to_handle: Vec<String>,
     /// The upload style that worked.
     pub style: Option<String>,
     /// When a file last ended in `success`.
@@ -205,7 +208,7 @@ fn account_page(page: &mut String, account: &AccountStatus, running: bool, here:
         jobs.held
     );
     let _ = writeln!(page, "  ended {}", list(jobs.ended(), &jobs.ends()));
-    let _ = write!(page, "{}", see_why(&account.name, jobs));
+    let _ = write!(page, "{}", see_why(account));
     if let Some(why) = &account.blocked {
         let since = account.blocked_since.map_or_else(String::new, |at| format!(" {}", since_words(at, here)));
         let _ = writeln!(page, "  BLOCKED{since}: {}", printable(why));
@@ -228,15 +231,13 @@ fn account_page(page: &mut String, account: &AccountStatus, running: bool, here:
     }
 }
 
-/// The command that shows what did not go well, if anything did not.
-fn see_why(account: &str, jobs: &StateCounts) -> String {
-    let bad = [("held", jobs.held), ("partial", jobs.partial), ("failure", jobs.failure), ("rejected", jobs.rejected)];
-    let states: Vec<String> =
-        bad.iter().filter(|(_, count)| *count > 0).map(|(state, _)| format!("--state {state}")).collect();
+/// The command that shows what a person has to handle, if there is anything.
+fn see_why(account: &AccountStatus) -> String {
+    let states: Vec<String> = account.to_handle.iter().map(|state| format!("--state {state}")).collect();
     if states.is_empty() {
         return String::new();
     }
-    format!("  see why: datadrop jobs list --account {} {}\n", printable(account), states.join(" "))
+    format!("  see why: datadrop jobs list --account {} {}\n", printable(&account.name), states.join(" "))
 }
 
 /// `3 (1 waiting, 2 queued)`: a sum and what it is made of.
@@ -270,6 +271,7 @@ mod tests {
             blocked: None,
             blocked_since: None,
             trying_again: Some("could not connect: Connection refused; tried again by itself".to_owned()),
+            to_handle: vec!["held".to_owned(), "partial".to_owned()],
             style: Some("put-json".to_owned()),
             last_success: Some(here.now.before(Duration::from_mins(5))),
             last_sweep: Some(here.now.before(Duration::from_secs(20))),
@@ -283,6 +285,7 @@ mod tests {
             blocked: Some("the folder carries no mark; is the share mounted?".to_owned()),
             blocked_since: Some(here.now.before(Duration::from_hours(3))),
             trying_again: None,
+            to_handle: Vec::new(),
             style: None,
             last_success: None,
             last_sweep: None,

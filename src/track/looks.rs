@@ -25,7 +25,8 @@ impl Tracker {
                     tracing::info!(
                         account,
                         job = job.id.0,
-                        "job {}: no accepted job of that time is there to compare with, so it is looked for twice as long",
+                        "{}: job {}: no accepted job of that time is there to compare with, so it is looked for twice as long",
+                        printable(&job.wire_name),
                         job.id
                     );
                 }
@@ -124,6 +125,7 @@ impl Tracker {
         let judgement = judge(look, sent, |remote| {
             known.iter().find(|(id, _)| *id == remote.remote_job_id).map_or(Known::Before, |(_, known)| *known)
         });
+        let name = printable(&job.wire_name);
         match judgement {
             Judgement::Found(remote) => {
                 let id = remote.remote_job_id;
@@ -134,7 +136,7 @@ impl Tracker {
                         account,
                         job = job.id.0,
                         remote_job = id.0,
-                        "job {}: found as remote job {id}",
+                        "{name}: job {} is found as remote job {id}",
                         job.id
                     );
                 }
@@ -143,7 +145,7 @@ impl Tracker {
                 let reason = format!(
                     "could not be settled: {why}. It may have been ingested: compare with the remote jobs before it is sent again"
                 );
-                tracing::error!(account, job = job.id.0, "job {} is held: {reason}", job.id);
+                tracing::error!(account, job = job.id.0, "{name}: job {} is held: {reason}", job.id);
                 self.looks.remove(&job.id);
                 self.joblog.settle(job.id, Event::Held, None, reason, now()).await?;
             }
@@ -151,7 +153,7 @@ impl Tracker {
                 let now_moment = self.clock.moment();
                 if self.looks.get_mut(&job.id).is_some_and(|looks| looks.not_there(now_moment)) {
                     let reason = "the remote jobs do not have it in three looks; it is sent again".to_owned();
-                    tracing::warn!(account, job = job.id.0, "job {}: {reason}", job.id);
+                    tracing::warn!(account, job = job.id.0, "{name}: job {}: {reason}", job.id);
                     // Its next unclear end is looked for anew.
                     self.looks.remove(&job.id);
                     self.joblog.settle(job.id, Event::NotFound, None, reason, now()).await?;

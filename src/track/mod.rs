@@ -257,7 +257,8 @@ impl Tracker {
             | ApiError::Busy { .. } => false,
         };
         if blames_account {
-            if self.joblog.api_problem(account.clone(), Some(error.to_string()), now()).await? {
+            let problem = error.clone().without_id().to_string();
+            if self.joblog.api_problem(account.clone(), Some(problem), now()).await? {
                 tracing::error!(account, request_id = error.request_id(), "account {account} is blocked: {error}");
             }
         } else {

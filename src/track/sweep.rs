@@ -3,7 +3,7 @@
 use super::{Tracker, judge};
 use crate::ambient::now;
 use crate::api::{ApiError, Extent, Purpose};
-use crate::job::{Event, JobId, RemoteJob, RemoteJobId, Target, Timestamp};
+use crate::job::{Event, JobId, RemoteJob, RemoteJobId, Target, Timestamp, printable};
 use crate::joblog::{Backlog, JobLogError, OpenRemote, Swept};
 use crate::settle::WINDOW;
 use std::collections::{HashMap, HashSet};
@@ -81,7 +81,8 @@ impl Tracker {
         let doubled = self.joblog.swept(self.settings.account.clone(), list, steps.clone(), now()).await?;
         self.tell_of_doubled(&doubled);
         for step in &steps {
-            self.tell(step);
+            let name = open.iter().find(|job| job.id == step.id).map(|job| job.file_name.as_str());
+            self.tell(step, name.unwrap_or_default());
         }
         Ok(true)
     }
@@ -108,6 +109,8 @@ impl Tracker {
         match self.settings.client.show_job(&job.target, job.remote_job_id, permit).await {
             Ok(answer) => Ok(self.step(job, &answer.value)),
             Err(ApiError::NotFound { body, .. }) => {
+                // Without its number, which would make it news each time.
+                let body = body.without_id();
                 let reason = format!(
                     "Adobe does not know its remote job {} any more ({body}); whether it was processed cannot be told from here",
                     job.remote_job_id
@@ -121,14 +124,15 @@ impl Tracker {
         }
     }
 
-    fn tell(&self, step: &Swept) {
+    fn tell(&self, step: &Swept, file: &str) {
         let (account, job) = (&self.settings.account, step.id.0);
-        let reason = step.reason.as_deref().unwrap_or_default();
+        let name = printable(file);
+        let reason = step.reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
         match step.event {
-            Some(Event::Succeeded) => tracing::info!(account, job, "job {job}: success {reason}"),
-            Some(Event::FellShort) => tracing::warn!(account, job, "job {job}: partial: {reason}"),
-            Some(Event::Failed) => tracing::warn!(account, job, "job {job}: failure: {reason}"),
-            Some(_) | None if step.reason.is_some() => tracing::warn!(account, job, "job {job}: {reason}"),
+            Some(Event::Succeeded) => tracing::info!(account, file, job, "{name}: job {job} is success{reason}"),
+            Some(Event::FellShort) => tracing::warn!(account, file, job, "{name}: job {job} is partial{reason}"),
+            Some(Event::Failed) => tracing::warn!(account, file, job, "{name}: job {job} is failure{reason}"),
+            Some(_) | None if step.reason.is_some() => tracing::warn!(account, file, job, "{name}: job {job}{reason}"),
             Some(_) | None => {}
         }
     }

@@ -11,6 +11,7 @@ pub(super) use questions::{CompletionsArguments, ExplainArguments, ManArguments}
 
 pub(super) use verbs::{CancelArguments, HoldArguments, ReleaseArguments, RetryArguments, Selection};
 
+use super::told::USUAL_CONFIG;
 use crate::config::{RateLimit, parse_duration, parse_rate};
 use crate::emulator::{Dialect, FaultRule};
 use crate::job::State;
@@ -44,7 +45,7 @@ pub(super) struct Cli {
         global = true,
         value_name = "FILE",
         env = "DATADROP_CONFIG",
-        default_value = "/etc/datadrop/datadrop.toml"
+        default_value = USUAL_CONFIG
     )]
     pub(super) config: PathBuf,
     #[command(subcommand)]
@@ -128,10 +129,12 @@ pub(super) struct DemoArguments {
 Examples:
   datadrop emulator
   datadrop emulator --dialect guide --processing 30s --rate-limit off
-  datadrop emulator --fault 'upload:after-commit:reset:p=0.1'",
+  datadrop emulator --fault 'upload:after-commit:reset:p=0.1'
+  datadrop emulator --client-id rehearsal --client-secret-file ./secret     # refuses any other secret",
     after_long_help = format!(
         "Examples:\n  datadrop emulator\n  datadrop emulator --dialect guide --processing 30s --rate-limit off\n  \
-         datadrop emulator --fault 'upload:after-commit:reset:p=0.1'\n\nRules for --fault:\n{}",
+         datadrop emulator --fault 'upload:after-commit:reset:p=0.1'\n  \
+         datadrop emulator --client-id rehearsal --client-secret-file ./secret     # refuses any other secret\n\nRules for --fault:\n{}",
         FaultRule::HELP
     )
 )]
@@ -154,6 +157,13 @@ pub(super) struct EmulatorArguments {
     /// How long a token is good
     #[arg(long, value_name = "T", default_value = "24h", value_parser = duration)]
     pub(super) token_life: Duration,
+    /// The only client ID that gets a token, with --client-secret-file [default: any]
+    #[arg(long, value_name = "ID", requires = "client_secret_file")]
+    pub(super) client_id: Option<String>,
+    /// Holds the only secret that gets a token: whatever else a configuration has is refused, as Adobe refuses one that was
+    /// revoked
+    #[arg(long, value_name = "FILE", requires = "client_id")]
+    pub(super) client_secret_file: Option<PathBuf>,
     /// An account that exists, as `RSID/ID`. May be given several times [default: any that is asked for exists]
     #[arg(long = "account", value_name = "A", value_parser = account_of_suite)]
     pub(super) accounts: Vec<(String, i64)>,

@@ -1,10 +1,11 @@
 //! What the demo puts where.
 
 use super::super::failure::{Exit, Failure};
-use crate::job::stem;
+use crate::job::{shell_word, stem};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -80,9 +81,18 @@ impl Layout {
     }
 
     /// A configuration as anybody would write it, but faster.
-    pub(super) fn write_configuration(&self, base_url: &str, token_url: &str) -> Result<(), Failure> {
+    /// `page`: where the status page listens, if it does.
+    pub(super) fn write_configuration(
+        &self,
+        base_url: &str,
+        token_url: &str,
+        page: Option<SocketAddr>,
+    ) -> Result<(), Failure> {
         let file = self.config_file();
-        let text = self.configuration(base_url, token_url)?;
+        let mut text = self.configuration(base_url, token_url)?;
+        if let Some(address) = page {
+            let _ = write!(text, "\n[status]\nlisten = \"{address}\"\n");
+        }
         fs::write(&file, text).map_err(|error| cannot_write(&file, &error))
     }
 
@@ -128,9 +138,10 @@ level = "warn"
     }
 
     /// What to look at next. `program` is the name under which this one was started: it may not be on the search path.
-    pub(super) fn guide(&self, program: &str, keep: bool) -> String {
-        let command = format!("{} --config {}", word(program), word(&self.config_file().display().to_string()));
-        let database = word(&self.state_dir().join("datadrop.db").display().to_string());
+    pub(super) fn guide(&self, program: &str, page: Option<SocketAddr>) -> String {
+        let command =
+            format!("{} --config {}", shell_word(program), shell_word(&self.config_file().display().to_string()));
+        let database = shell_word(&self.state_dir().join("datadrop.db").display().to_string());
         let places = [
             ("callcentre/", "a watched folder: files come here, and sub-folders show how they ended"),
             ("returns/", "another"),
@@ -151,26 +162,17 @@ level = "warn"
              {command} status\n  \
              sqlite3 {database} 'SELECT file_name, state, reason FROM job_log'\n\n"
         );
-        if keep {
+        if let Some(address) = page {
             let _ = write!(
                 text,
-                "Still watching. Drop files of your own from another terminal; Ctrl-C ends the demo:\n  \
+                "The page of this service: http://{address}/\n\n\
+                 Still watching. Drop files of your own from another terminal; Ctrl-C ends the demo:\n  \
                  {command} drop YOURS.txt --account callcentre --fin --wait\n"
             );
         } else {
             text.push_str("With --keep the demo goes on, so that you can drop files of your own.\n");
         }
         text
-    }
-}
-
-/// As a shell takes it for one word.
-fn word(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=:@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 
@@ -220,7 +222,7 @@ mod tests {
     fn the_configuration_is_a_valid_one_whatever_the_path() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::make(Some(&dir.path().join("a \"demo\" 日本"))).unwrap();
-        layout.write_configuration("http://127.0.0.1:1/api", "http://127.0.0.1:1/ims/token/v3").unwrap();
+        layout.write_configuration("http://127.0.0.1:1/api", "http://127.0.0.1:1/ims/token/v3", None).unwrap();
         let config = crate::config::load(Some(&layout.config_file()), []).unwrap();
         assert_eq!(config.state_dir, layout.state_dir());
         assert_eq!(config.accounts.len(), 2);
@@ -233,7 +235,7 @@ mod tests {
     fn the_guide_can_be_pasted_into_a_shell() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::make(Some(&dir.path().join("it's a demo"))).unwrap();
-        let guide = layout.guide("target/debug/datadrop", true);
+        let guide = layout.guide("target/debug/datadrop", Some(([127, 0, 0, 1], 8611).into()));
         let line = guide.lines().find(|line| line.ends_with(" jobs list")).unwrap();
         assert!(line.starts_with("  target/debug/datadrop --config '/"), "{line}");
         assert!(line.contains(r"/it'\''s a demo/datadrop.toml' jobs"), "{line}");

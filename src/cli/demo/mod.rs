@@ -18,6 +18,7 @@ use super::signals::{self, Stop};
 use crate::emulator::{EmulatorOptions, write_samples};
 use layout::Layout;
 use show::{Foreseen, Show};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
@@ -38,14 +39,16 @@ pub(super) fn run(arguments: &DemoArguments, output: &mut Output) -> Result<Exit
         rate_limit: None,
         ..EmulatorOptions::default()
     }))?;
-    layout.write_configuration(&emulator.base_url(), &emulator.token_url())?;
+    // Whoever stays may want to look; otherwise it would be gone before it was opened.
+    let page = if arguments.keep { Some(free_address()?) } else { None };
+    layout.write_configuration(&emulator.base_url(), &emulator.token_url(), page)?;
     let config = environment_free_config(&layout.config_file())?;
     output.note(&format!("a Data Sources API on {}, made for this demo", emulator.address()))?;
     output.note(&format!("everything lies in {}\n", layout.dir().display()))?;
 
     let daemon = runtime.spawn(daemon_run::serve_demo(config, &layout.config_file(), token.clone()));
     let mut follow = Follow::new(&layout.state_dir(), stop.clone());
-    let shown = play(&layout, &mut follow, &daemon, &stop, arguments.keep, output);
+    let shown = play(&layout, &mut follow, &daemon, &stop, page, output);
     token.cancel();
     let ended = runtime.block_on(daemon).map_err(|error| Failure::failed(format!("the daemon broke off: {error}")))?;
     runtime.block_on(emulator.stop());
@@ -59,7 +62,7 @@ fn play(
     follow: &mut Follow,
     daemon: &JoinHandle<Result<(), Failure>>,
     stop: &Stop,
-    keep: bool,
+    page: Option<SocketAddr>,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     if !is_ready(follow, daemon)? {
@@ -83,13 +86,20 @@ fn play(
     let as_foreseen = show.verdict(follow, complete, output)?;
     // Started through cargo, the program is not on the search path.
     let program = std::env::args_os().next().unwrap_or_else(|| "datadrop".into());
-    output.data(&layout.guide(&program.to_string_lossy(), keep))?;
-    if keep && complete {
+    output.data(&layout.guide(&program.to_string_lossy(), page))?;
+    if page.is_some() && complete {
         while !daemon.is_finished() && follow.wait(None)? == Wake::Changed {
             show.step(follow, output)?;
         }
     }
     Ok(if as_foreseen { Exit::Done } else { Exit::Failed })
+}
+
+/// An address on loopback that nobody listens on. Another program may take it before the daemon does, which then says so.
+fn free_address() -> Result<SocketAddr, Failure> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .map_err(|error| Failure::failed(format!("no free port on 127.0.0.1 for the page: {error}")))
 }
 
 /// Waits until both folders are watched and have been scanned.

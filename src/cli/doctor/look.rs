@@ -49,20 +49,6 @@ pub(super) fn person(name: &str, more_groups: &[String]) -> Option<Person> {
     Some(Person { name: name.to_owned(), uid, gids })
 }
 
-/// The name of a user, or its number where it has none here.
-pub(super) fn name_of(uid: u32) -> String {
-    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let wanted = uid.to_string();
-    passwd
-        .lines()
-        .find_map(|line| {
-            let mut fields = line.split(':');
-            let name = fields.next()?;
-            (fields.nth(1) == Some(wanted.as_str())).then(|| name.to_owned())
-        })
-        .unwrap_or(wanted)
-}
-
 pub(super) fn inotify_limits() -> Limits {
     let limit = |name: &str| {
         fs::read_to_string(Path::new("/proc/sys/fs/inotify").join(name)).ok().and_then(|text| text.trim().parse().ok())

@@ -12,6 +12,7 @@ mod settings;
 use super::args::DoctorArguments;
 use super::failure::{Exit, Failure};
 use super::output::Output;
+use super::people::user_name;
 use crate::ambient::random;
 use crate::config::{AccountConfig, Config, WatchMode};
 use crate::folder::{self, Examined};
@@ -68,7 +69,7 @@ fn print(findings: &[Finding], json: bool, output: &mut Output) -> Result<(), Fa
         return Ok(());
     }
     for finding in findings {
-        output.line(&finding.line())?;
+        output.words_line(&finding.line())?;
     }
     let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
     let number = |verdict, noun: &str| counted(i64::try_from(count(verdict)).unwrap_or(i64::MAX), noun);
@@ -90,7 +91,7 @@ fn service_user(unit: Option<&Unit>) -> Option<Person> {
 fn looks_as_another(person: &Person) -> Option<Finding> {
     let me = look::me();
     (me != 0 && me != person.uid).then(|| {
-        let (mine, theirs) = (look::name_of(me), &person.name);
+        let (mine, theirs) = (user_name(me), &person.name);
         let message = format!("there is a user `{theirs}` for the service; what could be tried was tried as `{mine}`");
         Finding::bad(Verdict::Warn, "user", mine, message, format!("run `sudo -u {theirs} datadrop doctor`"))
     })
@@ -111,7 +112,7 @@ fn state(config: &Config, person: Option<&Person>) -> Finding {
             Finding::ok("state", shown, "the service's user can write it by its owner, group and mode")
         }
         (None, Err(error)) => {
-            let message = format!("`{}` cannot write it: {error}", look::name_of(look::me()));
+            let message = format!("`{}` cannot write it: {error}", user_name(look::me()));
             let remedy = "let it belong to the user that runs datadrop, on a file system that can be written";
             Finding::bad(Verdict::Fail, "state", shown, message, remedy)
         }

@@ -1,5 +1,6 @@
 //! The configuration and its credential, as the daemon would have them.
 
+use super::super::people::user_name;
 use super::finding::{Finding, Verdict};
 use super::judge::rights::{self, Person, READ};
 use super::judge::service::Unit;
@@ -95,7 +96,7 @@ impl Read {
                     && rights::reach("secret", &shown, person, &way, READ).is_none()
             });
             if look::me() != 0 && (is_anothers || is_passed) {
-                let message = format!("`{}` may not read it, and the service gets it", look::name_of(look::me()));
+                let message = format!("`{}` may not read it, and the service gets it", user_name(look::me()));
                 let remedy = "to ask Adobe, run `sudo datadrop doctor`";
                 return vec![Finding::bad(Verdict::Warn, "secret", shown, message, remedy)];
             }
@@ -111,7 +112,7 @@ impl Read {
                 let owned = look::owned(&metadata);
                 let way = look::way(file);
                 let reader = service.map(|person| (person, &way));
-                vec![rights::secret(&shown, owned, &look::name_of(owned.uid), reader, is_passed)]
+                vec![rights::secret(&shown, owned, &user_name(owned.uid), reader, is_passed)]
             }
             Err(error) => vec![Finding::bad(
                 Verdict::Fail,

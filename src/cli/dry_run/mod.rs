@@ -22,7 +22,7 @@ pub(super) fn run(file: &Path, output: &mut Output) -> Result<Exit, Failure> {
     let mut plans = Vec::new();
     for account in &config.accounts {
         let plan = plan_account(&config, account, running)?;
-        output.data(&words::account(&plan))?;
+        output.words(&words::account(&plan))?;
         plans.push(plan);
     }
     output.data(&words::summary(&plans, config.api.rate_limit))?;

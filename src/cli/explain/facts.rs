@@ -2,7 +2,7 @@
 
 use super::super::outlook::Outlook;
 use crate::job::{Place, Timestamp};
-use crate::joblog::JobRow;
+use crate::joblog::{Delivered, JobRow};
 use crate::report::Here;
 
 /// Everything that an answer depends on.
@@ -40,6 +40,8 @@ pub(super) struct Account {
     pub(super) name: String,
     /// Why nothing of it is sent.
     pub(super) trouble: Option<String>,
+    /// Adobe's list was read once: before that, nothing is sent (DESIGN S1).
+    pub(super) has_list: bool,
     /// When Adobe's list is read next.
     pub(super) next_sweep: Option<Timestamp>,
     /// Its extensions, without points.
@@ -65,6 +67,8 @@ pub(super) enum What {
     Inbox { outlook: Outlook, job: Option<Job>, lacks_data: bool },
     /// A name in a sub-folder, and the job that has its file there.
     Filed { place: Place, exists: bool, job: Option<Job> },
+    /// A file that was delivered, and whose job has left the job log since.
+    Pruned(Delivered),
     /// An explanation in a sub-folder, and the name of the file that it explains.
     Why { of: String, job: Option<Job> },
 }
@@ -74,6 +78,8 @@ pub(super) enum What {
 pub(super) struct Job {
     pub(super) row: JobRow,
     pub(super) since: Option<Timestamp>,
+    /// It may have been ingested, and nobody knows.
+    pub(super) is_unsettled: bool,
 }
 
 /// What is said.

@@ -1,9 +1,9 @@
 //! A job in one sentence: where its file stands, and what helps. Pure.
 
 use super::facts::{Account, Facts, Job};
-use crate::job::{Phase, State, Timestamp, check_name};
-use crate::joblog::JobRow;
-use crate::report::{counted, day_or_time, grouped, parse_time, printable, since_words, until_words};
+use crate::job::{Phase, State, Timestamp, is_sendable};
+use crate::joblog::{Delivered, JobRow};
+use crate::report::{FIRST_LIST, counted, day_or_time, grouped, parse_time, printable, since_words, until_words};
 
 /// What is to be done where no daemon runs.
 pub(super) const START: &str = "no daemon is running: nothing is sent until one is (`systemctl start datadrop`)";
@@ -16,12 +16,15 @@ pub(super) fn sentence(job: &Job, account: Option<&Account>, facts: &Facts) -> S
     let because = |words: &str| reason.as_ref().map_or_else(|| words.to_owned(), |reason| format!("{words}: {reason}"));
     match state {
         State::Waiting => because("is not on its way yet"),
-        State::Queued => queued(row, account, facts),
+        State::Queued => queued(job, account, facts),
         State::Uploading(_) if facts.running => "is being sent right now".to_owned(),
         State::Uploading(_) => {
             "was being sent when the daemon stopped; the next start finds out whether it arrived".to_owned()
         }
         State::Unconfirmed => because("was sent, and Adobe's job list has to show whether it arrived"),
+        State::Held if job.is_unsettled => {
+            because("is held: it may have been ingested, and a person has to look whether it was")
+        }
         State::Held => because("is held, and not sent until a person decides"),
         State::Uploaded | State::Processing => {
             "is with Adobe, which has accepted it and is not done with it".to_owned()
@@ -33,20 +36,29 @@ pub(super) fn sentence(job: &Job, account: Option<&Account>, facts: &Facts) -> S
         State::Partial => because("is through, but Adobe did not process all of it"),
         State::Failure => because("was accepted by Adobe, which failed to process it"),
         State::Rejected => because("was not sent and will not be"),
+        State::Cancelled if job.is_unsettled => because("was cancelled, and may have been ingested"),
         State::Cancelled => because("was not sent, it was cancelled"),
     }
 }
 
 pub(super) fn state(row: &JobRow) -> Option<State> {
-    State::from_words(&row.state, Some(Phase::Started))
+    state_of(&row.state)
 }
 
-fn queued(row: &JobRow, account: Option<&Account>, facts: &Facts) -> String {
+fn state_of(words: &str) -> Option<State> {
+    State::from_words(words, Some(Phase::Started))
+}
+
+fn queued(job: &Job, account: Option<&Account>, facts: &Facts) -> String {
+    let row = &job.row;
     if let Some((name, trouble)) = account.and_then(|account| Some((&account.name, account.trouble.as_ref()?))) {
         return format!("is ready, but nothing is sent for account {name}: {}", printable(trouble));
     }
     if !facts.running {
         return format!("is ready, but {START}");
+    }
+    if account.is_some_and(|account| !account.has_list) {
+        return format!("is ready, but not sent yet: {FIRST_LIST}");
     }
     let due = row.next_attempt_at.as_deref().and_then(parse_time).filter(|at| *at > facts.here.now);
     match due {
@@ -113,27 +125,57 @@ pub(super) fn facts(job: &Job, account: Option<&Account>, facts: &Facts) -> Vec<
         )
         | None => {}
     }
-    lines.extend(remedy(row));
+    lines.extend(remedy(job));
     lines
 }
 
+/// A job that is not in the job log any more, in what follows the name of its file.
+pub(super) fn pruned(delivered: &Delivered, facts: &Facts) -> String {
+    let ended = match state_of(&delivered.state) {
+        Some(State::Partial) => "Adobe did not process all of it",
+        Some(State::Failure) => "Adobe failed to process it",
+        Some(State::Success) => "Adobe processed it",
+        Some(
+            State::Waiting
+            | State::Queued
+            | State::Uploading(_)
+            | State::Unconfirmed
+            | State::Held
+            | State::Uploaded
+            | State::Processing
+            | State::Rejected
+            | State::Cancelled,
+        )
+        | None => "it is at its end",
+    };
+    let what = match delivered.uploaded_at {
+        Some(at) => format!("was accepted {}, and {ended}", at_words(at, facts)),
+        None => "has done its work as a marker, without being sent".to_owned(),
+    };
+    format!("{what}; its job, number {}, has left the job log since (`keep.jobs`)", delivered.id)
+}
+
 /// What a person can do about it.
-fn remedy(row: &JobRow) -> Option<String> {
-    let id = row.id;
+fn remedy(job: &Job) -> Option<String> {
+    let row = &job.row;
+    let (id, account) = (row.id, &row.account);
     match state(row)? {
-        State::Held if row.attempts > 0 => Some(format!(
-            "what helps: compare it with datadrop jobs list --remote --account {}; then datadrop jobs release {id} --adopt JOB_ID, \
-             or --resend if it is not there (it may count twice)",
-            row.account
+        State::Held if job.is_unsettled => Some(format!(
+            "what helps: compare it with datadrop jobs list --remote --account {account}; then datadrop jobs release {id} --adopt JOB_ID, \
+             or --resend if it is not there (if it is, it counts twice)"
         )),
         State::Held => {
             Some(format!("what helps: datadrop jobs release {id} sends it, datadrop jobs cancel {id} gives it up"))
         }
-        State::Rejected if check_name(row.file_name.as_ref()).is_err() => {
+        State::Rejected if !is_sendable(&row.file_name) => {
             Some("what helps: rename it and move it into the account's folder, where it is a new file".to_owned())
         }
         State::Failure | State::Rejected => Some(format!(
             "what helps: correct what is wrong, the file where it lies or the setting, then datadrop jobs retry {id}"
+        )),
+        State::Cancelled if job.is_unsettled => Some(format!(
+            "what helps: see whether Adobe has it, datadrop jobs list --remote --account {account}; if it does not, datadrop jobs retry {id} \
+             sends it (if it does, it counts twice)"
         )),
         State::Cancelled => {
             Some(format!("what helps, if it is to be sent: drop it again, or datadrop jobs retry {id}"))

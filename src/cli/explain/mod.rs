@@ -58,8 +58,8 @@ pub(super) fn run(file: &Path, arguments: &ExplainArguments, output: &mut Output
 }
 
 fn print(answer: &Answer, output: &mut Output) -> io::Result<()> {
-    output.line(&format!("{}.", answer.sentence))?;
-    answer.facts.iter().try_for_each(|fact| output.line(&format!("  {fact}")))
+    output.words_line(&format!("{}.", answer.sentence))?;
+    answer.facts.iter().try_for_each(|fact| output.words_line(&format!("  {fact}")))
 }
 
 /// The path without links on its way; the last name may be a link itself, and need not be there.
@@ -119,6 +119,7 @@ fn of_account(config: &Config, seen: &Account<'_>, reader: Option<&Reader>) -> R
     Ok(facts::Account {
         name: seen.config.name.clone(),
         trouble: seen.trouble.clone(),
+        has_list: seen.row.baseline_at.is_some(),
         next_sweep: seen.row.next_sweep_at,
         extensions: seen.config.extensions.clone(),
         backlog: (queued > 1).then(|| backlog_words(queued, config.api.rate_limit)),
@@ -156,6 +157,11 @@ fn inbox(seen: &Account<'_>, name: &OsStr, reader: Option<&Reader>) -> Result<Wh
         (_, Some(reader)) => newest(reader, reader.newest_of_name(&seen.config.name, &text)?)?,
         (_, None) => None,
     };
+    if let (Outlook::Gone, None, Some(reader)) = (&outlook, &job, reader)
+        && let Some(delivered) = reader.delivered(&seen.config.name, name)?
+    {
+        return Ok(What::Pruned(delivered));
+    }
     let lacks_data = match &outlook {
         Outlook::Ready { kind: Kind::Fin, .. } => {
             !seen.data_lies_there(&text) && seen.data_of_marker(reader, &text)?.is_none()
@@ -186,6 +192,11 @@ fn filed(seen: &Account<'_>, place: Place, name: &OsStr, reader: Option<&Reader>
         // It was there, and has gone on since.
         job = newest(reader, reader.newest_of_name(account, &name.to_string_lossy())?)?;
     }
+    if let (None, Some(reader)) = (&job, reader)
+        && let Some(delivered) = reader.delivered(account, name)?
+    {
+        return Ok(What::Pruned(delivered));
+    }
     Ok(What::Filed { place, exists, job })
 }
 
@@ -198,5 +209,6 @@ fn since(reader: &Reader, row: JobRow) -> Result<Job, Failure> {
     let events = reader.events(JobId(row.id))?;
     let changed = events.iter().rev().find(|event| event.from_state.as_deref() != Some(&event.to_state));
     let since = changed.and_then(|event| crate::report::parse_time(&event.at));
-    Ok(Job { row, since })
+    let is_unsettled = reader.job_standing(JobId(row.id))?.is_some_and(|standing| standing.is_unsettled);
+    Ok(Job { row, since, is_unsettled })
 }

@@ -3,8 +3,8 @@
 use super::super::outlook::Outlook;
 use super::facts::{Account, Answer, Facts, Job, Spot, What};
 use super::words::answer;
-use crate::job::{FileIdentity, Fingerprint, Kind, Place, Sha256, State, Timestamp};
-use crate::joblog::{Content, JobRow};
+use crate::job::{FileIdentity, Fingerprint, JobId, Kind, Place, Sha256, State, Timestamp};
+use crate::joblog::{Content, Delivered, JobRow};
 use crate::report::Here;
 use crate::watch::Ignored;
 use jiff::tz::TimeZone;
@@ -17,6 +17,7 @@ fn account() -> Account {
     Account {
         name: "callcentre".to_owned(),
         trouble: None,
+        has_list: true,
         next_sweep: Some(NOW.after(Duration::from_secs(12))),
         extensions: vec!["txt".to_owned(), "tab".to_owned()],
         backlog: Some("1,840 files, 15 min 20 s at 12 per 6 s".to_owned()),
@@ -53,7 +54,7 @@ fn row(state: &str, reason: Option<&str>) -> JobRow {
 }
 
 fn job(row: JobRow) -> Job {
-    Job { row, since: Some(NOW.before(Duration::from_mins(5))) }
+    Job { row, since: Some(NOW.before(Duration::from_mins(5))), is_unsettled: false }
 }
 
 fn facts(spot: Spot) -> Facts {
@@ -80,6 +81,10 @@ fn known(row: JobRow) -> What {
 
 fn filed(place: Place, row: JobRow) -> What {
     What::Filed { place, exists: true, job: Some(job(row)) }
+}
+
+fn unsettled(place: Place, row: JobRow) -> What {
+    What::Filed { place, exists: true, job: Some(Job { is_unsettled: true, ..job(row) }) }
 }
 
 fn ready(kind: Kind) -> Outlook {
@@ -123,13 +128,16 @@ fn each_state_of_a_known_file_has_its_sentence_and_its_remedy() {
         within(known(row("uploading", None))),
         within(known(JobRow { attempts: 1, ..row("unconfirmed", Some("the connection was reset")) })),
         within(filed(Place::Held, row("held", Some("duplicate: the same content was accepted as sales.txt (job 3)")))),
-        within(filed(Place::Held, JobRow { attempts: 1, ..row("held", Some("several remote jobs have its name")) })),
+        within(unsettled(Place::Held, row("held", Some("several remote jobs have its name")))),
+        within(filed(Place::Held, JobRow { attempts: 3, ..row("held", Some("refused three times")) })),
         within(filed(Place::Sent, remote("processing", None, None))),
         within(filed(Place::Done, remote("success", None, Some(100)))),
         within(filed(Place::Done, remote("partial", Some("95 of 100 rows were processed"), Some(95)))),
         within(filed(Place::Failed, remote("failure", Some("Adobe gives no reason"), None))),
         within(filed(Place::Failed, row("rejected", Some("the file is too large")))),
+        within(filed(Place::Failed, JobRow { file_name: "b\u{fffd}d.txt".to_owned(), ..row("rejected", Some("not UTF-8")) })),
         within(filed(Place::Failed, row("cancelled", Some("replaced")))),
+        within(unsettled(Place::Failed, row("cancelled", Some("given up")))),
     ]), @r"
         sales.txt is not on its way yet: waits for its marker (.fin), which this account requires.
           job 17: waiting since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
@@ -147,9 +155,12 @@ fn each_state_of_a_known_file_has_its_sentence_and_its_remedy() {
         sales.txt is held, and not sent until a person decides: duplicate: the same content was accepted as sales.txt (job 3).
           job 17: held since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
           what helps: datadrop jobs release 17 sends it, datadrop jobs cancel 17 gives it up
-        sales.txt is held, and not sent until a person decides: several remote jobs have its name.
+        sales.txt is held: it may have been ingested, and a person has to look whether it was: several remote jobs have its name.
           job 17: held since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-          what helps: compare it with datadrop jobs list --remote --account callcentre; then datadrop jobs release 17 --adopt JOB_ID, or --resend if it is not there (it may count twice)
+          what helps: compare it with datadrop jobs list --remote --account callcentre; then datadrop jobs release 17 --adopt JOB_ID, or --resend if it is not there (if it is, it counts twice)
+        sales.txt is held, and not sent until a person decides: refused three times.
+          job 17: held since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+          what helps: datadrop jobs release 17 sends it, datadrop jobs cancel 17 gives it up
         sales.txt is with Adobe, which has accepted it and is not done with it.
           job 17: processing since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
           remote job: 901, Adobe says processing
@@ -167,9 +178,15 @@ fn each_state_of_a_known_file_has_its_sentence_and_its_remedy() {
         sales.txt was not sent and will not be: the file is too large.
           job 17: rejected since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
           what helps: correct what is wrong, the file where it lies or the setting, then datadrop jobs retry 17
+        sales.txt was not sent and will not be: not UTF-8.
+          job 17: rejected since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+          what helps: rename it and move it into the account's folder, where it is a new file
         sales.txt was not sent, it was cancelled: replaced.
           job 17: cancelled since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
           what helps, if it is to be sent: drop it again, or datadrop jobs retry 17
+        sales.txt was cancelled, and may have been ingested: given up.
+          job 17: cancelled since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+          what helps: see whether Adobe has it, datadrop jobs list --remote --account callcentre; if it does not, datadrop jobs retry 17 sends it (if it does, it counts twice)
         ");
 }
 
@@ -296,4 +313,33 @@ fn what_is_no_file_of_ours_and_what_is_gone_is_told_too() {
         sales.txt is not on its way: account callcentre is not in the configuration any more: nothing is done for it.
           job 17: queued since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
         ");
+}
+
+#[test]
+fn a_file_whose_job_was_pruned_is_known_by_what_is_kept() {
+    let delivered = |state: &str, remote_job_id: Option<i64>| Delivered {
+        id: JobId(7),
+        state: state.to_owned(),
+        remote_job_id,
+        uploaded_at: remote_job_id.map(|_| NOW.before(Duration::from_hours(24 * 500))),
+        finished_at: Some(NOW.before(Duration::from_hours(24 * 500))),
+    };
+    insta::assert_snapshot!(told([
+        within(What::Pruned(delivered("success", Some(901)))),
+        within(What::Pruned(delivered("partial", Some(901)))),
+        within(What::Pruned(delivered("success", None))),
+    ]), @r"
+        sales.txt was accepted 2025-07-11, and Adobe processed it; its job, number 7, has left the job log since (`keep.jobs`).
+          remote job: 901
+        sales.txt was accepted 2025-07-11, and Adobe did not process all of it; its job, number 7, has left the job log since (`keep.jobs`).
+          remote job: 901
+        sales.txt has done its work as a marker, without being sent; its job, number 7, has left the job log since (`keep.jobs`).
+        ");
+}
+
+#[test]
+fn what_waits_for_the_first_list_says_so() {
+    let account = Account { has_list: false, ..account() };
+    let words = answer(&facts(Spot::Within(Box::new(account), Box::new(known(row("queued", None)))))).sentence;
+    assert!(words.starts_with("sales.txt is ready, but not sent yet: Adobe's list of jobs has to be read"), "{words}");
 }

@@ -66,6 +66,12 @@ fn within(account: &Account, what: &What, facts: &Facts) -> Answer {
         )),
         What::Inbox { outlook, job, lacks_data } => inbox(account, outlook, job.as_ref(), *lacks_data, facts),
         What::Filed { place, exists, job } => filed(account, *place, *exists, job.as_ref(), facts),
+        What::Pruned(delivered) => Answer {
+            facts: delivered.remote_job_id.map(|id| format!("remote job: {id}")).into_iter().collect(),
+            job: Some(delivered.id.0),
+            state: Some(delivered.state.clone()),
+            ..alone(format!("{name} {}", job::pruned(delivered, facts)))
+        },
         What::Why { of, job } => {
             let sentence = format!("{name} is the explanation beside {of} and is never sent");
             match job {

@@ -1,13 +1,12 @@
 //! The drop-in that lets the service into the configured folders (DESIGN §7, `service print-folders`).
 
+use crate::cli::told::USUAL_CONFIG as CONFIG;
 use crate::report::printable;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// The state directory that the unit's `StateDirectory=` lets the service write to.
 const STATE_DIRECTORY: &str = "/var/lib/datadrop";
-/// The configuration that the unit names.
-const CONFIG: &str = "/etc/datadrop/datadrop.toml";
 
 /// A setting of systemd that gives the service an empty place instead of the real one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use crate::cli::doctor::finding::{Finding, Verdict};
 use crate::cli::service::{HIDING_PROPERTIES, hiding};
+use crate::cli::told::USUAL_CONFIG;
 use std::path::{Path, PathBuf};
 
 /// What `show` is asked for. It tells of no credential before version 254, and of the watchdog only while the service runs.
@@ -67,7 +68,7 @@ impl Unit {
 
     /// Whether it runs this configuration.
     pub(in crate::cli::doctor) fn runs(&self, config: &Path) -> bool {
-        let default = Path::new("/etc/datadrop/datadrop.toml");
+        let default = Path::new(USUAL_CONFIG);
         self.is_loaded() && self.config.as_deref().unwrap_or(default) == config
     }
 }
