@@ -257,7 +257,8 @@ impl People {
                 hear(&name, Told::Arrived(self.cookie));
                 // It stays the file that it was, whatever name it bears now.
                 let sha256 = hash(&content);
-                let is_it = |complete: &Complete| complete.sha256 == sha256;
+                // What somebody left under a hidden name was never moved anywhere.
+                let is_it = |complete: &Complete| complete.sha256 == sha256 && !complete.name.starts_with('.');
                 // Markers are all alike: only one of another name can have got this one.
                 if !self.complete.iter().any(|complete| is_it(complete) && complete.name == name)
                     && let Some(complete) = self.complete.iter_mut().find(|complete| is_it(complete))
