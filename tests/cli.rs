@@ -408,6 +408,16 @@ fn a_drop_can_be_followed_to_its_end() {
 }
 
 #[test]
+fn r1_a_drop_is_complete_at_once_without_a_marker() {
+    let mut world = World::new();
+    world.set("settle = \"200ms\"", "settle = \"1h\"").set("settle_unwatched = \"300ms\"", "settle_unwatched = \"1h\"");
+    let _daemon = world.start();
+    let sales = outside(&world, "sales.txt", &data(3));
+    assert_eq!(world.run(&["drop", &sales, "--account", "a"]).status.code(), Some(0));
+    world.wait_for("sales.txt", "success");
+}
+
+#[test]
 fn a_drop_that_cannot_be_leaves_nothing_behind() {
     let world = World::new();
     // Without a daemon, so that whatever lies in the folder stays there.

@@ -32,7 +32,8 @@ pub(super) fn run(config_file: &Path, arguments: &DropArguments, output: &mut Ou
     for remark in remarks(account, &items, arguments.fin) {
         output.message(&remark)?;
     }
-    if !joblog::is_running(&config.state_dir) {
+    // Who may not look is told nothing.
+    if joblog::look_for_daemon(&config.state_dir) == Some(false) {
         output
             .message("no daemon is running: the files wait in the folder until one is (`systemctl start datadrop`)")?;
     }

@@ -96,6 +96,8 @@ fn put<R>(folder: &Path, name: &str, fill: impl FnOnce(&mut File) -> Result<R, P
         .into_parts();
     let result = fill(&mut output)?;
     output.sync_all().map_err(unwritable)?;
+    // Closed before it is renamed: a file that is closed under its new name is one that was written there, and waits.
+    drop(output);
     match renameat_with(CWD, hidden.as_ref() as &Path, CWD, &target, RenameFlags::NOREPLACE) {
         Ok(()) => {}
         Err(Errno::EXIST) => return Err(PlaceError::Taken(target)),

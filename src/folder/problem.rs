@@ -24,7 +24,7 @@ pub enum FolderProblem {
     #[error("{}: another datadrop is at work in this folder; only one may be, stop the other", .0.display())]
     InUse(PathBuf),
     /// A file cannot be moved to where it will have to go.
-    #[error("{}: {why}; files that cannot be filed are not sent. Give the user that runs datadrop the right to write there", dir.display())]
+    #[error("{}: {why}; files that cannot be filed are not sent. Give the user that runs datadrop the right to write there (`datadrop doctor` says what is in the way)", dir.display())]
     Unfit {
         /// The folder.
         dir: PathBuf,

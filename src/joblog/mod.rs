@@ -44,7 +44,7 @@ pub use filing::{Filed, Unfiled};
 pub use instructions::{Answer, Instruction, InstructionId, instruct};
 pub use keep::{Delivered, OldFile, PruneRule};
 pub use listed::{Doubled, RemoteList};
-pub use open::{OpenError, StateLock, is_running};
+pub use open::{OpenError, StateLock, is_running, look_for_daemon};
 pub use read::{Backlog, LatestAccepted, Reader};
 pub use remote::{OpenRemote, Swept, Unsettled};
 pub use report::{AttemptRow, Counts, EventRow, JobFilter, JobRow, Unsent};

@@ -31,7 +31,7 @@ pub enum OpenError {
     /// Another daemon has it.
     #[error("{}: another datadrop is running with this state directory; stop it first, or use a state directory of its own", .0.display())]
     Running(PathBuf),
-    /// The state directory is missing or closed to us.
+    /// The state directory is missing or cannot be used.
     #[error("{}: the state directory cannot be used: {why}; create it, owned by the user that runs datadrop", dir.display())]
     StateDir {
         /// The directory.
@@ -123,10 +123,20 @@ impl StateLock {
     }
 }
 
-/// Whether a daemon has the lock of this state directory.
+/// Whether a daemon has the lock of this state directory, as far as this user may look.
 #[must_use]
 pub fn is_running(dir: &Path) -> bool {
-    File::open(dir.join(LOCK)).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    look_for_daemon(dir) == Some(true)
+}
+
+/// Whether a daemon has the lock of this state directory; `None` if this user may not look.
+#[must_use]
+pub fn look_for_daemon(dir: &Path) -> Option<bool> {
+    match File::open(dir.join(LOCK)) {
+        Ok(file) => Some(matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => None,
+        Err(_) => Some(false),
+    }
 }
 
 /// Opens the database for the writer, created and migrated as needed.

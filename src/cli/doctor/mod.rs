@@ -15,8 +15,8 @@ use super::output::Output;
 use super::people::user_name;
 use crate::ambient::random;
 use crate::config::{AccountConfig, Config, WatchMode};
-use crate::folder::{self, Examined};
-use crate::joblog::{AccountRow, examine, is_running};
+use crate::folder::{self, Examined, FolderProblem};
+use crate::joblog::{AccountRow, examine, look_for_daemon};
 use crate::report::counted;
 use finding::{Finding, Verdict};
 use judge::rights::{self, ALL, Person};
@@ -40,14 +40,18 @@ pub(super) fn run(file: &Path, arguments: &DoctorArguments, output: &mut Output)
     let mut findings = read.findings(&file, person.as_ref(), unit);
     findings.extend(person.as_ref().and_then(looks_as_another));
     findings.push(state(config, person.as_ref()));
-    let running = is_running(&config.state_dir);
+    let running = look_for_daemon(&config.state_dir);
     let (found, rows) = job_log(config, running);
     findings.extend(found);
     for account in &config.accounts {
-        findings.extend(account_folder(account, rows.get(&account.name), person.as_ref()));
+        let row = rows.as_ref().and_then(|rows| rows.get(&account.name));
+        findings.extend(account_folder(account, row, person.as_ref()));
     }
-    for account in &config.accounts {
-        findings.extend(record::account(account, rows.get(&account.name), running));
+    // A job log that cannot be read says nothing of accounts.
+    if let Some(rows) = &rows {
+        for account in &config.accounts {
+            findings.extend(record::account(account, rows.get(&account.name), running == Some(true)));
+        }
     }
     findings.extend(disks(config));
     if config.watch.mode != WatchMode::Poll {
@@ -87,11 +91,16 @@ fn service_user(unit: Option<&Unit>) -> Option<Person> {
     look::person(name, unit.map(|unit| unit.groups.as_slice()).unwrap_or_default())
 }
 
-/// Somebody who is neither root nor the service sees other rights than the service has.
-fn looks_as_another(person: &Person) -> Option<Finding> {
+/// Neither root nor the service looks.
+fn is_another(person: &Person) -> bool {
     let me = look::me();
-    (me != 0 && me != person.uid).then(|| {
-        let (mine, theirs) = (user_name(me), &person.name);
+    me != 0 && me != person.uid
+}
+
+/// Who is neither root nor the service sees other rights than the service has.
+fn looks_as_another(person: &Person) -> Option<Finding> {
+    is_another(person).then(|| {
+        let (mine, theirs) = (user_name(look::me()), &person.name);
         let message = format!("there is a user `{theirs}` for the service; what could be tried was tried as `{mine}`");
         Finding::bad(Verdict::Warn, "user", mine, message, format!("run `sudo -u {theirs} datadrop doctor`"))
     })
@@ -119,22 +128,23 @@ fn state(config: &Config, person: Option<&Person>) -> Finding {
     }
 }
 
-fn job_log(config: &Config, running: bool) -> (Vec<Finding>, HashMap<String, AccountRow>) {
+/// The rows of the accounts, by name, if they can be read.
+fn job_log(config: &Config, running: Option<bool>) -> (Vec<Finding>, Option<HashMap<String, AccountRow>>) {
     let dir = config.state_dir.display().to_string();
     let examined = examine(&config.state_dir);
     let versions = examined.as_ref().map(|found| found.as_ref().map(|found| (found.version, found.known)));
     let mut findings = vec![record::job_log(&dir, versions)];
     findings.push(record::daemon(&dir, running, !matches!(examined, Ok(None))));
-    let mut rows = HashMap::new();
-    if let Ok(Some(found)) = &examined {
-        match found.reader.accounts() {
-            Ok(accounts) => rows.extend(accounts.into_iter().map(|row| (row.name.clone(), row))),
-            Err(error) => {
-                let finding = Finding::told(Verdict::Warn, "job-log", &dir, &error.to_string());
-                findings.push(finding.or_remedy("look again once the service has run"));
-            }
+    let rows = match examined.map(|found| found.map(|found| found.reader.accounts())) {
+        Ok(None) => Some(HashMap::new()),
+        Ok(Some(Ok(accounts))) => Some(accounts.into_iter().map(|row| (row.name.clone(), row)).collect()),
+        Ok(Some(Err(error))) => {
+            let finding = Finding::told(Verdict::Warn, "job-log", &dir, &error.to_string());
+            findings.push(finding.or_remedy("look again once the service has run"));
+            None
         }
-    }
+        Err(_) => None,
+    };
     (findings, rows)
 }
 
@@ -144,6 +154,10 @@ fn account_folder(account: &AccountConfig, row: Option<&AccountRow>, person: Opt
     let remembered = row.and_then(|row| row.folder_mark.as_deref());
     let examined = match folder::examine(name, dir, remembered, random()) {
         Ok(examined) => examined,
+        Err(FolderProblem::Unfit { why, .. }) if person.is_some_and(is_another) => {
+            let message = format!("{shown}: `{}` cannot tell whether it is fit: {why}", user_name(look::me()));
+            return vec![Finding::bad(Verdict::Warn, "folder", name, message, "run `sudo datadrop doctor`")];
+        }
         Err(problem) => {
             let finding = Finding::told(Verdict::Fail, "folder", name, &problem.to_string());
             return vec![finding.or_remedy("mount it, or name the right folder")];

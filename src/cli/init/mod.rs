@@ -53,7 +53,7 @@ pub(super) fn run(file: &Path, arguments: &InitArguments, output: &mut Output) -
     check(&text, file)?;
     let written = write::write(file, &text, (!takes_secret_as_it_is).then_some((&secret_file, &secret)))?;
     for line in written.lines(&draft) {
-        output.line(&line)?;
+        output.words_line(&line)?;
     }
     Ok(Exit::Done)
 }

@@ -85,16 +85,18 @@ impl Written {
             let owner = if self.for_service { "the service's user" } else { "you" };
             lines.push(format!("wrote {} (only {owner} can read it)", secret.display()));
         }
-        let config = self.config.display();
+        // As the person will type them: the service is set up by root.
+        let (as_root, as_service) = if self.for_service { ("sudo ", "sudo -u datadrop ") } else { ("", "") };
         if !Path::new(&draft.folder).exists() {
             lines.push(format!(
-                "next: make the folder: install -d -o {SERVICE_USER} -g {SERVICE_USER} -m 2770 {}",
+                "next: make the folder: {as_root}install -d -o {SERVICE_USER} -g {SERVICE_USER} -m 2770 {}",
                 draft.folder
             ));
         }
-        lines.push(format!("then: datadrop --config {config} doctor says what is still missing"));
-        lines
-            .push(format!("start: systemctl enable --now datadrop, or without systemd datadrop --config {config} run"));
+        lines.push(format!("then: {as_root}datadrop doctor says what is still missing"));
+        lines.push(format!(
+            "start: {as_root}systemctl enable --now datadrop, or without systemd {as_service}datadrop run"
+        ));
         lines
     }
 }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// The state directory that the unit's `StateDirectory=` lets the service write to.
 const STATE_DIRECTORY: &str = "/var/lib/datadrop";
+/// Where the unit's own `ReadWritePaths=` lets it write.
+const FOLDERS: &str = "/srv/datadrop";
 
 /// A setting of systemd that gives the service an empty place instead of the real one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +81,11 @@ pub(super) fn text(config: &Path, places: &[Place]) -> String {
         push_line(&mut text, "ProtectHome=tmpfs");
     }
     for place in &places {
+        // A line of its own would be a mount of its own, which a folder that is made anew has not.
+        if place.path.starts_with(FOLDERS) {
+            push_line(&mut text, &format!("# {}: below {FOLDERS}, where the unit lets the service write", place.what));
+            continue;
+        }
         push_line(&mut text, &format!("# {}", place.what));
         // Without the folder (-) the service starts all the same, and says which account it cannot serve.
         let path = word("-", &place.path);
@@ -129,7 +136,6 @@ mod tests {
                 "RequiresMountsFor=/srv/datadrop/a",
                 "RequiresMountsFor=/mnt/share/b",
                 "[Service]",
-                "ReadWritePaths=-/srv/datadrop/a",
                 "ReadWritePaths=-/mnt/share/b",
             ]
         );

@@ -76,6 +76,8 @@ check "she can take it back" as anna mv $inbox/held/first.txt /home/anna/
 check "a member of the group sees the job log while the service runs" says first.txt as anna datadrop jobs list
 check "and its state" says "is running" as anna datadrop status
 check "nobody else does" not as otto datadrop jobs list
+check "and is told whom to join" says "usermod -aG datadrop" as otto datadrop jobs list
+check "nor is told that it does not run" not says "not running" as otto datadrop status
 check "the job log is 0640, its folder 0750" says "640 750" echo $(stat -c %a /var/lib/datadrop/datadrop.db /var/lib/datadrop)
 check "the secret is none of a member's" not as anna cat /etc/datadrop/client_secret
 

@@ -13,16 +13,25 @@ pub(in crate::cli::doctor) fn job_log(state_dir: &str, opened: Result<Option<(i6
             Finding::ok("job-log", state_dir, message)
         }
         Ok(Some((version, _))) => Finding::ok("job-log", state_dir, format!("whole, version {version}")),
+        // Which says nothing against it.
+        Err(error @ OpenError::Closed { .. }) => Finding::told(Verdict::Warn, "job-log", state_dir, &error.to_string()),
         Err(error) => Finding::told(Verdict::Fail, "job-log", state_dir, &error.to_string()),
     }
 }
 
-/// The daemon itself.
-pub(in crate::cli::doctor) fn daemon(state_dir: &str, is_running: bool, has_job_log: bool) -> Finding {
+/// The daemon itself. `is_running`: `None` where it cannot be told.
+pub(in crate::cli::doctor) fn daemon(state_dir: &str, is_running: Option<bool>, has_job_log: bool) -> Finding {
     match (is_running, has_job_log) {
-        (true, _) => Finding::ok("daemon", state_dir, "running"),
-        (false, false) => Finding::ok("daemon", state_dir, "not started yet"),
-        (false, true) => Finding::bad(
+        (Some(true), _) => Finding::ok("daemon", state_dir, "running"),
+        (Some(false), false) => Finding::ok("daemon", state_dir, "not started yet"),
+        (None, _) => Finding::bad(
+            Verdict::Warn,
+            "daemon",
+            state_dir,
+            "this user may not look whether it runs",
+            "ask systemd (`systemctl status datadrop`)",
+        ),
+        (Some(false), true) => Finding::bad(
             Verdict::Warn,
             "daemon",
             state_dir,
@@ -103,6 +112,13 @@ mod tests {
         let newer = OpenError::Newer { file: "/s/datadrop.db".into(), found: 9, known: 2 };
         let newer = job_log("/s", Err(&newer));
         assert_eq!((newer.verdict, newer.remedy.as_deref()), (Verdict::Fail, Some("install that version again")));
-        assert_eq!(daemon("/s", false, true).verdict, Verdict::Warn);
+        assert_eq!(daemon("/s", Some(false), true).verdict, Verdict::Warn);
+        assert!(daemon("/s", None, true).message.contains("may not look"));
+        let closed = job_log(
+            "/s",
+            Err(&OpenError::Closed { dir: "/s".into(), file: "/s/datadrop.db".into(), why: "denied".to_owned() }),
+        );
+        assert_eq!(closed.verdict, Verdict::Warn);
+        assert!(closed.remedy.unwrap().contains("a member of its group"));
     }
 }
