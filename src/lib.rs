@@ -102,6 +102,7 @@
 //!   sync. The promises are held against the server's ledger after each step and at rest. A seed that fails is shortened
 //!   and told.
 //! - `tests/kills.rs`: the real binary, killed at random instants under fifteen faults, counted at the emulator's ledger.
+//! - `tests/frozen.rs`: disks that do not answer, below a folder and below the job log.
 //! - `tests/systemd.rs`: the package, the unit and the daemon under a real systemd in a throw-away copy of the machine.
 //! - `tests/settling.rs`, `recovery.rs`, `faults.rs`, `bad_answers.rs`, `transport.rs`, `recover.rs`: one promise each, by
 //!   its name, from outside.
