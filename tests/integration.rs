@@ -23,6 +23,7 @@ mod explain;
 mod faults;
 mod flow;
 mod folders;
+mod frozen;
 mod harness;
 mod init;
 mod keep;

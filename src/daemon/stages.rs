@@ -250,19 +250,25 @@ impl Stages {
         }
     }
 
-    /// Folders whose thread hangs, most often on a dead share. Each blocks its own account only.
-    pub(super) fn hanging_folders(&mut self) -> Vec<String> {
-        let now = self.clock.moment();
-        let mut hanging = Vec::new();
-        for (name, folder) in &mut self.folders {
+    /// Blocks the accounts whose folder's thread hangs, most often on a dead share; the others go on.
+    pub(super) fn block_hanging_folders(&mut self) {
+        let moment = self.clock.moment();
+        for (account, folder) in &mut self.folders {
             let turns = folder.progress.turns.load(Ordering::Relaxed);
             if turns != folder.turns_seen.0 {
-                folder.turns_seen = (turns, now);
-            } else if now.since(folder.turns_seen.1) > HANGS_AFTER {
-                hanging.push(name.clone());
+                folder.turns_seen = (turns, moment);
+            } else if moment.since(folder.turns_seen.1) > HANGS_AFTER && !folder.progress.silent.load(Ordering::Relaxed)
+            {
+                let problem = format!(
+                    "{}: the folder does not answer: a network share that is gone, most often; mount it again",
+                    folder.settings.folder.display()
+                );
+                tracing::error!(account, "account {account}: {problem}");
+                drop(self.joblog.folder_problem(account.clone(), Some(problem), now()));
+                // Only now: its thread takes back what stands in the job log.
+                folder.progress.silent.store(true, Ordering::Relaxed);
             }
         }
-        hanging
     }
 
     /// The stages that give no sign of life.

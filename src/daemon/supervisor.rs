@@ -277,12 +277,7 @@ impl Supervisor {
         } else {
             tracing::error!("no sign of life from: {}; the watchdog is not fed", stuck.join(", "));
         }
-        for account in self.stages.hanging_folders() {
-            let problem =
-                "the folder does not answer: a network share that is gone, most often; mount it again".to_owned();
-            tracing::error!(account, "account {account}: {problem}");
-            drop(self.stages.joblog.folder_problem(account, Some(problem), now()));
-        }
+        self.stages.block_hanging_folders();
         if self.wants_left.load(Ordering::Relaxed) {
             self.carry_out(None);
         }

@@ -101,6 +101,8 @@ pub struct Progress {
     pub blocked: AtomicBool,
     /// Counts turns: a sign of life.
     pub turns: AtomicU64,
+    /// It stands in the job log that the folder does not answer. Its thread takes that back once it does.
+    pub silent: AtomicBool,
     /// Files that a scan found although events are listened to, and events had not told of: what the folder's first scan
     /// finds does not count.
     pub missed: AtomicU64,
@@ -267,6 +269,9 @@ impl FolderWorker {
     fn work(&mut self, open: &mut Open) -> Result<(), Interrupted> {
         loop {
             let until = self.scan_if_due(open)?;
+            if self.progress.silent.load(Ordering::Relaxed) {
+                self.unblock(open.by_events);
+            }
             let news = self.board.wait(until.since(self.clock.moment()).min(TURN));
             if news.flags.stop {
                 return Ok(());
@@ -328,7 +333,8 @@ impl FolderWorker {
 
     fn block(&mut self, problem: &str) {
         self.progress.blocked.store(true, Ordering::Relaxed);
-        if self.told.as_deref() == Some(problem) {
+        let was_silent = self.progress.silent.swap(false, Ordering::Relaxed);
+        if !was_silent && self.told.as_deref() == Some(problem) {
             return;
         }
         tracing::error!(account = %self.settings.account, "account {} is blocked: {problem}", self.settings.account);
@@ -340,8 +346,9 @@ impl FolderWorker {
 
     fn unblock(&mut self, by_events: bool) {
         self.progress.blocked.store(false, Ordering::Relaxed);
+        let was_silent = self.progress.silent.swap(false, Ordering::Relaxed);
         let noted = self.joblog.folder_problem(self.settings.account.clone(), None, now());
-        if noted.wait().is_ok() && self.told.take().is_some() {
+        if noted.wait().is_ok() && (self.told.take().is_some() || was_silent) {
             tracing::info!(account = %self.settings.account, "account {} goes on: its folder can be used again", self.settings.account);
         }
         tracing::info!(

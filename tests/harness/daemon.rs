@@ -77,6 +77,22 @@ impl Daemon {
         panic!("never notified {line:?}; heard {heard:?}");
     }
 
+    /// Waits until it has not said for so long that it is well, at which systemd would end it. False: it always does.
+    pub fn starves(&self, watchdog: Duration) -> bool {
+        let deadline = Instant::now() + 10 * PATIENCE;
+        let mut fed = Instant::now();
+        while Instant::now() < deadline {
+            if fed.elapsed() > watchdog {
+                return true;
+            }
+            let message = self.notifications.recv_timeout(watchdog).unwrap_or_default();
+            if message.lines().any(|line| line == "WATCHDOG=1") {
+                fed = Instant::now();
+            }
+        }
+        false
+    }
+
     /// Sends a signal by name, such as `TERM`.
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().unwrap();
