@@ -138,12 +138,11 @@ fn inbox(account: &Account, outlook: &Outlook, job: Option<&Job>, lacks_data: bo
         | Outlook::Rejected(..)
         | Outlook::Held(..) => {}
     }
-    if let Some(earlier) = job {
-        let row = &earlier.row;
-        answer.facts.push(format!(
-            "an earlier file of this name: job {}, {}; datadrop jobs show {}",
-            row.id, row.state, row.id
-        ));
+    if let Some(newest) = job {
+        let row = &newest.row;
+        // What waits has no hash yet by which it could be told from another, but it is the one that lies there.
+        let whose = if row.state == State::Waiting.as_str() { "this file" } else { "an earlier file of this name" };
+        answer.facts.push(format!("{whose}: job {}, {}; datadrop jobs show {}", row.id, row.state, row.id));
     }
     answer
 }
