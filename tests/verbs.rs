@@ -1,7 +1,7 @@
 //! What a person wants of jobs (`jobs retry|hold|release|cancel`): done at once, with and without a daemon, and never at
 //! the cost of a promise.
 
-use crate::harness::{Daemon, World, data, large, names, primed, stderr, stdout};
+use crate::harness::{Daemon, World, connect, data, large, names, primed, stderr, stdout};
 use serde_json::Value;
 use std::fs;
 
@@ -129,6 +129,12 @@ fn a3_holding_breaks_an_upload_off_before_its_last_bytes() {
         shown["attempt_list"][0]["phase"] == "sending"
     });
     assert_eq!(world.phase(job.parse().unwrap()).as_deref(), Some("started"));
+    // Half of it is with the server, which reads no more; what lies in between has gone from here.
+    world.wait("the job log to tell how far it is", || {
+        let sql = format!("SELECT coalesce(sent_percent, 0) FROM attempt WHERE job_id = {job}");
+        let percent: i64 = connect(&world.state_dir()).unwrap().query_row(&sql, [], |row| row.get(0)).unwrap();
+        (50..100).contains(&percent)
+    });
     let (status, out, err) = jobs(&world, &["hold", &job]);
     assert_eq!((status, out), (0, format!("job {job} (large.txt): was uploading, is held\n")), "{err}");
     world.wait("it to be filed", || folder_of(&world, "held") == ["large.txt", "large.txt.why"]);

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::sync::{mpsc, oneshot};
 
@@ -22,6 +23,8 @@ pub(super) struct UploadBody {
     pub(super) tail: Option<Bytes>,
     /// Of the whole body, in bytes, not handed over yet.
     pub(super) left: u64,
+    /// The same, for whoever tells how far the upload is.
+    pub(super) left_to_tell: Arc<AtomicU64>,
     pub(super) gate: Arc<Gate>,
     /// Told once: the content has gone and was the promised one, or not.
     pub(super) tail_wanted: Option<oneshot::Sender<Result<(), FileFault>>>,
@@ -47,6 +50,7 @@ impl UploadBody {
 
     fn hand_over(&mut self, bytes: Bytes) -> Poll<Option<Result<Frame<Bytes>, GivenUp>>> {
         self.left -= bytes.len() as u64;
+        self.left_to_tell.store(self.left, Ordering::Relaxed);
         Poll::Ready(Some(Ok(Frame::data(bytes))))
     }
 

@@ -83,7 +83,7 @@ impl StandIn {
     pub(super) async fn upload(
         &self,
         upload: Upload,
-        sending: impl FnOnce(),
+        mut sending: impl FnMut(u8),
         commit: impl Future<Output = bool>,
         silence: Duration,
     ) -> UploadEnd {
@@ -109,7 +109,7 @@ impl StandIn {
                 return ended(false, came, silence);
             }
         }
-        sending();
+        sending(50);
         if !verified {
             return UploadEnd::unanswered(false, Seen::FileUnreadable("reading it ended early".to_owned()));
         }

@@ -22,6 +22,7 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -29,6 +30,8 @@ use tokio_util::sync::CancellationToken;
 
 /// From the head of a request to its place in the server's count, at most: a slow line, a busy computer.
 const COUNTED_WITHIN: Duration = Duration::from_millis(500);
+/// How often it is told how much of a body has gone: each time is a row that is written.
+const TELL_EVERY: Duration = Duration::from_secs(2);
 /// A slow line: about eight megabits a second.
 const SLOW_BYTES_PER_MS: u64 = 1_000;
 /// Adobe's gateway cuts any request then (Adobe, Analytics API FAQ).
@@ -86,7 +89,8 @@ impl Client {
     /// awaited; only if it says `true` the last bytes go. An answer, an error or `stop` before that ends the upload
     /// and drops `commit` wherever it stands, and the last bytes never go.
     ///
-    /// `sending` is called once bytes have gone for half a second; a quicker upload passes that phase within a breath.
+    /// `sending` is told how much has gone, in percent of the body: once bytes have gone for half a second, for a quicker
+    /// upload passes that phase within a breath, and then every two seconds.
     ///
     /// `stop` gives the upload up as long as the last bytes have not gone and no answer has begun; after that it only
     /// waits, and how long is the caller's to bound. Dropping the future also keeps back last bytes that have not gone, but then nobody can
@@ -98,7 +102,7 @@ impl Client {
         &self,
         upload: Upload,
         permit: Permit,
-        sending: impl FnOnce() + Send,
+        sending: impl FnMut(u8) + Send,
         commit: impl Future<Output = bool> + Send,
         stop: &CancellationToken,
     ) -> UploadEnd {
@@ -113,13 +117,13 @@ impl Client {
             () = stop.cancelled() => Err(Seen::Stopped),
             prepared = self.prepare(upload, permit, &gate) => prepared,
         };
-        let Prepared { client, request, tail_wanted, begun, bearer } = match prepared {
+        let Prepared { client, request, tail_wanted, begun, bearer, progress } = match prepared {
             Ok(prepared) => prepared,
             Err(seen) => return UploadEnd::unanswered(false, seen),
         };
         let exchanged = tokio::select! {
             exchanged = exchange(client.execute(request), &gate, tail_wanted, commit, stop, self.timeout) => exchanged,
-            never = counted(begun, sending) => match never {},
+            never = counted(begun, &progress, sending) => match never {},
         };
         let (sent, response) = match exchanged {
             Ok(answered) => answered,
@@ -154,11 +158,13 @@ impl Client {
         headers.insert("content-type", content_type.map_err(|error| Seen::NotConnected(error.to_string()))?);
         let (wanted, tail_wanted) = oneshot::channel();
         let (head_goes_out, begun) = oneshot::channel();
+        let progress = Sent { left: Arc::new(AtomicU64::new(layout.length)), of: layout.length };
         let body = UploadBody {
             first,
             pieces,
             tail: Some(layout.tail),
             left: layout.length,
+            left_to_tell: Arc::clone(&progress.left),
             gate: Arc::clone(gate),
             tail_wanted: Some(wanted),
             begun: Some((permit, head_goes_out)),
@@ -167,7 +173,7 @@ impl Client {
         let request = client.request(layout.method, url).headers(headers).body(Body::wrap(body)).build();
         let request = request.map_err(|error| Seen::NotConnected(explain(error)))?;
         gate.waits_for(Party::Transport);
-        Ok(Prepared { client, request, tail_wanted, begun, bearer })
+        Ok(Prepared { client, request, tail_wanted, begun, bearer, progress })
     }
 }
 
@@ -182,15 +188,37 @@ struct Prepared {
     tail_wanted: oneshot::Receiver<Result<(), FileFault>>,
     begun: oneshot::Receiver<Permit>,
     bearer: Bearer,
+    progress: Sent,
+}
+
+/// How much of a body has gone, in bytes.
+struct Sent {
+    left: Arc<AtomicU64>,
+    of: u64,
+}
+
+impl Sent {
+    /// 100 only once all has gone.
+    fn percent(&self) -> u8 {
+        let gone = self.of.saturating_sub(self.left.load(Ordering::Relaxed));
+        u8::try_from(gone.saturating_mul(100) / self.of.max(1)).unwrap_or(100)
+    }
 }
 
 /// Stamps the permit once the server must have counted the request: a moment after its head went out. Whoever drops
-/// this before, since there is an answer, stamps it by that. Tells then that bytes go. Never ends.
-async fn counted(begun: oneshot::Receiver<Permit>, sending: impl FnOnce()) -> Infallible {
+/// this before, since there is an answer, stamps it by that. Tells from then on how much has gone. Never ends.
+async fn counted(begun: oneshot::Receiver<Permit>, progress: &Sent, mut sending: impl FnMut(u8)) -> Infallible {
     if let Ok(mut permit) = begun.await {
         tokio::time::sleep(COUNTED_WITHIN).await;
         permit.sent();
-        sending();
+        let mut told = None;
+        loop {
+            let percent = progress.percent();
+            if told.replace(percent) != Some(percent) {
+                sending(percent);
+            }
+            tokio::time::sleep(TELL_EVERY).await;
+        }
     }
     std::future::pending().await
 }

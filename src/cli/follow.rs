@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::output::{Output, is_unread};
-use super::progress::Progress;
+use super::progress::{Moving, Progress};
 use super::settings;
 use super::signals::Stop;
 use crate::config::{RateLimit, backlog_words};
@@ -204,7 +204,8 @@ pub(super) fn to_the_end(
                 if has_ended(&job) {
                     ended[index] = Some(job.state == "success");
                 } else {
-                    moving.push(job);
+                    let sent_percent = if progress.is_seen() { reader.sent_percent(JobId(job.id))? } else { None };
+                    moving.push(Moving { job, sent_percent });
                 }
             }
         }

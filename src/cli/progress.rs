@@ -8,6 +8,13 @@ use std::time::Duration;
 /// How many moving jobs the bar names.
 const NAMED: usize = 3;
 
+/// A job that is not at its end.
+pub(super) struct Moving {
+    pub(super) job: JobRow,
+    /// Of its upload, where that takes its time.
+    pub(super) sent_percent: Option<u8>,
+}
+
 /// Nothing at all where standard error is no terminal.
 pub(super) struct Progress(ProgressBar);
 
@@ -49,7 +56,7 @@ impl Progress {
     }
 
     /// How many are done, what the others do, and how long the queue before them takes.
-    pub(super) fn show(&self, done: usize, moving: &[JobRow], backlog: Option<&str>) {
+    pub(super) fn show(&self, done: usize, moving: &[Moving], backlog: Option<&str>) {
         self.0.set_position(done as u64);
         if moving.is_empty() {
             return;
@@ -57,9 +64,10 @@ impl Progress {
         let mut words: Vec<String> = moving
             .iter()
             .take(NAMED)
-            .map(|job| {
+            .map(|Moving { job, sent_percent }| {
                 let bytes = job.size.map_or_else(String::new, |bytes| format!(" ({})", size(bytes)));
-                format!("{}{bytes} {}", printable(&job.file_name), job.state)
+                let sent = sent_percent.map_or_else(String::new, |percent| format!(" {percent} %"));
+                format!("{}{bytes} {}{sent}", printable(&job.file_name), job.state)
             })
             .collect();
         if moving.len() > NAMED {

@@ -42,10 +42,11 @@ pub struct Ended {
 }
 
 impl JobLog {
-    /// Notes that bytes of the request go. Before `committing` that proves as little as `started`.
+    /// Notes that bytes of the request go, and how many of a hundred. Before `committing` that proves as little as
+    /// `started`.
     #[must_use]
-    pub fn sending(&self, id: JobId, attempt: u32) -> Pending<()> {
-        self.call(move |connection, _| sql::save_sending(connection, id, attempt))
+    pub fn sending(&self, id: JobId, attempt: u32, percent: u8) -> Pending<()> {
+        self.call(move |connection, _| sql::save_sending(connection, id, attempt, percent))
     }
 
     /// Makes `committing` durable: only then may the last bytes go.

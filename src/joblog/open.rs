@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Migrations in order; `user_version` counts those applied. Append-only: a released file never changes.
-pub(super) const MIGRATIONS: [&str; 7] = [
+pub(super) const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0001_jobs.sql"),
     include_str!("migrations/0002_order.sql"),
     include_str!("migrations/0003_findings.sql"),
@@ -16,6 +16,7 @@ pub(super) const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0005_alerts.sql"),
     include_str!("migrations/0006_keep.sql"),
     include_str!("migrations/0007_page.sql"),
+    include_str!("migrations/0008_progress.sql"),
 ];
 
 pub(super) const DATABASE: &str = "datadrop.db";

@@ -313,6 +313,21 @@ impl Reader {
             .optional()?)
     }
 
+    /// How much of the upload under way has gone, in percent; `None` unless there is one that takes its time.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn sent_percent(&self, id: JobId) -> Result<Option<u8>, JobLogError> {
+        let percent: Option<Option<u8>> = self
+            .connection()
+            .prepare_cached(
+                "SELECT sent_percent FROM attempt WHERE job_id = ?1 AND phase = 'sending' AND ended_at IS NULL",
+            )?
+            .query_row([id.0], |row| row.get(0))
+            .optional()?;
+        Ok(percent.flatten())
+    }
+
     /// The upload requests of a job, oldest first.
     ///
     /// # Errors

@@ -168,12 +168,13 @@ pub(super) fn save_committing(connection: &Connection, id: JobId, attempt: u32, 
     Ok(())
 }
 
-pub(super) fn save_sending(connection: &Connection, id: JobId, attempt: u32) -> Result<()> {
+pub(super) fn save_sending(connection: &Connection, id: JobId, attempt: u32, percent: u8) -> Result<()> {
     connection
         .prepare_cached(
-            "UPDATE attempt SET phase = 'sending' WHERE job_id = ?1 AND number = ?2 AND phase = 'started' AND ended_at IS NULL",
+            "UPDATE attempt SET phase = 'sending', sent_percent = ?3
+             WHERE job_id = ?1 AND number = ?2 AND phase IN ('started', 'sending') AND ended_at IS NULL",
         )?
-        .execute(params![id.0, attempt])?;
+        .execute(params![id.0, attempt, percent])?;
     Ok(())
 }
 

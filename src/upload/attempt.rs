@@ -35,7 +35,7 @@ impl Attempt {
         };
         let commit = async { self.joblog.committing(job.id, job.attempts, now()).await.is_ok() };
         // Its answer does not matter: the phase is for people, what it means is what `started` means.
-        let sending = || drop(self.joblog.sending(job.id, job.attempts));
+        let sending = |percent| drop(self.joblog.sending(job.id, job.attempts, percent));
         let end = self.settings.client.upload(upload, permit, sending, commit, &abort).await;
         let outcome = decide(
             &end,

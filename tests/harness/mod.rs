@@ -9,7 +9,7 @@ mod relay;
 pub use authority::Authority;
 pub use daemon::Daemon;
 pub use hook::Hook;
-pub use joblog::{Attempt, Row, connect_to_write};
+pub use joblog::{Attempt, Row, connect, connect_to_write};
 pub use relay::{Act, Answer, Ending, Head, Manner, Relay};
 
 use datadrop::emulator::{AccountKey, Emulator, EmulatorOptions, LedgerEntry, Upload};

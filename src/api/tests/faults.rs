@@ -120,12 +120,12 @@ async fn nobody_there_is_not_connected_and_costs_no_slot() {
     let client = Client::new(&stage.server.config(), Arc::clone(&budget)).unwrap();
     let stop = CancellationToken::new();
     let permit = budget.acquire(Purpose::Upload).await;
-    let end = client.upload(stage.upload.clone(), permit, || {}, async { true }, &stop).await;
+    let end = client.upload(stage.upload.clone(), permit, |_| {}, async { true }, &stop).await;
     assert!(matches!(end.seen, Seen::NotConnected(_)), "{end:?}");
     assert_eq!(budget.spent(), (0, Some(1)));
 
     stage.upload.target.base_url = "http://192.0.2.1/api".into();
-    let end = client.upload(stage.upload.clone(), permit_of(&budget), || {}, async { true }, &stop).await;
+    let end = client.upload(stage.upload.clone(), permit_of(&budget), |_| {}, async { true }, &stop).await;
     assert!(format!("{:?}", end.seen).contains("allow_http"), "{end:?}");
 }
 
@@ -151,7 +151,7 @@ async fn too_many_requests_pause_the_budget() {
     let client = Client::new(&stage.server.config(), Arc::clone(&budget)).unwrap();
     let upload = stage.upload.clone();
     let end = tokio::spawn(async move {
-        client.upload(upload, permit().await, || {}, async { true }, &CancellationToken::new()).await
+        client.upload(upload, permit().await, |_| {}, async { true }, &CancellationToken::new()).await
     });
     let mut peer = stage.server.accept().await;
     peer.request().await;

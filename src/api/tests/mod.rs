@@ -193,7 +193,7 @@ impl Stage {
         stop: &CancellationToken,
     ) -> tokio::task::JoinHandle<UploadEnd> {
         let (client, upload, stop) = (Arc::clone(&self.client), self.upload.clone(), stop.clone());
-        tokio::spawn(async move { client.upload(upload, permit().await, || {}, commit, &stop).await })
+        tokio::spawn(async move { client.upload(upload, permit().await, |_| {}, commit, &stop).await })
     }
 
     /// Starts an upload that commits at once.

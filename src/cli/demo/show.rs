@@ -3,7 +3,7 @@
 use super::super::failure::Failure;
 use super::super::follow::{Follow, Told, has_ended};
 use super::super::output::Output;
-use super::super::progress::Progress;
+use super::super::progress::{Moving, Progress};
 use super::super::settings::here;
 use crate::emulator::Sample;
 use crate::joblog::{JobFilter, JobRow};
@@ -71,7 +71,8 @@ impl Show {
         }
         let ended = self.foreseen.iter().filter(|sample| find(&jobs, sample).is_some_and(has_ended)).count();
         if let Some(progress) = &self.progress {
-            let moving: Vec<JobRow> = jobs.into_iter().filter(|job| !has_ended(job)).collect();
+            let moving = jobs.into_iter().filter(|job| !has_ended(job));
+            let moving: Vec<Moving> = moving.map(|job| Moving { job, sent_percent: None }).collect();
             progress.show(ended, &moving, None);
         }
         Ok(ended == self.foreseen.len())
