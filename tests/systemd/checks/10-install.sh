@@ -3,6 +3,8 @@
 systemd-run --quiet --unit=adobe --service-type=exec /stage/datadrop emulator --rate-limit off --processing 300ms
 
 if [ -e /stage/datadrop_1.deb ]; then
+    # What dpkg does for a disk that is kept, and for the index of manual pages (a third of the time), is not looked at.
+    printf '%s\n' force-unsafe-io no-triggers >/etc/dpkg/dpkg.cfg.d/datadrop-test
     installed=$(dpkg -i /stage/datadrop_1.deb 2>&1)
     check "the package installs, and names doctor" says "datadrop doctor" echo "$installed"
     check "the unit is enabled" says enabled systemctl is-enabled datadrop
