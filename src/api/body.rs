@@ -21,10 +21,8 @@ pub(super) struct UploadBody {
     pub(super) pieces: mpsc::Receiver<Piece>,
     /// `None` when it was handed over.
     pub(super) tail: Option<Bytes>,
-    /// Of the whole body, in bytes, not handed over yet.
-    pub(super) left: u64,
-    /// The same, for whoever tells how far the upload is.
-    pub(super) left_to_tell: Arc<AtomicU64>,
+    /// Of the whole body, in bytes, not handed over yet; shared with whoever tells how far the upload is.
+    pub(super) left: Arc<AtomicU64>,
     pub(super) gate: Arc<Gate>,
     /// Told once: the content has gone and was the promised one, or not.
     pub(super) tail_wanted: Option<oneshot::Sender<Result<(), FileFault>>>,
@@ -49,8 +47,7 @@ impl UploadBody {
     }
 
     fn hand_over(&mut self, bytes: Bytes) -> Poll<Option<Result<Frame<Bytes>, GivenUp>>> {
-        self.left -= bytes.len() as u64;
-        self.left_to_tell.store(self.left, Ordering::Relaxed);
+        self.left.fetch_sub(bytes.len() as u64, Ordering::Relaxed);
         Poll::Ready(Some(Ok(Frame::data(bytes))))
     }
 
@@ -87,7 +84,7 @@ impl Body for UploadBody {
                 Err(fault) => return this.fail(fault),
             };
             let length = chunk.bytes.len() as u64;
-            let rest = this.left.saturating_sub(tail.len() as u64);
+            let rest = this.left.load(Ordering::Relaxed).saturating_sub(tail.len() as u64);
             if length > rest || (chunk.verified && length != rest) {
                 return this.fail(FileFault::Changed("its length differs from the promised one".to_owned()));
             }
@@ -111,6 +108,6 @@ impl Body for UploadBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+        SizeHint::with_exact(self.left.load(Ordering::Relaxed))
     }
 }

@@ -69,9 +69,7 @@ impl ErrorBody {
         }
         None
     }
-}
 
-impl ErrorBody {
     /// The same without the number of this one case, which is another each time: what stays the same is told once.
     #[must_use]
     pub fn without_id(self) -> Self {

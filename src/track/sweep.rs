@@ -80,9 +80,9 @@ impl Tracker {
         }
         let doubled = self.joblog.swept(self.settings.account.clone(), list, steps.clone(), now()).await?;
         self.tell_of_doubled(&doubled);
+        let names: HashMap<JobId, &str> = open.iter().map(|job| (job.id, job.file_name.as_str())).collect();
         for step in &steps {
-            let name = open.iter().find(|job| job.id == step.id).map(|job| job.file_name.as_str());
-            self.tell(step, name.unwrap_or_default());
+            self.tell(step, names.get(&step.id).copied().unwrap_or_default());
         }
         Ok(true)
     }

@@ -1,0 +1,92 @@
+//! What a story brings, put where it belongs: acts of people, faults of the server, the end of the process.
+
+use super::super::people::{Act, People};
+use super::super::plan::{What, Wish};
+use super::{Todo, World};
+use crate::ambient::simulated;
+use crate::job::{Release, RemoteJobId, State, Verb};
+use crate::joblog::{Instruction, Reader, instruct};
+use std::time::Duration;
+
+impl World<'_> {
+    pub(super) fn arrange(&mut self, what: What) {
+        let now = self.now;
+        let act = |act: Act| (now, Todo::Act(act));
+        match what {
+            What::Drop(dropped) => {
+                let steps = People::steps_of(&dropped, &mut self.chance);
+                self.agenda.extend(steps.into_iter().map(|(wait, act)| (now.after(wait), Todo::Act(act))));
+            }
+            What::LoneMarker(name) => {
+                let name = format!("{}.fin", crate::job::stem(name));
+                self.agenda.push(act(Act::MoveIn { name, content: Vec::new() }));
+            }
+            What::Empty(name, filled) => {
+                self.agenda.push(act(Act::MoveIn { name: name.to_owned(), content: Vec::new() }));
+                if filled {
+                    let later = now.after(Duration::from_secs(20));
+                    let content = b"Date\tEvar 1\n11/23/2026\tlate\n".to_vec();
+                    let writer = self.chance.below(u64::MAX);
+                    self.agenda.push((later, Todo::Act(Act::Begin { name: name.to_owned(), content, writer })));
+                    self.agenda.push((later, Todo::Act(Act::Close { name: name.to_owned(), writer })));
+                }
+            }
+            What::Remove(name) => self.agenda.push(act(Act::Remove { name: name.to_owned() })),
+            What::MoveBack => self.agenda.push(act(Act::MoveBack)),
+            What::Wants(wish, which) => self.want(wish, which),
+            What::Upload(fault) => self.remote().uploads.push_back(fault),
+            What::List(fault) => self.remote().lists.push_back(fault),
+            What::Outage(fault, lasts) => self.remote().outage = Some((now.after(lasts), fault)),
+            What::Fate(fate) => self.remote().fates.push_back(fate),
+            What::Other(name, rows) => self.remote().other(name, rows),
+            What::Crash(points, away, loses) => {
+                (self.away, self.loses) = (away, loses);
+                simulated::with(|here| here.ends_at = Some(here.passed + points));
+            }
+            What::SyncFails(times) => {
+                simulated::with(|here| here.failing_syncs = times);
+            }
+            What::ClockSet(by) => {
+                simulated::with(|here| here.wall_ahead += by);
+                if let Some(process) = &mut self.process {
+                    process.clock_was_set(now);
+                }
+            }
+            What::Overflow => {
+                if let Some(process) = &self.process {
+                    crate::watch::simulated::overflow(&process.board);
+                }
+            }
+        }
+    }
+
+    /// Written into the job log as a command does; the process hears of it, or finds it when it starts.
+    fn want(&mut self, wish: Wish, which: u64) {
+        if !self.state_dir.join("datadrop.db").exists() {
+            return;
+        }
+        let jobs = Reader::open(&self.state_dir).unwrap().every_job().unwrap();
+        let open: Vec<_> = jobs.iter().filter(|job| job.state != State::Success).collect();
+        if open.is_empty() {
+            return;
+        }
+        let job = open[usize::try_from(which % open.len() as u64).unwrap()];
+        let at_adobe = self.remote().ledger.iter().find(|entry| entry.owner == Some(job.id)).map(|entry| entry.id);
+        let verb = match wish {
+            Wish::Retry => Verb::Retry,
+            Wish::Hold => Verb::Hold,
+            Wish::Release => Verb::Release(Release::Send),
+            Wish::LookAndRelease => {
+                Verb::Release(at_adobe.map_or(Release::Resend, |id| Release::Adopt(RemoteJobId(id))))
+            }
+            Wish::Cancel => Verb::Cancel { force: false },
+            Wish::GiveUp => Verb::Cancel { force: true },
+        };
+        self.story.tell(self.now, || format!("    somebody wants of job {}: {verb:?}", job.id));
+        let wanted = [Instruction { job: job.id, verb, by: "somebody".to_owned() }];
+        instruct(&self.state_dir, &wanted, crate::ambient::now()).unwrap();
+        if let Some(process) = &mut self.process {
+            process.poke(self.now);
+        }
+    }
+}
