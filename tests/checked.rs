@@ -211,7 +211,8 @@ fn a_reload_decides_for_files_that_are_taken_in_from_then_on() {
     world.emulator().clear_faults();
     assert_eq!(world.wait_for("before.txt", "failure").id, before.id);
     assert_eq!(world.accepted(), ["before.txt"]);
-    assert_eq!(names(&world.folder("a").join("failed")).len(), 4);
+    let told = ["after.txt", "after.txt.why", "before.txt", "before.txt.why"];
+    world.wait("both to be filed with their reasons", || names(&world.folder("a").join("failed")) == told);
 }
 
 #[test]
