@@ -1,6 +1,8 @@
 //! From the folder into the job log: a file that is ready, that waits, or that can never be sent.
 
 use super::advance::advance;
+use super::filing::note_of_file;
+use super::save::save_job;
 use super::writer::{Effects, JobLog, Pending};
 use super::{Job, JobLogError, findings, keep, pair, sql};
 use crate::config::{Duplicates, WireName};
@@ -132,7 +134,7 @@ fn admit(
                 if let Verdict::Ready(content) | Verdict::Failing(content, _) = &arrival.verdict {
                     // Touched, or written anew with the same bytes: the job goes on with the file as it is now.
                     known.identity = Some(content.fingerprint.identity);
-                    sql::save_job(connection, &known)?;
+                    save_job(connection, &known)?;
                 }
                 return Ok(Admission { id: known.id, state: known.state, reason: known.reason, new: false });
             }
@@ -237,16 +239,22 @@ fn part_with(connection: &Connection, effects: &mut Effects, mut old: Job, now: 
             advance(connection, effects, &mut old, Event::Cancelled, reason, now)
         }
         // Its attempt decides: accepted, or cancelled as replaced once it is known not to be.
-        State::Uploading(_)
-        | State::Unconfirmed
-        | State::Held
+        State::Uploading(_) | State::Unconfirmed => save_job(connection, &old),
+        State::Held
         | State::Uploaded
         | State::Processing
         | State::Success
         | State::Partial
         | State::Failure
         | State::Rejected
-        | State::Cancelled => sql::save_job(connection, &old),
+        | State::Cancelled => {
+            let note = format!(
+                "another file of this name took its place before it was moved to {}/",
+                old.state.place().as_str()
+            );
+            note_of_file(connection, &mut old, &note, now)?;
+            save_job(connection, &old)
+        }
     }
 }
 
@@ -297,7 +305,7 @@ fn take_in(
             pair::match_up(connection, effects, job, now)
         }
         Kind::Fin => {
-            sql::save_job(connection, job)?;
+            save_job(connection, job)?;
             effects.changed = true;
             pair::match_up(connection, effects, job, now)
         }
@@ -333,4 +341,60 @@ pub(super) fn duplicate_of(
         let stands = if was_accepted { "was accepted" } else { "is on its way" };
         format!("duplicate: the same content {stands} as {file_name} (job {id}); Adobe would count it twice")
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{Sha256, Target};
+    use crate::joblog::StateLock;
+
+    #[test]
+    fn a_held_file_that_another_of_its_name_overwrites_is_not_lost_in_silence() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = JobLog::open(StateLock::take(dir.path()).unwrap()).unwrap();
+        let target = Target {
+            base_url: "http://127.0.0.1/api".to_owned(),
+            path_segment: "datasources".to_owned(),
+            company: "c".to_owned(),
+            report_suite_id: "r".to_owned(),
+            data_source_id: 1,
+        };
+        log.open_account("a".to_owned(), target).wait().unwrap();
+        let arrives = |name: &str, content: u8| {
+            let identity = FileIdentity { device: 1, inode: content.into(), born_ns: 0, size: 3, modified_ns: 4 };
+            let fingerprint = Fingerprint { identity, sha256: Sha256::new([content; 32]) };
+            let verdict = Verdict::Ready(Content { fingerprint, rows_expected: 1, findings: None });
+            let policy = AdmitPolicy {
+                account: "a".to_owned(),
+                folder: "/srv/a".into(),
+                duplicates: Duplicates::HoldContent,
+                wire_name: WireName::Keep,
+            };
+            let arrival = Arrival { disk_name: name.into(), kind: Kind::Data, verdict, random: 0 };
+            log.admit(policy, vec![arrival], Timestamp(0)).wait().unwrap().remove(0)
+        };
+        arrives("sales.txt", 1);
+        let held = arrives("costs.txt", 1);
+        assert_eq!(held.state, State::Held);
+        let next = arrives("costs.txt", 2);
+        assert_eq!((next.state, next.new), (State::Queued, true));
+        let (reason, place, told): (String, String, i64) = log
+            .call(move |connection, _| {
+                Ok(connection.query_row(
+                    "SELECT reason, place, (SELECT count(*) FROM job_event WHERE job_id = job.id AND event = 'filed')
+                     FROM job WHERE id = ?1",
+                    [held.id.0],
+                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+                )?)
+            })
+            .wait()
+            .unwrap();
+        assert!(reason.starts_with("duplicate: "), "{reason}");
+        assert!(
+            reason.ends_with("; another file of this name took its place before it was moved to held/"),
+            "{reason}"
+        );
+        assert_eq!((place.as_str(), told), ("gone", 1));
+    }
 }

@@ -1,5 +1,6 @@
 //! One step of one job: `State::next`, the row, the event, the marker that shares its data file's end.
 
+use super::save::save_job;
 use super::writer::Effects;
 use super::{Job, JobLogError, pair, sql};
 use crate::job::{Event, Place, State, Timestamp};
@@ -36,7 +37,7 @@ pub(super) fn advance(
             job.next_attempt_at = None;
         }
     }
-    sql::save_job(connection, job)?;
+    save_job(connection, job)?;
     sql::insert_event(connection, job.id, now, event.as_str(), Some(from), job.state, job.reason.as_deref())?;
     if job.place != job.state.place() && job.place != Place::Gone {
         effects.unfiled.insert(job.account.clone());

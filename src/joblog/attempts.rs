@@ -3,6 +3,7 @@
 use super::advance::advance;
 use super::listed::{after_event, remember};
 use super::noted::note_delay;
+use super::save::save_job;
 use super::writer::{Effects, JobLog, Pending};
 use super::{Job, JobLogError, sql};
 use crate::job::{Event, JobId, Phase, RemoteJob, RemoteJobId, State, Timestamp};
@@ -243,7 +244,7 @@ fn note_late_end(
         Some(_) | None => return Ok(()),
     };
     job.reason = Some(detail.clone());
-    sql::save_job(connection, &job)?;
+    save_job(connection, &job)?;
     sql::insert_event(connection, job.id, now, "late-answer", Some(job.state), job.state, Some(&detail))
 }
 

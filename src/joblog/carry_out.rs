@@ -3,6 +3,7 @@
 use super::advance::advance;
 use super::attempts::{AttemptEnd, end_attempt};
 use super::instructions::{Instruction, InstructionId, open_instructions, standing};
+use super::save::save_job;
 use super::writer::{Effects, JobLog, Pending};
 use super::{Job, JobLogError, listed, pair, sql};
 use crate::config::WireName;
@@ -303,8 +304,8 @@ impl Hand<'_> {
         }
         let detail = format!("sent again by {} as job {}", self.by, job.id);
         sql::insert_event(self.connection, old.id, self.now, "retried", Some(old.state), old.state, Some(&detail))?;
-        sql::save_job(self.connection, &old)?;
-        sql::save_job(self.connection, &job)?;
+        save_job(self.connection, &old)?;
+        save_job(self.connection, &job)?;
         self.effects.unfiled.insert(job.account);
         self.effects.changed = true;
         Ok(job.id)

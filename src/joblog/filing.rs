@@ -1,9 +1,11 @@
 //! Moves: the job log says where a file belongs; the folder follows (DESIGN F1).
 
 use super::advance::advance;
+use super::save::save_job;
 use super::writer::{JobLog, Pending};
-use super::{Job, sql};
+use super::{Job, JobLogError, sql};
 use crate::job::{Event, FileIdentity, JobId, Kind, Place, Sha256, State, Timestamp};
+use rusqlite::Connection;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -90,11 +92,7 @@ impl JobLog {
                 job.disk_name = moved.disk_name;
                 job.path = moved.path;
                 if let Some(note) = moved.note {
-                    job.reason = Some(match job.reason.take() {
-                        Some(reason) => format!("{reason}; {note}"),
-                        None => note.clone(),
-                    });
-                    sql::insert_event(connection, job.id, now, "filed", Some(job.state), job.state, Some(&note))?;
+                    note_of_file(connection, &mut job, &note, now)?;
                 }
                 if job.place == Place::Gone && matches!(job.state, State::Waiting | State::Queued) {
                     // It was to come back, and somebody removed it: there is nothing left to send.
@@ -102,7 +100,7 @@ impl JobLog {
                     advance(connection, effects, &mut job, Event::Cancelled, reason, now)?;
                     continue;
                 }
-                sql::save_job(connection, &job)?;
+                save_job(connection, &job)?;
                 if job.place != job.state.place() && job.place != Place::Gone {
                     // Its state moved on while the file was on its way.
                     effects.unfiled.insert(job.account);
@@ -112,4 +110,18 @@ impl JobLog {
             Ok(())
         })
     }
+}
+
+/// What is odd about a job's file stands beside its reason; the caller saves it.
+pub(super) fn note_of_file(
+    connection: &Connection,
+    job: &mut Job,
+    note: &str,
+    now: Timestamp,
+) -> Result<(), JobLogError> {
+    job.reason = Some(match job.reason.take() {
+        Some(reason) => format!("{reason}; {note}"),
+        None => note.to_owned(),
+    });
+    sql::insert_event(connection, job.id, now, "filed", Some(job.state), job.state, Some(note))
 }

@@ -2,6 +2,7 @@
 //! twice stays: content, name and remote job ID of everything that was ever accepted.
 
 use super::row::name_bytes;
+use super::save::save_job;
 use super::writer::{JobLog, Pending};
 use super::{Job, JobLogError, Reader, sql};
 use crate::job::{FileIdentity, JobId, Place, RemoteJobId, Sha256, State, Timestamp};
@@ -138,7 +139,7 @@ impl JobLog {
                 let mut job = sql::job(connection, id)?;
                 if job.state == State::Success && job.place == Place::Done {
                     job.place = Place::Gone;
-                    sql::save_job(connection, &job)?;
+                    save_job(connection, &job)?;
                     effects.changed = true;
                 }
             }

@@ -28,6 +28,7 @@ mod remote;
 mod report;
 mod restore;
 mod row;
+mod save;
 mod sql;
 mod timing;
 mod totals;

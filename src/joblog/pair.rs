@@ -1,6 +1,7 @@
 //! Markers and their data files: who belongs to whom, and what one's end means for the other (DESIGN §5, "Markers").
 
 use super::advance::advance;
+use super::save::save_job;
 use super::writer::Effects;
 use super::{Job, JobLogError, sql};
 use crate::job::{Event, Kind, Place, State, Timestamp, stem};
@@ -24,7 +25,7 @@ pub(super) fn match_up(
                 share_fate(connection, effects, job, &data, now)
             } else {
                 job.reason = Some("waits for its data file".to_owned());
-                sql::save_job(connection, job)
+                save_job(connection, job)
             }
         }
         Kind::Data => {

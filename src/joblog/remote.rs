@@ -4,6 +4,7 @@ use super::advance::advance;
 use super::attempts::take_remote;
 use super::listed::{Doubled, RemoteList, take_list};
 use super::noted::{note_block, note_delay};
+use super::save::save_job;
 use super::writer::{JobLog, Pending};
 use super::{Job, sql};
 use crate::job::{Event, EventId, JobId, Kind, Likely, RemoteJob, RemoteJobId, State, Target, Timestamp};
@@ -113,7 +114,7 @@ impl JobLog {
                     }
                     Some(_) | None => {
                         job.reason = step.reason;
-                        sql::save_job(connection, &job)?;
+                        save_job(connection, &job)?;
                         // Adobe does not know it any more: it may never come to an end.
                         if step.remote.is_none() {
                             note_delay(connection, &job, now)?;

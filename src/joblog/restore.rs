@@ -2,6 +2,7 @@
 
 use super::listed::remember;
 use super::row::Job;
+use super::save::save_job;
 use super::writer::{JobLog, Pending};
 use super::{JobLogError, Reader, attempts, sql};
 use crate::job::{EventId, FileIdentity, Fingerprint, JobId, Kind, Place, RemoteJob, State, Target, Timestamp, stem};
@@ -117,7 +118,7 @@ fn restore(
         attempts::take_remote(&mut job, remote);
     }
     job.id = sql::insert_job(connection, &job)?;
-    sql::save_job(connection, &job)?;
+    save_job(connection, &job)?;
     sql::insert_event(connection, job.id, now, "recovered", None, job.state, job.reason.as_deref())?;
     Ok(())
 }

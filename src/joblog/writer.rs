@@ -19,11 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 /// So many operations share one transaction at most: bounds the latency of the first.
 const GROUP: usize = 512;
+/// So long a transaction waits for the other uploads under way, that they share its fsync.
+const GATHER: Duration = Duration::from_millis(1);
 /// How often a disk that refused a commit is tried again.
 const PROBE: Duration = Duration::from_secs(1);
-/// With less than this free nothing more is sent: what is under way must still be written down, and the write-ahead log
-/// can only be put away while there is room for the database to grow.
-const ROOM: u64 = 1 << 20;
 
 /// A handle on the job log; clones share it.
 #[derive(Clone)]
@@ -285,17 +284,7 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             self.shared.pulse.fetch_add(1, Ordering::Relaxed);
-            let mut group = Vec::new();
-            let mut stop = false;
-            let mut next = Some(first);
-            while let Some(command) = next {
-                match command {
-                    Command::Run(operation) => group.push(operation),
-                    Command::Beat => {}
-                    Command::Stop => stop = true,
-                }
-                next = if stop || group.len() >= GROUP { None } else { inbox.try_recv().ok() };
-            }
+            let (group, stop) = self.gather(first, inbox);
             if !group.is_empty() {
                 self.commit(group);
             }
@@ -304,6 +293,30 @@ impl Writer {
                 return;
             }
         }
+    }
+
+    /// What has arrived by now, and whether that is all there will ever be.
+    fn gather(&self, first: Command, inbox: &mpsc::Receiver<Command>) -> (Vec<Operation>, bool) {
+        let mut group = Vec::new();
+        let mut next = Some(first);
+        // A lone upload waits for nobody.
+        let expected = lock(&self.shared.under_way).len();
+        let until = Instant::now() + GATHER;
+        while let Some(command) = next {
+            match command {
+                Command::Run(operation) => group.push(operation),
+                Command::Beat => {}
+                Command::Stop => return (group, true),
+            }
+            next = if group.len() >= GROUP {
+                None
+            } else if group.len() >= expected {
+                inbox.try_recv().ok()
+            } else {
+                inbox.recv_timeout(until.saturating_duration_since(Instant::now())).ok()
+            };
+        }
+        (group, false)
     }
 
     fn commit(&self, group: Vec<Operation>) {
@@ -381,56 +394,9 @@ impl Writer {
             self.shared.changes.send_modify(|count| *count += 1);
         }
     }
-
-    /// Makes what room it can, then tells by a small write whether the disk takes commits again.
-    fn probe(&self) {
-        // What the write-ahead log holds goes into the database, which often takes no more room for it.
-        let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
-        let result = self.free_space().and_then(|()| {
-            self.connection
-                .execute_batch("BEGIN IMMEDIATE; PRAGMA application_id = 1684107876; PRAGMA application_id = 0; COMMIT")
-                .map_err(JobLogError::from)
-        });
-        if result.is_err() && !self.connection.is_autocommit() {
-            let _ = self.connection.execute_batch("ROLLBACK");
-        }
-        self.note_storage(result.as_ref().err());
-    }
-
-    fn free_space(&self) -> Result<(), JobLogError> {
-        let stat = rustix::fs::statvfs(&self.shared.dir)
-            .map_err(|error| JobLogError::Storage(std::io::Error::from(error).to_string()))?;
-        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-        if free < ROOM {
-            return Err(JobLogError::Storage(format!("only {free} bytes are free")));
-        }
-        Ok(())
-    }
-
-    fn note_storage(&self, error: Option<&JobLogError>) {
-        let problem = match error {
-            Some(JobLogError::Storage(why)) => Some(why.clone()),
-            Some(JobLogError::Impossible(_) | JobLogError::NoSuchJob(_) | JobLogError::Closed) | None => None,
-        };
-        let changed = self.shared.storage.send_if_modified(|current| {
-            let changed = current.is_some() != problem.is_some();
-            current.clone_from(&problem);
-            changed
-        });
-        match (changed, problem) {
-            (true, Some(why)) => tracing::error!(
-                error = %why,
-                "the job log cannot be written: {why}; nothing is sent until it can, free space under {}",
-                self.shared.dir.display()
-            ),
-            (true, None) => {
-                tracing::info!("the job log can be written again; going on");
-                self.shared.changes.send_modify(|count| *count += 1);
-            }
-            (false, _) => {}
-        }
-    }
 }
+
+mod storage;
 
 #[cfg(test)]
 pub(super) mod at_once;

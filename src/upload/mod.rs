@@ -76,6 +76,8 @@ impl Uploader {
         let mut storage = self.joblog.storage();
         while !stop.is_cancelled() {
             alive();
+            // Uploads that one commit let end free their slots together, and new ones are claimed in one.
+            tokio::task::yield_now().await;
             self.reap();
             // Armed before the look, so that nothing that changes after it is missed.
             changes.borrow_and_update();

@@ -28,6 +28,8 @@ impl FolderWorker {
             if unfiled.is_empty() {
                 return Ok(made);
             }
+            // What becomes due meanwhile is told by a flag of its own, and shares its fsyncs with what comes after it.
+            let is_all = unfiled.len() < MOVES;
             folder.check()?;
             let mut touched = BTreeSet::new();
             let mut filed = Vec::with_capacity(unfiled.len());
@@ -74,6 +76,9 @@ impl FolderWorker {
             self.joblog.filed(filed, now()).wait()?;
             if let Some(problem) = failure {
                 return Err(problem.into());
+            }
+            if is_all {
+                return Ok(made);
             }
         }
     }

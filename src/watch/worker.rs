@@ -19,6 +19,8 @@ use std::time::Duration;
 pub(super) const TRY_AGAIN: Duration = Duration::from_secs(5);
 /// The longest wait of a thread without news: bounds how old its sign of life can be.
 const TURN: Duration = Duration::from_secs(15);
+/// So long moves wait for others, to share their fsyncs and their transaction with them.
+const GATHER_MOVES: Duration = Duration::from_millis(20);
 /// A file system without events, on which other hosts write: the least quiet time (DESIGN R4).
 const REMOTE_SETTLE: Duration = Duration::from_secs(60);
 
@@ -267,14 +269,26 @@ impl FolderWorker {
     }
 
     fn work(&mut self, open: &mut Open) -> Result<(), Interrupted> {
+        let mut moves_due: Option<Moment> = None;
+        let mut last_moves = None;
         loop {
             let until = self.scan_if_due(open)?;
             if self.progress.silent.load(Ordering::Relaxed) {
                 self.unblock(open.by_events);
             }
-            let news = self.board.wait(until.since(self.clock.moment()).min(TURN));
+            let until = moves_due.map_or(until, |at| at.min(until));
+            let mut news = self.board.wait(until.since(self.clock.moment()).min(TURN));
             if news.flags.stop {
                 return Ok(());
+            }
+            let now = self.clock.moment();
+            if news.flags.unfiled {
+                // The first goes at once, those that come close behind it go together.
+                moves_due.get_or_insert(last_moves.map_or(now, |before: Moment| before.after(GATHER_MOVES)));
+            }
+            news.flags.unfiled = moves_due.take_if(|at| *at <= now).is_some();
+            if news.flags.unfiled {
+                last_moves = Some(now);
             }
             self.take_news(open, news)?;
         }

@@ -53,6 +53,28 @@ fn what_arrives_together_shares_a_commit() {
 }
 
 #[test]
+fn all_are_answered_where_more_arrive_than_one_transaction_takes_and_where_others_keep_silent() {
+    const MORE: usize = 2 * GROUP + 3;
+    let (_dir, log) = open();
+    for number in 1..=4 {
+        log.on_taken_back(JobId(number), 1, CancellationToken::new());
+    }
+    log.call(|_, _| Ok(())).wait().unwrap();
+    let before = log.commits();
+    let (open_gate, gate) = mpsc::channel::<()>();
+    let first = log.call(move |_, _| {
+        let _ = gate.recv();
+        Ok(())
+    });
+    let rest: Vec<_> = (0..MORE).map(|number| log.call(move |_, _| Ok(number))).collect();
+    open_gate.send(()).unwrap();
+    first.wait().unwrap();
+    let answers: Vec<usize> = rest.into_iter().map(|pending| pending.wait().unwrap()).collect();
+    assert!(answers.into_iter().eq(0..MORE));
+    assert!(log.commits() - before <= 5, "{} commits for {} operations", log.commits() - before, MORE + 1);
+}
+
+#[test]
 fn a_closed_job_log_says_so() {
     let (_dir, log) = open();
     log.close();
