@@ -1,10 +1,11 @@
 //! The commands: what they print, how they end, and that they say what the job log says.
 
-use crate::harness::{World, data, names, stderr, stdout};
+use crate::harness::{SECRET, World, data, names, stderr, stdout};
 use rusqlite::types::Value as Cell;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -570,4 +571,30 @@ fn status_names_what_is_still_to_be_handled() {
     world.wait("nothing to be left to handle", || !stdout(&world.run(&["status"])).contains("see why"));
     assert!(stdout(&world.run(&["status"])).contains("1 rejected"), "the history stays");
     assert!(daemon.stop().success());
+}
+
+#[test]
+fn the_emulator_gives_a_token_to_the_named_credential_alone() {
+    let mut world = World::new();
+    let named = world.dir.path().join("named");
+    fs::write(&named, format!("{SECRET}\n")).unwrap();
+    let mut emulator = Command::new(env!("CARGO_BIN_EXE_datadrop"))
+        .args(["emulator", "--listen", "127.0.0.1:0", "--client-id", "test", "--client-secret-file"])
+        .arg(&named)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(emulator.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let origin =
+        said.into_iter().find_map(|line| Some(line.split_once("base_url = \"")?.1.split_once("/api\"")?.0.to_owned()));
+    world.server(&origin.unwrap());
+    let right = world.run(&["jobs", "list", "--remote"]);
+    fs::write(world.secret_file(), "revoked").unwrap();
+    let wrong = world.run(&["jobs", "list", "--remote"]);
+    emulator.kill().unwrap();
+    emulator.wait().unwrap();
+    assert_eq!(right.status.code(), Some(0), "{}", stderr(&right));
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(stderr(&wrong).contains("invalid_client"), "{}", stderr(&wrong));
 }

@@ -1,6 +1,7 @@
 //! How a command ends.
 
 use super::people::who_can_read;
+use crate::folder::FolderProblem;
 use crate::joblog::{JobLogError, OpenError};
 use std::io;
 use std::process::ExitCode;
@@ -107,6 +108,21 @@ impl From<OpenError> for Failure {
             | OpenError::Damaged { .. } => None,
         };
         Self::failed(who.map_or_else(|| error.to_string(), |who| format!("{error}: {who}")))
+    }
+}
+
+impl From<FolderProblem> for Failure {
+    fn from(problem: FolderProblem) -> Self {
+        let who = match &problem {
+            FolderProblem::Closed { dir, .. } => who_can_read(dir, dir),
+            FolderProblem::Missing(_)
+            | FolderProblem::NotAFolder(_)
+            | FolderProblem::NotOurs { .. }
+            | FolderProblem::InUse(_)
+            | FolderProblem::Unfit { .. }
+            | FolderProblem::ReadOnly { .. } => None,
+        };
+        Self::failed(who.map_or_else(|| problem.to_string(), |who| format!("{problem}: {who}")))
     }
 }
 

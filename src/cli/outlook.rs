@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use crate::ambient::{identity_of, now};
 use crate::config::{AccountConfig, Config};
-use crate::folder::glimpse;
+use crate::folder::{FolderProblem, glimpse};
 use crate::job::{JobId, Kind, State, stem};
 use crate::joblog::{AccountRow, Content, InboxEntry, JobRow, Reader, Verdict};
 use crate::watch::{FolderSettings, Foreseen, Ignored, ahead, foresee};
@@ -54,6 +54,7 @@ impl<'a> Account<'a> {
         };
         let (is_remote, mut trouble) = match glimpse(&account.name, &account.folder, row.folder_mark.as_deref()) {
             Ok(seen) => (seen.is_remote, None),
+            Err(problem @ FolderProblem::Closed { .. }) => return Err(problem.into()),
             Err(problem) => (false, Some(problem.to_string())),
         };
         if let (None, Some(reader)) = (&trouble, reader) {

@@ -36,7 +36,13 @@ pub struct Glimpse {
 /// [`FolderProblem`]: why the account would be blocked, as far as reading tells.
 pub fn glimpse(account: &str, dir: &Path, remembered: Option<&str>) -> Result<Glimpse, FolderProblem> {
     folder_at(dir)?;
-    let found = read_mark(dir).map_err(|error| unfit(dir, "its mark .datadrop cannot be read", &error))?;
+    let found = read_mark(dir).map_err(|error| {
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            FolderProblem::Closed { dir: dir.to_owned(), why: error.to_string() }
+        } else {
+            unfit(dir, "its mark .datadrop cannot be read", &error)
+        }
+    })?;
     let is_marked = accepted_mark(account, dir, found, remembered)?.is_some();
     Ok(Glimpse { is_marked, is_remote: is_remote(dir) })
 }

@@ -20,6 +20,14 @@ pub enum FolderProblem {
         /// What was found and what to do.
         why: String,
     },
+    /// Whoever asks may not look into it, which says nothing of whether the daemon may.
+    #[error("{}: this user may not look into the folder: {why}; run this as the service's user, or as a member of the folder's group", dir.display())]
+    Closed {
+        /// The folder.
+        dir: PathBuf,
+        /// What the system said.
+        why: String,
+    },
     /// Another daemon uses it.
     #[error("{}: another datadrop is at work in this folder; only one may be, stop the other", .0.display())]
     InUse(PathBuf),

@@ -154,7 +154,7 @@ fn account_folder(account: &AccountConfig, row: Option<&AccountRow>, person: Opt
     let remembered = row.and_then(|row| row.folder_mark.as_deref());
     let examined = match folder::examine(name, dir, remembered, random()) {
         Ok(examined) => examined,
-        Err(FolderProblem::Unfit { why, .. }) if person.is_some_and(is_another) => {
+        Err(FolderProblem::Unfit { why, .. } | FolderProblem::Closed { why, .. }) if person.is_some_and(is_another) => {
             let message = format!("{shown}: `{}` cannot tell whether it is fit: {why}", user_name(look::me()));
             return vec![Finding::bad(Verdict::Warn, "folder", name, message, "run `sudo datadrop doctor`")];
         }

@@ -65,6 +65,15 @@ check "she can read what was filed" as anna cat $inbox/done/first.txt
 check "a file that she copies there is delivered too" as anna cp /etc/hostname $inbox/copied.txt
 check "once it was quiet" within 20 was_accepted copied.txt
 check "others cannot look into the folder" not as otto ls $inbox
+closed_to_her() {
+    local said
+    chmod 2700 $inbox
+    said=$(as anna datadrop explain $inbox/first.txt 2>&1)
+    chmod 2770 $inbox
+    echo "$said"
+    [[ $said == *"may not look into the folder"*"sudo -u datadrop"* && $said != *blocked* ]]
+}
+check "who may not is told so by explain" closed_to_her
 check "sub-folders are as open as the folder" says "2770 2770 2770 2770" \
     echo $(stat -c %a $inbox/sent $inbox/held $inbox/done $inbox/failed)
 check "nothing was refused on the way" not says "Operation not permitted" journal -u datadrop
