@@ -36,8 +36,8 @@ struct Folder {
     board: Arc<Board>,
     progress: Arc<Progress>,
     thread: JoinHandle<()>,
-    /// Its turns when it last made one, and when that was noticed.
-    turns_seen: (u64, Moment),
+    /// Its signs of life when there was last one, and when that was noticed.
+    last_sign: (u64, Moment),
 }
 
 /// How a stage ended.
@@ -135,8 +135,7 @@ impl Stages {
             .name(format!("folder {account}"))
             .spawn(move || worker.run())
             .map_err(Fatal::Thread)?;
-        self.folders
-            .insert(account, Folder { settings, board, progress, thread, turns_seen: (0, self.clock.moment()) });
+        self.folders.insert(account, Folder { settings, board, progress, thread, last_sign: (0, self.clock.moment()) });
         Ok(())
     }
 
@@ -254,10 +253,10 @@ impl Stages {
     pub(super) fn block_hanging_folders(&mut self) {
         let moment = self.clock.moment();
         for (account, folder) in &mut self.folders {
-            let turns = folder.progress.turns.load(Ordering::Relaxed);
-            if turns != folder.turns_seen.0 {
-                folder.turns_seen = (turns, moment);
-            } else if moment.since(folder.turns_seen.1) > HANGS_AFTER && !folder.progress.silent.load(Ordering::Relaxed)
+            let signs = folder.progress.signs_of_life.load(Ordering::Relaxed);
+            if signs != folder.last_sign.0 {
+                folder.last_sign = (signs, moment);
+            } else if moment.since(folder.last_sign.1) > HANGS_AFTER && !folder.progress.silent.load(Ordering::Relaxed)
             {
                 let problem = format!(
                     "{}: the folder does not answer: a network share that is gone, most often; mount it again",

@@ -346,34 +346,12 @@ pub(super) fn duplicate_of(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{Sha256, Target};
-    use crate::joblog::StateLock;
+    use crate::joblog::fixtures::{arrives, opened};
 
     #[test]
     fn a_held_file_that_another_of_its_name_overwrites_is_not_lost_in_silence() {
-        let dir = tempfile::tempdir().unwrap();
-        let log = JobLog::open(StateLock::take(dir.path()).unwrap()).unwrap();
-        let target = Target {
-            base_url: "http://127.0.0.1/api".to_owned(),
-            path_segment: "datasources".to_owned(),
-            company: "c".to_owned(),
-            report_suite_id: "r".to_owned(),
-            data_source_id: 1,
-        };
-        log.open_account("a".to_owned(), target).wait().unwrap();
-        let arrives = |name: &str, content: u8| {
-            let identity = FileIdentity { device: 1, inode: content.into(), born_ns: 0, size: 3, modified_ns: 4 };
-            let fingerprint = Fingerprint { identity, sha256: Sha256::new([content; 32]) };
-            let verdict = Verdict::Ready(Content { fingerprint, rows_expected: 1, findings: None });
-            let policy = AdmitPolicy {
-                account: "a".to_owned(),
-                folder: "/srv/a".into(),
-                duplicates: Duplicates::HoldContent,
-                wire_name: WireName::Keep,
-            };
-            let arrival = Arrival { disk_name: name.into(), kind: Kind::Data, verdict, random: 0 };
-            log.admit(policy, vec![arrival], Timestamp(0)).wait().unwrap().remove(0)
-        };
+        let (_dir, log) = opened();
+        let arrives = |name, content| arrives(&log, name, content, Duplicates::HoldContent);
         arrives("sales.txt", 1);
         let held = arrives("costs.txt", 1);
         assert_eq!(held.state, State::Held);

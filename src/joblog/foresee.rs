@@ -78,37 +78,17 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Duplicates, WireName};
-    use crate::job::{FileIdentity, Fingerprint, Kind, Sha256, Target, Timestamp};
-    use crate::joblog::{AdmitPolicy, Arrival, Content, JobLog, Reader, StateLock, Verdict};
+    use crate::config::Duplicates;
+    use crate::joblog::Reader;
+    use crate::joblog::fixtures::{arrives, hash, opened};
 
     #[test]
     fn a_file_that_is_not_there_yet_is_judged_as_the_newest_of_all() {
-        let dir = tempfile::tempdir().unwrap();
-        let log = JobLog::open(StateLock::take(dir.path()).unwrap()).unwrap();
-        let sha256 = Sha256::new([7; 32]);
-        let identity = FileIdentity { device: 1, inode: 2, born_ns: 0, size: 3, modified_ns: 4 };
-        let content = Content { fingerprint: Fingerprint { identity, sha256 }, rows_expected: 1, findings: None };
-        let policy = AdmitPolicy {
-            account: "a".to_owned(),
-            folder: "/srv/a".into(),
-            duplicates: Duplicates::Hold,
-            wire_name: WireName::Keep,
-        };
-        let arrival =
-            Arrival { disk_name: "sales.txt".into(), kind: Kind::Data, verdict: Verdict::Ready(content), random: 0 };
-        let target = Target {
-            base_url: "http://127.0.0.1/api".to_owned(),
-            path_segment: "datasources".to_owned(),
-            company: "c".to_owned(),
-            report_suite_id: "r".to_owned(),
-            data_source_id: 1,
-        };
-        log.open_account("a".to_owned(), target).wait().unwrap();
-        let id = log.admit(policy, vec![arrival], Timestamp(0)).wait().unwrap()[0].id;
+        let (dir, log) = opened();
+        let id = arrives(&log, "sales.txt", 7, Duplicates::Hold).id;
 
         let reader = Reader::open(dir.path()).unwrap();
-        let held = |name, duplicates| reader.foresee_duplicate("a", name, sha256, duplicates).unwrap();
+        let held = |name, duplicates| reader.foresee_duplicate("a", name, hash(7), duplicates).unwrap();
         let reason = held("sales.txt", Duplicates::Hold).unwrap();
         assert!(reason.contains("is on its way as sales.txt (job 1)"), "{reason}");
         assert!(held("other.txt", Duplicates::Hold).is_none());

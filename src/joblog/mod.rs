@@ -15,6 +15,8 @@ mod claim;
 mod examine;
 mod filing;
 mod findings;
+#[cfg(test)]
+mod fixtures;
 mod foresee;
 mod instructions;
 mod keep;

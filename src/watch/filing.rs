@@ -35,6 +35,7 @@ impl FolderWorker {
             let mut filed = Vec::with_capacity(unfiled.len());
             let mut failure = None;
             for job in unfiled {
+                self.progress.alive();
                 match folder.move_file(job.id, &job.disk_name, job.from, job.to, job.identity) {
                     Ok(moved) => {
                         touched.extend([job.from.as_str(), job.to.as_str()]);

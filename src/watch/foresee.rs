@@ -64,11 +64,13 @@ pub fn foresee(settings: &FolderSettings, name: &OsStr, has_marker: bool, is_rem
             match (check_name(name), not_yet(kind, sight, &waits, has_marker, now_ns)) {
                 (Err(refused), _) => Verdict::Rejected(refused.to_string(), Some(sight.identity)),
                 (Ok(_), Some(why)) => waiting(why),
-                (Ok(_), None) => match weigh(settings, name, kind, (&mut file, sight), None, &mut vec![0; BUFFER]) {
-                    Weighed::Verdict(verdict) => verdict,
-                    Weighed::Unread(reason) => Verdict::Waiting(reason, Some(sight.identity)),
-                    Weighed::Changed => waiting(NotYet::Writing),
-                },
+                (Ok(_), None) => {
+                    match weigh(settings, name, kind, (&mut file, sight), None, &mut vec![0; BUFFER], || ()) {
+                        Weighed::Verdict(verdict) => verdict,
+                        Weighed::Unread(reason) => Verdict::Waiting(reason, Some(sight.identity)),
+                        Weighed::Changed => waiting(NotYet::Writing),
+                    }
+                }
             }
         }
     };

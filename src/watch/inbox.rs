@@ -4,7 +4,7 @@ use super::Board;
 use super::look::{self, Look};
 use super::told::Told;
 use super::weigh::{BUFFER, Weighed, weigh};
-use super::worker::{FolderSettings, Interrupted};
+use super::worker::{FolderSettings, Interrupted, Progress};
 use crate::ambient::{Clock, now, random_digits};
 use crate::config::CheckMode;
 use crate::job::{FileIdentity, Kind, State, check_name, classify, printable, stem};
@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// So many files share a transaction.
 const BATCH: usize = 256;
+/// So long the first of them waits for the others: large files take their time to be read.
+const BATCH_WAITS: Duration = Duration::from_millis(100);
 /// A file that is gone is looked for once more after this time (DESIGN F6).
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// From this size on a file is not read in a moment, in bytes.
@@ -48,12 +50,15 @@ pub(super) struct Inbox {
     pub(super) reader: Arc<Reader>,
     pub(super) board: Arc<Board>,
     pub(super) clock: Clock,
+    progress: Arc<Progress>,
     candidates: HashMap<OsString, Waiting>,
     /// When to look at whom again; entries of candidates that went on are skipped.
     due: BinaryHeap<Reverse<(Moment, OsString)>>,
     /// Markers by stem.
     pub(super) markers: HashMap<String, MarkerSight>,
     arrivals: Vec<Arrival>,
+    /// When the first of them came.
+    arrivals_since: Moment,
     buffer: Vec<u8>,
     wants_scan: Option<Moment>,
     /// Jobs whose file the last complete scan did not find.
@@ -81,6 +86,7 @@ impl Inbox {
         reader: Arc<Reader>,
         board: Arc<Board>,
         clock: Clock,
+        progress: Arc<Progress>,
     ) -> Self {
         Self {
             settings,
@@ -89,10 +95,12 @@ impl Inbox {
             reader,
             board,
             clock,
+            progress,
             candidates: HashMap::new(),
             due: BinaryHeap::new(),
             markers: HashMap::new(),
             arrivals: Vec::new(),
+            arrivals_since: Moment::default(),
             buffer: vec![0; BUFFER],
             wants_scan: None,
             absent: HashSet::new(),
@@ -197,6 +205,7 @@ impl Inbox {
 
     /// Looks at one name and takes it as far as it goes. `known`: what the job log has of it, where that was read already.
     pub(super) fn consider(&mut self, name: &OsStr, known: Option<&InboxEntry>) -> Result<(), Interrupted> {
+        self.progress.alive();
         let Some(kind) = classify(name, &self.settings.extensions) else { return Ok(()) };
         let path = self.settings.folder.join(name);
         let heard_before = self.board.trace(name).map_or(0, |trace| trace.order);
@@ -322,7 +331,8 @@ impl Inbox {
             tracing::info!(account, "reading {}, {} MB", printable(&name.to_string_lossy()), size / 1_000_000);
         }
         let bytes_per_second = self.upload_speed(kind, size)?;
-        match weigh(&self.settings, name, kind, (&mut file, sight), bytes_per_second, &mut self.buffer) {
+        let alive = || self.progress.alive();
+        match weigh(&self.settings, name, kind, (&mut file, sight), bytes_per_second, &mut self.buffer, alive) {
             Weighed::Verdict(verdict) => self.arrive(name, kind, verdict),
             Weighed::Unread(reason) => {
                 self.note_waiting(name, kind, Finding::Waiting(reason, Some(sight.identity)), false)
@@ -377,8 +387,13 @@ impl Inbox {
 
     fn arrive(&mut self, name: &OsStr, kind: Kind, verdict: Finding) -> Result<(), Interrupted> {
         let random = random_digits();
+        let now = self.clock.moment();
+        if self.arrivals.is_empty() {
+            self.arrivals_since = now;
+        }
         self.arrivals.push(Arrival { disk_name: name.to_owned(), kind, verdict, random });
-        if self.arrivals.len() >= BATCH { self.flush() } else { Ok(()) }
+        let is_enough = self.arrivals.len() >= BATCH || now.since(self.arrivals_since) >= BATCH_WAITS;
+        if is_enough { self.flush() } else { Ok(()) }
     }
 
     /// Hands the arrivals to the job log. A name leaves the candidates only once that is durable.

@@ -104,8 +104,15 @@ fn kind_of(file_type: FileType) -> &'static str {
     }
 }
 
-/// Reads the whole file once, in constant memory: hash, rows and what `rules` find, or whether a marker is blank.
-pub(super) fn hold(file: &mut impl Read, kind: Kind, rules: Option<Checker>, buffer: &mut [u8]) -> io::Result<Held> {
+/// Reads the whole file once, in constant memory: hash, rows and what `rules` find, or whether a marker is blank. `alive` is
+/// called at each read.
+pub(super) fn hold(
+    file: &mut impl Read,
+    kind: Kind,
+    rules: Option<Checker>,
+    buffer: &mut [u8],
+    alive: impl Fn(),
+) -> io::Result<Held> {
     let mut hasher = sha2::Sha256::new();
     let mut size = 0u64;
     let mut reading = match (kind, rules) {
@@ -120,6 +127,7 @@ pub(super) fn hold(file: &mut impl Read, kind: Kind, rules: Option<Checker>, buf
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
+        alive();
         let bytes = &buffer[..read];
         size += read as u64;
         hasher.update(bytes);
@@ -186,7 +194,10 @@ mod tests {
     fn one_pass_hashes_counts_and_checks() {
         let rows = 50_000_000 / ROW.len();
         let mut file = Counted { left: rows + 1, given: 0, ends: 0 };
-        let held = hold(&mut file, Kind::Data, Some(checker()), &mut vec![0; 4096]).unwrap();
+        let signs = std::cell::Cell::new(0);
+        let alive = || signs.set(signs.get() + 1);
+        let held = hold(&mut file, Kind::Data, Some(checker()), &mut vec![0; 4096], alive).unwrap();
+        assert_eq!(signs.get(), rows + 1, "a sign of life for each read");
         assert_eq!((held.size, file.ends), (file.given, 1), "each byte is read once, and the end is met once");
         let checked = held.checked.unwrap();
         assert_eq!((held.rows, checked.rows_expected, checked.skipped.rows), (rows as u64, rows as u64, rows as u64));
@@ -196,12 +207,12 @@ mod tests {
     #[test]
     fn hash_and_rows_are_the_same_with_and_without_a_check() {
         let content = [b"# c\n".as_slice(), HEADER, ROW, b"\n", ROW].concat();
-        let with = hold(&mut content.as_slice(), Kind::Data, Some(checker()), &mut [0; 7]).unwrap();
-        let without = hold(&mut content.as_slice(), Kind::Data, None, &mut [0; 7]).unwrap();
+        let with = hold(&mut content.as_slice(), Kind::Data, Some(checker()), &mut [0; 7], || ()).unwrap();
+        let without = hold(&mut content.as_slice(), Kind::Data, None, &mut [0; 7], || ()).unwrap();
         assert!(with.checked.is_some() && without.checked.is_none());
         assert_eq!(Held { checked: None, ..with }, without);
         assert_eq!(without.rows, 2);
-        let marker = hold(&mut content.as_slice(), Kind::Fin, Some(checker()), &mut [0; 7]).unwrap();
+        let marker = hold(&mut content.as_slice(), Kind::Fin, Some(checker()), &mut [0; 7], || ()).unwrap();
         assert_eq!((marker.rows, marker.only_white_space, marker.checked), (0, false, None));
     }
 }

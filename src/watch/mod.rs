@@ -38,7 +38,7 @@ pub fn read_content(path: &Path, kind: Kind) -> io::Result<Content> {
     let look::Look::File(mut file, before) = look::look(path) else {
         return Err(io::Error::other("it is not there, or no plain file"));
     };
-    let held = look::hold(&mut file, kind, None, &mut vec![0; weigh::BUFFER])?;
+    let held = look::hold(&mut file, kind, None, &mut vec![0; weigh::BUFFER], || ())?;
     let after = look::sight_of(&file.metadata()?);
     if before != after || held.size != after.identity.size {
         return Err(io::Error::other("it was changed while it was read"));

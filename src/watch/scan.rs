@@ -156,13 +156,14 @@ impl Inbox {
 
 #[cfg(test)]
 mod tests {
-    use super::super::worker::FolderSettings;
+    use super::super::worker::{FolderSettings, Progress};
     use super::*;
     use crate::ambient::Clock;
     use crate::joblog::{JobLog, StateLock};
     use crate::ready::Moment;
     use crate::watch::Board;
     use std::sync::Arc;
+    use std::sync::atomic::Ordering;
 
     #[test]
     fn a_scan_counts_what_events_did_not_tell_and_the_job_log_does_not_know() {
@@ -180,12 +181,23 @@ mod tests {
         let settings = Arc::new(FolderSettings::new(&config, account));
         let (reader, board) = (Arc::new(joblog.reader().unwrap()), Arc::new(Board::default()));
         let waits = settings.waits;
-        let mut inbox = Inbox::new(settings, waits, joblog.clone(), reader, Arc::clone(&board), Clock::start());
+        let progress = Arc::new(Progress::default());
+        let mut inbox = Inbox::new(
+            settings,
+            waits,
+            joblog.clone(),
+            reader,
+            Arc::clone(&board),
+            Clock::start(),
+            Arc::clone(&progress),
+        );
         std::fs::write(folder.join("missed.txt"), "x").unwrap();
         std::fs::write(folder.join("heard.txt"), "x").unwrap();
         std::fs::write(folder.join("ignored.csv"), "x").unwrap();
         board.arrive(OsStr::new("heard.txt"), None, Moment::default());
         assert_eq!(inbox.scan().unwrap(), Scanned { missing: false, unheard: 1 });
+        let signs = progress.signs_of_life.load(Ordering::Relaxed);
+        assert!(signs >= 2, "{signs} signs of life for two files: a long scan would seem to hang");
         assert_eq!(inbox.scan().unwrap(), Scanned { missing: false, unheard: 0 }, "each is missed once");
         joblog.close();
     }

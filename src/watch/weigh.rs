@@ -26,7 +26,8 @@ pub(super) enum Weighed {
     Changed,
 }
 
-/// Reads a file as its account's rules want it, once. `bytes_per_second`: how fast uploads go, where that is known.
+/// Reads a file as its account's rules want it, once, and calls `alive` at each read. `bytes_per_second`: how fast uploads
+/// go, where that is known.
 pub(super) fn weigh(
     settings: &FolderSettings,
     name: &OsStr,
@@ -34,6 +35,7 @@ pub(super) fn weigh(
     (file, sight): (&mut File, Sight),
     bytes_per_second: Option<u64>,
     buffer: &mut [u8],
+    alive: impl Fn(),
 ) -> Weighed {
     let size = sight.identity.size;
     let rejected = |reason: String| Weighed::Verdict(Verdict::Rejected(reason, Some(sight.identity)));
@@ -43,7 +45,7 @@ pub(super) fn weigh(
             settings.max_file_size
         ));
     }
-    let held = match hold(file, kind, checker(settings, name, kind, bytes_per_second), buffer) {
+    let held = match hold(file, kind, checker(settings, name, kind, bytes_per_second), buffer, alive) {
         Ok(held) => held,
         Err(error) => {
             return Weighed::Unread(format!("the file cannot be read: {error}; it is tried again at each rescan"));

@@ -101,13 +101,20 @@ pub struct Progress {
     pub pending: AtomicUsize,
     /// The folder cannot be used.
     pub blocked: AtomicBool,
-    /// Counts turns: a sign of life.
-    pub turns: AtomicU64,
+    /// Grows with each turn, and with each file and each read in it.
+    pub signs_of_life: AtomicU64,
     /// It stands in the job log that the folder does not answer. Its thread takes that back once it does.
     pub silent: AtomicBool,
     /// Files that a scan found although events are listened to, and events had not told of: what the folder's first scan
     /// finds does not count.
     pub missed: AtomicU64,
+}
+
+impl Progress {
+    /// The thread is not stuck: it does one thing after the other.
+    pub(super) fn alive(&self) {
+        self.signs_of_life.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// A folder that is worked in.
@@ -131,7 +138,7 @@ pub struct FolderWorker {
     events: Option<Arc<EventSource>>,
     board: Arc<Board>,
     clock: Clock,
-    progress: Arc<Progress>,
+    pub(super) progress: Arc<Progress>,
     remembered_mark: Option<String>,
     /// News of a problem goes to the log once.
     told: Option<String>,
@@ -162,7 +169,7 @@ impl FolderWorker {
         while !self.open_and_work() {
             self.progress.scanned.store(false, Ordering::Relaxed);
             self.progress.blocked.store(true, Ordering::Relaxed);
-            self.progress.turns.fetch_add(1, Ordering::Relaxed);
+            self.progress.alive();
             // Its events are our own trials; whatever else happens is met by the scan that follows.
             self.unwatch();
             if self.told_to_stop() {
@@ -239,7 +246,7 @@ impl FolderWorker {
         self.file_away(&folder)?;
         self.unblock(by_events);
         let (joblog, reader, board) = (self.joblog.clone(), Arc::clone(&self.reader), Arc::clone(&self.board));
-        let inbox = Inbox::new(settings, waits, joblog, reader, board, self.clock);
+        let inbox = Inbox::new(settings, waits, joblog, reader, board, self.clock, Arc::clone(&self.progress));
         let now = self.clock.moment();
         Ok(Open { folder, inbox, next_scan: now, next_clean: Some(now), counts_misses: false, by_events })
     }
@@ -318,7 +325,7 @@ impl FolderWorker {
         }
         let next_turn = next_clean.map_or(*next_scan, |at| at.min(*next_scan));
         self.progress.pending.store(inbox.pending(), Ordering::Relaxed);
-        self.progress.turns.fetch_add(1, Ordering::Relaxed);
+        self.progress.alive();
         Ok(inbox.next_look().map_or(next_turn, |look: Moment| look.min(next_turn)))
     }
 
