@@ -109,6 +109,34 @@ fn s5_a_remote_job_that_shows_late_holds_the_file_instead_of_sending_it_twice() 
 }
 
 #[test]
+fn s5_what_a_person_released_is_held_again_when_its_own_upload_shows_late() {
+    let mut world = World::with_emulator(datadrop::emulator::EmulatorOptions {
+        processing: std::time::Duration::from_secs(60),
+        rate_limit: None,
+        ..datadrop::emulator::EmulatorOptions::default()
+    });
+    world.account("a", "duplicates = \"hold-content\"");
+    let _daemon = world.start();
+    world.drop_file("a", "first.txt", data(2));
+    world.wait_for("first.txt", "uploaded");
+    world.drop_file("a", "late.txt", data(2));
+    let job = world.wait_for("late.txt", "held").id.to_string();
+    fault(&world, "list:late=3s:name=late.txt");
+    fault(&world, "upload:after-commit:reset:n=1:name=late.txt");
+    fault(&world, "upload:before-body:gateway=503:name=late.txt:after=1");
+    let released = world.run(&["jobs", "release", &job]);
+    assert_eq!(released.status.code(), Some(0), "{}", crate::harness::stderr(&released));
+    world.wait("it to be sent", || world.ledger().len() == 2);
+    let job = world.wait_for("late.txt", "held");
+    assert!(job.why().contains("possibly ingested"), "{}", job.why());
+    // Which the person may overrule once more, now that it is known.
+    world.emulator().clear_faults();
+    let sent = world.run(&["jobs", "release", &job.id.to_string(), "--resend"]);
+    assert_eq!(sent.status.code(), Some(0), "{}", crate::harness::stderr(&sent));
+    world.wait("it to be sent once more", || world.times_accepted("late.txt") == 2);
+}
+
+#[test]
 fn f2_another_file_under_the_name_of_one_being_sent_is_not_touched() {
     let mut world = World::new();
     // The writer pauses for less than a rescan, which would end what is known of it (R5).

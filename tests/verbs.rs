@@ -289,6 +289,30 @@ fn a_duplicate_that_is_released_is_sent_because_a_person_asked_for_it() {
 }
 
 #[test]
+fn who_releases_what_was_put_on_hold_overrules_that_hold_alone() {
+    let mut world = World::new();
+    world.set("[upload]\n", "[upload]\nmax_in_flight = 1\n");
+    let _daemon = primed(&world);
+    // What is sent before it takes its time, so that it is put on hold before its first attempt.
+    world.fault("upload:slow=2s:n=1");
+    world.drop_file("a", "slow.txt", data(1));
+    world.wait_for("slow.txt", "uploading");
+    world.drop_file("a", "sales.txt", data(3));
+    let first = world.wait_for("sales.txt", "queued").id;
+    assert_eq!(jobs(&world, &["hold", &first.to_string()]).0, 0);
+    world.wait("it to be filed", || folder_of(&world, "held") == ["sales.txt", "sales.txt.why"]);
+    world.drop_file("a", "sales.txt", data(3));
+    world.wait_for("sales.txt", "success");
+    assert_eq!(jobs(&world, &["release", &first.to_string()]).0, 0);
+    let duplicate = format!("id = {first} AND state = 'held' AND reason LIKE 'duplicate%'");
+    world.wait("it to be held as a duplicate", || world.count(&duplicate) == 1);
+    assert_eq!(world.times_accepted("sales.txt"), 1);
+    // And whoever releases it now has been told.
+    assert_eq!(jobs(&world, &["release", &first.to_string()]).0, 0);
+    world.wait("it to be sent", || world.times_accepted("sales.txt") == 2);
+}
+
+#[test]
 fn a_waiting_file_can_be_held_and_is_looked_at_anew_when_it_is_released() {
     let mut world = World::new();
     world.account("a", "wait_for_fin = true");

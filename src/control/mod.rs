@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 const SOCKET: &str = "control.sock";
@@ -70,7 +70,12 @@ impl Desk {
     }
 
     /// Serves commands until it is told to stop. Pokes go to whoever carries instructions out.
-    pub async fn serve(self, budget: Arc<Budget>, pokes: mpsc::UnboundedSender<Poke>, stop: CancellationToken) {
+    pub async fn serve(
+        self,
+        budget: watch::Receiver<Arc<Budget>>,
+        pokes: mpsc::UnboundedSender<Poke>,
+        stop: CancellationToken,
+    ) {
         let places = Arc::new(Semaphore::new(COMMANDS));
         loop {
             let next = async {
@@ -86,7 +91,7 @@ impl Desk {
                 tokio::time::sleep(ACCEPT_AGAIN).await;
                 continue;
             };
-            let (budget, pokes, stop) = (Arc::clone(&budget), pokes.clone(), stop.clone());
+            let (budget, pokes, stop) = (Arc::clone(&budget.borrow()), pokes.clone(), stop.clone());
             tokio::spawn(async move {
                 tokio::select! {
                     // How a command hangs up is its own affair.
@@ -241,7 +246,7 @@ mod tests {
         let stop = CancellationToken::new();
         let desk = Desk::open(dir).unwrap();
         let (poke, mut pokes) = mpsc::unbounded_channel::<Poke>();
-        let task = tokio::spawn(desk.serve(Arc::clone(&budget), poke, stop.clone()));
+        let task = tokio::spawn(desk.serve(watch::channel(Arc::clone(&budget)).1, poke, stop.clone()));
         tokio::spawn(async move {
             while let Some(poke) = pokes.recv().await {
                 poke.send(()).unwrap();

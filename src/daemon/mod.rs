@@ -5,6 +5,7 @@
 //! systemd starts it anew.
 
 mod alerts;
+mod desk;
 pub mod logging;
 mod once;
 mod pulse;

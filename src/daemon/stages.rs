@@ -120,7 +120,7 @@ impl Stages {
         let row = self.joblog.open_account(account.clone(), target).await?;
         let board = Arc::new(Board::default());
         let wake = Arc::clone(&board);
-        self.joblog.on_unfiled(&account, move || wake.unfiled());
+        self.joblog.on_unfiled(&account, move |haste| wake.unfiled(haste));
         let progress = Arc::new(Progress::default());
         let worker = FolderWorker::new(
             settings.clone(),

@@ -1,6 +1,7 @@
 //! The loop that watches over the stages: signals, signs of life, and the end.
 
 use super::Fatal;
+use super::desk::serve_commands;
 use super::once::Once;
 use super::pulse::notify;
 use super::signals::Signal;
@@ -9,7 +10,7 @@ use super::status::{StatusAddress, take_address};
 use crate::ambient::now;
 use crate::api::{Budget, Client};
 use crate::config::{Config, ConfigError};
-use crate::control::{Desk, Poke};
+use crate::control::Poke;
 use crate::instruct;
 use crate::job::{State, Timestamp, counted, printable};
 use crate::joblog::{JobLog, Reader, StateLock, Unsent};
@@ -18,9 +19,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// What uploads under way get after the first stop signal (DESIGN §6).
 const GRACE: Duration = Duration::from_secs(20);
@@ -84,7 +84,8 @@ pub async fn run(
     // What was used of the rate limit before a restart is not known: taken as spent.
     let budget = Arc::new(Budget::new(config.api.rate_limit, ran_before));
     let (poke, pokes) = mpsc::unbounded_channel();
-    let served = serve_commands(&config, &budget, poke);
+    let budgets = watch::Sender::new(Arc::clone(&budget));
+    let served = serve_commands(&config, budgets.subscribe(), poke);
     let stages = Stages::start(&config, joblog, budget).await?;
     let page = match address {
         Some((bound, access)) => Some(StatusAddress::open(bound, access, &config, &stages)?),
@@ -92,6 +93,7 @@ pub async fn run(
     };
     let mut supervisor = Supervisor {
         stages,
+        budgets,
         page,
         config,
         reader,
@@ -108,24 +110,6 @@ pub async fn run(
     supervisor.stages.stop().await;
     drop(served);
     end
-}
-
-/// Lets commands share the request budget and poke, until what it returns is dropped.
-fn serve_commands(config: &Config, budget: &Arc<Budget>, pokes: mpsc::UnboundedSender<Poke>) -> Option<DropGuard> {
-    match Desk::open(&config.state_dir) {
-        Ok(desk) => {
-            let stop = CancellationToken::new();
-            tokio::spawn(desk.serve(Arc::clone(budget), pokes, stop.clone()));
-            Some(stop.drop_guard())
-        }
-        Err(error) => {
-            tracing::warn!(
-                "no socket in {}: {error}; commands cannot share the request budget, and what they want of jobs waits for a restart",
-                config.state_dir.display()
-            );
-            None
-        }
-    }
 }
 
 /// What people wanted while no daemon could do it, before anything is sent.
@@ -161,6 +145,8 @@ fn name_orphans(config: &Config, reader: &Reader) -> Result<(), Fatal> {
 
 struct Supervisor {
     stages: Stages,
+    /// The request budget that commands share; a reload may bring another.
+    budgets: watch::Sender<Arc<Budget>>,
     page: Option<StatusAddress>,
     config: Config,
     reader: Reader,
@@ -417,6 +403,7 @@ impl Supervisor {
         };
         if config.api.rate_limit != self.config.api.rate_limit {
             self.stages.budget = Arc::new(Budget::new(config.api.rate_limit, true));
+            self.budgets.send_replace(Arc::clone(&self.stages.budget));
         }
         self.stages.reload(&config).await?;
         StatusAddress::follow(&mut self.page, page, &config, &self.stages)?;

@@ -63,6 +63,13 @@ impl FileIdentity {
     pub fn is_same_file(&self, other: &Self) -> bool {
         (self.device, self.inode, self.born_ns) == (other.device, other.inode, other.born_ns)
     }
+
+    /// On another device, and otherwise alike: a share that was mounted anew has another number, and a folder that was copied
+    /// to another disk has all numbers new. Only the content tells whether it is the same file.
+    #[must_use]
+    pub fn may_be_renumbered(&self, other: &Self) -> bool {
+        self.device != other.device && (self.size, self.modified_ns) == (other.size, other.modified_ns)
+    }
 }
 
 /// What was promised to be sent: the content, and the file that held it.

@@ -135,6 +135,8 @@ fn admit(
                     // Touched, or written anew with the same bytes: the job goes on with the file as it is now.
                     known.identity = Some(content.fingerprint.identity);
                     save_job(connection, &known)?;
+                    // One whose last attempt met something else can be sent only now.
+                    effects.changed = true;
                 }
                 return Ok(Admission { id: known.id, state: known.state, reason: known.reason, new: false });
             }
@@ -204,7 +206,7 @@ fn meet(known: &Job, arrival: &Arrival) -> Meeting {
         }
         // Another file lies there, complete or not.
         Verdict::Waiting(_, Some(file)) | Verdict::Unmarked(_, file)
-            if known.identity.is_some_and(|known| !known.is_same_file(file)) =>
+            if known.identity.is_some_and(|known| !known.is_same_file(file) && !known.may_be_renumbered(file)) =>
         {
             Meeting::Replaced
         }
@@ -238,16 +240,9 @@ fn part_with(connection: &Connection, effects: &mut Effects, mut old: Job, now: 
             let reason = Some("replaced: another file of this name came before this one was sent".to_owned());
             advance(connection, effects, &mut old, Event::Cancelled, reason, now)
         }
-        // Its attempt decides: accepted, or cancelled as replaced once it is known not to be.
-        State::Uploading(_) | State::Unconfirmed => save_job(connection, &old),
-        State::Held
-        | State::Uploaded
-        | State::Processing
-        | State::Success
-        | State::Partial
-        | State::Failure
-        | State::Rejected
-        | State::Cancelled => {
+        // Its attempt decides: accepted, or cancelled as replaced once it is known not to be. What is accepted has nothing to lose.
+        State::Uploading(_) | State::Unconfirmed | State::Uploaded | State::Processing => save_job(connection, &old),
+        State::Held | State::Success | State::Partial | State::Failure | State::Rejected | State::Cancelled => {
             let note = format!(
                 "another file of this name took its place before it was moved to {}/",
                 old.state.place().as_str()

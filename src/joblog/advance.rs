@@ -1,5 +1,6 @@
 //! One step of one job: `State::next`, the row, the event, the marker that shares its data file's end.
 
+use super::filing::Haste;
 use super::save::save_job;
 use super::writer::Effects;
 use super::{Job, JobLogError, pair, sql};
@@ -18,7 +19,6 @@ pub(super) fn advance(
     let from = job.state;
     job.state = from.next(event)?;
     job.reason = reason;
-    job.released |= event == Event::Released;
     note_certainty(job, event);
     match job.state {
         State::Queued => {
@@ -40,7 +40,7 @@ pub(super) fn advance(
     save_job(connection, job)?;
     sql::insert_event(connection, job.id, now, event.as_str(), Some(from), job.state, job.reason.as_deref())?;
     if job.place != job.state.place() && job.place != Place::Gone {
-        effects.unfiled.insert(job.account.clone());
+        effects.note_unfiled(job.account.clone(), Haste::of(job.state));
     }
     effects.changed = true;
     // A job whose file was replaced, and that now proves not to be accepted, has nothing left to send (DESIGN F7).

@@ -254,7 +254,7 @@ fn anothers(connection: &Connection, job: &Job, id: RemoteJobId) -> Result<Optio
         return Ok(Some(format!("is that of job {owner}")));
     }
     let listed_after = after_event(connection, &job.account, id)?;
-    let began = sql::latest_start(connection, job.id)?;
+    let began = sql::latest_of(connection, job.id, Event::Started)?;
     Ok(listed_after.filter(|listed_after| *listed_after < began).map(|_| "was there before".to_owned()))
 }
 

@@ -2,6 +2,7 @@
 
 use super::advance::advance;
 use super::attempts::{AttemptEnd, end_attempt};
+use super::filing::Haste;
 use super::instructions::{Instruction, InstructionId, open_instructions, standing};
 use super::save::save_job;
 use super::writer::{Effects, JobLog, Pending};
@@ -121,6 +122,13 @@ impl Came {
     }
 }
 
+/// How the reason of a job begins that a person holds.
+const PUT_ON_HOLD: &str = "put on hold by ";
+
+fn is_put_on_hold(job: &Job) -> bool {
+    job.reason.as_deref().is_some_and(|reason| reason.starts_with(PUT_ON_HOLD))
+}
+
 /// Carries out one instruction in its transaction.
 struct Hand<'a> {
     connection: &'a Connection,
@@ -192,6 +200,8 @@ impl Hand<'_> {
             if matches!(event, Event::Cancelled | Event::GivenUp) && job.kind == Kind::Fin {
                 pair::untie(self.connection, &mut job)?;
             }
+            // Whoever lets go what a person put on hold overrules no rule: those are asked when it is sent.
+            job.released |= event == Event::Released && !is_put_on_hold(&job);
             let reason = self.reason(&job, event);
             advance(self.connection, self.effects, &mut job, event, reason, self.now)?;
             if event == Event::Returned && job.kind == Kind::Fin && job.sha256.is_some() {
@@ -205,7 +215,7 @@ impl Hand<'_> {
     fn reason(&self, job: &Job, event: Event) -> Option<String> {
         let by = self.by;
         match event {
-            Event::Held => Some(format!("put on hold by {by}")),
+            Event::Held => Some(format!("{PUT_ON_HOLD}{by}")),
             Event::Cancelled if job.unsettled => Some(format!("cancelled by {by}; it may have been ingested")),
             Event::Cancelled => Some(format!("cancelled by {by}")),
             Event::GivenUp => Some(format!(
@@ -306,7 +316,7 @@ impl Hand<'_> {
         sql::insert_event(self.connection, old.id, self.now, "retried", Some(old.state), old.state, Some(&detail))?;
         save_job(self.connection, &old)?;
         save_job(self.connection, &job)?;
-        self.effects.unfiled.insert(job.account);
+        self.effects.note_unfiled(job.account, Haste::AtOnce);
         self.effects.changed = true;
         Ok(job.id)
     }

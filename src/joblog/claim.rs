@@ -6,7 +6,7 @@ use super::listed::unowned_since_first_attempt;
 use super::writer::{Effects, JobLog, Pending};
 use super::{Job, JobLogError, sql};
 use crate::config::{Duplicates, FinMode, Order};
-use crate::job::{Event, Kind, State, Target, Timestamp, UploadStyle};
+use crate::job::{Event, EventId, Kind, State, Target, Timestamp, UploadStyle};
 use rusqlite::{Connection, params};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -204,13 +204,14 @@ fn must_not_be_sent(
     now: Timestamp,
 ) -> Result<Option<Obstacle>, JobLogError> {
     let obstacle = |reason| Obstacle { reason, may_be_ingested: false };
-    if job.released {
-        return Ok(None);
-    }
-    if let Some(reason) = duplicate_of(connection, job, rules.duplicates)? {
+    // Whoever released it overruled what was known then, and nothing that came to light since.
+    let known_since = if job.released { sql::latest_of(connection, job.id, Event::Released)? } else { EventId(0) };
+    if !job.released
+        && let Some(reason) = duplicate_of(connection, job, rules.duplicates)?
+    {
         return Ok(Some(obstacle(reason)));
     }
-    if job.attempts == 0 && sql::was_there_first(connection, job)? {
+    if !job.released && job.attempts == 0 && sql::was_there_first(connection, job)? {
         return Ok(Some(obstacle(format!(
             "the remote jobs already have a file named {}, and this one lay in the folder before datadrop first ran: \
              somebody may have sent it. If nobody did, release it",
@@ -218,7 +219,8 @@ fn must_not_be_sent(
         ))));
     }
     // An earlier attempt that seemed not to have arrived may show late (DESIGN S5).
-    let late = unowned_since_first_attempt(connection, &job.account, &job.wire_name, now.before(SHOWS_LATE))?;
+    let since = (known_since, now.before(SHOWS_LATE));
+    let late = unowned_since_first_attempt(connection, &job.account, &job.wire_name, since)?;
     Ok(late.map(|remote| Obstacle {
         reason: format!(
             "possibly ingested: no job owns the remote job {remote} of this name, which showed after a file of this name was \

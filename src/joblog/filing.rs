@@ -9,6 +9,24 @@ use rusqlite::Connection;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+/// How soon a file is to be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Haste {
+    /// Its content was sent: the move may wait for others.
+    None,
+    /// Its content is nowhere else, and lies where the next file of its name would overwrite it.
+    AtOnce,
+}
+
+impl Haste {
+    pub(super) fn of(state: State) -> Self {
+        match state.place() {
+            Place::Sent | Place::Done => Self::None,
+            Place::Inbox | Place::Held | Place::Failed | Place::Gone => Self::AtOnce,
+        }
+    }
+}
+
 /// A file that lies elsewhere than its job's state wants it.
 #[derive(Debug, Clone)]
 pub struct Unfiled {
@@ -103,7 +121,7 @@ impl JobLog {
                 save_job(connection, &job)?;
                 if job.place != job.state.place() && job.place != Place::Gone {
                     // Its state moved on while the file was on its way.
-                    effects.unfiled.insert(job.account);
+                    effects.note_unfiled(job.account, Haste::of(job.state));
                 }
                 effects.changed = true;
             }

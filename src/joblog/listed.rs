@@ -121,7 +121,7 @@ fn namesake(connection: &Connection, account: &str, wire_name: &str) -> Result<O
         let mut statement = connection.prepare_cached(
             "SELECT job.id, job.remote_job_id, job.state IN ('uploading', 'unconfirmed'),
                     (SELECT min(id) FROM job_event WHERE job_id = job.id AND event = 'started')
-             FROM job WHERE account = ?1 AND stem = ?2 AND wire_name = ?3 AND attempts > 0 ORDER BY id",
+             FROM job INDEXED BY job_by_stem WHERE account = ?1 AND stem = ?2 AND wire_name = ?3 AND attempts > 0 ORDER BY id",
         )?;
         let rows = statement.query_map(params![account, stem, wire_name], |row| {
             Ok((
@@ -215,25 +215,26 @@ fn tell_once(connection: &Connection, id: JobId, other: RemoteJobId, at: Timesta
 }
 
 /// A remote job of the last two days under the job's wire name that no job owns, and that was first listed after the
-/// first attempt of ours under that name began: an attempt that seemed not to have arrived may have.
+/// first attempt of ours under that name began: an attempt that seemed not to have arrived may have. `since`: nothing counts
+/// that was listed before both.
 pub(super) fn unowned_since_first_attempt(
     connection: &Connection,
     account: &str,
     wire_name: &str,
-    since: Timestamp,
+    since: (EventId, Timestamp),
 ) -> Result<Option<RemoteJobId>, JobLogError> {
     // Asked first, since most often there is none, and the files of a daily name grow ever more.
     let newest: Option<(i64, i64)> = connection
         .prepare_cached(
             "SELECT remote_job_id, after_event FROM remote_job INDEXED BY remote_job_by_name
-             WHERE account = ?1 AND file_name = ?2 AND first_seen_at > ?3
+             WHERE account = ?1 AND file_name = ?2 AND first_seen_at > ?3 AND after_event >= ?4
                AND NOT EXISTS (SELECT 1 FROM job WHERE job.account = remote_job.account
                                AND job.remote_job_id = remote_job.remote_job_id)
                AND NOT EXISTS (SELECT 1 FROM delivered WHERE delivered.account = remote_job.account
                                AND delivered.remote_job_id = remote_job.remote_job_id)
              ORDER BY after_event DESC LIMIT 1",
         )?
-        .query_row(params![account, wire_name, since.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![account, wire_name, since.1.0, since.0.0], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some((id, after)) = newest else { return Ok(None) };
     let namesake = namesake(connection, account, wire_name)?;

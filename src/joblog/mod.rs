@@ -43,7 +43,7 @@ pub use attempts::{AttemptEnd, Ended};
 pub use carry_out::{Executor, FileNow, Open};
 pub use claim::{AccountRules, Claim, Claimed};
 pub use examine::{Examination, examine};
-pub use filing::{Filed, Unfiled};
+pub use filing::{Filed, Haste, Unfiled};
 pub use instructions::{Answer, Instruction, InstructionId, instruct};
 pub use keep::{Delivered, OldFile, PruneRule};
 pub use listed::{Doubled, RemoteList};

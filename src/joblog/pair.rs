@@ -156,6 +156,7 @@ pub(super) fn follow(
         Event::Released | Event::Returned | Event::Adopted => {
             let mut marker = sql::job(connection, pair)?;
             if marker.state == State::Held {
+                marker.released |= job.released;
                 advance(connection, effects, &mut marker, Event::Released, None, now)?;
             }
             Ok(())

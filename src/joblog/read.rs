@@ -2,7 +2,7 @@
 
 use super::accounts::{ACCOUNT_COLUMNS, AccountRow, account_row};
 use super::{InboxEntry, JobLogError, OpenError, OpenRemote, Unfiled, Unsettled, findings, listed, open, sql};
-use crate::job::{EventId, JobId, Place, RemoteJobId, Target, Timestamp};
+use crate::job::{Event, EventId, JobId, Place, RemoteJobId, Target, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::ffi::OsStr;
 use std::path::Path;
@@ -174,7 +174,7 @@ impl Reader {
                     let time = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(Timestamp));
                     Ok((Timestamp(row.get(0)?), time(1)?, time(2)?))
                 })?;
-            let began = sql::latest_start(&self.connection(), job.id)?;
+            let began = sql::latest_of(&self.connection(), job.id, Event::Started)?;
             unsettled.push(Unsettled {
                 id: job.id,
                 name_is_unique: job.wire_name != job.file_name,

@@ -62,7 +62,7 @@ pub struct Job {
     pub unsettled: bool,
     /// The job whose file a person had sent again as this one.
     pub retry_of: Option<JobId>,
-    /// A person let it go: nothing holds it again for the reasons that a person has overruled.
+    /// A person overruled what held it: nothing that was known then holds it again.
     pub released: bool,
     /// When it was first seen.
     pub seen_at: Timestamp,

@@ -2,7 +2,7 @@
 
 use super::row::name_bytes;
 use super::{Job, JobLogError, keep};
-use crate::job::{EventId, JobId, Phase, RemoteJobId, Sha256, State, Target, Timestamp};
+use crate::job::{Event, EventId, JobId, Phase, RemoteJobId, Sha256, State, Target, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, named_params, params};
 use std::ffi::OsStr;
 use std::time::Duration;
@@ -306,12 +306,12 @@ pub(super) fn was_there_first(connection: &Connection, job: &Job) -> Result<bool
         > 0)
 }
 
-/// The event that began a job's latest attempt; 0 if it never had one.
-pub(super) fn latest_start(connection: &Connection, id: JobId) -> Result<EventId> {
+/// The latest event of this kind that a job had; 0 if it never had one.
+pub(super) fn latest_of(connection: &Connection, id: JobId, event: Event) -> Result<EventId> {
     Ok(EventId(
         connection
-            .prepare_cached("SELECT coalesce(max(id), 0) FROM job_event WHERE job_id = ?1 AND event = 'started'")?
-            .query_row([id.0], |row| row.get(0))?,
+            .prepare_cached("SELECT coalesce(max(id), 0) FROM job_event WHERE job_id = ?1 AND event = ?2")?
+            .query_row(params![id.0, event.as_str()], |row| row.get(0))?,
     ))
 }
 

@@ -1,9 +1,9 @@
 //! The one writer: a thread that drains what has arrived into one transaction and one fsync.
 
-use super::{CommitTimes, JobLogError, OpenError, Reader, StateLock, open};
+use super::{CommitTimes, Haste, JobLogError, OpenError, Reader, StateLock, open};
 use crate::job::JobId;
 use rusqlite::Connection;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ struct Shared {
     changes: watch::Sender<u64>,
     storage: watch::Sender<Option<String>>,
     /// Wakes an account's folder when it has files to move.
-    unfiled: Mutex<HashMap<String, Box<dyn Fn() + Send>>>,
+    unfiled: Mutex<HashMap<String, Wake>>,
     /// Stops the attempts of jobs that a person takes back.
     under_way: Mutex<HashMap<(JobId, u32), CancellationToken>>,
     commits: AtomicU64,
@@ -68,13 +68,22 @@ impl Shared {
 #[derive(Default)]
 pub(super) struct Effects {
     /// Accounts with files to move.
-    pub(super) unfiled: BTreeSet<String>,
+    pub(super) unfiled: BTreeMap<String, Haste>,
     /// Attempts under way that must not go on: the job, and the number of the attempt.
     pub(super) taken_back: Vec<(JobId, u32)>,
     /// Something may now be due, or a job changed.
     pub(super) changed: bool,
 }
 
+impl Effects {
+    /// The file of a job of this account is to be moved.
+    pub(super) fn note_unfiled(&mut self, account: String, haste: Haste) {
+        let noted = self.unfiled.entry(account).or_insert(haste);
+        *noted = haste.max(*noted);
+    }
+}
+
+type Wake = Box<dyn Fn(Haste) + Send>;
 type Reply = Box<dyn FnOnce(Result<(), JobLogError>) + Send>;
 /// Runs in the transaction, or hears that none could be begun.
 type Operation = Box<dyn FnOnce(Result<&Connection, JobLogError>, &mut Effects) -> Reply + Send>;
@@ -157,7 +166,7 @@ impl JobLog {
     }
 
     /// Calls `wake` whenever files of this account are to be moved.
-    pub fn on_unfiled(&self, account: &str, wake: impl Fn() + Send + 'static) {
+    pub fn on_unfiled(&self, account: &str, wake: impl Fn(Haste) + Send + 'static) {
         lock(&self.shared.unfiled).insert(account.to_owned(), Box::new(wake));
     }
 
@@ -215,7 +224,9 @@ impl JobLog {
             let mut own = Effects::default();
             let result = connection.and_then(|connection| in_savepoint(connection, || operation(connection, &mut own)));
             if result.is_ok() {
-                effects.unfiled.append(&mut own.unfiled);
+                for (account, haste) in own.unfiled {
+                    effects.note_unfiled(account, haste);
+                }
                 effects.taken_back.append(&mut own.taken_back);
                 effects.changed |= own.changed;
             }
@@ -378,9 +389,9 @@ impl Writer {
     fn announce(&self, effects: &Effects) {
         if !effects.unfiled.is_empty() {
             let wakers = lock(&self.shared.unfiled);
-            for account in &effects.unfiled {
+            for (account, haste) in &effects.unfiled {
                 if let Some(wake) = wakers.get(account) {
-                    wake();
+                    wake(*haste);
                 }
             }
         }

@@ -225,7 +225,7 @@ impl Process {
         let tracker = Box::new(Tracker::new(track, joblog.clone(), clock).map_err(broken)?);
         let board = Arc::new(Board::default());
         let wake = Arc::clone(&board);
-        joblog.on_unfiled(ACCOUNT, move || wake.unfiled());
+        joblog.on_unfiled(ACCOUNT, move |haste| wake.unfiled(haste));
         let worker = FolderWorker::new(
             folder_settings(from.rules, from.folder),
             joblog.clone(),

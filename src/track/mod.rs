@@ -155,6 +155,9 @@ impl Tracker {
         let mut wake = None;
         if !unsettled.is_empty() {
             wake = self.look(&unsettled).await?;
+            if self.clock.moment() < self.ask_again {
+                return Ok(Some(self.ask_again));
+            }
         }
         let backlog = self.reader.backlog(&self.settings.account)?;
         let due = self.schedule.plan(&backlog, now(), self.clock.moment());

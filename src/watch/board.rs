@@ -1,6 +1,7 @@
 //! What has been heard of a folder since its thread last looked: events of one path fold into one trace, so that a
 //! flood of them costs no memory.
 
+use crate::joblog::Haste;
 use crate::ready::{Heard, Moment, Trace};
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -35,6 +36,8 @@ pub(super) struct Flags {
     pub(super) rescan: bool,
     /// Files are to be moved.
     pub(super) unfiled: bool,
+    /// Some of them at once.
+    pub(super) unfiled_at_once: bool,
     /// Something happened to the folder itself.
     pub(super) folder_moved: bool,
     /// The end.
@@ -116,8 +119,11 @@ impl Board {
     }
 
     /// Files are to be moved.
-    pub fn unfiled(&self) {
-        self.flag(|flags| flags.unfiled = true);
+    pub fn unfiled(&self, haste: Haste) {
+        self.flag(|flags| {
+            flags.unfiled = true;
+            flags.unfiled_at_once |= haste == Haste::AtOnce;
+        });
     }
 
     /// Ends the thread.

@@ -1,9 +1,10 @@
 //! The moves that the job log wants of a folder (DESIGN F1, F3).
 
+use super::read_content;
 use super::worker::{FolderWorker, Interrupted};
-use crate::ambient::now;
+use crate::ambient::{identity_of, now};
 use crate::folder::{AccountFolder, Explained, FolderProblem, explanation};
-use crate::job::{Kind, Place, stem};
+use crate::job::{FileIdentity, Kind, Place, stem};
 use crate::joblog::{Filed, Unfiled};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -36,7 +37,8 @@ impl FolderWorker {
             let mut failure = None;
             for job in unfiled {
                 self.progress.alive();
-                match folder.move_file(job.id, &job.disk_name, job.from, job.to, job.identity) {
+                let identity = identity_now(folder, &job);
+                match folder.move_file(job.id, &job.disk_name, job.from, job.to, identity) {
                     Ok(moved) => {
                         touched.extend([job.from.as_str(), job.to.as_str()]);
                         if job.from == Place::Inbox {
@@ -111,6 +113,20 @@ impl FolderWorker {
             );
         }
     }
+}
+
+/// What the file system calls the file that the job log means.
+fn identity_now(folder: &AccountFolder, job: &Unfiled) -> Option<FileIdentity> {
+    let hashed = job.identity?;
+    let path = folder.place(job.from).join(&job.disk_name);
+    let found = path.symlink_metadata().ok().map(|metadata| identity_of(&metadata));
+    if found.is_some_and(|found| found.may_be_renumbered(&hashed))
+        && let Ok(content) = read_content(&path, job.kind)
+        && Some(content.fingerprint.sha256) == job.sha256
+    {
+        return Some(content.fingerprint.identity);
+    }
+    Some(hashed)
 }
 
 /// Accepted, and nobody sent a marker with it.

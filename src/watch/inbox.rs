@@ -74,8 +74,10 @@ struct Waiting {
     noted: Option<String>,
     /// It will become ready by itself.
     by_itself: bool,
-    /// When it is to be looked at again: an entry of `due` for another moment is stale.
+    /// When it is to be looked at again.
     look_at: Option<Moment>,
+    /// Its one entry of `due`, for that moment or an earlier one: who writes puts the look off with each write.
+    entered: Option<Moment>,
 }
 
 impl Inbox {
@@ -158,10 +160,20 @@ impl Inbox {
         while self.due.peek().is_some_and(|Reverse((at, _))| *at <= now) {
             if let Some(Reverse((at, name))) = self.due.pop()
                 && let Some(waiting) = self.candidates.get_mut(&name)
-                && waiting.look_at == Some(at)
+                && waiting.entered == Some(at)
             {
-                waiting.look_at = None;
-                names.push(name);
+                waiting.entered = None;
+                match waiting.look_at {
+                    Some(later) if later > now => {
+                        waiting.entered = Some(later);
+                        self.due.push(Reverse((later, name)));
+                    }
+                    Some(_) => {
+                        waiting.look_at = None;
+                        names.push(name);
+                    }
+                    None => {}
+                }
             }
         }
         for name in &names {
@@ -227,6 +239,7 @@ impl Inbox {
                     noted: None,
                     by_itself: false,
                     look_at: None,
+                    entered: None,
                 });
                 return self.note_waiting(name, kind, Finding::Waiting(look::unreadable(&why), None), false);
             }
@@ -257,6 +270,7 @@ impl Inbox {
             noted: None,
             by_itself: true,
             look_at: None,
+            entered: None,
         });
         if let Some(trace) = trace {
             waiting.candidate.trace = trace;
@@ -354,10 +368,10 @@ impl Inbox {
     }
 
     fn look_again(&mut self, name: &OsStr, at: Moment) {
-        if let Some(waiting) = self.candidates.get_mut(name)
-            && waiting.look_at != Some(at)
-        {
-            waiting.look_at = Some(at);
+        let Some(waiting) = self.candidates.get_mut(name) else { return };
+        waiting.look_at = Some(at);
+        if waiting.entered.is_none_or(|entered| at < entered) {
+            waiting.entered = Some(at);
             self.due.push(Reverse((at, name.to_owned())));
         }
     }

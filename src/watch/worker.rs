@@ -244,7 +244,7 @@ impl FolderWorker {
         self.board.forget();
         // An unfinished move is made before the scan makes jobs of what it finds (DESIGN F1).
         self.file_away(&folder)?;
-        self.unblock(by_events);
+        self.unblock(by_events)?;
         let (joblog, reader, board) = (self.joblog.clone(), Arc::clone(&self.reader), Arc::clone(&self.board));
         let inbox = Inbox::new(settings, waits, joblog, reader, board, self.clock, Arc::clone(&self.progress));
         let now = self.clock.moment();
@@ -281,7 +281,7 @@ impl FolderWorker {
         loop {
             let until = self.scan_if_due(open)?;
             if self.progress.silent.load(Ordering::Relaxed) {
-                self.unblock(open.by_events);
+                self.unblock(open.by_events)?;
             }
             let until = moves_due.map_or(until, |at| at.min(until));
             let mut news = self.board.wait(until.since(self.clock.moment()).min(TURN));
@@ -292,6 +292,9 @@ impl FolderWorker {
             if news.flags.unfiled {
                 // The first goes at once, those that come close behind it go together.
                 moves_due.get_or_insert(last_moves.map_or(now, |before: Moment| before.after(GATHER_MOVES)));
+            }
+            if news.flags.unfiled_at_once {
+                moves_due = Some(now);
             }
             news.flags.unfiled = moves_due.take_if(|at| *at <= now).is_some();
             if news.flags.unfiled {
@@ -365,11 +368,12 @@ impl FolderWorker {
         }
     }
 
-    fn unblock(&mut self, by_events: bool) {
+    /// Fails where that cannot be written down: what stands in the job log keeps everything from being sent.
+    fn unblock(&mut self, by_events: bool) -> Result<(), Interrupted> {
+        self.joblog.folder_problem(self.settings.account.clone(), None, now()).wait()?;
         self.progress.blocked.store(false, Ordering::Relaxed);
         let was_silent = self.progress.silent.swap(false, Ordering::Relaxed);
-        let noted = self.joblog.folder_problem(self.settings.account.clone(), None, now());
-        if noted.wait().is_ok() && (self.told.take().is_some() || was_silent) {
+        if self.told.take().is_some() || was_silent {
             tracing::info!(account = %self.settings.account, "account {} goes on: its folder can be used again", self.settings.account);
         }
         tracing::info!(
@@ -378,6 +382,7 @@ impl FolderWorker {
             self.settings.folder.display(),
             if by_events { "" } else { " by scanning" }
         );
+        Ok(())
     }
 }
 
