@@ -78,12 +78,17 @@ fn f1_a_retried_file_never_overwrites_one_of_its_name() {
     assert_eq!(rows, [3, 4]);
 }
 
+/// A file of so many bytes: the second half of its request is larger than what Linux lets the sockets of both ends grow to
+/// (32 and 4 MiB), so that a server that reads no more is felt.
+const MORE_THAN_SOCKETS_HOLD: usize = 62_000_000;
+
 /// An account that sends one after the other, and whose first file hangs in mid-body: whatever comes later is `queued`.
 fn busy(world: &mut World, later: &[&str]) -> Daemon {
     world.account("a", "sequential = true");
+    world.set("[upload]\n", "[upload]\nmax_file_size = \"100 MB\"\n");
     let daemon = primed(world);
     world.fault("upload:mid-body:hang:name=0-busy.txt");
-    world.drop_file("a", "0-busy.txt", large("busy", 24_000_000));
+    world.drop_file("a", "0-busy.txt", large("busy", MORE_THAN_SOCKETS_HOLD));
     world.wait("its upload to be under way", || world.count("file_name = '0-busy.txt' AND state = 'uploading'") == 1);
     for name in later {
         world.drop_file("a", name, format!("{}# {name}\n", data(3)));
@@ -118,10 +123,11 @@ fn what_is_put_on_hold_stays_until_it_is_released() {
 
 #[test]
 fn a3_holding_breaks_an_upload_off_before_its_last_bytes() {
-    let world = World::new();
+    let mut world = World::new();
+    world.set("[upload]\n", "[upload]\nmax_file_size = \"100 MB\"\n");
     let _daemon = primed(&world);
     world.fault("upload:mid-body:hang:name=large.txt");
-    world.drop_file("a", "large.txt", large("large", 24_000_000));
+    world.drop_file("a", "large.txt", large("large", MORE_THAN_SOCKETS_HOLD));
     world.wait("its upload to be under way", || world.count("file_name = 'large.txt' AND state = 'uploading'") == 1);
     let job = id(&world, "large.txt");
     world.wait("its attempt to be sending", || {
