@@ -306,11 +306,11 @@ impl Writer {
         }
     }
 
-    /// What has arrived by now, and whether that is all there will ever be.
+    /// What has arrived by now or comes within a moment, and whether that is all there will ever be.
     fn gather(&self, first: Command, inbox: &mpsc::Receiver<Command>) -> (Vec<Operation>, bool) {
         let mut group = Vec::new();
         let mut next = Some(first);
-        // A lone upload waits for nobody.
+        // As many as there are uploads under way write soon, most often; where there is none, or one, nothing is waited for.
         let expected = lock(&self.shared.under_way).len();
         let until = Instant::now() + GATHER;
         while let Some(command) = next {
