@@ -19,6 +19,7 @@ mod cli;
 mod day;
 mod doctor;
 mod dry_run;
+mod duplicates;
 mod explain;
 mod faults;
 mod flow;

@@ -94,8 +94,8 @@ fn a_kill_before_the_move_or_before_it_is_recorded_is_made_good_at_the_next_star
 }
 
 #[test]
-fn f1_a_share_that_was_mounted_anew_has_another_number_and_its_files_are_still_known() {
-    for moved in [true, false] {
+fn f1_a_share_that_was_mounted_anew_has_other_numbers_and_its_files_are_still_known() {
+    for (moved, number) in [(true, "device"), (false, "device"), (true, "inode"), (false, "inode")] {
         let mut world = World::with_emulator(EmulatorOptions { processing: Duration::from_secs(1), ..quick() });
         world.account("a", "duplicates = \"allow\"");
         let daemon = world.start();
@@ -104,7 +104,7 @@ fn f1_a_share_that_was_mounted_anew_has_another_number_and_its_files_are_still_k
         world.wait("the move to be recorded", || world.jobs().iter().any(|job| job.path == sent.to_string_lossy()));
         daemon.kill();
         let connection = connect_to_write(&world.state_dir());
-        connection.execute("UPDATE job SET device = device + 1", []).unwrap();
+        connection.execute(&format!("UPDATE job SET {number} = {number} + 1"), []).unwrap();
         if !moved {
             connection.execute("UPDATE job SET place = 'inbox', path = ?1", [inbox.to_string_lossy()]).unwrap();
             fs::rename(&sent, &inbox).unwrap();
@@ -112,7 +112,12 @@ fn f1_a_share_that_was_mounted_anew_has_another_number_and_its_files_are_still_k
         let _daemon = world.start();
         arrived_once(&world, "sales.txt");
         world.wait("the file to be filed", || names(&world.folder("a").join("done")) == ["sales.txt"]);
-        assert_eq!((world.jobs().len(), world.accepted().len()), (1, 1), "moved: {moved}: {:?}", world.jobs());
+        assert_eq!(
+            (world.jobs().len(), world.accepted().len()),
+            (1, 1),
+            "{number}, moved: {moved}: {:?}",
+            world.jobs()
+        );
     }
 }
 

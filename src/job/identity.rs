@@ -64,11 +64,22 @@ impl FileIdentity {
         (self.device, self.inode, self.born_ns) == (other.device, other.inode, other.born_ns)
     }
 
-    /// On another device, and otherwise alike: a share that was mounted anew has another number, and a folder that was copied
-    /// to another disk has all numbers new. Only the content tells whether it is the same file.
+    /// Under other numbers, and otherwise alike: a share that was mounted anew has another device number, some give files new
+    /// inode numbers whenever they like, and a folder that was copied to another disk has all numbers new. Only the content
+    /// tells whether it is the same file.
+    ///
+    /// On the same device another time of birth makes it another file, though it be a copy that kept the time of the original.
     #[must_use]
     pub fn may_be_renumbered(&self, other: &Self) -> bool {
-        self.device != other.device && (self.size, self.modified_ns) == (other.size, other.modified_ns)
+        let is_elsewhere = self.device != other.device;
+        let is_renumbered = self.inode != other.inode && self.born_ns == other.born_ns;
+        (is_elsewhere || is_renumbered) && (self.size, self.modified_ns) == (other.size, other.modified_ns)
+    }
+
+    /// The same file, given that both hold the same bytes.
+    #[must_use]
+    pub fn is_same_by_content(&self, other: &Self) -> bool {
+        self.is_same_file(other) || self.may_be_renumbered(other)
     }
 }
 
@@ -114,6 +125,28 @@ mod tests {
             [FileIdentity { device: 2, ..file }, FileIdentity { inode: 8, ..file }, FileIdentity { born_ns: 4, ..file }]
         {
             assert!(!file.is_same_file(&other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_under_other_numbers_may_be_the_same_unless_it_was_born_or_written_at_another_time() {
+        let file = FileIdentity { device: 1, inode: 7, born_ns: 3, size: 10, modified_ns: 5 };
+        for same in [
+            file,
+            FileIdentity { device: 2, ..file },
+            FileIdentity { inode: 8, ..file },
+            FileIdentity { device: 2, inode: 8, born_ns: 4, ..file },
+        ] {
+            assert!(same.is_same_by_content(&file), "{same:?}");
+        }
+        for another in [
+            FileIdentity { inode: 8, born_ns: 4, ..file },
+            FileIdentity { born_ns: 4, ..file },
+            FileIdentity { inode: 8, modified_ns: 6, ..file },
+            FileIdentity { device: 2, modified_ns: 6, ..file },
+            FileIdentity { device: 2, size: 11, ..file },
+        ] {
+            assert!(!another.is_same_by_content(&file), "{another:?}");
         }
     }
 

@@ -128,6 +128,7 @@ fn admit(
     now: Timestamp,
 ) -> Result<Admission, JobLogError> {
     let known = sql::job_in_inbox(connection, &policy.account, &arrival.disk_name)?;
+    let mut waits_for_the_former = false;
     let mut job = match known {
         Some(mut known) => match meet(&known, arrival) {
             Meeting::Same => {
@@ -142,8 +143,12 @@ fn admit(
             }
             Meeting::GrownUp => known,
             Meeting::Replaced => {
+                waits_for_the_former = matches!(known.state, State::Uploading(_) | State::Unconfirmed);
+                let former_name = known.wire_name.clone();
                 part_with(connection, effects, known, now)?;
-                create(connection, policy, arrival, now)?
+                let new = create(connection, policy, arrival, now)?;
+                waits_for_the_former &= new.wire_name == former_name;
+                new
             }
         },
         None => create(connection, policy, arrival, now)?,
@@ -164,7 +169,9 @@ fn admit(
         }
         Verdict::Ready(content) => {
             note_content(connection, &mut job, content, now)?;
-            take_in(connection, effects, policy, &mut job, now)?;
+            // What is to be judged by how an upload under way ends is judged when it goes itself (DESIGN A4, F7).
+            let duplicates = if waits_for_the_former { None } else { Some(policy.duplicates) };
+            take_in(connection, effects, duplicates, &mut job, now)?;
         }
         Verdict::Failing(content, reason) => {
             note_content(connection, &mut job, content, now)?;
@@ -201,7 +208,7 @@ fn meet(known: &Job, arrival: &Arrival) -> Meeting {
     }
     match &arrival.verdict {
         // Also where the account did not want such files rejected when this one was taken in.
-        Verdict::Ready(content) | Verdict::Failing(content, _) if known.sha256 == Some(content.fingerprint.sha256) => {
+        Verdict::Ready(content) | Verdict::Failing(content, _) if is_its_file(known, &content.fingerprint) => {
             Meeting::Same
         }
         // Another file lies there, complete or not.
@@ -218,6 +225,14 @@ fn meet(known: &Job, arrival: &Arrival) -> Meeting {
         Verdict::Rejected(..) if known.state == State::Rejected => Meeting::Same,
         Verdict::Ready(_) | Verdict::Failing(..) | Verdict::Rejected(..) => Meeting::Replaced,
     }
+}
+
+/// The same bytes in the same file. In another one they were dropped a second time (DESIGN F2, F7); but a marker that has not
+/// been sent says the same whichever file it is.
+fn is_its_file(known: &Job, found: &Fingerprint) -> bool {
+    let rests = known.kind == Kind::Fin && matches!(known.state, State::Waiting | State::Queued);
+    let is_same_file = known.identity.is_none_or(|identity| identity.is_same_by_content(&found.identity));
+    known.sha256 == Some(found.sha256) && (rests || is_same_file)
 }
 
 /// The job's file is gone from under its name (DESIGN F7).
@@ -284,17 +299,28 @@ fn note_content(connection: &Connection, job: &mut Job, content: &Content, now: 
     }
 }
 
+/// `duplicates`: what counts as sent already, where that can be told by now.
 fn take_in(
     connection: &Connection,
     effects: &mut Effects,
-    policy: &AdmitPolicy,
+    duplicates: Option<Duplicates>,
     job: &mut Job,
     now: Timestamp,
 ) -> Result<(), JobLogError> {
     match job.kind {
         Kind::Data => {
-            match duplicate_of(connection, job, policy.duplicates)? {
-                Some(reason) => advance(connection, effects, job, Event::Held, Some(reason), now)?,
+            let duplicate = match duplicates {
+                Some(duplicates) => duplicate_of(connection, job, duplicates)?,
+                None => None,
+            };
+            match duplicate {
+                Some(Duplicate { of, reason }) => {
+                    let keeps_its_marker = pair::leave_marker_to(connection, job, of)?;
+                    advance(connection, effects, job, Event::Held, Some(reason), now)?;
+                    if keeps_its_marker {
+                        return Ok(());
+                    }
+                }
                 None => advance(connection, effects, job, Event::Ready, None, now)?,
             }
             pair::match_up(connection, effects, job, now)
@@ -307,19 +333,29 @@ fn take_in(
     }
 }
 
+/// Content that must not be sent again.
+pub(super) struct Duplicate {
+    /// The job that has brought it, is bringing it, or may have.
+    pub(super) of: JobId,
+    /// For people.
+    pub(super) reason: String,
+}
+
 /// Why this content must not be sent again, if it must not.
 pub(super) fn duplicate_of(
     connection: &Connection,
     job: &Job,
     duplicates: Duplicates,
-) -> Result<Option<String>, JobLogError> {
+) -> Result<Option<Duplicate>, JobLogError> {
     let Some(sha256) = job.sha256.filter(|_| job.kind == Kind::Data) else { return Ok(None) };
-    if let Some(unsettled) = sql::unsettled_with_content(connection, &job.account, sha256, job.id)? {
-        let stands = if unsettled.state == State::Held { "is held" } else { "was given up" };
-        return Ok(Some(format!(
-            "the same content {stands} as {} (job {}), which may have been ingested; compare it with the remote jobs first",
-            unsettled.file_name, unsettled.id
-        )));
+    if let Some(Job { id: of, file_name, state, .. }) =
+        sql::unsettled_with_content(connection, &job.account, sha256, job.id)?
+    {
+        let stands = if state == State::Held { "is held" } else { "was given up" };
+        let reason = format!(
+            "the same content {stands} as {file_name} (job {of}), which may have been ingested; compare it with the remote jobs first"
+        );
+        return Ok(Some(Duplicate { of, reason }));
     }
     let same_name = match duplicates {
         Duplicates::Allow => return Ok(None),
@@ -332,9 +368,11 @@ pub(super) fn duplicate_of(
         None => keep::delivered_with_content(connection, &job.account, sha256, same_name)?
             .map(|(id, file_name)| (id, file_name, true)),
     };
-    Ok(earlier.map(|(id, file_name, was_accepted)| {
+    Ok(earlier.map(|(of, file_name, was_accepted)| {
         let stands = if was_accepted { "was accepted" } else { "is on its way" };
-        format!("duplicate: the same content {stands} as {file_name} (job {id}); Adobe would count it twice")
+        let reason =
+            format!("duplicate: the same content {stands} as {file_name} (job {of}); Adobe would count it twice");
+        Duplicate { of, reason }
     }))
 }
 

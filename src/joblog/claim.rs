@@ -1,12 +1,12 @@
 //! Handing out due jobs: each claim is an attempt that is durable before a byte goes (DESIGN A1, A4).
 
-use super::admit::duplicate_of;
+use super::admit::{Duplicate, duplicate_of};
 use super::advance::advance;
 use super::listed::unowned_since_first_attempt;
 use super::writer::{Effects, JobLog, Pending};
-use super::{Job, JobLogError, sql};
+use super::{Job, JobLogError, pair, sql};
 use crate::config::{Duplicates, FinMode, Order};
-use crate::job::{Event, EventId, Kind, State, Target, Timestamp, UploadStyle};
+use crate::job::{Event, EventId, JobId, Kind, State, Target, Timestamp, UploadStyle};
 use rusqlite::{Connection, params};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -177,7 +177,12 @@ fn claim_account(
                 advance(connection, effects, &mut job, Event::KeptLocal, Some(reason), now)?;
                 continue;
             }
-            if let Some(Obstacle { reason, may_be_ingested }) = must_not_be_sent(connection, &job, rules, now)? {
+            if let Some(Obstacle { reason, duplicate_of, may_be_ingested }) =
+                must_not_be_sent(connection, &job, rules, now)?
+            {
+                if let Some(of) = duplicate_of {
+                    pair::leave_marker_to(connection, &mut job, of)?;
+                }
                 job.unsettled |= may_be_ingested;
                 advance(connection, effects, &mut job, Event::Held, Some(reason), now)?;
                 continue;
@@ -192,6 +197,8 @@ fn claim_account(
 /// What stands in the way of a due job.
 struct Obstacle {
     reason: String,
+    /// The job that brought its content.
+    duplicate_of: Option<JobId>,
     /// An attempt of this very job may have arrived.
     may_be_ingested: bool,
 }
@@ -203,20 +210,20 @@ fn must_not_be_sent(
     rules: &AccountRules,
     now: Timestamp,
 ) -> Result<Option<Obstacle>, JobLogError> {
-    let obstacle = |reason| Obstacle { reason, may_be_ingested: false };
     // Whoever released it overruled what was known then, and nothing that came to light since.
     let known_since = if job.released { sql::latest_of(connection, job.id, Event::Released)? } else { EventId(0) };
     if !job.released
-        && let Some(reason) = duplicate_of(connection, job, rules.duplicates)?
+        && let Some(Duplicate { of, reason }) = duplicate_of(connection, job, rules.duplicates)?
     {
-        return Ok(Some(obstacle(reason)));
+        return Ok(Some(Obstacle { reason, duplicate_of: Some(of), may_be_ingested: false }));
     }
     if !job.released && job.attempts == 0 && sql::was_there_first(connection, job)? {
-        return Ok(Some(obstacle(format!(
+        let reason = format!(
             "the remote jobs already have a file named {}, and this one lay in the folder before datadrop first ran: \
              somebody may have sent it. If nobody did, release it",
             job.wire_name
-        ))));
+        );
+        return Ok(Some(Obstacle { reason, duplicate_of: None, may_be_ingested: false }));
     }
     // An earlier attempt that seemed not to have arrived may show late (DESIGN S5).
     let since = (known_since, now.before(SHOWS_LATE));
@@ -226,6 +233,7 @@ fn must_not_be_sent(
             "possibly ingested: no job owns the remote job {remote} of this name, which showed after a file of this name was \
              sent; compare it with the file before it is sent (again)"
         ),
+        duplicate_of: None,
         may_be_ingested: job.unclear_ends > 0,
     }))
 }

@@ -25,7 +25,7 @@ impl Reader {
             sha256: Some(sha256),
             ..Job::seen(account, file_name.to_owned(), file_name.into(), Kind::Data, PathBuf::new(), Timestamp(0))
         };
-        duplicate_of(&self.connection(), &job, duplicates)
+        Ok(duplicate_of(&self.connection(), &job, duplicates)?.map(|duplicate| duplicate.reason))
     }
 
     /// The data file that a marker of this stem would belong to if it were taken in now.

@@ -4,7 +4,7 @@ use super::advance::advance;
 use super::save::save_job;
 use super::writer::Effects;
 use super::{Job, JobLogError, sql};
-use crate::job::{Event, Kind, Place, State, Timestamp, stem};
+use crate::job::{Event, JobId, Kind, Place, State, Timestamp, stem};
 use rusqlite::Connection;
 
 /// Finds the other of a pair for a job that has just become known, and takes both as far as that allows.
@@ -67,6 +67,31 @@ fn tie(connection: &Connection, marker: &mut Job, data: &mut Job) -> Result<(), 
     }
     sql::set_pair(connection, marker.id, marker.pair)?;
     sql::set_pair(connection, data.id, data.pair)
+}
+
+/// A duplicate is about to be held: the marker that rests beside it says that the content is complete, and goes with the job
+/// that brings that content, if that has none. Whether it does.
+pub(super) fn leave_marker_to(connection: &Connection, duplicate: &mut Job, of: JobId) -> Result<bool, JobLogError> {
+    let Some(mut data) = sql::job_if_known(connection, of)? else { return Ok(false) };
+    let Some(mut marker) = sql::resting_marker(connection, &duplicate.account, stem(&duplicate.file_name))? else {
+        return Ok(false);
+    };
+    let is_held_too = matches!(data.state, State::Held | State::Cancelled);
+    let is_anothers = marker.pair.is_some_and(|pair| pair != data.id && pair != duplicate.id);
+    if is_held_too || is_anothers || stem(&data.file_name) != stem(&duplicate.file_name) {
+        return Ok(false);
+    }
+    if let Some(pair) = data.pair.filter(|pair| *pair != marker.id)
+        && let Some(own) = sql::job_if_known(connection, pair)?
+        && !matches!(own.state, State::Rejected | State::Cancelled | State::Failure)
+    {
+        return Ok(false);
+    }
+    if marker.pair == Some(duplicate.id) {
+        untie(connection, duplicate)?;
+    }
+    tie(connection, &mut marker, &mut data)?;
+    Ok(true)
 }
 
 /// Sets both of a pair free for others. The job itself is the caller's to save.

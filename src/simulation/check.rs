@@ -4,7 +4,7 @@ use super::people::{Complete, People, hash};
 use super::remote::{Arrived, Remote};
 use super::story::Broken;
 use crate::config::Duplicates;
-use crate::job::{JobId, Kind, Phase, Place, Sha256, State};
+use crate::job::{FileIdentity, JobId, Kind, Phase, Place, Sha256, State};
 use crate::joblog::Job;
 use crate::ready::Moment;
 use std::collections::BTreeMap;
@@ -28,6 +28,8 @@ pub(super) struct Checker {
     ends: BTreeMap<JobId, State>,
     /// When the first attempt of a job began.
     began: BTreeMap<JobId, Moment>,
+    /// Which file an attempt began with.
+    sent: BTreeMap<JobId, FileIdentity>,
     pub(super) last: Vec<(JobId, State, Place)>,
 }
 
@@ -57,12 +59,30 @@ impl Checker {
             if needs_reason && job.reason.as_deref().is_none_or(str::is_empty) {
                 return broken("never silent: whatever rests has a reason", told(job));
             }
+            self.stays_that_file(job)?;
             self.accepted(job, remote)?;
         }
         let stand = jobs.iter().map(|job| (job.id, job.state, job.place)).collect();
         let changed = self.last != stand;
         self.last = stand;
         Ok(changed)
+    }
+
+    /// Another file under the name of one that is or was sent is not taken for it, though it hold the same bytes (F2, F7).
+    fn stays_that_file(&mut self, job: &Job) -> Checked {
+        let Some(identity) = job.identity else { return Ok(()) };
+        if job.state == State::Uploading(Phase::Started) {
+            self.sent.entry(job.id).or_insert(identity);
+        } else if job.state == State::Queued {
+            self.sent.remove(&job.id);
+        }
+        match self.sent.get(&job.id) {
+            Some(sent) if !sent.is_same_file(&identity) => broken(
+                "another file of the same bytes is a file of its own (F2, F7)",
+                format!("{} was sent as {sent:?}, and is now {identity:?}", told(job)),
+            ),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// What counts as accepted is in the ledger, and is this job's file.
