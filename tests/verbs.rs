@@ -214,21 +214,54 @@ fn s3_what_could_not_be_settled_is_adopted_or_sent_again_by_a_person() {
 }
 
 #[test]
-fn without_a_daemon_a_command_does_it_itself_and_the_next_start_files_it() {
+fn without_a_daemon_a_command_does_it_itself_and_the_files_follow() {
     let mut world = World::new();
-    busy(&mut world, &["cancel.txt", "hold.txt"]).kill();
+    busy(&mut world, &["cancel.txt", "hold.txt", "both.txt"]).kill();
     let (status, out, err) = jobs(&world, &["cancel", &id(&world, "cancel.txt")]);
     assert_eq!(status, 0, "{err}");
     assert!(out.contains("was queued, is cancelled") && err.contains("no service runs"), "{out}{err}");
-    assert_eq!(jobs(&world, &["hold", &id(&world, "hold.txt")]).0, 0);
-    assert_eq!(world.count("state = 'cancelled'"), 1);
-    // Where the file is cannot be told before it was moved, which only the service does.
-    let (status, _, err) = jobs(&world, &["release", &id(&world, "hold.txt")]);
-    assert_eq!(status, 1);
-    assert!(err.contains("stands in the job log"), "{err}");
+    assert_eq!(folder_of(&world, "failed"), ["cancel.txt", "cancel.txt.why"]);
+    for name in ["hold.txt", "both.txt"] {
+        assert_eq!(jobs(&world, &["hold", &id(&world, name)]).0, 0);
+    }
+    assert_eq!(folder_of(&world, "held"), ["both.txt", "both.txt.why", "hold.txt", "hold.txt.why"]);
+    let (status, out, err) = jobs(&world, &["release", &id(&world, "hold.txt")]);
+    assert_eq!(status, 0, "{err}");
+    assert!(out.contains("was held, is queued"), "{out}");
+    let (status, out, _) = jobs(&world, &["cancel", "--json", &id(&world, "both.txt")]);
+    assert_eq!(status, 0);
+    assert!(out.contains("\"done\": true"), "{out}");
+    assert_eq!(folder_of(&world, "held"), [""; 0]);
+    assert!(world.folder("a").join("hold.txt").exists());
+    let (status, out, _) = jobs(&world, &["retry", &id(&world, "cancel.txt")]);
+    assert_eq!(status, 0, "{out}");
+    assert!(world.folder("a").join("cancel.txt").exists());
+    world.emulator().clear_faults();
     let _daemon = world.start();
-    world.wait("one to be filed", || folder_of(&world, "failed") == ["cancel.txt", "cancel.txt.why"]);
-    world.wait("the other to be released", || world.count("file_name = 'hold.txt' AND state = 'queued'") == 1);
+    world.wait("both to be sent", || world.times_accepted("hold.txt") + world.times_accepted("cancel.txt") == 2);
+    world.wait("them to be filed", || folder_of(&world, "failed") == ["both.txt", "both.txt.why"]);
+    assert_eq!(world.times_accepted("both.txt"), 0);
+}
+
+#[test]
+fn f4_without_a_daemon_nothing_is_moved_in_a_folder_that_is_not_the_accounts_and_what_is_wanted_waits() {
+    let mut world = World::new();
+    busy(&mut world, &["hold.txt"]).kill();
+    let mark = world.folder("a").join(".datadrop");
+    let kept = std::fs::read(&mark).unwrap();
+    std::fs::remove_file(&mark).unwrap();
+    let (status, out, err) = jobs(&world, &["hold", &id(&world, "hold.txt")]);
+    assert_eq!(status, 0, "{err}");
+    assert!(out.contains("was queued, is held") && err.contains("should carry the mark"), "{out}{err}");
+    assert!(world.folder("a").join("hold.txt").exists());
+    // Where the file is cannot be told before it was moved.
+    let (status, out, err) = jobs(&world, &["release", "--json", &id(&world, "hold.txt")]);
+    assert_eq!(status, 1, "{err}");
+    assert!(out.contains("\"done\": false") && out.contains("\"refused\": false"), "{out}");
+    assert!(out.contains("stands in the job log"), "{out}");
+    std::fs::write(&mark, kept).unwrap();
+    let _daemon = world.start();
+    world.wait("it to be released", || world.count("file_name = 'hold.txt' AND state = 'queued'") == 1);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::output::Output;
 use super::people::who;
 use super::settings::{self, here};
 use super::{jobs, run as daemon_run};
+use crate::ambient::Clock;
 use crate::config::Config;
 use crate::control::Line;
 use crate::instruct::{carry_out, executors};
@@ -14,8 +15,10 @@ use crate::joblog::{
     Answer, Instruction, InstructionId, JobFilter, JobLog, JobRow, OpenError, Reader, StateLock, instruct,
 };
 use crate::report::counted;
+use crate::watch::{FolderSettings, FolderWorker};
 use serde::Serialize;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// So long a daemon that has the lock gets to answer.
@@ -53,7 +56,8 @@ struct Outcome {
     id: i64,
     file_name: String,
     verb: &'static str,
-    /// `false` with `--dry-run`: what it says is what would come of it.
+    /// `false` with `--dry-run`: what it says is what would come of it. Without: it stands in the job log and is done later,
+    /// unless it was refused.
     done: bool,
     refused: bool,
     message: String,
@@ -72,23 +76,20 @@ fn apply(file: &Path, verb: Verb, selection: Selection, output: &mut Output) -> 
         output.data(&text)?;
     } else {
         for outcome in &outcomes {
-            let words = format!("job {} ({}): {}", outcome.id, printable(&outcome.file_name), outcome.message);
-            if outcome.refused {
-                output.message(&format!(
-                    "job {} ({}): not done: {}",
-                    outcome.id,
-                    printable(&outcome.file_name),
-                    outcome.message
-                ))?;
-            } else {
-                output.words_line(&words)?;
+            let words = |what: &str| {
+                format!("job {} ({}): {what}{}", outcome.id, printable(&outcome.file_name), outcome.message)
+            };
+            match (outcome.done || dry_run, outcome.refused) {
+                (_, true) => output.message(&words("not done: "))?,
+                (false, false) => output.message(&words("not done yet: "))?,
+                (true, false) => output.words_line(&words(""))?,
             }
         }
     }
-    let refused = outcomes.iter().filter(|outcome| outcome.refused).count();
-    Ok(match refused {
+    let left = outcomes.iter().filter(|outcome| outcome.refused || !(outcome.done || dry_run)).count();
+    Ok(match left {
         0 => Exit::Done,
-        refused if refused < outcomes.len() => Exit::NotAll,
+        left if left < outcomes.len() => Exit::NotAll,
         _ => Exit::Failed,
     })
 }
@@ -178,7 +179,7 @@ fn have_done(config: &Config, verb: Verb, chosen: &[JobRow], output: &mut Output
     let outcome_of = |(job, id): (&JobRow, &InstructionId)| {
         let answer = answers.answers.iter().find(|answer| answer.id == *id);
         answer.map_or_else(
-            || outcome(job, verb, false, true, NOT_YET.to_owned(), None),
+            || outcome(job, verb, false, false, NOT_YET.to_owned(), None),
             |Answer { done, words, new_job, .. }| {
                 outcome(job, verb, *done, !done, words.clone(), new_job.map(|id| id.0))
             },
@@ -187,8 +188,7 @@ fn have_done(config: &Config, verb: Verb, chosen: &[JobRow], output: &mut Output
     Ok(chosen.iter().zip(&answers.ids).map(outcome_of).collect())
 }
 
-const NOT_YET: &str =
-    "the service has not done it yet; it stands in the job log, and is done as soon as the service can";
+const NOT_YET: &str = "it stands in the job log, and is done as soon as the service can move the file or look at it";
 
 struct Answers {
     ids: Vec<InstructionId>,
@@ -206,12 +206,12 @@ fn tell(config: &Config, wanted: &[Instruction], output: &mut Output) -> Result<
     if let Some(lock) = lock {
         let joblog = JobLog::open(lock)?;
         let done = instruct(dir, wanted, settings::now()).map_err(Failure::from).and_then(|ids| {
-            carry_out(&joblog, &executors(config))?;
+            have_files_follow(config, &joblog, output)?;
             Ok(ids)
         });
         joblog.close();
         let ids = done?;
-        output.note("no service runs: files are moved and sent once it does")?;
+        output.note("no service runs: what is to be sent is sent once it does")?;
         let answers = Reader::open(dir)?.answers(&ids)?;
         return Ok(Answers { ids, answers });
     }
@@ -225,6 +225,36 @@ fn tell(config: &Config, wanted: &[Instruction], output: &mut Output) -> Result<
             return Ok(Answers { ids, answers });
         }
         std::thread::sleep(LOOK);
+    }
+}
+
+/// Carries out what is wanted, and makes the moves that follow from it: what was wanted of a job before comes first, with its
+/// move.
+fn have_files_follow(config: &Config, joblog: &JobLog, output: &mut Output) -> Result<(), Failure> {
+    let executors = executors(config);
+    let rows = joblog.reader()?.accounts()?;
+    loop {
+        let all = carry_out(joblog, &executors)?;
+        let mut moved = false;
+        for account in config.accounts.iter().filter(|account| account.enabled) {
+            let Some(row) = rows.iter().find(|row| row.name == account.name) else { continue };
+            let settings = FolderSettings::new(config, account);
+            let (board, progress) = (Arc::default(), Arc::default());
+            let mut worker = FolderWorker::new(settings, joblog.clone(), row, None, board, Clock::start(), progress)?;
+            match worker.file_once() {
+                Ok(some) => moved |= some,
+                Err(problem) => {
+                    output.message(&format!("account {}: {problem}", account.name))?;
+                    output.note(&format!(
+                        "the files of account {} are moved once the service can do that",
+                        account.name
+                    ))?;
+                }
+            }
+        }
+        if all || !moved {
+            return Ok(());
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::advance::advance;
 use super::attempts::{AttemptEnd, end_attempt};
 use super::filing::Haste;
-use super::instructions::{Instruction, InstructionId, open_instructions, standing};
+use super::instructions::{Instruction, InstructionId, open_instruction, open_instructions, standing};
 use super::save::save_job;
 use super::writer::{Effects, JobLog, Pending};
 use super::{Job, JobLogError, listed, pair, sql};
@@ -80,8 +80,7 @@ impl JobLog {
         now: Timestamp,
     ) -> Pending<bool> {
         self.call(move |connection, effects| {
-            let open = open_instructions(connection)?.into_iter().find(|(open, _)| *open == id);
-            let Some((_, instruction)) = open else { return Ok(true) };
+            let Some(instruction) = open_instruction(connection, id)? else { return Ok(true) };
             let mut hand = Hand { connection, effects, files: &files, random, by: &instruction.by, now };
             let (done, words, new_job) = match hand.carry_out(&instruction, &executors)? {
                 Came::Done { words, new_job } => (true, words, new_job),

@@ -97,6 +97,13 @@ pub(super) fn open_instructions(connection: &Connection) -> Result<Vec<(Instruct
     Ok(found)
 }
 
+/// An instruction that nobody has answered, if it is one.
+pub(super) fn open_instruction(connection: &Connection, id: InstructionId) -> Result<Option<Instruction>, JobLogError> {
+    let mut statement = connection.prepare_cached(&format!("{INSTRUCTION} AND id = ?1"))?;
+    let mut rows = statement.query([id.0])?;
+    rows.next()?.map(|row| Ok(decode(row)?.1)).transpose()
+}
+
 impl Reader {
     /// The answers to these instructions that are there, in their order.
     ///

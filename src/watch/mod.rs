@@ -23,7 +23,7 @@ mod worker;
 pub use board::Board;
 pub use events::{EventSource, WatchError};
 pub use foresee::{Foreseen, Ignored, ahead, foresee};
-pub use worker::{FolderSettings, FolderWorker, Progress};
+pub use worker::{FolderSettings, FolderWorker, Interrupted, Progress};
 
 use crate::job::{Fingerprint, Kind};
 use crate::joblog::Content;

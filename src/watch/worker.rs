@@ -224,17 +224,36 @@ impl FolderWorker {
         }
     }
 
-    /// Opens the folder, and makes the moves that are due in it.
-    pub(super) fn open(&mut self) -> Result<Open, Interrupted> {
-        let settings = Arc::clone(&self.settings);
+    /// Makes the moves that the job log wants, where no daemon does, and nothing else; says whether there were any. A folder
+    /// that no daemon has worked in is left as it is.
+    ///
+    /// # Errors
+    /// [`Interrupted`]: the moves that are left are made when the daemon starts.
+    pub fn file_once(&mut self) -> Result<bool, Interrupted> {
+        if self.remembered_mark.is_none() || self.reader.unfiled(&self.settings.account, 1)?.is_empty() {
+            return Ok(false);
+        }
+        let folder = self.open_folder()?;
+        self.file_away(&folder)?;
+        Ok(true)
+    }
+
+    fn open_folder(&mut self) -> Result<AccountFolder, Interrupted> {
+        let FolderSettings { account, folder: dir, .. } = &*self.settings;
         let remembered = self.remembered_mark.as_deref();
-        let opened = AccountFolder::open(&settings.account, &settings.folder, remembered, random())?;
+        let opened = AccountFolder::open(account, dir, remembered, random())?;
         if remembered != Some(opened.mark.as_str()) {
-            self.joblog.remember_mark(settings.account.clone(), opened.mark.clone()).wait()?;
+            self.joblog.remember_mark(account.clone(), opened.mark.clone()).wait()?;
             self.remembered_mark = Some(opened.mark.clone());
         }
-        let folder = opened.folder;
-        self.refuse_older_job_log(&folder)?;
+        self.refuse_older_job_log(&opened.folder)?;
+        Ok(opened.folder)
+    }
+
+    /// Opens the folder, and makes the moves that are due in it.
+    pub(super) fn open(&mut self) -> Result<Open, Interrupted> {
+        let folder = self.open_folder()?;
+        let settings = Arc::clone(&self.settings);
         let waits = settings.waits_in(folder.is_remote);
         let by_events = match settings.mode {
             WatchMode::Poll => false,
@@ -388,9 +407,11 @@ impl FolderWorker {
 
 /// Why a worker stopped working in its folder.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Interrupted {
+pub enum Interrupted {
+    /// The folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderProblem),
+    /// The job log cannot be used.
     #[error(transparent)]
     JobLog(#[from] JobLogError),
 }
