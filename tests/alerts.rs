@@ -2,7 +2,7 @@
 //!
 //! `DATADROP_TEST_FILES=5000` makes the crowd of bad files as large as that; by default it is five hundred.
 
-use crate::harness::{Daemon, Hook, World, arrived_once, connect_to_write, data, primed, tagged};
+use crate::harness::{Daemon, Hook, World, arrived_once, connect, connect_to_write, data, primed, tagged};
 use serde_json::Value;
 use std::fs;
 use std::net::TcpListener;
@@ -72,6 +72,26 @@ fn many_bad_files_are_one_alert() {
     assert_eq!(world.accepted(), Vec::<String>::new());
     daemon.stop();
     assert_eq!(told(&path).len(), 1);
+}
+
+#[test]
+fn what_adobe_does_not_finish_is_told_when_poll_give_up_after_is_over_though_it_was_told_before_that_it_was_late() {
+    let mut world = World::with_emulator(datadrop::emulator::EmulatorOptions {
+        processing: std::time::Duration::from_secs(600),
+        ..crate::harness::quick()
+    });
+    world.set("max = \"500ms\"\n[retry]", "max = \"1m\"\ngive_up_after = \"3s\"\n[retry]\nalert_after = \"1s\"");
+    let (rule, path) = to_file(&world, "\"delayed\"", "told");
+    add(&mut world, &rule);
+    world.fault("upload:gateway=503");
+    let _daemon = world.start();
+    world.drop_file("a", "slow.txt", data(1));
+    world.wait("it to be late", || about(&told(&path), "delayed").len() == 1);
+    world.emulator().clear_faults();
+    world.wait("its reason", || world.jobs().iter().any(|job| job.why().contains("has not finished it in 3s")));
+    let noted = "SELECT group_concat(to_state) FROM job_event WHERE event = 'delayed'";
+    let states: String = connect(&world.state_dir()).unwrap().query_row(noted, [], |row| row.get(0)).unwrap();
+    assert_eq!(states, "queued,uploaded", "both are news to who is told of delays");
 }
 
 #[test]

@@ -153,7 +153,7 @@ impl AlertStage {
     }
 
     async fn note_late(&mut self, settings: &AlertSettings) -> Result<(), JobLogError> {
-        let every = LATE_LOOK.min(settings.alert_after);
+        let every = LATE_LOOK.min(settings.alert_after).min(settings.give_up_after);
         if self.looked_for_late.is_some_and(|at| at.elapsed() < every) {
             return Ok(());
         }

@@ -99,11 +99,15 @@ impl JobLog {
     }
 }
 
-/// Writes down that a job is late, or that nobody can say when it will be at its end; each job once. True: it is news.
+/// Writes down that a job is late, or that nobody can say when it will be at its end; each job once before it is accepted
+/// and once after. True: it is news.
 pub(super) fn note_delay(connection: &Connection, job: &Job, now: Timestamp) -> Result<bool, JobLogError> {
     let noted: i64 = connection
-        .prepare_cached("SELECT count(*) FROM job_event WHERE job_id = ?1 AND event = 'delayed'")?
-        .query_row([job.id.0], |row| row.get(0))?;
+        .prepare_cached(
+            "SELECT count(*) FROM job_event
+             WHERE job_id = ?1 AND event = 'delayed' AND (to_state IN ('uploaded', 'processing')) = ?2",
+        )?
+        .query_row(params![job.id.0, job.state.is_accepted()], |row| row.get(0))?;
     if noted > 0 {
         return Ok(false);
     }
@@ -124,7 +128,9 @@ impl Reader {
              WHERE finished_at IS NULL
                AND ((state IN ('waiting', 'queued', 'uploading', 'unconfirmed') AND seen_at < ?1)
                     OR (state IN ('uploaded', 'processing') AND uploaded_at < ?2))
-               AND NOT EXISTS (SELECT 1 FROM job_event WHERE job_id = job.id AND event = 'delayed')
+               AND NOT EXISTS (SELECT 1 FROM job_event
+                               WHERE job_id = job.id AND event = 'delayed'
+                                 AND (to_state IN ('uploaded', 'processing')) = (state IN ('uploaded', 'processing')))
              LIMIT ?3",
         )?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);

@@ -75,6 +75,8 @@ pub struct Swept {
     pub reason: Option<String>,
     /// Adobe's words.
     pub remote: Option<RemoteJob>,
+    /// Adobe takes too long, or does not know it any more: somebody should look.
+    pub may_never_end: bool,
 }
 
 impl JobLog {
@@ -115,11 +117,10 @@ impl JobLog {
                     Some(_) | None => {
                         job.reason = step.reason;
                         save_job(connection, &job)?;
-                        // Adobe does not know it any more: it may never come to an end.
-                        if step.remote.is_none() {
-                            note_delay(connection, &job, now)?;
-                        }
                     }
+                }
+                if step.may_never_end {
+                    note_delay(connection, &job, now)?;
                 }
             }
             connection

@@ -26,6 +26,8 @@ pub struct Schedule {
     sweeps: u32,
     newest_seen: Option<Timestamp>,
     swept_at: Moment,
+    /// The same by the clock that jobs are timed by.
+    last_sweep: Timestamp,
     open_when_swept: u64,
 }
 
@@ -41,6 +43,7 @@ impl Schedule {
             sweeps: 0,
             newest_seen: None,
             swept_at: Moment::default(),
+            last_sweep: Timestamp(0),
             open_when_swept: 0,
         }
     }
@@ -68,8 +71,14 @@ impl Schedule {
         } else if !self.is_paid_for(backlog) {
             self.next = self.next.max(Some(self.swept_at.after(self.max)));
         }
-        if self.all_given_up(backlog, now) && self.sweeps > 0 {
-            self.next = Some(self.swept_at.after(DAY));
+        if let Some(newest) = backlog.newest_open.filter(|_| self.sweeps > 0) {
+            let given_up = newest.after(self.give_up_after);
+            self.next = if self.last_sweep >= given_up {
+                Some(self.swept_at.after(DAY))
+            } else {
+                // The sweep that finds that it is over, and says so.
+                self.next.min(Some(moment.after(given_up.since(now))))
+            };
         }
         self.next
     }
@@ -81,13 +90,10 @@ impl Schedule {
             || backlog.open.saturating_sub(self.open_when_swept) >= pages.saturating_mul(UPLOADS_A_REQUEST)
     }
 
-    fn all_given_up(&self, backlog: &Backlog, now: Timestamp) -> bool {
-        backlog.newest_open.is_some_and(|newest| now.since(newest) >= self.give_up_after)
-    }
-
     /// A sweep was made; so many jobs are still open.
-    pub fn swept(&mut self, still_open: u64, moment: Moment) {
+    pub fn swept(&mut self, still_open: u64, now: Timestamp, moment: Moment) {
         self.sweeps = self.sweeps.saturating_add(1);
+        self.last_sweep = now;
         self.swept_at = moment;
         self.open_when_swept = still_open;
         let grown = self.first.saturating_mul(2u32.saturating_pow(self.sweeps.min(30)));
@@ -98,6 +104,8 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DAY_MS: i64 = 24 * 3600 * 1000;
 
     fn schedule() -> Schedule {
         Schedule::new(&PollConfig {
@@ -122,7 +130,7 @@ mod tests {
         let mut moment = schedule.plan(&backlog(1, 0, 1), Timestamp(1), at(100)).unwrap();
         let mut gaps = vec![moment.since(at(100)).as_secs()];
         for _ in 0..6 {
-            schedule.swept(1, moment);
+            schedule.swept(1, Timestamp(1), moment);
             let next = schedule.plan(&backlog(1, 0, 1), Timestamp(1), moment).unwrap();
             gaps.push(next.since(moment).as_secs());
             moment = next;
@@ -135,10 +143,10 @@ mod tests {
         let mut schedule = schedule();
         schedule.plan(&backlog(1, 0, 1), Timestamp(1), at(0));
         for moment in [15, 45, 105, 225] {
-            schedule.swept(1, at(moment));
+            schedule.swept(1, Timestamp(1), at(moment));
         }
         assert_eq!(schedule.plan(&backlog(2, 0, 2), Timestamp(2), at(230)), Some(at(245)));
-        schedule.swept(2, at(245));
+        schedule.swept(2, Timestamp(2), at(245));
         assert_eq!(schedule.plan(&backlog(2, 0, 2), Timestamp(2), at(245)), Some(at(275)), "and they grow anew");
     }
 
@@ -146,7 +154,7 @@ mod tests {
     fn while_a_backlog_lasts_sweeps_wait_for_poll_max_or_for_enough_uploads() {
         let mut schedule = schedule();
         assert_eq!(schedule.plan(&backlog(1, 500, 1), Timestamp(1), at(100)), Some(at(115)), "the first is cheap");
-        schedule.swept(100, at(115));
+        schedule.swept(100, Timestamp(1), at(115));
         // Two pages: 25 uploads for each.
         assert_eq!(schedule.clone().plan(&backlog(149, 400, 2), Timestamp(2), at(120)), Some(at(415)));
         assert_eq!(schedule.plan(&backlog(150, 400, 2), Timestamp(2), at(120)), Some(at(145)));
@@ -163,19 +171,41 @@ mod tests {
             let state = backlog(open, to_send, i64::try_from(second).unwrap());
             if to_send > 0 && schedule.plan(&state, Timestamp(0), at(second)).is_some_and(|due| due <= at(second)) {
                 requests += open.div_ceil(PAGE);
-                schedule.swept(open, at(second));
+                schedule.swept(open, Timestamp(0), at(second));
             }
         }
         assert!(requests <= 2000 / 25, "{requests} requests for sweeps while 2,000 files were sent");
     }
 
     #[test]
+    fn what_is_given_up_is_looked_at_when_that_time_is_over_and_then_once_a_day() {
+        let mut schedule = schedule();
+        let state = backlog(1, 0, 1);
+        let given_up = Timestamp(7 * DAY_MS + 1);
+        let first = schedule.plan(&state, Timestamp(1), at(0)).unwrap();
+        schedule.swept(1, Timestamp(1), first);
+        // A minute before it is given up, and the next sweep would come after that.
+        let late = Timestamp(given_up.0 - 60_000);
+        schedule.swept(1, late, at(604_740));
+        let mut due = schedule.plan(&state, late, at(604_740)).unwrap();
+        for gap in [60, 86_400, 86_400] {
+            let before = if gap == 60 { at(604_740) } else { due };
+            if gap > 60 {
+                let now = Timestamp(given_up.0 + i64::try_from(due.since(at(604_800)).as_millis()).unwrap());
+                schedule.swept(1, now, due);
+                due = schedule.plan(&state, now, due).unwrap();
+            }
+            assert_eq!(due.since(before).as_secs(), gap);
+        }
+    }
+
+    #[test]
     fn what_has_been_open_for_too_long_is_looked_at_once_a_day() {
         let mut schedule = schedule();
         let state = backlog(1, 0, 1);
-        let late = Timestamp(8 * 24 * 3600 * 1000);
+        let late = Timestamp(8 * DAY_MS);
         let first = schedule.plan(&state, late, at(0)).unwrap();
-        schedule.swept(1, first);
+        schedule.swept(1, late, first);
         assert_eq!(schedule.plan(&state, late, first), Some(first.after(Duration::from_secs(86_400))));
     }
 }

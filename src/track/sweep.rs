@@ -16,6 +16,7 @@ const SINGLY: usize = 5;
 
 impl Tracker {
     pub(super) async fn sweep(&mut self, backlog: &Backlog) -> Result<(), JobLogError> {
+        let began = now();
         let open = self.reader.open_remote(&self.settings.account)?;
         let still: HashSet<JobId> = open.iter().map(|job| job.id).collect();
         self.missing.retain(|id, _| still.contains(id));
@@ -32,7 +33,7 @@ impl Tracker {
             }
         }
         let still_open = self.reader.backlog(&self.settings.account)?.open;
-        self.schedule.swept(still_open.min(backlog.open), self.clock.moment());
+        self.schedule.swept(still_open.min(backlog.open), began, self.clock.moment());
         Ok(())
     }
 
@@ -92,7 +93,9 @@ impl Tracker {
         let step = judge(job.kind, job.rows_expected, &job.likely, remote);
         let mut reason = step.reason;
         let stays = step.event.is_none_or(|event| job.state.next(event) == Ok(job.state));
-        if stays && now().since(job.uploaded_at) >= self.settings.poll.give_up_after {
+        let goes_on = step.event.is_none_or(|event| job.state.next(event).is_ok_and(|next| !next.is_terminal()));
+        let may_never_end = goes_on && now().since(job.uploaded_at) >= self.settings.poll.give_up_after;
+        if may_never_end {
             reason = Some(format!(
                 "Adobe has not finished it in {}; datadrop looks once a day from now on, ask Adobe about remote job {}",
                 humantime::format_duration(self.settings.poll.give_up_after),
@@ -101,7 +104,13 @@ impl Tracker {
         }
         // Unchanged rows are not written anew.
         let unchanged = stays && reason == job.reason && remote.remote_status == job.remote_status;
-        (!unchanged).then(|| Swept { id: job.id, event: step.event, reason, remote: Some(remote.clone()) })
+        (!unchanged).then(|| Swept {
+            id: job.id,
+            event: step.event,
+            reason,
+            remote: Some(remote.clone()),
+            may_never_end,
+        })
     }
 
     async fn ask_singly(&self, job: &OpenRemote) -> Result<Option<Swept>, ApiError> {
@@ -118,7 +127,7 @@ impl Tracker {
                 if job.reason.as_deref() == Some(reason.as_str()) {
                     return Ok(None);
                 }
-                Ok(Some(Swept { id: job.id, event: None, reason: Some(reason), remote: None }))
+                Ok(Some(Swept { id: job.id, event: None, reason: Some(reason), remote: None, may_never_end: true }))
             }
             Err(error) => Err(error),
         }
