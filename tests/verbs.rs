@@ -197,6 +197,16 @@ fn s3_what_could_not_be_settled_is_adopted_or_sent_again_by_a_person() {
             let (status, _, err) = jobs(&world, &["release", &job, "--adopt", &remote("first.txt")]);
             assert_eq!(status, 1);
             assert!(err.contains("is that of job"), "{err}");
+            let unknown = jobs(&world, &["release", &job, "--adopt", "99999999"]);
+            assert!(unknown.0 == 1 && unknown.2.contains("does not know a remote job 99999999"), "{unknown:?}");
+            // Of which no list has told yet.
+            let others = world.somebody_sends("a", "others.txt", data(3)).to_string();
+            for more in [&["--dry-run"][..], &["--json"], &[]] {
+                let (status, out, err) = jobs(&world, &[&["release", &job, "--adopt", &others], more].concat());
+                assert_eq!(status, 1);
+                assert!(format!("{out}{err}").contains("is named others.txt at Adobe, not shared.txt"), "{out}{err}");
+            }
+            assert_eq!(world.wait_for("shared.txt", "held").remote_job_id, None);
             assert_eq!(jobs(&world, &["release", &job, "--adopt", &remote("shared.txt")]).0, 0);
             let adopted = world.wait_for("shared.txt", "success");
             assert_eq!(adopted.remote_job_id.unwrap().to_string(), remote("shared.txt"));

@@ -4,6 +4,7 @@
 //! functions that return an `Exit` or a `Failure`; only [`run()`] turns either into a number.
 
 mod accounts;
+mod adoption;
 mod args;
 mod check;
 mod demo;

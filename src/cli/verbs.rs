@@ -5,7 +5,7 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::people::who;
 use super::settings::{self, here};
-use super::{jobs, run as daemon_run};
+use super::{adoption, jobs, run as daemon_run};
 use crate::ambient::Clock;
 use crate::config::Config;
 use crate::control::Line;
@@ -68,7 +68,17 @@ fn apply(file: &Path, verb: Verb, selection: Selection, output: &mut Output) -> 
     let config = settings::load(file)?;
     let (json, dry_run) = (selection.json, selection.dry_run);
     let chosen = choose(&config, verb, selection, output)?;
-    let outcomes = if dry_run { foretell(&config, verb, &chosen)? } else { have_done(&config, verb, &chosen, output)? };
+    let not_that_one = match (verb, chosen.as_slice()) {
+        (Verb::Release(Release::Adopt(remote)), [job]) => {
+            adoption::not_that_one(file, job, remote)?.map(|why| (job, why))
+        }
+        (Verb::Retry | Verb::Hold | Verb::Release(_) | Verb::Cancel { .. }, _) => None,
+    };
+    let outcomes = match not_that_one {
+        Some((job, why)) => vec![outcome(job, verb, false, true, why, None)],
+        None if dry_run => foretell(&config, verb, &chosen)?,
+        None => have_done(&config, verb, &chosen, output)?,
+    };
     if json {
         let mut text = serde_json::to_string_pretty(&outcomes)
             .map_err(|error| Failure::failed(format!("cannot be written as JSON: {error}")))?;

@@ -1,7 +1,7 @@
 //! Instructions in the job log: what people want of jobs, and what came of it (DESIGN §7).
 
 use super::{Job, JobLogError, OpenError, Reader, open, sql};
-use crate::job::{JobId, JobStanding, Kind, Release, RemoteJobId, Timestamp, Verb};
+use crate::job::{JobId, JobStanding, Kind, Release, RemoteJobId, Target, Timestamp, Verb};
 use rusqlite::{Connection, Row, params};
 use std::path::Path;
 
@@ -31,6 +31,15 @@ pub struct Answer {
     pub words: String,
     /// The job that its file became.
     pub new_job: Option<JobId>,
+}
+
+/// How a job is known at Adobe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentAs {
+    /// The name of the file there.
+    pub wire_name: String,
+    /// Where it goes; `None` before its first attempt (DESIGN A5).
+    pub target: Option<Target>,
 }
 
 /// Writes instructions into the job log of a state directory, whether or not a daemon runs, and returns their numbers.
@@ -125,6 +134,17 @@ impl Reader {
             }
         }
         Ok(answers)
+    }
+
+    /// Under which name a job is sent, and where to, if that is fixed by now.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read, or there is no such job.
+    pub fn sent_as(&self, id: JobId) -> Result<SentAs, JobLogError> {
+        let connection = self.connection();
+        let job = sql::job(&connection, id)?;
+        let target = job.target_id.map(|target| sql::target(&connection, target)).transpose()?;
+        Ok(SentAs { wire_name: job.wire_name, target })
     }
 
     /// Where a job stands, as far as verbs ask; `None` if there is no such job.

@@ -44,7 +44,7 @@ pub use carry_out::{Executor, FileNow, Open};
 pub use claim::{AccountRules, Claim, Claimed};
 pub use examine::{Examination, examine};
 pub use filing::{Filed, Haste, Unfiled};
-pub use instructions::{Answer, Instruction, InstructionId, instruct};
+pub use instructions::{Answer, Instruction, InstructionId, SentAs, instruct};
 pub use keep::{Delivered, OldFile, PruneRule};
 pub use listed::{Doubled, RemoteList};
 pub use open::{OpenError, StateLock, is_running, look_for_daemon};

@@ -47,7 +47,7 @@ pub(in crate::cli) struct ReleaseArguments {
     /// Send what may have been ingested already: Adobe may count it twice
     #[arg(long)]
     pub(in crate::cli) resend: bool,
-    /// Send nothing: it became this remote job (one job at a time)
+    /// Send nothing: it became this remote job, as Adobe confirms (one job at a time)
     #[arg(long, value_name = "JOB_ID", conflicts_with = "resend", value_parser = clap::value_parser!(i64).range(1..))]
     pub(in crate::cli) adopt: Option<i64>,
 }
