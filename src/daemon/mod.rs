@@ -9,6 +9,7 @@ mod desk;
 pub mod logging;
 mod once;
 mod pulse;
+mod refused;
 pub mod signals;
 mod stages;
 mod status;

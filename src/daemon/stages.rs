@@ -3,11 +3,12 @@
 use super::Fatal;
 use super::alerts::Alerts;
 use super::pulse::Pulse;
+use super::refused::{self, Refused};
 use crate::ambient::{Clock, now};
 use crate::api::{Budget, Client};
 use crate::config::{AccountConfig, Config, KeepConfig, StyleChoice};
 use crate::job::{Target, UploadStyle};
-use crate::joblog::{AccountRules, JobLog, JobLogError};
+use crate::joblog::{AccountRules, JobLog, JobLogError, Reader};
 use crate::keep::prune;
 use crate::page::FolderRunning;
 use crate::ready::Moment;
@@ -59,6 +60,7 @@ pub(super) struct Stages {
     tracker_pulses: HashMap<String, Pulse>,
     pub(super) alerts: Alerts,
     keep: watch::Sender<KeepConfig>,
+    refused: Vec<Refused>,
     stopping: bool,
 }
 
@@ -78,7 +80,7 @@ impl Stages {
         };
         let client = Arc::new(Client::new(&config.api, Arc::clone(&budget))?);
         let alerts = Alerts::start(config, &client, &joblog, clock).await?;
-        let accounts = admitted(config, &joblog).await?;
+        let (accounts, refused) = refused::judge(config, &joblog.reader()?.open_jobs()?);
         let (upload_settings, settings) =
             watch::channel(Arc::new(upload_settings(config, &accounts, &client, &budget)));
         let (keep, kept) = watch::channel(config.keep.clone());
@@ -96,6 +98,7 @@ impl Stages {
             tracker_pulses: HashMap::new(),
             alerts,
             keep,
+            refused: Vec::new(),
             stopping: false,
             budget,
             joblog,
@@ -108,6 +111,7 @@ impl Stages {
         let (stop, abort, pulse) =
             (stages.upload_stop.clone(), stages.upload_abort.clone(), stages.upload_pulse.clone());
         stages.tasks.spawn(async move { ("upload".to_owned(), uploader.run(stop, abort, move || pulse.beat()).await) });
+        stages.refuse(refused).await?;
         stages.start_trackers(config, &accounts, &client)?;
         for account in &accounts {
             stages.start_folder(FolderSettings::new(config, account), account.target(&config.api)).await?;
@@ -147,10 +151,13 @@ impl Stages {
     ) -> Result<(), Fatal> {
         self.trackers_stop = CancellationToken::new();
         self.tracker_pulses.clear();
-        for account in accounts {
+        let runs = accounts.iter().map(|account| (account.name.clone(), account.target(&config.api)));
+        // What Adobe has of them is followed to its end.
+        let went = self.refused.iter().filter_map(|refused| Some((refused.account.clone(), refused.went_to.clone()?)));
+        for (account, target) in runs.chain(went).collect::<Vec<_>>() {
             let settings = TrackSettings {
-                account: account.name.clone(),
-                target: account.target(&config.api),
+                account: account.clone(),
+                target,
                 client: Arc::clone(client),
                 budget: Arc::clone(&self.budget),
                 poll: config.poll.clone(),
@@ -160,8 +167,8 @@ impl Stages {
             let tracker = Tracker::new(settings, self.joblog.clone(), self.clock)?;
             let stop = self.trackers_stop.clone();
             let pulse = Pulse::new(self.clock);
-            self.tracker_pulses.insert(account.name.clone(), pulse.clone());
-            let name = format!("track {}", account.name);
+            self.tracker_pulses.insert(account.clone(), pulse.clone());
+            let name = format!("track {account}");
             self.tasks.spawn(async move { (name, tracker.run(stop, move || pulse.beat()).await) });
         }
         Ok(())
@@ -170,7 +177,7 @@ impl Stages {
     /// Goes over to another configuration. What did not change goes on undisturbed.
     pub(super) async fn reload(&mut self, config: &Config) -> Result<(), Fatal> {
         let client = Arc::new(Client::new(&config.api, Arc::clone(&self.budget))?);
-        let accounts = admitted(config, &self.joblog).await?;
+        let (accounts, refused) = refused::judge(config, &self.joblog.reader()?.open_jobs()?);
         self.trackers_stop.cancel();
         self.alerts.reload(config, &client);
         self.keep.send_replace(config.keep.clone());
@@ -194,9 +201,34 @@ impl Stages {
             }
         }
         self.rescan();
+        self.refuse(refused).await?;
         self.start_trackers(config, &accounts, &client)?;
         self.upload_settings.send_replace(Arc::new(upload_settings(config, &accounts, &client, &self.budget)));
         Ok(())
+    }
+
+    /// Accounts that must not run: nothing is sent or moved for them, and they say so.
+    async fn refuse(&mut self, refused: Vec<Refused>) -> Result<(), Fatal> {
+        for Refused { account, why, .. } in &refused {
+            if self.joblog.folder_problem(account.clone(), Some(why.clone()), now()).await? {
+                tracing::error!(account, "account {account} is refused: {why}");
+            }
+        }
+        self.refused = refused;
+        Ok(())
+    }
+
+    /// The accounts that must not run.
+    pub(super) fn refused(&self) -> impl Iterator<Item = &str> {
+        self.refused.iter().map(|refused| refused.account.as_str())
+    }
+
+    /// Whether jobs that were in the way of an account have come to their end.
+    pub(super) fn refusals_have_changed(&self, config: &Config, reader: &Reader) -> Result<bool, JobLogError> {
+        let are_the_same = |refused: &[Refused]| {
+            refused.iter().map(|refused| &refused.account).eq(self.refused.iter().map(|refused| &refused.account))
+        };
+        Ok(!self.refused.is_empty() && !are_the_same(&refused::judge(config, &reader.open_jobs()?).1))
     }
 
     /// Asks every folder for a scan.
@@ -329,27 +361,6 @@ async fn stop_folders(folders: Vec<Folder>) {
     let all = async { while ends.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(FOLDERS_STOP, all).await;
     ends.detach_all();
-}
-
-/// The accounts that may run: enabled, and without open jobs that went elsewhere (DESIGN A5).
-async fn admitted(config: &Config, joblog: &JobLog) -> Result<Vec<AccountConfig>, Fatal> {
-    let mut admitted = Vec::new();
-    for account in config.accounts.iter().filter(|account| account.enabled) {
-        let elsewhere = joblog.jobs_elsewhere(account.name.clone(), account.target(&config.api)).await?;
-        if let Some((_, target)) = elsewhere.first() {
-            let jobs: Vec<String> = elsewhere.iter().take(20).map(|(id, _)| id.to_string()).collect();
-            let problem = format!(
-                "it goes to another target than {} open jobs of it, which went to {target} (jobs {}); put the old target back until they are done",
-                elsewhere.len(),
-                jobs.join(", ")
-            );
-            tracing::error!(account = account.name, "account {} is refused: {problem}", account.name);
-            joblog.folder_problem(account.name.clone(), Some(problem), now()).await?;
-        } else {
-            admitted.push(account.clone());
-        }
-    }
-    Ok(admitted)
 }
 
 fn upload_settings(

@@ -15,7 +15,6 @@ use crate::instruct;
 use crate::job::{State, Timestamp, counted, printable};
 use crate::joblog::{JobLog, Reader, StateLock, Unsent};
 use sd_notify::NotifyState;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -78,7 +77,7 @@ pub async fn run(
         );
     }
     let reader = joblog.reader()?;
-    name_orphans(&config, &reader)?;
+    joblog.note_reload(None, now()).await?;
     let nothing_left = carry_out_what_was_left(&joblog, &config).await?;
     let once = options.once.then(|| Once::begin(joblog.reader()?).map_err(Fatal::from)).transpose()?;
     // What was used of the rate limit before a restart is not known: taken as spent.
@@ -122,25 +121,6 @@ async fn carry_out_what_was_left(joblog: &JobLog, config: &Config) -> Result<boo
     }
     tracing::error!("what was wanted of jobs is not done yet, a folder does not answer; it is tried again");
     Ok(false)
-}
-
-/// Accounts that are no longer configured and still have open jobs (DESIGN A5).
-fn name_orphans(config: &Config, reader: &Reader) -> Result<(), Fatal> {
-    let mut orphans: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (id, account) in reader.unfinished()? {
-        if !config.accounts.iter().any(|configured| configured.name == account) {
-            orphans.entry(account).or_default().push(id.to_string());
-        }
-    }
-    for (account, jobs) in orphans {
-        tracing::error!(
-            account,
-            "account {account} is not configured any more, but has {} open jobs ({}); put it back until they are done",
-            jobs.len(),
-            jobs.join(", ")
-        );
-    }
-    Ok(())
 }
 
 struct Supervisor {
@@ -202,7 +182,10 @@ impl Supervisor {
                         return Err(fatal);
                     }
                 }
-                _ = heartbeat.tick() => self.beat()?,
+                _ = heartbeat.tick() => {
+                    self.beat()?;
+                    self.admit_again().await?;
+                }
                 _ = starting.tick(), if !self.is_ready => self.tell_ready(),
                 _ = look.tick(), if once.is_some() => {
                     if let Some(once) = once && once.is_over(&self.stages)? {
@@ -277,6 +260,14 @@ impl Supervisor {
         Ok(())
     }
 
+    /// An account is refused no longer than its open jobs want.
+    async fn admit_again(&mut self) -> Result<(), Fatal> {
+        if self.stages.refusals_have_changed(&self.config, &self.reader)? {
+            self.stages.reload(&self.config).await?;
+        }
+        Ok(())
+    }
+
     fn renew_page(&self) {
         if let Some(page) = &self.page {
             page.renew(&self.stages);
@@ -326,7 +317,9 @@ impl Supervisor {
             .unwrap_or_default()
             .into_iter()
             .filter(|row| {
-                row.blocked().is_some() && self.config.accounts.iter().any(|account| account.name == row.name)
+                row.blocked().is_some()
+                    && (self.config.accounts.iter().any(|account| account.name == row.name)
+                        || self.stages.refused().any(|account| account == row.name))
             })
             .map(|row| row.name)
             .collect();
@@ -349,7 +342,11 @@ impl Supervisor {
         }
         self.refused = match self.try_reload(read).await? {
             Ok(()) => {
-                tracing::info!("reloaded: {} accounts", self.config.accounts.len());
+                let refused = match self.stages.refused().count() {
+                    0 => String::new(),
+                    refused => format!(", {refused} refused"),
+                };
+                tracing::info!("reloaded: {} accounts{refused}", self.config.accounts.len());
                 None
             }
             Err(why) => {
@@ -357,6 +354,8 @@ impl Supervisor {
                 Some(why.lines().next().unwrap_or_default().to_owned())
             }
         };
+        // A job log that cannot be written just now is its writer's to tell.
+        let _ = self.stages.joblog.note_reload(self.refused.clone(), now()).await;
         let status = self.summary();
         notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
         self.status = status;
@@ -374,24 +373,6 @@ impl Supervisor {
         };
         if config.state_dir != self.config.state_dir {
             return Ok(Err("state_dir cannot be changed by a reload; restart datadrop for that".to_owned()));
-        }
-        for (id, account) in self.reader.unfinished()? {
-            let was_here = self.config.accounts.iter().any(|known| known.name == account);
-            if was_here && !config.accounts.iter().any(|configured| configured.name == account) {
-                return Ok(Err(format!(
-                    "account {account} would be removed but has open jobs (job {id}, say); keep it until they are done"
-                )));
-            }
-        }
-        for account in &config.accounts {
-            let elsewhere =
-                self.stages.joblog.jobs_elsewhere(account.name.clone(), account.target(&config.api)).await?;
-            if let Some((id, target)) = elsewhere.first() {
-                return Ok(Err(format!(
-                    "account {} would go elsewhere, but has open jobs that went to {target} (job {id}, say); wait until they are done",
-                    account.name
-                )));
-            }
         }
         // Proxy and certificates are only known to be good once a client has been built of them.
         if let Err(error) = Client::new(&config.api, Arc::clone(&self.stages.budget)) {

@@ -2,9 +2,11 @@
 
 use super::noted::{UNOPENED, note_block};
 use super::writer::{JobLog, Pending};
-use super::{Job, JobLogError, sql};
+use super::{JobLogError, Reader, sql};
 use crate::job::{JobId, Target, Timestamp, UploadStyle};
 use rusqlite::{Connection, Row, params};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// An account as the job log knows it.
 #[derive(Debug, Clone, Default)]
@@ -215,29 +217,45 @@ impl JobLog {
             Ok(())
         })
     }
+}
 
-    /// Open jobs whose attempts went to another target than the one configured now (DESIGN A5).
-    #[must_use]
-    pub fn jobs_elsewhere(&self, account: String, target: Target) -> Pending<Vec<(JobId, Target)>> {
-        self.call(move |connection, _| {
-            let open: Vec<Job> = sql::jobs_of(
-                sql::UNFINISHED,
-                connection,
-                "account = ?1 AND target_id IS NOT NULL AND finished_at IS NULL
-                 AND state IN ('waiting', 'queued', 'uploading', 'unconfirmed', 'uploaded', 'processing')",
-                [&account],
-            )?;
-            let mut elsewhere = Vec::new();
-            for job in open {
-                if let Some(id) = job.target_id {
-                    let went = sql::target(connection, id)?;
-                    if went != target {
-                        elsewhere.push((job.id, went));
-                    }
-                }
-            }
-            Ok(elsewhere)
-        })
+/// A job that goes on by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenJob {
+    /// The job.
+    pub id: JobId,
+    /// The account's name.
+    pub account: String,
+    /// Where it goes, if an attempt was made (DESIGN A5).
+    pub target: Option<Target>,
+}
+
+impl Reader {
+    /// The jobs that go on by themselves, oldest first.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn open_jobs(&self) -> Result<Vec<OpenJob>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT id, account, target_id FROM {} WHERE finished_at IS NULL
+             AND state IN ('waiting', 'queued', 'uploading', 'unconfirmed', 'uploaded', 'processing') ORDER BY id",
+            sql::UNFINISHED
+        ))?;
+        let mut targets: HashMap<i64, Target> = HashMap::new();
+        let mut rows = statement.query([])?;
+        let mut open = Vec::new();
+        while let Some(row) = rows.next()? {
+            let target = match row.get::<_, Option<i64>>(2)? {
+                None => None,
+                Some(id) => Some(match targets.entry(id) {
+                    Entry::Occupied(known) => known.get().clone(),
+                    Entry::Vacant(new) => new.insert(sql::target(&connection, id)?).clone(),
+                }),
+            };
+            open.push(OpenJob { id: JobId(row.get(0)?), account: row.get(1)?, target });
+        }
+        Ok(open)
     }
 }
 

@@ -36,7 +36,7 @@ mod timing;
 mod totals;
 mod writer;
 
-pub use accounts::AccountRow;
+pub use accounts::{AccountRow, OpenJob};
 pub use admit::{Admission, AdmitPolicy, Arrival, Content, Verdict};
 pub use alerts::{AlertCursor, AlertFact, AlertFacts, AlertRow, FactJob, Outbox, ToldRow};
 pub use attempts::{AttemptEnd, Ended};

@@ -84,6 +84,18 @@ impl JobLog {
         })
     }
 
+    /// Why the last reload was refused; `None` once one is taken, and at a start.
+    #[must_use]
+    pub fn note_reload(&self, refused: Option<String>, now: Timestamp) -> Pending<()> {
+        self.call(move |connection, effects| {
+            effects.changed = true;
+            connection
+                .prepare_cached("UPDATE daemon SET reload_refused = ?1, reload_refused_at = iif(?1 IS NULL, NULL, ?2)")?
+                .execute(params![refused, now.0])?;
+            Ok(())
+        })
+    }
+
     /// Writes down of these jobs that they are late, each once.
     #[must_use]
     pub fn note_delays(&self, late: Vec<JobId>, now: Timestamp) -> Pending<()> {
@@ -116,6 +128,19 @@ pub(super) fn note_delay(connection: &Connection, job: &Job, now: Timestamp) -> 
 }
 
 impl Reader {
+    /// Why the daemon's last reload was refused, and when, if it was.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn reload_refused(&self) -> Result<Option<(String, Timestamp)>, JobLogError> {
+        Ok(self
+            .connection()
+            .prepare_cached("SELECT reload_refused, reload_refused_at FROM daemon WHERE reload_refused IS NOT NULL")?
+            .query_map([], |row| Ok((row.get(0)?, Timestamp(row.get(1)?))))?
+            .next()
+            .transpose()?)
+    }
+
     /// Jobs that are late and of which that is not written down yet, at most `limit`: first seen before `unsent` and not
     /// accepted, or accepted before `unended` and not at their end.
     ///

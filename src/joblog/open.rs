@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Migrations in order; `user_version` counts those applied. Append-only: a released file never changes.
-pub(super) const MIGRATIONS: [&str; 8] = [
+pub(super) const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/0001_jobs.sql"),
     include_str!("migrations/0002_order.sql"),
     include_str!("migrations/0003_findings.sql"),
@@ -17,6 +17,7 @@ pub(super) const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0006_keep.sql"),
     include_str!("migrations/0007_page.sql"),
     include_str!("migrations/0008_progress.sql"),
+    include_str!("migrations/0009_reload.sql"),
 ];
 
 pub(super) const DATABASE: &str = "datadrop.db";

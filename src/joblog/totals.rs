@@ -18,6 +18,8 @@ pub struct Standing {
     pub trying_again: Vec<(String, String)>,
     /// Account and state wherever a person has something to handle.
     pub to_handle: Vec<(String, String)>,
+    /// Why the daemon's last reload was refused, and when, if it was.
+    pub reload_refused: Option<(String, Timestamp)>,
 }
 
 /// Data files that ended, and what was in them.
@@ -83,6 +85,7 @@ impl Reader {
             last_success: self.last_success()?,
             trying_again: self.trying_again()?,
             to_handle: self.to_handle(since)?,
+            reload_refused: self.reload_refused()?,
         })
     }
 

@@ -51,6 +51,8 @@ pub(super) fn report() -> StatusReport {
         ..busy.clone()
     };
     StatusReport {
+        reload_refused: None,
+        reload_refused_at: None,
         backlog: BacklogStatus { files: 3, seconds: Some(1), words: String::new() },
         daemon: "running",
         state_dir: "/var/lib/datadrop".to_owned(),

@@ -72,9 +72,10 @@ fn legend(html: &mut Html, facts: &Overview<'_>) {
 /// On top: whatever does not go on by itself.
 fn people(html: &mut Html, facts: &Overview<'_>, here: &Here) {
     let blocked: Vec<&AccountStatus> =
-        facts.report.accounts.iter().filter(|account| account.blocked.is_some() && account.folder.is_some()).collect();
+        facts.report.accounts.iter().filter(|account| account.blocked.is_some()).collect();
     let (jobs, count) = facts.people;
-    if blocked.is_empty() && count == 0 && facts.job_log_problem.is_none() {
+    let refused = facts.report.reload_refused.as_deref();
+    if blocked.is_empty() && count == 0 && facts.job_log_problem.is_none() && refused.is_none() {
         html.raw(
             "<section class=\"calm\"><p><span aria-hidden=\"true\">✓</span> Nothing needs a person.</p></section>",
         );
@@ -91,6 +92,15 @@ fn people(html: &mut Html, facts: &Overview<'_>, here: &Here) {
             "The job log cannot be written: {problem}. Free space, or repair the disk, under the state directory."
         ));
         html.raw("</p></div></li>");
+    }
+    if let Some(why) = refused {
+        html.raw("<li><span class=\"badge s-held\">reload</span><div><b>Not as configured</b>");
+        html.say("p", &[], &format!("The last reload was refused, so what runs is what held before: {why}"));
+        html.raw("</div>");
+        if let Some(at) = facts.report.reload_refused_at {
+            when(html, &at.to_string(), here, Style::Ago);
+        }
+        html.raw("</li>");
     }
     for account in blocked {
         html.raw("<li><span class=\"badge s-failure\">blocked</span><div>");

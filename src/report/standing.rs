@@ -56,10 +56,20 @@ pub fn status_report(config: &Config, is_running: bool, standing: Standing) -> S
     }
     // Accounts that left the configuration still have a history, and perhaps files.
     for (name, row) in known {
-        accounts.push(account_status(&name, row));
+        let status = account_status(&name, row);
+        // What is wrong with it matters while jobs of it are under way.
+        let blocked = status.blocked.clone().filter(|_| status.jobs.inbox() + status.jobs.open() > 0);
+        accounts.push(AccountStatus {
+            blocked_since: status.blocked_since.filter(|_| blocked.is_some()),
+            blocked,
+            ..status
+        });
     }
     let backlog = backlog(config, &accounts);
+    let (reload_refused, reload_refused_at) = standing.reload_refused.filter(|_| is_running).unzip();
     StatusReport {
+        reload_refused,
+        reload_refused_at,
         backlog,
         daemon: if is_running { "running" } else { "stopped" },
         state_dir: config.state_dir.display().to_string(),

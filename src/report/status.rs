@@ -12,6 +12,11 @@ pub struct StatusReport {
     pub daemon: &'static str,
     /// Where the job log lies.
     pub state_dir: String,
+    /// Why the configuration as it is now is not what runs, if its reload was refused.
+    pub reload_refused: Option<String>,
+    /// Since when.
+    #[serde(serialize_with = "time")]
+    pub reload_refused_at: Option<Timestamp>,
     /// Each account of the configuration, then those that only the job log knows.
     pub accounts: Vec<AccountStatus>,
     /// What the API allows.
@@ -180,6 +185,14 @@ pub fn status_page(report: &StatusReport, here: &Here) -> String {
         }
         (_, _) => page.push_str(", requests without a limit\n"),
     }
+    if let (Some(why), Some(at)) = (&report.reload_refused, report.reload_refused_at) {
+        let _ = writeln!(
+            page,
+            "NOT AS CONFIGURED: the last reload was refused {}, so what runs is what held before: {}",
+            since_words(at, here),
+            printable(why)
+        );
+    }
     if report.backlog.files > 0 {
         let _ = writeln!(page, "to be sent: {}", report.backlog.words);
     }
@@ -294,6 +307,8 @@ mod tests {
             ..busy.clone()
         };
         StatusReport {
+            reload_refused: None,
+            reload_refused_at: None,
             daemon: "running",
             state_dir: "/var/lib/datadrop".to_owned(),
             accounts: vec![busy, blocked],
@@ -333,6 +348,8 @@ mod tests {
         {
           "daemon": "running",
           "state_dir": "/var/lib/datadrop",
+          "reload_refused": null,
+          "reload_refused_at": null,
           "accounts": [
             {
               "name": "callcentre",

@@ -134,7 +134,12 @@ fn job_log(config: &Config, running: Option<bool>) -> (Vec<Finding>, Option<Hash
     let examined = examine(&config.state_dir);
     let versions = examined.as_ref().map(|found| found.as_ref().map(|found| (found.version, found.known)));
     let mut findings = vec![record::job_log(&dir, versions)];
-    findings.push(record::daemon(&dir, running, !matches!(examined, Ok(None))));
+    // One of an older version has none.
+    let refused = match &examined {
+        Ok(Some(found)) => found.reader.reload_refused().ok().flatten().map(|(why, _)| why),
+        Ok(None) | Err(_) => None,
+    };
+    findings.push(record::daemon(&dir, running, !matches!(examined, Ok(None)), refused.as_deref()));
     let rows = match examined.map(|found| found.map(|found| found.reader.accounts())) {
         Ok(None) => Some(HashMap::new()),
         Ok(Some(Ok(accounts))) => Some(accounts.into_iter().map(|row| (row.name.clone(), row)).collect()),

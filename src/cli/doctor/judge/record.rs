@@ -19,10 +19,24 @@ pub(in crate::cli::doctor) fn job_log(state_dir: &str, opened: Result<Option<(i6
     }
 }
 
-/// The daemon itself. `is_running`: `None` where it cannot be told.
-pub(in crate::cli::doctor) fn daemon(state_dir: &str, is_running: Option<bool>, has_job_log: bool) -> Finding {
+/// The daemon itself. `is_running`: `None` where it cannot be told; `refused`: why its last reload was, if it was.
+pub(in crate::cli::doctor) fn daemon(
+    state_dir: &str,
+    is_running: Option<bool>,
+    has_job_log: bool,
+    refused: Option<&str>,
+) -> Finding {
     match (is_running, has_job_log) {
-        (Some(true), _) => Finding::ok("daemon", state_dir, "running"),
+        (Some(true), _) => match refused {
+            None => Finding::ok("daemon", state_dir, "running"),
+            Some(why) => Finding::bad(
+                Verdict::Warn,
+                "daemon",
+                state_dir,
+                format!("running, but not as configured: its last reload was refused: {why}"),
+                "correct that, and reload it (`systemctl reload datadrop`)",
+            ),
+        },
         (Some(false), false) => Finding::ok("daemon", state_dir, "not started yet"),
         (None, _) => Finding::bad(
             Verdict::Warn,
@@ -112,8 +126,10 @@ mod tests {
         let newer = OpenError::Newer { file: "/s/datadrop.db".into(), found: 9, known: 2 };
         let newer = job_log("/s", Err(&newer));
         assert_eq!((newer.verdict, newer.remedy.as_deref()), (Verdict::Fail, Some("install that version again")));
-        assert_eq!(daemon("/s", Some(false), true).verdict, Verdict::Warn);
-        assert!(daemon("/s", None, true).message.contains("may not look"));
+        assert_eq!(daemon("/s", Some(false), true, None).verdict, Verdict::Warn);
+        assert!(daemon("/s", None, true, None).message.contains("may not look"));
+        assert_eq!(daemon("/s", Some(true), true, None).verdict, Verdict::Ok);
+        assert_eq!(daemon("/s", Some(true), true, Some("no such file")).verdict, Verdict::Warn);
         let closed = job_log(
             "/s",
             Err(&OpenError::Closed { dir: "/s".into(), file: "/s/datadrop.db".into(), why: "denied".to_owned() }),

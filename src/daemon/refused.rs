@@ -1,0 +1,127 @@
+//! Which accounts may run as they are configured (DESIGN A5). Pure.
+
+use crate::config::{AccountConfig, Config};
+use crate::job::{Target, counted};
+use crate::joblog::OpenJob;
+
+/// So many jobs are named; their number is told in any case.
+const NAMED: usize = 20;
+
+/// An account in which nothing is sent or moved for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) account: String,
+    /// For people: which jobs are in the way, and what helps.
+    pub(super) why: String,
+    /// Where its open jobs went, if any was tried: there they are followed to their end.
+    pub(super) went_to: Option<Target>,
+}
+
+/// The accounts that may run, and those that may not: whose open jobs went elsewhere, or that are not configured any more.
+pub(super) fn judge(config: &Config, open: &[OpenJob]) -> (Vec<AccountConfig>, Vec<Refused>) {
+    let mut refused: Vec<Refused> = Vec::new();
+    let is_configured = |name: &str| config.accounts.iter().any(|account| account.name == name);
+    let mut orphaned: Vec<&str> =
+        open.iter().map(|job| job.account.as_str()).filter(|name| !is_configured(name)).collect();
+    orphaned.sort_unstable();
+    orphaned.dedup();
+    for name in orphaned {
+        let jobs: Vec<&OpenJob> = open.iter().filter(|job| job.account == name).collect();
+        refused.push(Refused {
+            account: name.to_owned(),
+            why: format!(
+                "it is not configured any more, and still has {}; put it back until they are done",
+                words(&jobs)
+            ),
+            went_to: jobs.iter().find_map(|job| job.target.clone()),
+        });
+    }
+    let mut run = Vec::new();
+    for account in config.accounts.iter().filter(|account| account.enabled) {
+        let target = account.target(&config.api);
+        let went_elsewhere =
+            |job: &&OpenJob| job.account == account.name && job.target.as_ref().is_some_and(|went| *went != target);
+        let jobs: Vec<&OpenJob> = open.iter().filter(went_elsewhere).collect();
+        match jobs.first().and_then(|job| job.target.clone()) {
+            None => run.push(account.clone()),
+            Some(went_to) => refused.push(Refused {
+                account: account.name.clone(),
+                why: format!(
+                    "it would go to {target} now, and still has {} for {went_to}; nothing is sent until they are done: put the old \
+                     target back, or wait if Adobe has them all",
+                    words(&jobs)
+                ),
+                went_to: Some(went_to),
+            }),
+        }
+    }
+    (run, refused)
+}
+
+/// `2 open jobs (jobs 3 and 4)`.
+fn words(jobs: &[&OpenJob]) -> String {
+    let mut named: Vec<String> = jobs.iter().take(NAMED).map(|job| job.id.to_string()).collect();
+    if jobs.len() > NAMED {
+        named.push(format!("{} more", jobs.len() - NAMED));
+    }
+    let last = named.pop().unwrap_or_default();
+    let list = if named.is_empty() { format!("job {last}") } else { format!("jobs {} and {last}", named.join(", ")) };
+    format!("{} ({list})", counted(i64::try_from(jobs.len()).unwrap_or(i64::MAX), "open job"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load_draft;
+    use crate::job::JobId;
+
+    fn config(data_source: i64, keys: &str) -> Config {
+        let text = format!(
+            "[api]\nglobal_company_id = \"c\"\nclient_id = \"i\"\nclient_secret = \"s\"\n[[account]]\nname = \"a\"\n\
+             report_suite_id = \"r\"\ndata_source_id = {data_source}\nfolder = \"/nowhere/a\"\n{keys}"
+        );
+        load_draft("test", &text, []).unwrap()
+    }
+
+    fn open(account: &str, id: i64, target: Option<&Target>) -> OpenJob {
+        OpenJob { id: JobId(id), account: account.to_owned(), target: target.cloned() }
+    }
+
+    #[test]
+    fn a5_an_account_is_refused_for_its_open_jobs_that_went_elsewhere_and_for_no_others() {
+        let config = config(1, "");
+        let here = config.accounts[0].target(&config.api);
+        let elsewhere = Target { data_source_id: 2, ..here.clone() };
+        let (run, refused) = judge(&config, &[open("a", 1, Some(&here)), open("a", 2, None)]);
+        assert_eq!((run.len(), refused.len()), (1, 0));
+        let jobs = [open("a", 1, Some(&here)), open("a", 2, Some(&elsewhere)), open("a", 3, Some(&elsewhere))];
+        let (run, refused) = judge(&config, &jobs);
+        assert_eq!(run.len(), 0);
+        assert_eq!(refused[0].went_to, Some(elsewhere));
+        let why = &refused[0].why;
+        assert!(why.contains("r/1 at") && why.contains("2 open jobs (jobs 2 and 3) for r/2 at"), "{why}");
+    }
+
+    #[test]
+    fn a5_an_account_that_left_the_configuration_is_named_with_its_open_jobs() {
+        let jobs: Vec<OpenJob> = (1..=30).map(|id| open("gone", id, None)).collect();
+        let (run, refused) = judge(&config(1, ""), &jobs);
+        assert_eq!(run.len(), 1);
+        assert_eq!((refused.len(), refused[0].account.as_str(), &refused[0].went_to), (1, "gone", &None));
+        assert!(
+            refused[0].why.contains("30 open jobs (jobs 1, 2, 3") && refused[0].why.contains("20 and 10 more)"),
+            "{}",
+            refused[0].why
+        );
+        let (_, refused) = judge(&config(1, ""), &jobs[..1]);
+        assert!(refused[0].why.contains("1 open job (job 1)"), "{}", refused[0].why);
+    }
+
+    #[test]
+    fn a_disabled_account_neither_runs_nor_is_refused() {
+        let config = config(1, "enabled = false");
+        let elsewhere = Target { data_source_id: 2, ..config.accounts[0].target(&config.api) };
+        let (run, refused) = judge(&config, &[open("a", 1, Some(&elsewhere))]);
+        assert_eq!((run.len(), refused.len()), (0, 0));
+    }
+}
