@@ -348,7 +348,10 @@ fn status_says_where_everything_stands() {
     });
     let running = json(&world.run(&["status", "--json"]));
     assert_eq!(running["daemon"], "running");
-    assert_eq!(keys(&running), ["accounts", "backlog", "daemon", "request_budget", "state_dir"]);
+    assert_eq!(
+        keys(&running),
+        ["accounts", "backlog", "daemon", "reload_refused", "reload_refused_at", "request_budget", "state_dir"]
+    );
     assert_eq!(keys(&running), keys(&before));
     let account = &running["accounts"][0];
     assert_eq!(keys(account), keys(&before["accounts"][0]));

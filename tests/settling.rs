@@ -1,6 +1,6 @@
 //! What ended without a clear answer is settled by the remote jobs, or held; never guessed (DESIGN S1 to S5).
 
-use crate::harness::{World, data, names, primed};
+use crate::harness::{World, connect, data, names, primed};
 use std::fs;
 
 fn fault(world: &World, rule: &str) {
@@ -199,6 +199,12 @@ fn s5_a_remote_job_that_nobody_owns_under_a_name_of_ours_is_told_once_and_holds_
     assert!(
         alarm.contains("ERROR") && alarm.contains(&ours.to_string()) && alarm.contains(&other.to_string()),
         "{alarm}"
+    );
+    let event = "SELECT detail FROM job_event WHERE event = 'doubled'";
+    let detail: String = connect(&world.state_dir()).unwrap().query_row(event, [], |row| row.get(0)).unwrap();
+    assert!(
+        detail.contains(&ours.to_string()) && detail.contains(&other.to_string()),
+        "who is told hears of both: {detail}"
     );
     world.drop_file("a", "first.txt", data(7));
     let held = world.wait_for("first.txt", "held");

@@ -3,7 +3,7 @@
 
 use super::group::Named;
 use crate::config::AlertEvent;
-use crate::job::{Timestamp, printable};
+use crate::job::{Timestamp, printable, shell_word};
 use crate::joblog::AlertRow;
 use serde::Serialize;
 
@@ -26,7 +26,7 @@ struct Body<'a> {
     first_at: String,
     last_at: String,
     message: String,
-    hint: &'static str,
+    hint: String,
     host: &'a str,
     version: &'static str,
 }
@@ -58,7 +58,7 @@ pub(super) fn compose(alert: &AlertRow, sender: &Sender) -> Vec<u8> {
         first_at: alert.first_at.to_string(),
         last_at: alert.last_at.to_string(),
         message: words(alert, event, &named),
-        hint: hint(event),
+        hint: hint(event, &alert.account, named.iter().find_map(|named| named.job.as_ref()).map(|job| job.id)),
         host: &sender.host,
         version: sender.version,
     };
@@ -120,23 +120,32 @@ fn states(event: AlertEvent) -> (&'static str, &'static str) {
     }
 }
 
-/// What helps.
-fn hint(event: AlertEvent) -> &'static str {
+/// What helps, in commands that work as they stand. `job`: the first that it is about.
+fn hint(event: AlertEvent, account: &str, job: Option<i64>) -> String {
+    let account = shell_word(account);
+    let show = job.map_or_else(|| "datadrop jobs show ID".to_owned(), |id| format!("datadrop jobs show {id}"));
     match event {
-        AlertEvent::Failure => "`datadrop jobs show ID` tells what is known; the file lies in failed/ with a .why",
-        AlertEvent::Partial => "`datadrop jobs show ID` names the rows that were likely lost; the file lies in done/",
+        AlertEvent::Failure => format!("`{show}` tells what is known; the file lies in failed/ with a .why"),
+        AlertEvent::Partial => format!("`{show}` names the rows that were likely lost; the file lies in done/"),
         AlertEvent::Rejected => {
             "the .why beside the file in failed/ says why; a corrected file that is dropped again is a new one"
+                .to_owned()
         }
-        AlertEvent::Held => "a person has to decide; the .why beside the file in held/ says what helps",
-        AlertEvent::Blocked => "`datadrop doctor` looks for the cause and names the remedy; the files wait meanwhile",
-        AlertEvent::Unblocked => "nothing needs to be done; the files that waited are sent",
+        AlertEvent::Held => "a person has to decide; the .why beside the file in held/ says what helps".to_owned(),
+        AlertEvent::Blocked => {
+            "`datadrop doctor` looks for the cause and names the remedy; the files wait meanwhile".to_owned()
+        }
+        AlertEvent::Unblocked => "nothing needs to be done; the files that waited are sent".to_owned(),
         AlertEvent::Delayed => {
-            "nothing is given up; `datadrop status` and `datadrop jobs show ID` say what it waits for"
+            format!("nothing is given up; `datadrop status` and `{show}` say what it waits for")
         }
-        AlertEvent::Missing => "ask whoever delivers the files; `datadrop jobs list --account A` shows what came",
-        AlertEvent::Doubled => "compare the two remote jobs: `datadrop jobs list --remote --account A`",
-        AlertEvent::Started => "if nobody started it, `journalctl -u datadrop` shows how the last run ended",
+        AlertEvent::Missing => {
+            format!("ask whoever delivers the files; `datadrop jobs list --account {account}` shows what came")
+        }
+        AlertEvent::Doubled => {
+            format!("compare the two remote jobs: `datadrop jobs list --remote --account {account}`")
+        }
+        AlertEvent::Started => "if nobody started it, `journalctl -u datadrop` shows how the last run ended".to_owned(),
     }
 }
 
@@ -186,7 +195,7 @@ mod tests {
                 ],
                 "first_at": "1970-01-01T00:00:00.000Z", "last_at": "1970-01-01T00:00:01.000Z",
                 "message": "account shop: 5000 files are rejected; the first is file1.txt (job 1): too large",
-                "hint": hint(AlertEvent::Rejected), "host": "box", "version": "1.2.3",
+                "hint": hint(AlertEvent::Rejected, "shop", Some(1)), "host": "box", "version": "1.2.3",
             })
         );
         for event in AlertEvent::ALL {
@@ -205,6 +214,14 @@ mod tests {
         assert_eq!(told["message"], "account shop works again; it was blocked since 1970-01-01T00:00:00.000Z: gone");
         let told = composed(&alert(AlertEvent::Blocked, 1, &events[..1]));
         assert_eq!(told["message"], "account shop is blocked, nothing of it is sent: gone");
+    }
+
+    #[test]
+    fn a_hint_names_the_account_and_the_job() {
+        let hints = AlertEvent::ALL.map(|event| hint(event, "shop", Some(17)));
+        assert!(hints.iter().all(|hint| !hint.contains("--account A") && !hint.contains(" ID`")), "{hints:#?}");
+        assert!(hint(AlertEvent::Failure, "shop", Some(17)).starts_with("`datadrop jobs show 17`"));
+        assert!(hint(AlertEvent::Doubled, "shop", Some(17)).contains("--remote --account shop`"));
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub(super) fn take_list(
         }
         if let Some(Namesake { id, ours: Some(ours), first_attempt, is_open: false }) = namesake
             && after_event(connection, account, remote.remote_job_id)?.is_some_and(|after| after >= first_attempt)
-            && tell_once(connection, id, remote.remote_job_id, list.at)?
+            && tell_once(connection, id, (ours, remote.remote_job_id), list.at)?
         {
             doubled.push(Doubled { id, wire_name: name.to_owned(), ours, other: remote.remote_job_id });
         }
@@ -200,8 +200,13 @@ fn stems(wire_name: &str) -> Vec<&str> {
 }
 
 /// Leaves an event with the job, unless it is there already.
-fn tell_once(connection: &Connection, id: JobId, other: RemoteJobId, at: Timestamp) -> Result<bool, JobLogError> {
-    let detail = format!("possibly ingested twice: the remote job {other} has the same name, and no job owns it");
+fn tell_once(
+    connection: &Connection,
+    id: JobId,
+    (ours, other): (RemoteJobId, RemoteJobId),
+    at: Timestamp,
+) -> Result<bool, JobLogError> {
+    let detail = format!("it became remote job {ours}, and no job owns the remote job {other} of the same name");
     let told = connection
         .prepare_cached("SELECT 1 FROM job_event WHERE job_id = ?1 AND event = 'doubled' AND detail = ?2")?
         .query_row(params![id.0, detail], |_| Ok(()))

@@ -11,7 +11,7 @@ Examples:
   datadrop explain sales.txt --json | jq -r .explanation
 
 The file need not be there any more, and the daemon need not run. Nothing is changed.
-Exit status: 0 explained; 4 no account has to do with this path.")]
+Exit status: 0 explained; 4 there is no such file and no job of it, or no account has to do with this path.")]
 pub(in super::super) struct ExplainArguments {
     /// A file in an account's folder or in a sub-folder of it
     pub(in super::super) path: PathBuf,

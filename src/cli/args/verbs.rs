@@ -14,6 +14,9 @@ Examples:
 
 The file comes back into the folder and becomes a new job, which names the old one; its marker comes along.
 Exit status: 0 all done; 3 some refused; 1 none done; 4 no such job.")]
+#[command(
+    override_usage = "datadrop jobs retry [OPTIONS] <ID>...\n       datadrop jobs retry [OPTIONS] [--account A] [--state S]... [--since T] [--name GLOB]"
+)]
 pub(in crate::cli) struct RetryArguments {
     #[command(flatten)]
     pub(in crate::cli) jobs: Selection,
@@ -27,6 +30,9 @@ Examples:
 
 An upload under way is broken off while Adobe cannot have the whole file yet; later, holding is refused.
 Exit status: 0 all done; 3 some refused; 1 none done; 4 no such job.")]
+#[command(
+    override_usage = "datadrop jobs hold [OPTIONS] <ID>...\n       datadrop jobs hold [OPTIONS] [--account A] [--state S]... [--since T] [--name GLOB]"
+)]
 pub(in crate::cli) struct HoldArguments {
     #[command(flatten)]
     pub(in crate::cli) jobs: Selection,
@@ -41,6 +47,9 @@ Examples:
 
 A duplicate, or what was put on hold, is sent. What may have been ingested already wants --adopt or --resend.
 Exit status: 0 all done; 3 some refused; 1 none done; 4 no such job.")]
+#[command(
+    override_usage = "datadrop jobs release [OPTIONS] <ID>...\n       datadrop jobs release [OPTIONS] [--account A] [--state S]... [--since T] [--name GLOB]"
+)]
 pub(in crate::cli) struct ReleaseArguments {
     #[command(flatten)]
     pub(in crate::cli) jobs: Selection,
@@ -61,6 +70,9 @@ Examples:
 
 The file moves to failed/. What Adobe has accepted cannot be cancelled.
 Exit status: 0 all done; 3 some refused; 1 none done; 4 no such job.")]
+#[command(
+    override_usage = "datadrop jobs cancel [OPTIONS] <ID>...\n       datadrop jobs cancel [OPTIONS] [--account A] [--state S]... [--since T] [--name GLOB]"
+)]
 pub(in crate::cli) struct CancelArguments {
     #[command(flatten)]
     pub(in crate::cli) jobs: Selection,
