@@ -65,8 +65,8 @@ fn words(jobs: &[&OpenJob]) -> String {
         named.push(format!("{} more", jobs.len() - NAMED));
     }
     let last = named.pop().unwrap_or_default();
-    let list = if named.is_empty() { format!("job {last}") } else { format!("jobs {} and {last}", named.join(", ")) };
-    format!("{} ({list})", counted(i64::try_from(jobs.len()).unwrap_or(i64::MAX), "open job"))
+    let which = if named.is_empty() { format!("job {last}") } else { format!("jobs {} and {last}", named.join(", ")) };
+    format!("{} ({which})", counted(i64::try_from(jobs.len()).unwrap_or(i64::MAX), "open job"))
 }
 
 #[cfg(test)]

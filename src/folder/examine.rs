@@ -1,8 +1,8 @@
 //! Looking at an account's folder as the daemon would, without leaving anything behind (DESIGN §7, `doctor`).
 
 use super::mark::{MARK, accepted_mark, folder_at, is_remote, read_mark, unfit};
-use super::moves::rename_without_overwriting;
 use super::problem::FolderProblem;
+use super::rename::rename_without_overwriting;
 use crate::job::Place;
 use std::fs::{self, File, Metadata, TryLockError};
 use std::io;

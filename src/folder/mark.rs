@@ -1,8 +1,8 @@
 //! Is this the account's folder, and can files be filed in it?
 
 use super::filed::{FiledFile, filed_after};
-use super::moves::rename_without_overwriting;
 use super::problem::FolderProblem;
+use super::rename::rename_without_overwriting;
 use crate::job::Place;
 use rustix::fs::StatVfsMountFlags;
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -86,6 +86,9 @@ impl AccountFolder {
             inode: metadata.ino(),
             is_remote: is_remote(dir),
         };
+        folder
+            .give_back_all()
+            .map_err(|error| unfit(dir, "a file that was taken aside cannot be given back", &error))?;
         folder.try_moves()?;
         Ok(Opened { folder, mark })
     }

@@ -10,6 +10,7 @@ mod mark;
 mod moves;
 mod problem;
 mod removal;
+mod rename;
 mod why;
 
 pub use examine::{Examined, Glimpse, examine, glimpse};

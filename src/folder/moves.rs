@@ -2,10 +2,10 @@
 
 use super::fit::fitting;
 use super::mark::AccountFolder;
+use super::rename::rename_without_overwriting;
 use super::why;
 use crate::ambient::identity_of;
 use crate::job::{FileIdentity, JobId, Place};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -197,18 +197,6 @@ fn free_names(name: &OsStr, job: JobId) -> impl Iterator<Item = OsString> {
     let name = name.to_owned();
     let numbers = std::iter::once(format!(".{job}")).chain((2..100).map(move |n| format!(".{job}.{n}")));
     std::iter::once(name.clone()).chain(numbers.map(move |number| fitting(&name, &number, "")))
-}
-
-pub(super) fn rename_without_overwriting(from: &Path, to: &Path) -> io::Result<()> {
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Ok(()) => Ok(()),
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {
-            // The file system knows no such flag: a hard link refuses a taken name just as well.
-            fs::hard_link(from, to)?;
-            fs::remove_file(from)
-        }
-        Err(error) => Err(error.into()),
-    }
 }
 
 #[cfg(test)]

@@ -53,6 +53,7 @@ pub fn carry_out(joblog: &JobLog, executors: &[Executor]) -> Result<bool, JobLog
             .map(|(job, path)| FileNow {
                 job: *job,
                 identity: fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|file| identity_of(&file)),
+                can_be_read: rustix::fs::access(path, rustix::fs::Access::READ_OK).is_ok(),
             })
             .collect();
         all &= joblog.carry_out(open.id, executors.to_vec(), files, random_digits(), now()).wait()?;

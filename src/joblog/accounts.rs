@@ -259,6 +259,14 @@ impl Reader {
     }
 }
 
+/// Whether that is where the account's files go now.
+pub(super) fn goes_to(connection: &Connection, account: &str, target: &Target) -> Result<bool, JobLogError> {
+    let target_id = sql::target_id(connection, target)?;
+    Ok(connection
+        .prepare_cached("SELECT target_id IS ?2 FROM account WHERE name = ?1")?
+        .query_row(params![account, target_id], |row| row.get(0))?)
+}
+
 fn aim(connection: &Connection, account: &str, target: &Target) -> Result<(), JobLogError> {
     let target_id = sql::target_id(connection, target)?;
     connection

@@ -30,6 +30,8 @@ pub struct FileNow {
     pub job: JobId,
     /// The file; `None` if it is not there.
     pub identity: Option<FileIdentity>,
+    /// One that cannot be read is never looked at.
+    pub can_be_read: bool,
 }
 
 /// What carrying out takes of the configuration, for one account.
@@ -149,7 +151,10 @@ impl Hand<'_> {
         };
         let is_to_be_moved = job.place != Place::Gone && job.place != job.state.place();
         // Its last attempt met another file, or another content: what lies there has no job yet.
-        let is_to_be_looked_at = job.place == Place::Inbox && job.sha256.is_some() && job.identity.is_none();
+        let is_to_be_looked_at = job.place == Place::Inbox
+            && job.sha256.is_some()
+            && job.identity.is_none()
+            && self.files.iter().any(|file| file.job == job.id && file.can_be_read);
         if plan != Plan::AsItIs && (is_to_be_moved || is_to_be_looked_at) {
             return Ok(Came::Later);
         }
@@ -174,10 +179,15 @@ impl Hand<'_> {
 
     fn take(&mut self, mut job: Job, events: &[Event]) -> Result<Came, JobLogError> {
         let before = job.state;
-        if job.identity.is_none() && job.sha256.is_none() {
+        if job.identity.is_none() && (job.place == Place::Inbox || job.sha256.is_none()) {
             // So that its file is known again after the move that follows, whatever happens in between.
             match self.file_of(job.id) {
-                Some(identity) => (job.identity, job.size) = (Some(identity), Some(identity.size)),
+                Some(identity) => {
+                    job.identity = Some(identity);
+                    if job.sha256.is_none() {
+                        job.size = Some(identity.size);
+                    }
+                }
                 None => {
                     return Ok(Came::Refused("its file is not there; it is looked for at the next scan".to_owned()));
                 }
@@ -338,5 +348,37 @@ impl Hand<'_> {
         let reason = Some(format!("taken for the remote job {remote} by {}", self.by));
         advance(self.connection, self.effects, &mut job, Event::Adopted, reason, self.now)?;
         Ok(Came::done(format!("was held, is {} as remote job {remote}", job.state)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Duplicates;
+    use crate::job::Verb;
+    use crate::joblog::fixtures::{arrives, opened, target};
+    use crate::joblog::instruct;
+
+    #[test]
+    fn what_is_wanted_of_a_changed_file_waits_for_a_look_at_it_unless_nobody_can_look() {
+        let (dir, log) = opened();
+        let job = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
+        log.call(|connection, _| Ok(connection.execute("UPDATE job SET device = NULL, inode = NULL", [])?))
+            .wait()
+            .unwrap();
+        let wanted = [Instruction { job, verb: Verb::Cancel { force: false }, by: "ann".to_owned() }];
+        let id = instruct(dir.path(), &wanted, Timestamp(0)).unwrap()[0];
+        let executor =
+            Executor { account: "a".to_owned(), folder: "/srv/a".into(), wire_name: WireName::Keep, target: target() };
+        let identity = FileIdentity { device: 1, inode: 9, born_ns: 0, size: 8, modified_ns: 7 };
+        let carry_out = |can_be_read| {
+            let files = vec![FileNow { job, identity: Some(identity), can_be_read }];
+            log.carry_out(id, vec![executor.clone()], files, 0, Timestamp(1)).wait().unwrap()
+        };
+        assert!(!carry_out(true));
+        assert!(carry_out(false));
+        let job = log.call(move |connection, _| sql::job(connection, job)).wait().unwrap();
+        assert_eq!(job.state, State::Cancelled);
+        assert!(job.identity.is_some_and(|file| file.is_same_file(&identity)), "the move that follows finds it");
     }
 }

@@ -9,15 +9,19 @@ use tempfile::TempDir;
 pub(super) fn opened() -> (TempDir, JobLog) {
     let dir = tempfile::tempdir().unwrap();
     let log = JobLog::open(StateLock::take(dir.path()).unwrap()).unwrap();
-    let target = Target {
+    log.open_account("a".to_owned(), target()).wait().unwrap();
+    (dir, log)
+}
+
+/// Where the account `a` goes.
+pub(super) fn target() -> Target {
+    Target {
         base_url: "http://127.0.0.1/api".to_owned(),
         path_segment: "datasources".to_owned(),
         company: "c".to_owned(),
         report_suite_id: "r".to_owned(),
         data_source_id: 1,
-    };
-    log.open_account("a".to_owned(), target).wait().unwrap();
-    (dir, log)
+    }
 }
 
 /// The hash of a content that a number stands for.

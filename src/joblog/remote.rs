@@ -1,5 +1,6 @@
 //! What the remote lists say: the baseline, the sweeps, and the end of what was unconfirmed (DESIGN S1 to S4).
 
+use super::accounts::goes_to;
 use super::advance::advance;
 use super::attempts::take_remote;
 use super::listed::{Doubled, RemoteList, take_list};
@@ -80,10 +81,14 @@ pub struct Swept {
 }
 
 impl JobLog {
-    /// Makes the baseline durable: the jobs in it cannot be ours.
+    /// Makes the baseline durable: the jobs in it cannot be ours. `None`, and nothing is done, if the account goes elsewhere
+    /// by now.
     #[must_use]
-    pub fn baseline(&self, account: String, list: RemoteList) -> Pending<Vec<Doubled>> {
+    pub fn baseline(&self, account: String, target: Target, list: RemoteList) -> Pending<Option<Vec<Doubled>>> {
         self.call(move |connection, effects| {
+            if !goes_to(connection, &account, &target)? {
+                return Ok(None);
+            }
             let doubled = take_list(connection, &account, &list)?;
             connection
                 .prepare_cached(
@@ -94,7 +99,7 @@ impl JobLog {
                 .execute(params![account, list.at.0, list.after.0])?;
             note_block(connection, &account, list.at)?;
             effects.changed = true;
-            Ok(doubled)
+            Ok(Some(doubled))
         })
     }
 

@@ -188,7 +188,11 @@ impl Tracker {
                     );
                 }
                 let list = self.as_listed(&listing)?;
-                let doubled = self.joblog.baseline(self.settings.account.clone(), list).await?;
+                let TrackSettings { account, target, .. } = &self.settings;
+                let Some(doubled) = self.joblog.baseline(account.clone(), target.clone(), list).await? else {
+                    // Whoever tracks it there takes its baseline.
+                    return Ok(None);
+                };
                 self.tell_of_doubled(&doubled);
                 self.note_answer().await?;
                 tracing::info!(account = %self.settings.account, "account {}: {jobs} remote jobs were there before", self.settings.account);

@@ -22,21 +22,7 @@ pub(super) struct Attempt {
 impl Attempt {
     pub(super) async fn run(self, permit: Permit, abort: CancellationToken) {
         let job = &self.claim.job;
-        let (Some(identity), Some(sha256)) = (job.identity, job.sha256) else {
-            tracing::error!(job = job.id.0, "job {} was queued without a hash; please report this", job.id);
-            return;
-        };
-        let upload = Upload {
-            target: self.claim.target.clone(),
-            style: self.claim.style,
-            wire_name: job.wire_name.clone(),
-            path: job.path.clone(),
-            expected: Fingerprint { identity, sha256 },
-        };
-        let commit = async { self.joblog.committing(job.id, job.attempts, now()).await.is_ok() };
-        // Its answer does not matter: the phase is for people, what it means is what `started` means.
-        let sending = |percent| drop(self.joblog.sending(job.id, job.attempts, percent));
-        let end = self.settings.client.upload(upload, permit, sending, commit, &abort).await;
+        let end = self.send(permit, &abort).await;
         let outcome = decide(
             &end,
             &Facts {
@@ -51,6 +37,26 @@ impl Attempt {
             // The same as after a crash: before `committing` it is sent again, after it the remote jobs decide.
             drop(self.joblog.recover_one(job.id, now()));
         }
+    }
+
+    async fn send(&self, permit: Permit, abort: &CancellationToken) -> UploadEnd {
+        let job = &self.claim.job;
+        let (Some(identity), Some(sha256)) = (job.identity, job.sha256) else {
+            tracing::error!(job = job.id.0, "job {} was queued without a hash; please report this", job.id);
+            let seen = Seen::FileChanged("it was never read whole".to_owned());
+            return UploadEnd { last_bytes_sent: false, seen, server_time: None, request_id: None };
+        };
+        let upload = Upload {
+            target: self.claim.target.clone(),
+            style: self.claim.style,
+            wire_name: job.wire_name.clone(),
+            path: job.path.clone(),
+            expected: Fingerprint { identity, sha256 },
+        };
+        let commit = async { self.joblog.committing(job.id, job.attempts, now()).await.is_ok() };
+        // Its answer does not matter: the phase is for people, what it means is what `started` means.
+        let sending = |percent| drop(self.joblog.sending(job.id, job.attempts, percent));
+        self.settings.client.upload(upload, permit, sending, commit, abort).await
     }
 
     async fn conclude(

@@ -61,6 +61,24 @@ pub enum Verdict {
 /// Decides.
 #[must_use]
 pub fn decide(end: &UploadEnd, facts: &Facts) -> Outcome {
+    let outcome = seen(end, facts);
+    match (&end.seen, &outcome.reason) {
+        // Whatever else was seen: once the last bytes may have gone, only an answer proves anything (DESIGN A3).
+        (
+            Seen::NotConnected(_)
+            | Seen::NotAuthorised(_)
+            | Seen::FileChanged(_)
+            | Seen::FileGone
+            | Seen::FileUnreadable(_)
+            | Seen::NotCommitted
+            | Seen::Stopped,
+            Some(why),
+        ) if end.last_bytes_sent => unclear(why),
+        (_, _) => outcome,
+    }
+}
+
+fn seen(end: &UploadEnd, facts: &Facts) -> Outcome {
     match &end.seen {
         Seen::Answer { status, retry_after, answer } => {
             let mut outcome = answered(*status, *retry_after, answer, end.last_bytes_sent, facts);
@@ -372,6 +390,29 @@ mod tests {
             Just(Seen::NotCommitted),
             Just(Seen::Stopped),
         ]
+    }
+
+    #[test]
+    fn a3_after_the_last_bytes_nothing_but_an_answer_is_a_clear_end() {
+        for seen in [
+            Seen::NotConnected("refused".into()),
+            Seen::NotAuthorised(TokenError::Unavailable("away".into())),
+            Seen::NotAuthorised(TokenError::Refused {
+                error: "invalid_client".into(),
+                description: "no".into(),
+                remedy: "correct it".into(),
+            }),
+            Seen::FileChanged("longer".into()),
+            Seen::FileGone,
+            Seen::FileUnreadable("no".into()),
+            Seen::NotCommitted,
+            Seen::Stopped,
+            Seen::Broken("reset".into()),
+            Seen::Silence(Duration::from_secs(1)),
+        ] {
+            assert_eq!(decide(&end(true, seen.clone()), &FACTS).event, Event::Unclear, "{seen:?}");
+            assert_eq!(decide(&end(false, seen.clone()), &FACTS).event, Event::NotIngested, "{seen:?}");
+        }
     }
 
     proptest! {
