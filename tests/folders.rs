@@ -1,6 +1,6 @@
 //! The account's folder: whose it is, what becomes of it, and what is never done in a folder that may be the wrong one.
 
-use crate::harness::{Daemon, World, names, tagged};
+use crate::harness::{Daemon, World, arrived_once, data, names, primed, stdout, tagged};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -202,4 +202,55 @@ fn f1_sub_folders_take_the_inboxs_mode() {
         assert_eq!(metadata.mode() & 0o7777, 0o2770, "{name}");
         assert_eq!(metadata.gid(), fs::metadata(world.folder("a")).unwrap().gid(), "{name}");
     }
+}
+
+#[test]
+fn f3_what_a_person_moves_back_is_a_new_file_and_leaves_nothing_behind() {
+    let world = World::new();
+    let _daemon = primed(&world);
+    let folder = world.folder("a");
+    world.fault("job:fail:name=bad.txt:n=1");
+    world.drop_file("a", "bad.txt", data(2));
+    world.wait_for("bad.txt", "failure");
+    // Held because it was sent before.
+    world.drop_file("a", "first.txt", data(1));
+    world.wait("both to be filed", || {
+        names(&folder.join("failed")) == ["bad.txt", "bad.txt.why"]
+            && names(&folder.join("held")) == ["first.txt", "first.txt.why"]
+    });
+    let to_handle = || stdout(&world.run(&["status"])).contains("see why:");
+    assert!(to_handle());
+    fs::rename(folder.join("failed/bad.txt"), folder.join("better.txt")).unwrap();
+    fs::rename(folder.join("held/first.txt"), folder.join("again.txt")).unwrap();
+    arrived_once(&world, "better.txt");
+    arrived_once(&world, "again.txt");
+    assert_eq!(names(&folder.join("failed")), [""; 0]);
+    assert_eq!(names(&folder.join("held")), [""; 0]);
+    let old = |name: &str| world.jobs().into_iter().rfind(|job| job.file_name == name).unwrap();
+    assert_eq!(old("bad.txt").state, "failure");
+    assert!(old("bad.txt").why().contains("its file was moved back into the folder, and is job "));
+    assert_eq!(old("first.txt").state, "cancelled");
+    assert!(!to_handle(), "{}", stdout(&world.run(&["status"])));
+}
+
+#[test]
+fn f3_what_may_have_been_ingested_is_held_again_when_a_person_moves_it_back() {
+    let world = World::new();
+    world.somebody_sends("a", "shared.txt", data(9));
+    let _daemon = primed(&world);
+    world.fault("upload:after-commit:reset:n=1:name=shared.txt");
+    world.drop_file("a", "shared.txt", data(3));
+    let held = world.wait_for("shared.txt", "held");
+    let folder = world.folder("a");
+    world.wait("it to be filed", || names(&folder.join("held")) == ["shared.txt", "shared.txt.why"]);
+    fs::rename(folder.join("held/shared.txt"), folder.join("other.txt")).unwrap();
+    let again = world.wait_for("other.txt", "held");
+    assert!(
+        again.why().contains(&format!("job {}", held.id)) && again.why().contains("may have been ingested"),
+        "{}",
+        again.why()
+    );
+    world.wait("it to be filed", || names(&folder.join("held")) == ["other.txt", "other.txt.why"]);
+    assert_eq!(world.jobs().into_iter().find(|job| job.id == held.id).unwrap().state, "held");
+    assert_eq!(world.accepted().len(), 3);
 }

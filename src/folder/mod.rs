@@ -19,4 +19,4 @@ pub use mark::{AccountFolder, Opened, accepted_after};
 pub use moves::Moved;
 pub use problem::FolderProblem;
 pub use removal::Removal;
-pub use why::{Explained, explanation};
+pub use why::{Explained, explanation, remove_why};

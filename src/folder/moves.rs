@@ -70,7 +70,7 @@ impl AccountFolder {
                     #[cfg(test)]
                     crate::ambient::simulated::renamed(&source, &target);
                     if let Some(left) = source.file_name() {
-                        why::remove(&self.place(lay_in), left);
+                        why::remove_why(&self.place(lay_in), left);
                     }
                     return self.after_move(job, &target, candidate, to, hashed);
                 }

@@ -123,7 +123,7 @@ pub(super) fn write(dir: &Path, name: &OsStr, text: &str) -> io::Result<()> {
 }
 
 /// Removes an explanation that no longer holds, if there is one.
-pub(super) fn remove(dir: &Path, name: &OsStr) {
+pub fn remove_why(dir: &Path, name: &OsStr) {
     let _ = fs::remove_file(dir.join(why_name(name)));
 }
 

@@ -87,6 +87,8 @@ pub struct Admission {
     pub reason: Option<String>,
     /// The job is new, not merely known.
     pub new: bool,
+    /// Where the file lay as that of earlier jobs, if a person moved it back.
+    pub left: Vec<(Place, OsString)>,
 }
 
 impl JobLog {
@@ -139,7 +141,13 @@ fn admit(
                     // One whose last attempt met something else can be sent only now.
                     effects.changed = true;
                 }
-                return Ok(Admission { id: known.id, state: known.state, reason: known.reason, new: false });
+                return Ok(Admission {
+                    id: known.id,
+                    state: known.state,
+                    reason: known.reason,
+                    new: false,
+                    left: Vec::new(),
+                });
             }
             Meeting::GrownUp => known,
             Meeting::Replaced => {
@@ -153,6 +161,7 @@ fn admit(
         },
         None => create(connection, policy, arrival, now)?,
     };
+    let mut left = Vec::new();
     match &arrival.verdict {
         Verdict::Waiting(reason, _) | Verdict::Unmarked(reason, _) => {
             if job.reason.as_deref() != Some(reason) {
@@ -169,17 +178,19 @@ fn admit(
         }
         Verdict::Ready(content) => {
             note_content(connection, &mut job, content, now)?;
+            left = leave_former(connection, effects, &job, now)?;
             // What is to be judged by how an upload under way ends is judged when it goes itself (DESIGN A4, F7).
             let duplicates = if waits_for_the_former { None } else { Some(policy.duplicates) };
             take_in(connection, effects, duplicates, &mut job, now)?;
         }
         Verdict::Failing(content, reason) => {
             note_content(connection, &mut job, content, now)?;
+            left = leave_former(connection, effects, &job, now)?;
             advance(connection, effects, &mut job, Event::Refused, Some(reason.clone()), now)?;
             tie_if_data(connection, effects, &mut job, now)?;
         }
     }
-    Ok(Admission { id: job.id, state: job.state, reason: job.reason, new: true })
+    Ok(Admission { id: job.id, state: job.state, reason: job.reason, new: true, left })
 }
 
 /// A marker that rests in the inbox belongs to the newest content of its stem, whatever becomes of that.
@@ -266,6 +277,31 @@ fn part_with(connection: &Connection, effects: &mut Effects, mut old: Job, now: 
             save_job(connection, &old)
         }
     }
+}
+
+/// What a person moved back out of `held/` or `failed/` is a new file (DESIGN F3): the job that it was has none any more. The
+/// answer: where it lay.
+fn leave_former(
+    connection: &Connection,
+    effects: &mut Effects,
+    new: &Job,
+    now: Timestamp,
+) -> Result<Vec<(Place, OsString)>, JobLogError> {
+    let Some(identity) = new.identity else { return Ok(Vec::new()) };
+    let mut left = Vec::new();
+    for mut former in sql::set_apart(connection, &new.account, &identity)? {
+        left.push((former.place, former.disk_name.clone()));
+        former.place = Place::Gone;
+        let note = format!("its file was moved back into the folder, and is job {} now", new.id);
+        // One that may have been ingested still keeps its content from being sent unasked.
+        if former.state == State::Held && !former.unsettled {
+            advance(connection, effects, &mut former, Event::Cancelled, Some(note), now)?;
+        } else {
+            note_of_file(connection, &mut former, &note, now)?;
+            save_job(connection, &former)?;
+        }
+    }
+    Ok(left)
 }
 
 fn create(

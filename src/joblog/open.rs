@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Migrations in order; `user_version` counts those applied. Append-only: a released file never changes.
-pub(super) const MIGRATIONS: [&str; 9] = [
+pub(super) const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/0001_jobs.sql"),
     include_str!("migrations/0002_order.sql"),
     include_str!("migrations/0003_findings.sql"),
@@ -18,6 +18,7 @@ pub(super) const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/0007_page.sql"),
     include_str!("migrations/0008_progress.sql"),
     include_str!("migrations/0009_reload.sql"),
+    include_str!("migrations/0010_set_apart.sql"),
 ];
 
 pub(super) const DATABASE: &str = "datadrop.db";

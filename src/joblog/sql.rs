@@ -2,7 +2,7 @@
 
 use super::row::name_bytes;
 use super::{Job, JobLogError, keep};
-use crate::job::{Event, EventId, JobId, Phase, RemoteJobId, Sha256, State, Target, Timestamp};
+use crate::job::{Event, EventId, FileIdentity, JobId, Phase, RemoteJobId, Sha256, State, Target, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, named_params, params};
 use std::ffi::OsStr;
 use std::time::Duration;
@@ -30,6 +30,17 @@ pub(super) fn job_in_inbox(connection: &Connection, account: &str, disk_name: &O
         "account = ?1 AND disk_name = ?2 AND place = 'inbox' ORDER BY id DESC LIMIT 1",
         params![account, name_bytes(disk_name)],
     )
+}
+
+/// The jobs whose file was put into `held/` or `failed/` and is called like this by the file system.
+pub(super) fn set_apart(connection: &Connection, account: &str, file: &FileIdentity) -> Result<Vec<Job>> {
+    let jobs = jobs_of(
+        "job INDEXED BY job_set_apart",
+        connection,
+        "account = ?1 AND inode = ?2 AND place IN ('held', 'failed')",
+        params![account, file.inode.cast_signed()],
+    )?;
+    Ok(jobs.into_iter().filter(|job| job.identity.is_some_and(|known| known.is_same_file(file))).collect())
 }
 
 /// Inserts a job as `waiting` and returns its number.

@@ -7,6 +7,7 @@ use super::weigh::{BUFFER, Weighed, weigh};
 use super::worker::{FolderSettings, Interrupted, Progress};
 use crate::ambient::{Clock, now, random_digits};
 use crate::config::CheckMode;
+use crate::folder::remove_why;
 use crate::job::{FileIdentity, Kind, State, check_name, classify, printable, stem};
 use crate::joblog::{Arrival, InboxEntry, JobLog, Reader, Verdict as Finding};
 use crate::ready::{Candidate, MarkerSight, Moment, NotYet, Sight, Verdict, Waits};
@@ -426,6 +427,9 @@ impl Inbox {
         for (told, admission) in told.iter().zip(&admissions).filter(|(_, admission)| admission.new) {
             self.queued += u64::from(admission.state == State::Queued);
             told.say(&self.settings.account, admission);
+            for (place, name) in &admission.left {
+                remove_why(&self.settings.folder.join(place.as_str()), name);
+            }
         }
         for name in settled {
             let heard = self.candidates.get(&name).map_or(0, |waiting| waiting.candidate.trace.order);
