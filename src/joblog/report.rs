@@ -130,7 +130,11 @@ impl JobFilter {
             values.extend(self.states.iter().map(|state| Box::new(state.clone()) as Box<dyn rusqlite::ToSql>));
         }
         if let Some(since) = self.since {
-            sql.push_str(" AND seen_at >= ?");
+            // The least number of those is where a walk through the numbers ends, by whichever index; clocks may be set.
+            sql.push_str(
+                " AND seen_at >= ? AND id >= (SELECT min(id) FROM job INDEXED BY job_by_time WHERE seen_at >= ?)",
+            );
+            values.push(Box::new(since.0));
             values.push(Box::new(since.0));
         }
         if let Some(name) = self.exact_name() {

@@ -379,6 +379,26 @@ mod tests {
         assert_eq!(found(Some("b"), &["held"], Some("f")), [7]);
         assert_eq!(found(None, &[], Some("f*")), [1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(found(None, &[], Some("g")), [] as [i64; 0]);
+        let seen = |id: i64| {
+            log.call(move |connection, _| {
+                Ok(connection.query_row("SELECT seen_at FROM job WHERE id = ?1", [id], |row| row.get(0))?)
+            })
+            .wait()
+            .unwrap()
+        };
+        for (account, since) in
+            [(None, seen(1)), (None, seen(4)), (None, seen(7)), (Some("b"), seen(5)), (None, i64::MAX)]
+        {
+            let filter = JobFilter {
+                account: account.map(str::to_owned),
+                since: Some(Timestamp(since)),
+                ..JobFilter::default()
+            };
+            let ids: Vec<i64> = reader.jobs(&filter).unwrap().into_iter().map(|job| job.id).collect();
+            let all = found(account, &[], None);
+            assert_eq!(ids, all.into_iter().filter(|id| seen(*id) >= since).collect::<Vec<_>>(), "{filter:?}");
+            assert_eq!(reader.count(&filter).unwrap(), i64::try_from(ids.len()).unwrap());
+        }
     }
 
     #[test]
