@@ -1,6 +1,6 @@
 //! The same name and the same bytes, dropped once more while the first is still on its way.
 
-use crate::harness::{Row, World, names, primed, tagged};
+use crate::harness::{Row, World, data, names, primed, tagged};
 
 fn of(world: &World, name: &str) -> Vec<Row> {
     world.jobs().into_iter().filter(|job| job.file_name == name).collect()
@@ -97,4 +97,115 @@ fn p4_the_marker_of_a_file_that_was_dropped_twice_goes_with_what_was_accepted_an
     assert_eq!(world.accepted(), ["first.txt", "daily.txt", "daily.fin"]);
     let [data, _] = of(&world, "daily.txt").try_into().unwrap();
     assert_eq!(of(&world, "daily.fin")[0].pair_id, Some(data.id));
+}
+
+/// The states of all jobs of this name, in their order.
+fn states(world: &World, name: &str) -> Vec<String> {
+    of(world, name).into_iter().map(|job| job.state).collect()
+}
+
+#[test]
+fn p4_a_marker_that_comes_after_the_duplicate_goes_with_what_was_accepted() {
+    let world = World::new();
+    let _daemon = primed(&world);
+    world.fault("upload:slow=1s:n=1");
+    for _ in 0..2 {
+        world.drop_file("a", "daily.txt", tagged("same"));
+        world.wait("the server to have it", || world.times_accepted("daily.txt") == 1);
+    }
+    world.wait("both to end", || states(&world, "daily.txt") == ["success", "held"]);
+    world.drop_file("a", "daily.fin", "");
+    let marker = world.wait_for("daily.fin", "success");
+    assert_eq!(marker.pair_id, Some(of(&world, "daily.txt")[0].id));
+    assert_eq!(world.accepted(), ["first.txt", "daily.txt", "daily.fin"]);
+}
+
+#[test]
+fn p4_a_marker_that_waited_goes_with_what_was_accepted_before_the_duplicate_came() {
+    let world = World::new();
+    let _daemon = primed(&world);
+    let done = world.folder("a").join("done");
+    world.wait("it to be filed", || names(&done) == ["first.txt"]);
+    // Its content is known for ever, the file is not there any more.
+    std::fs::remove_file(done.join("first.txt")).unwrap();
+    crate::harness::connect_to_write(&world.state_dir()).execute("UPDATE job SET place = 'gone'", []).unwrap();
+    world.drop_file("a", "first.fin", "");
+    world.wait_for("first.fin", "waiting");
+    world.drop_file("a", "first.txt", data(1));
+    world.wait_for("first.fin", "success");
+    assert_eq!(states(&world, "first.txt"), ["success", "held"]);
+    assert_eq!(world.accepted(), ["first.txt", "first.fin"]);
+}
+
+#[test]
+fn a_second_marker_is_not_sent_for_a_data_file_that_has_one_on_its_way() {
+    for arrives in [true, false] {
+        let world = World::new();
+        let _daemon = primed(&world);
+        world.drop_file("a", "daily.txt", tagged("once"));
+        world.wait_for("daily.txt", "success");
+        world.fault(if arrives { "upload:slow=1s:name=*.fin" } else { "upload:after-body:reset:n=1:name=*.fin" });
+        world.fault("list:gateway=503");
+        world.drop_file("a", "daily.fin", "");
+        world.wait("it to be under way", || {
+            states(&world, "daily.fin").iter().any(|state| state == if arrives { "uploading" } else { "unconfirmed" })
+        });
+        world.wait("the server to be at it", || !arrives || world.times_accepted("daily.fin") == 1);
+        world.drop_file("a", "daily.fin", "");
+        world.wait("the second to be known", || states(&world, "daily.fin").len() == 2);
+        world.emulator().clear_faults();
+        let end = if arrives { ["success", "waiting"] } else { ["cancelled", "success"] };
+        world.wait("both to come to rest", || states(&world, "daily.fin") == end);
+        assert_eq!(world.times_accepted("daily.fin"), 1);
+    }
+}
+
+#[test]
+fn f7_whatever_way_the_same_file_comes_again_it_is_sent_if_the_first_did_not_arrive() {
+    for keys in ["", "wire_name = \"unique\"", "wait_for_fin = true"] {
+        let mut world = World::new();
+        world.account("a", keys);
+        let _daemon = world.start();
+        if keys.starts_with("wait") {
+            world.drop_file("a", "first.fin", "");
+        }
+        world.drop_file("a", "first.txt", data(1));
+        world.wait_for("first.txt", "success");
+        world.fault("upload:after-body:reset:n=1:name=daily*.txt");
+        world.fault("list:gateway=503");
+        world.drop_file("a", "daily.txt", tagged("same"));
+        world.drop_file("a", "daily.fin", "");
+        world.wait_for("daily.txt", "unconfirmed");
+        // Removed and written anew: not complete at once.
+        std::fs::remove_file(world.folder("a").join("daily.txt")).unwrap();
+        world.write_file("a", "daily.txt", tagged("same"));
+        world.wait("both to be known", || states(&world, "daily.txt") == ["unconfirmed", "queued"]);
+        world.emulator().clear_faults();
+        world.wait(&format!("all to end, {keys}"), || {
+            states(&world, "daily.txt") == ["cancelled", "success"] && states(&world, "daily.fin") == ["success"]
+        });
+        let sent = world.accepted().iter().filter(|name| name.starts_with("daily")).count();
+        assert_eq!(sent, 2, "{keys}: {:?}", world.accepted());
+    }
+}
+
+#[test]
+fn a_file_whose_place_another_took_gets_its_generated_marker_too() {
+    let mut world = World::with_emulator(datadrop::emulator::EmulatorOptions {
+        processing: std::time::Duration::from_secs(60),
+        ..crate::harness::quick()
+    });
+    world.account("a", "fin = \"generate\"");
+    let _daemon = world.start();
+    world.fault("upload:slow=1s:n=1");
+    world.drop_file("a", "daily.txt", tagged("old"));
+    world.wait("the server to have it", || world.times_accepted("daily.txt") == 1);
+    world.drop_file("a", "daily.txt", tagged("new"));
+    world.wait("each to have its marker", || {
+        states(&world, "daily.txt") == ["uploaded", "uploaded"]
+            && states(&world, "daily.fin") == ["uploaded", "uploaded"]
+    });
+    let pairs: Vec<_> = of(&world, "daily.txt").into_iter().map(|job| job.pair_id).collect();
+    assert!(pairs[0] != pairs[1] && pairs.iter().all(Option::is_some), "{pairs:?}");
+    assert_eq!((world.times_accepted("daily.txt"), world.times_accepted("daily.fin")), (2, 2));
 }

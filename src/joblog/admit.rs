@@ -130,7 +130,6 @@ fn admit(
     now: Timestamp,
 ) -> Result<Admission, JobLogError> {
     let known = sql::job_in_inbox(connection, &policy.account, &arrival.disk_name)?;
-    let mut waits_for_the_former = false;
     let mut job = match known {
         Some(mut known) => match meet(&known, arrival) {
             Meeting::Same => {
@@ -151,12 +150,8 @@ fn admit(
             }
             Meeting::GrownUp => known,
             Meeting::Replaced => {
-                waits_for_the_former = matches!(known.state, State::Uploading(_) | State::Unconfirmed);
-                let former_name = known.wire_name.clone();
                 part_with(connection, effects, known, now)?;
-                let new = create(connection, policy, arrival, now)?;
-                waits_for_the_former &= new.wire_name == former_name;
-                new
+                create(connection, policy, arrival, now)?
             }
         },
         None => create(connection, policy, arrival, now)?,
@@ -179,9 +174,7 @@ fn admit(
         Verdict::Ready(content) => {
             note_content(connection, &mut job, content, now)?;
             left = leave_former(connection, effects, &job, now)?;
-            // What is to be judged by how an upload under way ends is judged when it goes itself (DESIGN A4, F7).
-            let duplicates = if waits_for_the_former { None } else { Some(policy.duplicates) };
-            take_in(connection, effects, duplicates, &mut job, now)?;
+            take_in(connection, effects, policy.duplicates, &mut job, now)?;
         }
         Verdict::Failing(content, reason) => {
             note_content(connection, &mut job, content, now)?;
@@ -250,8 +243,10 @@ fn is_its_file(known: &Job, found: &Fingerprint) -> bool {
 fn part_with(connection: &Connection, effects: &mut Effects, mut old: Job, now: Timestamp) -> Result<(), JobLogError> {
     old.place = Place::Gone;
     match (old.kind, old.pair) {
-        // The data file stays for the marker that comes in its place.
-        (Kind::Fin, Some(_)) => pair::untie(connection, &mut old)?,
+        // The data file stays for the marker that comes in its place, unless this one may be there already.
+        (Kind::Fin, Some(_)) if matches!(old.state, State::Waiting | State::Queued) => {
+            pair::untie(connection, &mut old)?;
+        }
         // And a marker that was not sent stays for the new content, unless a newer one is there for that.
         (Kind::Data, Some(pair)) => {
             let resting = sql::resting_marker(connection, &old.account, stem(&old.file_name))?;
@@ -259,7 +254,7 @@ fn part_with(connection: &Connection, effects: &mut Effects, mut old: Job, now: 
                 pair::untie(connection, &mut old)?;
             }
         }
-        (Kind::Data | Kind::Fin, None) => {}
+        (Kind::Fin, Some(_)) | (Kind::Data | Kind::Fin, None) => {}
     }
     match old.state {
         State::Waiting | State::Queued => {
@@ -335,23 +330,22 @@ fn note_content(connection: &Connection, job: &mut Job, content: &Content, now: 
     }
 }
 
-/// `duplicates`: what counts as sent already, where that can be told by now.
 fn take_in(
     connection: &Connection,
     effects: &mut Effects,
-    duplicates: Option<Duplicates>,
+    duplicates: Duplicates,
     job: &mut Job,
     now: Timestamp,
 ) -> Result<(), JobLogError> {
     match job.kind {
         Kind::Data => {
-            let duplicate = match duplicates {
-                Some(duplicates) => duplicate_of(connection, job, duplicates)?,
-                None => None,
-            };
-            match duplicate {
+            match duplicate_of(connection, job, duplicates)? {
+                // It is asked again when it goes (DESIGN A1), and goes when it is known how the other ended (A4, F7).
+                Some(Duplicate { of, .. }) if took_the_place_of(connection, job, of)? => {
+                    advance(connection, effects, job, Event::Ready, None, now)?;
+                }
                 Some(Duplicate { of, reason }) => {
-                    let keeps_its_marker = pair::leave_marker_to(connection, job, of)?;
+                    let keeps_its_marker = pair::leave_marker_to(connection, effects, job, of, now)?;
                     advance(connection, effects, job, Event::Held, Some(reason), now)?;
                     if keeps_its_marker {
                         return Ok(());
@@ -367,6 +361,15 @@ fn take_in(
             pair::match_up(connection, effects, job, now)
         }
     }
+}
+
+/// Whether this file lies where that of an upload lay of which nobody knows yet how it ends.
+fn took_the_place_of(connection: &Connection, job: &Job, former: JobId) -> Result<bool, JobLogError> {
+    Ok(sql::job_if_known(connection, former)?.is_some_and(|former| {
+        matches!(former.state, State::Uploading(_) | State::Unconfirmed)
+            && former.place == Place::Gone
+            && former.file_name == job.file_name
+    }))
 }
 
 /// Content that must not be sent again.

@@ -126,7 +126,7 @@ impl Came {
 /// How the reason of a job begins that a person holds.
 const PUT_ON_HOLD: &str = "put on hold by ";
 
-fn is_put_on_hold(job: &Job) -> bool {
+pub(super) fn is_put_on_hold(job: &Job) -> bool {
     job.reason.as_deref().is_some_and(|reason| reason.starts_with(PUT_ON_HOLD))
 }
 

@@ -181,7 +181,7 @@ fn claim_account(
                 must_not_be_sent(connection, &job, rules, now)?
             {
                 if let Some(of) = duplicate_of {
-                    pair::leave_marker_to(connection, &mut job, of)?;
+                    pair::leave_marker_to(connection, effects, &mut job, of, now)?;
                 }
                 job.unsettled |= may_be_ingested;
                 advance(connection, effects, &mut job, Event::Held, Some(reason), now)?;

@@ -1,6 +1,7 @@
 //! Markers and their data files: who belongs to whom, and what one's end means for the other (DESIGN §5, "Markers").
 
 use super::advance::advance;
+use super::carry_out::is_put_on_hold;
 use super::save::save_job;
 use super::writer::Effects;
 use super::{Job, JobLogError, sql};
@@ -18,7 +19,7 @@ pub(super) fn match_up(
         Kind::Fin => {
             let data = match job.pair {
                 Some(pair) => Some(sql::job(connection, pair)?),
-                None => sql::newest_unpaired_data(connection, &job.account, stem(&job.file_name))?,
+                None => data_for(connection, job)?,
             };
             if let Some(mut data) = data {
                 tie(connection, job, &mut data)?;
@@ -48,6 +49,18 @@ pub(super) fn match_up(
     }
 }
 
+/// The data file that a marker says is complete: the newest of its stem that has none. One that is held as a duplicate brings
+/// nothing: the marker is for the job that brings, or brought, the same content.
+fn data_for(connection: &Connection, marker: &Job) -> Result<Option<Job>, JobLogError> {
+    let newest = sql::newest_unpaired_data(connection, &marker.account, stem(&marker.file_name))?;
+    match newest {
+        Some(newest) if newest.state == State::Held && !newest.unsettled && !is_put_on_hold(&newest) => {
+            Ok(Some(sql::unmarked_with_content_of(connection, &newest)?.unwrap_or(newest)))
+        }
+        newest => Ok(newest),
+    }
+}
+
 /// Whether a marker of its own lies in the inbox. Another of the stem then waits for a data file of its own.
 fn has_resting_marker(connection: &Connection, data: &Job) -> Result<bool, JobLogError> {
     let Some(pair) = data.pair else { return Ok(false) };
@@ -60,8 +73,8 @@ fn has_resting_marker(connection: &Connection, data: &Job) -> Result<bool, JobLo
 fn tie(connection: &Connection, marker: &mut Job, data: &mut Job) -> Result<(), JobLogError> {
     marker.pair = Some(data.id);
     data.pair = Some(marker.id);
-    if marker.attempts == 0 && data.wire_name != data.file_name {
-        // `wire_name = "unique"`: Adobe knows a marker by the stem it shares.
+    // `wire_name = "unique"`: Adobe knows a marker by the stem it shares. One that may have arrived is looked for by its name.
+    if marker.unclear_ends == 0 && data.wire_name != data.file_name {
         marker.wire_name = format!("{}.fin", stem(&data.wire_name));
         sql::set_wire_name(connection, marker.id, &marker.wire_name)?;
     }
@@ -71,7 +84,13 @@ fn tie(connection: &Connection, marker: &mut Job, data: &mut Job) -> Result<(), 
 
 /// A duplicate is about to be held: the marker that rests beside it says that the content is complete, and goes with the job
 /// that brings that content, if that has none. Whether it does.
-pub(super) fn leave_marker_to(connection: &Connection, duplicate: &mut Job, of: JobId) -> Result<bool, JobLogError> {
+pub(super) fn leave_marker_to(
+    connection: &Connection,
+    effects: &mut Effects,
+    duplicate: &mut Job,
+    of: JobId,
+    now: Timestamp,
+) -> Result<bool, JobLogError> {
     let Some(mut data) = sql::job_if_known(connection, of)? else { return Ok(false) };
     let Some(mut marker) = sql::resting_marker(connection, &duplicate.account, stem(&duplicate.file_name))? else {
         return Ok(false);
@@ -91,6 +110,7 @@ pub(super) fn leave_marker_to(connection: &Connection, duplicate: &mut Job, of: 
         untie(connection, duplicate)?;
     }
     tie(connection, &mut marker, &mut data)?;
+    share_fate(connection, effects, &mut marker, &data, now)?;
     Ok(true)
 }
 
@@ -150,13 +170,18 @@ pub(super) fn follow(
 ) -> Result<(), JobLogError> {
     let Some(pair) = job.pair else { return Ok(()) };
     if job.kind == Kind::Fin {
-        let is_to_be_sent_again = matches!(event, Event::NotIngested | Event::NotFound) && job.state == State::Queued;
-        return if is_to_be_sent_again {
+        if matches!(event, Event::NotIngested | Event::NotFound) && job.state == State::Queued {
             let data = sql::job(connection, pair)?;
-            share_fate(connection, effects, job, &data, now)
-        } else {
-            Ok(())
-        };
+            return share_fate(connection, effects, job, &data, now);
+        }
+        // Another took its place while it was on its way, and it proves not to have arrived: that one goes.
+        if event == Event::Cancelled
+            && job.place == Place::Gone
+            && let Some(mut next) = sql::resting_marker(connection, &job.account, stem(&job.file_name))?
+        {
+            return match_up(connection, effects, &mut next, now);
+        }
+        return Ok(());
     }
     match event {
         Event::Held | Event::Refused | Event::Failed | Event::Cancelled | Event::GivenUp => {

@@ -48,6 +48,14 @@ impl Reader {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The stems of data files that Adobe has, whose place another file took, and that have no marker.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn stems_without_marker(&self, account: &str) -> Result<Vec<String>, JobLogError> {
+        sql::stems_without_marker(&self.connection(), account)
+    }
+
     /// Changes when another connection has committed.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use super::row::name_bytes;
 use super::{Job, JobLogError, keep};
-use crate::job::{Event, EventId, FileIdentity, JobId, Phase, RemoteJobId, Sha256, State, Target, Timestamp};
+use crate::job::{Event, EventId, FileIdentity, JobId, Phase, RemoteJobId, Sha256, State, Target, Timestamp, stem};
 use rusqlite::{Connection, OptionalExtension, Params, named_params, params};
 use std::ffi::OsStr;
 use std::time::Duration;
@@ -148,16 +148,46 @@ pub(super) fn unsettled_with_content(
     )
 }
 
-/// The newest data job of this stem that has no marker yet, or whose marker came to nothing.
+/// A data job without a marker, or whose marker came to nothing.
+const UNMARKED: &str = "(pair_id IS NULL OR EXISTS (SELECT 1 FROM job AS marker WHERE marker.id = job.pair_id
+                                           AND marker.state IN ('rejected', 'cancelled', 'failure')))";
+
+/// The newest data job of this stem that has no marker yet. One whose file another took the place of counts while it is on
+/// its way or at Adobe.
 pub(super) fn newest_unpaired_data(connection: &Connection, account: &str, stem: &str) -> Result<Option<Job>> {
     job_where(
         connection,
-        "account = ?1 AND stem = ?2 AND kind = 'data' AND place <> 'gone'
-           AND (pair_id IS NULL OR EXISTS (SELECT 1 FROM job AS marker WHERE marker.id = job.pair_id
-                                           AND marker.state IN ('rejected', 'cancelled', 'failure')))
-         ORDER BY id DESC LIMIT 1",
+        &format!(
+            "account = ?1 AND stem = ?2 AND kind = 'data'
+               AND (place <> 'gone' OR state IN ('uploading', 'unconfirmed', 'uploaded', 'processing')) AND {UNMARKED}
+             ORDER BY id DESC LIMIT 1"
+        ),
         params![account, stem],
     )
+}
+
+/// The newest job that brings, or brought, the same content under the same stem, and has no marker yet.
+pub(super) fn unmarked_with_content_of(connection: &Connection, duplicate: &Job) -> Result<Option<Job>> {
+    let Some(sha256) = duplicate.sha256 else { return Ok(None) };
+    job_where(
+        connection,
+        &format!(
+            "account = ?1 AND sha256 = ?2 AND stem = ?3 AND id <> ?4 AND kind = 'data'
+               AND state IN ('queued', 'uploading', 'unconfirmed', 'uploaded', 'processing', 'success', 'partial') AND {UNMARKED}
+             ORDER BY id DESC LIMIT 1"
+        ),
+        params![duplicate.account, sha256.to_string(), stem(&duplicate.file_name), duplicate.id.0],
+    )
+}
+
+/// The stems of data files that Adobe has, whose place another file took, and that have no marker.
+pub(super) fn stems_without_marker(connection: &Connection, account: &str) -> Result<Vec<String>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT DISTINCT stem FROM {UNFINISHED} WHERE account = ?1 AND finished_at IS NULL AND state IN ('uploaded', 'processing')
+           AND kind = 'data' AND place = 'gone' AND {UNMARKED}"
+    ))?;
+    let stems = statement.query_map([account], |row| row.get(0))?;
+    Ok(stems.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The marker of this stem that lies in the inbox and is not on its way.
@@ -180,7 +210,8 @@ const MARKER_MAY_GO: &str = "(EXISTS (SELECT 1 FROM job AS data WHERE data.id = 
 
 /// Due jobs of an account in the order in which they may start.
 ///
-/// Left out: a job whose wire name is still on the wire (DESIGN A4); one whose file has to come back into the inbox first;
+/// Left out: a job whose wire name is still on the wire (DESIGN A4), or, where those are unique, a file of the same name and
+/// content whose place it took; one whose file has to come back into the inbox first;
 /// a marker while a data file of its stem is not accepted (promise 4).
 pub(super) fn due_jobs(
     connection: &Connection,
@@ -197,6 +228,10 @@ pub(super) fn due_jobs(
             "account = ?1 AND state = 'queued' AND (+next_attempt_at <= ?2 OR +next_attempt_at > ?4) AND inode IS NOT NULL AND place = 'inbox'
                AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.account = job.account
                                AND other.wire_name = job.wire_name AND other.state IN ('uploading', 'unconfirmed'))
+               AND (wire_name = file_name OR kind = 'fin'
+                    OR NOT EXISTS (SELECT 1 FROM job AS former WHERE former.account = job.account
+                                   AND former.state IN ('uploading', 'unconfirmed') AND former.place = 'gone'
+                                   AND former.kind = 'data' AND former.file_name = job.file_name AND former.sha256 = job.sha256))
                AND (kind = 'data' OR {MARKER_MAY_GO})
              ORDER BY {order} LIMIT ?3"
         ),

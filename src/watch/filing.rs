@@ -86,6 +86,19 @@ impl FolderWorker {
         }
     }
 
+    /// An accepted file gets its marker when it is moved (`fin = "generate"`); one whose place another took is not moved.
+    pub(super) fn make_missing_markers(&self, folder: &AccountFolder) -> Result<(), Interrupted> {
+        if !self.settings.generates_markers {
+            return Ok(());
+        }
+        for stem in self.reader.stems_without_marker(&self.settings.account)? {
+            folder
+                .make_marker(&stem)
+                .map_err(|error| FolderProblem::unfit(folder.dir(), "no marker can be made in it", &error))?;
+        }
+        Ok(())
+    }
+
     fn explain(&self, folder: &AccountFolder, job: &Unfiled, name: &OsStr) {
         let explained = Explained {
             id: job.id,

@@ -329,6 +329,7 @@ impl FolderWorker {
         if self.clock.moment() >= *next_scan {
             folder.check()?;
             inbox.moved_out(&self.file_away(folder)?.out);
+            self.make_missing_markers(folder)?;
             let Scanned { missing, unheard } = inbox.scan()?;
             if *counts_misses {
                 self.progress.missed.fetch_add(unheard, Ordering::Relaxed);
