@@ -4,6 +4,7 @@
 //! come in two families: those of a job stand in the job log, those of the daemon ([`Fatal`]) end the process, and
 //! systemd starts it anew.
 
+mod admit;
 mod alerts;
 mod desk;
 pub mod logging;

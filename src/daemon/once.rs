@@ -32,6 +32,12 @@ impl Once {
                 return Ok(false);
             }
         }
+        for account in stages.refused() {
+            // They come to their end, and then the account runs.
+            if self.reader.backlog(account)?.open > 0 {
+                return Ok(false);
+            }
+        }
         // A file may have become ready between the two looks.
         Ok(stages.files_pending() == 0)
     }

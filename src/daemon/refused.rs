@@ -47,15 +47,44 @@ pub(super) fn judge(config: &Config, open: &[OpenJob]) -> (Vec<AccountConfig>, V
             Some(went_to) => refused.push(Refused {
                 account: account.name.clone(),
                 why: format!(
-                    "it would go to {target} now, and still has {} for {went_to}; nothing is sent until they are done: put the old \
-                     target back, or wait if Adobe has them all",
+                    "it would go to {target} now, and still has {} for {went_to}; nothing is sent until they are done: what Adobe has \
+                     is followed to its end; for the others put the old target back, or cancel them (`datadrop jobs cancel ID`) and \
+                     retry them then",
                     words(&jobs)
                 ),
                 went_to: Some(went_to),
             }),
         }
     }
+    let in_the_way = |account: &&AccountConfig| {
+        let target = account.target(&config.api);
+        let goes_there = |job: &&OpenJob| job.target.as_ref().is_some_and(|went| is_one_place(went, &target));
+        open.iter().filter(goes_there).find(|job| refused.iter().any(|refused| refused.account == job.account))
+    };
+    let crowded: Vec<Refused> = run
+        .iter()
+        .filter_map(|account| {
+            let job = in_the_way(&account)?;
+            Some(Refused {
+                account: account.name.clone(),
+                why: format!(
+                    "it would go where account {} has open jobs (job {}, say), and the files of the two could not be told \
+                     apart; nothing is sent until those are done",
+                    job.account, job.id
+                ),
+                went_to: Some(account.target(&config.api)),
+            })
+        })
+        .collect();
+    run.retain(|account| !crowded.iter().any(|refused| refused.account == account.name));
+    refused.extend(crowded);
     (run, refused)
+}
+
+/// Adobe reads report suite IDs in either case.
+fn is_one_place(one: &Target, other: &Target) -> bool {
+    let rest = |target: &Target| (target.base_url.clone(), target.company.clone(), target.data_source_id);
+    one.report_suite_id.eq_ignore_ascii_case(&other.report_suite_id) && rest(one) == rest(other)
 }
 
 /// `2 open jobs (jobs 3 and 4)`.
@@ -115,6 +144,19 @@ mod tests {
         );
         let (_, refused) = judge(&config(1, ""), &jobs[..1]);
         assert!(refused[0].why.contains("1 open job (job 1)"), "{}", refused[0].why);
+    }
+
+    #[test]
+    fn a5_no_account_goes_where_another_that_is_refused_still_has_jobs() {
+        let config = config(1, "");
+        let here = config.accounts[0].target(&config.api);
+        let there = Target { report_suite_id: "R".to_owned(), ..here.clone() };
+        let (run, refused) = judge(&config, &[open("old-name", 4, Some(&there))]);
+        assert_eq!(run.len(), 0);
+        let names: Vec<&str> = refused.iter().map(|refused| refused.account.as_str()).collect();
+        assert_eq!(names, ["old-name", "a"]);
+        assert!(refused[1].why.contains("account old-name has open jobs (job 4, say)"), "{}", refused[1].why);
+        assert_eq!(judge(&config, &[open("a", 4, Some(&here))]).1.len(), 0, "its own are in nobody's way");
     }
 
     #[test]

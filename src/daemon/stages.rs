@@ -8,7 +8,7 @@ use crate::ambient::{Clock, now};
 use crate::api::{Budget, Client};
 use crate::config::{AccountConfig, Config, KeepConfig, StyleChoice};
 use crate::job::{Target, UploadStyle};
-use crate::joblog::{AccountRules, JobLog, JobLogError, Reader};
+use crate::joblog::{AccountRules, JobLog, JobLogError};
 use crate::keep::prune;
 use crate::page::FolderRunning;
 use crate::ready::Moment;
@@ -41,6 +41,12 @@ struct Folder {
     last_sign: (u64, Moment),
 }
 
+/// A task that tracks an account.
+struct Tracking {
+    stop: CancellationToken,
+    pulse: Pulse,
+}
+
 /// How a stage ended.
 pub(super) type StageEnd = (String, Result<(), JobLogError>);
 
@@ -48,19 +54,21 @@ pub(super) type StageEnd = (String, Result<(), JobLogError>);
 pub(super) struct Stages {
     pub(super) joblog: JobLog,
     pub(super) budget: Arc<Budget>,
+    client: Arc<Client>,
     clock: Clock,
     events: Option<Arc<EventSource>>,
     folders: HashMap<String, Folder>,
-    trackers_stop: CancellationToken,
+    trackers: HashMap<String, Tracking>,
     upload_settings: watch::Sender<Arc<UploadSettings>>,
     upload_stop: CancellationToken,
     pub(super) upload_abort: CancellationToken,
     pub(super) tasks: JoinSet<StageEnd>,
     upload_pulse: Pulse,
-    tracker_pulses: HashMap<String, Pulse>,
     pub(super) alerts: Alerts,
     keep: watch::Sender<KeepConfig>,
-    refused: Vec<Refused>,
+    pub(super) refused: Vec<Refused>,
+    /// What was under way when accounts were last judged may have come to the job log since.
+    pub(super) judge_again: bool,
     stopping: bool,
 }
 
@@ -89,16 +97,17 @@ impl Stages {
             clock,
             events,
             folders: HashMap::new(),
-            trackers_stop: CancellationToken::new(),
+            client,
+            trackers: HashMap::new(),
             upload_settings,
             upload_stop,
             upload_abort,
             tasks: JoinSet::new(),
             upload_pulse: Pulse::new(clock),
-            tracker_pulses: HashMap::new(),
             alerts,
             keep,
             refused: Vec::new(),
+            judge_again: false,
             stopping: false,
             budget,
             joblog,
@@ -111,15 +120,15 @@ impl Stages {
         let (stop, abort, pulse) =
             (stages.upload_stop.clone(), stages.upload_abort.clone(), stages.upload_pulse.clone());
         stages.tasks.spawn(async move { ("upload".to_owned(), uploader.run(stop, abort, move || pulse.beat()).await) });
-        stages.refuse(refused).await?;
-        stages.start_trackers(config, &accounts, &client)?;
+        stages.refuse(config, refused).await?;
         for account in &accounts {
+            stages.start_tracker(config, &account.name, account.target(&config.api))?;
             stages.start_folder(FolderSettings::new(config, account), account.target(&config.api)).await?;
         }
         Ok(stages)
     }
 
-    async fn start_folder(&mut self, settings: FolderSettings, target: Target) -> Result<(), Fatal> {
+    pub(super) async fn start_folder(&mut self, settings: FolderSettings, target: Target) -> Result<(), Fatal> {
         let account = settings.account.clone();
         let row = self.joblog.open_account(account.clone(), target).await?;
         let board = Arc::new(Board::default());
@@ -143,53 +152,65 @@ impl Stages {
         Ok(())
     }
 
-    fn start_trackers(
-        &mut self,
-        config: &Config,
-        accounts: &[AccountConfig],
-        client: &Arc<Client>,
-    ) -> Result<(), Fatal> {
-        self.trackers_stop = CancellationToken::new();
-        self.tracker_pulses.clear();
-        let runs = accounts.iter().map(|account| (account.name.clone(), account.target(&config.api)));
-        // What Adobe has of them is followed to its end.
-        let went = self.refused.iter().filter_map(|refused| Some((refused.account.clone(), refused.went_to.clone()?)));
-        for (account, target) in runs.chain(went).collect::<Vec<_>>() {
-            let settings = TrackSettings {
-                account: account.clone(),
-                target,
-                client: Arc::clone(client),
-                budget: Arc::clone(&self.budget),
-                poll: config.poll.clone(),
-                confirm_for: config.upload.confirm_for,
-                retry: RetryPolicy::new(&config.retry),
-            };
-            let tracker = Tracker::new(settings, self.joblog.clone(), self.clock)?;
-            let stop = self.trackers_stop.clone();
-            let pulse = Pulse::new(self.clock);
-            self.tracker_pulses.insert(account.clone(), pulse.clone());
-            let name = format!("track {account}");
-            self.tasks.spawn(async move { (name, tracker.run(stop, move || pulse.beat()).await) });
-        }
+    pub(super) fn start_tracker(&mut self, config: &Config, account: &str, target: Target) -> Result<(), Fatal> {
+        let settings = TrackSettings {
+            account: account.to_owned(),
+            target,
+            client: Arc::clone(&self.client),
+            budget: Arc::clone(&self.budget),
+            poll: config.poll.clone(),
+            confirm_for: config.upload.confirm_for,
+            retry: RetryPolicy::new(&config.retry),
+        };
+        let tracker = Tracker::new(settings, self.joblog.clone(), self.clock)?;
+        let (stop, pulse) = (CancellationToken::new(), Pulse::new(self.clock));
+        self.stop_tracker(account);
+        self.trackers.insert(account.to_owned(), Tracking { stop: stop.clone(), pulse: pulse.clone() });
+        let name = format!("track {account}");
+        self.tasks.spawn(async move { (name, tracker.run(stop, move || pulse.beat()).await) });
         Ok(())
+    }
+
+    pub(super) fn is_tracked(&self, account: &str) -> bool {
+        self.trackers.contains_key(account)
+    }
+
+    pub(super) fn stop_tracker(&mut self, account: &str) {
+        if let Some(tracking) = self.trackers.remove(account) {
+            tracking.stop.cancel();
+        }
+    }
+
+    fn stop_trackers(&mut self) {
+        for (_, tracking) in self.trackers.drain() {
+            tracking.stop.cancel();
+        }
     }
 
     /// Goes over to another configuration. What did not change goes on undisturbed.
     pub(super) async fn reload(&mut self, config: &Config) -> Result<(), Fatal> {
-        let client = Arc::new(Client::new(&config.api, Arc::clone(&self.budget))?);
-        let (accounts, refused) = refused::judge(config, &self.joblog.reader()?.open_jobs()?);
-        self.trackers_stop.cancel();
-        self.alerts.reload(config, &client);
+        self.client = Arc::new(Client::new(&config.api, Arc::clone(&self.budget))?);
+        // First, so that nothing is sent on the way that the new configuration does not want.
+        self.send_only_for(|account| {
+            config.accounts.iter().any(|configured| {
+                configured.enabled
+                    && configured.name == account.name
+                    && configured.target(&config.api) == account.target
+            })
+        });
+        self.stop_trackers();
+        self.alerts.reload(config, &self.client);
         self.keep.send_replace(config.keep.clone());
-        let wanted: HashMap<String, FolderSettings> =
-            accounts.iter().map(|account| (account.name.clone(), FolderSettings::new(config, account))).collect();
-        let gone: Vec<String> = self
-            .folders
-            .iter()
-            .filter(|(name, folder)| wanted.get(*name) != Some(&folder.settings))
-            .map(|(name, _)| name.clone())
-            .collect();
-        stop_folders(gone.iter().filter_map(|name| self.folders.remove(name)).collect()).await;
+        let goes_on = |name: &str, folder: &Folder| {
+            config.accounts.iter().any(|account| {
+                account.enabled && account.name == name && FolderSettings::new(config, account) == folder.settings
+            })
+        };
+        let gone = self.folders.iter().filter(|(name, folder)| !goes_on(name, folder)).map(|(name, _)| name.clone());
+        let gone: Vec<String> = gone.collect();
+        self.stop_folders_of(&gone).await;
+        let (accounts, refused) = refused::judge(config, &self.joblog.reader()?.open_jobs()?);
+        self.refuse(config, refused).await?;
         for account in &accounts {
             self.joblog.forget_style(account.name.clone()).await?;
             self.joblog.api_problem(account.name.clone(), None, now()).await?;
@@ -199,36 +220,29 @@ impl Stages {
             if !self.folders.contains_key(&account.name) {
                 self.start_folder(FolderSettings::new(config, account), account.target(&config.api)).await?;
             }
+            self.start_tracker(config, &account.name, account.target(&config.api))?;
         }
         self.rescan();
-        self.refuse(refused).await?;
-        self.start_trackers(config, &accounts, &client)?;
-        self.upload_settings.send_replace(Arc::new(upload_settings(config, &accounts, &client, &self.budget)));
+        self.send_for(config, &accounts);
+        self.judge_again = true;
         Ok(())
     }
 
-    /// Accounts that must not run: nothing is sent or moved for them, and they say so.
-    async fn refuse(&mut self, refused: Vec<Refused>) -> Result<(), Fatal> {
-        for Refused { account, why, .. } in &refused {
-            if self.joblog.folder_problem(account.clone(), Some(why.clone()), now()).await? {
-                tracing::error!(account, "account {account} is refused: {why}");
-            }
-        }
-        self.refused = refused;
-        Ok(())
+    /// From now on these accounts send, and no others.
+    pub(super) fn send_for(&self, config: &Config, accounts: &[AccountConfig]) {
+        let settings = upload_settings(config, accounts, &self.client, &self.budget);
+        self.upload_settings.send_replace(Arc::new(settings));
     }
 
-    /// The accounts that must not run.
-    pub(super) fn refused(&self) -> impl Iterator<Item = &str> {
-        self.refused.iter().map(|refused| refused.account.as_str())
+    /// From now on no other accounts send.
+    pub(super) fn send_only_for(&self, goes_on: impl Fn(&AccountRules) -> bool) {
+        let mut settings = (**self.upload_settings.borrow()).clone();
+        settings.accounts.retain(|(rules, _)| goes_on(rules));
+        self.upload_settings.send_replace(Arc::new(settings));
     }
 
-    /// Whether jobs that were in the way of an account have come to their end.
-    pub(super) fn refusals_have_changed(&self, config: &Config, reader: &Reader) -> Result<bool, JobLogError> {
-        let are_the_same = |refused: &[Refused]| {
-            refused.iter().map(|refused| &refused.account).eq(self.refused.iter().map(|refused| &refused.account))
-        };
-        Ok(!self.refused.is_empty() && !are_the_same(&refused::judge(config, &reader.open_jobs()?).1))
+    pub(super) async fn stop_folders_of(&mut self, accounts: &[String]) {
+        stop_folders(accounts.iter().filter_map(|name| self.folders.remove(name)).collect()).await;
     }
 
     /// Asks every folder for a scan.
@@ -242,7 +256,7 @@ impl Stages {
     pub(super) fn stop_sending(&mut self) {
         self.stopping = true;
         self.upload_stop.cancel();
-        self.trackers_stop.cancel();
+        self.stop_trackers();
     }
 
     /// The end of everything else. Returns once the job log is closed and its lock is free.
@@ -304,8 +318,8 @@ impl Stages {
 
     /// The stages that give no sign of life.
     pub(super) fn stuck(&self) -> Vec<String> {
-        let trackers =
-            self.tracker_pulses.iter().filter(|(_, pulse)| pulse.is_stuck()).map(|(name, _)| format!("track {name}"));
+        let stuck = self.trackers.iter().filter(|(_, tracking)| tracking.pulse.is_stuck());
+        let trackers = stuck.map(|(name, _)| format!("track {name}"));
         let upload = self.upload_pulse.is_stuck().then(|| "upload".to_owned());
         let alert = self.alerts.is_stuck().then(|| "alert".to_owned());
         trackers.chain(upload).chain(alert).collect()

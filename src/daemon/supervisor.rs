@@ -184,10 +184,11 @@ impl Supervisor {
                 }
                 _ = heartbeat.tick() => {
                     self.beat()?;
-                    self.admit_again().await?;
+                    self.stages.admit_again(&self.config, &self.reader).await?;
                 }
                 _ = starting.tick(), if !self.is_ready => self.tell_ready(),
                 _ = look.tick(), if once.is_some() => {
+                    self.stages.admit_again(&self.config, &self.reader).await?;
                     if let Some(once) = once && once.is_over(&self.stages)? {
                         return Ok(RunEnd { all_success: once.all_success(&self.stages)? });
                     }
@@ -204,7 +205,9 @@ impl Supervisor {
     fn carry_out(&self, poke: Option<Poke>) {
         let (joblog, executors) = (self.stages.joblog.clone(), instruct::executors(&self.config));
         let left = Arc::clone(&self.wants_left);
-        tokio::task::spawn_blocking(move || match instruct::carry_out_within(&joblog, &executors, FILES_MOVED) {
+        // Where nobody waits for it, the next beat is soon enough.
+        let patience = if poke.is_some() { FILES_MOVED } else { Duration::ZERO };
+        tokio::task::spawn_blocking(move || match instruct::carry_out_within(&joblog, &executors, patience) {
             Ok(all) => {
                 left.store(!all, Ordering::Relaxed);
                 // Whoever poked may have gone; the answer stands in the job log.
@@ -256,14 +259,6 @@ impl Supervisor {
         if self.is_ready && status != self.status {
             notify(&[NotifyState::Status(&status)]);
             self.status = status;
-        }
-        Ok(())
-    }
-
-    /// An account is refused no longer than its open jobs want.
-    async fn admit_again(&mut self) -> Result<(), Fatal> {
-        if self.stages.refusals_have_changed(&self.config, &self.reader)? {
-            self.stages.reload(&self.config).await?;
         }
         Ok(())
     }
