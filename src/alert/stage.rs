@@ -158,7 +158,9 @@ impl AlertStage {
             return Ok(());
         }
         let now = now();
-        let late = self.reader.late(now.before(settings.alert_after), now.before(settings.give_up_after), BATCH)?;
+        // The sweep that finds that Adobe does not finish it tells more: it goes first.
+        let given_up = now.before(settings.give_up_after.saturating_add(LATE_LOOK));
+        let late = self.reader.late(now.before(settings.alert_after), given_up, BATCH)?;
         // More of them: the next turn goes on, and others may write in between.
         self.looked_for_late = (late.len() < BATCH).then(Instant::now);
         if !late.is_empty() {

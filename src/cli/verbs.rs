@@ -185,7 +185,8 @@ fn have_done(config: &Config, verb: Verb, chosen: &[JobRow], output: &mut Output
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let answers = tell(config, &wanted, output)?;
+    let accounts: Vec<&str> = chosen.iter().map(|job| job.account.as_str()).collect();
+    let answers = tell(config, &wanted, &accounts, output)?;
     let outcome_of = |(job, id): (&JobRow, &InstructionId)| {
         let answer = answers.answers.iter().find(|answer| answer.id == *id);
         answer.map_or_else(
@@ -206,7 +207,7 @@ struct Answers {
 }
 
 /// Writes down what is wanted, and has it done: by the daemon, or here if none runs.
-fn tell(config: &Config, wanted: &[Instruction], output: &mut Output) -> Result<Answers, Failure> {
+fn tell(config: &Config, wanted: &[Instruction], accounts: &[&str], output: &mut Output) -> Result<Answers, Failure> {
     let dir = &config.state_dir;
     let lock = match StateLock::take(dir) {
         Ok(lock) => Some(lock),
@@ -216,7 +217,7 @@ fn tell(config: &Config, wanted: &[Instruction], output: &mut Output) -> Result<
     if let Some(lock) = lock {
         let joblog = JobLog::open(lock)?;
         let done = instruct(dir, wanted, settings::now()).map_err(Failure::from).and_then(|ids| {
-            have_files_follow(config, &joblog, output)?;
+            have_files_follow(config, &joblog, accounts, output)?;
             Ok(ids)
         });
         joblog.close();
@@ -239,14 +240,14 @@ fn tell(config: &Config, wanted: &[Instruction], output: &mut Output) -> Result<
 }
 
 /// Carries out what is wanted, and makes the moves that follow from it: what was wanted of a job before comes first, with its
-/// move.
-fn have_files_follow(config: &Config, joblog: &JobLog, output: &mut Output) -> Result<(), Failure> {
+/// move. `of`: the accounts that have to do with it; the folders of others are none of its business.
+fn have_files_follow(config: &Config, joblog: &JobLog, of: &[&str], output: &mut Output) -> Result<(), Failure> {
     let executors = executors(config);
     let rows = joblog.reader()?.accounts()?;
     loop {
         let all = carry_out(joblog, &executors)?;
         let mut moved = false;
-        for account in config.accounts.iter().filter(|account| account.enabled) {
+        for account in config.accounts.iter().filter(|account| account.enabled && of.contains(&account.name.as_str())) {
             let Some(row) = rows.iter().find(|row| row.name == account.name) else { continue };
             let settings = FolderSettings::new(config, account);
             let (board, progress) = (Arc::default(), Arc::default());

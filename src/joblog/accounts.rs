@@ -272,7 +272,8 @@ fn aim(connection: &Connection, account: &str, target: &Target) -> Result<(), Jo
     connection
         .prepare_cached(
             "UPDATE account SET target_id = ?2, baseline_at = NULL, first_scan_at = NULL, style = NULL,
-                    trial_style = NULL, proven_style = NULL, refused_streak = 0, unclear_streak = 0
+                    trial_style = NULL, proven_style = NULL, refused_streak = 0, unclear_streak = 0,
+                    aimed_event = coalesce((SELECT max(id) FROM job_event), 0)
              WHERE name = ?1 AND target_id IS NOT ?2",
         )?
         .execute(params![account, target_id])?;

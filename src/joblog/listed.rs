@@ -136,7 +136,10 @@ fn namesake(connection: &Connection, account: &str, wire_name: &str) -> Result<O
             let began = EventId(began.unwrap_or(i64::MAX));
             let before = newest.as_ref();
             newest = Some(Namesake {
-                id: JobId(id),
+                // The one that became a remote job is the one to tell of.
+                id: before
+                    .filter(|before| ours.is_none() && before.ours.is_some())
+                    .map_or(JobId(id), |before| before.id),
                 ours: ours.map(RemoteJobId).or(before.and_then(|before| before.ours)),
                 first_attempt: before.map_or(began, |before| before.first_attempt.min(began)),
                 is_open: is_open || before.is_some_and(|before| before.is_open),
@@ -208,8 +211,8 @@ fn tell_once(
 ) -> Result<bool, JobLogError> {
     let detail = format!("it became remote job {ours}, and no job owns the remote job {other} of the same name");
     let told = connection
-        .prepare_cached("SELECT 1 FROM job_event WHERE job_id = ?1 AND event = 'doubled' AND detail = ?2")?
-        .query_row(params![id.0, detail], |_| Ok(()))
+        .prepare_cached("SELECT 1 FROM job_event WHERE job_id = ?1 AND event = 'doubled' AND instr(detail, ?2) > 0")?
+        .query_row(params![id.0, format!("remote job {other} ")], |_| Ok(()))
         .optional()?;
     if told.is_some() {
         return Ok(false);
@@ -233,6 +236,7 @@ pub(super) fn unowned_since_first_attempt(
         .prepare_cached(
             "SELECT remote_job_id, after_event FROM remote_job INDEXED BY remote_job_by_name
              WHERE account = ?1 AND file_name = ?2 AND first_seen_at > ?3 AND after_event >= ?4
+               AND after_event >= (SELECT aimed_event FROM account WHERE name = ?1)
                AND NOT EXISTS (SELECT 1 FROM job WHERE job.account = remote_job.account
                                AND job.remote_job_id = remote_job.remote_job_id)
                AND NOT EXISTS (SELECT 1 FROM delivered WHERE delivered.account = remote_job.account

@@ -133,8 +133,13 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn reload_refused(&self) -> Result<Option<(String, Timestamp)>, JobLogError> {
-        Ok(self
-            .connection()
+        let connection = self.connection();
+        // A job log that no daemon of this version has opened yet has no such table.
+        let is_there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'daemon')";
+        if !connection.query_row(is_there, [], |row| row.get::<_, bool>(0))? {
+            return Ok(None);
+        }
+        Ok(connection
             .prepare_cached("SELECT reload_refused, reload_refused_at FROM daemon WHERE reload_refused IS NOT NULL")?
             .query_map([], |row| Ok((row.get(0)?, Timestamp(row.get(1)?))))?
             .next()

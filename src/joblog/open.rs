@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Migrations in order; `user_version` counts those applied. Append-only: a released file never changes.
-pub(super) const MIGRATIONS: [&str; 11] = [
+pub(super) const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/0001_jobs.sql"),
     include_str!("migrations/0002_order.sql"),
     include_str!("migrations/0003_findings.sql"),
@@ -20,6 +20,7 @@ pub(super) const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/0009_reload.sql"),
     include_str!("migrations/0010_set_apart.sql"),
     include_str!("migrations/0011_seen.sql"),
+    include_str!("migrations/0012_aimed.sql"),
 ];
 
 pub(super) const DATABASE: &str = "datadrop.db";

@@ -346,7 +346,7 @@ pub(super) fn was_there_first(connection: &Connection, job: &Job) -> Result<bool
         .prepare_cached(
             "SELECT count(*) FROM account JOIN remote_job INDEXED BY remote_job_by_name ON remote_job.account = account.name
              WHERE account.name = ?1 AND ?2 <= account.first_scan_at AND remote_job.file_name IN (?3, ?4)
-               AND remote_job.first_seen_at <= account.baseline_at",
+               AND remote_job.first_seen_at <= account.baseline_at AND remote_job.after_event >= account.aimed_event",
         )?
         .query_row(params![job.account, job.seen_at.0, job.wire_name, job.file_name], |row| row.get::<_, i64>(0))?
         > 0)

@@ -66,21 +66,22 @@ impl Schedule {
             }
             Some(_) => {}
         }
+        let mut due = self.next;
         if backlog.to_send == 0 {
             self.newest_seen = backlog.newest_open.max(self.newest_seen);
         } else if !self.is_paid_for(backlog) {
-            self.next = self.next.max(Some(self.swept_at.after(self.max)));
+            due = due.max(Some(self.swept_at.after(self.max)));
         }
         if let Some(newest) = backlog.newest_open.filter(|_| self.sweeps > 0) {
             let given_up = newest.after(self.give_up_after);
-            self.next = if self.last_sweep >= given_up {
+            due = if self.last_sweep >= given_up {
                 Some(self.swept_at.after(DAY))
             } else {
                 // The sweep that finds that it is over, and says so.
-                self.next.min(Some(moment.after(given_up.since(now))))
+                due.min(Some(moment.after(given_up.since(now))))
             };
         }
-        self.next
+        due
     }
 
     /// Enough has been sent since the last sweep for the next one to be cheap.
@@ -156,7 +157,7 @@ mod tests {
         assert_eq!(schedule.plan(&backlog(1, 500, 1), Timestamp(1), at(100)), Some(at(115)), "the first is cheap");
         schedule.swept(100, Timestamp(1), at(115));
         // Two pages: 25 uploads for each.
-        assert_eq!(schedule.clone().plan(&backlog(149, 400, 2), Timestamp(2), at(120)), Some(at(415)));
+        assert_eq!(schedule.plan(&backlog(149, 400, 2), Timestamp(2), at(120)), Some(at(415)));
         assert_eq!(schedule.plan(&backlog(150, 400, 2), Timestamp(2), at(120)), Some(at(145)));
     }
 
@@ -197,6 +198,18 @@ mod tests {
             }
             assert_eq!(due.since(before).as_secs(), gap);
         }
+    }
+
+    #[test]
+    fn a_file_that_is_accepted_beside_what_was_given_up_is_swept_for_as_soon_as_any() {
+        let mut schedule = schedule();
+        let late = Timestamp(8 * DAY_MS);
+        let first = schedule.plan(&backlog(1, 1, 1), late, at(0)).unwrap();
+        schedule.swept(1, late, first);
+        assert_eq!(schedule.plan(&backlog(1, 1, 1), late, at(20)).unwrap().since(first).as_secs(), 86_400);
+        // One is accepted, and another file is tried in vain all the time.
+        let due = schedule.plan(&backlog(2, 1, late.0 + 1), Timestamp(late.0 + 1), at(30)).unwrap();
+        assert!(due.since(first) <= Duration::from_secs(300), "{due:?}");
     }
 
     #[test]

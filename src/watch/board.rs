@@ -131,6 +131,11 @@ impl Board {
         self.flag(|flags| flags.stop = true);
     }
 
+    /// Whether the thread is to end, and has not been told yet: what is written in its name is others' by now.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.lock().flags.stop
+    }
+
     /// Waits for news, for so long at most.
     pub(super) fn wait(&self, at_most: Duration) -> News {
         let quiet = |inner: &mut Inner| inner.changed.is_empty() && inner.flags == Flags::default();

@@ -378,7 +378,7 @@ impl FolderWorker {
     fn block(&mut self, problem: &str) {
         self.progress.blocked.store(true, Ordering::Relaxed);
         let was_silent = self.progress.silent.swap(false, Ordering::Relaxed);
-        if !was_silent && self.told.as_deref() == Some(problem) {
+        if self.board.is_stopped() || !was_silent && self.told.as_deref() == Some(problem) {
             return;
         }
         tracing::error!(account = %self.settings.account, "account {} is blocked: {problem}", self.settings.account);
@@ -390,6 +390,9 @@ impl FolderWorker {
 
     /// Fails where that cannot be written down: what stands in the job log keeps everything from being sent.
     fn unblock(&mut self, by_events: bool) -> Result<(), Interrupted> {
+        if self.board.is_stopped() {
+            return Ok(());
+        }
         self.joblog.folder_problem(self.settings.account.clone(), None, now()).wait()?;
         self.progress.blocked.store(false, Ordering::Relaxed);
         let was_silent = self.progress.silent.swap(false, Ordering::Relaxed);
