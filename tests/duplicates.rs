@@ -125,7 +125,8 @@ fn p4_a_marker_that_waited_goes_with_what_was_accepted_before_the_duplicate_came
     let world = World::new();
     let _daemon = primed(&world);
     let done = world.folder("a").join("done");
-    world.wait("it to be filed", || names(&done) == ["first.txt"]);
+    let recorded = done.join("first.txt").display().to_string();
+    world.wait("it to be filed", || world.jobs().iter().any(|job| job.path == recorded));
     // Its content is known for ever, the file is not there any more.
     std::fs::remove_file(done.join("first.txt")).unwrap();
     crate::harness::connect_to_write(&world.state_dir()).execute("UPDATE job SET place = 'gone'", []).unwrap();
@@ -208,4 +209,53 @@ fn a_file_whose_place_another_took_gets_its_generated_marker_too() {
     let pairs: Vec<_> = of(&world, "daily.txt").into_iter().map(|job| job.pair_id).collect();
     assert!(pairs[0] != pairs[1] && pairs.iter().all(Option::is_some), "{pairs:?}");
     assert_eq!((world.times_accepted("daily.txt"), world.times_accepted("daily.fin")), (2, 2));
+}
+
+#[test]
+fn p1_p4_what_is_written_into_a_file_that_is_being_sent_is_sent_too_and_the_marker_goes_behind_it() {
+    let mut world = World::new();
+    // The answer comes before the file has been quiet for long enough.
+    world.set("settle = \"200ms\"", "settle = \"2s\"");
+    let _daemon = primed(&world);
+    world.fault("upload:slow=700ms:n=1");
+    world.drop_file("a", "daily.txt", tagged("old"));
+    world.wait("the server to have it", || world.times_accepted("daily.txt") == 1);
+    world.drop_file("a", "daily.fin", "");
+    world.write_file("a", "daily.txt", tagged("newer"));
+    world.wait("all to end", || {
+        states(&world, "daily.txt") == ["success", "success"] && states(&world, "daily.fin") == ["success"]
+    });
+    assert_eq!(world.accepted(), ["first.txt", "daily.txt", "daily.txt", "daily.fin"]);
+    let [old, new] = of(&world, "daily.txt").try_into().unwrap();
+    assert!(old.why().contains("changed after it was sent"), "{}", old.why());
+    assert_eq!(of(&world, "daily.fin")[0].pair_id, Some(new.id));
+    assert!(world.log().lines().any(|line| line.contains("WARN") && line.contains("changed after it was sent")));
+}
+
+#[test]
+fn f2_a_file_that_was_only_touched_while_it_was_sent_is_no_new_one() {
+    let mut world = World::new();
+    world.account("a", "duplicates = \"allow\"");
+    let _daemon = primed(&world);
+    world.fault("upload:slow=700ms:n=1");
+    let path = world.drop_file("a", "daily.txt", tagged("same"));
+    world.wait("the server to have it", || world.times_accepted("daily.txt") == 1);
+    std::fs::OpenOptions::new().append(true).open(&path).unwrap().set_modified(std::time::SystemTime::now()).unwrap();
+    world.wait_for("daily.txt", "success");
+    world.wait("it to be filed", || names(&world.folder("a").join("done")) == ["daily.txt", "first.txt"]);
+    assert_eq!((of(&world, "daily.txt").len(), world.times_accepted("daily.txt")), (1, 1));
+    assert_eq!(of(&world, "daily.txt")[0].reason, None);
+}
+
+#[test]
+fn what_became_of_the_file_of_an_accepted_job_is_told_with_it() {
+    let world = World::new();
+    let _daemon = primed(&world);
+    world.fault("upload:slow=700ms:n=1");
+    let path = world.drop_file("a", "daily.txt", tagged("gone"));
+    world.wait("the server to have it", || world.times_accepted("daily.txt") == 1);
+    std::fs::remove_file(path).unwrap();
+    world.wait("it to be told", || {
+        of(&world, "daily.txt").iter().any(|job| job.state == "success" && job.why().contains("removed from it"))
+    });
 }

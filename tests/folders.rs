@@ -251,6 +251,10 @@ fn f3_what_may_have_been_ingested_is_held_again_when_a_person_moves_it_back() {
         again.why()
     );
     world.wait("it to be filed", || names(&folder.join("held")) == ["other.txt", "other.txt.why"]);
+    let released = world.run(&["jobs", "release", &again.id.to_string()]);
+    assert_eq!(released.status.code(), Some(1), "{}", stdout(&released));
+    let why = fs::read_to_string(folder.join("held/other.txt.why")).unwrap();
+    assert!(why.contains("--adopt") && why.contains("--resend"), "{why}");
     assert_eq!(world.jobs().into_iter().find(|job| job.id == held.id).unwrap().state, "held");
     assert_eq!(world.accepted().len(), 3);
 }

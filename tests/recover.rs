@@ -1,6 +1,6 @@
 //! A job log that is lost, old or another's: nothing is sent until it knows again what was sent (`recover`).
 
-use crate::harness::{World, arrived_once, names, primed, quick, stderr, stdout, tagged};
+use crate::harness::{World, arrived_once, connect_to_write, data, names, primed, quick, stderr, stdout, tagged};
 use datadrop::emulator::EmulatorOptions;
 use std::fs;
 use std::path::Path;
@@ -130,4 +130,25 @@ fn a_file_that_a_person_took_out_of_done_does_not_block_the_account() {
     let _daemon = world.start();
     world.drop_file("a", "new.txt", tagged("new"));
     arrived_once(&world, "new.txt");
+}
+
+#[test]
+fn a_job_log_restored_from_a_moment_before_the_last_file_is_noticed() {
+    let world = World::new();
+    let daemon = primed(&world);
+    world.wait("it to be filed", || names(&world.folder("a").join("done")) == ["first.txt"]);
+    let backup = world.dir.path().join("backup.db");
+    let copy = format!("VACUUM INTO '{}'", backup.display());
+    connect_to_write(&world.state_dir()).execute(&copy, []).unwrap();
+    world.drop_file("a", "second.txt", data(2));
+    arrived_once(&world, "second.txt");
+    world.wait("it to be filed", || names(&world.folder("a").join("done")) == ["first.txt", "second.txt"]);
+    daemon.stop();
+    for name in ["datadrop.db", "datadrop.db-wal", "datadrop.db-shm"] {
+        let _ = fs::remove_file(world.state_dir().join(name));
+    }
+    fs::copy(backup, world.state_dir().join("datadrop.db")).unwrap();
+    let _daemon = world.start();
+    let why = world.wait_blocked("a");
+    assert!(why.contains("second.txt is not in the job log"), "{why}");
 }

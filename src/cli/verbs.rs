@@ -222,8 +222,12 @@ fn tell(config: &Config, wanted: &[Instruction], accounts: &[&str], output: &mut
         });
         joblog.close();
         let ids = done?;
-        output.note("no service runs: what is to be sent is sent once it does")?;
         let answers = Reader::open(dir)?.answers(&ids)?;
+        let sends =
+            |wanted: &Instruction| matches!(wanted.verb, Verb::Retry | Verb::Release(Release::Send | Release::Resend));
+        if wanted.iter().any(sends) && answers.iter().any(|answer| answer.done) {
+            output.note("no service runs: it is sent once it does")?;
+        }
         return Ok(Answers { ids, answers });
     }
     let ids = instruct(dir, wanted, settings::now())?;

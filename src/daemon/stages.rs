@@ -190,6 +190,10 @@ impl Stages {
     /// Goes over to another configuration. What did not change goes on undisturbed.
     pub(super) async fn reload(&mut self, config: &Config) -> Result<(), Fatal> {
         self.client = Arc::new(Client::new(&config.api, Arc::clone(&self.budget))?);
+        let styles: HashMap<String, StyleChoice> = {
+            let before = self.upload_settings.borrow();
+            before.accounts.iter().map(|(rules, style)| (rules.name.clone(), *style)).collect()
+        };
         // First, so that nothing is sent on the way that the new configuration does not want.
         self.send_only_for(|account| {
             config.accounts.iter().any(|configured| {
@@ -212,8 +216,11 @@ impl Stages {
         let (accounts, refused) = refused::judge(config, &self.joblog.reader()?.open_jobs()?);
         self.refuse(config, refused).await?;
         for account in &accounts {
-            self.joblog.forget_style(account.name.clone()).await?;
-            self.joblog.api_problem(account.name.clone(), None, now()).await?;
+            // What was learnt stays, unless it may be what blocks the account.
+            let was_blocked = self.joblog.api_problem(account.name.clone(), None, now()).await?;
+            if was_blocked || styles.get(&account.name) != Some(&account.style) {
+                self.joblog.forget_style(account.name.clone()).await?;
+            }
             self.joblog.aim(account.name.clone(), account.target(&config.api)).await?;
         }
         for account in &accounts {

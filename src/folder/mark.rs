@@ -11,7 +11,8 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub(super) const MARK: &str = ".datadrop";
+/// The hidden mark in each account's folder that says whose it is.
+pub const MARK: &str = ".datadrop";
 
 impl FolderProblem {
     /// The folder holds a file that the job log should know and does not.

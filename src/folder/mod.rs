@@ -15,7 +15,7 @@ mod why;
 
 pub use examine::{Examined, Glimpse, examine, glimpse};
 pub use filed::{FiledFile, filed_after};
-pub use mark::{AccountFolder, Opened, accepted_after};
+pub use mark::{AccountFolder, MARK, Opened, accepted_after};
 pub use moves::Moved;
 pub use problem::FolderProblem;
 pub use removal::Removal;

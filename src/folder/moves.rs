@@ -5,7 +5,7 @@ use super::mark::AccountFolder;
 use super::rename::rename_without_overwriting;
 use super::why;
 use crate::ambient::identity_of;
-use crate::job::{FileIdentity, JobId, Place};
+use crate::job::{CHANGED, FileIdentity, JobId, Place};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -147,7 +147,7 @@ impl AccountFolder {
             return Ok(gone(&name, ANOTHER));
         }
         let changed = (found.size, found.modified_ns) != (hashed.size, hashed.modified_ns);
-        Ok(Moved { place: to, name, note: changed.then(|| "changed after it was sent".to_owned()) })
+        Ok(Moved { place: to, name, note: changed.then(|| CHANGED.to_owned()) })
     }
 
     /// Makes the moves since the last call durable.

@@ -3,6 +3,9 @@
 use serde::Serialize;
 use std::fmt;
 
+/// What stands with an accepted job whose file no longer is what was accepted (DESIGN F2).
+pub const CHANGED: &str = "changed after it was sent";
+
 /// The SHA-256 of a file's content.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sha256([u8; 32]);

@@ -1,13 +1,14 @@
 //! From the folder into the job log: a file that is ready, that waits, or that can never be sent.
 
 use super::advance::advance;
+use super::duplicates::{Duplicate, duplicate_of, took_the_place_of};
 use super::filing::note_of_file;
 use super::save::save_job;
 use super::writer::{Effects, JobLog, Pending};
-use super::{Job, JobLogError, findings, keep, pair, sql};
+use super::{Job, JobLogError, findings, pair, sql};
 use crate::config::{Duplicates, WireName};
 use crate::job::{
-    Event, FileFindings, FileIdentity, Fingerprint, JobId, Kind, Place, State, Timestamp, stem, unique_wire_name,
+    Event, FileFindings, FileIdentity, Fingerprint, JobId, Kind, Place, State, Timestamp, unique_wire_name,
 };
 use rusqlite::Connection;
 use std::ffi::{OsStr, OsString};
@@ -247,13 +248,7 @@ fn part_with(connection: &Connection, effects: &mut Effects, mut old: Job, now: 
         (Kind::Fin, Some(_)) if matches!(old.state, State::Waiting | State::Queued) => {
             pair::untie(connection, &mut old)?;
         }
-        // And a marker that was not sent stays for the new content, unless a newer one is there for that.
-        (Kind::Data, Some(pair)) => {
-            let resting = sql::resting_marker(connection, &old.account, stem(&old.file_name))?;
-            if resting.is_some_and(|marker| marker.id == pair) {
-                pair::untie(connection, &mut old)?;
-            }
-        }
+        (Kind::Data, Some(_)) => pair::leave_resting_marker(connection, &mut old)?,
         (Kind::Fin, Some(_)) | (Kind::Data | Kind::Fin, None) => {}
     }
     match old.state {
@@ -344,7 +339,8 @@ fn take_in(
                 Some(Duplicate { of, .. }) if took_the_place_of(connection, job, of)? => {
                     advance(connection, effects, job, Event::Ready, None, now)?;
                 }
-                Some(Duplicate { of, reason }) => {
+                Some(Duplicate { of, reason, is_unsettled }) => {
+                    job.unsettled |= is_unsettled;
                     let keeps_its_marker = pair::leave_marker_to(connection, effects, job, of, now)?;
                     advance(connection, effects, job, Event::Held, Some(reason), now)?;
                     if keeps_its_marker {
@@ -361,58 +357,6 @@ fn take_in(
             pair::match_up(connection, effects, job, now)
         }
     }
-}
-
-/// Whether this file lies where that of an upload lay of which nobody knows yet how it ends.
-fn took_the_place_of(connection: &Connection, job: &Job, former: JobId) -> Result<bool, JobLogError> {
-    Ok(sql::job_if_known(connection, former)?.is_some_and(|former| {
-        matches!(former.state, State::Uploading(_) | State::Unconfirmed)
-            && former.place == Place::Gone
-            && former.file_name == job.file_name
-    }))
-}
-
-/// Content that must not be sent again.
-pub(super) struct Duplicate {
-    /// The job that has brought it, is bringing it, or may have.
-    pub(super) of: JobId,
-    /// For people.
-    pub(super) reason: String,
-}
-
-/// Why this content must not be sent again, if it must not.
-pub(super) fn duplicate_of(
-    connection: &Connection,
-    job: &Job,
-    duplicates: Duplicates,
-) -> Result<Option<Duplicate>, JobLogError> {
-    let Some(sha256) = job.sha256.filter(|_| job.kind == Kind::Data) else { return Ok(None) };
-    if let Some(Job { id: of, file_name, state, .. }) =
-        sql::unsettled_with_content(connection, &job.account, sha256, job.id)?
-    {
-        let stands = if state == State::Held { "is held" } else { "was given up" };
-        let reason = format!(
-            "the same content {stands} as {file_name} (job {of}), which may have been ingested; compare it with the remote jobs first"
-        );
-        return Ok(Some(Duplicate { of, reason }));
-    }
-    let same_name = match duplicates {
-        Duplicates::Allow => return Ok(None),
-        Duplicates::Hold => Some(job.file_name.as_str()),
-        Duplicates::HoldContent => None,
-    };
-    let earlier = sql::earlier_delivery(connection, &job.account, sha256, same_name, job.id)?;
-    let earlier = match earlier {
-        Some(earlier) => Some((earlier.id, earlier.file_name, earlier.state.is_accepted())),
-        None => keep::delivered_with_content(connection, &job.account, sha256, same_name)?
-            .map(|(id, file_name)| (id, file_name, true)),
-    };
-    Ok(earlier.map(|(of, file_name, was_accepted)| {
-        let stands = if was_accepted { "was accepted" } else { "is on its way" };
-        let reason =
-            format!("duplicate: the same content {stands} as {file_name} (job {of}); Adobe would count it twice");
-        Duplicate { of, reason }
-    }))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! One step of one job: `State::next`, the row, the event, the marker that shares its data file's end.
 
-use super::filing::Haste;
+use super::filing::{Haste, lasting_note};
 use super::save::save_job;
 use super::writer::Effects;
 use super::{Job, JobLogError, pair, sql};
@@ -18,7 +18,7 @@ pub(super) fn advance(
 ) -> Result<(), JobLogError> {
     let from = job.state;
     job.state = from.next(event)?;
-    job.reason = reason;
+    job.reason = reason.or_else(|| if job.state.is_accepted() { lasting_note(job) } else { None });
     note_certainty(job, event);
     match job.state {
         State::Queued => {

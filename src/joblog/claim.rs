@@ -1,7 +1,7 @@
 //! Handing out due jobs: each claim is an attempt that is durable before a byte goes (DESIGN A1, A4).
 
-use super::admit::{Duplicate, duplicate_of};
 use super::advance::advance;
+use super::duplicates::{Duplicate, duplicate_of};
 use super::listed::unowned_since_first_attempt;
 use super::writer::{Effects, JobLog, Pending};
 use super::{Job, JobLogError, pair, sql};
@@ -199,7 +199,7 @@ struct Obstacle {
     reason: String,
     /// The job that brought its content.
     duplicate_of: Option<JobId>,
-    /// An attempt of this very job may have arrived.
+    /// Its content may be there already.
     may_be_ingested: bool,
 }
 
@@ -213,9 +213,9 @@ fn must_not_be_sent(
     // Whoever released it overruled what was known then, and nothing that came to light since.
     let known_since = if job.released { sql::latest_of(connection, job.id, Event::Released)? } else { EventId(0) };
     if !job.released
-        && let Some(Duplicate { of, reason }) = duplicate_of(connection, job, rules.duplicates)?
+        && let Some(Duplicate { of, reason, is_unsettled }) = duplicate_of(connection, job, rules.duplicates)?
     {
-        return Ok(Some(Obstacle { reason, duplicate_of: Some(of), may_be_ingested: false }));
+        return Ok(Some(Obstacle { reason, duplicate_of: Some(of), may_be_ingested: is_unsettled }));
     }
     if !job.released && job.attempts == 0 && sql::was_there_first(connection, job)? {
         let reason = format!(

@@ -3,8 +3,8 @@
 use super::advance::advance;
 use super::save::save_job;
 use super::writer::{JobLog, Pending};
-use super::{Job, JobLogError, sql};
-use crate::job::{Event, FileIdentity, JobId, Kind, Place, Sha256, State, Timestamp};
+use super::{Job, JobLogError, pair, sql};
+use crate::job::{CHANGED, Event, FileIdentity, JobId, Kind, Place, Sha256, State, Timestamp};
 use rusqlite::Connection;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -97,6 +97,8 @@ pub struct Filed {
     pub path: PathBuf,
     /// What was odd about the file, if anything (DESIGN F2).
     pub note: Option<String>,
+    /// It stays where it is, under its name, as a new one: it holds something else by now, or is another.
+    pub is_new: bool,
 }
 
 impl JobLog {
@@ -111,6 +113,9 @@ impl JobLog {
                 job.path = moved.path;
                 if let Some(note) = moved.note {
                     note_of_file(connection, &mut job, &note, now)?;
+                }
+                if moved.is_new {
+                    pair::leave_resting_marker(connection, &mut job)?;
                 }
                 if job.place == Place::Gone && matches!(job.state, State::Waiting | State::Queued) {
                     // It was to come back, and somebody removed it: there is nothing left to send.
@@ -127,6 +132,18 @@ impl JobLog {
             }
             Ok(())
         })
+    }
+}
+
+/// What is odd about an accepted job's file outlasts the steps that follow.
+pub(super) fn lasting_note(job: &Job) -> Option<String> {
+    let was_changed = job.reason.as_deref().is_some_and(|reason| reason.contains(CHANGED));
+    match (was_changed, job.place) {
+        (true, _) => Some(CHANGED.to_owned()),
+        (false, Place::Gone) => {
+            Some("its file was replaced in the folder, or removed from it, after it was sent".to_owned())
+        }
+        (false, Place::Inbox | Place::Sent | Place::Held | Place::Done | Place::Failed) => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Questions about files that the job log may not know yet, and about where it believes files to be.
 
-use super::admit::duplicate_of;
+use super::duplicates::duplicate_of;
 use super::{Job, JobLogError, Reader, sql};
 use crate::config::Duplicates;
 use crate::job::{JobId, Kind, Sha256, Timestamp, stem};

@@ -12,6 +12,7 @@ mod alerts;
 mod attempts;
 mod carry_out;
 mod claim;
+mod duplicates;
 mod examine;
 mod filing;
 mod findings;

@@ -235,11 +235,13 @@ pub(super) fn open_reader(dir: &Path) -> Result<Connection, OpenError> {
     }
     let damaged = |error: rusqlite::Error| OpenError::Damaged { file: file.clone(), why: error.to_string() };
     let plain = Connection::open_with_flags(&file, READING).and_then(|connection| {
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-        Ok(connection)
+        let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
+        Ok((connection, tables))
     });
-    match plain {
-        Ok(connection) => readable(connection, file),
+    match plain.map(|(connection, tables)| (tables > 0).then_some(connection)) {
+        // It is being made at this moment.
+        Ok(None) => Err(OpenError::None(file)),
+        Ok(Some(connection)) => readable(connection, file),
         Err(_) if !dir.join("datadrop.db-wal").exists() => open_at_rest(dir),
         Err(error) => Err(damaged(error)),
     }

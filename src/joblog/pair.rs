@@ -114,6 +114,15 @@ pub(super) fn leave_marker_to(
     Ok(true)
 }
 
+/// A marker that was not sent stays for what comes in its data file's place, unless a newer one is there for that.
+pub(super) fn leave_resting_marker(connection: &Connection, data: &mut Job) -> Result<(), JobLogError> {
+    let resting = sql::resting_marker(connection, &data.account, stem(&data.file_name))?;
+    if data.kind == Kind::Data && resting.is_some_and(|marker| Some(marker.id) == data.pair) {
+        untie(connection, data)?;
+    }
+    Ok(())
+}
+
 /// Sets both of a pair free for others. The job itself is the caller's to save.
 pub(super) fn untie(connection: &Connection, job: &mut Job) -> Result<(), JobLogError> {
     if let Some(other) = job.pair.take()

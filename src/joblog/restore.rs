@@ -137,7 +137,8 @@ impl Reader {
             let by_stem = connection
                 .prepare_cached(
                     "SELECT id FROM job WHERE account = ?1 AND stem = ?2
-                     AND (place = ?3 OR belongs = ?3) AND disk_name = ?4 ORDER BY place <> ?3, id DESC LIMIT 1",
+                     AND (place = ?3 OR belongs = ?3 OR (place <> belongs AND place <> 'gone')) AND disk_name = ?4
+                     ORDER BY place <> ?3, id DESC LIMIT 1",
                 )?
                 .query_row(params![account, stem, place.as_str(), disk_name.as_bytes()], |row| row.get(0))
                 .optional()?;

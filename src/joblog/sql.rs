@@ -200,10 +200,11 @@ pub(super) fn resting_marker(connection: &Connection, account: &str, stem: &str)
     )
 }
 
-/// A marker goes after its data file was accepted, and while no newer content of its stem is on its way (promise 4). An older
+/// A marker goes after its data file was accepted and filed, which tells whether it still held what was accepted, and while
+/// no newer content of its stem is on its way (promise 4). An older
 /// one that a person let come back, which has an inode, may wait for ever under another name: it counts once it goes.
 const MARKER_MAY_GO: &str = "(EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id
-                            AND data.state IN ('uploaded', 'processing', 'success', 'partial'))
+                            AND data.state IN ('uploaded', 'processing', 'success', 'partial') AND data.place <> 'inbox')
                     AND NOT EXISTS (SELECT 1 FROM job AS data WHERE data.account = job.account AND data.stem = job.stem
                             AND data.kind = 'data' AND (data.state IN ('queued', 'uploading', 'unconfirmed')
                                  OR (data.state = 'waiting' AND (data.id > job.pair_id OR data.inode IS NULL)))))";

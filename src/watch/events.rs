@@ -2,6 +2,7 @@
 
 use super::Board;
 use crate::ambient::Clock;
+use crate::folder::MARK;
 use crate::ready::Heard;
 use notify::event::{AccessKind, AccessMode, CreateKind, MetadataKind, ModifyKind, RenameMode};
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -105,6 +106,11 @@ fn dispatch(boards: &HashMap<PathBuf, Arc<Board>>, event: &Event, clock: Clock) 
     }
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
     let Some(board) = boards.get(folder) else { return };
+    // Without its mark it may be another folder (DESIGN F4).
+    if name == MARK && !matches!(event.kind, EventKind::Access(_)) {
+        board.folder_moved();
+        return;
+    }
     match event.kind {
         EventKind::Create(CreateKind::Any | CreateKind::File | CreateKind::Other) => {
             board.hear(name, Heard::Created, clock.moment());

@@ -3,8 +3,8 @@
 use super::read_content;
 use super::worker::{FolderWorker, Interrupted};
 use crate::ambient::{identity_of, now};
-use crate::folder::{AccountFolder, Explained, FolderProblem, explanation};
-use crate::job::{FileIdentity, Kind, Place, stem};
+use crate::folder::{AccountFolder, Explained, FolderProblem, Moved, explanation};
+use crate::job::{CHANGED, FileIdentity, Kind, Place, stem};
 use crate::joblog::{Filed, Unfiled};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -37,8 +37,15 @@ impl FolderWorker {
             let mut failure = None;
             for job in unfiled {
                 self.progress.alive();
-                let identity = identity_now(folder, &job);
-                match folder.move_file(job.id, &job.disk_name, job.from, job.to, identity) {
+                let moved = match as_it_lies(folder, &job) {
+                    Lies::Rewritten => Ok(Moved {
+                        place: Place::Gone,
+                        name: job.disk_name.clone(),
+                        note: Some(format!("{CHANGED}; what lies in the folder now is a new file")),
+                    }),
+                    Lies::As(identity) => folder.move_file(job.id, &job.disk_name, job.from, job.to, identity),
+                };
+                match moved {
                     Ok(moved) => {
                         touched.extend([job.from.as_str(), job.to.as_str()]);
                         if job.from == Place::Inbox {
@@ -58,7 +65,23 @@ impl FolderWorker {
                             touched.insert(Place::Inbox.as_str());
                         }
                         let path = folder.place(moved.place).join(&moved.name);
+                        if let Some(note) = &moved.note {
+                            let account = &self.settings.account;
+                            tracing::warn!(
+                                account,
+                                job = job.id.0,
+                                "{}: job {}: {note}",
+                                job.disk_name.display(),
+                                job.id
+                            );
+                        }
+                        let is_new =
+                            job.from == Place::Inbox && moved.place == Place::Gone && path.symlink_metadata().is_ok();
+                        if is_new {
+                            made.back.push(job.disk_name.clone());
+                        }
                         filed.push(Filed {
+                            is_new,
                             id: job.id,
                             place: moved.place,
                             disk_name: moved.name,
@@ -128,18 +151,34 @@ impl FolderWorker {
     }
 }
 
-/// What the file system calls the file that the job log means.
-fn identity_now(folder: &AccountFolder, job: &Unfiled) -> Option<FileIdentity> {
-    let hashed = job.identity?;
+/// The file of a job that is to be moved.
+enum Lies {
+    /// It holds what was hashed, under these numbers; or another lies there, or none.
+    As(Option<FileIdentity>),
+    /// It was sent, and something else was written into it before it was moved: that has to be sent too (promise 1).
+    Rewritten,
+}
+
+/// Compares what lies there with what was hashed, by its content where its numbers or times differ.
+fn as_it_lies(folder: &AccountFolder, job: &Unfiled) -> Lies {
+    let Some(hashed) = job.identity else { return Lies::As(None) };
     let path = folder.place(job.from).join(&job.disk_name);
     let found = path.symlink_metadata().ok().map(|metadata| identity_of(&metadata));
-    if found.is_some_and(|found| found.may_be_renumbered(&hashed))
-        && let Ok(content) = read_content(&path, job.kind)
+    let Some(found) =
+        found.filter(|found| *found != hashed && (found.is_same_file(&hashed) || found.may_be_renumbered(&hashed)))
+    else {
+        return Lies::As(Some(hashed));
+    };
+    if let Ok(content) = read_content(&path, job.kind)
         && Some(content.fingerprint.sha256) == job.sha256
     {
-        return Some(content.fingerprint.identity);
+        return Lies::As(Some(content.fingerprint.identity));
     }
-    Some(hashed)
+    let was_sent = matches!(job.to, Place::Sent | Place::Done);
+    if found.is_same_file(&hashed) && job.from == Place::Inbox && was_sent {
+        return Lies::Rewritten;
+    }
+    Lies::As(Some(hashed))
 }
 
 /// Accepted, and nobody sent a marker with it.

@@ -11,9 +11,6 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::Duration;
 
-/// A file is filed at most so long after its job came to the end that sends it there, in the usual run of things.
-const FILING: Duration = Duration::from_secs(60);
-
 /// Why a name in a watched folder is none of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ignored {
@@ -97,7 +94,8 @@ fn not_yet(kind: Kind, sight: Sight, waits: &ready::Waits, has_marker: bool, now
 /// # Errors
 /// [`JobLogError`] if the database cannot be read.
 pub fn ahead(reader: &Reader, account: &str, dir: &Path) -> Result<Option<FolderProblem>, JobLogError> {
-    let latest = reader.latest_end(account)?.map_or(i64::MIN, |at| at.after(FILING).0);
+    // What is filed gets there after the end of its job; whatever the job log knows of that is passed over below.
+    let latest = reader.latest_end(account)?.map_or(i64::MIN, |at| at.0);
     let filed = match accepted_after(dir, latest) {
         Ok(filed) => filed,
         Err(problem) => return Ok(Some(problem)),
