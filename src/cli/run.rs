@@ -21,7 +21,13 @@ pub(super) fn run(file: &Path, arguments: &RunArguments) -> Result<Exit, Failure
     // A read that hangs on a dead share must not keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match end {
-        Ok(end) => Ok(if options.once { Exit::all(end.all_success) } else { Exit::Done }),
+        Ok(end) if options.once => {
+            if !end.all_success {
+                tracing::warn!("not everything ended in success: `datadrop status` names what needs a person");
+            }
+            Ok(Exit::all(end.all_success))
+        }
+        Ok(_) => Ok(Exit::Done),
         Err(fatal) => Err(Failure::new(Exit::Daemon(fatal.exit_code()), fatal.to_string())),
     }
 }

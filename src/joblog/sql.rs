@@ -200,14 +200,17 @@ pub(super) fn resting_marker(connection: &Connection, account: &str, stem: &str)
     )
 }
 
-/// A marker goes after its data file was accepted and filed, which tells whether it still held what was accepted, and while
-/// no newer content of its stem is on its way (promise 4). An older
-/// one that a person let come back, which has an inode, may wait for ever under another name: it counts once it goes.
-const MARKER_MAY_GO: &str = "(EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id
-                            AND data.state IN ('uploaded', 'processing', 'success', 'partial') AND data.place <> 'inbox')
+/// A marker is in line once its data file was accepted, and while no newer content of its stem is on its way (promise 4). An
+/// older one that a person let come back, which has an inode, may wait for ever under another name: it counts once it goes.
+const MARKER_IS_IN_LINE: &str = "(EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id
+                            AND data.state IN ('uploaded', 'processing', 'success', 'partial'))
                     AND NOT EXISTS (SELECT 1 FROM job AS data WHERE data.account = job.account AND data.stem = job.stem
                             AND data.kind = 'data' AND (data.state IN ('queued', 'uploading', 'unconfirmed')
                                  OR (data.state = 'waiting' AND (data.id > job.pair_id OR data.inode IS NULL)))))";
+
+/// It goes once its data file was filed, which tells whether that still held what was accepted.
+const MARKER_MAY_GO: &str =
+    "NOT EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id AND data.place = 'inbox')";
 
 /// Due jobs of an account in the order in which they may start.
 ///
@@ -233,7 +236,7 @@ pub(super) fn due_jobs(
                     OR NOT EXISTS (SELECT 1 FROM job AS former WHERE former.account = job.account
                                    AND former.state IN ('uploading', 'unconfirmed') AND former.place = 'gone'
                                    AND former.kind = 'data' AND former.file_name = job.file_name AND former.sha256 = job.sha256))
-               AND (kind = 'data' OR {MARKER_MAY_GO})
+               AND (kind = 'data' OR ({MARKER_IS_IN_LINE} AND {MARKER_MAY_GO}))
              ORDER BY {order} LIMIT ?3"
         ),
         params![account, now.0, i64::try_from(limit).unwrap_or(i64::MAX), now.after(longest_wait).0],
@@ -257,7 +260,7 @@ pub(super) fn head_of_line(connection: &Connection, account: &str, by_name: bool
         connection,
         &format!(
             "account = ?1 AND state IN ('queued', 'uploading', 'unconfirmed') AND finished_at IS NULL \
-             AND (kind = 'data' OR state <> 'queued' OR {MARKER_MAY_GO}) \
+             AND (kind = 'data' OR state <> 'queued' OR {MARKER_IS_IN_LINE}) \
              ORDER BY state = 'queued', {order} LIMIT 1"
         ),
         params![account],

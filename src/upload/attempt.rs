@@ -172,6 +172,14 @@ impl Attempt {
         if state == State::Uploaded {
             let remote = remote.unwrap_or_default();
             tracing::info!(account, file, job = id, remote_job = remote, "{file}: accepted as remote job {remote}");
+        } else if let (State::Cancelled, Some(remote)) = (state, remote) {
+            tracing::warn!(
+                account,
+                file,
+                job = id,
+                remote_job = remote,
+                "{file}: it was given up, and was ingested after all, as remote job {remote}"
+            );
         } else if end.event == Event::NotIngested && matches!(state, State::Held | State::Cancelled) {
             tracing::info!(
                 account,

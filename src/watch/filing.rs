@@ -48,9 +48,6 @@ impl FolderWorker {
                 match moved {
                     Ok(moved) => {
                         touched.extend([job.from.as_str(), job.to.as_str()]);
-                        if job.from == Place::Inbox {
-                            made.out.push(job.disk_name.clone());
-                        }
                         if moved.place == Place::Inbox {
                             made.back.push(moved.name.clone());
                         }
@@ -79,6 +76,8 @@ impl FolderWorker {
                             job.from == Place::Inbox && moved.place == Place::Gone && path.symlink_metadata().is_ok();
                         if is_new {
                             made.back.push(job.disk_name.clone());
+                        } else if job.from == Place::Inbox {
+                            made.out.push(job.disk_name.clone());
                         }
                         filed.push(Filed {
                             is_new,

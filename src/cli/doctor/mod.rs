@@ -140,6 +140,11 @@ fn job_log(config: &Config, running: Option<bool>) -> (Vec<Finding>, Option<Hash
         Ok(None) | Err(_) => None,
     };
     findings.push(record::daemon(&dir, running, !matches!(examined, Ok(None)), refused.as_deref()));
+    if let Ok(Some(found)) = &examined
+        && let Ok(open) = found.reader.open_jobs()
+    {
+        findings.extend(record::orphans(config, &open));
+    }
     let rows = match examined.map(|found| found.map(|found| found.reader.accounts())) {
         Ok(None) => Some(HashMap::new()),
         Ok(Some(Ok(accounts))) => Some(accounts.into_iter().map(|row| (row.name.clone(), row)).collect()),

@@ -1,8 +1,10 @@
 //! What the job log says of itself and of accounts.
 
 use crate::cli::doctor::finding::{Finding, Verdict};
-use crate::config::{AccountConfig, StyleChoice};
-use crate::joblog::{AccountRow, OpenError};
+use crate::config::{AccountConfig, Config, StyleChoice};
+use crate::job::counted;
+use crate::joblog::{AccountRow, OpenError, OpenJob};
+use std::collections::BTreeMap;
 
 /// Versions of a job log that can be read; `None` if there is none yet.
 pub(in crate::cli::doctor) fn job_log(state_dir: &str, opened: Result<Option<(i64, i64)>, &OpenError>) -> Finding {
@@ -53,6 +55,25 @@ pub(in crate::cli::doctor) fn daemon(
             "start it (`systemctl start datadrop`, or `datadrop run`)",
         ),
     }
+}
+
+/// Accounts that left the configuration with jobs that are not at their end (DESIGN A5).
+pub(in crate::cli::doctor) fn orphans(config: &Config, open: &[OpenJob]) -> Vec<Finding> {
+    let mut jobs: BTreeMap<&str, i64> = BTreeMap::new();
+    for job in open.iter().filter(|job| config.accounts.iter().all(|account| account.name != job.account)) {
+        *jobs.entry(&job.account).or_default() += 1;
+    }
+    let finding = |(account, jobs): (&str, i64)| {
+        let message = format!("not configured any more, and still has {}", counted(jobs, "open job"));
+        Finding::bad(
+            Verdict::Warn,
+            "account",
+            account,
+            message,
+            "put it back into the configuration until they are done",
+        )
+    };
+    jobs.into_iter().map(finding).collect()
 }
 
 /// Whether an account is blocked, and which upload style it has learnt.
@@ -116,6 +137,16 @@ mod tests {
         assert_eq!((blocked.verdict, blocked.remedy.as_deref()), (Verdict::Fail, Some("check the credential")));
         assert_eq!(lines(config(""), Some(&row), false)[0].verdict, Verdict::Warn);
         assert_eq!(lines(config("enabled = false"), Some(&row), true)[0].verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn an_account_that_left_with_open_jobs_is_named() {
+        let api = "[api]\nglobal_company_id = \"c\"\nclient_id = \"i\"\nclient_secret = \"s\"\n";
+        let config = load_draft("test", api, []).unwrap();
+        let open = |account: &str| OpenJob { id: crate::job::JobId(1), account: account.to_owned(), target: None };
+        let findings = orphans(&config, &[open("gone"), open("gone")]);
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].message.contains("2 open jobs") && findings[0].verdict == Verdict::Warn, "{findings:?}");
     }
 
     #[test]
