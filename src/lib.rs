@@ -93,6 +93,8 @@
 //!   looks that follow, makes us send it again. Its job is noticed when it shows (S5), but then it has counted twice.
 //! - A job log that is lost is noticed by what lies in the folders, one that is older by what was filed since. Where both
 //!   are gone, nothing tells what was sent.
+//! - A file that is written to while it is sent, or before it is filed, is a new file from there on, and sent whole (F2, F7).
+//! - Where a file system keeps no time of birth, another file with the same bytes, size and time is taken for the same one.
 //! - Content is not transformed. Row counts are compared, values are not.
 //!
 //! # How the promise is held against the code
@@ -133,7 +135,7 @@
 //! | S4 | absent in three looks over `upload.confirm_for`: sent again |
 //! | S5 | a remote job under a name of ours that no job owns: told, and files of that name are `held` |
 //! | F1 | moves are renames that never overwrite; unfinished ones are tried again before the next scan |
-//! | F2 | what was moved is compared with what was sent |
+//! | F2 | what is to be moved is compared with what was sent; what is another by then stays as a new file |
 //! | F3 | `.why` beside each file in `failed/` and `held/` |
 //! | F4 | the hidden mark `.datadrop` proves that this is the account's folder |
 //! | F5 | a folder in which nothing can be renamed blocks its account before anything is sent |
