@@ -22,11 +22,15 @@ pub(super) struct Window {
 /// A time of day that the clock skips on that day counts as the first one after it, one that comes twice as the first.
 #[must_use]
 pub(super) fn latest_window(expect: Expect, now: &ZonedDateTime) -> Option<Window> {
-    let today = window(expect, now.date(), now.time_zone())?;
-    if today.to.0 <= now.timestamp().as_millisecond() {
-        return Some(today);
+    let mut day = now.date();
+    loop {
+        let window = window(expect, day, now.time_zone())?;
+        if window.to.0 <= now.timestamp().as_millisecond() {
+            return Some(window);
+        }
+        // More than once where the calendar skips a day: Samoa had no 30 December 2011.
+        day = day.yesterday().ok()?;
     }
-    window(expect, now.date().yesterday().ok()?, now.time_zone())
 }
 
 fn window(expect: Expect, day: Date, zone: &TimeZone) -> Option<Window> {
@@ -107,6 +111,8 @@ mod tests {
         let autumn = times("2026-10-25", "2026-10-24T22:00", "2026-10-25T00:30");
         assert_eq!(found(by(1, 2, 30), "2026-10-25T02:45+01:00[Europe/Berlin]"), autumn);
         // A day that begins at one o'clock.
+        let no_day = times("2011-12-29", "2011-12-29T10:00", "2011-12-29T10:01");
+        assert_eq!(found(by(1, 0, 1), "2011-12-31T00:00+14:00[Pacific/Apia]"), no_day);
         let no_midnight = times("2026-04-24", "2026-04-23T22:00", "2026-04-24T03:00");
         assert_eq!(found(by(1, 6, 0), "2026-04-24T12:00+03:00[Africa/Cairo]"), no_midnight);
     }
