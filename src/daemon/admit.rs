@@ -68,7 +68,10 @@ impl Stages {
                 "account {} runs: its open jobs have come to their end",
                 account.name
             );
-            self.start_folder(FolderSettings::new(config, account), target.clone()).await?;
+            // It is, if the job log failed behind this the last time.
+            if !self.is_worked_in(&account.name) {
+                self.start_folder(FolderSettings::new(config, account), target.clone()).await?;
+            }
             self.start_tracker(config, &account.name, target)?;
         }
         self.refuse(config, refused).await?;

@@ -171,6 +171,10 @@ impl Stages {
         Ok(())
     }
 
+    pub(super) fn is_worked_in(&self, account: &str) -> bool {
+        self.folders.contains_key(account)
+    }
+
     pub(super) fn is_tracked(&self, account: &str) -> bool {
         self.trackers.contains_key(account)
     }
