@@ -72,16 +72,15 @@ impl FileIdentity {
     /// tells whether it is the same file.
     ///
     /// On the same device another time of birth makes it another file, though it be a copy that kept the time of the original.
-    #[must_use]
-    pub fn may_be_renumbered(&self, other: &Self) -> bool {
+    fn may_be_renumbered(&self, other: &Self) -> bool {
         let is_elsewhere = self.device != other.device;
         let is_renumbered = self.inode != other.inode && self.born_ns == other.born_ns;
         (is_elsewhere || is_renumbered) && (self.size, self.modified_ns) == (other.size, other.modified_ns)
     }
 
-    /// The same file, given that both hold the same bytes.
+    /// The same file by its numbers, or by all else: then only the content tells.
     #[must_use]
-    pub fn is_same_by_content(&self, other: &Self) -> bool {
+    pub fn may_be_same_file(&self, other: &Self) -> bool {
         self.is_same_file(other) || self.may_be_renumbered(other)
     }
 }
@@ -140,7 +139,7 @@ mod tests {
             FileIdentity { inode: 8, ..file },
             FileIdentity { device: 2, inode: 8, born_ns: 4, ..file },
         ] {
-            assert!(same.is_same_by_content(&file), "{same:?}");
+            assert!(same.may_be_same_file(&file), "{same:?}");
         }
         for another in [
             FileIdentity { inode: 8, born_ns: 4, ..file },
@@ -149,7 +148,7 @@ mod tests {
             FileIdentity { device: 2, modified_ns: 6, ..file },
             FileIdentity { device: 2, size: 11, ..file },
         ] {
-            assert!(!another.is_same_by_content(&file), "{another:?}");
+            assert!(!another.may_be_same_file(&file), "{another:?}");
         }
     }
 

@@ -218,7 +218,7 @@ fn meet(known: &Job, arrival: &Arrival) -> Meeting {
         }
         // Another file lies there, complete or not.
         Verdict::Waiting(_, Some(file)) | Verdict::Unmarked(_, file)
-            if known.identity.is_some_and(|known| !known.is_same_file(file) && !known.may_be_renumbered(file)) =>
+            if known.identity.is_some_and(|known| !known.may_be_same_file(file)) =>
         {
             Meeting::Replaced
         }
@@ -236,7 +236,7 @@ fn meet(known: &Job, arrival: &Arrival) -> Meeting {
 /// been sent says the same whichever file it is.
 fn is_its_file(known: &Job, found: &Fingerprint) -> bool {
     let rests = known.kind == Kind::Fin && matches!(known.state, State::Waiting | State::Queued);
-    let is_same_file = known.identity.is_none_or(|identity| identity.is_same_by_content(&found.identity));
+    let is_same_file = known.identity.is_none_or(|identity| identity.may_be_same_file(&found.identity));
     known.sha256 == Some(found.sha256) && (rests || is_same_file)
 }
 
@@ -339,9 +339,9 @@ fn take_in(
                 Some(Duplicate { of, .. }) if took_the_place_of(connection, job, of)? => {
                     advance(connection, effects, job, Event::Ready, None, now)?;
                 }
-                Some(Duplicate { of, reason, is_unsettled }) => {
+                Some(Duplicate { reason, is_unsettled, .. }) => {
                     job.unsettled |= is_unsettled;
-                    let keeps_its_marker = pair::leave_marker_to(connection, effects, job, of, now)?;
+                    let keeps_its_marker = pair::leave_marker_to_the_first(connection, effects, job, now)?;
                     advance(connection, effects, job, Event::Held, Some(reason), now)?;
                     if keeps_its_marker {
                         return Ok(());

@@ -6,7 +6,7 @@ use super::listed::unowned_since_first_attempt;
 use super::writer::{Effects, JobLog, Pending};
 use super::{Job, JobLogError, pair, sql};
 use crate::config::{Duplicates, FinMode, Order};
-use crate::job::{Event, EventId, JobId, Kind, State, Target, Timestamp, UploadStyle};
+use crate::job::{Event, EventId, Kind, State, Target, Timestamp, UploadStyle};
 use rusqlite::{Connection, params};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -177,11 +177,11 @@ fn claim_account(
                 advance(connection, effects, &mut job, Event::KeptLocal, Some(reason), now)?;
                 continue;
             }
-            if let Some(Obstacle { reason, duplicate_of, may_be_ingested }) =
+            if let Some(Obstacle { reason, is_duplicate, may_be_ingested }) =
                 must_not_be_sent(connection, &job, rules, now)?
             {
-                if let Some(of) = duplicate_of {
-                    pair::leave_marker_to(connection, effects, &mut job, of, now)?;
+                if is_duplicate {
+                    pair::leave_marker_to_the_first(connection, effects, &mut job, now)?;
                 }
                 job.unsettled |= may_be_ingested;
                 advance(connection, effects, &mut job, Event::Held, Some(reason), now)?;
@@ -197,8 +197,8 @@ fn claim_account(
 /// What stands in the way of a due job.
 struct Obstacle {
     reason: String,
-    /// The job that brought its content.
-    duplicate_of: Option<JobId>,
+    /// Another job brought its content.
+    is_duplicate: bool,
     /// Its content may be there already.
     may_be_ingested: bool,
 }
@@ -213,9 +213,9 @@ fn must_not_be_sent(
     // Whoever released it overruled what was known then, and nothing that came to light since.
     let known_since = if job.released { sql::latest_of(connection, job.id, Event::Released)? } else { EventId(0) };
     if !job.released
-        && let Some(Duplicate { of, reason, is_unsettled }) = duplicate_of(connection, job, rules.duplicates)?
+        && let Some(Duplicate { reason, is_unsettled, .. }) = duplicate_of(connection, job, rules.duplicates)?
     {
-        return Ok(Some(Obstacle { reason, duplicate_of: Some(of), may_be_ingested: is_unsettled }));
+        return Ok(Some(Obstacle { reason, is_duplicate: true, may_be_ingested: is_unsettled }));
     }
     if !job.released && job.attempts == 0 && sql::was_there_first(connection, job)? {
         let reason = format!(
@@ -223,7 +223,7 @@ fn must_not_be_sent(
              somebody may have sent it. If nobody did, release it",
             job.wire_name
         );
-        return Ok(Some(Obstacle { reason, duplicate_of: None, may_be_ingested: false }));
+        return Ok(Some(Obstacle { reason, is_duplicate: false, may_be_ingested: false }));
     }
     // An earlier attempt that seemed not to have arrived may show late (DESIGN S5).
     let since = (known_since, now.before(SHOWS_LATE));
@@ -233,7 +233,7 @@ fn must_not_be_sent(
             "possibly ingested: no job owns the remote job {remote} of this name, which showed after a file of this name was \
              sent; compare it with the file before it is sent (again)"
         ),
-        duplicate_of: None,
+        is_duplicate: false,
         may_be_ingested: job.unclear_ends > 0,
     }))
 }

@@ -5,7 +5,7 @@ use super::carry_out::is_put_on_hold;
 use super::save::save_job;
 use super::writer::Effects;
 use super::{Job, JobLogError, sql};
-use crate::job::{Event, JobId, Kind, Place, State, Timestamp, stem};
+use crate::job::{Event, Kind, Place, State, Timestamp, stem};
 use rusqlite::Connection;
 
 /// Finds the other of a pair for a job that has just become known, and takes both as far as that allows.
@@ -83,34 +83,31 @@ fn tie(connection: &Connection, marker: &mut Job, data: &mut Job) -> Result<(), 
 }
 
 /// A duplicate is about to be held: the marker that rests beside it says that the content is complete, and goes with the job
-/// that brings that content, if that has none. Whether it does.
-pub(super) fn leave_marker_to(
+/// that brings that content, if that has no other. Whether it does.
+pub(super) fn leave_marker_to_the_first(
     connection: &Connection,
     effects: &mut Effects,
     duplicate: &mut Job,
-    of: JobId,
     now: Timestamp,
 ) -> Result<bool, JobLogError> {
-    let Some(mut data) = sql::job_if_known(connection, of)? else { return Ok(false) };
     let Some(mut marker) = sql::resting_marker(connection, &duplicate.account, stem(&duplicate.file_name))? else {
         return Ok(false);
     };
-    let is_held_too = matches!(data.state, State::Held | State::Cancelled);
-    let is_anothers = marker.pair.is_some_and(|pair| pair != data.id && pair != duplicate.id);
-    if is_held_too || is_anothers || stem(&data.file_name) != stem(&duplicate.file_name) {
-        return Ok(false);
-    }
-    if let Some(pair) = data.pair.filter(|pair| *pair != marker.id)
-        && let Some(own) = sql::job_if_known(connection, pair)?
-        && !matches!(own.state, State::Rejected | State::Cancelled | State::Failure)
-    {
-        return Ok(false);
-    }
+    let brings_it = |data: &Job| {
+        let came_to_nothing =
+            matches!(data.state, State::Held | State::Failure | State::Rejected | State::Cancelled | State::Waiting);
+        data.sha256 == duplicate.sha256 && !came_to_nothing
+    };
+    let first = match marker.pair.filter(|pair| *pair != duplicate.id) {
+        Some(pair) => Some(sql::job(connection, pair)?).filter(brings_it),
+        None => sql::unmarked_with_content_of(connection, duplicate)?,
+    };
+    let Some(mut first) = first else { return Ok(false) };
     if marker.pair == Some(duplicate.id) {
         untie(connection, duplicate)?;
     }
-    tie(connection, &mut marker, &mut data)?;
-    share_fate(connection, effects, &mut marker, &data, now)?;
+    tie(connection, &mut marker, &mut first)?;
+    share_fate(connection, effects, &mut marker, &first, now)?;
     Ok(true)
 }
 

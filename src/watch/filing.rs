@@ -163,9 +163,7 @@ fn as_it_lies(folder: &AccountFolder, job: &Unfiled) -> Lies {
     let Some(hashed) = job.identity else { return Lies::As(None) };
     let path = folder.place(job.from).join(&job.disk_name);
     let found = path.symlink_metadata().ok().map(|metadata| identity_of(&metadata));
-    let Some(found) =
-        found.filter(|found| *found != hashed && (found.is_same_file(&hashed) || found.may_be_renumbered(&hashed)))
-    else {
+    let Some(found) = found.filter(|found| *found != hashed && found.may_be_same_file(&hashed)) else {
         return Lies::As(Some(hashed));
     };
     if let Ok(content) = read_content(&path, job.kind)

@@ -23,7 +23,7 @@ open "namespaces of users" unshare --user true
 open "another personality" setarch -R true
 setgid() {
     local file
-    file=$(mktemp /var/lib/datadrop/probe.XXXXXX) && chmod g+s "$file"
+    file=$(mktemp -p /var/lib/datadrop) && chmod g+s "$file"
     local status=$?
     rm -f "$file"
     return $status
@@ -52,7 +52,7 @@ needed "loopback" reaches 127.0.0.1
 none() {
     grep -q "^$1:[[:space:]]*$2\$" /proc/self/status
 }
-needed "its state directory can be written" rm -f "$(mktemp /var/lib/datadrop/probe.XXXXXX)"
+needed "its state directory can be written" rm -f "$(mktemp -p /var/lib/datadrop)"
 between_places() {
     local file=/srv/datadrop/callcentre/.probe
     touch $file && mv $file /srv/datadrop/callcentre/done/.probe && rm /srv/datadrop/callcentre/done/.probe
