@@ -362,7 +362,7 @@ fn take_in(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::joblog::fixtures::{arrives, opened};
+    use crate::joblog::fixtures::{arrives, hash, opened};
 
     #[test]
     fn a_held_file_that_another_of_its_name_overwrites_is_not_lost_in_silence() {
@@ -390,5 +390,34 @@ mod tests {
             "{reason}"
         );
         assert_eq!((place.as_str(), told), ("gone", 1));
+    }
+
+    /// Found by the simulation, seed 1300201: the newer file waited for the marker, and the marker for the newer file.
+    #[test]
+    fn p4_a_marker_belongs_to_the_newest_content_though_it_was_tied_before_it_was_taken_in() {
+        let (_dir, log) = opened();
+        let came = |name: &str, kind, verdict| {
+            let policy = AdmitPolicy {
+                account: "a".to_owned(),
+                folder: "/srv/a".into(),
+                duplicates: Duplicates::Hold,
+                wire_name: WireName::Keep,
+            };
+            let arrival = Arrival { disk_name: name.into(), kind, verdict, random: 0 };
+            log.admit(policy, vec![arrival], Timestamp(0)).wait().unwrap().remove(0).id
+        };
+        let file = |inode| FileIdentity { device: 1, inode, born_ns: 0, size: 3, modified_ns: 4 };
+        let ready = |inode: u8| {
+            let fingerprint = Fingerprint { identity: file(inode.into()), sha256: hash(inode) };
+            Verdict::Ready(Content { fingerprint, rows_expected: 1, findings: None })
+        };
+        let waits = |inode| Verdict::Waiting("it is written to".to_owned(), Some(file(inode)));
+        came("sales.txt", Kind::Data, waits(1));
+        let newer = came("sales.csv", Kind::Data, waits(2));
+        let marker = came("sales.fin", Kind::Fin, waits(3));
+        came("sales.txt", Kind::Data, ready(1));
+        came("sales.fin", Kind::Fin, ready(3));
+        let pair = log.call(move |connection, _| Ok(sql::job(connection, marker)?.pair)).wait().unwrap();
+        assert_eq!(pair, Some(newer));
     }
 }

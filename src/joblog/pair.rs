@@ -17,9 +17,15 @@ pub(super) fn match_up(
 ) -> Result<(), JobLogError> {
     match job.kind {
         Kind::Fin => {
-            let data = match job.pair {
-                Some(pair) => Some(sql::job(connection, pair)?),
-                None => data_for(connection, job)?,
+            let paired = job.pair.map(|pair| sql::job(connection, pair)).transpose()?;
+            let data = match (paired, data_for(connection, job)?) {
+                // Newer content came before it was taken in itself, and may wait for it (promise 4, DESIGN R6).
+                (Some(former), Some(newest)) if newest.id > former.id => {
+                    sql::set_pair(connection, former.id, None)?;
+                    Some(newest)
+                }
+                (Some(former), _) => Some(former),
+                (None, newest) => newest,
             };
             if let Some(mut data) = data {
                 tie(connection, job, &mut data)?;
