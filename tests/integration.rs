@@ -30,6 +30,7 @@ mod init;
 mod keep;
 mod kills;
 mod load;
+mod looking;
 mod machine;
 mod modes;
 mod page;

@@ -1,11 +1,17 @@
-//! `kill -9` at random instants while everything else goes wrong too: each file is accepted once, byte for byte.
+//! `kill -9` at random instants while everything else goes wrong too, and while other processes look at the job log, back it
+//! up and lock it: each file is accepted once, byte for byte.
 //!
 //! `DATADROP_TEST_KILLS=1000` kills that often, by default a hundred times; `DATADROP_TEST_SEED` repeats the plan of a
 //! run (what the machine makes of it is never the same twice).
 
 use crate::harness::{Daemon, World, quick, sha256, tagged};
 use datadrop::emulator::EmulatorOptions;
+use rusqlite::Connection;
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// What the server does meanwhile; every fault of the emulator that leaves the truth to be found out.
@@ -87,6 +93,60 @@ impl Dropped {
     }
 }
 
+/// Three neighbours at the job log of a daemon, for as long as they are not told to stop; how often each got what it wanted.
+#[derive(Default)]
+struct Neighbours {
+    stop: AtomicBool,
+    looks: AtomicU64,
+    backups: AtomicU64,
+    locks: AtomicU64,
+}
+
+impl Neighbours {
+    fn go_on(&self, pause: u64) -> bool {
+        std::thread::sleep(Duration::from_millis(pause));
+        !self.stop.load(Ordering::Relaxed)
+    }
+
+    /// As people do it: reading and writing is allowed, and the program is closed afterwards.
+    fn look(&self, database: &Path) {
+        while self.go_on(10) {
+            let query = "SELECT count(*) FROM job_log";
+            let looked = match Command::new("sqlite3").arg(database).arg(query).output() {
+                Ok(output) => output.status.success(),
+                // Not installed: the test's own process is another process too.
+                Err(_) => Connection::open(database).and_then(|log| log.execute_batch(query)).is_ok(),
+            };
+            self.looks.fetch_add(u64::from(looked), Ordering::Relaxed);
+        }
+    }
+
+    fn back_up(&self, database: &Path, copy: &Path) {
+        while self.go_on(30) {
+            let _ = fs::remove_file(copy);
+            let made =
+                Connection::open(database).and_then(|log| log.execute("VACUUM INTO ?1", [copy.to_str()])).is_ok();
+            if made {
+                let open = Connection::open(copy).unwrap();
+                let verdict: String = open.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+                assert_eq!(verdict, "ok", "a backup is whole");
+                self.backups.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn lock(&self, database: &Path, mut dice: Dice) {
+        while self.go_on(dice.below(60)) {
+            let Ok(log) = Connection::open(database) else { continue };
+            if log.execute_batch("BEGIN IMMEDIATE").is_ok() {
+                std::thread::sleep(Duration::from_millis(dice.below(60)));
+                self.locks.fetch_add(1, Ordering::Relaxed);
+                let _ = log.execute_batch("ROLLBACK");
+            }
+        }
+    }
+}
+
 #[test]
 fn whenever_it_is_killed_each_file_is_accepted_once_and_whole() {
     let kills = number("DATADROP_TEST_KILLS", 100);
@@ -98,7 +158,36 @@ fn whenever_it_is_killed_each_file_is_accepted_once_and_whole() {
     for rule in FAULTS {
         world.fault(rule);
     }
+    let (database, copy) = (world.state_dir().join("datadrop.db"), world.dir.path().join("copy.db"));
     let mut dropped = Dropped { world, dice: Dice(seed), files: BTreeMap::new() };
+    // The first run makes the job log: who looks before makes an empty file.
+    let daemon = dropped.start();
+    daemon.wait_ready();
+    daemon.kill();
+    let neighbours = Neighbours::default();
+    std::thread::scope(|scope| {
+        scope.spawn(|| neighbours.look(&database));
+        scope.spawn(|| neighbours.back_up(&database, &copy));
+        scope.spawn(|| neighbours.lock(&database, Dice(seed)));
+        // Told to stop however this ends.
+        let stop = Stopping(&neighbours.stop);
+        kill_and_count(&mut dropped, kills, seed);
+        drop(stop);
+    });
+    let Neighbours { looks, backups, locks, .. } = &neighbours;
+    eprintln!("meanwhile {looks:?} looks, {backups:?} backups, {locks:?} locks by other processes");
+    assert!([looks, backups, locks].iter().all(|count| count.load(Ordering::Relaxed) > 0));
+}
+
+struct Stopping<'a>(&'a AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn kill_and_count(dropped: &mut Dropped, kills: u64, seed: u64) {
     let begun = Instant::now();
     let mut phases: BTreeMap<String, i64> = BTreeMap::new();
     for _ in 0..kills {

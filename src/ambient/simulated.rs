@@ -2,7 +2,7 @@
 //! ones hold.
 
 use crate::job::Timestamp;
-use crate::joblog::JobLogError;
+use crate::joblog::{JobLogError, StorageProblem};
 use crate::ready::Moment;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -95,7 +95,11 @@ pub(crate) fn sync() -> Result<(), JobLogError> {
         here.failed_syncs += u64::from(fails);
         fails
     });
-    if fails == Some(true) { Err(JobLogError::Storage("the disk does not take it".to_owned())) } else { Ok(()) }
+    if fails == Some(true) {
+        Err(JobLogError::Storage(StorageProblem::Disk("the disk does not take it".to_owned())))
+    } else {
+        Ok(())
+    }
 }
 
 /// A rename that is not durable yet.

@@ -105,6 +105,10 @@ impl From<OpenError> for Failure {
             | OpenError::StateDir { .. }
             | OpenError::Newer { .. }
             | OpenError::NotYours { .. }
+            | OpenError::Locked { .. }
+            | OpenError::Gone(_)
+            | OpenError::Lost { .. }
+            | OpenError::Foreign { .. }
             | OpenError::Damaged { .. } => None,
         };
         Self::failed(who.map_or_else(|| error.to_string(), |who| format!("{error}: {who}")))

@@ -21,7 +21,7 @@ pub(super) fn run(file: &Path, arguments: &RecoverArguments, output: &mut Output
         None => config.accounts.iter().filter(|account| account.enabled).collect(),
     };
     let lock = StateLock::take(&config.state_dir)?;
-    let joblog = JobLog::open(lock)?;
+    let joblog = JobLog::open_to_rebuild(lock)?;
     let budget = Arc::new(Budget::new(config.api.rate_limit, true));
     let client =
         Client::new(&config.api, Arc::clone(&budget)).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
@@ -47,6 +47,11 @@ pub(super) fn run(file: &Path, arguments: &RecoverArguments, output: &mut Output
         }
     }
     joblog.close();
+    // Some accounts of several are not all that the job log must know.
+    if all && arguments.account.is_none() {
+        let noted = StateLock::take(&config.state_dir)?.note_rebuilt();
+        noted.map_err(|error| Failure::failed(format!("{}: {error}", config.state_dir.display())))?;
+    }
     if all {
         Ok(Exit::Done)
     } else {

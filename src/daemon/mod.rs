@@ -9,6 +9,7 @@ mod alerts;
 mod desk;
 pub mod logging;
 mod once;
+mod opening;
 mod pulse;
 mod refused;
 pub mod signals;

@@ -3,6 +3,7 @@
 use super::Fatal;
 use super::desk::serve_commands;
 use super::once::Once;
+use super::opening::open_job_log;
 use super::pulse::notify;
 use super::signals::Signal;
 use super::stages::Stages;
@@ -68,14 +69,9 @@ pub async fn run(
     let ran_before = config.state_dir.join("datadrop.db").exists();
     let lock = StateLock::take(&config.state_dir)?;
     let address = take_address(&config).await?;
-    let joblog = JobLog::open(lock)?;
-    for (job, state) in joblog.recover(now()).await? {
-        tracing::warn!(
-            job = job.0,
-            state = state.as_str(),
-            "job {job}: its upload was cut off by the end of the last run; it is {state} now"
-        );
-    }
+    let Some(joblog) = open_job_log(lock, &config, &mut signals).await? else {
+        return Ok(RunEnd { all_success: !options.once });
+    };
     let reader = joblog.reader()?;
     joblog.note_reload(None, now()).await?;
     let nothing_left = carry_out_what_was_left(&joblog, &config).await?;
@@ -249,6 +245,7 @@ impl Supervisor {
         } else {
             tracing::error!("no sign of life from: {}; the watchdog is not fed", stuck.join(", "));
         }
+        self.stages.joblog.compare_files();
         self.stages.block_hanging_folders();
         if self.wants_left.load(Ordering::Relaxed) {
             self.carry_out(None);
@@ -368,6 +365,9 @@ impl Supervisor {
         };
         if config.state_dir != self.config.state_dir {
             return Ok(Err("state_dir cannot be changed by a reload; restart datadrop for that".to_owned()));
+        }
+        if let Some(problem) = self.stages.joblog.storage().borrow().as_ref() {
+            return Ok(Err(format!("the job log cannot be written: {problem}")));
         }
         // Proxy and certificates are only known to be good once a client has been built of them.
         if let Err(error) = Client::new(&config.api, Arc::clone(&self.stages.budget)) {

@@ -1,10 +1,10 @@
 //! Looking at a job log as it is, without leaving anything beside it (DESIGN §7, `doctor`).
 
-use super::open::{DATABASE, is_there, newest, open_at_rest, open_reader};
+use super::files::{DATABASE, is_at_rest};
+use super::open::{is_readable, newest, open_at_rest, open_reader};
 use super::{JobLogError, OpenError, Reader};
 use rusqlite::Connection;
 use std::path::Path;
-use std::sync::Mutex;
 
 /// A job log that can be read.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Examination {
 /// [`OpenError`]: newer than this datadrop, damaged, or closed to this user.
 pub fn examine(dir: &Path) -> Result<Option<Examination>, OpenError> {
     let file = dir.join(DATABASE);
-    if !is_there(dir)? {
+    if !is_readable(dir)? {
         return Ok(None);
     }
     let damaged = |why: String| OpenError::Damaged { file: file.clone(), why };
@@ -40,7 +40,7 @@ pub fn examine(dir: &Path) -> Result<Option<Examination>, OpenError> {
         }
     };
     let version = version(&connection).map_err(|error| damaged(error.to_string()))?;
-    Ok(Some(Examination { reader: Reader(Mutex::new(connection)), version, known: newest() }))
+    Ok(Some(Examination { reader: Reader::of(connection), version, known: newest() }))
 }
 
 impl Reader {
@@ -49,16 +49,12 @@ impl Reader {
     /// # Errors
     /// [`OpenError`] if it cannot be read.
     pub fn open_quietly(dir: &Path) -> Result<Option<Self>, OpenError> {
-        if !is_there(dir)? {
+        if !is_readable(dir)? {
             return Ok(None);
         }
         let connection = if is_at_rest(dir) { open_at_rest(dir)? } else { open_reader(dir)? };
-        Ok(Some(Self(Mutex::new(connection))))
+        Ok(Some(Self::of(connection)))
     }
-}
-
-fn is_at_rest(dir: &Path) -> bool {
-    !dir.join(format!("{DATABASE}-wal")).exists()
 }
 
 fn whole(connection: &Connection, damaged: impl Fn(String) -> OpenError) -> Result<(), OpenError> {
@@ -78,7 +74,7 @@ fn version(connection: &Connection) -> Result<i64, JobLogError> {
 mod tests {
     use super::*;
     use crate::joblog::StateLock;
-    use crate::joblog::open::open_writer;
+    use crate::joblog::open::{Purpose, open_writer};
     use std::fs;
 
     #[test]
@@ -86,14 +82,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert!(examine(dir.path()).unwrap().is_none());
         let lock = StateLock::take(dir.path()).unwrap();
-        drop(open_writer(&lock).unwrap());
+        drop(open_writer(&lock, Purpose::Work).unwrap());
         let names = || fs::read_dir(dir.path()).unwrap().count();
         let before = names();
         let seen = examine(dir.path()).unwrap().unwrap();
         assert_eq!((seen.version, seen.reader.accounts().unwrap().len()), (seen.known, 0));
         assert_eq!(names(), before);
 
-        let writer = open_writer(&lock).unwrap();
+        let writer = open_writer(&lock, Purpose::Work).unwrap();
         writer.execute("INSERT INTO account (name) VALUES ('a')", []).unwrap();
         assert_eq!(examine(dir.path()).unwrap().unwrap().reader.accounts().unwrap().len(), 1, "in the -wal yet");
     }
@@ -102,7 +98,7 @@ mod tests {
     fn a_newer_or_damaged_one_is_told() {
         let dir = tempfile::tempdir().unwrap();
         let lock = StateLock::take(dir.path()).unwrap();
-        let writer = open_writer(&lock).unwrap();
+        let writer = open_writer(&lock, Purpose::Work).unwrap();
         writer.pragma_update(None, "user_version", 99).unwrap();
         drop(writer);
         assert!(matches!(examine(dir.path()), Err(OpenError::Newer { found: 99, .. })));

@@ -48,8 +48,7 @@ pub struct SentAs {
 /// [`OpenError`] if there is no job log of this version, or the user must not write to it.
 pub fn instruct(dir: &Path, wanted: &[Instruction], now: Timestamp) -> Result<Vec<InstructionId>, OpenError> {
     let mut connection = open::open_for_instructions(dir)?;
-    let closed =
-        |error: rusqlite::Error| OpenError::NotYours { file: dir.join(open::DATABASE), why: error.to_string() };
+    let closed = |error: rusqlite::Error| open::not_written(dir, &error);
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(closed)?;
     let mut ids = Vec::with_capacity(wanted.len());
     for instruction in wanted {

@@ -14,6 +14,7 @@ mod carry_out;
 mod claim;
 mod duplicates;
 mod examine;
+mod files;
 mod filing;
 mod findings;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod foresee;
 mod instructions;
 mod keep;
 mod listed;
+mod lock;
 mod noted;
 mod open;
 mod pair;
@@ -48,7 +50,8 @@ pub use filing::{Filed, Haste, Unfiled};
 pub use instructions::{Answer, Instruction, InstructionId, SentAs, instruct};
 pub use keep::{Delivered, OldFile, PruneRule};
 pub use listed::{Doubled, RemoteList};
-pub use open::{OpenError, StateLock, is_running, look_for_daemon};
+pub use lock::{StateLock, is_running, look_for_daemon};
+pub use open::OpenError;
 pub use read::{Backlog, LatestAccepted, Reader};
 pub use remote::{OpenRemote, Swept, Unsettled};
 pub use report::{AttemptRow, Counts, EventRow, JobFilter, JobRow, Unsent};
@@ -63,11 +66,9 @@ use crate::job::IllegalTransition;
 /// Why the job log did not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum JobLogError {
-    /// The disk is full or fails. Nothing was changed; the same may go through later.
-    #[error(
-        "the job log cannot be written: {0}; free space or repair the disk under the state directory, datadrop goes on by itself"
-    )]
-    Storage(String),
+    /// Nothing was changed; the same may go through later.
+    #[error("the job log cannot be written: {0}")]
+    Storage(StorageProblem),
     /// A row or a step that must not exist: a defect of datadrop or a database changed by hand.
     #[error("the job log holds something impossible: {0}; please report this")]
     Impossible(String),
@@ -79,21 +80,36 @@ pub enum JobLogError {
     Closed,
 }
 
+/// Why the job log takes no writes, each with what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StorageProblem {
+    /// The disk is full or fails.
+    #[error("{0}; free space, or repair the disk, under the state directory, and datadrop goes on by itself")]
+    Disk(String),
+    /// Another process holds the write lock.
+    #[error("{0} holds its write lock; end what it does there, and datadrop goes on by itself")]
+    Locked(String),
+    /// The files that are written to are no longer those that others find. Nothing goes on before the next start.
+    #[error("{0} while datadrop ran, so nothing is sent any more; restart the service, which says what to do")]
+    Lost(String),
+}
+
 impl From<rusqlite::Error> for JobLogError {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode as Code;
         match error.sqlite_error_code() {
+            Some(Code::DatabaseBusy | Code::DatabaseLocked) => {
+                Self::Storage(StorageProblem::Locked("another process".to_owned()))
+            }
             Some(
                 Code::DiskFull
                 | Code::SystemIoFailure
                 | Code::ReadOnly
                 | Code::CannotOpen
-                | Code::DatabaseBusy
-                | Code::DatabaseLocked
                 | Code::OutOfMemory
                 | Code::NoLargeFileSupport
                 | Code::PermissionDenied,
-            ) => Self::Storage(error.to_string()),
+            ) => Self::Storage(StorageProblem::Disk(error.to_string())),
             _ => Self::Impossible(error.to_string()),
         }
     }

@@ -1,14 +1,14 @@
-//! Opening the job log: the lock, the pragmas, the migrations.
+//! Opening the job log: the pragmas, the migrations, and what must not be opened as it is.
 
+use super::files::{DATABASE, SAVED, SHARED_MEMORY, WAL, holder_in, is_at_rest, is_there};
+use super::lock::{Birth, Memory, StateLock};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
-use std::fs::{File, TryLockError};
-use std::io::ErrorKind;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Migrations in order; `user_version` counts those applied. Append-only: a released file never changes.
-pub(super) const MIGRATIONS: [&str; 12] = [
+pub(super) const MIGRATIONS: [&str; 13] = [
     include_str!("migrations/0001_jobs.sql"),
     include_str!("migrations/0002_order.sql"),
     include_str!("migrations/0003_findings.sql"),
@@ -21,14 +21,13 @@ pub(super) const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/0010_set_apart.sql"),
     include_str!("migrations/0011_seen.sql"),
     include_str!("migrations/0012_aimed.sql"),
+    include_str!("migrations/0013_run.sql"),
 ];
 
-pub(super) const DATABASE: &str = "datadrop.db";
 const READING: OpenFlags =
     OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX).union(OpenFlags::SQLITE_OPEN_URI);
 /// More than a connection ever has.
 const STATEMENTS: usize = 256;
-const LOCK: &str = "datadrop.lock";
 
 /// Why the job log cannot be opened. Nothing is sent, and nothing is recreated.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +74,33 @@ pub enum OpenError {
         /// What the system said.
         why: String,
     },
+    /// Somebody has it locked.
+    #[error("{}: {by} holds the lock of the job log; end what it does there", file.display())]
+    Locked {
+        /// The database.
+        file: PathBuf,
+        /// Who, as far as it is known.
+        by: String,
+    },
+    /// It was there, and is not any more.
+    #[error("{}: the job log is gone, and is not made anew in silence: put it back, or restore a backup, or rebuild it with `datadrop recover`", .0.display())]
+    Gone(PathBuf),
+    /// It was removed or replaced while datadrop ran, and what stands there now does not know what happened until then.
+    #[error("{}: the job log was removed or replaced while datadrop ran, and this one does not know what was sent until then; {remedy}", file.display())]
+    Lost {
+        /// The database.
+        file: PathBuf,
+        /// What to do.
+        remedy: String,
+    },
+    /// The write-ahead log beside it is not its own.
+    #[error("{0}: belongs to another database than the one beside it, which it would damage; if a backup of the database was put back: rm -f {0} {1}", wal.display(), shm.display())]
+    Foreign {
+        /// The write-ahead log.
+        wal: PathBuf,
+        /// The shared memory that belongs to it.
+        shm: PathBuf,
+    },
     /// Not a job log, or damaged.
     #[error("{}: the job log is damaged: {why}; nothing is sent until it is restored from a backup, or moved away with its -wal and -shm and rebuilt by `datadrop recover`", file.display())]
     Damaged {
@@ -85,76 +111,25 @@ pub enum OpenError {
     },
 }
 
-/// Held as long as the daemon lives: one daemon for each state directory.
-#[derive(Debug)]
-pub struct StateLock {
-    // The lock ends with the open file.
-    _file: File,
-    dir: PathBuf,
-}
-
-impl StateLock {
-    /// Takes the lock.
-    ///
-    /// # Errors
-    /// [`OpenError::Running`] if another process has it.
-    pub fn take(dir: &Path) -> Result<Self, OpenError> {
-        let state_dir = |why: String| OpenError::StateDir { dir: dir.to_owned(), why };
-        std::fs::create_dir_all(dir).map_err(|error| state_dir(error.to_string()))?;
-        let no_lock = |error: std::io::Error| {
-            // It is there, and somebody else's: making it anew would help nobody.
-            if error.kind() == ErrorKind::PermissionDenied {
-                OpenError::NotYours { file: dir.join(DATABASE), why: error.to_string() }
-            } else {
-                state_dir(error.to_string())
-            }
-        };
-        let file = File::options().create(true).truncate(false).write(true).open(dir.join(LOCK)).map_err(no_lock)?;
-        // A command that only asks whether a daemon runs holds the lock for an instant.
-        for _ in 0..20 {
-            match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: file, dir: dir.to_owned() }),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
-                Err(TryLockError::Error(error)) => return Err(state_dir(error.to_string())),
-            }
-        }
-        Err(OpenError::Running(dir.to_owned()))
-    }
-
-    /// The state directory.
-    #[must_use]
-    pub fn dir(&self) -> &Path {
-        &self.dir
-    }
-}
-
-/// Whether a daemon has the lock of this state directory, as far as this user may look.
-#[must_use]
-pub fn is_running(dir: &Path) -> bool {
-    look_for_daemon(dir) == Some(true)
-}
-
-/// Whether a daemon has the lock of this state directory; `None` if this user may not look.
-#[must_use]
-pub fn look_for_daemon(dir: &Path) -> Option<bool> {
-    match File::open(dir.join(LOCK)) {
-        Ok(file) => Some(matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))),
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => None,
-        Err(_) => Some(false),
-    }
+/// What a job log is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To go on with it.
+    Work,
+    /// To make it know again what it must know (DESIGN §7, `recover`).
+    Rebuild,
 }
 
 /// Opens the database for the writer, created and migrated as needed.
-pub(super) fn open_writer(lock: &StateLock) -> Result<Connection, OpenError> {
-    let file = lock.dir().join(DATABASE);
-    let damaged = |error: rusqlite::Error| {
-        use rusqlite::ErrorCode as Code;
-        match error.sqlite_error_code() {
-            Some(Code::DiskFull | Code::SystemIoFailure | Code::ReadOnly | Code::CannotOpen) => {
-                OpenError::StateDir { dir: lock.dir().to_owned(), why: error.to_string() }
-            }
-            _ => OpenError::Damaged { file: file.clone(), why: error.to_string() },
+pub(super) fn open_writer(lock: &StateLock, purpose: Purpose) -> Result<Connection, OpenError> {
+    let dir = lock.dir();
+    let file = dir.join(DATABASE);
+    let memory = refuse_strangers(lock, purpose)?;
+    let damaged = |error: rusqlite::Error| match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+            OpenError::StateDir { dir: dir.to_owned(), why: error.to_string() }
         }
+        _ => not_opened(dir, &error),
     };
     let mut connection = Connection::open(&file).map_err(damaged)?;
     keep_statements(&connection).map_err(damaged)?;
@@ -177,13 +152,94 @@ pub(super) fn open_writer(lock: &StateLock) -> Result<Connection, OpenError> {
         return Err(OpenError::Damaged { file: file.clone(), why: verdict });
     }
     migrate(&mut connection, found).map_err(damaged)?;
+    let wanted = match (memory.wanted, purpose) {
+        (Some(number), Purpose::Work) if run_of(&connection).map_err(damaged)? != Some(number) => {
+            return Err(lost(dir));
+        }
+        (Some(_) | None, Purpose::Work) => None,
+        // What was lost stays lost until it is rebuilt.
+        (wanted, Purpose::Rebuild) => wanted.or_else(|| (memory.database.is_some() && found == 0).then_some(0)),
+    };
+    // Whoever replaces the content of the database from now on replaces this number too.
+    begin_run(&connection).map_err(damaged)?;
+    let unwritable = |error: std::io::Error| OpenError::StateDir { dir: dir.to_owned(), why: error.to_string() };
+    let birth = |name| Birth::of(&dir.join(name)).map_err(unwritable);
+    lock.remember(&Memory { database: birth(DATABASE)?, wal: birth(WAL)?, wanted }).map_err(unwritable)?;
     Ok(connection)
+}
+
+/// Looks before anything is opened: SQLite takes any write-ahead log for that of the database beside it, and makes a
+/// database that is not there.
+fn refuse_strangers(lock: &StateLock, purpose: Purpose) -> Result<Memory, OpenError> {
+    let dir = lock.dir();
+    let memory = lock.memory();
+    let unreadable = |error: std::io::Error| OpenError::StateDir { dir: dir.to_owned(), why: error.to_string() };
+    let database = Birth::of(&dir.join(DATABASE)).map_err(unreadable)?;
+    let wal = dir.join(WAL);
+    let holds_something = std::fs::symlink_metadata(&wal).is_ok_and(|metadata| metadata.len() > 0);
+    let found = Birth::of(&wal).map_err(unreadable)?.filter(|_| holds_something);
+    let is_foreign = match (database, found) {
+        (None, Some(_)) => true,
+        (Some(database), Some(found)) => {
+            memory.wal == Some(found) && memory.database.is_some_and(|known| known != database)
+        }
+        (Some(_) | None, None) => false,
+    };
+    if is_foreign && memory.wanted.is_some() && purpose == Purpose::Work {
+        return Err(lost(dir));
+    }
+    if is_foreign {
+        return Err(OpenError::Foreign { shm: dir.join(SHARED_MEMORY), wal });
+    }
+    if database.is_none() && purpose == Purpose::Work {
+        if memory.wanted.is_some() {
+            return Err(lost(dir));
+        }
+        if memory.database.is_some() {
+            return Err(OpenError::Gone(dir.join(DATABASE)));
+        }
+    }
+    Ok(memory)
+}
+
+fn lost(dir: &Path) -> OpenError {
+    let (file, saved) = (dir.join(DATABASE), dir.join(SAVED));
+    let rebuild = "if the one that stands there is the right one: datadrop recover";
+    let remedy = if saved.exists() {
+        let saved = saved.display();
+        format!(
+            "what datadrop knew is in {saved}; to go on with that: rm -f {file} {file}-wal {file}-shm && mv {saved} {file}; {rebuild}",
+            file = file.display()
+        )
+    } else {
+        rebuild.to_owned()
+    };
+    OpenError::Lost { file, remedy }
+}
+
+/// Draws the number of a run.
+pub(super) fn begin_run(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("UPDATE daemon SET run = random() RETURNING run", [], |row| row.get(0))
+}
+
+/// The number of the run that the database carries.
+pub(super) fn run_of(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    connection.prepare_cached("SELECT run FROM daemon")?.query_row([], |row| row.get(0))
+}
+
+/// Why a connection could not be made use of.
+fn not_opened(dir: &Path, error: &rusqlite::Error) -> OpenError {
+    let file = dir.join(DATABASE);
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::Locked { by: holder_in(dir), file },
+        _ => OpenError::Damaged { file, why: error.to_string() },
+    }
 }
 
 /// Opens the database beside a running daemon, for instructions alone: nothing is created or migrated.
 pub(super) fn open_for_instructions(dir: &Path) -> Result<Connection, OpenError> {
     let file = dir.join(DATABASE);
-    let closed = |error: rusqlite::Error| OpenError::NotYours { file: file.clone(), why: error.to_string() };
+    let closed = |error: rusqlite::Error| not_written(dir, &error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(&file, flags).map_err(closed)?;
     connection.busy_timeout(Duration::from_secs(10)).map_err(closed)?;
@@ -200,6 +256,15 @@ pub(super) fn open_for_instructions(dir: &Path) -> Result<Connection, OpenError>
     Ok(connection)
 }
 
+/// Why an instruction could not be written.
+pub(super) fn not_written(dir: &Path, error: &rusqlite::Error) -> OpenError {
+    let file = dir.join(DATABASE);
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::Locked { by: holder_in(dir), file },
+        _ => OpenError::NotYours { file, why: error.to_string() },
+    }
+}
+
 pub(super) fn newest() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
@@ -214,14 +279,13 @@ fn migrate(connection: &mut Connection, applied: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Whether there is a job log, and if so, one that this user may read.
-pub(super) fn is_there(dir: &Path) -> Result<bool, OpenError> {
-    let file = dir.join(DATABASE);
-    match File::open(&file) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(OpenError::Closed { dir: dir.to_owned(), file, why: error.to_string() }),
-    }
+/// Whether there is a job log; an error if this user may not read it.
+pub(super) fn is_readable(dir: &Path) -> Result<bool, OpenError> {
+    is_there(dir).map_err(|error| OpenError::Closed {
+        dir: dir.to_owned(),
+        file: dir.join(DATABASE),
+        why: error.to_string(),
+    })
 }
 
 /// Opens the database for reading, with or without a daemon at work on it.
@@ -230,21 +294,33 @@ pub(super) fn is_there(dir: &Path) -> Result<bool, OpenError> {
 /// exists the database is at rest and may be read as immutable.
 pub(super) fn open_reader(dir: &Path) -> Result<Connection, OpenError> {
     let file = dir.join(DATABASE);
-    if !is_there(dir)? {
+    if !is_readable(dir)? {
         return Err(OpenError::None(file));
     }
-    let damaged = |error: rusqlite::Error| OpenError::Damaged { file: file.clone(), why: error.to_string() };
-    let plain = Connection::open_with_flags(&file, READING).and_then(|connection| {
-        let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
-        Ok((connection, tables))
-    });
-    match plain.map(|(connection, tables)| (tables > 0).then_some(connection)) {
+    match open_in_use(dir) {
         // It is being made at this moment.
         Ok(None) => Err(OpenError::None(file)),
         Ok(Some(connection)) => readable(connection, file),
-        Err(_) if !dir.join("datadrop.db-wal").exists() => open_at_rest(dir),
-        Err(error) => Err(damaged(error)),
+        Err(_) if is_at_rest(dir) => open_at_rest(dir),
+        Err(error) => Err(not_opened(dir, &error)),
     }
+}
+
+/// Opens the database for reading beside the writer of the same process.
+pub(super) fn open_beside_writer(dir: &Path) -> Result<Connection, OpenError> {
+    let file = dir.join(DATABASE);
+    match open_in_use(dir) {
+        Ok(Some(connection)) => readable(connection, file),
+        Ok(None) => Err(OpenError::None(file)),
+        Err(error) => Err(OpenError::Damaged { file, why: error.to_string() }),
+    }
+}
+
+/// `None`: there is nothing in it yet.
+fn open_in_use(dir: &Path) -> rusqlite::Result<Option<Connection>> {
+    let connection = Connection::open_with_flags(dir.join(DATABASE), READING)?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok((tables > 0).then_some(connection))
 }
 
 /// Opens a database that has no `-wal` as one that does not change, which touches nothing beside it.
@@ -279,16 +355,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_daemon_is_refused_and_the_lock_ends_with_its_holder() {
-        let dir = tempfile::tempdir().unwrap();
-        let lock = StateLock::take(dir.path()).unwrap();
-        assert!(matches!(StateLock::take(dir.path()), Err(OpenError::Running(_))));
-        assert!(is_running(dir.path()));
-        drop(lock);
-        assert!(!is_running(dir.path()));
-    }
-
-    #[test]
     fn a_job_log_of_each_earlier_version_is_taken_over_with_all_that_is_in_it() {
         for version in 1..MIGRATIONS.len() {
             let dir = tempfile::tempdir().unwrap();
@@ -306,7 +372,7 @@ mod tests {
             )
             .unwrap();
             drop(old);
-            let new = open_writer(&lock).unwrap();
+            let new = open_writer(&lock, Purpose::Work).unwrap();
             let found: (i64, i64, i64, i64, i64) = new
                 .query_row(
                     "SELECT user_version, (SELECT count(*) FROM job_log), (SELECT after_event FROM remote_job),
@@ -325,13 +391,13 @@ mod tests {
     fn a_newer_or_damaged_database_is_refused_and_left_as_it_is() {
         let dir = tempfile::tempdir().unwrap();
         let lock = StateLock::take(dir.path()).unwrap();
-        let connection = open_writer(&lock).unwrap();
+        let connection = open_writer(&lock, Purpose::Work).unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();
         drop(connection);
-        assert!(matches!(open_writer(&lock), Err(OpenError::Newer { found: 99, .. })));
+        assert!(matches!(open_writer(&lock, Purpose::Work), Err(OpenError::Newer { found: 99, .. })));
 
         std::fs::write(dir.path().join(DATABASE), b"not a database, but long enough to be looked at as one").unwrap();
-        assert!(matches!(open_writer(&lock), Err(OpenError::Damaged { .. })));
+        assert!(matches!(open_writer(&lock, Purpose::Work), Err(OpenError::Damaged { .. })));
         assert!(std::fs::read(dir.path().join(DATABASE)).unwrap().starts_with(b"not a database"));
     }
 
@@ -340,14 +406,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert!(matches!(open_reader(dir.path()), Err(OpenError::None(_))));
         let lock = StateLock::take(dir.path()).unwrap();
-        drop(open_writer(&lock).unwrap());
+        drop(open_writer(&lock, Purpose::Work).unwrap());
         open_reader(dir.path()).unwrap();
     }
 
     #[test]
     fn the_tables_checks_hold_for_whoever_writes() {
         let dir = tempfile::tempdir().unwrap();
-        let writer = open_writer(&StateLock::take(dir.path()).unwrap()).unwrap();
+        let writer = open_writer(&StateLock::take(dir.path()).unwrap(), Purpose::Work).unwrap();
         let insert = |state: &str| {
             writer.execute(
                 "INSERT INTO job (account, file_name, disk_name, stem, wire_name, kind, state, place, belongs, path, seen_at)

@@ -6,11 +6,11 @@ use crate::job::{Event, EventId, JobId, Place, RemoteJobId, Target, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::ffi::OsStr;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A reading connection. Its reads are short: a long one would keep the write-ahead log from being trimmed.
 #[derive(Debug)]
-pub struct Reader(pub(super) Mutex<Connection>);
+pub struct Reader(pub(super) Arc<Mutex<Connection>>);
 
 /// The latest job of an account that the API accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,11 @@ impl Reader {
     /// # Errors
     /// [`OpenError`] if there is none or it cannot be read.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
-        Ok(Self(Mutex::new(open::open_reader(dir)?)))
+        Ok(Self::of(open::open_reader(dir)?))
+    }
+
+    pub(super) fn of(connection: Connection) -> Self {
+        Self(Arc::new(Mutex::new(connection)))
     }
 
     /// A reader has one user; the lock only lets it travel between threads.

@@ -1,8 +1,11 @@
 //! The one writer: a thread that drains what has arrived into one transaction and one fsync.
 
-use super::{CommitTimes, Haste, JobLogError, OpenError, Reader, StateLock, open};
+use super::files::Files;
+use super::open::{Purpose, open_beside_writer, open_writer, run_of};
+use super::{CommitTimes, Haste, JobLogError, OpenError, Reader, StateLock, StorageProblem};
 use crate::job::JobId;
 use rusqlite::Connection;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::Future;
@@ -37,14 +40,16 @@ pub struct JobLog {
 struct Shared {
     dir: PathBuf,
     changes: watch::Sender<u64>,
-    storage: watch::Sender<Option<String>>,
+    storage: watch::Sender<Option<StorageProblem>>,
+    /// Every reading connection of the process. None closes before the writer does: one without a user waits for the next
+    /// (DESIGN §8).
+    readers: Mutex<Vec<Arc<Mutex<Connection>>>>,
     /// Wakes an account's folder when it has files to move.
     unfiled: Mutex<HashMap<String, Wake>>,
     /// Stops the attempts of jobs that a person takes back.
     under_way: Mutex<HashMap<(JobId, u32), CancellationToken>>,
     commits: AtomicU64,
     commit_times: Arc<CommitTimes>,
-    pulse: AtomicU64,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -54,11 +59,11 @@ impl Shared {
             dir,
             changes: watch::Sender::new(0),
             storage: watch::Sender::new(None),
+            readers: Mutex::new(Vec::new()),
             unfiled: Mutex::new(HashMap::new()),
             under_way: Mutex::new(HashMap::new()),
             commits: AtomicU64::new(0),
             commit_times: Arc::default(),
-            pulse: AtomicU64::new(0),
             thread: Mutex::new(None),
         }
     }
@@ -90,7 +95,7 @@ type Operation = Box<dyn FnOnce(Result<&Connection, JobLogError>, &mut Effects) 
 
 enum Command {
     Run(Operation),
-    Beat,
+    Compare,
     Stop,
 }
 
@@ -121,11 +126,23 @@ impl JobLog {
     /// # Errors
     /// [`OpenError`] if the database cannot be used as it is.
     pub fn open(state: StateLock) -> Result<Self, OpenError> {
-        let connection = open::open_writer(&state)?;
+        Self::open_for(Purpose::Work, state)
+    }
+
+    /// Opens a job log that was lost, or is not the one that it should be, to make it know again what it must
+    /// (DESIGN §7, `recover`). [`StateLock::note_rebuilt`] ends that.
+    ///
+    /// # Errors
+    /// As [`JobLog::open`].
+    pub fn open_to_rebuild(state: StateLock) -> Result<Self, OpenError> {
+        Self::open_for(Purpose::Rebuild, state)
+    }
+
+    fn open_for(purpose: Purpose, state: StateLock) -> Result<Self, OpenError> {
         let dir = state.dir().to_owned();
         let (commands, inbox) = mpsc::channel();
         let shared = Arc::new(Shared::new(dir.clone()));
-        let writer = Writer { connection, shared: Arc::clone(&shared), _lock: state };
+        let writer = Writer::open(purpose, state, Arc::clone(&shared))?;
         let thread = std::thread::Builder::new()
             .name("job-log".to_owned())
             .spawn(move || writer.run(&inbox))
@@ -144,7 +161,13 @@ impl JobLog {
     /// # Errors
     /// [`OpenError`] if it cannot be opened.
     pub fn reader(&self) -> Result<Reader, OpenError> {
-        Reader::open(&self.shared.dir)
+        let mut readers = lock(&self.shared.readers);
+        if let Some(idle) = readers.iter().find(|reader| Arc::strong_count(reader) == 1) {
+            return Ok(Reader(Arc::clone(idle)));
+        }
+        let reader = Reader::of(open_beside_writer(&self.shared.dir)?);
+        readers.push(Arc::clone(&reader.0));
+        Ok(reader)
     }
 
     /// The state directory.
@@ -161,7 +184,7 @@ impl JobLog {
 
     /// Why nothing can be written at the moment; `None` while all is well.
     #[must_use]
-    pub fn storage(&self) -> watch::Receiver<Option<String>> {
+    pub fn storage(&self) -> watch::Receiver<Option<StorageProblem>> {
         self.shared.storage.subscribe()
     }
 
@@ -192,11 +215,9 @@ impl JobLog {
         Arc::clone(&self.shared.commit_times)
     }
 
-    /// Counts the writer's turns: a proof of life. Asks for one more.
-    #[must_use]
-    pub fn pulse(&self) -> u64 {
-        let _ = self.commands.send(Command::Beat);
-        self.shared.pulse.load(Ordering::Relaxed)
+    /// Has the writer compare the files with those that it opened, as it does before each commit.
+    pub fn compare_files(&self) {
+        let _ = self.commands.send(Command::Compare);
     }
 
     /// Ends the writer once everything before this call is durable, and waits for it: then the lock is free.
@@ -274,11 +295,25 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 struct Writer {
     connection: Connection,
+    // Closes after the connection, and the lock after that.
+    files: Files,
+    state: StateLock,
     shared: Arc<Shared>,
-    _lock: StateLock,
+    /// The number that the database carries since it was opened.
+    run: i64,
+    /// Set for good once the files are no longer those that others find.
+    lost: OnceCell<StorageProblem>,
 }
 
 impl Writer {
+    fn open(purpose: Purpose, state: StateLock, shared: Arc<Shared>) -> Result<Self, OpenError> {
+        let connection = open_writer(&state, purpose)?;
+        let unusable = |why: String| OpenError::StateDir { dir: state.dir().to_owned(), why };
+        let files = Files::in_use(state.dir()).map_err(|error| unusable(error.to_string()))?;
+        let run = run_of(&connection).map_err(|error| unusable(error.to_string()))?.unwrap_or_default();
+        Ok(Self { connection, files, state, shared, run, lost: OnceCell::new() })
+    }
+
     fn run(self, inbox: &mpsc::Receiver<Command>) {
         let mut probed = Instant::now();
         loop {
@@ -294,13 +329,21 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            self.shared.pulse.fetch_add(1, Ordering::Relaxed);
             let (group, stop) = self.gather(first, inbox);
-            if !group.is_empty() {
+            if group.is_empty() {
+                // What nothing is written to may be gone as well.
+                if let Err(error) = self.compare() {
+                    self.note_storage(Some(&error));
+                }
+            } else {
                 self.commit(group);
             }
             if stop {
-                let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+                if self.lost.get().is_none() {
+                    let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+                }
+                // Whoever closes last puts the write-ahead log away, which a reading connection cannot.
+                lock(&self.shared.readers).clear();
                 return;
             }
         }
@@ -316,7 +359,7 @@ impl Writer {
         while let Some(command) = next {
             match command {
                 Command::Run(operation) => group.push(operation),
-                Command::Beat => {}
+                Command::Compare => {}
                 Command::Stop => return (group, true),
             }
             next = if group.len() >= GROUP {
@@ -329,84 +372,9 @@ impl Writer {
         }
         (group, false)
     }
-
-    fn commit(&self, group: Vec<Operation>) {
-        let mut effects = Effects::default();
-        let mut replies = Vec::with_capacity(group.len());
-        let begun = self.connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([]));
-        let outcome = match begun {
-            Ok(_) => {
-                for operation in group {
-                    // SQLite gives a whole transaction up where the disk is full; outside it nothing may be written.
-                    let connection = if self.connection.is_autocommit() {
-                        Err(JobLogError::Storage("the transaction was rolled back".to_owned()))
-                    } else {
-                        Ok(&self.connection)
-                    };
-                    replies.push(operation(connection, &mut effects));
-                }
-                if self.connection.is_autocommit() {
-                    // SQLite gave the whole transaction up (a full disk does that).
-                    Err(JobLogError::Storage("the transaction was rolled back".to_owned()))
-                } else {
-                    self.end_transaction()
-                }
-            }
-            Err(error) => {
-                let error = JobLogError::from(error);
-                for operation in group {
-                    replies.push(operation(Err(error.clone()), &mut effects));
-                }
-                Err(error)
-            }
-        };
-        if outcome.is_err() && !self.connection.is_autocommit() {
-            let _ = self.connection.execute_batch("ROLLBACK");
-        }
-        // Only the probe calls the disk well again: a transaction without a change commits on a full one, too.
-        if let Err(error) = outcome.clone().and_then(|()| self.free_space()) {
-            self.note_storage(Some(&error));
-        }
-        for reply in replies {
-            reply(outcome.clone());
-        }
-        if outcome.is_ok() {
-            self.shared.commits.fetch_add(1, Ordering::Relaxed);
-            self.announce(&effects);
-        }
-    }
-
-    /// The one fsync of a group.
-    fn end_transaction(&self) -> Result<(), JobLogError> {
-        #[cfg(test)]
-        crate::ambient::simulated::sync()?;
-        let begun = Instant::now();
-        self.connection.prepare_cached("COMMIT")?.execute([])?;
-        self.shared.commit_times.count(begun.elapsed());
-        Ok(())
-    }
-
-    fn announce(&self, effects: &Effects) {
-        if !effects.unfiled.is_empty() {
-            let wakers = lock(&self.shared.unfiled);
-            for (account, haste) in &effects.unfiled {
-                if let Some(wake) = wakers.get(account) {
-                    wake(*haste);
-                }
-            }
-        }
-        if !effects.taken_back.is_empty() {
-            let under_way = lock(&self.shared.under_way);
-            for stop in effects.taken_back.iter().filter_map(|attempt| under_way.get(attempt)) {
-                stop.cancel();
-            }
-        }
-        if effects.changed {
-            self.shared.changes.send_modify(|count| *count += 1);
-        }
-    }
 }
 
+mod commit;
 mod storage;
 
 #[cfg(test)]

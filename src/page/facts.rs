@@ -141,7 +141,7 @@ fn overview_page(sources: &Sources, running: &Running, here: Here) -> Result<Str
     let (people, count) = reader.needing_a_person(here.now.before(RECENT), PEOPLE)?;
     let mut newest = reader.jobs(&JobFilter { limit: Some(NEWEST), ..JobFilter::default() })?;
     newest.reverse();
-    let problem = sources.storage.borrow().clone();
+    let problem = sources.storage.borrow().as_ref().map(ToString::to_string);
     let facts = Overview {
         report: &report,
         days: &days,

@@ -88,9 +88,7 @@ fn people(html: &mut Html, facts: &Overview<'_>, here: &Here) {
     html.raw("</div><ul class=\"card\">");
     if let Some(problem) = facts.job_log_problem {
         html.raw("<li><span class=\"badge s-failure\">job log</span><div><b>Nothing is sent</b><p>");
-        html.text(&format!(
-            "The job log cannot be written: {problem}. Free space, or repair the disk, under the state directory."
-        ));
+        html.text(&format!("The job log cannot be written: {problem}."));
         html.raw("</p></div></li>");
     }
     if let Some(why) = refused {

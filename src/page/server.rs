@@ -7,7 +7,7 @@ use super::layout::{login, notice};
 use super::route::{Astray, Route};
 use super::{PageError, Running};
 use crate::job::Timestamp;
-use crate::joblog::{CommitTimes, Reader};
+use crate::joblog::{CommitTimes, Reader, StorageProblem};
 use axum::http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -53,7 +53,7 @@ pub struct Sources {
     /// How long the job log's commits take.
     pub commits: Arc<CommitTimes>,
     /// Why the job log cannot be written; `None` while all is well.
-    pub storage: watch::Receiver<Option<String>>,
+    pub storage: watch::Receiver<Option<StorageProblem>>,
     /// When the service started.
     pub started: Timestamp,
 }

@@ -6,7 +6,7 @@ use crate::api::{Budget, Client};
 use crate::config::{PollConfig, RetryConfig, StyleChoice, WatchMode};
 use crate::instruct;
 use crate::job::{JobId, Target, UploadStyle};
-use crate::joblog::{AccountRules, AdmitPolicy, Executor, JobLog, JobLogError, Reader, StateLock};
+use crate::joblog::{AccountRules, AdmitPolicy, Executor, JobLog, JobLogError, Reader, StateLock, StorageProblem};
 use crate::ready::{Moment, Waits};
 use crate::retry::RetryPolicy;
 use crate::track::{TrackSettings, Tracker};
@@ -91,7 +91,7 @@ pub(super) struct Process {
     /// An instruction stands in the job log.
     poked: Option<Moment>,
     changes: watch::Receiver<u64>,
-    storage: watch::Receiver<Option<String>>,
+    storage: watch::Receiver<Option<StorageProblem>>,
 }
 
 /// What a process is started with.

@@ -79,7 +79,12 @@ impl Daemon {
 
     /// Waits until it has not said for so long that it is well, at which systemd would end it. False: it always does.
     pub fn starves(&self, watchdog: Duration) -> bool {
-        let deadline = Instant::now() + 10 * PATIENCE;
+        self.starves_within(watchdog, 10 * PATIENCE)
+    }
+
+    /// The same, watched for no longer than this.
+    pub fn starves_within(&self, watchdog: Duration, watched: Duration) -> bool {
+        let deadline = Instant::now() + watched;
         let mut fed = Instant::now();
         while Instant::now() < deadline {
             if fed.elapsed() > watchdog {

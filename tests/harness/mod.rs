@@ -112,6 +112,11 @@ impl World {
         self
     }
 
+    /// The sections as they stand.
+    pub fn sections_text(&self) -> &str {
+        &self.sections
+    }
+
     /// Changes one line of the sections.
     pub fn set(&mut self, from: &str, to: &str) -> &mut Self {
         assert!(self.sections.contains(from), "{from:?} is not in:\n{}", self.sections);

@@ -160,7 +160,7 @@ level = "warn"
              {command} jobs list\n  \
              {command} jobs show 1\n  \
              {command} status\n  \
-             sqlite3 {database} 'SELECT file_name, state, reason FROM job_log'\n\n"
+             sqlite3 -readonly {database} 'SELECT file_name, state, reason FROM job_log'\n\n"
         );
         if let Some(address) = page {
             let _ = write!(

@@ -1,9 +1,9 @@
 //! The writer without its thread, for simulations: each operation is a transaction of its own, made by the caller, and
 //! the process may end on either side of its commit.
 
-use super::{JobLog, Operation, Shared, Writer, lock};
+use super::{JobLog, Operation, Purpose, Shared, Writer, lock};
 use crate::ambient::simulated::passing;
-use crate::joblog::{Job, JobLogError, OpenError, Reader, StateLock, open, sql};
+use crate::joblog::{Job, JobLogError, OpenError, Reader, StateLock, sql};
 use std::sync::{Arc, Mutex, mpsc};
 
 pub(in crate::joblog) struct AtOnce(Mutex<Writer>);
@@ -19,9 +19,8 @@ impl AtOnce {
 impl JobLog {
     /// Opens the job log as [`JobLog::open`] does, but for the thread.
     pub(crate) fn open_at_once(state: StateLock) -> Result<Self, OpenError> {
-        let connection = open::open_writer(&state)?;
         let shared = Arc::new(Shared::new(state.dir().to_owned()));
-        let writer = Writer { connection, shared: Arc::clone(&shared), _lock: state };
+        let writer = Writer::open(Purpose::Work, state, Arc::clone(&shared))?;
         let (commands, _) = mpsc::channel();
         Ok(Self { commands, shared, at_once: Some(Arc::new(AtOnce(Mutex::new(writer)))) })
     }

@@ -1,6 +1,11 @@
 //! Whether the disk takes what is written, and what is told of it.
 
-use super::{JobLogError, Writer};
+use super::{JobLogError, StorageProblem, Writer};
+use crate::joblog::files::SAVED;
+use crate::joblog::lock::Memory;
+use crate::joblog::open::{begin_run, run_of};
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 /// With less than this free nothing more is sent: what is under way must still be written down, and the write-ahead log
 /// can only be put away while there is room for the database to grow.
@@ -9,12 +14,17 @@ const ROOM: u64 = 1 << 20;
 impl Writer {
     /// Makes what room it can, then tells by a small write whether the disk takes commits again.
     pub(super) fn probe(&self) {
+        if self.lost.get().is_some() {
+            return;
+        }
         // What the write-ahead log holds goes into the database, which often takes no more room for it.
         let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
-        let result = self.free_space().and_then(|()| {
+        let result = self.free_space().and_then(|()| self.begin()).and_then(|()| {
             self.connection
-                .execute_batch("BEGIN IMMEDIATE; PRAGMA application_id = 1684107876; PRAGMA application_id = 0; COMMIT")
-                .map_err(JobLogError::from)
+                .execute_batch("PRAGMA application_id = 1684107876; PRAGMA application_id = 0")
+                .map_err(JobLogError::from)?;
+            self.compare()?;
+            Ok(self.connection.execute_batch("COMMIT")?)
         });
         if result.is_err() && !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
@@ -24,10 +34,10 @@ impl Writer {
 
     pub(super) fn free_space(&self) -> Result<(), JobLogError> {
         let stat = rustix::fs::statvfs(&self.shared.dir)
-            .map_err(|error| JobLogError::Storage(std::io::Error::from(error).to_string()))?;
+            .map_err(|error| JobLogError::Storage(StorageProblem::Disk(std::io::Error::from(error).to_string())))?;
         let free = stat.f_bavail.saturating_mul(stat.f_frsize);
         if free < ROOM {
-            return Err(JobLogError::Storage(format!("only {free} bytes are free")));
+            return Err(JobLogError::Storage(StorageProblem::Disk(format!("only {free} bytes are free"))));
         }
         Ok(())
     }
@@ -45,7 +55,7 @@ impl Writer {
         match (changed, problem) {
             (true, Some(why)) => tracing::error!(
                 error = %why,
-                "the job log cannot be written: {why}; nothing is sent until it can, free space under {}",
+                "the job log cannot be written, and nothing is sent until it can: {why} ({})",
                 self.shared.dir.display()
             ),
             (true, None) => {
@@ -55,4 +65,62 @@ impl Writer {
             (false, _) => {}
         }
     }
+
+    /// Whether what is written can still be read by others (DESIGN §8); once it cannot, nothing is ever written again.
+    pub(super) fn compare(&self) -> Result<(), JobLogError> {
+        if let Some(lost) = self.lost.get() {
+            return Err(JobLogError::Storage(lost.clone()));
+        }
+        let (problem, is_legible) = match self.files.compare() {
+            Err(problem @ StorageProblem::Lost(_)) => (problem, true),
+            Err(other) => return Err(JobLogError::Storage(other)),
+            Ok(()) if run_of(&self.connection)? == Some(self.run) => return Ok(()),
+            Ok(()) => (StorageProblem::Lost("the content of datadrop.db was replaced".to_owned()), false),
+        };
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch("ROLLBACK")?;
+        }
+        // Not to put away, on closing, a write-ahead log that somebody else put in the place of ours.
+        let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        let problem = self.lost.get_or_init(|| problem).clone();
+        self.note_storage(Some(&JobLogError::Storage(problem.clone())));
+        self.keep_what_is_known(is_legible);
+        Err(JobLogError::Storage(problem))
+    }
+
+    /// For the next start: uploads may be under way that the job log which stands there now has never heard of.
+    fn keep_what_is_known(&self, is_legible: bool) {
+        let saved = if is_legible { self.save() } else { Ok(0) };
+        let wanted = saved.unwrap_or_else(|error| {
+            tracing::error!(%error, "what the job log knew cannot be saved: {error}");
+            0
+        });
+        if let Err(error) = self.state.remember(&Memory { wanted: Some(wanted), ..self.state.memory() }) {
+            tracing::error!(%error, "the next start cannot be warned that the job log was lost: {error}");
+        }
+        if wanted != 0 {
+            let saved = self.shared.dir.join(SAVED);
+            tracing::error!(file = %saved.display(), "what the job log knew is saved in {}", saved.display());
+        }
+    }
+
+    /// SQLite reads on in files that were removed, as long as they are open. The number of the copy.
+    fn save(&self) -> Result<i64, SaveError> {
+        let saved = self.shared.dir.join(SAVED);
+        match std::fs::remove_file(&saved) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            Ok(()) | Err(_) => {}
+        }
+        self.connection.execute("VACUUM INTO ?1", [saved.to_string_lossy()])?;
+        // Its commit makes the whole file durable.
+        Ok(begin_run(&Connection::open(&saved)?)?)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum SaveError {
+    #[error(transparent)]
+    Database(#[from] rusqlite::Error),
+    #[error(transparent)]
+    File(#[from] std::io::Error),
 }

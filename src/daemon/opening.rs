@@ -1,0 +1,65 @@
+//! Opening the job log at the start, however long somebody else has it locked.
+
+use super::Fatal;
+use super::pulse::notify;
+use super::signals::Signal;
+use crate::ambient::now;
+use crate::config::Config;
+use crate::joblog::{JobLog, JobLogError, OpenError, StateLock, StorageProblem};
+use sd_notify::NotifyState;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Interval between tries to open a job log that another process has locked.
+const LOCK_LOOK: Duration = Duration::from_secs(1);
+/// Time that systemd is asked for at each try.
+const STARTS_WITHIN: Duration = Duration::from_secs(30);
+
+/// Opens the job log, and takes over what the end of the last run cut off. Waits for as long as another process holds the
+/// write lock, for systemd gives up a service that ends too often; `None` if it is stopped meanwhile.
+pub(super) async fn open_job_log(
+    lock: StateLock,
+    config: &Config,
+    signals: &mut mpsc::UnboundedReceiver<Signal>,
+) -> Result<Option<JobLog>, Fatal> {
+    let (mut lock, mut opened, mut told) = (Some(lock), None, false);
+    loop {
+        let why = match take_over(&mut lock, &mut opened, config).await {
+            Ok(joblog) => return Ok(Some(joblog)),
+            Err(Fatal::Open(error @ OpenError::Locked { .. })) => error.to_string(),
+            Err(Fatal::JobLog(error @ JobLogError::Storage(StorageProblem::Locked(_)))) => error.to_string(),
+            Err(other) => return Err(other),
+        };
+        if !std::mem::replace(&mut told, true) {
+            tracing::error!("waiting for the job log: {why}");
+        }
+        let more = u32::try_from(STARTS_WITHIN.as_micros()).unwrap_or(u32::MAX);
+        notify(&[NotifyState::ExtendTimeoutUsec(more), NotifyState::Status(&why)]);
+        let stopped = async { while signals.recv().await.is_some_and(|signal| signal != Signal::Stop) {} };
+        tokio::select! {
+            () = stopped => return Ok(None),
+            () = tokio::time::sleep(LOCK_LOOK) => {}
+        }
+    }
+}
+
+async fn take_over(
+    lock: &mut Option<StateLock>,
+    opened: &mut Option<JobLog>,
+    config: &Config,
+) -> Result<JobLog, Fatal> {
+    let joblog = if let Some(joblog) = opened {
+        joblog.clone()
+    } else {
+        let lock = lock.take().map_or_else(|| StateLock::take(&config.state_dir), Ok)?;
+        opened.insert(JobLog::open(lock)?).clone()
+    };
+    for (job, state) in joblog.recover(now()).await? {
+        tracing::warn!(
+            job = job.0,
+            state = state.as_str(),
+            "job {job}: its upload was cut off by the end of the last run; it is {state} now"
+        );
+    }
+    Ok(joblog)
+}
