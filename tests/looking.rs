@@ -225,6 +225,12 @@ fn refused_after(act: impl Fn(&World), said: &str) -> World {
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(world.accepted(), before, "nothing is sent any more");
     assert!(daemon.is_running());
+    // Nobody is shown a job log that is not the one.
+    let listed = world.run(&["jobs", "list"]);
+    assert_eq!(listed.status.code(), Some(1));
+    assert!(stderr(&listed).contains("does not know what was sent until then"), "{}", stderr(&listed));
+    let examined = stdout(&world.run(&["doctor", "--offline"]));
+    assert!(examined.lines().any(|line| line.contains("FAIL") && line.contains("while datadrop ran")), "{examined}");
     daemon.stop();
 
     let mut daemon = world.start_unready();

@@ -34,7 +34,7 @@ impl StateLock {
             }
         };
         let mut options = File::options();
-        let file = options.create(true).truncate(false).read(true).write(true).open(dir.join(LOCK)).map_err(no_lock)?;
+        let file = options.create(true).truncate(false).write(true).open(dir.join(LOCK)).map_err(no_lock)?;
         // A command that only asks whether a daemon runs holds the lock for an instant.
         for _ in 0..20 {
             match file.try_lock() {
@@ -62,10 +62,7 @@ impl StateLock {
 
     /// What the last run wrote down. A file that says nothing, or nothing sensible, remembers nothing.
     pub(super) fn memory(&self) -> Memory {
-        let mut text = String::new();
-        let mut file = &self.file;
-        let read = file.rewind().and_then(|()| file.take(4096).read_to_string(&mut text));
-        read.map(|_| Memory::parse(&text)).unwrap_or_default()
+        Memory::in_dir(&self.dir)
     }
 
     /// Makes it durable.
@@ -114,6 +111,13 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    /// As far as this user may look.
+    pub(super) fn in_dir(dir: &Path) -> Self {
+        let mut text = String::new();
+        let read = File::open(dir.join(LOCK)).and_then(|file| file.take(4096).read_to_string(&mut text));
+        read.map(|_| Self::parse(&text)).unwrap_or_default()
+    }
+
     fn parse(text: &str) -> Self {
         let mut memory = Self::default();
         for line in text.lines() {

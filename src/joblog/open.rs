@@ -192,14 +192,18 @@ fn refuse_strangers(lock: &StateLock, purpose: Purpose) -> Result<Memory, OpenEr
         return Err(OpenError::Foreign { shm: dir.join(SHARED_MEMORY), wal });
     }
     if database.is_none() && purpose == Purpose::Work {
-        if memory.wanted.is_some() {
-            return Err(lost(dir));
-        }
-        if memory.database.is_some() {
-            return Err(OpenError::Gone(dir.join(DATABASE)));
-        }
+        refuse_to_begin_anew(dir, &memory)?;
     }
     Ok(memory)
+}
+
+/// There is no database: is there none yet, or none any more?
+fn refuse_to_begin_anew(dir: &Path, memory: &Memory) -> Result<(), OpenError> {
+    match memory {
+        Memory { wanted: Some(_), .. } => Err(lost(dir)),
+        Memory { database: Some(_), .. } => Err(OpenError::Gone(dir.join(DATABASE))),
+        Memory { wanted: None, database: None, .. } => Ok(()),
+    }
 }
 
 fn lost(dir: &Path) -> OpenError {
@@ -279,13 +283,18 @@ fn migrate(connection: &mut Connection, applied: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Whether there is a job log; an error if this user may not read it.
+/// Whether there is a job log; an error if this user may not read it, or if there should be one.
 pub(super) fn is_readable(dir: &Path) -> Result<bool, OpenError> {
-    is_there(dir).map_err(|error| OpenError::Closed {
+    let closed = |error: std::io::Error| OpenError::Closed {
         dir: dir.to_owned(),
         file: dir.join(DATABASE),
         why: error.to_string(),
-    })
+    };
+    let is_there = is_there(dir).map_err(closed)?;
+    if !is_there {
+        refuse_to_begin_anew(dir, &Memory::in_dir(dir))?;
+    }
+    Ok(is_there)
 }
 
 /// Opens the database for reading, with or without a daemon at work on it.
@@ -300,7 +309,8 @@ pub(super) fn open_reader(dir: &Path) -> Result<Connection, OpenError> {
     match open_in_use(dir) {
         // It is being made at this moment.
         Ok(None) => Err(OpenError::None(file)),
-        Ok(Some(connection)) => readable(connection, file),
+        Ok(Some(connection)) => readable(connection, dir),
+        Err(_) if Memory::in_dir(dir).wanted.is_some() => Err(lost(dir)),
         Err(_) if is_at_rest(dir) => open_at_rest(dir),
         Err(error) => Err(not_opened(dir, &error)),
     }
@@ -310,7 +320,7 @@ pub(super) fn open_reader(dir: &Path) -> Result<Connection, OpenError> {
 pub(super) fn open_beside_writer(dir: &Path) -> Result<Connection, OpenError> {
     let file = dir.join(DATABASE);
     match open_in_use(dir) {
-        Ok(Some(connection)) => readable(connection, file),
+        Ok(Some(connection)) => of_known_version(connection, dir),
         Ok(None) => Err(OpenError::None(file)),
         Err(error) => Err(OpenError::Damaged { file, why: error.to_string() }),
     }
@@ -329,10 +339,21 @@ pub(super) fn open_at_rest(dir: &Path) -> Result<Connection, OpenError> {
     let path = file.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let connection = Connection::open_with_flags(format!("file:{path}?immutable=1"), READING)
         .map_err(|error| OpenError::Damaged { file: file.clone(), why: error.to_string() })?;
-    readable(connection, file)
+    readable(connection, dir)
 }
 
-fn readable(connection: Connection, file: PathBuf) -> Result<Connection, OpenError> {
+fn readable(connection: Connection, dir: &Path) -> Result<Connection, OpenError> {
+    let connection = of_known_version(connection, dir)?;
+    if let Some(number) = Memory::in_dir(dir).wanted
+        && !run_of(&connection).is_ok_and(|run| run == Some(number))
+    {
+        return Err(lost(dir));
+    }
+    Ok(connection)
+}
+
+fn of_known_version(connection: Connection, dir: &Path) -> Result<Connection, OpenError> {
+    let file = dir.join(DATABASE);
     match connection.query_row("PRAGMA user_version", [], |row| row.get(0)) {
         Ok(found) if found > newest() => return Err(OpenError::Newer { file, found, known: newest() }),
         Ok(_) => {}
