@@ -214,8 +214,8 @@ fn p5_a_start_waits_for_the_write_lock_and_says_who_has_it() {
 fn refused_after(act: impl Fn(&World), said: &str) -> World {
     let world = World::new();
     let mut daemon = primed(&world);
-    let before = world.accepted();
     act(&world);
+    let before = world.accepted();
     world.drop_file("a", "sales.txt", tagged("sales"));
     world.wait("it to be noticed", || {
         world.log().lines().any(|line| line.contains(said) && line.contains("while datadrop ran"))
@@ -301,6 +301,27 @@ fn p5_a_backup_that_is_restored_through_sqlite_under_the_daemon_stops_uploads() 
     let recovered = world.run(&["recover"]);
     assert!(recovered.status.success(), "{}", stderr(&recovered));
     goes_on(&world);
+}
+
+#[test]
+fn p5_a_backup_that_is_copied_over_the_database_under_the_daemon_stops_uploads() {
+    let restore = |world: &World| {
+        let backup = world.dir.path().join("backup.db");
+        let log = connect_to_write(&world.state_dir());
+        log.execute("VACUUM INTO ?1", [backup.to_str()]).unwrap();
+        // What is written since is in the database itself, not in the write-ahead log beside it.
+        world.drop_file("a", "second.txt", tagged("second"));
+        arrived_once(world, "second.txt");
+        log.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        drop(log);
+        // As `cp` does it: the same inode.
+        fs::write(database(world), fs::read(backup).unwrap()).unwrap();
+    };
+    let world = refused_after(restore, "the content of datadrop.db was replaced");
+    let recovered = world.run(&["recover"]);
+    assert!(recovered.status.success(), "{}", stderr(&recovered));
+    goes_on(&world);
+    arrived_once(&world, "second.txt");
 }
 
 #[test]

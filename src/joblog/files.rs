@@ -7,6 +7,7 @@
 use super::StorageProblem;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::process::{Flock, FlockType, fcntl_getlk};
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -27,6 +28,8 @@ pub(super) struct Files {
     dir: PathBuf,
     /// Device and inode.
     opened: [(&'static str, (u64, u64)); 3],
+    /// Size and modification time of the database when it was last known to hold what was written.
+    trusted: Cell<Option<(u64, i128)>>,
     /// For questions about locks. It closes after the last connection.
     shared_memory: File,
 }
@@ -36,7 +39,25 @@ impl Files {
     pub(super) fn in_use(dir: &Path) -> io::Result<Self> {
         let which = |name: &'static str| which(&dir.join(name)).map(|which| (name, which));
         let opened = [which(DATABASE)?, which(WAL)?, which(SHARED_MEMORY)?];
-        Ok(Self { dir: dir.to_owned(), opened, shared_memory: File::open(dir.join(SHARED_MEMORY))? })
+        let shared_memory = File::open(dir.join(SHARED_MEMORY))?;
+        let files = Self { dir: dir.to_owned(), opened, trusted: Cell::new(None), shared_memory };
+        files.trust();
+        Ok(files)
+    }
+
+    /// What the database holds now was written by SQLite.
+    pub(super) fn trust(&self) {
+        self.trusted.set(self.stamp());
+    }
+
+    /// Somebody wrote to the database: another process that put the write-ahead log away, or a plain copy over it.
+    pub(super) fn is_written_to(&self) -> bool {
+        self.trusted.get() != self.stamp()
+    }
+
+    fn stamp(&self) -> Option<(u64, i128)> {
+        let metadata = fs::symlink_metadata(self.dir.join(DATABASE)).ok()?;
+        Some((metadata.len(), i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())))
     }
 
     /// Says so if one of them is no longer what stands under its name: what is written to it, nobody can read.

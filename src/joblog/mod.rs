@@ -35,6 +35,7 @@ mod restore;
 mod row;
 mod save;
 mod sql;
+mod strangers;
 mod timing;
 mod totals;
 mod writer;

@@ -1,7 +1,8 @@
 //! Opening the job log: the pragmas, the migrations, and what must not be opened as it is.
 
-use super::files::{DATABASE, SAVED, SHARED_MEMORY, WAL, holder_in, is_at_rest, is_there};
+use super::files::{DATABASE, WAL, holder_in, is_at_rest, is_there};
 use super::lock::{Birth, Memory, StateLock};
+use super::strangers::{lost, refuse_strangers, refuse_to_begin_anew};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
@@ -168,59 +169,6 @@ pub(super) fn open_writer(lock: &StateLock, purpose: Purpose) -> Result<Connecti
     Ok(connection)
 }
 
-/// Looks before anything is opened: SQLite takes any write-ahead log for that of the database beside it, and makes a
-/// database that is not there.
-fn refuse_strangers(lock: &StateLock, purpose: Purpose) -> Result<Memory, OpenError> {
-    let dir = lock.dir();
-    let memory = lock.memory();
-    let unreadable = |error: std::io::Error| OpenError::StateDir { dir: dir.to_owned(), why: error.to_string() };
-    let database = Birth::of(&dir.join(DATABASE)).map_err(unreadable)?;
-    let wal = dir.join(WAL);
-    let holds_something = std::fs::symlink_metadata(&wal).is_ok_and(|metadata| metadata.len() > 0);
-    let found = Birth::of(&wal).map_err(unreadable)?.filter(|_| holds_something);
-    let is_foreign = match (database, found) {
-        (None, Some(_)) => true,
-        (Some(database), Some(found)) => {
-            memory.wal == Some(found) && memory.database.is_some_and(|known| known != database)
-        }
-        (Some(_) | None, None) => false,
-    };
-    if is_foreign && memory.wanted.is_some() && purpose == Purpose::Work {
-        return Err(lost(dir));
-    }
-    if is_foreign {
-        return Err(OpenError::Foreign { shm: dir.join(SHARED_MEMORY), wal });
-    }
-    if database.is_none() && purpose == Purpose::Work {
-        refuse_to_begin_anew(dir, &memory)?;
-    }
-    Ok(memory)
-}
-
-/// There is no database: is there none yet, or none any more?
-fn refuse_to_begin_anew(dir: &Path, memory: &Memory) -> Result<(), OpenError> {
-    match memory {
-        Memory { wanted: Some(_), .. } => Err(lost(dir)),
-        Memory { database: Some(_), .. } => Err(OpenError::Gone(dir.join(DATABASE))),
-        Memory { wanted: None, database: None, .. } => Ok(()),
-    }
-}
-
-fn lost(dir: &Path) -> OpenError {
-    let (file, saved) = (dir.join(DATABASE), dir.join(SAVED));
-    let rebuild = "if the one that stands there is the right one: datadrop recover";
-    let remedy = if saved.exists() {
-        let saved = saved.display();
-        format!(
-            "what datadrop knew is in {saved}; to go on with that: rm -f {file} {file}-wal {file}-shm && mv {saved} {file}; {rebuild}",
-            file = file.display()
-        )
-    } else {
-        rebuild.to_owned()
-    };
-    OpenError::Lost { file, remedy }
-}
-
 /// Draws the number of a run.
 pub(super) fn begin_run(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("UPDATE daemon SET run = random() RETURNING run", [], |row| row.get(0))
@@ -229,6 +177,13 @@ pub(super) fn begin_run(connection: &Connection) -> rusqlite::Result<i64> {
 /// The number of the run that the database carries.
 pub(super) fn run_of(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     connection.prepare_cached("SELECT run FROM daemon")?.query_row([], |row| row.get(0))
+}
+
+/// The same, with the newest event; 0 where there is none.
+pub(super) fn progress_of(connection: &Connection) -> rusqlite::Result<(Option<i64>, i64)> {
+    connection
+        .prepare_cached("SELECT run, (SELECT ifnull(max(id), 0) FROM job_event) FROM daemon")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 /// Why a connection could not be made use of.
@@ -247,7 +202,8 @@ pub(super) fn open_for_instructions(dir: &Path) -> Result<Connection, OpenError>
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(&file, flags).map_err(closed)?;
     connection.busy_timeout(Duration::from_secs(10)).map_err(closed)?;
-    connection.execute_batch("PRAGMA synchronous = FULL").map_err(closed)?;
+    // The daemon puts its write-ahead log away itself.
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0").map_err(closed)?;
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(closed)?;
     if found > newest() {
         return Err(OpenError::Newer { file: file.clone(), found, known: newest() });

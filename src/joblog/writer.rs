@@ -1,11 +1,11 @@
 //! The one writer: a thread that drains what has arrived into one transaction and one fsync.
 
 use super::files::Files;
-use super::open::{Purpose, open_beside_writer, open_writer, run_of};
+use super::open::{Purpose, open_beside_writer, open_writer, progress_of};
 use super::{CommitTimes, Haste, JobLogError, OpenError, Reader, StateLock, StorageProblem};
 use crate::job::JobId;
 use rusqlite::Connection;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::Future;
@@ -301,6 +301,8 @@ struct Writer {
     shared: Arc<Shared>,
     /// The number that the database carries since it was opened.
     run: i64,
+    /// The newest event when it was last committed.
+    events: Cell<i64>,
     /// Set for good once the files are no longer those that others find.
     lost: OnceCell<StorageProblem>,
 }
@@ -310,8 +312,9 @@ impl Writer {
         let connection = open_writer(&state, purpose)?;
         let unusable = |why: String| OpenError::StateDir { dir: state.dir().to_owned(), why };
         let files = Files::in_use(state.dir()).map_err(|error| unusable(error.to_string()))?;
-        let run = run_of(&connection).map_err(|error| unusable(error.to_string()))?.unwrap_or_default();
-        Ok(Self { connection, files, state, shared, run, lost: OnceCell::new() })
+        let (run, events) = progress_of(&connection).map_err(|error| unusable(error.to_string()))?;
+        let (run, events) = (run.unwrap_or_default(), Cell::new(events));
+        Ok(Self { connection, files, state, shared, run, events, lost: OnceCell::new() })
     }
 
     fn run(self, inbox: &mpsc::Receiver<Command>) {

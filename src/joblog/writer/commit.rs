@@ -1,6 +1,7 @@
 //! One transaction for a group of operations, and one fsync.
 
 use super::{Effects, Operation, Writer, lock};
+use crate::joblog::open::progress_of;
 use crate::joblog::{JobLogError, StorageProblem};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -52,23 +53,27 @@ impl Writer {
             return Err(JobLogError::Storage(lost.clone()));
         }
         let begun = self.connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([]));
-        begun.map(drop).map_err(JobLogError::from).map_err(|error| match error {
+        begun.map_err(JobLogError::from).map_err(|error| match error {
             JobLogError::Storage(StorageProblem::Locked(_)) => {
                 JobLogError::Storage(StorageProblem::Locked(self.files.holder()))
             }
             JobLogError::Storage(_) | JobLogError::Impossible(_) | JobLogError::NoSuchJob(_) | JobLogError::Closed => {
                 error
             }
-        })
+        })?;
+        self.compare()
     }
 
     /// The one fsync of a group.
-    fn end_transaction(&self) -> Result<(), JobLogError> {
+    pub(super) fn end_transaction(&self) -> Result<(), JobLogError> {
         #[cfg(test)]
         crate::ambient::simulated::sync()?;
-        self.compare()?;
+        self.compare_files()?;
+        let (_, events) = progress_of(&self.connection)?;
         let begun = Instant::now();
         self.connection.prepare_cached("COMMIT")?.execute([])?;
+        self.events.set(events);
+        self.files.trust();
         self.shared.commit_times.count(begun.elapsed());
         Ok(())
     }

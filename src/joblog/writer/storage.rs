@@ -3,7 +3,7 @@
 use super::{JobLogError, StorageProblem, Writer};
 use crate::joblog::files::SAVED;
 use crate::joblog::lock::Memory;
-use crate::joblog::open::{begin_run, run_of};
+use crate::joblog::open::{begin_run, open_beside_writer, progress_of};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
@@ -18,13 +18,15 @@ impl Writer {
             return;
         }
         // What the write-ahead log holds goes into the database, which often takes no more room for it.
-        let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        if self.compare().is_ok() {
+            let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+            self.files.trust();
+        }
         let result = self.free_space().and_then(|()| self.begin()).and_then(|()| {
             self.connection
                 .execute_batch("PRAGMA application_id = 1684107876; PRAGMA application_id = 0")
                 .map_err(JobLogError::from)?;
-            self.compare()?;
-            Ok(self.connection.execute_batch("COMMIT")?)
+            self.end_transaction()
         });
         if result.is_err() && !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
@@ -68,24 +70,58 @@ impl Writer {
 
     /// Whether what is written can still be read by others (DESIGN §8); once it cannot, nothing is ever written again.
     pub(super) fn compare(&self) -> Result<(), JobLogError> {
+        self.compare_files()?;
+        if self.holds_what_was_written() {
+            return Ok(());
+        }
+        Err(self.lose(StorageProblem::Lost("the content of datadrop.db was replaced".to_owned()), false))
+    }
+
+    /// The part of it that a commit must not be without.
+    pub(super) fn compare_files(&self) -> Result<(), JobLogError> {
         if let Some(lost) = self.lost.get() {
             return Err(JobLogError::Storage(lost.clone()));
         }
-        let (problem, is_legible) = match self.files.compare() {
-            Err(problem @ StorageProblem::Lost(_)) => (problem, true),
-            Err(other) => return Err(JobLogError::Storage(other)),
-            Ok(()) if run_of(&self.connection)? == Some(self.run) => return Ok(()),
-            Ok(()) => (StorageProblem::Lost("the content of datadrop.db was replaced".to_owned()), false),
+        match self.files.compare() {
+            Ok(()) => Ok(()),
+            Err(problem @ StorageProblem::Lost(_)) => Err(self.lose(problem, true)),
+            Err(problem @ (StorageProblem::Disk(_) | StorageProblem::Locked(_))) => Err(JobLogError::Storage(problem)),
+        }
+    }
+
+    /// Whether nobody put another content into the database, through SQLite or by a plain copy over it.
+    fn holds_what_was_written(&self) -> bool {
+        let is_ours = |connection: &Connection| {
+            progress_of(connection).is_ok_and(|(run, events)| run == Some(self.run) && events >= self.events.get())
         };
+        // What cannot be read just now is the disk's trouble, which a commit tells.
+        if progress_of(&self.connection).is_ok() && !is_ours(&self.connection) {
+            return false;
+        }
+        if !self.files.is_written_to() {
+            return true;
+        }
+        // Another process may have put the write-ahead log away. Read afresh: the writer would see its own pages.
+        let is_whole = open_beside_writer(&self.shared.dir).is_ok_and(|fresh| {
+            let verdict = fresh.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
+            verdict.is_ok_and(|verdict| verdict == "ok") && is_ours(&fresh)
+        });
+        if is_whole {
+            self.files.trust();
+        }
+        is_whole
+    }
+
+    fn lose(&self, problem: StorageProblem, is_legible: bool) -> JobLogError {
         if !self.connection.is_autocommit() {
-            self.connection.execute_batch("ROLLBACK")?;
+            let _ = self.connection.execute_batch("ROLLBACK");
         }
         // Not to put away, on closing, a write-ahead log that somebody else put in the place of ours.
         let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-        let problem = self.lost.get_or_init(|| problem).clone();
-        self.note_storage(Some(&JobLogError::Storage(problem.clone())));
+        let problem = JobLogError::Storage(self.lost.get_or_init(|| problem).clone());
+        self.note_storage(Some(&problem));
         self.keep_what_is_known(is_legible);
-        Err(JobLogError::Storage(problem))
+        problem
     }
 
     /// For the next start: uploads may be under way that the job log which stands there now has never heard of.
