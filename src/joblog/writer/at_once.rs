@@ -16,6 +16,13 @@ impl AtOnce {
     }
 }
 
+/// Looks at the writer between two operations.
+pub(super) fn within(log: &JobLog, look: impl FnOnce(&Writer)) {
+    if let Some(at_once) = &log.at_once {
+        look(&lock(&at_once.0));
+    }
+}
+
 impl JobLog {
     /// Opens the job log as [`JobLog::open`] does, but for the thread.
     pub(crate) fn open_at_once(state: StateLock) -> Result<Self, OpenError> {

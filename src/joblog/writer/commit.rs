@@ -36,8 +36,11 @@ impl Writer {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
         // Only the probe calls the disk well again: a transaction without a change commits on a full one, too.
-        if let Err(error) = outcome.clone().and_then(|()| self.free_space()) {
-            self.note_storage(Some(&error));
+        match outcome.clone().and_then(|()| self.free_space()) {
+            Err(error @ JobLogError::Storage(_)) => self.note_storage(Some(&error)),
+            // It says nothing of the disk, and a caller that does not wait for its answer never hears of it.
+            Err(error) => tracing::error!(%error, "a transaction of the job log was rolled back: {error}"),
+            Ok(()) => {}
         }
         for reply in replies {
             reply(outcome.clone());

@@ -45,10 +45,12 @@ impl Writer {
     }
 
     pub(super) fn note_storage(&self, error: Option<&JobLogError>) {
-        let problem = match error {
-            Some(JobLogError::Storage(why)) => Some(why.clone()),
-            Some(JobLogError::Impossible(_) | JobLogError::NoSuchJob(_) | JobLogError::Closed) | None => None,
-        };
+        let problem = error.map(|error| match error {
+            JobLogError::Storage(why) => why.clone(),
+            JobLogError::Impossible(_) | JobLogError::NoSuchJob(_) | JobLogError::Closed => {
+                StorageProblem::Disk(error.to_string())
+            }
+        });
         let changed = self.shared.storage.send_if_modified(|current| {
             let changed = current.is_some() != problem.is_some();
             current.clone_from(&problem);

@@ -80,3 +80,25 @@ fn a_closed_job_log_says_so() {
     log.close();
     assert!(matches!(log.call(|_, _| Ok(())).wait(), Err(JobLogError::Closed)));
 }
+
+#[test]
+fn what_says_nothing_of_the_disk_does_not_call_a_sick_one_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = JobLog::open_at_once(StateLock::take(dir.path()).unwrap()).unwrap();
+    let sick = || Some(StorageProblem::Disk("no space left".to_owned()));
+    log.shared.storage.send_replace(sick());
+    let orphan = "PRAGMA defer_foreign_keys = ON;
+                  INSERT INTO job_event (job_id, at, event, to_state) VALUES (999, 'now', 'ready', 'queued')";
+    let ended = log.call(move |connection, _| Ok(connection.execute_batch(orphan)?)).wait();
+    assert!(matches!(ended, Err(JobLogError::Impossible(_))), "the commit finds it: {ended:?}");
+    assert_eq!(*log.storage().borrow(), sick(), "a commit that failed");
+
+    at_once::within(&log, |writer| {
+        // The probe's own transaction cannot begin within another.
+        writer.connection.execute_batch("BEGIN").unwrap();
+        writer.probe();
+    });
+    assert!(log.storage().borrow().is_some(), "a probe that failed");
+    log.probe();
+    assert_eq!(*log.storage().borrow(), None, "a probe that went through");
+}
