@@ -18,7 +18,7 @@ mod files;
 mod filing;
 mod findings;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod foresee;
 mod instructions;
 mod keep;
@@ -38,6 +38,7 @@ mod sql;
 mod strangers;
 mod timing;
 mod totals;
+mod upshot;
 mod writer;
 
 pub use accounts::{AccountRow, OpenJob};
@@ -60,6 +61,7 @@ pub use restore::{Restoration, Restored};
 pub use row::{InboxEntry, Job};
 pub use timing::{CommitCounts, CommitTimes};
 pub use totals::{AttemptEnds, DaySums, Standing, Sums};
+pub use upshot::Beginning;
 pub use writer::{JobLog, Pending};
 
 use crate::job::IllegalTransition;

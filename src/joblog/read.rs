@@ -324,47 +324,11 @@ impl Reader {
             })?)
     }
 
-    /// Jobs of an account that still go on by themselves, and files that are still to be moved.
-    ///
-    /// # Errors
-    /// [`JobLogError`] if the database cannot be read.
-    pub fn count_open(&self, account: &str) -> Result<i64, JobLogError> {
-        Ok(self
-            .connection()
-            .prepare_cached(
-                "SELECT (SELECT count(*) FROM job INDEXED BY job_unfinished WHERE account = ?1 AND finished_at IS NULL
-                           AND state IN ('queued', 'uploading', 'unconfirmed', 'uploaded', 'processing'))
-                      + (SELECT count(*) FROM job INDEXED BY job_unfiled WHERE account = ?1 AND place <> belongs AND place <> 'gone')",
-            )?
-            .query_row([account], |row| row.get(0))?)
-    }
-
     /// Uploads of an account that are under way.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn count_uploading(&self, account: &str) -> Result<usize, JobLogError> {
         sql::count_in_state(&self.connection(), account, "uploading")
-    }
-
-    /// The newest job; 0 if there is none.
-    ///
-    /// # Errors
-    /// [`JobLogError`] if the database cannot be read.
-    pub fn newest_id(&self) -> Result<i64, JobLogError> {
-        Ok(self.connection().prepare_cached("SELECT coalesce(max(id), 0) FROM job")?.query_row([], |row| row.get(0))?)
-    }
-
-    /// Jobs that are not at their end, of all accounts.
-    ///
-    /// # Errors
-    /// [`JobLogError`] if the database cannot be read.
-    pub fn unfinished(&self) -> Result<Vec<(JobId, String)>, JobLogError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(
-            "SELECT id, account FROM job INDEXED BY job_unfinished WHERE finished_at IS NULL ORDER BY id",
-        )?;
-        let rows = statement.query_map([], |row| Ok((JobId(row.get(0)?), row.get(1)?)))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 }
