@@ -39,18 +39,32 @@ impl Stages {
 
     /// Judges anew, and lets run what may run by now. Other accounts are not disturbed.
     pub(super) async fn admit_again(&mut self, config: &Config, reader: &Reader) -> Result<(), Fatal> {
-        if self.refused.is_empty() && !self.judge_again {
+        let is_to_be_judged = !self.refused.is_empty() || self.judge_again;
+        // A channel that is closed has its writer's end to tell of.
+        if !is_to_be_judged || !self.changes.has_changed().unwrap_or(true) {
             return Ok(());
         }
+        // First, so that a change after the look is not missed.
+        self.changes.mark_unchanged();
         match self.judge_and_admit(config, reader).await {
             // The writer tells what is wrong with the disk; the next look tries again.
-            Err(Fatal::JobLog(JobLogError::Storage(_))) => Ok(()),
+            Err(Fatal::JobLog(JobLogError::Storage(_))) => {
+                self.changes.mark_changed();
+                Ok(())
+            }
             ended => ended,
         }
     }
 
     async fn judge_and_admit(&mut self, config: &Config, reader: &Reader) -> Result<(), Fatal> {
-        let (accounts, refused) = judge(config, &reader.open_jobs()?);
+        // An account that runs goes where it should. After a reload, what was under way then may not.
+        let open = if self.judge_again {
+            reader.open_jobs()?
+        } else {
+            let refused: Vec<&str> = self.refused().collect();
+            reader.open_jobs_of(&refused)?
+        };
+        let (accounts, refused) = judge(config, &open);
         if refused == self.refused {
             self.judge_again = false;
             return Ok(());
@@ -78,5 +92,59 @@ impl Stages {
         self.send_for(config, &accounts);
         self.judge_again = false;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Budget;
+    use crate::config::{Duplicates, load_draft};
+    use crate::joblog::JobLog;
+    use crate::joblog::fixtures::{arrives, ends, opened};
+    use std::sync::Arc;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a5_a_refused_account_is_judged_again_when_something_changed_and_by_its_own_jobs() {
+        let (dir, log) = tokio::task::spawn_blocking(opened).await.unwrap();
+        let text = format!(
+            "state_dir = {:?}\n[api]\nbase_url = \"http://127.0.0.1:9\"\nglobal_company_id = \"c\"\nclient_id = \"i\"\nclient_secret = \"s\"\n\
+             [[account]]\nname = \"b\"\nreport_suite_id = \"s\"\ndata_source_id = 1\nfolder = \"/nowhere/b\"\n",
+            dir.path()
+        );
+        let config = load_draft("test", &text, []).unwrap();
+        let files = |log: &JobLog, numbers: std::ops::RangeInclusive<u8>| {
+            let log = log.clone();
+            tokio::task::spawn_blocking(move || {
+                numbers.map(|file| arrives(&log, &format!("{file}.txt"), file, Duplicates::Hold).id).collect::<Vec<_>>()
+            })
+        };
+        let jobs = files(&log, 1..=3).await.unwrap();
+        let mut stages = Stages::start(&config, log.clone(), Arc::new(Budget::new(None, false))).await.unwrap();
+        let reader = log.reader().unwrap();
+        assert_eq!(stages.refused().collect::<Vec<_>>(), ["a"], "it left the configuration with open jobs");
+        let work = reader.count_work();
+        // What the start itself wrote.
+        stages.admit_again(&config, &reader).await.unwrap();
+        let before = work.lock().unwrap().statements;
+        for _ in 0..100 {
+            stages.admit_again(&config, &reader).await.unwrap();
+        }
+        assert!(
+            work.lock().unwrap().statements <= before + 3,
+            "{work:?}: the folder of b may have been told of meanwhile"
+        );
+        let (last, others) = jobs.split_last().unwrap();
+        for &job in others {
+            let log = log.clone();
+            tokio::task::spawn_blocking(move || ends(&log, job, "rejected", "")).await.unwrap();
+        }
+        stages.admit_again(&config, &reader).await.unwrap();
+        assert!(stages.refused[0].why.contains(&format!("1 open job (job {last})")), "{}", stages.refused[0].why);
+        let (ended, last) = (log.clone(), *last);
+        tokio::task::spawn_blocking(move || ends(&ended, last, "rejected", "")).await.unwrap();
+        stages.admit_again(&config, &reader).await.unwrap();
+        assert_eq!(stages.refused().count(), 0);
+        stages.stop().await;
     }
 }

@@ -69,6 +69,8 @@ pub(super) struct Stages {
     pub(super) refused: Vec<Refused>,
     /// What was under way when accounts were last judged may have come to the job log since.
     pub(super) judge_again: bool,
+    /// Whether the job log has changed since then.
+    pub(super) changes: watch::Receiver<u64>,
     stopping: bool,
 }
 
@@ -88,6 +90,7 @@ impl Stages {
         };
         let client = Arc::new(Client::new(&config.api, Arc::clone(&budget))?);
         let alerts = Alerts::start(config, &client, &joblog, clock).await?;
+        let changes = joblog.changes();
         let (accounts, refused) = refused::judge(config, &joblog.reader()?.open_jobs()?);
         let (upload_settings, settings) =
             watch::channel(Arc::new(upload_settings(config, &accounts, &client, &budget)));
@@ -108,6 +111,7 @@ impl Stages {
             keep,
             refused: Vec::new(),
             judge_again: false,
+            changes,
             stopping: false,
             budget,
             joblog,
@@ -236,6 +240,7 @@ impl Stages {
         self.rescan();
         self.send_for(config, &accounts);
         self.judge_again = true;
+        self.changes.mark_changed();
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use super::noted::{UNOPENED, note_block};
 use super::writer::{JobLog, Pending};
 use super::{JobLogError, Reader, sql};
 use crate::job::{JobId, Target, Timestamp, UploadStyle};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Params, Row, params};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -236,14 +236,27 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn open_jobs(&self) -> Result<Vec<OpenJob>, JobLogError> {
+        self.open_jobs_where("1", [])
+    }
+
+    /// The same of these accounts.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn open_jobs_of(&self, accounts: &[&str]) -> Result<Vec<OpenJob>, JobLogError> {
+        let accounts = serde_json::to_string(accounts).map_err(|error| JobLogError::Impossible(error.to_string()))?;
+        self.open_jobs_where("account IN (SELECT value FROM json_each(?1))", [accounts])
+    }
+
+    fn open_jobs_where(&self, condition: &str, parameters: impl Params) -> Result<Vec<OpenJob>, JobLogError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(&format!(
-            "SELECT id, account, target_id FROM {} WHERE finished_at IS NULL
+            "SELECT id, account, target_id FROM {} WHERE finished_at IS NULL AND {condition}
              AND state IN ('waiting', 'queued', 'uploading', 'unconfirmed', 'uploaded', 'processing') ORDER BY id",
             sql::UNFINISHED
         ))?;
         let mut targets: HashMap<i64, Target> = HashMap::new();
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query(parameters)?;
         let mut open = Vec::new();
         while let Some(row) = rows.next()? {
             let target = match row.get::<_, Option<i64>>(2)? {
