@@ -108,7 +108,9 @@ pub(super) fn since(since: Option<&Since>, here: &Here) -> Result<Option<Timesta
 }
 
 pub(super) fn find(reader: &Reader, id: i64) -> Result<JobRow, Failure> {
-    reader.job(JobId(id))?.ok_or_else(|| {
-        Failure::new(Exit::NoSuch, format!("there is no job {id}; `datadrop jobs list` shows those there are"))
-    })
+    reader.job(JobId(id))?.ok_or_else(|| no_such_job(id))
+}
+
+pub(super) fn no_such_job(id: i64) -> Failure {
+    Failure::new(Exit::NoSuch, format!("there is no job {id}; `datadrop jobs list` shows those there are"))
 }

@@ -10,7 +10,7 @@ use crate::ambient::Clock;
 use crate::config::Config;
 use crate::control::Line;
 use crate::instruct::{carry_out, executors};
-use crate::job::{JobId, Plan, Release, RemoteJobId, Verb, printable};
+use crate::job::{JobId, JobStanding, Plan, Release, RemoteJobId, Verb, printable};
 use crate::joblog::{
     Answer, Instruction, InstructionId, JobFilter, JobLog, JobRow, OpenError, Reader, StateLock, instruct,
 };
@@ -67,7 +67,8 @@ struct Outcome {
 fn apply(file: &Path, verb: Verb, selection: Selection, output: &mut Output) -> Result<Exit, Failure> {
     let config = settings::load(file)?;
     let (json, dry_run) = (selection.json, selection.dry_run);
-    let chosen = choose(&config, verb, selection, output)?;
+    let (chosen, standings): (Vec<JobRow>, Vec<JobStanding>) =
+        choose(&config, verb, selection, output)?.into_iter().unzip();
     let not_that_one = match (verb, chosen.as_slice()) {
         (Verb::Release(Release::Adopt(remote)), [job]) => {
             adoption::not_that_one(file, job, remote)?.map(|why| (job, why))
@@ -76,7 +77,7 @@ fn apply(file: &Path, verb: Verb, selection: Selection, output: &mut Output) -> 
     };
     let outcomes = match not_that_one {
         Some((job, why)) => vec![outcome(job, verb, false, true, why, None)],
-        None if dry_run => foretell(&config, verb, &chosen)?,
+        None if dry_run => chosen.iter().zip(&standings).map(|(job, standing)| foretell(verb, job, standing)).collect(),
         None => have_done(&config, verb, &chosen, output)?,
     };
     if json {
@@ -105,13 +106,20 @@ fn apply(file: &Path, verb: Verb, selection: Selection, output: &mut Output) -> 
 }
 
 /// The jobs that were named, or those that a filter names and the verb fits.
-fn choose(config: &Config, verb: Verb, selection: Selection, output: &mut Output) -> Result<Vec<JobRow>, Failure> {
+fn choose(
+    config: &Config,
+    verb: Verb,
+    selection: Selection,
+    output: &mut Output,
+) -> Result<Vec<(JobRow, JobStanding)>, Failure> {
     let reader = Reader::open(&config.state_dir)?;
     if !selection.ids.is_empty() {
-        let mut ids = selection.ids;
-        ids.sort_unstable();
-        ids.dedup();
-        return ids.into_iter().map(|id| jobs::find(&reader, id)).collect();
+        let chosen = reader.standings(&JobFilter { ids: selection.ids.clone(), ..JobFilter::default() })?;
+        let is_missing = |id: &&i64| !chosen.iter().any(|(job, _)| job.id == **id);
+        return match selection.ids.iter().filter(is_missing).min() {
+            Some(missing) => Err(jobs::no_such_job(*missing)),
+            None => Ok(chosen),
+        };
     }
     if let Some(account) = &selection.account {
         jobs::known_account(account, config, &reader)?;
@@ -123,22 +131,14 @@ fn choose(config: &Config, verb: Verb, selection: Selection, output: &mut Output
         name: selection.name,
         ..JobFilter::default()
     };
-    let mut chosen = Vec::new();
-    let mut others = 0;
-    for job in reader.jobs(&filter)? {
-        let fits = reader
-            .job_standing(JobId(job.id))?
-            .is_some_and(|standing| matches!(verb.decide(&standing), Ok(plan) if plan != Plan::AsItIs));
-        if fits {
-            chosen.push(job);
-        } else {
-            others += 1;
-        }
-    }
+    let mut chosen = reader.standings(&filter)?;
+    let named = chosen.len();
+    chosen.retain(|(_, standing)| matches!(verb.decide(standing), Ok(plan) if plan != Plan::AsItIs));
+    let others = named - chosen.len();
     if others > 0 {
         output.note(&format!(
             "{} that the filter names left as they are: {verb} does not apply to them",
-            counted(others, "job")
+            counted(i64::try_from(others).unwrap_or(i64::MAX), "job")
         ))?;
     }
     if chosen.is_empty() {
@@ -147,21 +147,15 @@ fn choose(config: &Config, verb: Verb, selection: Selection, output: &mut Output
     Ok(chosen)
 }
 
-fn foretell(config: &Config, verb: Verb, chosen: &[JobRow]) -> Result<Vec<Outcome>, Failure> {
-    let reader = Reader::open(&config.state_dir)?;
-    let foretell = |job: &JobRow| {
-        let standing = reader.job_standing(JobId(job.id))?;
-        let (refused, message) = match standing.map(|standing| verb.decide(&standing)) {
-            Some(Ok(Plan::AsItIs)) => (false, format!("is {} already", job.state)),
-            Some(Ok(Plan::SendAgain)) => (false, format!("is {}, would be sent again as a new job", job.state)),
-            Some(Ok(Plan::Adopt(remote))) => (false, format!("would be taken for the remote job {remote}")),
-            Some(Ok(Plan::Steps(_))) => (false, format!("is {}, {}", job.state, would(verb))),
-            Some(Err(refusal)) => (true, refusal.to_string()),
-            None => (true, format!("there is no job {}", job.id)),
-        };
-        Ok(outcome(job, verb, false, refused, message, None))
+fn foretell(verb: Verb, job: &JobRow, standing: &JobStanding) -> Outcome {
+    let (refused, message) = match verb.decide(standing) {
+        Ok(Plan::AsItIs) => (false, format!("is {} already", job.state)),
+        Ok(Plan::SendAgain) => (false, format!("is {}, would be sent again as a new job", job.state)),
+        Ok(Plan::Adopt(remote)) => (false, format!("would be taken for the remote job {remote}")),
+        Ok(Plan::Steps(_)) => (false, format!("is {}, {}", job.state, would(verb))),
+        Err(refusal) => (true, refusal.to_string()),
     };
-    chosen.iter().map(foretell).collect()
+    outcome(job, verb, false, refused, message, None)
 }
 
 fn would(verb: Verb) -> &'static str {
@@ -187,15 +181,14 @@ fn have_done(config: &Config, verb: Verb, chosen: &[JobRow], output: &mut Output
     }
     let accounts: Vec<&str> = chosen.iter().map(|job| job.account.as_str()).collect();
     let answers = tell(config, &wanted, &accounts, output)?;
-    let outcome_of = |(job, id): (&JobRow, &InstructionId)| {
-        let answer = answers.answers.iter().find(|answer| answer.id == *id);
-        answer.map_or_else(
-            || outcome(job, verb, false, false, NOT_YET.to_owned(), None),
-            |Answer { done, words, new_job, .. }| {
+    let outcome_of =
+        |(job, id): (&JobRow, &InstructionId)| match answers.answers.binary_search_by_key(id, |answer| answer.id) {
+            Err(_) => outcome(job, verb, false, false, NOT_YET.to_owned(), None),
+            Ok(found) => {
+                let Answer { done, words, new_job, .. } = &answers.answers[found];
                 outcome(job, verb, *done, !done, words.clone(), new_job.map(|id| id.0))
-            },
-        )
-    };
+            }
+        };
     Ok(chosen.iter().zip(&answers.ids).map(outcome_of).collect())
 }
 

@@ -5,10 +5,14 @@
 
 use crate::ambient::{identity_of, now, random_digits};
 use crate::config::{AccountConfig, Config};
+use crate::job::JobId;
 use crate::joblog::{Executor, FileNow, JobLog, JobLogError};
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// Maximum number of instructions that are carried out before their answers are awaited.
+const AT_ONCE: usize = 256;
 /// How long a move takes, most often.
 const MOVED_BY: Duration = Duration::from_millis(10);
 
@@ -46,17 +50,64 @@ pub fn carry_out_within(joblog: &JobLog, executors: &[Executor], patience: Durat
 /// [`JobLogError`]; what is not answered by then is carried out the next time.
 pub fn carry_out(joblog: &JobLog, executors: &[Executor]) -> Result<bool, JobLogError> {
     let mut all = true;
-    for open in joblog.open_instructions().wait()? {
-        let files = open
-            .paths
+    let mut open = joblog.open_instructions().wait()?;
+    // As many at once as share a few fsyncs, and in their order: the job log takes one after the other.
+    while !open.is_empty() {
+        let rest = open.split_off(open.len().min(AT_ONCE));
+        let under_way: Vec<_> = open
             .iter()
-            .map(|(job, path)| FileNow {
-                job: *job,
-                identity: fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|file| identity_of(&file)),
-                can_be_read: rustix::fs::access(path, rustix::fs::Access::READ_OK).is_ok(),
+            .map(|open| {
+                let files = open.paths.iter().map(|(job, path)| file_now(*job, path)).collect();
+                joblog.carry_out(open.id, executors.to_vec(), files, random_digits(), now())
             })
             .collect();
-        all &= joblog.carry_out(open.id, executors.to_vec(), files, random_digits(), now()).wait()?;
+        for answered in under_way {
+            all &= answered.wait()?;
+        }
+        open = rest;
     }
     Ok(all)
+}
+
+fn file_now(job: JobId, path: &Path) -> FileNow {
+    FileNow {
+        job,
+        identity: fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|file| identity_of(&file)),
+        can_be_read: rustix::fs::access(path, rustix::fs::Access::READ_OK).is_ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Duplicates;
+    use crate::job::{Timestamp, Verb};
+    use crate::joblog::fixtures::{arrives, opened};
+    use crate::joblog::{Instruction, instruct};
+
+    #[test]
+    fn many_instructions_share_few_commits_and_are_answered_in_their_order() {
+        let (dir, log) = opened();
+        let jobs: Vec<JobId> =
+            (1..=200).map(|file| arrives(&log, &format!("{file}.txt"), file, Duplicates::Hold).id).collect();
+        let want = |verb, job| Instruction { job, verb, by: "anna".to_owned() };
+        let mut wanted: Vec<_> = jobs.iter().map(|&job| want(Verb::Cancel { force: false }, job)).collect();
+        // Refused, for it comes after the cancel.
+        wanted.push(want(Verb::Hold, jobs[0]));
+        let ids = instruct(dir.path(), &wanted, Timestamp(1)).unwrap();
+        let before = log.commits();
+        let executor = Executor {
+            account: "a".to_owned(),
+            folder: dir.path().to_owned(),
+            wire_name: crate::config::WireName::Keep,
+            target: crate::joblog::fixtures::target(),
+        };
+        carry_out(&log, &[executor]).unwrap();
+        let commits = log.commits() - before;
+        let answers = log.reader().unwrap().answers(&ids).unwrap();
+        let (last, cancelled) = answers.split_last().unwrap();
+        assert_eq!((cancelled.len(), cancelled.iter().filter(|answer| answer.done).count()), (200, 200));
+        assert!(!last.done && last.id == ids[200], "{last:?}");
+        assert!(commits <= 20, "{commits} commits for {} instructions", ids.len());
+    }
 }

@@ -260,6 +260,12 @@ impl Phase {
             Self::Committing => "committing",
         }
     }
+
+    /// The phase of that word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Started, Self::Committing].into_iter().find(|phase| phase.as_str() == word)
+    }
 }
 
 impl Place {

@@ -51,20 +51,7 @@ impl JobLog {
     /// Instructions that nobody has answered, oldest first.
     #[must_use]
     pub fn open_instructions(&self) -> Pending<Vec<Open>> {
-        self.call(|connection, _| {
-            let mut open = Vec::new();
-            for (id, instruction) in open_instructions(connection)? {
-                let mut paths = Vec::new();
-                if let Some(job) = sql::job_if_known(connection, instruction.job)? {
-                    if let Some(marker) = marker_of(connection, &job)? {
-                        paths.push((marker.id, marker.path));
-                    }
-                    paths.push((job.id, job.path));
-                }
-                open.push(Open { id, paths });
-            }
-            Ok(open)
-        })
+        self.call(|connection, _| open_instructions(connection))
     }
 
     /// Carries one instruction out, unless it was answered meanwhile. `random` is for `wire_name = "unique"`.

@@ -1,9 +1,9 @@
 //! Instructions in the job log: what people want of jobs, and what came of it (DESIGN §7).
 
-use super::{Job, JobLogError, OpenError, Reader, open, sql};
-use crate::job::{JobId, JobStanding, Kind, Release, RemoteJobId, Target, Timestamp, Verb};
+use super::{Job, JobFilter, JobLogError, JobRow, Open, OpenError, Reader, open, sql};
+use crate::job::{JobId, JobStanding, Kind, Phase, Place, Release, RemoteJobId, State, Target, Timestamp, Verb};
 use rusqlite::{Connection, Row, params};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The number of an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +74,7 @@ fn insert(connection: &Connection, instruction: &Instruction, now: Timestamp) ->
     Ok(())
 }
 
-fn decode(row: &Row<'_>) -> Result<(InstructionId, Instruction), JobLogError> {
+fn decode(row: &Row<'_>) -> Result<Instruction, JobLogError> {
     let id: i64 = row.get(0)?;
     let verb: String = row.get(1)?;
     let how: Option<String> = row.get(2)?;
@@ -89,50 +89,79 @@ fn decode(row: &Row<'_>) -> Result<(InstructionId, Instruction), JobLogError> {
         ("cancel", Some("force"), None) => Verb::Cancel { force: true },
         _ => return Err(JobLogError::Impossible(format!("instruction {id} makes no sense"))),
     };
-    Ok((InstructionId(id), Instruction { job: JobId(row.get(4)?), verb, by: row.get(5)? }))
+    Ok(Instruction { job: JobId(row.get(4)?), verb, by: row.get(5)? })
 }
 
-const INSTRUCTION: &str =
-    "SELECT id, verb, how, adopted_id, job_id, given_by FROM instruction WHERE answered_at IS NULL";
-
-pub(super) fn open_instructions(connection: &Connection) -> Result<Vec<(InstructionId, Instruction)>, JobLogError> {
-    let mut statement = connection.prepare_cached(&format!("{INSTRUCTION} ORDER BY id"))?;
-    let mut rows = statement.query([])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(decode(row)?);
-    }
-    Ok(found)
+/// Instructions that nobody has answered, oldest first: the job's file, and that of a marker that came to its end with it,
+/// which the data file needs if it is sent again.
+pub(super) fn open_instructions(connection: &Connection) -> Result<Vec<Open>, JobLogError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT instruction.id, marker.id, marker.path, job.id, job.path FROM instruction
+         LEFT JOIN job ON job.id = instruction.job_id
+         LEFT JOIN job AS marker ON job.kind = 'data' AND marker.id = job.pair_id AND marker.finished_at IS NOT NULL
+              AND marker.place <> 'gone'
+         WHERE instruction.answered_at IS NULL ORDER BY instruction.id",
+    )?;
+    let rows = statement.query_map([], |row| {
+        let file = |id: Option<i64>, path: Option<String>| Some((JobId(id?), PathBuf::from(path?)));
+        let marker = file(row.get(1)?, row.get(2)?);
+        let data = file(row.get(3)?, row.get(4)?);
+        Ok(Open { id: InstructionId(row.get(0)?), paths: marker.into_iter().chain(data).collect() })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// An instruction that nobody has answered, if it is one.
 pub(super) fn open_instruction(connection: &Connection, id: InstructionId) -> Result<Option<Instruction>, JobLogError> {
-    let mut statement = connection.prepare_cached(&format!("{INSTRUCTION} AND id = ?1"))?;
+    let mut statement = connection.prepare_cached(
+        "SELECT id, verb, how, adopted_id, job_id, given_by FROM instruction WHERE answered_at IS NULL AND id = ?1",
+    )?;
     let mut rows = statement.query([id.0])?;
-    rows.next()?.map(|row| Ok(decode(row)?.1)).transpose()
+    rows.next()?.map(decode).transpose()
 }
 
 impl Reader {
-    /// The answers to these instructions that are there, in their order.
+    /// The answers to these instructions that are there, by number.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn answers(&self, ids: &[InstructionId]) -> Result<Vec<Answer>, JobLogError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
-            "SELECT done, answer, new_job_id FROM instruction WHERE id = ?1 AND answered_at IS NOT NULL",
+            "SELECT id, done, answer, new_job_id FROM instruction
+             WHERE id IN (SELECT value FROM json_each(?1)) AND answered_at IS NOT NULL ORDER BY id",
         )?;
-        let mut answers = Vec::new();
-        for &id in ids {
-            let found = statement.query_map([id.0], |row| {
-                let new_job = row.get::<_, Option<i64>>(2)?.map(JobId);
-                Ok(Answer { id, done: row.get(0)?, words: row.get(1)?, new_job })
-            })?;
-            for answer in found {
-                answers.push(answer?);
-            }
+        let answers = statement.query_map(
+            [serde_json::json!(ids.iter().map(|id| id.0).collect::<Vec<_>>()).to_string()],
+            |row| {
+                let new_job = row.get::<_, Option<i64>>(3)?.map(JobId);
+                Ok(Answer { id: InstructionId(row.get(0)?), done: row.get(1)?, words: row.get(2)?, new_job })
+            },
+        )?;
+        Ok(answers.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The jobs that the filter lets through, newest last, and where each stands as far as verbs ask.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn standings(&self, filter: &JobFilter) -> Result<Vec<(JobRow, JobStanding)>, JobLogError> {
+        let (select, values) = filter.select();
+        let sql = format!(
+            "SELECT listed.*, job.phase, job.place, job.sha256 IS NOT NULL, job.unsettled, data.id, data.state, data.phase
+             FROM ({select}) AS listed JOIN job ON job.id = listed.id
+             LEFT JOIN job AS data ON job.kind = 'fin' AND data.id = job.pair_id ORDER BY listed.id"
+        );
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(values))?;
+        let mut standings = Vec::new();
+        while let Some(row) = rows.next()? {
+            let job = JobRow::decode(row)?;
+            let standing = decode_standing(row, &job)?;
+            standings.push((job, standing));
         }
-        Ok(answers)
+        Ok(standings)
     }
 
     /// Under which name a job is sent, and where to, if that is fixed by now.
@@ -156,6 +185,29 @@ impl Reader {
     }
 }
 
+/// The columns that [`Reader::standings`] has behind those of the view.
+fn decode_standing(row: &Row<'_>, job: &JobRow) -> Result<JobStanding, JobLogError> {
+    let bad = |what: &str| JobLogError::Impossible(format!("job {}: {what}", job.id));
+    let state_of = |word: &str, phase: Option<String>| {
+        let phase = phase.as_deref().and_then(Phase::from_word);
+        State::from_words(word, phase).ok_or_else(|| bad(&format!("state `{word}`")))
+    };
+    let place: String = row.get(24)?;
+    let data = match row.get::<_, Option<i64>>(27)? {
+        Some(id) => Some((JobId(id), state_of(&row.get::<_, String>(28)?, row.get(29)?)?)),
+        None => None,
+    };
+    Ok(JobStanding {
+        id: JobId(job.id),
+        kind: if job.kind == Kind::Fin.as_str() { Kind::Fin } else { Kind::Data },
+        state: state_of(&job.state, row.get(23)?)?,
+        place: Place::from_word(&place).ok_or_else(|| bad(&format!("place `{place}`")))?,
+        is_hashed: row.get(25)?,
+        is_unsettled: row.get(26)?,
+        data,
+    })
+}
+
 pub(super) fn standing(connection: &Connection, job: &Job) -> Result<JobStanding, JobLogError> {
     let data = match (job.kind, job.pair) {
         (Kind::Fin, Some(data)) => Some(sql::job(connection, data)?),
@@ -170,4 +222,33 @@ pub(super) fn standing(connection: &Connection, job: &Job) -> Result<JobStanding
         is_unsettled: job.unsettled,
         data: data.map(|data| (data.id, data.state)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{arrives, ends, opened};
+    use super::*;
+    use crate::config::Duplicates;
+
+    #[test]
+    fn where_the_jobs_of_a_filter_stand_is_read_at_once_and_is_what_each_says_of_itself() {
+        let (_dir, log) = opened();
+        for file in 1..=50 {
+            arrives(&log, &format!("{file}.txt"), file, Duplicates::Hold);
+        }
+        ends(&log, JobId(3), "rejected", "");
+        let pair = "UPDATE job SET state = 'uploading', phase = 'committing' WHERE id = 1;
+                    UPDATE job SET kind = 'fin', pair_id = 1 WHERE id = 2;";
+        log.call(move |connection, _| Ok(connection.execute_batch(pair)?)).wait().unwrap();
+        let reader = log.reader().unwrap();
+        let work = reader.count_work();
+        let standings = reader.standings(&JobFilter::default()).unwrap();
+        assert_eq!((standings.len(), work.lock().unwrap().statements), (50, 1));
+        for (job, standing) in &standings {
+            assert_eq!(reader.job_standing(JobId(job.id)).unwrap().as_ref(), Some(standing));
+        }
+        assert_eq!(work.lock().unwrap().statements, 1 + 50 + 1, "one by one, a marker's data file besides");
+        let named = reader.standings(&JobFilter { ids: vec![7, 3, 99, 7], ..JobFilter::default() }).unwrap();
+        assert_eq!(named.iter().map(|(job, _)| job.id).collect::<Vec<_>>(), [3, 7]);
+    }
 }

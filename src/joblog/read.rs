@@ -299,6 +299,21 @@ impl Reader {
         Ok((millis > 0).then(|| bytes.saturating_mul(4000) / 3 / millis))
     }
 
+    /// How much of the upload under way has gone, in percent; `None` unless there is one that takes its time.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn sent_percent(&self, id: JobId) -> Result<Option<u8>, JobLogError> {
+        let percent: Option<Option<u8>> = self
+            .connection()
+            .prepare_cached(
+                "SELECT sent_percent FROM attempt WHERE job_id = ?1 AND phase = 'sending' AND ended_at IS NULL",
+            )?
+            .query_row([id.0], |row| row.get(0))
+            .optional()?;
+        Ok(percent.flatten())
+    }
+
     /// How much of an account is under way.
     ///
     /// # Errors

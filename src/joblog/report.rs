@@ -114,6 +114,8 @@ pub struct JobFilter {
     pub from: Option<JobId>,
     /// Of a lower number.
     pub before: Option<JobId>,
+    /// Of one of these numbers.
+    pub ids: Vec<i64>,
 }
 
 impl JobFilter {
@@ -154,6 +156,10 @@ impl JobFilter {
                 let _ = write!(sql, " AND id {compare} {}", id.0);
             }
         }
+        if !self.ids.is_empty() {
+            sql.push_str(" AND id IN (SELECT value FROM json_each(?))");
+            values.push(Box::new(serde_json::json!(self.ids).to_string()));
+        }
         if self.ends() {
             sql.push_str(" AND finished_at IS NOT NULL");
         }
@@ -163,10 +169,24 @@ impl JobFilter {
         (sql, values)
     }
 
+    /// The statement that selects what passes from the view `job_log`, in no order, and its values.
+    pub(super) fn select(&self) -> (String, Vec<Box<dyn rusqlite::ToSql>>) {
+        let (condition, values) = self.condition();
+        let mut sql = format!(
+            "SELECT {JOB_LOG_COLUMNS} FROM job_log WHERE id IN (SELECT id FROM job {} WHERE {condition} ORDER BY id DESC",
+            self.hint()
+        );
+        if let Some(limit) = self.limit {
+            let _ = write!(sql, " LIMIT {limit}");
+        }
+        sql.push(')');
+        (sql, values)
+    }
+
     /// Whether it narrows by nothing but the account.
     fn is_by_account_alone(&self) -> bool {
-        let Self { account: _, states, since, name, limit: _, from, before } = self;
-        states.is_empty() && since.is_none() && name.is_none() && from.is_none() && before.is_none()
+        let Self { account: _, states, since, name, limit: _, from, before, ids } = self;
+        states.is_empty() && since.is_none() && name.is_none() && from.is_none() && before.is_none() && ids.is_empty()
     }
 
     /// Whether only ended jobs can pass.
@@ -215,7 +235,7 @@ const JOB_LOG_COLUMNS: &str = "id, account, file_name, kind, state, reason, path
      queued_at, uploaded_at, finished_at, next_attempt_at, pair_id";
 
 impl JobRow {
-    fn decode(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn decode(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             id: row.get(0)?,
             account: row.get(1)?,
@@ -267,15 +287,8 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>, JobLogError> {
-        let (condition, values) = filter.condition();
-        let mut sql = format!(
-            "SELECT {JOB_LOG_COLUMNS} FROM job_log WHERE id IN (SELECT id FROM job {} WHERE {condition} ORDER BY id DESC",
-            filter.hint()
-        );
-        if let Some(limit) = filter.limit {
-            let _ = write!(sql, " LIMIT {limit}");
-        }
-        sql.push_str(") ORDER BY id");
+        let (mut sql, values) = filter.select();
+        sql.push_str(" ORDER BY id");
         let connection = self.connection();
         let mut statement = connection.prepare_cached(&sql)?;
         let rows = statement.query_map(rusqlite::params_from_iter(values), JobRow::decode)?;
@@ -315,21 +328,6 @@ impl Reader {
             .prepare_cached(&format!("SELECT {JOB_LOG_COLUMNS} FROM job_log WHERE id = ?1"))?
             .query_row([id.0], JobRow::decode)
             .optional()?)
-    }
-
-    /// How much of the upload under way has gone, in percent; `None` unless there is one that takes its time.
-    ///
-    /// # Errors
-    /// [`JobLogError`] if the database cannot be read.
-    pub fn sent_percent(&self, id: JobId) -> Result<Option<u8>, JobLogError> {
-        let percent: Option<Option<u8>> = self
-            .connection()
-            .prepare_cached(
-                "SELECT sent_percent FROM attempt WHERE job_id = ?1 AND phase = 'sending' AND ended_at IS NULL",
-            )?
-            .query_row([id.0], |row| row.get(0))
-            .optional()?;
-        Ok(percent.flatten())
     }
 
     /// The upload requests of a job, oldest first.

@@ -188,6 +188,7 @@ impl JobsQuery {
             limit: Some(self.limit),
             from: None,
             before: self.before,
+            ids: Vec::new(),
         })
     }
 }
