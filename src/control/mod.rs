@@ -12,7 +12,10 @@
 //! command ◄─ done ───── daemon      it is answered there
 //! ```
 
+mod seats;
+
 use crate::api::{Budget, Purpose};
+use seats::{Seat, Seats};
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::fd::AsRawFd as _;
@@ -22,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 const SOCKET: &str = "control.sock";
@@ -34,10 +37,9 @@ const DONE: &str = "done";
 
 /// The longest path that the address of a socket holds.
 const LONGEST_ADDRESS: usize = 100;
-/// Commands that are served at once; more wait.
-const COMMANDS: usize = 16;
-/// A command that says nothing for so long after its permit was granted is taken for dead.
-const LONGEST_REQUEST: Duration = Duration::from_mins(5);
+/// Time that a slot of the budget stays taken for a command that was granted it and says nothing. Its request has reached
+/// the server by then, or never will: a stopped command must not keep uploads from being sent.
+const SLOT_HELD: Duration = Duration::from_secs(10);
 /// A connection that could not be taken is tried again so much later.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// Longer lines are not ours.
@@ -76,14 +78,10 @@ impl Desk {
         pokes: mpsc::UnboundedSender<Poke>,
         stop: CancellationToken,
     ) {
-        let places = Arc::new(Semaphore::new(COMMANDS));
+        let mut seats = Seats::default();
         loop {
-            let next = async {
-                let place = Arc::clone(&places).acquire_owned().await;
-                (place, self.listener.accept().await)
-            };
-            let (place, accepted) = tokio::select! {
-                next = next => next,
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
                 () = stop.cancelled() => return,
             };
             let Ok((stream, _)) = accepted else {
@@ -91,14 +89,14 @@ impl Desk {
                 tokio::time::sleep(ACCEPT_AGAIN).await;
                 continue;
             };
-            let (budget, pokes, stop) = (Arc::clone(&budget.borrow()), pokes.clone(), stop.clone());
+            let (budget, pokes, seat) = (Arc::clone(&budget.borrow()), pokes.clone(), seats.take(&stop));
             tokio::spawn(async move {
+                let _left = seat.left.clone().drop_guard();
                 tokio::select! {
                     // How a command hangs up is its own affair.
-                    _ = serve(stream, &budget, &pokes) => {}
-                    () = stop.cancelled() => {}
+                    _ = serve(stream, &seat, &budget, &pokes) => {}
+                    () = seat.left.cancelled() => {}
                 }
-                drop(place);
             });
         }
     }
@@ -110,15 +108,20 @@ impl Drop for Desk {
     }
 }
 
-async fn serve(stream: UnixStream, budget: &Arc<Budget>, pokes: &mpsc::UnboundedSender<Poke>) -> io::Result<()> {
+async fn serve(
+    stream: UnixStream,
+    seat: &Seat,
+    budget: &Arc<Budget>,
+    pokes: &mpsc::UnboundedSender<Poke>,
+) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
-    while let Some(line) = line(&mut stream).await? {
+    while let Some(line) = seat.hear(line(&mut stream)).await? {
         if line == POKE {
             let (poke, carried_out) = oneshot::channel();
             if pokes.send(poke).is_err() || carried_out.await.is_err() {
                 return Ok(());
             }
-            say(&mut stream, DONE).await?;
+            seat.hear(say(&mut stream, DONE)).await?;
             continue;
         }
         if line != PERMIT {
@@ -130,15 +133,20 @@ async fn serve(stream: UnixStream, budget: &Arc<Budget>, pokes: &mpsc::Unbounded
             _ = stream.fill_buf() => return Ok(()),
             permit = budget.acquire(Purpose::Sweep) => permit,
         };
-        say(&mut stream, GRANTED).await?;
+        seat.hear(say(&mut stream, GRANTED)).await?;
         permit.under_way();
-        if let Ok(Ok(Some(word))) = tokio::time::timeout(LONGEST_REQUEST, self::line(&mut stream)).await
-            && word == SENT
-        {
-            permit.sent();
+        let word = seat.hear(self::line(&mut stream));
+        tokio::pin!(word);
+        let word = if let Ok(word) = tokio::time::timeout(SLOT_HELD, &mut word).await {
+            word
         } else {
+            permit.sent();
+            word.await
+        };
+        if word?.is_none_or(|word| word != SENT) {
             return Ok(());
         }
+        permit.sent();
     }
     Ok(())
 }
@@ -305,6 +313,46 @@ mod tests {
         // Unused: its slot goes to the one who still waits.
         drop(first);
         tokio::time::timeout(Duration::from_secs(10), permit).await.unwrap().unwrap();
+    }
+
+    /// Connections of commands that were stopped after what they said: they read nothing and say nothing.
+    async fn silent(dir: &Path, word: &str) -> Line {
+        let mut line = Line::open(dir).unwrap().unwrap();
+        say(&mut line.stream, word).await.unwrap();
+        line
+    }
+
+    #[tokio::test]
+    async fn commands_that_are_silent_take_no_place_from_those_that_come_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let _served = serve_with(dir.path(), Arc::new(Budget::new(None, false)));
+        let mut stopped = Vec::new();
+        for word in [PERMIT, POKE, ""].into_iter().cycle().take(60) {
+            stopped.push(silent(dir.path(), word).await);
+        }
+        let mut command = Line::open(dir.path()).unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(10), command.poke()).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(10), command.permit()).await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn commands_that_are_silent_do_not_keep_the_budget() {
+        let dir = tempfile::tempdir().unwrap();
+        let served = serve_with(dir.path(), a_minute(2));
+        let mut stopped = Vec::new();
+        for _ in 0..2 {
+            let mut line = silent(dir.path(), PERMIT).await;
+            assert_eq!(self::line(&mut line.stream).await.unwrap().as_deref(), Some(GRANTED));
+            stopped.push(line);
+        }
+        let begun = tokio::time::Instant::now();
+        let _upload = served.budget.acquire(Purpose::Upload).await;
+        let waited = begun.elapsed();
+        assert!(waited < Duration::from_secs(75), "an upload waited for {waited:?}");
+        // Its request took long, and the budget hears of it.
+        say(&mut stopped[0].stream, SENT).await.unwrap();
+        say(&mut stopped[0].stream, PERMIT).await.unwrap();
+        assert_eq!(self::line(&mut stopped[0].stream).await.unwrap().as_deref(), Some(GRANTED));
     }
 
     #[tokio::test]
