@@ -16,6 +16,7 @@ mod bad_input;
 mod check;
 mod checked;
 mod cli;
+mod commands;
 mod day;
 mod doctor;
 mod dry_run;

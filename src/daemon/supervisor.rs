@@ -74,13 +74,14 @@ pub async fn run(
     };
     let reader = joblog.reader()?;
     joblog.note_reload(None, now()).await?;
-    let nothing_left = carry_out_what_was_left(&joblog, &config).await?;
-    let once = options.once.then(|| Once::begin(joblog.reader()?).map_err(Fatal::from)).transpose()?;
     // What was used of the rate limit before a restart is not known: taken as spent.
     let budget = Arc::new(Budget::new(config.api.rate_limit, ran_before));
     let (poke, pokes) = mpsc::unbounded_channel();
     let budgets = watch::Sender::new(Arc::clone(&budget));
+    // Before the look at what is wanted: a command that writes later than the look has somebody to tell.
     let served = serve_commands(&config, budgets.subscribe(), poke);
+    let nothing_left = carry_out_what_was_left(&joblog, &config).await?;
+    let once = options.once.then(|| Once::begin(joblog.reader()?).map_err(Fatal::from)).transpose()?;
     let stages = Stages::start(&config, joblog, budget).await?;
     let page = match address {
         Some((bound, access)) => Some(StatusAddress::open(bound, access, &config, &stages)?),

@@ -1,0 +1,91 @@
+//! How commands reach the daemon: while it starts, and beside others that are stopped.
+
+use crate::harness::{World, connect, connect_to_write, primed, stderr, tagged};
+use std::process::{Child, Command, Stdio};
+
+/// Connections to the control socket, taken or still waiting.
+fn connections(world: &World) -> usize {
+    let path = world.state_dir().join("control.sock").display().to_string();
+    let all = std::fs::read_to_string("/proc/net/unix").unwrap();
+    // One is the socket that listens.
+    all.lines().filter(|line| line.ends_with(&path)).count().saturating_sub(1)
+}
+
+/// A command that is stopped; killed when dropped.
+struct Stopped(Child);
+
+impl Stopped {
+    /// Starts it, and stops it once this holds.
+    fn when(world: &World, arguments: &[&str], holds: impl FnMut() -> bool) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_datadrop"))
+            .arg("--config")
+            .arg(world.config_file())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let stopped = Self(child);
+        world.wait("a command to be where it is stopped", holds);
+        assert!(Command::new("kill").arg("-STOP").arg(stopped.0.id().to_string()).status().unwrap().success());
+        stopped
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn stopped_commands_keep_neither_others_nor_uploads_from_going_on() {
+    const STOPPED: usize = 20;
+    let mut world = World::new();
+    world.api("rate_limit", "\"12/6s\"");
+    let _daemon = primed(&world);
+    world.fault("account:hang");
+    let mut stopped = Vec::new();
+    for number in 1..=STOPPED {
+        // The first have a permit, and a request that is not answered; the others wait for one. The socket has sixteen places.
+        let holds = || {
+            let (requests, connections) = (world.emulator().requests().accounts, connections(&world));
+            if number <= 12 { requests >= number as u64 } else { connections >= number.min(16) }
+        };
+        stopped.push(Stopped::when(&world, &["accounts", "list"], holds));
+    }
+    world.emulator().clear_faults();
+    let output = world.run(&["jobs", "hold", "1"]);
+    let said = stderr(&output);
+    assert!(said.contains("accepted") || said.contains("has ended"), "the daemon answered: {said}");
+    world.drop_file("a", "sales.txt", tagged("sales"));
+    world.wait_accepted(2);
+    let output = world.run(&["accounts", "list", "--json"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+#[test]
+fn what_is_wanted_while_the_daemon_starts_is_done_by_that_start() {
+    let world = World::new();
+    primed(&world).stop();
+    // So many that the first look at them takes its time.
+    connect_to_write(&world.state_dir())
+        .execute_batch(
+            "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 3000)
+             INSERT INTO instruction (given_at, given_by, verb, job_id) SELECT 1, 'anna', 'hold', 1 FROM number",
+        )
+        .unwrap();
+    let _daemon = world.start_unready();
+    let answered = || -> i64 {
+        let sql = "SELECT count(*) FROM instruction WHERE answered_at IS NOT NULL";
+        connect(&world.state_dir()).unwrap().query_row(sql, [], |row| row.get(0)).unwrap_or(0)
+    };
+    world.wait("the first look to have begun", || answered() > 0);
+    // What is written from now on, the look may miss; so whoever writes it must have somebody to tell.
+    assert!(world.state_dir().join("control.sock").exists(), "{} were answered", answered());
+    let output = world.run(&["jobs", "hold", "1"]);
+    let said = stderr(&output);
+    assert!(said.contains("accepted") || said.contains("has ended"), "the daemon answered: {said}");
+}
