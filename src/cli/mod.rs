@@ -7,6 +7,7 @@ mod accounts;
 mod adoption;
 mod args;
 mod check;
+mod child;
 mod demo;
 mod doctor;
 mod drop;

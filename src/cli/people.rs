@@ -1,40 +1,90 @@
 //! Names of users and groups on this machine.
 
+use super::child::ask;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::Duration;
+
+/// Timeout for a name service. One that answers does so immediately.
+const NAME_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A user of this machine.
+pub(super) struct User {
+    pub(super) uid: u32,
+    /// Its own group.
+    pub(super) gid: u32,
+}
+
+/// The user of this name.
+pub(super) fn user(name: &str) -> Option<User> {
+    let entry = entry("passwd", name)?;
+    let mut numbers = entry.split(':').skip(2).map(|number| number.parse().ok());
+    Some(User { uid: numbers.next()??, gid: numbers.next()?? })
+}
+
+/// Every group of a user, its own first.
+pub(super) fn groups_of(name: &str, user: &User) -> Vec<u32> {
+    let mut gids = vec![user.gid];
+    match ask("id", &["-G", "--", name], NAME_TIMEOUT) {
+        Ok(all) => gids.extend(all.split_whitespace().filter_map(|gid| gid.parse::<u32>().ok())),
+        Err(_) => gids.extend(groups_with(&fs::read_to_string("/etc/group").unwrap_or_default(), name)),
+    }
+    gids
+}
+
+/// The number of a group.
+pub(super) fn group(name: &str) -> Option<u32> {
+    entry("group", name)?.split(':').nth(2)?.parse().ok()
+}
 
 /// The name of a user, or its number where it has none here.
 pub(super) fn user_name(uid: u32) -> String {
-    named_in("/etc/passwd", uid).unwrap_or_else(|| uid.to_string())
+    known_name("passwd", uid).unwrap_or_else(|| uid.to_string())
 }
 
 fn group_name(gid: u32) -> String {
-    named_in("/etc/group", gid).unwrap_or_else(|| gid.to_string())
+    known_name("group", gid).unwrap_or_else(|| gid.to_string())
 }
 
-/// Both files begin with a name, something, and its number.
-fn named_in(file: &str, id: u32) -> Option<String> {
-    named(&fs::read_to_string(file).ok()?, id)
+fn known_name(database: &str, id: u32) -> Option<String> {
+    Some(entry(database, &id.to_string())?.split(':').next()?.to_owned())
 }
 
-fn named(lines: &str, id: u32) -> Option<String> {
-    let wanted = id.to_string();
-    lines.lines().find_map(|line| {
+/// The line of a user or group, by name or number. Those that are in no file are known to a name service: users of a
+/// directory (LDAP), and those that systemd makes (`DynamicUser=`).
+fn entry(database: &str, key: &str) -> Option<String> {
+    let file = fs::read_to_string(Path::new("/etc").join(database)).unwrap_or_default();
+    let named = || ask("getent", &[database, key], NAME_TIMEOUT).ok();
+    entry_in(&file, key).or_else(|| entry_in(&named()?, key))
+}
+
+/// Both databases begin with a name, something, and its number.
+fn entry_in(lines: &str, key: &str) -> Option<String> {
+    let is_it = |line: &&str| {
         let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1) == Some(wanted.as_str())).then(|| name.to_owned())
-    })
+        fields.next() == Some(key) || fields.nth(1) == Some(key)
+    };
+    lines.lines().find(is_it).map(str::to_owned)
+}
+
+/// The groups that have this member.
+fn groups_with(lines: &str, member: &str) -> Vec<u32> {
+    let gid_of = |line: &str| {
+        let mut fields = line.split(':').skip(2);
+        let gid = fields.next()?.parse().ok()?;
+        fields.next()?.split(',').any(|name| name == member).then_some(gid)
+    };
+    lines.lines().filter_map(gid_of).collect()
 }
 
 /// Who is at work here: the one behind `sudo`, else the user itself.
 pub(super) fn who() -> String {
     let behind_sudo = std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
     let uid = rustix::process::getuid().as_raw();
-    // Users of a directory service are in no file.
     let told = || std::env::var("USER").ok().filter(|name| !name.is_empty());
-    behind_sudo.or_else(|| named_in("/etc/passwd", uid)).or_else(told).unwrap_or_else(|| format!("uid {uid}"))
+    behind_sudo.or_else(|| known_name("passwd", uid)).or_else(told).unwrap_or_else(|| format!("uid {uid}"))
 }
 
 /// By whom a file can be read, and how one becomes such a person. `dir`: where it lies, if it cannot even be looked at.
@@ -54,10 +104,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_has_the_name_that_the_file_gives_it() {
+    fn an_entry_is_found_by_its_name_and_by_its_number() {
         let passwd = "root:x:0:0:root:/root:/bin/bash\ndatadrop:!:998:997::/var/lib/datadrop:/usr/sbin/nologin\n";
-        assert_eq!(named(passwd, 998).as_deref(), Some("datadrop"));
-        assert_eq!(named(passwd, 997), None, "a group's number is none of a user's");
-        assert_eq!(named("", 0), None);
+        for key in ["998", "datadrop"] {
+            assert!(entry_in(passwd, key).unwrap().starts_with("datadrop:"), "{key}");
+        }
+        assert_eq!(entry_in(passwd, "997"), None, "a group's number is none of a user's");
+        assert_eq!(entry_in("", "0"), None);
+        assert_eq!(groups_with("a:x:1:x,datadrop\nb:x:2:\nc:x:3:datadrop-2\nd:x:4:datadrop\n", "datadrop"), [1, 4]);
     }
 }

@@ -3,12 +3,13 @@
 use super::judge::machine::Limits;
 use super::judge::rights::{Owned, Person, Way};
 use super::judge::service::{PROPERTIES, UNIT, Unit};
+use crate::cli::child::ask;
+use crate::cli::people;
 use std::fs::{self, Metadata};
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// systemd answers at once, or is not well.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,22 +32,12 @@ pub(super) fn me() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// A user and all of its groups, as far as /etc tells.
+/// A user and all of its groups: its own first, then those that the unit adds.
 pub(super) fn person(name: &str, more_groups: &[String]) -> Option<Person> {
-    let passwd = fs::read_to_string("/etc/passwd").ok()?;
-    let fields: Vec<&str> =
-        passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.first() == Some(&name))?;
-    let uid = fields.get(2)?.parse().ok()?;
-    let mut gids: Vec<u32> = fields.get(3)?.parse().into_iter().collect();
-    for line in fs::read_to_string("/etc/group").unwrap_or_default().lines() {
-        let fields: Vec<&str> = line.split(':').collect();
-        if let [group, _, gid, members, ..] = fields.as_slice()
-            && (members.split(',').any(|member| member == name) || more_groups.iter().any(|more| more == group))
-        {
-            gids.extend(gid.parse::<u32>());
-        }
-    }
-    Some(Person { name: name.to_owned(), uid, gids })
+    let user = people::user(name)?;
+    let mut gids = people::groups_of(name, &user);
+    gids.extend(more_groups.iter().filter_map(|group| group.parse().ok().or_else(|| people::group(group))));
+    Some(Person { name: name.to_owned(), uid: user.uid, gids })
 }
 
 pub(super) fn inotify_limits() -> Limits {
@@ -88,30 +79,5 @@ pub(super) fn unit() -> Option<Result<Unit, String>> {
 }
 
 fn systemctl(arguments: &[&str]) -> Result<String, String> {
-    let mut child = Command::new("systemctl")
-        .arg("--no-pager")
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| format!("systemctl cannot be run: {error}"))?;
-    let until = Instant::now() + PATIENCE;
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(10)),
-            Ok(None) | Err(_) => {
-                // It is given up; how it ends does not matter.
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(format!("systemctl did not answer within {} s", PATIENCE.as_secs()));
-            }
-        }
-    };
-    let mut text = String::new();
-    if let Some(mut output) = child.stdout.take() {
-        output.read_to_string(&mut text).map_err(|error| format!("systemctl cannot be read: {error}"))?;
-    }
-    if status.success() { Ok(text) } else { Err(format!("systemctl failed ({status})")) }
+    ask("systemctl", &[&["--no-pager"], arguments].concat(), PATIENCE)
 }

@@ -2,6 +2,7 @@
 
 use super::draft::Draft;
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::people::user;
 use rustix::fs::{Gid, Uid, chown};
 use secrecy::{ExposeSecret, SecretString};
 use std::fs::{self, File, OpenOptions};
@@ -69,12 +70,8 @@ fn fill(path: &Path, file: &mut File, text: &str) -> Result<(), Failure> {
     })
 }
 
-/// A system user is always a local one, so the file is enough.
 fn service_user() -> Option<(Uid, Gid)> {
-    let users = fs::read_to_string("/etc/passwd").ok()?;
-    let line = users.lines().find(|line| line.split(':').next() == Some(SERVICE_USER))?;
-    let mut numbers = line.split(':').skip(2).map(|number| number.parse::<u32>().ok());
-    Some((Uid::from_raw(numbers.next()??), Gid::from_raw(numbers.next()??)))
+    user(SERVICE_USER).map(|user| (Uid::from_raw(user.uid), Gid::from_raw(user.gid)))
 }
 
 impl Written {
