@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 /// What was found, as programs get it; the command ended with this.
 #[track_caller]
@@ -232,6 +232,67 @@ fn a_folder_that_cannot_be_written_fails() {
     let (message, remedy) = only(&examine(&world, &["--offline"], 1), "folder");
     assert!(message.contains("no file can be made in it") && remedy.contains("right to write"), "{message}; {remedy}");
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// What `doctor --offline --json` finds where these programs come before all others; `None`, and told aloud, unless root asks.
+fn examine_as_root(world: &World, programs: &[(&str, &str)]) -> Option<Vec<Value>> {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can look with the rights of another user");
+        return None;
+    }
+    let bin = world.dir.path().join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    for (name, script) in programs {
+        fs::write(bin.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let output = Command::new(env!("CARGO_BIN_EXE_datadrop"))
+        .arg("--config")
+        .arg(world.write_config())
+        .args(["doctor", "--offline", "--json"])
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    Some(serde_json::from_slice(&output.stdout).unwrap())
+}
+
+/// A user that no file knows, as those of a directory service and of systemd's `DynamicUser=`.
+const DIRECTORY: [(&str, &str); 2] = [
+    (
+        "getent",
+        "case \"$1 $2\" in\n\"passwd datadrop\" | \"passwd 54321\") echo datadrop:x:54321:54321::/:/bin/false ;;\n*) exit 2 ;;\nesac",
+    ),
+    ("id", "test \"$*\" = '-G -- datadrop' && echo 54321 54322"),
+];
+
+/// What root may do says nothing of the service: a folder is tried with the rights of the service's user, and of all groups
+/// that a name service knows of it.
+#[test]
+fn f5_run_by_root_a_folder_is_tried_with_the_rights_of_the_services_user() {
+    let world = World::new();
+    let (folder, sent) = (world.folder("a"), world.folder("a").join("sent"));
+    fs::create_dir(&sent).unwrap();
+    fs::set_permissions(world.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    for dir in [&folder, &sent] {
+        std::os::unix::fs::chown(dir, Some(0), Some(54322)).unwrap_or_default();
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o2770)).unwrap();
+    }
+    let Some(findings) = examine_as_root(&world, &DIRECTORY) else { return };
+    assert_eq!(bad(&findings, "folder"), [], "{findings:#?}");
+    assert!(findings.iter().any(|finding| finding["check"] == "folder"));
+
+    fs::set_permissions(&sent, fs::Permissions::from_mode(0o700)).unwrap();
+    let (message, remedy) = only(&examine_as_root(&world, &DIRECTORY).unwrap(), "folder");
+    assert!(message.starts_with("fail a: ") && message.contains("`datadrop`, which runs the service"), "{message}");
+    assert!(message.contains("/a/sent: ") && message.contains("Permission denied"), "{message}");
+    assert!(remedy.contains("enter, read and write it and its sub-folders"), "{remedy}");
+    assert_eq!(listing(&folder).len(), 1, "the trial leaves nothing");
+
+    fs::create_dir(world.state_dir()).unwrap();
+    fs::set_permissions(world.state_dir(), fs::Permissions::from_mode(0o700)).unwrap();
+    let (message, _) = only(&examine_as_root(&world, &DIRECTORY).unwrap(), "state");
+    assert!(message.starts_with("fail ") && message.contains("`datadrop` cannot write it"), "{message}");
 }
 
 #[test]

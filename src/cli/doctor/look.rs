@@ -5,6 +5,8 @@ use super::judge::rights::{Owned, Person, Way};
 use super::judge::service::{PROPERTIES, UNIT, Unit};
 use crate::cli::child::ask;
 use crate::cli::people;
+use rustix::process::{Gid, Uid};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -38,6 +40,32 @@ pub(super) fn person(name: &str, more_groups: &[String]) -> Option<Person> {
     let mut gids = people::groups_of(name, &user);
     gids.extend(more_groups.iter().filter_map(|group| group.parse().ok().or_else(|| people::group(group))));
     Some(Person { name: name.to_owned(), uid: user.uid, gids })
+}
+
+/// Whether what only the service's user can tell can be tried by this command: root can do anything, so that what root
+/// may do tells nothing of the service.
+pub(super) fn can_act_for(person: Option<&Person>) -> bool {
+    me() == 0 && person.is_some_and(|person| person.uid != 0)
+}
+
+/// Looks with the rights of the service's user where [`can_act_for`] says so, else with one's own.
+///
+/// # Errors
+/// Why this command cannot take those rights.
+pub(super) fn with_rights_of<T: Send>(person: Option<&Person>, look: impl FnOnce() -> T + Send) -> Result<T, String> {
+    let Some(person) = person.filter(|person| can_act_for(Some(person))) else { return Ok(look()) };
+    // The kernel keeps rights for each thread: this one gives root's up, and ends.
+    let looked = std::thread::scope(|scope| scope.spawn(|| take_rights_of(person).map(|()| look())).join());
+    looked.unwrap_or_else(|_| Err(io::Error::other("a defect of datadrop"))).map_err(|error| error.to_string())
+}
+
+fn take_rights_of(person: &Person) -> io::Result<()> {
+    let gids: Vec<Gid> = person.gids.iter().map(|gid| Gid::from_raw(*gid)).collect();
+    let (uid, own) = (Uid::from_raw(person.uid), *gids.first().ok_or_else(|| io::Error::other("it has no group"))?);
+    set_thread_groups(&gids)?;
+    set_thread_res_gid(own, own, own)?;
+    // At last: from here on it cannot be taken back.
+    Ok(set_thread_res_uid(uid, uid, uid)?)
 }
 
 pub(super) fn inotify_limits() -> Limits {

@@ -112,20 +112,34 @@ fn state(config: &Config, person: Option<&Person>) -> Finding {
     if !dir.is_dir() {
         return Finding::ok("state", shown, "not there yet: the first start makes it");
     }
+    let tried = match look::with_rights_of(person, || look::writable(dir)) {
+        Ok(tried) => tried,
+        Err(why) => return not_tried("state", shown, person, &why),
+    };
+    let acted_for = person.filter(|_| look::can_act_for(person));
     let closed = person.and_then(|person| rights::reach("state", &shown, person, &look::way(dir), ALL));
-    match (closed, look::writable(dir)) {
-        (Some(closed), _) => closed,
-        (None, Ok(())) => Finding::ok("state", shown, "can be written"),
+    match (closed, tried) {
+        // What was tried outdoes what its mode says.
+        (Some(closed), _) if acted_for.is_none() => closed,
+        (_, Ok(())) => Finding::ok("state", shown, "can be written"),
         // Members of the service's group may read it, and no more.
-        (None, Err(_)) if person.is_some_and(|person| person.uid != look::me()) => {
+        (_, Err(_)) if acted_for.is_none() && person.is_some_and(|person| person.uid != look::me()) => {
             Finding::ok("state", shown, "the service's user can write it by its owner, group and mode")
         }
-        (None, Err(error)) => {
-            let message = format!("`{}` cannot write it: {error}", user_name(look::me()));
+        (_, Err(error)) => {
+            let who = acted_for.map_or_else(|| user_name(look::me()), |person| person.name.clone());
+            let message = format!("`{who}` cannot write it: {error}");
             let remedy = "let it belong to the user that runs datadrop, on a file system that can be written";
             Finding::bad(Verdict::Fail, "state", shown, message, remedy)
         }
     }
+}
+
+/// What the service's user can do could not be tried.
+fn not_tried(check: &'static str, subject: String, person: Option<&Person>, why: &str) -> Finding {
+    let name = person.map(|person| person.name.as_str()).unwrap_or_default();
+    let message = format!("it cannot be tried with the rights of `{name}`: {why}");
+    Finding::bad(Verdict::Warn, check, subject, message, format!("run `sudo -u {name} datadrop doctor`"))
 }
 
 /// The rows of the accounts, by name, if they can be read.
@@ -162,18 +176,32 @@ fn account_folder(account: &AccountConfig, row: Option<&AccountRow>, person: Opt
     let (name, dir) = (account.name.as_str(), &account.folder);
     let shown = dir.display().to_string();
     let remembered = row.and_then(|row| row.folder_mark.as_deref());
-    let examined = match folder::examine(name, dir, remembered, random()) {
-        Ok(examined) => examined,
-        Err(FolderProblem::Unfit { why, .. } | FolderProblem::Closed { why, .. }) if person.is_some_and(is_another) => {
+    let tried = look::with_rights_of(person, || folder::examine(name, dir, remembered, random()));
+    let examined = match tried {
+        Err(why) => return vec![not_tried("folder", name.to_owned(), person, &why)],
+        Ok(Ok(examined)) => examined,
+        Ok(Err(FolderProblem::Unfit { why, .. } | FolderProblem::Closed { why, .. }))
+            if person.is_some_and(is_another) =>
+        {
             let message = format!("{shown}: `{}` cannot tell whether it is fit: {why}", user_name(look::me()));
             return vec![Finding::bad(Verdict::Warn, "folder", name, message, "run `sudo datadrop doctor`")];
         }
-        Err(problem) => {
+        Ok(Err(FolderProblem::Unfit { dir: at, why } | FolderProblem::Closed { dir: at, why }))
+            if look::can_act_for(person) =>
+        {
+            let user = person.map(|person| person.name.as_str()).unwrap_or_default();
+            let message = format!("{}: `{user}`, which runs the service, cannot use it: {why}", at.display());
+            let remedy = format!("let `{user}` or a group of that user enter, read and write it and its sub-folders");
+            let finding = Finding::bad(Verdict::Fail, "folder", name, message, remedy);
+            return std::iter::once(finding).chain(closed(name, dir, person)).collect();
+        }
+        Ok(Err(problem)) => {
             let finding = Finding::told(Verdict::Fail, "folder", name, &problem.to_string());
             return vec![finding.or_remedy("mount it, or name the right folder")];
         }
     };
-    let closed = person.and_then(|person| rights::reach("folder", name, person, &look::way(dir), ALL));
+    // What was tried outdoes what its mode says.
+    let closed = if look::can_act_for(person) { None } else { closed(name, dir, person) };
     let mut findings =
         vec![closed.unwrap_or_else(|| Finding::ok("folder", name, format!("{shown} {}", seen(&examined))))];
     if examined.is_remote {
@@ -187,6 +215,10 @@ fn account_folder(account: &AccountConfig, row: Option<&AccountRow>, person: Opt
     }
     findings.push(rights::producers(name, &shown, look::owned(&examined.metadata), person));
     findings
+}
+
+fn closed(account: &str, dir: &Path, person: Option<&Person>) -> Option<Finding> {
+    person.and_then(|person| rights::reach("folder", account, person, &look::way(dir), ALL))
 }
 
 fn seen(examined: &Examined) -> &'static str {
