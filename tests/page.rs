@@ -484,3 +484,15 @@ fn a_real_browser_shows_the_page_and_finds_nothing_to_complain_of() {
     assert!(dark.len() > 10_000 && light.len() > 10_000, "something is on it");
     assert_ne!(dark, light, "the page follows the scheme of its reader");
 }
+
+#[test]
+fn connections_that_are_silent_keep_nobody_out() {
+    // Each of them may be silent for 10 s: if 64 were served at a time, the last would wait for longer than a test does.
+    const SILENT: usize = 300;
+    let world = world_with_page("");
+    let _daemon = world.start();
+    let address = address(&world);
+    let silent: Vec<TcpStream> = (0..SILENT).map(|_| TcpStream::connect(address).unwrap()).collect();
+    body(address, "/");
+    drop(silent);
+}

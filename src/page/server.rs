@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Connections at once; more wait.
+/// Maximum number of connections. The oldest makes room for one more: whoever is stopped or never asks keeps nobody out.
 const CONNECTIONS: usize = 64;
 /// Answers that read the job log at once; more wait.
 const READS: usize = 4;
@@ -115,11 +116,10 @@ impl Bound {
 }
 
 async fn accept(listener: TcpListener, served: Arc<Served>, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut open: VecDeque<CancellationToken> = VecDeque::new();
     loop {
-        let next = async { (Arc::clone(&places).acquire_owned().await, listener.accept().await) };
-        let (place, accepted) = tokio::select! {
-            next = next => next,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             () = stop.cancelled() => return,
         };
         let Ok((stream, _)) = accepted else {
@@ -127,14 +127,21 @@ async fn accept(listener: TcpListener, served: Arc<Served>, stop: CancellationTo
             tokio::time::sleep(ACCEPT_AGAIN).await;
             continue;
         };
-        let (served, stop) = (Arc::clone(&served), stop.clone());
+        open.retain(|connection| !connection.is_cancelled());
+        if open.len() >= CONNECTIONS
+            && let Some(oldest) = open.pop_front()
+        {
+            oldest.cancel();
+        }
+        let (served, ended) = (Arc::clone(&served), stop.child_token());
+        open.push_back(ended.clone());
         tokio::spawn(async move {
+            let _ended = ended.clone().drop_guard();
             tokio::select! {
                 () = converse(stream, served) => {}
                 () = tokio::time::sleep(LONGEST) => {}
-                () = stop.cancelled() => {}
+                () = ended.cancelled() => {}
             }
-            drop(place);
         });
     }
 }
