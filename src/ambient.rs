@@ -1,13 +1,11 @@
-//! Time, chance, and what the system says of a file: what the pure parts take as arguments.
+//! Time and chance: what the pure parts take as arguments.
 
 #[cfg(test)]
 pub(crate) mod simulated;
 
-use crate::job::{FileIdentity, Timestamp};
+use crate::job::Timestamp;
 use crate::ready::Moment;
-use std::fs::Metadata;
 use std::hash::{BuildHasher as _, RandomState};
-use std::os::unix::fs::MetadataExt as _;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// The time by the system's clock.
@@ -31,23 +29,6 @@ pub fn local_now() -> jiff::ZonedDateTime {
 #[must_use]
 pub fn today() -> jiff::civil::Date {
     local_now().date()
-}
-
-/// What the file system says of a file, as far as it tells one file from another.
-#[must_use]
-pub fn identity_of(metadata: &Metadata) -> FileIdentity {
-    FileIdentity {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        born_ns: metadata
-            .created()
-            .ok()
-            .and_then(|born| born.duration_since(UNIX_EPOCH).ok())
-            .and_then(|since_1970| i64::try_from(since_1970.as_nanos()).ok())
-            .unwrap_or(0),
-        size: metadata.len(),
-        modified_ns: metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec()),
-    }
 }
 
 /// The digits that make a wire name unique.

@@ -48,11 +48,12 @@
 //! | `settle` | `job`, `ready` (its points in time) |
 //! | `config` | `job` |
 //! | `retry` | `config` |
-//! | `folder` | `ambient`, `job` |
+//! | `directory` | `ambient`, `job` |
+//! | `folder` | `ambient`, `directory`, `job` |
 //! | `joblog`, `emulator` | `job`, `config` |
-//! | `api` | `ambient`, `job`, `config` |
+//! | `api` | `ambient`, `directory`, `job`, `config` |
 //! | `ambient` | `job`, `ready` |
-//! | `watch` | `ambient`, `check`, `config`, `folder`, `job`, `joblog`, `ready` |
+//! | `watch` | `ambient`, `check`, `config`, `directory`, `folder`, `job`, `joblog`, `ready` |
 //! | `upload` | `ambient`, `api`, `config`, `job`, `joblog`, `retry` |
 //! | `track` | `ambient`, `api`, `config`, `job`, `joblog`, `ready`, `retry`, `settle` |
 //! | `alert` | `ambient`, `api`, `config`, `job`, `joblog`, `retry` |
@@ -61,9 +62,9 @@
 //! | `page` | `ambient`, `api`, `config`, `job`, `joblog`, `report` |
 //! | `recover` | `ambient`, `api`, `config`, `folder`, `job`, `joblog`, `track`, `watch` |
 //! | `control` | `api`, `config` |
-//! | `instruct` | `ambient`, `config`, `job`, `joblog` |
+//! | `instruct` | `ambient`, `config`, `directory`, `job`, `joblog` |
 //! | `daemon` | everything but `cli`, `emulator`, `recover`, `report` |
-//! | `cli` | `ambient`, `api`, `check`, `config`, `control`, `daemon`, `emulator`, `folder`, `instruct`, `job`, `joblog`, `recover`, `report`, `watch` |
+//! | `cli` | `ambient`, `api`, `check`, `config`, `control`, `daemon`, `directory`, `emulator`, `folder`, `instruct`, `job`, `joblog`, `recover`, `report`, `watch` |
 //!
 //! The stages that run (`watch`, `upload`, `track`, `alert`) never import each other: they meet in the job log, which is passive.
 //! `daemon` starts them; nothing starts `daemon` but `cli`. `tests/tidy.rs` reads this table and holds the sources to it.
@@ -95,6 +96,8 @@
 //!   are gone, nothing tells what was sent.
 //! - A file that is written to while it is sent, or before it is filed, is a new file from there on, and sent whole (F2, F7).
 //! - Where a file system keeps no time of birth, another file with the same bytes, size and time is taken for the same one.
+//! - Whoever may give a file a second name (a hard link) could also have copied it, as Linux sees to unless
+//!   `fs.protected_hardlinks` is off. So a hard link into a folder is a file like any other, and each account sends it once.
 //! - Content is not transformed. Row counts are compared, values are not.
 //!
 //! # How the promise is held against the code
@@ -142,6 +145,7 @@
 //! | F6 | "removed by a person" takes two complete scans that agree |
 //! | F7 | a file changed while `queued` ends its job and makes a new one |
 //! | F8 | at an account's first start, names already in the remote list are `held` |
+//! | F9 | nothing in a watched folder is trusted: reached by name from open directories, never through a link; files are made anew |
 
 // In the order of the flow. The blank lines keep rustfmt from sorting it.
 
@@ -159,6 +163,9 @@ pub mod ready;
 
 // Would Adobe process it? The rules of the file format.
 pub mod check;
+
+// A directory held open: the way to whatever lies in a watched folder.
+pub mod directory;
 
 // Moves within an account's folder, its mark, the `.why`.
 pub mod folder;

@@ -1,6 +1,6 @@
 //! The account's folder: whose it is, what becomes of it, and what is never done in a folder that may be the wrong one.
 
-use crate::harness::{Daemon, World, arrived_once, data, names, primed, stdout, tagged};
+use crate::harness::{Bound, Daemon, World, arrived_once, data, names, primed, stdout, tagged};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -128,8 +128,10 @@ fn f5_trying_a_folder_again_does_not_wake_itself_up() {
     let daemon = world.start();
     world.drop_file("a", "sales.txt", tagged("sales"));
     world.wait_for("sales.txt", "success");
-    // The folder passes every check but the trial, which makes events in a folder that is still watched.
-    fs::create_dir(world.folder("a").join("failed/.datadrop-trial")).unwrap();
+    // The folder passes every check but the trial, which makes events in a folder that is still watched: nothing can be
+    // renamed into another mount.
+    let failed = world.folder("a").join("failed");
+    let Some(bound) = Bound::new(&failed, &failed) else { return };
     let away = world.dir.path().join("away");
     fs::rename(world.folder("a"), &away).unwrap();
     wait_blocked(&world, "a", "does not exist");
@@ -137,7 +139,7 @@ fn f5_trying_a_folder_again_does_not_wake_itself_up() {
     wait_blocked(&world, "a", "no file can be moved into it");
     let writes = trial_changes(&world, &daemon);
     assert!(writes <= 2, "{writes} trials within a second");
-    fs::remove_dir(world.folder("a").join("failed/.datadrop-trial")).unwrap();
+    drop(bound);
     wait_free(&world, "a");
 }
 

@@ -1,17 +1,14 @@
 //! Reads the file of an upload, and stands for its being the promised one (DESIGN A2).
 
 use super::layout::Encoding;
-use crate::ambient::identity_of;
+use crate::directory::{Directory, Entry, EntryType};
 use crate::job::{FileIdentity, Fingerprint, Sha256};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use rustix::fs::OFlags;
-use rustix::io::Errno;
 use sha2::Digest;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use tokio::sync::mpsc::Sender;
 
@@ -42,9 +39,6 @@ pub(super) enum FileFault {
 
 impl From<io::Error> for FileFault {
     fn from(error: io::Error) -> Self {
-        if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) {
-            return Self::Changed("there is a symbolic link in its place now".to_owned());
-        }
         // Not an enum of ours: kinds may be added.
         if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) {
             return Self::Gone;
@@ -73,19 +67,21 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     fn open(path: &Path, expected: &'a Fingerprint, encoding: Encoding) -> Result<Self, FileFault> {
-        // Not through a link, and without waiting for the writer of a pipe that took the file's place.
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
-        let reading = Self {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Err(FileFault::Gone) };
+        let folder = Directory::open(folder)?;
+        // Before it is opened: what has taken the file's place is not touched at all.
+        let seen = folder.entry(name)?;
+        is_promised(&seen, expected)?;
+        let (file, entry) = folder.open_file(name, &seen)?;
+        is_promised(&entry, expected)?;
+        Ok(Self {
             file,
             expected,
             encoding,
             hasher: sha2::Sha256::new(),
             left: expected.identity.size,
             raw: Vec::new(),
-        };
-        reading.check_identity()?;
-        Ok(reading)
+        })
     }
 
     fn run(mut self, prefix: Vec<u8>, pieces: &Sender<Piece>) -> Result<(), FileFault> {
@@ -131,7 +127,7 @@ impl<'a> Reading<'a> {
         if read_some(&mut self.file, &mut [0])? != 0 {
             return Err(FileFault::Changed("it is longer than it was".to_owned()));
         }
-        self.check_identity()?;
+        is_promised(&Entry::of(&self.file)?, self.expected)?;
         let seen = Sha256::new(self.hasher.finalize_reset().into());
         if seen != self.expected.sha256 {
             let promised = self.expected.sha256;
@@ -139,15 +135,18 @@ impl<'a> Reading<'a> {
         }
         Ok(())
     }
+}
 
-    fn check_identity(&self) -> Result<(), FileFault> {
-        let metadata = self.file.metadata()?;
-        if !metadata.is_file() {
-            return Err(FileFault::Changed("it is not a plain file any more".to_owned()));
+/// Whether this is the file that was promised, unchanged.
+fn is_promised(found: &Entry, promised: &Fingerprint) -> Result<(), FileFault> {
+    let changed = match found.entry_type {
+        EntryType::Plain => difference(&found.identity, &promised.identity),
+        EntryType::Link => Some("there is a symbolic link in its place now".to_owned()),
+        EntryType::Directory | EntryType::Pipe | EntryType::Socket | EntryType::Device => {
+            Some("it is not a plain file any more".to_owned())
         }
-        difference(&identity_of(&metadata), &self.expected.identity)
-            .map_or(Ok(()), |what| Err(FileFault::Changed(what)))
-    }
+    };
+    changed.map_or(Ok(()), |what| Err(FileFault::Changed(what)))
 }
 
 fn difference(now: &FileIdentity, promised: &FileIdentity) -> Option<String> {
@@ -185,7 +184,7 @@ fn read_some(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
 pub(super) fn fingerprint(path: &Path) -> Fingerprint {
     let content = std::fs::read(path).unwrap();
     Fingerprint {
-        identity: identity_of(&std::fs::metadata(path).unwrap()),
+        identity: crate::directory::identity_at(path),
         sha256: Sha256::new(sha2::Sha256::digest(content).into()),
     }
 }
@@ -193,7 +192,7 @@ pub(super) fn fingerprint(path: &Path) -> Fingerprint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
+    use std::fs::{self, OpenOptions};
 
     fn read_all(path: &Path, expected: &Fingerprint, encoding: Encoding) -> Result<Vec<u8>, FileFault> {
         let (sender, mut receiver) = tokio::sync::mpsc::channel(1000);

@@ -8,11 +8,13 @@ use super::place::{self, PlaceError};
 use super::settings;
 use super::signals::Stop;
 use crate::config::AccountConfig;
+use crate::directory::Directory;
 use crate::folder::glimpse;
 use crate::job::{Kind, check_name, classify, stem};
 use crate::joblog::{self, Reader};
 use crate::report::size;
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// One file to put in place.
@@ -26,10 +28,11 @@ struct Item {
 pub(super) fn run(config_file: &Path, arguments: &DropArguments, output: &mut Output) -> Result<Exit, Failure> {
     let config = settings::load(config_file)?;
     let account = settings::account(&config, &arguments.account)?;
-    let items = plan(account, &arguments.files, arguments.fin)?;
+    let folder = open(account)?;
+    let items = plan(account, &folder, &arguments.files, arguments.fin)?;
     carries_its_mark(account, &config.state_dir)?;
     let stop = Stop::on_signals()?;
-    for remark in remarks(account, &items, arguments.fin) {
+    for remark in remarks(account, &folder, &items, arguments.fin) {
         output.message(&remark)?;
     }
     // Who may not look is told nothing.
@@ -46,9 +49,10 @@ pub(super) fn run(config_file: &Path, arguments: &DropArguments, output: &mut Ou
     }
     for item in &items {
         let placed = match &item.source {
-            Some(source) => place::copy_in(source, &account.folder, &item.name, || stop.is_set())
-                .map(|bytes| size(bytes.cast_signed())),
-            None => place::empty_in(&account.folder, &item.name).map(|()| "marker".to_owned()),
+            Some(source) => {
+                place::copy_in(source, &folder, &item.name, || stop.is_set()).map(|bytes| size(bytes.cast_signed()))
+            }
+            None => place::empty_in(&folder, &item.name).map(|()| "marker".to_owned()),
         };
         let what = placed.map_err(|error: PlaceError| Failure::failed(error.to_string()))?;
         output.line(&format!("dropped {} ({what}) into {}", item.name, account.folder.display()))?;
@@ -78,16 +82,21 @@ fn carries_its_mark(account: &AccountConfig, state_dir: &Path) -> Result<(), Fai
     }
 }
 
-/// What goes into the folder, in order: all of it is looked at before anything is put there.
-fn plan(account: &AccountConfig, files: &[PathBuf], fin: bool) -> Result<Vec<Item>, Failure> {
-    let refused = |message: String| Failure::new(Exit::Usage, message);
-    if !account.folder.is_dir() {
-        return Err(Failure::failed(format!(
-            "{}: the folder of account `{}` is not there; is the share mounted?",
+/// The account's folder, held open: it stays the same one for all the files.
+fn open(account: &AccountConfig) -> Result<Directory, Failure> {
+    Directory::open(&account.folder).map_err(|error| {
+        let hint = if error.kind() == ErrorKind::PermissionDenied { "" } else { "; is the share mounted?" };
+        Failure::failed(format!(
+            "{}: the folder of account `{}` cannot be opened: {error}{hint}",
             account.folder.display(),
             account.name
-        )));
-    }
+        ))
+    })
+}
+
+/// What goes into the folder, in order: all of it is looked at before anything is put there.
+fn plan(account: &AccountConfig, folder: &Directory, files: &[PathBuf], fin: bool) -> Result<Vec<Item>, Failure> {
+    let refused = |message: String| Failure::new(Exit::Usage, message);
     let mut items = Vec::new();
     for source in files {
         let shown = source.display();
@@ -110,9 +119,8 @@ fn plan(account: &AccountConfig, files: &[PathBuf], fin: bool) -> Result<Vec<Ite
         if !names.insert(item.name.as_str()) {
             return Err(refused(format!("{}: named twice; drop them one after the other", item.name)));
         }
-        let target = account.folder.join(&item.name);
-        if target.symlink_metadata().is_ok() {
-            return Err(Failure::failed(PlaceError::Taken(target).to_string()));
+        if folder.entry(&item.name).is_ok() {
+            return Err(Failure::failed(PlaceError::Taken(folder.path_of(&item.name)).to_string()));
         }
     }
     Ok(items)
@@ -131,7 +139,7 @@ fn not_watched(name: &str, account: &AccountConfig) -> String {
     )
 }
 
-fn remarks(account: &AccountConfig, items: &[Item], fin: bool) -> Vec<String> {
+fn remarks(account: &AccountConfig, folder: &Directory, items: &[Item], fin: bool) -> Vec<String> {
     let mut remarks = Vec::new();
     if !account.enabled {
         remarks.push(format!("account `{}` is disabled: its files wait until it is enabled", account.name));
@@ -142,7 +150,7 @@ fn remarks(account: &AccountConfig, items: &[Item], fin: bool) -> Vec<String> {
     let is_data = |item: &&Item| classify(item.name.as_ref(), &account.extensions) == Some(Kind::Data);
     for item in items.iter().filter(is_data) {
         let marker = format!("{}.fin", stem(&item.name));
-        let comes = items.iter().any(|other| other.name == marker) || account.folder.join(&marker).exists();
+        let comes = items.iter().any(|other| other.name == marker) || folder.entry(&marker).is_ok();
         if !comes {
             remarks.push(format!("{} waits for its marker {marker}; --fin makes it", item.name));
         }
@@ -172,11 +180,21 @@ mod tests {
     fn each_marker_comes_after_its_data_file() {
         let dir = tempfile::tempdir().unwrap();
         let account = account(dir.path());
-        let items = plan(&account, &["x/sales.txt".into(), "costs.txt".into()], true).unwrap();
+        let items =
+            plan(&account, &open(&account).unwrap(), &["x/sales.txt".into(), "costs.txt".into()], true).unwrap();
         assert_eq!(names(&items), ["sales.txt", "sales.fin", "costs.txt", "costs.fin"]);
-        assert!(remarks(&account, &items, true).is_empty());
-        let bare = plan(&account, &["sales.txt".into(), "costs.txt".into(), "costs.fin".into()], false).unwrap();
-        assert_eq!(remarks(&account, &bare, false), ["sales.txt waits for its marker sales.fin; --fin makes it"]);
+        assert!(remarks(&account, &open(&account).unwrap(), &items, true).is_empty());
+        let bare = plan(
+            &account,
+            &open(&account).unwrap(),
+            &["sales.txt".into(), "costs.txt".into(), "costs.fin".into()],
+            false,
+        )
+        .unwrap();
+        assert_eq!(
+            remarks(&account, &open(&account).unwrap(), &bare, false),
+            ["sales.txt waits for its marker sales.fin; --fin makes it"]
+        );
     }
 
     #[test]
@@ -194,7 +212,7 @@ mod tests {
             (vec![".."], false, "not a file name"),
         ] {
             let files: Vec<PathBuf> = files.into_iter().map(PathBuf::from).collect();
-            let failure = plan(&account, &files, fin).unwrap_err();
+            let failure = plan(&account, &open(&account).unwrap(), &files, fin).unwrap_err();
             let message = failure.message().unwrap();
             assert!(message.contains(says) && !message.contains('\n'), "{message}");
         }
@@ -204,6 +222,6 @@ mod tests {
     fn a_missing_folder_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let account = account(&dir.path().join("unmounted"));
-        assert!(plan(&account, &["a.txt".into()], false).unwrap_err().message().unwrap().contains("mounted"));
+        assert!(open(&account).unwrap_err().message().unwrap().contains("mounted"));
     }
 }

@@ -123,6 +123,7 @@ impl From<FolderProblem> for Failure {
             | FolderProblem::NotAFolder(_)
             | FolderProblem::NotOurs { .. }
             | FolderProblem::InUse(_)
+            | FolderProblem::Displaced { .. }
             | FolderProblem::Unfit { .. }
             | FolderProblem::ReadOnly { .. } => None,
         };

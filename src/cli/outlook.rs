@@ -1,8 +1,9 @@
 //! What is to become of a file in an account's folder: facts for `explain` and `run --dry-run`. Nothing is changed.
 
 use super::failure::Failure;
-use crate::ambient::{identity_of, now};
+use crate::ambient::now;
 use crate::config::{AccountConfig, Config};
+use crate::directory::Directory;
 use crate::folder::{FolderProblem, glimpse};
 use crate::job::{JobId, Kind, State, stem};
 use crate::joblog::{AccountRow, Content, InboxEntry, JobRow, Reader, Verdict};
@@ -13,6 +14,8 @@ use std::ffi::OsStr;
 pub(super) struct Account<'a> {
     pub(super) config: &'a AccountConfig,
     settings: FolderSettings,
+    /// Its folder; `None` where there is none.
+    pub(super) folder: Option<Directory>,
     /// As the job log has it; empty where it has nothing.
     pub(super) row: AccountRow,
     /// Why nothing of it is sent, whatever its files are like.
@@ -52,30 +55,33 @@ impl<'a> Account<'a> {
             Some(reader) => reader.accounts()?.into_iter().find(|row| row.name == account.name).unwrap_or_default(),
             None => AccountRow::default(),
         };
-        let (is_remote, mut trouble) = match glimpse(&account.name, &account.folder, row.folder_mark.as_deref()) {
-            Ok(seen) => (seen.is_remote, None),
+        let (folder, mut trouble) = match glimpse(&account.name, &account.folder, row.folder_mark.as_deref()) {
+            Ok((folder, _)) => (Some(folder), None),
             Err(problem @ FolderProblem::Closed { .. }) => return Err(problem.into()),
-            Err(problem) => (false, Some(problem.to_string())),
+            // What lies there is told all the same.
+            Err(problem) => (Directory::open(&account.folder).ok(), Some(problem.to_string())),
         };
-        if let (None, Some(reader)) = (&trouble, reader) {
-            trouble = ahead(reader, &account.name, &account.folder)?.map(|problem| problem.to_string());
+        if let (None, Some(reader), Some(folder)) = (&trouble, reader, &folder) {
+            trouble = ahead(reader, &account.name, folder)?.map(|problem| problem.to_string());
         }
+        let is_remote = folder.as_ref().is_some_and(Directory::is_remote);
         // What a daemon that is gone was blocked by says nothing of the next one.
         trouble = row.blocked().filter(|_| running).map(str::to_owned).or(trouble);
         if !account.enabled {
             trouble = Some("it is disabled; set `enabled = true` in its [[account]]".to_owned());
         }
-        Ok(Self { config: account, settings: FolderSettings::new(config, account), row, trouble, is_remote, running })
+        let settings = FolderSettings::new(config, account);
+        Ok(Self { config: account, settings, folder, row, trouble, is_remote, running })
     }
 
     /// What is to become of a name in it.
     pub(super) fn outlook(&self, reader: Option<&Reader>, name: &OsStr) -> Result<Outlook, Failure> {
-        let metadata = self.config.folder.join(name).symlink_metadata();
+        let Some(folder) = &self.folder else { return Ok(Outlook::Gone) };
         let mut instead_of = None;
-        if let (Some(reader), Ok(metadata)) = (reader, &metadata)
+        if let (Some(reader), Ok(found)) = (reader, folder.entry(name))
             && let Some(entry) = reader.inbox_entry(&self.config.name, name)?
         {
-            let is_its_file = entry.identity == Some(identity_of(metadata))
+            let is_its_file = entry.identity == Some(found.identity)
                 || (entry.identity.is_none() && (entry.to_be_moved || (self.running && entry.state == State::Waiting)));
             if is_its_file && let Some(job) = reader.job(entry.id)? {
                 return Ok(Outlook::Known(Box::new(job)));
@@ -84,7 +90,7 @@ impl<'a> Account<'a> {
         }
         let has_marker = name.to_str().is_some_and(|name| self.marker_lies_there(name));
         let now_ns = now().0.saturating_mul(1_000_000);
-        let (kind, verdict) = match foresee(&self.settings, name, has_marker, self.is_remote, now_ns) {
+        let (kind, verdict) = match foresee(&self.settings, folder, name, has_marker, self.is_remote, now_ns) {
             Foreseen::Gone => return Ok(Outlook::Gone),
             Foreseen::Ignored(why) => return Ok(Outlook::Ignored(why)),
             Foreseen::Told(kind, verdict) => (kind, verdict),
@@ -116,16 +122,16 @@ impl<'a> Account<'a> {
 
     /// Whether a marker of this file's stem lies in the folder.
     fn marker_lies_there(&self, name: &str) -> bool {
-        self.config.folder.join(format!("{}.fin", stem(name))).symlink_metadata().is_ok()
+        self.lies_there(&format!("{}.fin", stem(name)))
     }
 
     /// Whether a data file of this marker's stem lies in the folder.
     pub(super) fn data_lies_there(&self, marker: &str) -> bool {
-        let name = |extension: &String| format!("{}.{extension}", stem(marker));
-        self.config
-            .extensions
-            .iter()
-            .any(|extension| self.config.folder.join(name(extension)).symlink_metadata().is_ok())
+        self.config.extensions.iter().any(|extension| self.lies_there(&format!("{}.{extension}", stem(marker))))
+    }
+
+    fn lies_there(&self, name: &str) -> bool {
+        self.folder.as_ref().is_some_and(|folder| folder.entry(name).is_ok())
     }
 }
 

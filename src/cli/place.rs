@@ -3,11 +3,12 @@
 //! It is written under a hidden name, which the watcher ignores, made durable, and renamed: a rename into the inbox is
 //! the one arrival that proves completeness at once (DESIGN R1). Nothing is ever overwritten.
 
-use rustix::fs::{CWD, Mode, OFlags, RenameFlags, renameat_with};
+use crate::directory::Directory;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// What a group needs to read and file it; the umask takes from it what its owner does not want to give.
@@ -32,7 +33,12 @@ pub(super) enum PlaceError {
 }
 
 /// Copies `source` into `folder` under `name`. Returns its size. `stopped` is asked now and then.
-pub(super) fn copy_in(source: &Path, folder: &Path, name: &str, stopped: impl Fn() -> bool) -> Result<u64, PlaceError> {
+pub(super) fn copy_in(
+    source: &Path,
+    folder: &Directory,
+    name: &str,
+    stopped: impl Fn() -> bool,
+) -> Result<u64, PlaceError> {
     let unreadable = |why| PlaceError::Source { path: source.to_owned(), why };
     // Opening a pipe or a device can have effects of its own, so the look comes first; the open file is looked at again.
     if !fs::symlink_metadata(source).map_err(unreadable)?.is_file() {
@@ -61,7 +67,9 @@ pub(super) fn copy_in(source: &Path, folder: &Path, name: &str, stopped: impl Fn
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(unreadable(error)),
             };
-            output.write_all(&chunk[..count]).map_err(|why| PlaceError::Folder { path: folder.to_owned(), why })?;
+            output
+                .write_all(&chunk[..count])
+                .map_err(|why| PlaceError::Folder { path: folder.path().to_owned(), why })?;
             copied += count as u64;
         }
         let after = input.metadata().map_err(unreadable)?;
@@ -73,7 +81,7 @@ pub(super) fn copy_in(source: &Path, folder: &Path, name: &str, stopped: impl Fn
 }
 
 /// Makes an empty file: a marker.
-pub(super) fn empty_in(folder: &Path, name: &str) -> Result<(), PlaceError> {
+pub(super) fn empty_in(folder: &Directory, name: &str) -> Result<(), PlaceError> {
     put(folder, name, |_| Ok(()))
 }
 
@@ -81,43 +89,26 @@ fn stamp(metadata: &Metadata) -> (u64, i64, i64) {
     (metadata.len(), metadata.mtime(), metadata.mtime_nsec())
 }
 
-fn put<R>(folder: &Path, name: &str, fill: impl FnOnce(&mut File) -> Result<R, PlaceError>) -> Result<R, PlaceError> {
-    let target = folder.join(name);
-    let unwritable = |why: io::Error| PlaceError::Folder { path: folder.to_owned(), why };
-    if fs::symlink_metadata(&target).is_ok() {
-        return Err(PlaceError::Taken(target));
+fn put<R>(
+    folder: &Directory,
+    name: &str,
+    fill: impl FnOnce(&mut File) -> Result<R, PlaceError>,
+) -> Result<R, PlaceError> {
+    let unwritable = |why: io::Error| PlaceError::Folder { path: folder.path().to_owned(), why };
+    let taken = || PlaceError::Taken(folder.path_of(name));
+    if folder.entry(name).is_ok() {
+        return Err(taken());
     }
-    let (mut output, hidden) = tempfile::Builder::new()
-        .prefix(".datadrop-")
-        .suffix(".part")
-        .permissions(Permissions::from_mode(MODE))
-        .tempfile_in(folder)
-        .map_err(|error| unwritable(bare(&error)))?
-        .into_parts();
+    let (mut output, hidden) = folder.create_hidden("drop", MODE).map_err(unwritable)?;
     let result = fill(&mut output)?;
     output.sync_all().map_err(unwritable)?;
     // Closed before it is renamed: a file that is closed under its new name is one that was written there, and waits.
     drop(output);
-    match renameat_with(CWD, hidden.as_ref() as &Path, CWD, &target, RenameFlags::NOREPLACE) {
-        Ok(()) => {}
-        Err(Errno::EXIST) => return Err(PlaceError::Taken(target)),
-        // A file system without such renames (NFS, say): a link does not overwrite either, and `hidden` goes below.
-        Err(Errno::INVAL | Errno::NOSYS) => match fs::hard_link(&hidden, &target) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(PlaceError::Taken(target)),
-            Err(error) => return Err(unwritable(error)),
-        },
-        Err(error) => return Err(unwritable(error.into())),
-    }
-    // After a rename there is nothing under the hidden name, and removing nothing is no error.
-    drop(hidden);
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(unwritable)?;
+    hidden
+        .rename(name)
+        .map_err(|error| if error.kind() == io::ErrorKind::AlreadyExists { taken() } else { unwritable(error) })?;
+    folder.sync().map_err(unwritable)?;
     Ok(result)
-}
-
-/// Without the path of the hidden file, which means nothing to anybody.
-fn bare(error: &io::Error) -> io::Error {
-    io::Error::from(error.kind())
 }
 
 #[cfg(test)]
@@ -144,6 +135,10 @@ mod tests {
             self.dir.path().join("inbox")
         }
 
+        fn folder(&self) -> Directory {
+            Directory::open(&self.inbox()).unwrap()
+        }
+
         fn names(&self) -> Vec<String> {
             let mut names: Vec<String> = fs::read_dir(self.inbox())
                 .unwrap()
@@ -157,8 +152,8 @@ mod tests {
     #[test]
     fn a_file_arrives_whole_and_leaves_no_hidden_name() {
         let desk = Desk::new();
-        assert_eq!(copy_in(&desk.source(), &desk.inbox(), "sales.txt", || false).unwrap(), 8);
-        empty_in(&desk.inbox(), "sales.fin").unwrap();
+        assert_eq!(copy_in(&desk.source(), &desk.folder(), "sales.txt", || false).unwrap(), 8);
+        empty_in(&desk.folder(), "sales.fin").unwrap();
         assert_eq!(desk.names(), ["sales.fin", "sales.txt"]);
         let arrived = desk.inbox().join("sales.txt");
         assert_eq!(fs::read(&arrived).unwrap(), fs::read(desk.source()).unwrap());
@@ -169,7 +164,7 @@ mod tests {
     fn a_taken_name_is_never_overwritten() {
         let desk = Desk::new();
         fs::write(desk.inbox().join("sales.txt"), "older").unwrap();
-        assert!(matches!(copy_in(&desk.source(), &desk.inbox(), "sales.txt", || false), Err(PlaceError::Taken(_))));
+        assert!(matches!(copy_in(&desk.source(), &desk.folder(), "sales.txt", || false), Err(PlaceError::Taken(_))));
         assert_eq!(fs::read(desk.inbox().join("sales.txt")).unwrap(), b"older");
         assert_eq!(desk.names(), ["sales.txt"]);
     }
@@ -183,7 +178,7 @@ mod tests {
             fs::write(&taken, "older").unwrap();
             Ok(())
         };
-        assert!(matches!(put(&desk.inbox(), "sales.txt", late), Err(PlaceError::Taken(_))));
+        assert!(matches!(put(&desk.folder(), "sales.txt", late), Err(PlaceError::Taken(_))));
         assert_eq!(fs::read(&taken).unwrap(), b"older");
         assert_eq!(desk.names(), ["sales.txt"]);
     }
@@ -195,14 +190,14 @@ mod tests {
             fs::write(desk.source(), "a\tb\n1\t2\n3\t4\n").unwrap();
             false
         };
-        assert!(matches!(copy_in(&desk.source(), &desk.inbox(), "sales.txt", grow), Err(PlaceError::Changed(_))));
+        assert!(matches!(copy_in(&desk.source(), &desk.folder(), "sales.txt", grow), Err(PlaceError::Changed(_))));
         assert!(desk.names().is_empty());
     }
 
     #[test]
     fn stopping_leaves_nothing() {
         let desk = Desk::new();
-        assert!(matches!(copy_in(&desk.source(), &desk.inbox(), "sales.txt", || true), Err(PlaceError::Stopped(_))));
+        assert!(matches!(copy_in(&desk.source(), &desk.folder(), "sales.txt", || true), Err(PlaceError::Stopped(_))));
         assert!(desk.names().is_empty());
     }
 
@@ -212,17 +207,9 @@ mod tests {
         let link = desk.dir.path().join("link.txt");
         std::os::unix::fs::symlink(desk.source(), &link).unwrap();
         for source in [link, desk.inbox()] {
-            assert!(matches!(copy_in(&source, &desk.inbox(), "x.txt", || false), Err(PlaceError::NotPlain(_))));
+            assert!(matches!(copy_in(&source, &desk.folder(), "x.txt", || false), Err(PlaceError::NotPlain(_))));
         }
-        let missing = copy_in(&desk.dir.path().join("none"), &desk.inbox(), "x.txt", || false).unwrap_err();
+        let missing = copy_in(&desk.dir.path().join("none"), &desk.folder(), "x.txt", || false).unwrap_err();
         assert!(missing.to_string().contains("No such file"), "{missing}");
-    }
-
-    #[test]
-    fn a_missing_folder_is_not_made() {
-        let desk = Desk::new();
-        let missing = desk.dir.path().join("unmounted");
-        assert!(matches!(copy_in(&desk.source(), &missing, "sales.txt", || false), Err(PlaceError::Folder { .. })));
-        assert!(!missing.exists());
     }
 }

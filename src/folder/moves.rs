@@ -1,16 +1,17 @@
 //! Renames within the folder that never overwrite (DESIGN F1, F2).
 
+use super::account::AccountFolder;
 use super::fit::fitting;
-use super::mark::AccountFolder;
 use super::rename::rename_without_overwriting;
-use super::why;
-use crate::ambient::identity_of;
+use super::why::remove_why;
+use crate::directory::Directory;
 use crate::job::{CHANGED, FileIdentity, JobId, Place};
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+
+/// Places whose directories changed since they were last made durable.
+pub type Touched = HashSet<Place>;
 
 /// What became of a move.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub struct Moved {
 }
 
 impl AccountFolder {
-    /// Moves a job's file from one place to another. Not durable before [`AccountFolder::sync`].
+    /// Moves a job's file from one place to another. Not durable before [`AccountFolder::sync`] of what it `touched`.
     ///
     /// # Errors
     /// The system's, if the file is there and cannot be moved: to be tried again.
@@ -32,53 +33,51 @@ impl AccountFolder {
         &self,
         job: JobId,
         name: &OsStr,
-        from: Place,
-        to: Place,
+        (from, to): (Place, Place),
         hashed: Option<FileIdentity>,
+        touched: &mut Touched,
     ) -> io::Result<Moved> {
-        let source = self.place(from).join(name);
-        let (source, lay_in) = match met(&source, hashed)? {
-            Met::Ours => (source, from),
+        touched.extend([from, to]);
+        let (lies_in, called) = match met(self.place(from), name, hashed)? {
+            Met::Ours => (from, name.to_owned()),
             // Made before, and not written down; or written down only as far as an earlier move.
             Met::Another | Met::Nothing if let Some((place, found)) = self.find(job, name, to, hashed) => {
-                let path = self.place(place).join(&found);
                 if place == to {
-                    return self.after_move(job, &path, found, to, hashed);
+                    return self.after_move(job, found, to, hashed, touched);
                 }
-                (path, place)
+                touched.insert(place);
+                (place, found)
             }
             // A file that lies in the inbox is the watcher's to look at, with all that it heard of it.
             Met::Another if from == Place::Inbox => {
                 return Ok(gone(name, "another file lies in its place now, which is a new one"));
             }
             Met::Another => {
-                self.put_back(job, &source, name)?;
+                self.put_back(job, from, name, touched)?;
                 return Ok(gone(name, ANOTHER));
             }
             Met::Nothing => {
                 // Nothing is known of a file whose folder is not there.
-                fs::metadata(self.place(from))?;
-                fs::metadata(self.place(to))?;
+                self.place(from).is_still_there()?;
+                self.place(to).is_still_there()?;
                 return Ok(gone(name, "the file is not there any more: somebody removed it"));
             }
         };
-        let target_dir = self.place(to);
+        let (source, target) = (self.place(lies_in), self.place(to));
         for candidate in free_names(name, job) {
-            let target = target_dir.join(&candidate);
-            match rename_without_overwriting(&source, &target) {
+            match rename_without_overwriting((source, &called), (target, &candidate)) {
                 Ok(()) => {
                     #[cfg(test)]
-                    crate::ambient::simulated::renamed(&source, &target);
-                    if let Some(left) = source.file_name() {
-                        why::remove_why(&self.place(lay_in), left);
-                    }
-                    return self.after_move(job, &target, candidate, to, hashed);
+                    crate::ambient::simulated::renamed(&source.path_of(&called), &target.path_of(&candidate));
+                    remove_why(source, &called);
+                    return self.after_move(job, candidate, to, hashed, touched);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
         }
-        Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} has no free name for it", target_dir.display())))
+        let message = format!("{} has no free name for it", target.path().display());
+        Err(io::Error::new(io::ErrorKind::AlreadyExists, message))
     }
 
     /// Looks for a job's file under the names that our own moves may have given it.
@@ -91,24 +90,22 @@ impl AccountFolder {
         };
         let places = std::iter::once(to).chain(Place::SUB_FOLDERS).chain(std::iter::once(Place::Inbox));
         places.flat_map(|place| free_names(name, job).map(move |candidate| (place, candidate))).find(
-            |(place, candidate)| {
-                fs::symlink_metadata(self.place(*place).join(candidate))
-                    .is_ok_and(|metadata| is_it(*place, identity_of(&metadata)))
-            },
+            |(place, candidate)| self.place(*place).entry(candidate).is_ok_and(|found| is_it(*place, found.identity)),
         )
     }
 
     /// Returns a file that is none of ours to the inbox, under a name that is free there.
     ///
     /// Linked, not renamed: a rename into the inbox says that a file is complete, which we cannot know.
-    fn put_back(&self, job: JobId, path: &Path, name: &OsStr) -> io::Result<()> {
+    fn put_back(&self, job: JobId, place: Place, name: &OsStr, touched: &mut Touched) -> io::Result<()> {
+        touched.extend([place, Place::Inbox]);
+        let (directory, inbox) = (self.place(place), self.place(Place::Inbox));
         for candidate in free_names(name, job) {
-            let inbox = self.place(Place::Inbox).join(candidate);
-            match fs::hard_link(path, &inbox) {
-                Ok(()) => return fs::remove_file(path),
+            match directory.link(name, inbox, &candidate) {
+                Ok(()) => return directory.remove(name),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 // No hard links here, or it is a directory.
-                Err(_) => match rename_without_overwriting(path, &inbox) {
+                Err(_) => match rename_without_overwriting((directory, name), (inbox, &candidate)) {
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                     ended => return ended,
                 },
@@ -120,12 +117,26 @@ impl AccountFolder {
     /// Puts an empty marker of this stem into the inbox, unless one is there.
     ///
     /// # Errors
-    /// The system's, if it can be neither made nor found.
+    /// The system's, if it can be neither made nor found; a directory is no marker.
     pub fn make_marker(&self, stem: &str) -> io::Result<()> {
-        let hidden = self.dir.join(".datadrop-marker");
-        File::create(&hidden)?.sync_all()?;
-        match rename_without_overwriting(&hidden, &self.dir.join(format!("{stem}.fin"))) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::remove_file(&hidden),
+        let inbox = self.place(Place::Inbox);
+        let name = format!("{stem}.fin");
+        let is_there = || match inbox.find(&name)? {
+            Some(found) if found.is_directory() => {
+                Err(io::Error::new(io::ErrorKind::IsADirectory, format!("{name} is a directory; rename it")))
+            }
+            // What is no plain file is rejected by its name, and makes room.
+            found => Ok(found.is_some()),
+        };
+        if is_there()? {
+            return Ok(());
+        }
+        let (file, hidden) = inbox.create_hidden(MARKER, 0o666)?;
+        file.sync_all()?;
+        // Closed before it is renamed: what is closed under its new name seems to be written there.
+        drop(file);
+        match hidden.rename(&name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => is_there().map(|_| ()),
             made => made,
         }
     }
@@ -134,16 +145,16 @@ impl AccountFolder {
     fn after_move(
         &self,
         job: JobId,
-        moved_to: &Path,
         name: OsString,
         to: Place,
         hashed: Option<FileIdentity>,
+        touched: &mut Touched,
     ) -> io::Result<Moved> {
         let Some(hashed) = hashed else { return Ok(Moved { place: to, name, note: None }) };
-        let found = identity_of(&fs::symlink_metadata(moved_to)?);
+        let found = self.place(to).entry(&name)?.identity;
         if !is_same(found, hashed) {
             // Somebody put another file under this name just now: it is not ours to file.
-            self.put_back(job, moved_to, &name)?;
+            self.put_back(job, to, &name, touched)?;
             return Ok(gone(&name, ANOTHER));
         }
         let changed = (found.size, found.modified_ns) != (hashed.size, hashed.modified_ns);
@@ -154,15 +165,15 @@ impl AccountFolder {
     ///
     /// # Errors
     /// The system's.
-    pub fn sync(&self, touched: &BTreeSet<&'static str>) -> io::Result<()> {
+    pub fn sync(&self, touched: &Touched) -> io::Result<()> {
         #[cfg(test)]
         crate::ambient::simulated::folder_synced();
-        for place in touched.iter().filter_map(|word| Place::from_word(word)) {
-            File::open(self.place(place))?.sync_all()?;
-        }
-        Ok(())
+        Place::ALL.iter().filter(|place| touched.contains(place)).try_for_each(|place| self.place(*place).sync())
     }
 }
+
+/// What the hidden file is for that becomes a marker.
+pub(super) const MARKER: &str = "marker";
 
 const ANOTHER: &str = "another file lay in its place and went back into the folder as a new one";
 
@@ -178,13 +189,12 @@ enum Met {
 }
 
 /// Looks before it is moved: another file must not be touched, whoever writes to it may not be done.
-fn met(path: &Path, hashed: Option<FileIdentity>) -> io::Result<Met> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if hashed.is_none_or(|hashed| is_same(identity_of(&metadata), hashed)) => Ok(Met::Ours),
-        Ok(_) => Ok(Met::Another),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Met::Nothing),
-        Err(error) => Err(error),
-    }
+fn met(directory: &Directory, name: &OsStr, hashed: Option<FileIdentity>) -> io::Result<Met> {
+    Ok(match directory.find(name)? {
+        Some(found) if hashed.is_none_or(|hashed| is_same(found.identity, hashed)) => Met::Ours,
+        Some(_) => Met::Another,
+        None => Met::Nothing,
+    })
 }
 
 /// The same file, changed or not.
@@ -202,6 +212,9 @@ fn free_names(name: &OsStr, job: JobId) -> impl Iterator<Item = OsString> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::directory::identity_at;
+    use std::fs;
+    use std::path::Path;
 
     fn folder() -> (tempfile::TempDir, AccountFolder) {
         let dir = tempfile::tempdir().unwrap();
@@ -209,9 +222,13 @@ mod tests {
         (dir, opened.folder)
     }
 
+    fn move_sales(folder: &AccountFolder, job: i64, way: (Place, Place), hashed: FileIdentity) -> io::Result<Moved> {
+        folder.move_file(JobId(job), OsStr::new("sales.txt"), way, Some(hashed), &mut Touched::new())
+    }
+
     fn put(path: &Path, text: &str) -> FileIdentity {
         fs::write(path, text).unwrap();
-        identity_of(&fs::symlink_metadata(path).unwrap())
+        identity_at(path)
     }
 
     #[test]
@@ -220,8 +237,7 @@ mod tests {
         let file = put(&dir.path().join("sales.txt"), "new");
         put(&dir.path().join("sent/sales.txt"), "old");
         put(&dir.path().join("sent/sales.17.txt"), "older");
-        let moved =
-            folder.move_file(JobId(17), OsStr::new("sales.txt"), Place::Inbox, Place::Sent, Some(file)).unwrap();
+        let moved = move_sales(&folder, 17, (Place::Inbox, Place::Sent), file).unwrap();
         assert_eq!(moved, Moved { place: Place::Sent, name: "sales.17.2.txt".into(), note: None });
         assert_eq!(fs::read_to_string(dir.path().join("sent/sales.txt")).unwrap(), "old");
         assert_eq!(fs::read_to_string(dir.path().join("sent/sales.17.2.txt")).unwrap(), "new");
@@ -232,11 +248,11 @@ mod tests {
         let (dir, folder) = folder();
         let file = put(&dir.path().join("sales.txt"), "x");
         fs::rename(dir.path().join("sales.txt"), dir.path().join("sent/sales.txt")).unwrap();
-        let moved = folder.move_file(JobId(1), OsStr::new("sales.txt"), Place::Inbox, Place::Sent, Some(file)).unwrap();
+        let moved = move_sales(&folder, 1, (Place::Inbox, Place::Sent), file).unwrap();
         assert_eq!(moved.place, Place::Sent);
         // And a new file of that name stays where it is.
         put(&dir.path().join("sales.txt"), "another");
-        let moved = folder.move_file(JobId(1), OsStr::new("sales.txt"), Place::Inbox, Place::Sent, Some(file)).unwrap();
+        let moved = move_sales(&folder, 1, (Place::Inbox, Place::Sent), file).unwrap();
         assert_eq!((moved.place, moved.note), (Place::Sent, None));
         assert_eq!(fs::read_to_string(dir.path().join("sales.txt")).unwrap(), "another");
     }
@@ -246,8 +262,8 @@ mod tests {
         let (dir, folder) = folder();
         let file = put(&dir.path().join("sales.txt"), "x");
         put(&dir.path().join("sent/sales.txt"), "older");
-        let first = folder.move_file(JobId(5), OsStr::new("sales.txt"), Place::Inbox, Place::Sent, Some(file)).unwrap();
-        let again = folder.move_file(JobId(5), OsStr::new("sales.txt"), Place::Inbox, Place::Sent, Some(file)).unwrap();
+        let first = move_sales(&folder, 5, (Place::Inbox, Place::Sent), file).unwrap();
+        let again = move_sales(&folder, 5, (Place::Inbox, Place::Sent), file).unwrap();
         assert_eq!((again.place, &again.name, &again.note), (Place::Sent, &OsString::from("sales.5.txt"), &None));
         assert_eq!(first, again);
     }
@@ -258,7 +274,7 @@ mod tests {
         let file = put(&dir.path().join("sales.txt"), "x");
         fs::rename(dir.path().join("sales.txt"), dir.path().join("sent/sales.txt")).unwrap();
         // The job log still believes it in the inbox, and wants it in done/ by now.
-        let moved = folder.move_file(JobId(1), OsStr::new("sales.txt"), Place::Inbox, Place::Done, Some(file)).unwrap();
+        let moved = move_sales(&folder, 1, (Place::Inbox, Place::Done), file).unwrap();
         assert_eq!(moved, Moved { place: Place::Done, name: "sales.txt".into(), note: None });
         assert_eq!(fs::read_to_string(dir.path().join("done/sales.txt")).unwrap(), "x");
     }
@@ -270,10 +286,52 @@ mod tests {
         put(&dir.path().join("sent/other"), "another file");
         fs::rename(dir.path().join("sent/other"), dir.path().join("sent/sales.txt")).unwrap();
         put(&dir.path().join("sales.txt"), "a third file");
-        let moved = folder.move_file(JobId(3), OsStr::new("sales.txt"), Place::Sent, Place::Done, Some(sent)).unwrap();
+        let moved = move_sales(&folder, 3, (Place::Sent, Place::Done), sent).unwrap();
         assert_eq!(moved.place, Place::Gone);
         assert_eq!(fs::read_to_string(dir.path().join("sales.txt")).unwrap(), "a third file");
         assert_eq!(fs::read_to_string(dir.path().join("sales.3.txt")).unwrap(), "another file");
+    }
+
+    #[test]
+    fn f1_every_directory_that_a_move_changes_is_made_durable() {
+        let (dir, folder) = folder();
+        let name = OsStr::new("sales.txt");
+        let mut touched = Touched::new();
+        let sent = put(&dir.path().join("sent/sales.txt"), "sent");
+        put(&dir.path().join("sent/other"), "another file");
+        fs::rename(dir.path().join("sent/other"), dir.path().join("sent/sales.txt")).unwrap();
+        folder.move_file(JobId(3), name, (Place::Sent, Place::Done), Some(sent), &mut touched).unwrap();
+        assert!(touched.contains(&Place::Inbox) && touched.contains(&Place::Sent), "where it went back to");
+
+        touched.clear();
+        let file = put(&dir.path().join("sent/sales.txt"), "x");
+        folder.move_file(JobId(4), name, (Place::Held, Place::Done), Some(file), &mut touched).unwrap();
+        assert!(touched.contains(&Place::Sent), "where it lay by a move that was not written down");
+        folder.sync(&touched).unwrap();
+    }
+
+    #[test]
+    fn f9_what_is_in_the_way_of_a_move_is_not_followed_and_not_replaced() {
+        let (dir, folder) = folder();
+        let outside = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(outside.path(), dir.path().join("sent/sales.txt")).unwrap();
+        fs::create_dir(dir.path().join("sent/sales.17.txt")).unwrap();
+        let file = put(&dir.path().join("sales.txt"), "x");
+        let moved = move_sales(&folder, 17, (Place::Inbox, Place::Sent), file).unwrap();
+        assert_eq!(moved.name, "sales.17.2.txt");
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_marker_is_made_once_and_a_directory_is_none() {
+        let (dir, folder) = folder();
+        folder.make_marker("sales").unwrap();
+        folder.make_marker("sales").unwrap();
+        fs::create_dir(dir.path().join("costs.fin")).unwrap();
+        assert!(folder.make_marker("costs").unwrap_err().to_string().contains("costs.fin is a directory"));
+        let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, [".datadrop", "costs.fin", "done", "failed", "held", "sales.fin", "sent"]);
     }
 
     #[test]
@@ -282,7 +340,7 @@ mod tests {
         let sent = put(&dir.path().join("sales.txt"), "sent");
         put(&dir.path().join("other"), "another file");
         fs::rename(dir.path().join("other"), dir.path().join("sales.txt")).unwrap();
-        let moved = folder.move_file(JobId(1), OsStr::new("sales.txt"), Place::Inbox, Place::Sent, Some(sent)).unwrap();
+        let moved = move_sales(&folder, 1, (Place::Inbox, Place::Sent), sent).unwrap();
         assert_eq!(moved.place, Place::Gone);
         assert_eq!(fs::read_to_string(dir.path().join("sales.txt")).unwrap(), "another file");
     }
@@ -292,7 +350,7 @@ mod tests {
         let (dir, folder) = folder();
         let sent = put(&dir.path().join("sales.txt"), "sent");
         fs::write(dir.path().join("sales.txt"), "sent and changed").unwrap();
-        let moved = folder.move_file(JobId(1), OsStr::new("sales.txt"), Place::Inbox, Place::Sent, Some(sent)).unwrap();
+        let moved = move_sales(&folder, 1, (Place::Inbox, Place::Sent), sent).unwrap();
         assert_eq!(moved.note.as_deref(), Some("changed after it was sent"));
     }
 
@@ -301,9 +359,9 @@ mod tests {
         let (dir, folder) = folder();
         let file = put(&dir.path().join("sales.txt"), "x");
         fs::remove_file(dir.path().join("sales.txt")).unwrap();
-        let moved = folder.move_file(JobId(1), OsStr::new("sales.txt"), Place::Inbox, Place::Sent, Some(file)).unwrap();
+        let moved = move_sales(&folder, 1, (Place::Inbox, Place::Sent), file).unwrap();
         assert_eq!(moved.place, Place::Gone);
         fs::remove_dir(dir.path().join("sent")).unwrap();
-        assert!(folder.move_file(JobId(1), OsStr::new("sales.txt"), Place::Inbox, Place::Sent, Some(file)).is_err());
+        assert!(move_sales(&folder, 1, (Place::Inbox, Place::Sent), file).is_err());
     }
 }

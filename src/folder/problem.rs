@@ -20,6 +20,14 @@ pub enum FolderProblem {
         /// What was found and what to do.
         why: String,
     },
+    /// A sub-folder is not a directory of its own, or not the one that was opened.
+    #[error("{}: {why}; files that cannot be filed are not sent. Once it is a directory of its own, or gone, all goes on by itself", dir.display())]
+    Displaced {
+        /// The sub-folder.
+        dir: PathBuf,
+        /// What was found.
+        why: String,
+    },
     /// Whoever asks may not look into it, which says nothing of whether the daemon may.
     #[error("{}: this user may not look into the folder: {why}; run this as the service's user, or as a member of the folder's group", dir.display())]
     Closed {
@@ -29,7 +37,7 @@ pub enum FolderProblem {
         why: String,
     },
     /// Another daemon uses it.
-    #[error("{}: another datadrop is at work in this folder; only one may be, stop the other", .0.display())]
+    #[error("{}: another datadrop is at work in this folder, or it is also a folder of another account; stop the other, or name another folder", .0.display())]
     InUse(PathBuf),
     /// A file cannot be moved to where it will have to go.
     #[error("{}: {why}; files that cannot be filed are not sent. Give the user that runs datadrop the right to write there (`datadrop doctor` says what is in the way)", dir.display())]

@@ -1,10 +1,8 @@
 //! Removing from `done/` what was filed there (`keep.done`): that file, unchanged, and nothing else.
 
-use super::mark::AccountFolder;
-use crate::ambient::identity_of;
+use super::account::AccountFolder;
 use crate::job::{FileIdentity, Place};
 use std::ffi::OsStr;
-use std::fs;
 use std::io;
 
 /// What became of it.
@@ -23,21 +21,16 @@ impl AccountFolder {
     /// # Errors
     /// The system's, if it cannot be looked at or removed: to be tried again.
     pub fn remove_done(&self, name: &OsStr, hashed: FileIdentity) -> io::Result<Removal> {
-        let path = self.place(Place::Done).join(name);
-        let found = match fs::symlink_metadata(&path) {
-            Ok(metadata) => identity_of(&metadata),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // Nothing is known of a file whose folder is not there.
-                fs::metadata(self.place(Place::Done))?;
-                return Ok(Removal::Gone);
-            }
-            Err(error) => return Err(error),
+        let done = self.place(Place::Done);
+        let Some(found) = done.find(name)?.map(|found| found.identity) else {
+            // Nothing is known of a file whose folder is not there.
+            return done.is_still_there().map(|()| Removal::Gone);
         };
         let is_unchanged = (found.size, found.modified_ns) == (hashed.size, hashed.modified_ns);
         if !found.is_same_file(&hashed) || !is_unchanged {
             return Ok(Removal::Left);
         }
-        fs::remove_file(&path)?;
+        done.remove(name)?;
         Ok(Removal::Gone)
     }
 }
@@ -45,11 +38,13 @@ impl AccountFolder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::directory::identity_at;
+    use std::fs;
     use std::path::Path;
 
     fn put(path: &Path, text: &str) -> FileIdentity {
         fs::write(path, text).unwrap();
-        identity_of(&fs::symlink_metadata(path).unwrap())
+        identity_at(path)
     }
 
     #[test]

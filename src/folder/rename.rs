@@ -1,70 +1,79 @@
 //! A rename that never overwrites, also where the file system has none.
 
+use super::account::AccountFolder;
 use super::fit::fitting;
-use super::mark::AccountFolder;
+use crate::ambient::random;
+use crate::directory::{Directory, is_unsupported};
 use crate::job::Place;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 
-pub(super) fn rename_without_overwriting(from: &Path, to: &Path) -> io::Result<()> {
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Ok(()) => Ok(()),
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {
-            rename_by_link(from, to, || ())
-        }
-        Err(error) => Err(error.into()),
+/// A name in a directory.
+type Named<'a> = (&'a Directory, &'a OsStr);
+
+pub(super) fn rename_without_overwriting(from: Named<'_>, to: Named<'_>) -> io::Result<()> {
+    match from.0.rename(from.1, to.0, to.1) {
+        Err(error) if is_unsupported(&error) => rename_by_link(from, to, || ()),
+        renamed => renamed,
     }
 }
 
 /// Where the file system knows no such flag: a hard link refuses a taken name just as well. The old name is not removed, for
 /// another host may have given it to a new file meanwhile: whatever bears it is taken aside, looked at, and given back if
 /// it is another's.
-fn rename_by_link(from: &Path, to: &Path, meanwhile: impl FnOnce()) -> io::Result<()> {
-    fs::hard_link(from, to)?;
+fn rename_by_link(
+    (directory, name): Named<'_>,
+    (target, new_name): Named<'_>,
+    meanwhile: impl FnOnce(),
+) -> io::Result<()> {
+    directory.link(name, target, new_name)?;
     meanwhile();
-    let mut name = OsString::from(ASIDE);
-    name.push(from.file_name().unwrap_or_default());
-    let aside = from.with_file_name(fitting(&name, "", ""));
-    match fs::rename(from, &aside) {
-        Ok(()) if is_one_file(&fs::symlink_metadata(&aside)?, to) => fs::remove_file(&aside),
-        Ok(()) => give_back(&aside, from.file_name().unwrap_or_default()),
+    // A name that nobody can foresee: this rename would overwrite what bears it.
+    let mut aside = OsString::from(format!("{ASIDE}{:016x}.", random()));
+    aside.push(name);
+    let aside = fitting(&aside, "", "");
+    match directory.replace(name, &aside) {
+        Ok(()) if is_one_file((directory, &aside), (target, new_name)) => directory.remove(&aside),
+        Ok(()) => give_back((directory, &aside), name),
         // Somebody removed it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// Before the name of a file that was taken aside.
-const ASIDE: &str = ".datadrop-aside.";
+/// Before the digits and the name of a file that was taken aside.
+const ASIDE: &str = ".datadrop-aside-";
+
+/// The name of a file that was taken aside.
+fn name_before(aside: &OsStr) -> Option<&str> {
+    let (digits, name) = aside.to_str()?.strip_prefix(ASIDE)?.split_once('.')?;
+    (digits.len() == 16).then_some(name)
+}
 
 impl AccountFolder {
-    /// Deals with what a crash left aside: the old name of a file that was moved, or a file of somebody else.
-    pub(super) fn give_back_all(&self) -> io::Result<()> {
-        for place in [Place::Inbox, Place::Sent, Place::Held, Place::Failed] {
-            for entry in fs::read_dir(self.place(place))? {
-                let entry = entry?;
-                let name = entry.file_name();
-                let Some(name) = name.to_str().and_then(|name| name.strip_prefix(ASIDE)) else { continue };
-                let aside = entry.path();
-                if self.has_another_name_for(&fs::symlink_metadata(&aside)?)? {
-                    fs::remove_file(&aside)?;
-                } else {
-                    give_back(&aside, OsStr::new(name))?;
-                }
-            }
+    /// Deals with what a crash left aside: the old name of a file that was moved, or a file of somebody else. Any other name
+    /// is left alone.
+    pub(super) fn give_back(&self, directory: &Directory, aside: &OsStr) -> io::Result<()> {
+        let Some(name) = name_before(aside) else { return Ok(()) };
+        let Some(found) = directory.find(aside)? else { return Ok(()) };
+        if found.is_directory() {
+            return Ok(());
         }
-        Ok(())
+        if self.has_another_name_for(found.number())? {
+            directory.remove(aside)
+        } else {
+            give_back((directory, aside), OsStr::new(name))
+        }
     }
 
-    fn has_another_name_for(&self, file: &fs::Metadata) -> io::Result<bool> {
+    fn has_another_name_for(&self, number: (u64, u64)) -> io::Result<bool> {
         for place in Place::SUB_FOLDERS {
-            for entry in fs::read_dir(self.place(place))? {
-                let entry = entry?;
-                if !entry.file_name().as_encoded_bytes().starts_with(b".") && is_one_file(file, &entry.path()) {
+            let directory = self.place(place);
+            for name in directory.names()? {
+                let name = name?;
+                if !name.as_encoded_bytes().starts_with(b".")
+                    && directory.find(&name)?.is_some_and(|found| found.number() == number)
+                {
                     return Ok(true);
                 }
             }
@@ -73,16 +82,19 @@ impl AccountFolder {
     }
 }
 
-fn is_one_file(file: &fs::Metadata, path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|other| (other.dev(), other.ino()) == (file.dev(), file.ino()))
+fn is_one_file(this: Named<'_>, other: Named<'_>) -> bool {
+    match (this.0.entry(this.1), other.0.entry(other.1)) {
+        (Ok(this), Ok(other)) => this.number() == other.number(),
+        (Ok(_) | Err(_), _) => false,
+    }
 }
 
 /// A file that was taken aside gets its own name again, or one that is free.
-fn give_back(aside: &Path, name: &OsStr) -> io::Result<()> {
+fn give_back((directory, aside): Named<'_>, name: &OsStr) -> io::Result<()> {
     let numbered = (1..1000).map(|number| fitting(name, &format!("-{number}"), ""));
     for name in std::iter::once(name.to_owned()).chain(numbered) {
-        match fs::hard_link(aside, aside.with_file_name(name)) {
-            Ok(()) => return fs::remove_file(aside),
+        match directory.link(aside, directory, name) {
+            Ok(()) => return directory.remove(aside),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
@@ -93,6 +105,7 @@ fn give_back(aside: &Path, name: &OsStr) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn f1_where_renames_may_overwrite_a_file_that_takes_the_old_name_meanwhile_is_not_lost() {
@@ -108,19 +121,26 @@ mod tests {
             if crashed {
                 fs::hard_link(&from, &to).unwrap();
                 theirs();
-                fs::rename(&from, dir.path().join(".datadrop-aside.sales.txt")).unwrap();
+                fs::rename(&from, dir.path().join(".datadrop-aside-0123456789abcdef.sales.txt")).unwrap();
                 drop(opened.folder);
                 AccountFolder::open("a", dir.path(), Some(&opened.mark), 1).unwrap();
             } else {
-                rename_by_link(&from, &to, theirs).unwrap();
+                let (inbox, sent) = (opened.folder.place(Place::Inbox), opened.folder.place(Place::Sent));
+                let name = OsStr::new("sales.txt");
+                rename_by_link((inbox, name), (sent, name), theirs).unwrap();
             }
             assert_eq!(fs::read_to_string(&from).unwrap(), "theirs", "crashed: {crashed}");
             assert_eq!(fs::read_to_string(&to).unwrap(), "ours");
-            assert!(!dir.path().join(".datadrop-aside.sales.txt").exists());
+            let aside =
+                |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().to_string_lossy().contains("aside");
+            assert!(!fs::read_dir(dir.path()).unwrap().any(aside));
             let taken = dir.path().join("sent/costs.txt");
             fs::write(&taken, "old").unwrap();
             fs::write(dir.path().join("costs.txt"), "new").unwrap();
-            let refused = rename_by_link(&dir.path().join("costs.txt"), &taken, || ()).unwrap_err();
+            let (inbox, sent) =
+                (Directory::open(dir.path()).unwrap(), Directory::open(&dir.path().join("sent")).unwrap());
+            let name = OsStr::new("costs.txt");
+            let refused = rename_by_link((&inbox, name), (&sent, name), || ()).unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
             assert_eq!(fs::read_to_string(dir.path().join("costs.txt")).unwrap(), "new");
         }

@@ -3,11 +3,11 @@
 //!
 //! Looks at the files first, outside of any transaction; the job log then decides and writes down in one step each.
 
-use crate::ambient::{identity_of, now, random_digits};
+use crate::ambient::{now, random_digits};
 use crate::config::{AccountConfig, Config};
+use crate::directory::{Directory, Entry};
 use crate::job::JobId;
 use crate::joblog::{Executor, FileNow, JobLog, JobLogError};
-use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -69,11 +69,18 @@ pub fn carry_out(joblog: &JobLog, executors: &[Executor]) -> Result<bool, JobLog
     Ok(all)
 }
 
+/// What lies at the path that the job log has of a job's file.
 fn file_now(job: JobId, path: &Path) -> FileNow {
+    let folder = path.parent().and_then(|folder| Directory::open(folder).ok());
+    let found = folder.zip(path.file_name());
     FileNow {
         job,
-        identity: fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|file| identity_of(&file)),
-        can_be_read: rustix::fs::access(path, rustix::fs::Access::READ_OK).is_ok(),
+        identity: found
+            .as_ref()
+            .and_then(|(folder, name)| folder.entry(name).ok())
+            .filter(Entry::is_plain)
+            .map(|entry| entry.identity),
+        can_be_read: found.is_some_and(|(folder, name)| folder.can_read(name)),
     }
 }
 

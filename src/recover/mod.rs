@@ -14,7 +14,7 @@ use crate::joblog::{Content, JobLog, JobLogError, OpenError, Reader, Restoration
 use crate::track::judge;
 use crate::watch::read_content;
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Where files lie that may have been accepted.
 const WITNESSES: [Place; 3] = [Place::Sent, Place::Done, Place::Held];
@@ -87,7 +87,7 @@ pub async fn recover<P: Future<Output = Permit>>(
         None => None,
     };
     let reader = joblog.reader()?;
-    let files = survey(&reader, account, remote_jobs.as_deref().unwrap_or_default(), tell)?;
+    let files = survey(&reader, account, &opened.folder, remote_jobs.as_deref().unwrap_or_default(), tell)?;
     let recovered = Recovered {
         files: files.len(),
         matched: files.iter().filter(|file| file.remote.is_some()).count(),
@@ -110,14 +110,11 @@ pub async fn recover<P: Future<Output = Permit>>(
 fn survey(
     reader: &Reader,
     account: &AccountConfig,
+    folder: &AccountFolder,
     remote_jobs: &[RemoteJob],
     tell: impl Fn(usize, usize),
 ) -> Result<Vec<Restored>, RecoverError> {
-    let unreadable = |path: &Path| {
-        let path = path.to_owned();
-        move |why| RecoverError::Unreadable { path, why }
-    };
-    let filed = filed_after(&account.folder, &WITNESSES, i64::MIN).map_err(unreadable(&account.folder))?;
+    let filed = filed_after(folder.place(Place::Inbox), &WITNESSES, i64::MIN)?;
     let mut taken: HashSet<i64> = HashSet::new();
     for remote in remote_jobs {
         if reader.owner_of_remote(&account.name, remote.remote_job_id.0)?.is_some() {
@@ -132,8 +129,9 @@ fn survey(
         if reader.filed_job(&account.name, place, &disk_name)?.is_some() {
             continue;
         }
-        let path = account.folder.join(place.as_str()).join(&disk_name);
-        let content = read_content(&path, kind).map_err(unreadable(&path))?;
+        let directory = folder.place(place);
+        let unreadable = |why| RecoverError::Unreadable { path: directory.path_of(&disk_name), why };
+        let content = read_content(directory, &disk_name, kind).map_err(unreadable)?;
         let names = names_before_filing(&disk_name.to_string_lossy());
         let candidates: Vec<&RemoteJob> = remote_jobs
             .iter()

@@ -144,10 +144,11 @@ fn executor(rules: &Rules, folder: &Path) -> Executor {
     Executor { account: ACCOUNT.to_owned(), folder: folder.to_owned(), wire_name: rules.wire_name, target: target() }
 }
 
-fn folder_settings(rules: &Rules, folder: &Path) -> FolderSettings {
+fn folder_settings(rules: &Rules, folder: &Path, state_dir: &Path) -> FolderSettings {
     FolderSettings {
         account: ACCOUNT.to_owned(),
         folder: folder.to_owned(),
+        state_dir: state_dir.to_owned(),
         extensions: vec!["txt".to_owned()],
         policy: AdmitPolicy {
             account: ACCOUNT.to_owned(),
@@ -227,7 +228,7 @@ impl Process {
         let wake = Arc::clone(&board);
         joblog.on_unfiled(ACCOUNT, move |haste| wake.unfiled(haste));
         let worker = FolderWorker::new(
-            folder_settings(from.rules, from.folder),
+            folder_settings(from.rules, from.folder, from.state_dir),
             joblog.clone(),
             &row,
             None,

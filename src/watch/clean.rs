@@ -2,9 +2,8 @@
 
 use super::worker::{FolderWorker, Interrupted};
 use crate::ambient::now;
-use crate::folder::{AccountFolder, FolderProblem, Removal};
+use crate::folder::{AccountFolder, FolderProblem, Removal, Touched};
 use crate::job::Place;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// So many files share their fsync and their transactions.
@@ -48,7 +47,7 @@ impl FolderWorker {
             }
         }
         folder
-            .sync(&BTreeSet::from([Place::Done.as_str()]))
+            .sync(&Touched::from([Place::Done]))
             .map_err(|error| unfit(format!("what was removed from done/ cannot be made durable: {error}")))?;
         let count = removed.len();
         self.joblog.removed(removed).wait()?;

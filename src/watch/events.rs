@@ -3,6 +3,7 @@
 use super::Board;
 use crate::ambient::Clock;
 use crate::folder::MARK;
+use crate::job::Place;
 use crate::ready::Heard;
 use notify::event::{AccessKind, AccessMode, CreateKind, MetadataKind, ModifyKind, RenameMode};
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -106,8 +107,9 @@ fn dispatch(boards: &HashMap<PathBuf, Arc<Board>>, event: &Event, clock: Clock) 
     }
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
     let Some(board) = boards.get(folder) else { return };
-    // Without its mark it may be another folder (DESIGN F4).
-    if name == MARK && !matches!(event.kind, EventKind::Access(_)) {
+    // Without its mark it may be another folder (DESIGN F4), and without its sub-folders nothing can be filed (DESIGN F5).
+    let is_place = Place::SUB_FOLDERS.iter().any(|place| name == place.as_str());
+    if (name == MARK || is_place) && !matches!(event.kind, EventKind::Access(_)) {
         board.folder_moved();
         return;
     }

@@ -2,11 +2,10 @@
 
 use super::read_content;
 use super::worker::{FolderWorker, Interrupted};
-use crate::ambient::{identity_of, now};
-use crate::folder::{AccountFolder, Explained, FolderProblem, Moved, explanation};
+use crate::ambient::now;
+use crate::folder::{AccountFolder, Explained, FolderProblem, Moved, Touched, explanation};
 use crate::job::{CHANGED, FileIdentity, Kind, Place, stem};
 use crate::joblog::{Filed, Unfiled};
-use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 
@@ -32,7 +31,7 @@ impl FolderWorker {
             // What becomes due meanwhile is told by a flag of its own, and shares its fsyncs with what comes after it.
             let is_all = unfiled.len() < MOVES;
             folder.check()?;
-            let mut touched = BTreeSet::new();
+            let mut touched = Touched::new();
             let mut filed = Vec::with_capacity(unfiled.len());
             let mut failure = None;
             for job in unfiled {
@@ -43,11 +42,12 @@ impl FolderWorker {
                         name: job.disk_name.clone(),
                         note: Some(format!("{CHANGED}; what lies in the folder now is a new file")),
                     }),
-                    Lies::As(identity) => folder.move_file(job.id, &job.disk_name, job.from, job.to, identity),
+                    Lies::As(identity) => {
+                        folder.move_file(job.id, &job.disk_name, (job.from, job.to), identity, &mut touched)
+                    }
                 };
                 match moved {
                     Ok(moved) => {
-                        touched.extend([job.from.as_str(), job.to.as_str()]);
                         if moved.place == Place::Inbox {
                             made.back.push(moved.name.clone());
                         }
@@ -59,9 +59,9 @@ impl FolderWorker {
                             folder
                                 .make_marker(stem(&job.file_name))
                                 .map_err(|error| cannot_file(folder, &job, &error))?;
-                            touched.insert(Place::Inbox.as_str());
+                            touched.insert(Place::Inbox);
                         }
-                        let path = folder.place(moved.place).join(&moved.name);
+                        let lies_in = folder.place(moved.place);
                         if let Some(note) = &moved.note {
                             let account = &self.settings.account;
                             tracing::warn!(
@@ -72,8 +72,9 @@ impl FolderWorker {
                                 job.id
                             );
                         }
-                        let is_new =
-                            job.from == Place::Inbox && moved.place == Place::Gone && path.symlink_metadata().is_ok();
+                        let is_new = job.from == Place::Inbox
+                            && moved.place == Place::Gone
+                            && lies_in.entry(&moved.name).is_ok();
                         if is_new {
                             made.back.push(job.disk_name.clone());
                         } else if job.from == Place::Inbox {
@@ -83,8 +84,8 @@ impl FolderWorker {
                             is_new,
                             id: job.id,
                             place: moved.place,
+                            path: lies_in.path_of(&moved.name),
                             disk_name: moved.name,
-                            path,
                             note: moved.note,
                         });
                     }
@@ -131,7 +132,7 @@ impl FolderWorker {
             follows: job.pair.filter(|_| job.kind == Kind::Fin),
             reason: job.reason.as_deref(),
             findings: job.findings.as_deref(),
-            path: &folder.place(job.to).join(name),
+            path: &folder.place(job.to).path_of(name),
             attempts: job.attempts,
             remote_job_id: job.remote_job_id,
         };
@@ -161,12 +162,12 @@ enum Lies {
 /// Compares what lies there with what was hashed, by its content where its numbers or times differ.
 fn as_it_lies(folder: &AccountFolder, job: &Unfiled) -> Lies {
     let Some(hashed) = job.identity else { return Lies::As(None) };
-    let path = folder.place(job.from).join(&job.disk_name);
-    let found = path.symlink_metadata().ok().map(|metadata| identity_of(&metadata));
+    let directory = folder.place(job.from);
+    let found = directory.entry(&job.disk_name).ok().map(|found| found.identity);
     let Some(found) = found.filter(|found| *found != hashed && found.may_be_same_file(&hashed)) else {
         return Lies::As(Some(hashed));
     };
-    if let Ok(content) = read_content(&path, job.kind)
+    if let Ok(content) = read_content(directory, &job.disk_name, job.kind)
         && Some(content.fingerprint.sha256) == job.sha256
     {
         return Lies::As(Some(content.fingerprint.identity));

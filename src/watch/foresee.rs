@@ -3,6 +3,7 @@
 use super::FolderSettings;
 use super::look::{self, Look};
 use super::weigh::{BUFFER, Weighed, weigh};
+use crate::directory::Directory;
 use crate::folder::{FolderProblem, accepted_after};
 use crate::job::{Kind, check_name, classify};
 use crate::joblog::{JobLogError, Reader, Verdict};
@@ -37,11 +38,18 @@ pub enum Foreseen {
 
 /// Looks at a name as a scan would, on the understanding that a file which is quiet now stays so.
 ///
-/// `has_marker`: a marker of its stem lies in the folder. `is_remote`: the folder lies on a network file system.
+/// `folder`: the account's. `has_marker`: a marker of its stem lies in the folder. `is_remote`: the folder lies on a network file system.
 /// `now_ns`: the time in nanoseconds since 1970; a file that was changed just before is not quiet yet.
 #[must_use]
-pub fn foresee(settings: &FolderSettings, name: &OsStr, has_marker: bool, is_remote: bool, now_ns: i64) -> Foreseen {
-    let looked = look::look(&settings.folder.join(name));
+pub fn foresee(
+    settings: &FolderSettings,
+    folder: &Directory,
+    name: &OsStr,
+    has_marker: bool,
+    is_remote: bool,
+    now_ns: i64,
+) -> Foreseen {
+    let looked = look::look(folder, name, |entry| look::is_of_state(&settings.state_dir, entry));
     let kind = match (&looked, classify(name, &settings.extensions)) {
         (Look::Gone, _) => return Foreseen::Gone,
         (Look::Directory, _) => return Foreseen::Ignored(Ignored::Directory),
@@ -93,16 +101,16 @@ fn not_yet(kind: Kind, sight: Sight, waits: &ready::Waits, has_marker: bool, now
 ///
 /// # Errors
 /// [`JobLogError`] if the database cannot be read.
-pub fn ahead(reader: &Reader, account: &str, dir: &Path) -> Result<Option<FolderProblem>, JobLogError> {
+pub fn ahead(reader: &Reader, account: &str, folder: &Directory) -> Result<Option<FolderProblem>, JobLogError> {
     // What is filed gets there after the end of its job; whatever the job log knows of that is passed over below.
     let latest = reader.latest_end(account)?.map_or(i64::MIN, |at| at.0);
-    let filed = match accepted_after(dir, latest) {
+    let filed = match accepted_after(folder, latest) {
         Ok(filed) => filed,
         Err(problem) => return Ok(Some(problem)),
     };
     for file in filed {
         if reader.filed_job(account, file.place, &file.disk_name)?.is_none() {
-            return Ok(Some(FolderProblem::ahead(dir, &file)));
+            return Ok(Some(FolderProblem::ahead(folder.path(), &file)));
         }
     }
     Ok(None)
@@ -139,7 +147,7 @@ mod tests {
     /// The reason, or the word for a file that needs none.
     fn foreseen(settings: &FolderSettings, name: &str, now_ns: i64) -> String {
         let has_marker = settings.folder.join(Path::new(name).with_extension("fin")).exists();
-        match foresee(settings, name.as_ref(), has_marker, false, now_ns) {
+        match foresee(settings, &Directory::open(&settings.folder).unwrap(), name.as_ref(), has_marker, false, now_ns) {
             Foreseen::Gone => "gone".to_owned(),
             Foreseen::Ignored(why) => format!("{why:?}"),
             Foreseen::Told(_, Verdict::Ready(content)) => format!("ready, {} rows", content.rows_expected),

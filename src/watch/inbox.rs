@@ -7,7 +7,7 @@ use super::weigh::{BUFFER, Weighed, weigh};
 use super::worker::{FolderSettings, Interrupted, Progress};
 use crate::ambient::{Clock, now, random_digits};
 use crate::config::CheckMode;
-use crate::folder::remove_why;
+use crate::folder::{AccountFolder, remove_why};
 use crate::job::{FileIdentity, Kind, State, check_name, classify, printable, stem};
 use crate::joblog::{Arrival, InboxEntry, JobLog, Reader, Verdict as Finding};
 use crate::ready::{Candidate, MarkerSight, Moment, NotYet, Sight, Verdict, Waits};
@@ -46,6 +46,7 @@ enum Known {
 
 pub(super) struct Inbox {
     pub(super) settings: Arc<FolderSettings>,
+    pub(super) folder: Arc<AccountFolder>,
     waits: Waits,
     pub(super) joblog: JobLog,
     pub(super) reader: Arc<Reader>,
@@ -84,7 +85,7 @@ struct Waiting {
 impl Inbox {
     pub(super) fn new(
         settings: Arc<FolderSettings>,
-        waits: Waits,
+        folder: Arc<AccountFolder>,
         joblog: JobLog,
         reader: Arc<Reader>,
         board: Arc<Board>,
@@ -92,8 +93,9 @@ impl Inbox {
         progress: Arc<Progress>,
     ) -> Self {
         Self {
+            waits: settings.waits_in(folder.is_remote),
             settings,
-            waits,
+            folder,
             joblog,
             reader,
             board,
@@ -196,7 +198,7 @@ impl Inbox {
                 self.markers.insert(stem(name_text).to_owned(), MarkerSight { order: Some(trace.order) });
             }
             // Nothing is known of how it came, and it may be there all the same: the file is the truth.
-            None if self.settings.folder.join(name).symlink_metadata().is_ok() => {
+            None if self.directory().entry(name).is_ok() => {
                 self.markers.entry(stem(name_text).to_owned()).or_insert(MarkerSight { order: None });
             }
             None => {
@@ -220,9 +222,8 @@ impl Inbox {
     pub(super) fn consider(&mut self, name: &OsStr, known: Option<&InboxEntry>) -> Result<(), Interrupted> {
         self.progress.alive();
         let Some(kind) = classify(name, &self.settings.extensions) else { return Ok(()) };
-        let path = self.settings.folder.join(name);
         let heard_before = self.board.trace(name).map_or(0, |trace| trace.order);
-        let found = look::look(&path);
+        let found = look::look(self.directory(), name, |entry| look::is_of_state(&self.settings.state_dir, entry));
         let (file, sight) = match found {
             Look::Gone | Look::Directory => {
                 self.forget(name, heard_before);
@@ -428,7 +429,7 @@ impl Inbox {
             self.queued += u64::from(admission.state == State::Queued);
             told.say(&self.settings.account, admission);
             for (place, name) in &admission.left {
-                remove_why(&self.settings.folder.join(place.as_str()), name);
+                remove_why(self.folder.place(*place), name);
             }
         }
         for name in settled {

@@ -1,14 +1,14 @@
 //! Looking at one file: what it is, and what it holds. What is not a plain file is never opened.
 
-use crate::ambient::identity_of;
 use crate::check::{Checked, Checker};
+use crate::directory::{Directory, Entry, EntryType};
 use crate::job::{FileIdentity, Kind, RowCounter, Sha256};
 use crate::ready::Sight;
-use rustix::fs::{Mode, OFlags};
 use sha2::Digest as _;
-use std::fs::{File, FileType, Metadata};
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 /// What a path is.
@@ -44,42 +44,44 @@ enum Reading {
     Marker { only_white_space: bool },
 }
 
-/// Looks through a fresh open, so that a network file system tells the truth.
-pub(super) fn look(path: &Path) -> Look {
-    let metadata = match std::fs::symlink_metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Look::Gone,
+/// Looks through a fresh open, so that a network file system tells the truth. What `is_own` says is datadrop's own is not
+/// opened either.
+pub(super) fn look(directory: &Directory, name: &OsStr, is_own: impl FnOnce(&Entry) -> bool) -> Look {
+    let seen = match directory.find(name) {
+        Ok(Some(seen)) => seen,
+        Ok(None) => return Look::Gone,
         Err(error) => return Look::Unreadable(error.to_string()),
     };
-    if metadata.is_dir() {
-        return Look::Directory;
-    }
-    if !metadata.is_file() {
-        return Look::NotAFile(kind_of(metadata.file_type()), Some(identity_of(&metadata)));
-    }
-    // Between the two calls another thing may have taken the name: it is not followed and not waited for.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(descriptor) => File::from(descriptor),
-        Err(rustix::io::Errno::NOENT) => return Look::Gone,
-        Err(rustix::io::Errno::LOOP) => return Look::NotAFile("a symbolic link", None),
-        Err(error) => return Look::Unreadable(io::Error::from(error).to_string()),
-    };
-    match file.metadata() {
-        Ok(metadata) if metadata.is_file() => {
-            let sight = sight_of(&metadata);
-            Look::File(file, sight)
+    match seen.entry_type {
+        EntryType::Plain if is_own(&seen) => Look::NotAFile("a file of datadrop's own", Some(seen.identity)),
+        EntryType::Plain => match directory.open_file(name, &seen) {
+            Ok((file, entry)) => Look::File(file, sight_of(&entry)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Look::Gone,
+            Err(error) => match directory.find(name) {
+                // It took the name between the two calls.
+                Ok(Some(now)) if !now.is_plain() => Look::NotAFile(now.entry_type.words(), Some(now.identity)),
+                Ok(_) | Err(_) => Look::Unreadable(error.to_string()),
+            },
+        },
+        EntryType::Directory => Look::Directory,
+        EntryType::Link | EntryType::Pipe | EntryType::Socket | EntryType::Device => {
+            Look::NotAFile(seen.entry_type.words(), Some(seen.identity))
         }
-        Ok(metadata) => Look::NotAFile(kind_of(metadata.file_type()), Some(identity_of(&metadata))),
-        Err(error) => Look::Unreadable(error.to_string()),
     }
 }
 
-pub(super) fn sight_of(metadata: &Metadata) -> Sight {
-    Sight {
-        identity: identity_of(metadata),
-        changed_ns: metadata.ctime().saturating_mul(1_000_000_000).saturating_add(metadata.ctime_nsec()),
-    }
+/// Whether a file that has several names is one of the state directory. To open the job log here would be enough to break it:
+/// its locks end when any descriptor of it is closed.
+pub(super) fn is_of_state(state_dir: &Path, entry: &Entry) -> bool {
+    entry.links > 1
+        && std::fs::read_dir(state_dir).is_ok_and(|entries| {
+            let mut found = entries.flatten().filter_map(|own| own.metadata().ok());
+            found.any(|own| (own.dev(), own.ino()) == entry.number())
+        })
+}
+
+pub(super) fn sight_of(entry: &Entry) -> Sight {
+    Sight { identity: entry.identity, changed_ns: entry.changed_ns }
 }
 
 /// The reason for what is never opened.
@@ -90,18 +92,6 @@ pub(super) fn not_a_file(what: &str) -> String {
 /// The reason for what cannot be looked at.
 pub(super) fn unreadable(why: &str) -> String {
     format!("the file cannot be read: {why}; let the user that runs datadrop read it, it is tried again at each rescan")
-}
-
-fn kind_of(file_type: FileType) -> &'static str {
-    if file_type.is_symlink() {
-        "a symbolic link"
-    } else if file_type.is_fifo() {
-        "a named pipe"
-    } else if file_type.is_socket() {
-        "a socket"
-    } else {
-        "a device"
-    }
 }
 
 /// Reads the whole file once, in constant memory: hash, rows and what `rules` find, or whether a marker is blank. `alive` is

@@ -25,21 +25,22 @@ pub use events::{EventSource, WatchError};
 pub use foresee::{Foreseen, Ignored, ahead, foresee};
 pub use worker::{FolderSettings, FolderWorker, Interrupted, Progress};
 
+use crate::directory::{Directory, Entry};
 use crate::job::{Fingerprint, Kind};
 use crate::joblog::Content;
+use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
 
 /// Reads a file that is to stay as it is: its identity, its hash, its rows.
 ///
 /// # Errors
 /// The system's, or that it is no plain file or changed meanwhile.
-pub fn read_content(path: &Path, kind: Kind) -> io::Result<Content> {
-    let look::Look::File(mut file, before) = look::look(path) else {
-        return Err(io::Error::other("it is not there, or no plain file"));
-    };
+pub fn read_content(directory: &Directory, name: &OsStr, kind: Kind) -> io::Result<Content> {
+    let seen = directory.entry(name)?;
+    let (mut file, entry) = directory.open_file(name, &seen)?;
+    let before = look::sight_of(&entry);
     let held = look::hold(&mut file, kind, None, &mut vec![0; weigh::BUFFER], || ())?;
-    let after = look::sight_of(&file.metadata()?);
+    let after = look::sight_of(&Entry::of(&file)?);
     if before != after || held.size != after.identity.size {
         return Err(io::Error::other("it was changed while it was read"));
     }

@@ -4,10 +4,11 @@ use super::foresee::{Ignored, why_ignored};
 use super::inbox::Inbox;
 use super::pace::Pace;
 use super::worker::Interrupted;
-use crate::ambient::{identity_of, now};
+use crate::ambient::now;
 use crate::config::backlog_words;
+use crate::directory::Directory;
 use crate::folder::FolderProblem;
-use crate::job::{Kind, State, classify, grouped, printable, stem};
+use crate::job::{Kind, Place, State, classify, grouped, printable, stem};
 use crate::joblog::InboxEntry;
 use crate::ready::MarkerSight;
 use std::collections::{HashMap, HashSet};
@@ -29,6 +30,11 @@ pub(super) struct Scanned {
 }
 
 impl Inbox {
+    /// The watched directory, as it was opened.
+    pub(super) fn directory(&self) -> &Directory {
+        self.folder.place(Place::Inbox)
+    }
+
     /// Scans the folder whole.
     pub(super) fn scan(&mut self) -> Result<Scanned, Interrupted> {
         let names = self.read_folder()?;
@@ -52,7 +58,7 @@ impl Inbox {
                 self.tell_progress(looked_at, names.len());
             }
             if classify(name, &self.settings.extensions).is_none() {
-                if !name.as_encoded_bytes().starts_with(b".") && !self.settings.folder.join(name).is_dir() {
+                if !name.as_encoded_bytes().starts_with(b".") && !self.is_directory(name) {
                     ignored += 1;
                     self.name_ignored(name);
                 }
@@ -65,7 +71,7 @@ impl Inbox {
                 continue;
             }
             if let Some(entry) = &entry
-                && self.settings.folder.join(name).symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
+                && self.is_directory(name)
             {
                 // A directory took the name: the file is not there any more.
                 missing.push(entry.clone());
@@ -103,18 +109,19 @@ impl Inbox {
             dir: self.settings.folder.clone(),
             why: format!("the folder cannot be listed: {error}"),
         };
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(&self.settings.folder).map_err(unreadable)? {
-            names.push(entry.map_err(unreadable)?.file_name());
-        }
+        let names = self.directory().names().map_err(unreadable)?;
+        let mut names: Vec<OsString> = names.collect::<io::Result<_>>().map_err(unreadable)?;
         names.sort_unstable();
         Ok(names)
     }
 
     fn stands_unchanged(&self, name: &OsStr, entry: &InboxEntry) -> bool {
         let Some(identity) = entry.identity.filter(|_| !entry.came_back) else { return false };
-        std::fs::symlink_metadata(self.settings.folder.join(name))
-            .is_ok_and(|metadata| metadata.is_file() && identity_of(&metadata) == identity)
+        self.directory().entry(name).is_ok_and(|found| found.is_plain() && found.identity == identity)
+    }
+
+    fn is_directory(&self, name: &OsStr) -> bool {
+        self.directory().entry(name).is_ok_and(|found| found.is_directory())
     }
 
     /// Two complete scans that agree make a removal (DESIGN F6). What may be on the wire is never concluded from absence.
@@ -159,6 +166,7 @@ mod tests {
     use super::super::worker::{FolderSettings, Progress};
     use super::*;
     use crate::ambient::Clock;
+    use crate::folder::AccountFolder;
     use crate::joblog::{JobLog, StateLock};
     use crate::ready::Moment;
     use crate::watch::Board;
@@ -180,11 +188,11 @@ mod tests {
         joblog.open_account(account.name.clone(), account.target(&config.api)).wait().unwrap();
         let settings = Arc::new(FolderSettings::new(&config, account));
         let (reader, board) = (Arc::new(joblog.reader().unwrap()), Arc::new(Board::default()));
-        let waits = settings.waits;
         let progress = Arc::new(Progress::default());
+        let opened = AccountFolder::open("a", &folder, None, 1).unwrap();
         let mut inbox = Inbox::new(
             settings,
-            waits,
+            Arc::new(opened.folder),
             joblog.clone(),
             reader,
             Arc::clone(&board),

@@ -5,6 +5,7 @@ use super::look::{hold, sight_of};
 use crate::ambient::today;
 use crate::check::{Checked, Checker, Facts};
 use crate::config::CheckMode;
+use crate::directory::Entry;
 use crate::job::{Fingerprint, Kind};
 use crate::joblog::{Content, Verdict};
 use crate::ready::Sight;
@@ -51,7 +52,7 @@ pub(super) fn weigh(
             return Weighed::Unread(format!("the file cannot be read: {error}; it is tried again at each rescan"));
         }
     };
-    if held.size != size || !file.metadata().is_ok_and(|metadata| sight_of(&metadata) == sight) {
+    if held.size != size || !Entry::of(file).is_ok_and(|entry| sight_of(&entry) == sight) {
         return Weighed::Changed;
     }
     if kind == Kind::Fin && !held.only_white_space {

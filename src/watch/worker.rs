@@ -8,6 +8,7 @@ use super::{Board, EventSource};
 use crate::ambient::{Clock, now, random};
 use crate::config::{AccountConfig, CheckMode, Config, FinMode, RateLimit, WatchMode};
 use crate::folder::{AccountFolder, FolderProblem};
+use crate::job::Place;
 use crate::joblog::{AccountRow, AdmitPolicy, JobLog, JobLogError, Reader};
 use crate::ready::{Moment, Waits};
 use std::path::PathBuf;
@@ -31,6 +32,8 @@ pub struct FolderSettings {
     pub account: String,
     /// The watched folder.
     pub folder: PathBuf,
+    /// Where the job log lies, which is never opened as a file of a folder.
+    pub state_dir: PathBuf,
     /// Extensions of data files.
     pub extensions: Vec<String>,
     /// What the job log must know to take files in.
@@ -60,6 +63,7 @@ impl FolderSettings {
         Self {
             account: account.name.clone(),
             folder: account.folder.clone(),
+            state_dir: config.state_dir.clone(),
             extensions: account.extensions.clone(),
             policy: AdmitPolicy {
                 account: account.name.clone(),
@@ -119,7 +123,7 @@ impl Progress {
 
 /// A folder that is worked in.
 pub(super) struct Open {
-    folder: AccountFolder,
+    folder: Arc<AccountFolder>,
     inbox: Inbox,
     next_scan: Moment,
     /// When files may be old enough to leave `done/`.
@@ -252,9 +256,8 @@ impl FolderWorker {
 
     /// Opens the folder, and makes the moves that are due in it.
     pub(super) fn open(&mut self) -> Result<Open, Interrupted> {
-        let folder = self.open_folder()?;
+        let folder = Arc::new(self.open_folder()?);
         let settings = Arc::clone(&self.settings);
-        let waits = settings.waits_in(folder.is_remote);
         let by_events = match settings.mode {
             WatchMode::Poll => false,
             WatchMode::Auto if folder.is_remote => false,
@@ -265,14 +268,15 @@ impl FolderWorker {
         self.file_away(&folder)?;
         self.unblock(by_events)?;
         let (joblog, reader, board) = (self.joblog.clone(), Arc::clone(&self.reader), Arc::clone(&self.board));
-        let inbox = Inbox::new(settings, waits, joblog, reader, board, self.clock, Arc::clone(&self.progress));
+        let progress = Arc::clone(&self.progress);
+        let inbox = Inbox::new(settings, Arc::clone(&folder), joblog, reader, board, self.clock, progress);
         let now = self.clock.moment();
         Ok(Open { folder, inbox, next_scan: now, next_clean: Some(now), counts_misses: false, by_events })
     }
 
     /// A job log that was restored from a backup does not know what was sent since, and would send it again.
     fn refuse_older_job_log(&self, folder: &AccountFolder) -> Result<(), Interrupted> {
-        match ahead(&self.reader, &self.settings.account, folder.dir())? {
+        match ahead(&self.reader, &self.settings.account, folder.place(Place::Inbox))? {
             Some(problem) => Err(problem.into()),
             None => Ok(()),
         }

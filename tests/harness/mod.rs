@@ -496,3 +496,42 @@ pub fn stdout(output: &Output) -> String {
 pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
+
+/// A number that others depend on and that a seed repeats.
+pub struct Dice(pub u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+}
+
+/// A number that a variable of the environment gives for longer runs.
+pub fn number(variable: &str, usual: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+/// A directory that is at two places at once, until this is dropped.
+pub struct Bound(PathBuf);
+
+impl Bound {
+    /// Mounts `from` at `to`; `None`, and told aloud, where only root may.
+    pub fn new(from: &Path, to: &Path) -> Option<Self> {
+        let bound = Command::new("mount").arg("--bind").args([from, to]).output().is_ok_and(|ran| ran.status.success());
+        if !bound {
+            eprintln!("SKIPPED: only root may mount a directory at a second place");
+        }
+        bound.then(|| Self(to.to_owned()))
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}

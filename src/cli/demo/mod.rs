@@ -15,6 +15,7 @@ use super::place;
 use super::run as daemon_run;
 use super::settings::{environment_free_config, here};
 use super::signals::{self, Stop};
+use crate::directory::Directory;
 use crate::emulator::{EmulatorOptions, write_samples};
 use layout::Layout;
 use show::{Foreseen, Show};
@@ -136,7 +137,8 @@ fn drop_samples(layout: &Layout, stop: &Stop) -> Result<Vec<Foreseen>, Failure> 
     for sample in samples {
         let account = layout::account_of(&sample.file_name);
         let source = samples_dir.join(&sample.file_name);
-        place::copy_in(&source, &layout.folder(account), &sample.file_name, || stop.is_set())
+        let folder = Directory::open(&layout.folder(account)).map_err(|error| Failure::failed(error.to_string()))?;
+        place::copy_in(&source, &folder, &sample.file_name, || stop.is_set())
             .map_err(|error| Failure::failed(error.to_string()))?;
         foreseen.push(Foreseen::new(account, &sample));
     }

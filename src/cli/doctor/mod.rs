@@ -13,7 +13,6 @@ use super::args::DoctorArguments;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::people::user_name;
-use crate::ambient::random;
 use crate::config::{AccountConfig, Config, WatchMode};
 use crate::folder::{self, Examined, FolderProblem};
 use crate::joblog::{AccountRow, examine, look_for_daemon};
@@ -176,7 +175,7 @@ fn account_folder(account: &AccountConfig, row: Option<&AccountRow>, person: Opt
     let (name, dir) = (account.name.as_str(), &account.folder);
     let shown = dir.display().to_string();
     let remembered = row.and_then(|row| row.folder_mark.as_deref());
-    let tried = look::with_rights_of(person, || folder::examine(name, dir, remembered, random()));
+    let tried = look::with_rights_of(person, || folder::examine(name, dir, remembered));
     let examined = match tried {
         Err(why) => return vec![not_tried("folder", name.to_owned(), person, &why)],
         Ok(Ok(examined)) => examined,

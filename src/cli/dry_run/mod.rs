@@ -9,6 +9,7 @@ use super::output::Output;
 use super::progress::Progress;
 use super::settings;
 use crate::config::{AccountConfig, Config, Duplicates, FinMode, Order, StyleChoice};
+use crate::directory::Entry;
 use crate::job::{Kind, UploadStyle, classify, printable, stem};
 use crate::joblog::{Reader, is_running};
 use plan::{AccountPlan, Found, Planned, Verdict, pair_up};
@@ -46,13 +47,15 @@ fn plan_account(config: &Config, account: &AccountConfig, running: bool) -> Resu
         ignored: 0,
     };
     // A folder that cannot be listed has said so.
-    let Ok(entries) = std::fs::read_dir(&account.folder) else { return Ok(plan) };
+    let Some(folder) = &seen.folder else { return Ok(plan) };
+    let Ok(entries) = folder.names() else { return Ok(plan) };
     let mut names: Vec<OsString> = Vec::new();
-    for entry in entries.flatten() {
-        let name = entry.file_name();
+    for name in entries.flatten() {
         if classify(&name, &account.extensions).is_some() {
             names.push(name);
-        } else if !name.as_encoded_bytes().starts_with(b".") && !entry.path().is_dir() {
+        } else if !name.as_encoded_bytes().starts_with(b".")
+            && !folder.entry(&name).is_ok_and(|found| found.is_directory())
+        {
             plan.ignored += 1;
         }
     }
@@ -70,7 +73,7 @@ fn plan_account(config: &Config, account: &AccountConfig, running: bool) -> Resu
         if let Some(reason) = repeated(account, &outlook, &mut met, &name.to_string_lossy()) {
             outlook = Outlook::Held(reason);
         }
-        let size = account.folder.join(name).symlink_metadata().ok().filter(std::fs::Metadata::is_file);
+        let size = folder.entry(name).ok().filter(Entry::is_plain).map(|found| found.identity.size);
         let text = name.to_string_lossy();
         let pair = match &outlook {
             Outlook::Ready { kind: Kind::Fin, .. } => seen.data_of_marker(reader, &text)?,
@@ -82,7 +85,7 @@ fn plan_account(config: &Config, account: &AccountConfig, running: bool) -> Resu
             | Outlook::Rejected(_)
             | Outlook::Held(_) => None,
         };
-        found.push(Found { name: text.into_owned(), size: size.map(|metadata| metadata.len()), outlook, pair });
+        found.push(Found { name: text.into_owned(), size, outlook, pair });
         progress.reach(index + 1);
     }
     drop(progress);

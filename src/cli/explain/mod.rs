@@ -186,7 +186,8 @@ fn filed(seen: &Account<'_>, place: Place, name: &OsStr, reader: Option<&Reader>
     if let Some(of) = name.as_bytes().strip_suffix(b".why").map(OsStr::from_bytes) {
         return Ok(What::Why { of: printable(&of.to_string_lossy()), job: of_file(of)? });
     }
-    let exists = seen.config.folder.join(place.as_str()).join(name).symlink_metadata().is_ok();
+    let directory = seen.folder.as_ref().and_then(|folder| folder.open_directory(place.as_str()).ok());
+    let exists = directory.is_some_and(|directory| directory.entry(name).is_ok());
     let mut job = of_file(name)?;
     if let (None, false, Some(reader)) = (&job, exists, reader) {
         // It was there, and has gone on since.
