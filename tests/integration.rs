@@ -30,6 +30,7 @@ mod harness;
 mod init;
 mod keep;
 mod kills;
+mod links;
 mod load;
 mod looking;
 mod machine;

@@ -4,7 +4,7 @@
 //! `DATADROP_TEST_KILLS=1000` kills that often, by default a hundred times; `DATADROP_TEST_SEED` repeats the plan of a
 //! run (what the machine makes of it is never the same twice).
 
-use crate::harness::{Daemon, World, quick, sha256, tagged};
+use crate::harness::{Daemon, Dice, World, number, quick, sha256, tagged};
 use datadrop::emulator::EmulatorOptions;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
@@ -32,24 +32,6 @@ const FAULTS: [&str; 15] = [
     "list:reset:p=0.04",
     "list:late=300ms:p=0.2",
 ];
-
-/// A number that others depend on and that a seed repeats.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        self.0 >> 33
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-}
-
-fn number(variable: &str, usual: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
-}
 
 /// What must have arrived, and by which way it came into the folder.
 struct Dropped {
