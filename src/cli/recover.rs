@@ -35,8 +35,8 @@ pub(super) fn run(file: &Path, arguments: &RecoverArguments, output: &mut Output
         let target = account.target(&config.api);
         let api = (!arguments.force_new).then_some((&client, &permit));
         let progress = Progress::of(0, "asking Adobe for its jobs");
-        let recovered =
-            runtime.block_on(recover(&joblog, account, &target, api, |read, all| progress.show_files(read, all)));
+        let tell = |read, all| progress.show_files(read, all);
+        let recovered = runtime.block_on(recover((&joblog, &config.state_dir), account, &target, api, tell));
         drop(progress);
         match recovered {
             Ok(recovered) => output.words_line(&words(&account.name, recovered, arguments.force_new))?,

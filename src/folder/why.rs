@@ -118,18 +118,20 @@ fn in_a_command(path: &Path) -> String {
     shell_word(&path.to_string_lossy())
 }
 
-/// The name of an explanation, and those that it gets where directories are in the way.
+/// The name of an explanation, and those that it gets where something is in the way.
 fn why_names(name: &OsStr) -> impl Iterator<Item = OsString> {
     let numbers = (2..10).map(|number| format!(".{number}.why"));
     std::iter::once(".why".to_owned()).chain(numbers).map(move |append| fitting(name, "", &append))
 }
 
-/// Does something to the first of the names that is not a directory's.
-fn past_directories(name: &OsStr, act: impl Fn(&OsStr) -> io::Result<()>) -> io::Result<()> {
+/// Does something to the first of the names where nothing is in the way: a directory, or in a folder with the sticky bit
+/// what another user made.
+fn past_what_stays(name: &OsStr, act: impl Fn(&OsStr) -> io::Result<()>) -> io::Result<()> {
     let mut ended = Ok(());
     for why in why_names(name) {
         ended = act(&why);
-        if !ended.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::IsADirectory) {
+        let in_the_way = [io::ErrorKind::IsADirectory, io::ErrorKind::PermissionDenied];
+        if !ended.as_ref().is_err_and(|error| in_the_way.contains(&error.kind())) {
             break;
         }
     }
@@ -146,13 +148,13 @@ impl AccountFolder {
         let directory = self.place(place);
         let (mut file, hidden) = directory.create_hidden(EXPLAINING, 0o666)?;
         file.write_all(text.as_bytes())?;
-        past_directories(name, |why| directory.replace(hidden.name(), why))
+        past_what_stays(name, |why| directory.replace(hidden.name(), why))
     }
 }
 
 /// Removes an explanation that no longer holds, if there is one.
 pub fn remove_why(directory: &Directory, name: &OsStr) {
-    let _ = past_directories(name, |why| directory.remove(why));
+    let _ = past_what_stays(name, |why| directory.remove(why));
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::joblog::{Content, JobLog, JobLogError, OpenError, Reader, Restoration
 use crate::track::judge;
 use crate::watch::read_content;
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where files lie that may have been accepted.
 const WITNESSES: [Place; 3] = [Place::Sent, Place::Done, Place::Held];
@@ -61,13 +61,13 @@ pub struct Recovered {
     pub remote_jobs: usize,
 }
 
-/// Recovers one account. `permit` is asked for the right to send each request; without a client Adobe is not asked.
+/// Recovers one account. `state_dir`: where the job log lies, whose files are none of the folder. `permit` is asked for the right to send each request; without a client Adobe is not asked.
 /// `tell` hears how many files have been read, and of how many.
 ///
 /// # Errors
 /// [`RecoverError`], which says what was left as it was.
 pub async fn recover<P: Future<Output = Permit>>(
-    joblog: &JobLog,
+    (joblog, state_dir): (&JobLog, &Path),
     account: &AccountConfig,
     target: &Target,
     api: Option<(&Client, impl Fn() -> P)>,
@@ -87,7 +87,8 @@ pub async fn recover<P: Future<Output = Permit>>(
         None => None,
     };
     let reader = joblog.reader()?;
-    let files = survey(&reader, account, &opened.folder, remote_jobs.as_deref().unwrap_or_default(), tell)?;
+    let files =
+        survey(&reader, account, (&opened.folder, state_dir), remote_jobs.as_deref().unwrap_or_default(), tell)?;
     let recovered = Recovered {
         files: files.len(),
         matched: files.iter().filter(|file| file.remote.is_some()).count(),
@@ -110,7 +111,7 @@ pub async fn recover<P: Future<Output = Permit>>(
 fn survey(
     reader: &Reader,
     account: &AccountConfig,
-    folder: &AccountFolder,
+    (folder, state_dir): (&AccountFolder, &Path),
     remote_jobs: &[RemoteJob],
     tell: impl Fn(usize, usize),
 ) -> Result<Vec<Restored>, RecoverError> {
@@ -131,7 +132,7 @@ fn survey(
         }
         let directory = folder.place(place);
         let unreadable = |why| RecoverError::Unreadable { path: directory.path_of(&disk_name), why };
-        let content = read_content(directory, &disk_name, kind).map_err(unreadable)?;
+        let content = read_content(directory, &disk_name, kind, state_dir).map_err(unreadable)?;
         let names = names_before_filing(&disk_name.to_string_lossy());
         let candidates: Vec<&RemoteJob> = remote_jobs
             .iter()

@@ -8,6 +8,7 @@ use crate::job::{CHANGED, FileIdentity, Kind, Place, stem};
 use crate::joblog::{Filed, Unfiled};
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::path::Path;
 
 /// So many moves share their fsyncs and their transaction.
 const MOVES: usize = 256;
@@ -36,7 +37,7 @@ impl FolderWorker {
             let mut failure = None;
             for job in unfiled {
                 self.progress.alive();
-                let moved = match as_it_lies(folder, &job) {
+                let moved = match as_it_lies(folder, &job, &self.settings.state_dir) {
                     Lies::Rewritten => Ok(Moved {
                         place: Place::Gone,
                         name: job.disk_name.clone(),
@@ -160,14 +161,14 @@ enum Lies {
 }
 
 /// Compares what lies there with what was hashed, by its content where its numbers or times differ.
-fn as_it_lies(folder: &AccountFolder, job: &Unfiled) -> Lies {
+fn as_it_lies(folder: &AccountFolder, job: &Unfiled, state_dir: &Path) -> Lies {
     let Some(hashed) = job.identity else { return Lies::As(None) };
     let directory = folder.place(job.from);
     let found = directory.entry(&job.disk_name).ok().map(|found| found.identity);
     let Some(found) = found.filter(|found| *found != hashed && found.may_be_same_file(&hashed)) else {
         return Lies::As(Some(hashed));
     };
-    if let Ok(content) = read_content(directory, &job.disk_name, job.kind)
+    if let Ok(content) = read_content(directory, &job.disk_name, job.kind, state_dir)
         && Some(content.fingerprint.sha256) == job.sha256
     {
         return Lies::As(Some(content.fingerprint.identity));

@@ -11,6 +11,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+/// The words for a file of the state directory.
+pub(super) const OWN: &str = "a file of datadrop's own";
+
 /// What a path is.
 #[derive(Debug)]
 pub(super) enum Look {
@@ -53,7 +56,7 @@ pub(super) fn look(directory: &Directory, name: &OsStr, is_own: impl FnOnce(&Ent
         Err(error) => return Look::Unreadable(error.to_string()),
     };
     match seen.entry_type {
-        EntryType::Plain if is_own(&seen) => Look::NotAFile("a file of datadrop's own", Some(seen.identity)),
+        EntryType::Plain if is_own(&seen) => Look::NotAFile(OWN, Some(seen.identity)),
         EntryType::Plain => match directory.open_file(name, &seen) {
             Ok((file, entry)) => Look::File(file, sight_of(&entry)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Look::Gone,

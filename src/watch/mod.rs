@@ -30,13 +30,17 @@ use crate::job::{Fingerprint, Kind};
 use crate::joblog::Content;
 use std::ffi::OsStr;
 use std::io;
+use std::path::Path;
 
-/// Reads a file that is to stay as it is: its identity, its hash, its rows.
+/// Reads a file that is to stay as it is: its identity, its hash, its rows. What is of the state directory is not opened.
 ///
 /// # Errors
 /// The system's, or that it is no plain file or changed meanwhile.
-pub fn read_content(directory: &Directory, name: &OsStr, kind: Kind) -> io::Result<Content> {
+pub fn read_content(directory: &Directory, name: &OsStr, kind: Kind, state_dir: &Path) -> io::Result<Content> {
     let seen = directory.entry(name)?;
+    if look::is_of_state(state_dir, &seen) {
+        return Err(io::Error::other(look::not_a_file(look::OWN)));
+    }
     let (mut file, entry) = directory.open_file(name, &seen)?;
     let before = look::sight_of(&entry);
     let held = look::hold(&mut file, kind, None, &mut vec![0; weigh::BUFFER], || ())?;
