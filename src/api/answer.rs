@@ -45,6 +45,8 @@ pub enum Seen {
     FileGone,
     /// The file cannot be read.
     FileUnreadable(String),
+    /// For so long no byte of the file came: its file system does not answer.
+    FileSilent(Duration),
     /// `commit` said no.
     NotCommitted,
     /// `stop` came first.

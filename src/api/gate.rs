@@ -140,6 +140,10 @@ impl Gate {
 
 impl Inner {
     fn waits_for(&mut self, party: Party) {
+        // The transport may ask more than once for what the disk does not give.
+        if (self.waiting_for, party) == (Party::Reader, Party::Reader) {
+            return;
+        }
         self.waiting_for = party;
         self.since = Instant::now();
     }

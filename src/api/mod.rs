@@ -32,6 +32,7 @@ mod http;
 mod jobs;
 mod layout;
 mod listing;
+mod reading;
 mod refusal;
 mod request;
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub use error::{ApiError, ClientError, TokenError, Unauthorised};
 pub use hook::hook_host;
 pub use jobs::{Answered, JobQuery, Listed};
 pub use listing::{Extent, Listing};
+pub use reading::Reading;
 pub use refusal::ErrorBody;
 pub use upload::Upload;
 

@@ -87,7 +87,7 @@ impl StandIn {
         commit: impl Future<Output = bool>,
         silence: Duration,
     ) -> UploadEnd {
-        let Upload { target: _, style, wire_name, path, expected } = upload;
+        let Upload { target: _, style, wire_name, path, expected, reading: _ } = upload;
         let layout = Layout::new(style, &wire_name, expected.identity.size);
         let (sender, mut pieces) = tokio::sync::mpsc::channel::<Piece>(64);
         file::read(&path, &expected, layout.prefix.clone(), layout.encoding, &sender);

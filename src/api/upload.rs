@@ -14,6 +14,7 @@ use super::file::{self, CHUNKS_AHEAD, Chunk, FileFault};
 use super::gate::{Gate, Party};
 use super::http::{self, Fault, Reply, explain};
 use super::layout::Layout;
+use super::reading::Reading;
 use super::token::Bearer;
 use crate::job::{Fingerprint, Target, UploadStyle};
 use reqwest::Body;
@@ -37,6 +38,10 @@ const SLOW_BYTES_PER_MS: u64 = 1_000;
 /// Adobe's gateway cuts any request then (Adobe, Analytics API FAQ).
 const GATEWAY_LIMIT: Duration = Duration::from_mins(1);
 
+/// Longest wait for the first byte of a file, if `api.timeout` is not shorter. Meanwhile the attempt keeps a permit of the
+/// request budget, which others need.
+const FIRST_BYTE_WITHIN: Duration = Duration::from_secs(5);
+
 /// What to upload, and where to.
 #[derive(Debug, Clone)]
 pub struct Upload {
@@ -50,6 +55,8 @@ pub struct Upload {
     pub path: PathBuf,
     /// The only content that may arrive.
     pub expected: Fingerprint,
+    /// Told how the reading of the file goes.
+    pub reading: Arc<Reading>,
 }
 
 /// What ends an upload before an answer.
@@ -112,6 +119,7 @@ impl Client {
         }
         let gate = Arc::new(Gate::new());
         let _break_on_drop = BreakOnDrop(Arc::clone(&gate));
+        upload.reading.follow(&gate);
         let prepared = tokio::select! {
             biased;
             () = stop.cancelled() => Err(Seen::Stopped),
@@ -137,19 +145,26 @@ impl Client {
     /// Everything that can fail before a byte goes out. The first bytes of the file are read before a connection is
     /// asked for, so a file that is gone costs no request.
     async fn prepare(&self, upload: Upload, permit: Permit, gate: &Arc<Gate>) -> Result<Prepared, Seen> {
-        let Upload { target, style, wire_name, path, expected } = upload;
+        let Upload { target, style, wire_name, path, expected, reading } = upload;
         let layout = Layout::new(style, &wire_name, expected.identity.size);
         let url = http::job_url(&target, None).map_err(Seen::NotConnected)?;
         let client = self.doors.to(&url).map_err(Seen::NotConnected)?.clone();
 
         let (sender, mut pieces) = mpsc::channel(CHUNKS_AHEAD);
         let (prefix, encoding) = (layout.prefix, layout.encoding);
-        tokio::task::spawn_blocking(move || file::read(&path, &expected, prefix, encoding, &sender));
+        let at_work = reading.begin();
+        tokio::task::spawn_blocking(move || {
+            file::read(&path, &expected, prefix, encoding, &sender);
+            drop(at_work);
+        });
         let needed = longest_upload(layout.length);
         let bearer = self.tokens.bearer(&self.doors, needed).await.map_err(Seen::NotAuthorised)?;
-        let first: Option<Chunk> = match pieces.recv().await {
-            Some(piece) => Some(piece?),
-            None => return Err(Seen::FileUnreadable("reading it ended early".to_owned())),
+        gate.waits_for(Party::Reader);
+        let patience = self.timeout.min(FIRST_BYTE_WITHIN);
+        let first: Option<Chunk> = match tokio::time::timeout(patience, pieces.recv()).await {
+            Ok(Some(piece)) => Some(piece?),
+            Ok(None) => return Err(Seen::FileUnreadable("reading it ended early".to_owned())),
+            Err(_) => return Err(Seen::FileSilent(patience)),
         };
 
         let mut headers =
@@ -273,10 +288,7 @@ async fn exchange(
                         silence.as_mut().reset(since + timeout);
                     }
                     Party::Transport => return Err((gate.abort(), Seen::Silence(timeout))),
-                    Party::Reader => {
-                        let why = format!("no byte of it came for {} s", timeout.as_secs_f32());
-                        return Err((gate.abort(), Seen::FileUnreadable(why)));
-                    }
+                    Party::Reader => return Err((gate.abort(), Seen::FileSilent(timeout))),
                 }
             }
         }

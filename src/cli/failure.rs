@@ -31,7 +31,7 @@ impl Exit {
         if success { Self::Done } else { Self::NotAll }
     }
 
-    fn code(self) -> u8 {
+    pub(super) fn code(self) -> u8 {
         match self {
             Self::Done => 0,
             Self::Failed => 1,
@@ -135,7 +135,9 @@ impl From<JobLogError> for Failure {
     fn from(error: JobLogError) -> Self {
         let exit = match error {
             JobLogError::NoSuchJob(_) => Exit::NoSuch,
-            JobLogError::Storage(_) | JobLogError::Impossible(_) | JobLogError::Closed => Exit::Failed,
+            JobLogError::Storage(_) | JobLogError::Impossible(_) | JobLogError::BadRow { .. } | JobLogError::Closed => {
+                Exit::Failed
+            }
         };
         Self::new(exit, error.to_string())
     }

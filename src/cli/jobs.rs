@@ -33,7 +33,11 @@ pub(super) fn list(file: &Path, arguments: ListArguments, output: &mut Output) -
         limit: arguments.limit.or((!whole).then_some(TABLE_ROWS)),
         ..JobFilter::default()
     };
-    let jobs = reader.jobs(&filter)?;
+    let (jobs, bad): (Vec<_>, Vec<_>) = reader.each_job(&filter)?.into_iter().partition(Result::is_ok);
+    let jobs: Vec<JobRow> = jobs.into_iter().flatten().collect();
+    for error in bad.iter().filter_map(|bad| bad.as_ref().err()) {
+        output.message(&error.to_string())?;
+    }
     if arguments.json {
         output.data(&jobs_json(&jobs)?)?;
     } else if arguments.csv {
@@ -49,7 +53,7 @@ pub(super) fn list(file: &Path, arguments: ListArguments, output: &mut Output) -
             }
         }
     }
-    Ok(Exit::Done)
+    Ok(Exit::all(bad.is_empty()))
 }
 
 pub(super) fn show(file: &Path, arguments: &ShowArguments, output: &mut Output) -> Result<Exit, Failure> {

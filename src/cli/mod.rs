@@ -5,6 +5,7 @@
 
 mod accounts;
 mod adoption;
+mod apart;
 mod args;
 mod check;
 mod child;
@@ -48,7 +49,8 @@ use told::Commands;
 /// Parses the command line and does what it says.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => {
             // Help that nobody reads to its end is help enough.
@@ -57,7 +59,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let mut output = Output::new(Commands::reading(&cli.config));
-    let exit = match dispatch(cli, &mut output) {
+    let another = if looks_at_folders(&cli.command) { apart::leave_to_another(&arguments) } else { None };
+    let exit = match another.unwrap_or_else(|| dispatch(cli, &mut output)) {
         Ok(exit) => exit,
         Err(failure) => {
             if let Some(message) = failure.message() {
@@ -67,7 +70,27 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             failure.exit()
         }
     };
+    apart::report_end(exit);
     exit.into()
+}
+
+/// Whether a command looks at folders that are none of its business, too.
+fn looks_at_folders(command: &Command) -> bool {
+    match command {
+        Command::Run(arguments) => arguments.dry_run,
+        Command::Doctor(_) | Command::Explain(_) | Command::Service(_) => true,
+        Command::Init(_)
+        | Command::Demo(_)
+        | Command::Emulator(_)
+        | Command::Drop(_)
+        | Command::Jobs(_)
+        | Command::Check(_)
+        | Command::Accounts(_)
+        | Command::Completions(_)
+        | Command::Man(_)
+        | Command::Recover(_)
+        | Command::Status(_) => false,
+    }
 }
 
 fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {

@@ -247,8 +247,8 @@ fn have_files_follow(config: &Config, joblog: &JobLog, of: &[&str], output: &mut
         for account in config.accounts.iter().filter(|account| account.enabled && of.contains(&account.name.as_str())) {
             let Some(row) = rows.iter().find(|row| row.name == account.name) else { continue };
             let settings = FolderSettings::new(config, account);
-            let (board, progress) = (Arc::default(), Arc::default());
-            let mut worker = FolderWorker::new(settings, joblog.clone(), row, None, board, Clock::start(), progress)?;
+            let (alone, board, progress) = (Arc::default(), Arc::default(), Arc::default());
+            let mut worker = FolderWorker::new(settings, joblog.clone(), row, alone, board, Clock::start(), progress)?;
             match worker.file_once() {
                 Ok(some) => moved |= some,
                 Err(problem) => {

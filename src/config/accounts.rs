@@ -153,7 +153,7 @@ fn read_account(report: &mut Report, index: usize, table: Table, defaults: &Sett
     });
     let remedy = "write the number without quotes, such as 621";
     let data_source_id = section.whole("data_source_id", 1..=i64::MAX, remedy).unwrap_or_default();
-    let folder = section.take("folder", |given| absolute(given.filled()?).and_then(check_folder));
+    let folder = section.take("folder", |given| absolute(given.filled()?));
     let own = read_settings(&mut section);
     section.finish();
     let name = name.unwrap_or_default();
@@ -185,14 +185,6 @@ pub(super) fn absolute(text: &str) -> Result<PathBuf, Wrong> {
     } else {
         Err(wrong("not an absolute path", "write the whole path, from / on"))
     }
-}
-
-/// A folder may be missing, which the daemon tells; but what is there must be one.
-fn check_folder(path: PathBuf) -> Result<PathBuf, Wrong> {
-    if path.metadata().is_ok_and(|metadata| !metadata.is_dir()) {
-        return Err(wrong("this is not a folder", "name a folder; the file in its place is left as it is"));
-    }
-    Ok(path)
 }
 
 /// Reports what this account shares with one before it. Wrong names and IDs are empty or zero here, and share nothing.

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use secrecy::ExposeSecret;
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -29,7 +29,6 @@ fn surroundings() -> TempDir {
     fs::write(path("empty"), "\n").unwrap();
     fs::write(path("short"), "0123456789abcde\n").unwrap();
     fs::create_dir(path("folder")).unwrap();
-    symlink(path("folder"), path("link")).unwrap();
     dir
 }
 

@@ -7,6 +7,8 @@
 mod admit;
 mod alerts;
 mod desk;
+mod fallen;
+mod hands;
 pub mod logging;
 mod once;
 mod opening;

@@ -54,12 +54,15 @@ async fn take_over(
         let lock = lock.take().map_or_else(|| StateLock::take(&config.state_dir), Ok)?;
         opened.insert(JobLog::open(lock)?).clone()
     };
-    for (job, state) in joblog.recover(now()).await? {
-        tracing::warn!(
-            job = job.0,
-            state = state.as_str(),
-            "job {job}: its upload was cut off by the end of the last run; it is {state} now"
-        );
+    for recovered in joblog.recover(now()).await? {
+        match recovered {
+            Ok((job, state)) => tracing::warn!(
+                job = job.0,
+                state = state.as_str(),
+                "job {job}: its upload was cut off by the end of the last run; it is {state} now"
+            ),
+            Err(error) => tracing::error!("{error}"),
+        }
     }
     Ok(joblog)
 }

@@ -2,20 +2,21 @@
 
 use super::Fatal;
 use super::alerts::Alerts;
+use super::fallen::Fallen;
 use super::pulse::Pulse;
 use super::refused::{self, Refused};
 use crate::ambient::{Clock, now};
 use crate::api::{Budget, Client};
 use crate::config::{AccountConfig, Config, KeepConfig, StyleChoice};
 use crate::job::{Target, UploadStyle};
-use crate::joblog::{AccountRules, JobLog, JobLogError};
+use crate::joblog::{AccountRules, JobLog, JobLogError, Reader};
 use crate::keep::prune;
 use crate::page::FolderRunning;
 use crate::ready::Moment;
 use crate::retry::RetryPolicy;
 use crate::track::{TrackSettings, Tracker};
 use crate::upload::{UploadSettings, Uploader};
-use crate::watch::{Board, EventSource, FolderSettings, FolderWorker, Progress};
+use crate::watch::{Board, EventSource, FolderSettings, FolderWorker, Neighbours, Progress};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -45,10 +46,19 @@ struct Folder {
 struct Tracking {
     stop: CancellationToken,
     pulse: Pulse,
+    target: Target,
 }
 
-/// How a stage ended.
-pub(super) type StageEnd = (String, Result<(), JobLogError>);
+/// A stage that has a task of its own.
+#[derive(Debug)]
+pub(super) enum Stage {
+    Upload,
+    /// That of an account.
+    Track(String),
+}
+
+/// How a stage ended: why, if it was not told to.
+pub(super) type StageEnd = (Stage, Result<(), String>);
 
 /// Everything that runs.
 pub(super) struct Stages {
@@ -56,9 +66,10 @@ pub(super) struct Stages {
     pub(super) budget: Arc<Budget>,
     client: Arc<Client>,
     clock: Clock,
-    events: Option<Arc<EventSource>>,
+    neighbours: Arc<Neighbours>,
     folders: HashMap<String, Folder>,
     trackers: HashMap<String, Tracking>,
+    pub(super) fallen: Fallen,
     upload_settings: watch::Sender<Arc<UploadSettings>>,
     upload_stop: CancellationToken,
     pub(super) upload_abort: CancellationToken,
@@ -79,7 +90,7 @@ impl Stages {
     pub(super) async fn start(config: &Config, joblog: JobLog, budget: Arc<Budget>) -> Result<Self, Fatal> {
         let clock = Clock::start();
         let events = match EventSource::open(clock) {
-            Ok(events) => Some(Arc::new(events)),
+            Ok(events) => Some(events),
             Err(error) => {
                 tracing::warn!(
                     "no file events: {error}; folders are scanned every {} instead",
@@ -98,10 +109,11 @@ impl Stages {
         let (upload_stop, upload_abort) = (CancellationToken::new(), CancellationToken::new());
         let mut stages = Self {
             clock,
-            events,
+            neighbours: Arc::new(Neighbours::new(events, &config.state_dir)),
             folders: HashMap::new(),
             client,
             trackers: HashMap::new(),
+            fallen: Fallen::default(),
             upload_settings,
             upload_stop,
             upload_abort,
@@ -123,7 +135,7 @@ impl Stages {
         let uploader = Uploader::new(stages.joblog.clone(), settings);
         let (stop, abort, pulse) =
             (stages.upload_stop.clone(), stages.upload_abort.clone(), stages.upload_pulse.clone());
-        stages.tasks.spawn(async move { ("upload".to_owned(), uploader.run(stop, abort, move || pulse.beat()).await) });
+        stages.run_stage(Stage::Upload, async move { uploader.run(stop, abort, move || pulse.beat()).await });
         stages.refuse(config, refused).await?;
         for account in &accounts {
             stages.start_tracker(config, &account.name, account.target(&config.api))?;
@@ -143,7 +155,7 @@ impl Stages {
             settings.clone(),
             self.joblog.clone(),
             &row,
-            self.events.clone(),
+            Arc::clone(&self.neighbours),
             Arc::clone(&board),
             self.clock,
             Arc::clone(&progress),
@@ -159,7 +171,7 @@ impl Stages {
     pub(super) fn start_tracker(&mut self, config: &Config, account: &str, target: Target) -> Result<(), Fatal> {
         let settings = TrackSettings {
             account: account.to_owned(),
-            target,
+            target: target.clone(),
             client: Arc::clone(&self.client),
             budget: Arc::clone(&self.budget),
             poll: config.poll.clone(),
@@ -169,10 +181,25 @@ impl Stages {
         let tracker = Tracker::new(settings, self.joblog.clone(), self.clock)?;
         let (stop, pulse) = (CancellationToken::new(), Pulse::new(self.clock));
         self.stop_tracker(account);
-        self.trackers.insert(account.to_owned(), Tracking { stop: stop.clone(), pulse: pulse.clone() });
-        let name = format!("track {account}");
-        self.tasks.spawn(async move { (name, tracker.run(stop, move || pulse.beat()).await) });
+        let tracking = Tracking { stop: stop.clone(), pulse: pulse.clone(), target };
+        self.trackers.insert(account.to_owned(), tracking);
+        let stage = Stage::Track(account.to_owned());
+        self.run_stage(stage, async move { tracker.run(stop, move || pulse.beat()).await });
         Ok(())
+    }
+
+    /// A panic in it is its end, too.
+    fn run_stage(&mut self, stage: Stage, work: impl Future<Output = Result<(), JobLogError>> + Send + 'static) {
+        let work = tokio::spawn(work);
+        self.tasks.spawn(async move {
+            let end = match work.await {
+                Ok(ended) => ended.map_err(|error| error.to_string()),
+                Err(panic) => {
+                    Err(format!("a defect of datadrop ({panic}); please report it with the log of this time"))
+                }
+            };
+            (stage, end)
+        });
     }
 
     pub(super) fn is_worked_in(&self, account: &str) -> bool {
@@ -184,12 +211,14 @@ impl Stages {
     }
 
     pub(super) fn stop_tracker(&mut self, account: &str) {
+        self.fallen.forget(account);
         if let Some(tracking) = self.trackers.remove(account) {
             tracking.stop.cancel();
         }
     }
 
     fn stop_trackers(&mut self) {
+        self.fallen = Fallen::default();
         for (_, tracking) in self.trackers.drain() {
             tracking.stop.cancel();
         }
@@ -295,24 +324,71 @@ impl Stages {
         if self.alerts.has_ended() {
             return Some(Fatal::StageEnded { stage: "alert".to_owned(), why: "its task ended".to_owned() });
         }
-        let (name, _) = self.folders.iter().find(|(_, folder)| folder.thread.is_finished())?;
-        Some(Fatal::StageEnded { stage: format!("folder {name}"), why: "its thread ended".to_owned() })
+        None
+    }
+
+    /// What a folder's thread cannot catch itself, which is nothing that is known, costs its account (DESIGN F10).
+    fn block_ended_folders(&mut self) {
+        for (account, folder) in &self.folders {
+            if folder.thread.is_finished() && !folder.progress.silent.swap(true, Ordering::Relaxed) {
+                let problem = "datadrop has a defect, and nothing is done in the folder any more; restart the service, and please report it with the log of this time";
+                tracing::error!(account, "account {account} is blocked: {problem}");
+                drop(self.joblog.folder_problem(account.clone(), Some(problem.to_owned()), now()));
+                folder.progress.blocked.store(true, Ordering::Relaxed);
+            }
+        }
     }
 
     /// Whether a finished task means that the daemon must end.
-    pub(super) fn judge_end(&self, end: Result<StageEnd, tokio::task::JoinError>) -> Option<Fatal> {
+    pub(super) fn judge_end(&mut self, end: Result<StageEnd, tokio::task::JoinError>) -> Option<Fatal> {
         match end {
             Ok((_, Ok(()))) if self.stopping => None,
-            // Trackers end when a reload replaces them.
-            Ok((stage, Ok(()))) if stage.starts_with("track ") => None,
-            Ok((stage, Ok(()))) => Some(Fatal::StageEnded { stage, why: "without an error".to_owned() }),
-            Ok((stage, Err(error))) => Some(Fatal::StageEnded { stage, why: error.to_string() }),
+            // They end when a reload replaces them.
+            Ok((Stage::Track(_), Ok(()))) => None,
+            Ok((Stage::Track(account), Err(why))) => {
+                self.tracker_fell(&account, why);
+                None
+            }
+            Ok((Stage::Upload, end)) => {
+                let why = end.err().unwrap_or_else(|| "without an error".to_owned());
+                Some(Fatal::StageEnded { stage: "upload".to_owned(), why })
+            }
             Err(error) => Some(Fatal::StageEnded { stage: "unknown".to_owned(), why: error.to_string() }),
         }
     }
 
+    /// One account is not followed for now; the others are.
+    fn tracker_fell(&mut self, account: &str, why: String) {
+        let Some(Tracking { stop, target, .. }) = self.trackers.remove(account) else { return };
+        stop.cancel();
+        if self.stopping {
+            return;
+        }
+        let problem = format!("what became of its files cannot be followed: {why}");
+        tracing::error!(account, "account {account} is blocked: {problem}");
+        drop(self.joblog.api_problem(account.to_owned(), Some(problem), now()));
+        self.fallen.note(account, target, self.clock.moment());
+    }
+
+    /// Follows the accounts again whose tracker fell a while ago, if it can read its jobs by now.
+    pub(super) fn resume_trackers(&mut self, config: &Config, reader: &Reader) -> Result<(), Fatal> {
+        for (account, target) in self.fallen.due(self.clock.moment()) {
+            if self.is_tracked(&account) {
+                continue;
+            }
+            if reader.open_remote(&account).is_err() || reader.unsettled(&account).is_err() {
+                self.fallen.note(&account, target, self.clock.moment());
+                continue;
+            }
+            // It asks the API first, and takes back what blocks the account.
+            self.start_tracker(config, &account, target)?;
+        }
+        Ok(())
+    }
+
     /// Blocks the accounts whose folder's thread hangs, most often on a dead share; the others go on.
     pub(super) fn block_hanging_folders(&mut self) {
+        self.block_ended_folders();
         let moment = self.clock.moment();
         for (account, folder) in &mut self.folders {
             let signs = folder.progress.signs_of_life.load(Ordering::Relaxed);

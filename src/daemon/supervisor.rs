@@ -2,6 +2,7 @@
 
 use super::Fatal;
 use super::desk::serve_commands;
+use super::hands::Hands;
 use super::once::Once;
 use super::opening::open_job_log;
 use super::pulse::notify;
@@ -14,7 +15,7 @@ use crate::config::{Config, ConfigError};
 use crate::control::Poke;
 use crate::instruct;
 use crate::job::{State, Timestamp, counted, printable};
-use crate::joblog::{JobLog, Reader, StateLock, Unsent};
+use crate::joblog::{Reader, StateLock, Unsent};
 use sd_notify::NotifyState;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,8 +33,6 @@ const READY_AFTER: Duration = Duration::from_secs(30);
 const DELAYS_LOOK: Duration = Duration::from_secs(60);
 /// So long a command waits for moves that earlier steps of its jobs want.
 const FILES_MOVED: Duration = Duration::from_secs(5);
-/// So long a start waits for the folders of jobs that something is wanted of.
-const FOLDERS_ANSWER: Duration = Duration::from_secs(10);
 /// How often `--once` looks whether it is over.
 const ONCE_LOOK: Duration = Duration::from_millis(100);
 
@@ -80,7 +79,12 @@ pub async fn run(
     let budgets = watch::Sender::new(Arc::clone(&budget));
     // Before the look at what is wanted: a command that writes later than the look has somebody to tell.
     let served = serve_commands(&config, budgets.subscribe(), poke);
-    let nothing_left = carry_out_what_was_left(&joblog, &config).await?;
+    // What people wanted while no daemon could do it, before anything is sent.
+    let hands = Hands::new(joblog.clone());
+    let nothing_left = hands.carry_out(instruct::executors(&config), Duration::ZERO).await.unwrap_or_else(|error| {
+        tracing::error!("what was wanted of jobs is not done yet: {error}");
+        false
+    });
     let once = options.once.then(|| Once::begin(joblog.reader()?).map_err(Fatal::from)).transpose()?;
     let stages = Stages::start(&config, joblog, budget).await?;
     let page = match address {
@@ -99,6 +103,7 @@ pub async fn run(
         started: Instant::now(),
         told_until: Timestamp(0),
         told_at: None,
+        hands,
         wants_left: Arc::new(AtomicBool::new(!nothing_left)),
     };
     let end = supervisor.watch(&mut signals, pokes, &reload, once.as_ref(), options.timeout).await;
@@ -106,18 +111,6 @@ pub async fn run(
     supervisor.stages.stop().await;
     drop(served);
     end
-}
-
-/// What people wanted while no daemon could do it, before anything is sent.
-async fn carry_out_what_was_left(joblog: &JobLog, config: &Config) -> Result<bool, Fatal> {
-    let (joblog, executors) = (joblog.clone(), instruct::executors(config));
-    let carried_out = tokio::task::spawn_blocking(move || instruct::carry_out(&joblog, &executors));
-    // A folder that hangs must not keep the others from being served: the next poke tries again.
-    if let Ok(Ok(carried_out)) = tokio::time::timeout(FOLDERS_ANSWER, carried_out).await {
-        return Ok(carried_out?);
-    }
-    tracing::error!("what was wanted of jobs is not done yet, a folder does not answer; it is tried again");
-    Ok(false)
 }
 
 struct Supervisor {
@@ -135,6 +128,7 @@ struct Supervisor {
     /// What was first seen before then and is not sent yet was told, and when that was last looked at.
     told_until: Timestamp,
     told_at: Option<Instant>,
+    hands: Hands,
     /// What is wanted of jobs could not be done the last time.
     wants_left: Arc<AtomicBool>,
 }
@@ -181,6 +175,7 @@ impl Supervisor {
                 }
                 _ = heartbeat.tick() => {
                     self.beat()?;
+                    self.stages.resume_trackers(&self.config, &self.reader)?;
                     self.stages.admit_again(&self.config, &self.reader).await?;
                 }
                 _ = starting.tick(), if !self.is_ready => self.tell_ready(),
@@ -198,23 +193,26 @@ impl Supervisor {
         }
     }
 
-    /// On a thread of its own: it looks at files, which may hang.
+    /// Beside everything else: it looks at files, which may hang.
     fn carry_out(&self, poke: Option<Poke>) {
-        let (joblog, executors) = (self.stages.joblog.clone(), instruct::executors(&self.config));
+        let (hands, executors) = (self.hands.clone(), instruct::executors(&self.config));
         let left = Arc::clone(&self.wants_left);
         // Where nobody waits for it, the next beat is soon enough.
         let patience = if poke.is_some() { FILES_MOVED } else { Duration::ZERO };
-        tokio::task::spawn_blocking(move || match instruct::carry_out_within(&joblog, &executors, patience) {
-            Ok(all) => {
-                left.store(!all, Ordering::Relaxed);
-                // Whoever poked may have gone; the answer stands in the job log.
-                if let Some(poke) = poke {
-                    let _ = poke.send(());
+        tokio::spawn(async move {
+            match hands.carry_out(executors, patience).await {
+                Ok(all) => {
+                    // Taken back by the beat alone, before it looks: what was written since is not forgotten.
+                    left.fetch_or(!all, Ordering::Relaxed);
+                    // Whoever poked may have gone; the answer stands in the job log.
+                    if let Some(poke) = poke {
+                        let _ = poke.send(());
+                    }
                 }
-            }
-            Err(error) => {
-                left.store(true, Ordering::Relaxed);
-                tracing::error!("what is wanted of jobs is not done yet: {error}");
+                Err(error) => {
+                    left.store(true, Ordering::Relaxed);
+                    tracing::error!("what is wanted of jobs is not done yet: {error}");
+                }
             }
         });
     }
@@ -248,7 +246,7 @@ impl Supervisor {
         }
         self.stages.joblog.compare_files();
         self.stages.block_hanging_folders();
-        if self.wants_left.load(Ordering::Relaxed) {
+        if self.wants_left.swap(false, Ordering::Relaxed) {
             self.carry_out(None);
         }
         self.renew_page();

@@ -28,14 +28,19 @@ pub fn executors(config: &Config) -> Vec<Executor> {
     config.accounts.iter().map(executor).collect()
 }
 
-/// The same, and again until all are answered or the time is over: moves take a moment.
+/// The same for one account, and again until all are answered or the time is over: moves take a moment.
 ///
 /// # Errors
 /// [`JobLogError`], as above.
-pub fn carry_out_within(joblog: &JobLog, executors: &[Executor], patience: Duration) -> Result<bool, JobLogError> {
+pub fn carry_out_within(
+    joblog: &JobLog,
+    executors: &[Executor],
+    account: &str,
+    patience: Duration,
+) -> Result<bool, JobLogError> {
     let over = Instant::now() + patience;
     loop {
-        let all = carry_out(joblog, executors)?;
+        let all = carry_out_of(joblog, executors, |of| of == account)?;
         if all || Instant::now() >= over {
             return Ok(all);
         }
@@ -49,8 +54,17 @@ pub fn carry_out_within(joblog: &JobLog, executors: &[Executor], patience: Durat
 /// # Errors
 /// [`JobLogError`]; what is not answered by then is carried out the next time.
 pub fn carry_out(joblog: &JobLog, executors: &[Executor]) -> Result<bool, JobLogError> {
+    carry_out_of(joblog, executors, |_| true)
+}
+
+fn carry_out_of(
+    joblog: &JobLog,
+    executors: &[Executor],
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<bool, JobLogError> {
     let mut all = true;
     let mut open = joblog.open_instructions().wait()?;
+    open.retain(|open| is_wanted(&open.account));
     // As many at once as share a few fsyncs, and in their order: the job log takes one after the other.
     while !open.is_empty() {
         let rest = open.split_off(open.len().min(AT_ONCE));

@@ -81,10 +81,18 @@ impl JobLog {
 
     /// At start: what was under way when the process ended (DESIGN A3). Returns where each stands now.
     #[must_use]
-    pub fn recover(&self, now: Timestamp) -> Pending<Vec<(JobId, State)>> {
+    pub fn recover(&self, now: Timestamp) -> Pending<Vec<Result<(JobId, State), JobLogError>>> {
         self.call(move |connection, effects| {
-            let interrupted = sql::jobs_where(connection, "state = 'uploading' AND finished_at IS NULL", [])?;
-            interrupted.iter().map(|job| Ok((job.id, recover(connection, effects, job, now)?))).collect()
+            let interrupted = sql::each_of("job", connection, "state = 'uploading' AND finished_at IS NULL", [])?;
+            let mut recovered = Vec::with_capacity(interrupted.len());
+            for job in interrupted {
+                recovered.push(match job {
+                    Ok(job) => Ok((job.id, recover(connection, effects, &job, now)?)),
+                    // Its account finds it as well, and is blocked by it.
+                    Err(bad) => Err(bad),
+                });
+            }
+            Ok(recovered)
         })
     }
 

@@ -19,6 +19,8 @@ use std::path::PathBuf;
 pub struct Open {
     /// Its number.
     pub id: InstructionId,
+    /// The account of its job; empty if there is no such job.
+    pub account: String,
     /// The job's file and that of its marker, where they were last.
     pub paths: Vec<(JobId, PathBuf)>,
 }

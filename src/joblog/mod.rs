@@ -75,6 +75,18 @@ pub enum JobLogError {
     /// A row or a step that must not exist: a defect of datadrop or a database changed by hand.
     #[error("the job log holds something impossible: {0}; please report this")]
     Impossible(String),
+    /// A row of a job that makes no sense: a disk with errors or another program wrote it.
+    #[error(
+        "job {job} of account {account} cannot be read from the job log: {what}; another program or a failing disk wrote it. Stop the service and restore the job log from a backup, or correct that row"
+    )]
+    BadRow {
+        /// Its number.
+        job: i64,
+        /// Its account, as far as that can be read.
+        account: String,
+        /// The column, and what it holds.
+        what: String,
+    },
     /// No such job.
     #[error("there is no job {0}")]
     NoSuchJob(i64),

@@ -25,11 +25,21 @@ pub(super) fn jobs_of(
     condition: &str,
     parameters: impl Params,
 ) -> Result<Vec<Job>> {
+    each_of(jobs, connection, condition, parameters)?.into_iter().collect()
+}
+
+/// As [`jobs_of`], and a row that cannot be read costs no other.
+pub(super) fn each_of(
+    jobs: &str,
+    connection: &Connection,
+    condition: &str,
+    parameters: impl Params,
+) -> Result<Vec<Result<Job>>> {
     let mut statement = connection.prepare_cached(&format!("SELECT {JOB_COLUMNS} FROM {jobs} WHERE {condition}"))?;
     let mut rows = statement.query(parameters)?;
-    let mut jobs = Vec::new();
+    let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        jobs.push(Job::decode(row)?);
+        found.push(Job::decode(row));
     }
-    Ok(jobs)
+    Ok(found)
 }

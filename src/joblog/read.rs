@@ -2,7 +2,7 @@
 
 use super::accounts::{ACCOUNT_COLUMNS, AccountRow, account_row};
 use super::{InboxEntry, JobLogError, OpenError, OpenRemote, Unfiled, Unsettled, findings, listed, open, sql};
-use crate::job::{Event, EventId, JobId, Place, RemoteJobId, Target, Timestamp};
+use crate::job::{Event, EventId, JobId, Place, RemoteJobId, State, Target, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::ffi::OsStr;
 use std::path::Path;
@@ -93,12 +93,10 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn inbox(&self, account: &str) -> Result<Vec<InboxEntry>, JobLogError> {
-        let jobs = sql::jobs_of(
-            sql::IN_INBOX,
-            &self.connection(),
-            "account = ?1 AND place = 'inbox' ORDER BY id DESC",
-            [account],
-        )?;
+        let connection = self.connection();
+        refuse_strange(&connection, account)?;
+        let jobs =
+            sql::jobs_of(sql::IN_INBOX, &connection, "account = ?1 AND place = 'inbox' ORDER BY id DESC", [account])?;
         Ok(jobs.into_iter().map(InboxEntry::from).collect())
     }
 
@@ -346,4 +344,11 @@ impl Reader {
     pub fn count_uploading(&self, account: &str) -> Result<usize, JobLogError> {
         sql::count_in_state(&self.connection(), account, "uploading")
     }
+}
+
+/// No stage would ever meet a job in a state that is none: it would be lost without a word.
+fn refuse_strange(connection: &Connection, account: &str) -> Result<(), JobLogError> {
+    let known = State::ALL.map(|state| format!("'{}'", state.as_str())).join(", ");
+    let strange = format!("account = ?1 AND finished_at IS NULL AND state NOT IN ({known}) LIMIT 1");
+    sql::jobs_of(sql::UNFINISHED, connection, &strange, [account]).map(drop)
 }

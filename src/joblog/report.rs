@@ -1,5 +1,6 @@
 //! What people ask of the job log: the view `job_log`, one job's life, counts.
 
+use super::row::Fault;
 use super::{JobLogError, Reader};
 use crate::job::{JobId, Phase, State, Timestamp, stem};
 use rusqlite::{OptionalExtension, Row};
@@ -287,12 +288,24 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>, JobLogError> {
+        self.each_job(filter)?.into_iter().collect()
+    }
+
+    /// The same; a row that cannot be read costs no other.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn each_job(&self, filter: &JobFilter) -> Result<Vec<Result<JobRow, JobLogError>>, JobLogError> {
         let (mut sql, values) = filter.select();
         sql.push_str(" ORDER BY id");
         let connection = self.connection();
         let mut statement = connection.prepare_cached(&sql)?;
-        let rows = statement.query_map(rusqlite::params_from_iter(values), JobRow::decode)?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        let mut rows = statement.query(rusqlite::params_from_iter(values))?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(JobRow::decode(row).map_err(|error| Fault::from(error).of(row)));
+        }
+        Ok(found)
     }
 
     /// How many jobs the filter lets through; its limit does not count.

@@ -1,8 +1,8 @@
 //! A job as the job log holds it, and back. A row that contradicts itself is refused loudly.
 
 use super::JobLogError;
-use crate::job::{FileIdentity, JobId, Kind, Phase, Place, RemoteJobId, Sha256, State, Timestamp};
-use rusqlite::Row;
+use crate::job::{FileIdentity, JobId, Kind, Phase, Place, RemoteJobId, Sha256, State, Timestamp, printable};
+use rusqlite::{Error as SqlError, Row};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -132,13 +132,16 @@ impl Job {
     }
 
     pub(super) fn decode(row: &Row<'_>) -> Result<Self, JobLogError> {
-        let id: i64 = row.get(0)?;
-        let bad = |what: &str| JobLogError::Impossible(format!("job {id}: {what}"));
+        Self::columns(row).map_err(|fault| fault.of(row))
+    }
+
+    fn columns(row: &Row<'_>) -> Result<Self, Fault> {
+        let bad = |column: &'static str, holds: &str| Fault::Word(column, holds.to_owned());
         let phase = match row.get::<_, Option<String>>(7)?.as_deref() {
             None => None,
             Some("started") => Some(Phase::Started),
             Some("committing") => Some(Phase::Committing),
-            Some(other) => return Err(bad(&format!("phase `{other}`"))),
+            Some(other) => return Err(bad("phase", other)),
         };
         let state: String = row.get(6)?;
         let place: String = row.get(9)?;
@@ -154,7 +157,7 @@ impl Job {
             _ => None,
         };
         Ok(Self {
-            id: JobId(id),
+            id: JobId(row.get(0)?),
             account: row.get(1)?,
             file_name: row.get(2)?,
             disk_name: OsString::from_vec(row.get(3)?),
@@ -162,17 +165,17 @@ impl Job {
             kind: match row.get::<_, String>(5)?.as_str() {
                 "data" => Kind::Data,
                 "fin" => Kind::Fin,
-                other => return Err(bad(&format!("kind `{other}`"))),
+                other => return Err(bad("kind", other)),
             },
-            state: State::from_words(&state, phase).ok_or_else(|| bad(&format!("state `{state}`")))?,
+            state: State::from_words(&state, phase).ok_or_else(|| bad("state", &state))?,
             reason: row.get(8)?,
-            place: Place::from_word(&place).ok_or_else(|| bad(&format!("place `{place}`")))?,
+            place: Place::from_word(&place).ok_or_else(|| bad("place", &place))?,
             path: PathBuf::from(row.get::<_, String>(10)?),
             identity,
             size,
             sha256: match row.get::<_, Option<String>>(15)? {
                 None => None,
-                Some(hex) => Some(Sha256::from_hex(&hex).ok_or_else(|| bad("a hash that is none"))?),
+                Some(hex) => Some(Sha256::from_hex(&hex).ok_or_else(|| bad("sha256", &hex))?),
             },
             rows_expected: row.get(16)?,
             rows_processed: row.get(17)?,
@@ -204,6 +207,40 @@ impl Job {
             Place::Inbox | Place::Gone => folder.join(disk_name),
             Place::Sent | Place::Held | Place::Done | Place::Failed => folder.join(place.as_str()).join(disk_name),
         }
+    }
+}
+
+/// What is wrong with a row.
+pub(super) enum Fault {
+    /// A column holds no word of ours.
+    Word(&'static str, String),
+    Sql(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl Fault {
+    /// Names the row, whose first two columns are its number and its account.
+    pub(super) fn of(self, row: &Row<'_>) -> JobLogError {
+        let column = |index: usize| row.as_ref().column_name(index).unwrap_or_default().to_owned();
+        let what = match self {
+            Self::Word(column, holds) => format!("column `{column}` holds `{}`", printable(&holds)),
+            Self::Sql(SqlError::InvalidColumnType(index, _, found)) => {
+                format!("column `{}` holds a value of the type {found}", column(index))
+            }
+            Self::Sql(SqlError::FromSqlConversionFailure(index, _, why)) => {
+                format!("column `{}` cannot be decoded: {why}", column(index))
+            }
+            Self::Sql(SqlError::IntegralValueOutOfRange(index, value)) => {
+                format!("column `{}` holds {value}", column(index))
+            }
+            Self::Sql(error) => return error.into(),
+        };
+        JobLogError::BadRow { job: row.get(0).unwrap_or_default(), account: row.get(1).unwrap_or_default(), what }
     }
 }
 

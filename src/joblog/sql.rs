@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Params, named_params, params};
 use std::ffi::OsStr;
 use std::time::Duration;
 
-pub(super) use super::picked::{BY_STEM, IN_INBOX, UNFILED, UNFINISHED, jobs_of, jobs_where};
+pub(super) use super::picked::{BY_STEM, IN_INBOX, UNFILED, UNFINISHED, each_of, jobs_of, jobs_where};
 
 type Result<T> = std::result::Result<T, JobLogError>;
 

@@ -11,7 +11,7 @@ use super::route::{JobsQuery, Route};
 use super::{Running, Sources};
 use crate::ambient::now;
 use crate::job::JobId;
-use crate::joblog::{JobFilter, JobLogError};
+use crate::joblog::{JobFilter, JobLogError, JobRow, Reader};
 use crate::report::{Here, RECENT, StatusReport, job_json, jobs_json, status_json, status_report};
 use axum::http::StatusCode;
 use jiff::tz::TimeZone;
@@ -79,7 +79,7 @@ fn try_answer(route: &Route, sources: &Sources, running: &Running, may_tell: boo
         Route::ApiStatus => Answer::ok(Kind::Json, status_json(&status(sources, running)?)?),
         Route::ApiJobs(query) => {
             let filter = query.filter(&here).ok_or(Failed::NoSuchTime)?;
-            Answer::ok(Kind::Json, jobs_json(&sources.reader.jobs(&filter)?)?)
+            Answer::ok(Kind::Json, jobs_json(&readable(&sources.reader, &filter)?)?)
         }
         Route::ApiJob(id) => {
             let job = sources.reader.job(*id)?.ok_or(Failed::NoSuchJob(*id))?;
@@ -139,7 +139,7 @@ fn overview_page(sources: &Sources, running: &Running, here: Here) -> Result<Str
     let report = status(sources, running)?;
     let days = reader.sums_by_day(&first_day(today).to_string())?;
     let (people, count) = reader.needing_a_person(here.now.before(RECENT), PEOPLE)?;
-    let mut newest = reader.jobs(&JobFilter { limit: Some(NEWEST), ..JobFilter::default() })?;
+    let mut newest = readable(reader, &JobFilter { limit: Some(NEWEST), ..JobFilter::default() })?;
     newest.reverse();
     let problem = sources.storage.borrow().as_ref().map(ToString::to_string);
     let facts = Overview {
@@ -154,6 +154,11 @@ fn overview_page(sources: &Sources, running: &Running, here: Here) -> Result<Str
     Ok(overview(&frame(sources, running, here), &facts))
 }
 
+/// The jobs but those that cannot be read, which block their accounts and are named there (DESIGN F10).
+fn readable(reader: &Reader, filter: &JobFilter) -> Result<Vec<JobRow>, JobLogError> {
+    Ok(reader.each_job(filter)?.into_iter().flatten().collect())
+}
+
 fn jobs_page(query: &JobsQuery, sources: &Sources, running: &Running, here: Here) -> Result<String, Failed> {
     let reader = &sources.reader;
     let mut filter = query.filter(&here).ok_or(Failed::NoSuchTime)?;
@@ -165,7 +170,7 @@ fn jobs_page(query: &JobsQuery, sources: &Sources, running: &Running, here: Here
         filter.from = Some(from);
         window = Some((from, JobId(to.0 - 1)));
     }
-    let mut found = reader.jobs(&filter)?;
+    let mut found = readable(reader, &filter)?;
     found.reverse();
     let accounts: Vec<String> = reader.accounts()?.into_iter().map(|row| row.name).collect();
     let is_full = found.len() >= query.limit;

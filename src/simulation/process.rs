@@ -185,9 +185,10 @@ impl From<JobLogError> for NotStarted {
     fn from(error: JobLogError) -> Self {
         match error {
             JobLogError::Storage(_) => Self::Storage,
-            error @ (JobLogError::Impossible(_) | JobLogError::NoSuchJob(_) | JobLogError::Closed) => {
-                Self::Broken(error.to_string())
-            }
+            error @ (JobLogError::Impossible(_)
+            | JobLogError::BadRow { .. }
+            | JobLogError::NoSuchJob(_)
+            | JobLogError::Closed) => Self::Broken(error.to_string()),
         }
     }
 }
@@ -197,7 +198,7 @@ impl Process {
     pub(super) fn start(from: &Surroundings<'_>) -> Result<Self, NotStarted> {
         let broken = |error: crate::joblog::OpenError| NotStarted::Broken(error.to_string());
         let joblog = JobLog::open_at_once(StateLock::take(from.state_dir).map_err(broken)?).map_err(broken)?;
-        joblog.recover(now()).wait()?;
+        joblog.recover(now()).wait()?.into_iter().collect::<Result<Vec<_>, _>>()?;
         let all = instruct::carry_out(&joblog, &[executor(from.rules, from.folder)])?;
         let row = joblog.open_account(ACCOUNT.to_owned(), target()).wait()?;
         let budget = Arc::new(Budget::new(None, false));
@@ -231,7 +232,7 @@ impl Process {
             folder_settings(from.rules, from.folder, from.state_dir),
             joblog.clone(),
             &row,
-            None,
+            Arc::default(),
             Arc::clone(&board),
             clock,
             Arc::new(Progress::default()),

@@ -2,7 +2,7 @@
 
 use super::{Again, Facts, Outcome, UploadSettings, Verdict, decide};
 use crate::ambient::{now, random_fraction};
-use crate::api::{Permit, Seen, Upload, UploadEnd};
+use crate::api::{Permit, Reading, Seen, Upload, UploadEnd};
 use crate::config::StyleChoice;
 use crate::job::{Event, Fingerprint, State, UploadStyle};
 use crate::joblog::{AttemptEnd, Claim, JobLog, JobLogError, Pending};
@@ -17,6 +17,7 @@ pub(super) struct Attempt {
     pub(super) joblog: JobLog,
     pub(super) settings: Arc<UploadSettings>,
     pub(super) claim: Claim,
+    pub(super) reading: Arc<Reading>,
 }
 
 impl Attempt {
@@ -52,6 +53,7 @@ impl Attempt {
             wire_name: job.wire_name.clone(),
             path: job.path.clone(),
             expected: Fingerprint { identity, sha256 },
+            reading: Arc::clone(&self.reading),
         };
         let commit = async { self.joblog.committing(job.id, job.attempts, now()).await.is_ok() };
         // Its answer does not matter: the phase is for people, what it means is what `started` means.

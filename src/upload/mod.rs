@@ -8,17 +8,18 @@ mod attempt;
 mod outcome;
 #[cfg(test)]
 pub(crate) mod simulated;
+mod slots;
 
 pub use outcome::{Again, Facts, Outcome, Verdict, decide};
 
 use crate::ambient::now;
-use crate::api::{Budget, Client, Permit, Purpose};
+use crate::api::{Budget, Client, Permit, Purpose, Reading};
 use crate::config::StyleChoice;
-use crate::job::{JobId, Timestamp};
-use crate::joblog::{AccountRules, Claim, JobLog, JobLogError};
+use crate::job::Timestamp;
+use crate::joblog::{AccountRules, Claim, Claimed, JobLog, JobLogError};
 use crate::retry::RetryPolicy;
 use attempt::Attempt;
-use std::collections::HashMap;
+use slots::{Attempted, Slots};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -27,6 +28,10 @@ use tokio_util::sync::CancellationToken;
 
 /// The longest wait without a sign of life.
 const TURN: Duration = Duration::from_secs(15);
+/// Interval between looks at files that are waited for.
+const LOOK: Duration = Duration::from_secs(1);
+/// A job that became due during a look is claimed by the next one.
+const LEAST_WAIT: Duration = Duration::from_millis(1);
 
 /// What the dispatcher needs of the configuration; swapped whole on reload.
 #[derive(Debug, Clone)]
@@ -49,8 +54,8 @@ pub struct Uploader {
     joblog: JobLog,
     settings: watch::Receiver<Arc<UploadSettings>>,
     running: JoinSet<()>,
-    /// The attempt that each task makes.
-    jobs: HashMap<Id, (JobId, u32)>,
+    /// The attempts that the tasks make.
+    slots: Slots,
     /// Which account comes first: rotates, so that none starves another.
     turn: usize,
 }
@@ -59,7 +64,7 @@ impl Uploader {
     /// A dispatcher that has nothing under way.
     #[must_use]
     pub fn new(joblog: JobLog, settings: watch::Receiver<Arc<UploadSettings>>) -> Self {
-        Self { joblog, settings, running: JoinSet::new(), jobs: HashMap::new(), turn: 0 }
+        Self { joblog, settings, running: JoinSet::new(), slots: Slots::default(), turn: 0 }
     }
 
     /// Sends until `stop`, then lets what is under way end; `abort` cuts that short. `alive` is called in each turn.
@@ -83,7 +88,7 @@ impl Uploader {
             changes.borrow_and_update();
             let settings = Arc::clone(&self.settings.borrow_and_update());
             let writable = storage.borrow_and_update().is_none();
-            let free = settings.max_in_flight.saturating_sub(self.running.len());
+            let free = self.slots.free(settings.max_in_flight);
             let mut next_due = None;
             if writable && free > 0 {
                 let permits = take_permits(&settings.budget, free);
@@ -112,7 +117,8 @@ impl Uploader {
                     next_due = due;
                 }
             }
-            let wait = next_due.map_or(TURN, |due: Timestamp| due.since(now()).max(Duration::from_millis(1)).min(TURN));
+            let longest = if self.slots.are_to_be_watched() { LOOK } else { TURN };
+            let wait = next_due.map_or(longest, |due: Timestamp| due.since(now()).max(LEAST_WAIT).min(longest));
             tokio::select! {
                 () = stop.cancelled() => {}
                 Ok(()) = changes.changed() => {}
@@ -154,12 +160,49 @@ impl Uploader {
         }
     }
 
+    /// The accounts whose files may be opened now.
+    fn may_begin<'a>(&'a self, settings: &'a UploadSettings) -> impl Iterator<Item = &'a AccountRules> {
+        let all = settings.accounts.iter().map(|(rules, _)| rules);
+        all.filter(|rules| self.slots.may_begin(&rules.name, settings.max_in_flight))
+    }
+
     async fn next_due(&self, settings: &UploadSettings) -> Result<Option<Timestamp>, JobLogError> {
-        let accounts = settings.accounts.iter().map(|(rules, _)| rules.name.clone()).collect();
-        match self.joblog.next_due(accounts, settings.retry.longest(), now()).await {
+        let accounts = self.may_begin(settings).map(|rules| rules.name.clone()).collect();
+        let longest = settings.retry.longest();
+        match self.joblog.next_due(accounts, longest, now()).await {
             Err(JobLogError::Storage(_)) => Ok(None),
+            Err(JobLogError::Closed) => Err(JobLogError::Closed),
+            // Found out when it is claimed; what the others have is due meanwhile.
+            Err(_) => Ok(Some(now())),
             answer => answer,
         }
+    }
+
+    /// Claims for one account after the other: a row that makes no sense costs its account, and no other (DESIGN F10).
+    async fn claim_each(&self, accounts: Vec<AccountRules>, limit: usize) -> Result<Claimed, JobLogError> {
+        let mut claimed = Claimed::default();
+        for rules in accounts {
+            let (account, room) = (rules.name.clone(), limit - claimed.claims.len());
+            match self.joblog.claim(vec![rules], room, now()).await {
+                Ok(its) => {
+                    claimed.claims.extend(its.claims);
+                    claimed.next_due = [claimed.next_due, its.next_due].into_iter().flatten().min();
+                }
+                Err(error @ (JobLogError::Closed | JobLogError::Storage(_))) if claimed.claims.is_empty() => {
+                    return Err(error);
+                }
+                Err(JobLogError::Closed | JobLogError::Storage(_)) => break,
+                Err(error) => {
+                    if self.joblog.api_problem(account.clone(), Some(error.to_string()), now()).await? {
+                        tracing::error!(account, "account {account} is blocked: {error}");
+                    }
+                }
+            }
+            if claimed.claims.len() == limit {
+                break;
+            }
+        }
+        Ok(claimed)
     }
 
     async fn dispatch(
@@ -168,12 +211,18 @@ impl Uploader {
         permits: Vec<Permit>,
         abort: &CancellationToken,
     ) -> Result<Dispatched, JobLogError> {
-        let mut accounts: Vec<AccountRules> = settings.accounts.iter().map(|(rules, _)| rules.clone()).collect();
+        let mut accounts: Vec<AccountRules> = self.may_begin(settings).cloned().collect();
         if !accounts.is_empty() {
             self.turn = (self.turn + 1) % accounts.len();
             accounts.rotate_left(self.turn);
         }
-        let claimed = match self.joblog.claim(accounts, permits.len(), now()).await {
+        let claimed = match self.joblog.claim(accounts.clone(), permits.len(), now()).await {
+            Err(JobLogError::Impossible(_) | JobLogError::BadRow { .. } | JobLogError::NoSuchJob(_)) => {
+                self.claim_each(accounts, permits.len()).await
+            }
+            claimed => claimed,
+        };
+        let claimed = match claimed {
             Ok(claimed) => claimed,
             // The writer tells; it also says when it can write again.
             Err(JobLogError::Storage(_)) => return Ok(Dispatched { sent: 0, due: None }),
@@ -188,11 +237,14 @@ impl Uploader {
 
     fn start(&mut self, settings: &Arc<UploadSettings>, claim: Claim, permit: Permit, abort: &CancellationToken) {
         let (job, number) = (claim.job.id, claim.job.attempts);
-        let attempt = Attempt { joblog: self.joblog.clone(), settings: Arc::clone(settings), claim };
+        let reading = Arc::new(Reading::default());
+        let account = claim.job.account.clone();
+        let (joblog, settings) = (self.joblog.clone(), Arc::clone(settings));
+        let attempt = Attempt { joblog, settings, claim, reading: Arc::clone(&reading) };
         let abort = abort.child_token();
         self.joblog.on_taken_back(job, number, abort.clone());
         let task = self.running.spawn(async move { attempt.run(permit, abort).await });
-        self.jobs.insert(task.id(), (job, number));
+        self.slots.begin(task.id(), Attempted { job, number, account, reading });
     }
 
     fn reap(&mut self) {
@@ -207,7 +259,7 @@ impl Uploader {
             Ok((task, ())) => (task, None),
             Err(error) => (error.id(), Some(error)),
         };
-        let Some((job, attempt)) = self.jobs.remove(&task) else { return };
+        let Some((job, attempt)) = self.slots.end(task) else { return };
         self.joblog.attempt_ended(job, attempt);
         if let Some(error) = panic {
             tracing::error!(

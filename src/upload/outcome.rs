@@ -70,6 +70,7 @@ pub fn decide(end: &UploadEnd, facts: &Facts) -> Outcome {
             | Seen::FileChanged(_)
             | Seen::FileGone
             | Seen::FileUnreadable(_)
+            | Seen::FileSilent(_)
             | Seen::NotCommitted
             | Seen::Stopped,
             Some(why),
@@ -96,6 +97,10 @@ fn seen(end: &UploadEnd, facts: &Facts) -> Outcome {
         Seen::FileUnreadable(why) => {
             retry(format!("the file cannot be read: {why}; let the user that runs datadrop read it"))
         }
+        Seen::FileSilent(silence) => retry(format!(
+            "the folder does not answer: no byte of the file came for {} s; if it is a network share, mount it again",
+            silence.as_secs_f32()
+        )),
         Seen::NotCommitted => retry("the job log could not be written, so the upload was not completed".to_owned()),
         Seen::Stopped => {
             Outcome { again: Again::AtOnce, ..retry("datadrop was stopped before the upload was complete".to_owned()) }
@@ -328,6 +333,7 @@ mod tests {
             (seen(Seen::Stopped), at_once, false, Verdict::Fine),
             (seen(Seen::FileChanged(String::new())), later, false, Verdict::Fine),
             (seen(Seen::FileUnreadable(String::new())), later, false, Verdict::Fine),
+            (seen(Seen::FileSilent(Duration::from_secs(5))), later, false, Verdict::Fine),
             (seen(Seen::Broken(String::new())), later, false, Verdict::Fine),
         ] {
             let decided = decide(&end, &FACTS);
@@ -405,6 +411,7 @@ mod tests {
             Seen::FileChanged("longer".into()),
             Seen::FileGone,
             Seen::FileUnreadable("no".into()),
+            Seen::FileSilent(Duration::from_secs(5)),
             Seen::NotCommitted,
             Seen::Stopped,
             Seen::Broken("reset".into()),

@@ -21,6 +21,6 @@ pub(crate) fn attempt(
 ) -> impl Future<Output = ()> + use<> {
     let stop = CancellationToken::new();
     joblog.on_taken_back(claim.job.id, claim.job.attempts, stop.clone());
-    let attempt = Attempt { joblog: joblog.clone(), settings: Arc::clone(settings), claim };
+    let attempt = Attempt { joblog: joblog.clone(), settings: Arc::clone(settings), claim, reading: Arc::default() };
     attempt.run(permit, stop)
 }

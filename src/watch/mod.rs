@@ -7,11 +7,13 @@
 
 mod board;
 mod clean;
+mod defect;
 mod events;
 mod filing;
 mod foresee;
 mod inbox;
 mod look;
+mod neighbours;
 mod pace;
 mod scan;
 #[cfg(test)]
@@ -23,6 +25,7 @@ mod worker;
 pub use board::Board;
 pub use events::{EventSource, WatchError};
 pub use foresee::{Foreseen, Ignored, ahead, foresee};
+pub use neighbours::{Neighbours, Way};
 pub use worker::{FolderSettings, FolderWorker, Interrupted, Progress};
 
 use crate::directory::{Directory, Entry};

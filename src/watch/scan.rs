@@ -163,6 +163,7 @@ impl Inbox {
 
 #[cfg(test)]
 mod tests {
+    use super::super::inbox::DEFECTIVE;
     use super::super::worker::{FolderSettings, Progress};
     use super::*;
     use crate::ambient::Clock;
@@ -170,13 +171,13 @@ mod tests {
     use crate::joblog::{JobLog, StateLock};
     use crate::ready::Moment;
     use crate::watch::Board;
+    use std::path::{Path, PathBuf};
     use std::sync::Arc;
     use std::sync::atomic::Ordering;
 
-    #[test]
-    fn a_scan_counts_what_events_did_not_tell_and_the_job_log_does_not_know() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = dir.path().join("a");
+    /// The inbox of an account `a`, whose folder is in `dir`, with what it works on.
+    fn inbox_in(dir: &Path) -> (PathBuf, JobLog, Arc<Board>, Arc<Progress>, Inbox) {
+        let folder = dir.join("a");
         std::fs::create_dir(&folder).unwrap();
         let text = format!(
             "[api]\nglobal_company_id = \"c\"\nclient_id = \"i\"\nclient_secret = \"s3cr3t-0f-the-tests\"\n[[account]]\n\
@@ -184,13 +185,13 @@ mod tests {
         );
         let config = crate::config::load_text("datadrop.toml", &text, []).unwrap();
         let account = &config.accounts[0];
-        let joblog = JobLog::open(StateLock::take(&dir.path().join("state")).unwrap()).unwrap();
+        let joblog = JobLog::open(StateLock::take(&dir.join("state")).unwrap()).unwrap();
         joblog.open_account(account.name.clone(), account.target(&config.api)).wait().unwrap();
         let settings = Arc::new(FolderSettings::new(&config, account));
         let (reader, board) = (Arc::new(joblog.reader().unwrap()), Arc::new(Board::default()));
         let progress = Arc::new(Progress::default());
         let opened = AccountFolder::open("a", &folder, None, 1).unwrap();
-        let mut inbox = Inbox::new(
+        let inbox = Inbox::new(
             settings,
             Arc::new(opened.folder),
             joblog.clone(),
@@ -199,6 +200,13 @@ mod tests {
             Clock::start(),
             Arc::clone(&progress),
         );
+        (folder, joblog, board, progress, inbox)
+    }
+
+    #[test]
+    fn a_scan_counts_what_events_did_not_tell_and_the_job_log_does_not_know() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, joblog, board, progress, mut inbox) = inbox_in(dir.path());
         std::fs::write(folder.join("missed.txt"), "x").unwrap();
         std::fs::write(folder.join("heard.txt"), "x").unwrap();
         std::fs::write(folder.join("ignored.csv"), "x").unwrap();
@@ -207,6 +215,24 @@ mod tests {
         let signs = progress.signs_of_life.load(Ordering::Relaxed);
         assert!(signs >= 2, "{signs} signs of life for two files: a long scan would seem to hang");
         assert_eq!(inbox.scan().unwrap(), Scanned { missing: false, unheard: 0 }, "each is missed once");
+        joblog.close();
+    }
+
+    #[test]
+    fn f10_a_defect_costs_the_file_that_shows_it_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, joblog, _, _, mut inbox) = inbox_in(dir.path());
+        let names = ["after.txt", DEFECTIVE, "zzz.txt"];
+        for name in names {
+            std::fs::write(folder.join(name), "x").unwrap();
+        }
+        inbox.scan().unwrap();
+        let jobs = joblog.reader().unwrap().jobs(&crate::joblog::JobFilter::default()).unwrap();
+        assert_eq!(jobs.iter().map(|job| job.file_name.as_str()).collect::<Vec<_>>(), names);
+        assert_eq!(jobs.iter().map(|job| job.state.as_str()).collect::<Vec<_>>(), ["waiting", "rejected", "waiting"]);
+        let reason = jobs[1].reason.as_deref().unwrap();
+        assert!(reason.contains("datadrop has a defect") && reason.contains("made by a test"), "{reason}");
+        assert_eq!(inbox.scan().unwrap().unheard, 0, "it is dealt with");
         joblog.close();
     }
 }

@@ -38,7 +38,10 @@ impl Turns {
         if let Err(problem) = self.work() {
             self.open = None;
             self.due = now.after(worker::TRY_AGAIN);
-            if let Interrupted::JobLog(error @ (JobLogError::Impossible(_) | JobLogError::NoSuchJob(_))) = &problem {
+            if let Interrupted::JobLog(
+                error @ (JobLogError::Impossible(_) | JobLogError::BadRow { .. } | JobLogError::NoSuchJob(_)),
+            ) = &problem
+            {
                 return Err(error.to_string());
             }
             self.worker.give_up(problem);

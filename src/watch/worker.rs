@@ -1,10 +1,11 @@
 //! The thread of one folder: waits for news, and gives each kind of it its turn.
 
 use super::board::News;
+use super::defect::guarded;
 use super::foresee::ahead;
 use super::inbox::Inbox;
 use super::scan::Scanned;
-use super::{Board, EventSource};
+use super::{Board, Neighbours, Way};
 use crate::ambient::{Clock, now, random};
 use crate::config::{AccountConfig, CheckMode, Config, FinMode, RateLimit, WatchMode};
 use crate::folder::{AccountFolder, FolderProblem};
@@ -18,6 +19,8 @@ use std::time::Duration;
 
 /// How often a folder that cannot be used is tried again, if it is not scanned more often anyway.
 pub(super) const TRY_AGAIN: Duration = Duration::from_secs(5);
+/// Longest wait before work that broke off by a defect is tried again.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// The longest wait of a thread without news: bounds how old its sign of life can be.
 const TURN: Duration = Duration::from_secs(15);
 /// So long moves wait for others, to share their fsyncs and their transaction with them.
@@ -139,13 +142,17 @@ pub struct FolderWorker {
     pub(super) settings: Arc<FolderSettings>,
     pub(super) joblog: JobLog,
     pub(super) reader: Arc<Reader>,
-    events: Option<Arc<EventSource>>,
+    neighbours: Arc<Neighbours>,
+    /// Where the folder was when it was last opened.
+    way: Option<Arc<Way>>,
     board: Arc<Board>,
     clock: Clock,
     pub(super) progress: Arc<Progress>,
     remembered_mark: Option<String>,
     /// News of a problem goes to the log once.
     told: Option<String>,
+    /// Defects in a row.
+    defects: u32,
 }
 
 impl FolderWorker {
@@ -157,7 +164,7 @@ impl FolderWorker {
         settings: FolderSettings,
         joblog: JobLog,
         account: &AccountRow,
-        events: Option<Arc<EventSource>>,
+        neighbours: Arc<Neighbours>,
         board: Arc<Board>,
         clock: Clock,
         progress: Arc<Progress>,
@@ -165,7 +172,19 @@ impl FolderWorker {
         let reader = Arc::new(joblog.reader()?);
         let settings = Arc::new(settings);
         let remembered_mark = account.folder_mark.clone();
-        Ok(Self { settings, joblog, reader, events, board, clock, progress, remembered_mark, told: None })
+        Ok(Self {
+            settings,
+            joblog,
+            reader,
+            neighbours,
+            way: None,
+            board,
+            clock,
+            progress,
+            remembered_mark,
+            told: None,
+            defects: 0,
+        })
     }
 
     /// Works until the board says stop.
@@ -175,17 +194,20 @@ impl FolderWorker {
             self.progress.blocked.store(true, Ordering::Relaxed);
             self.progress.alive();
             // Its events are our own trials; whatever else happens is met by the scan that follows.
-            self.unwatch();
+            self.leave();
             if self.told_to_stop() {
                 return;
             }
         }
-        self.unwatch();
+        self.leave();
     }
 
-    fn unwatch(&self) {
-        if let Some(events) = &self.events {
+    fn leave(&mut self) {
+        if let Some(events) = &self.neighbours.events {
             events.unwatch(&self.settings.folder, &self.board);
+        }
+        if let Some(way) = self.way.take() {
+            self.neighbours.leave(&self.settings.account, &way);
         }
     }
 
@@ -193,7 +215,9 @@ impl FolderWorker {
     ///
     /// File events do not count: a trial makes events itself.
     fn told_to_stop(&self) -> bool {
-        let again = self.clock.moment().after(TRY_AGAIN.min(self.settings.rescan));
+        let wait = TRY_AGAIN.min(self.settings.rescan);
+        let wait = (wait * 2u32.saturating_pow(self.defects)).min(LONGEST_WAIT.max(wait));
+        let again = self.clock.moment().after(wait);
         loop {
             let left = again.since(self.clock.moment());
             let flags = self.board.wait(left).flags;
@@ -205,9 +229,19 @@ impl FolderWorker {
 
     /// Opens the folder and works in it for as long as it can be used. True: to stop; false: to try again.
     fn open_and_work(&mut self) -> bool {
-        match self.open().and_then(|mut open| self.work(&mut open)) {
-            Ok(()) => true,
-            Err(problem) => self.give_up(problem),
+        match guarded(|| self.open().and_then(|mut open| self.work(&mut open))) {
+            Ok(ended) => {
+                self.defects = 0;
+                match ended {
+                    Ok(()) => true,
+                    Err(problem) => self.give_up(problem),
+                }
+            }
+            Err(defect) => {
+                self.defects += 1;
+                self.block(&defect.of_folder());
+                false
+            }
         }
     }
 
@@ -222,7 +256,7 @@ impl FolderWorker {
             // The writer tells what is wrong with the disk; here it is only waited for.
             Interrupted::JobLog(JobLogError::Storage(_)) => false,
             Interrupted::JobLog(error) => {
-                tracing::error!(account = %self.settings.account, "{error}");
+                self.block(&error.to_string());
                 false
             }
         }
@@ -245,7 +279,16 @@ impl FolderWorker {
     fn open_folder(&mut self) -> Result<AccountFolder, Interrupted> {
         let FolderSettings { account, folder: dir, .. } = &*self.settings;
         let remembered = self.remembered_mark.as_deref();
+        // One that cannot be followed cannot be opened either, which says why.
+        let way = Way::to(dir).ok().map(Arc::new);
+        if let Some(way) = &way {
+            self.neighbours.look(account, dir, way)?;
+        }
         let opened = AccountFolder::open(account, dir, remembered, random())?;
+        if let Some(way) = way {
+            self.neighbours.settle(account, dir, Arc::clone(&way))?;
+            self.way = Some(way);
+        }
         if remembered != Some(opened.mark.as_str()) {
             self.joblog.remember_mark(account.clone(), opened.mark.clone()).wait()?;
             self.remembered_mark = Some(opened.mark.clone());
@@ -283,7 +326,7 @@ impl FolderWorker {
     }
 
     fn watch(&self) -> bool {
-        let Some(events) = &self.events else { return false };
+        let Some(events) = &self.neighbours.events else { return false };
         match events.watch(&self.settings.folder, &self.board) {
             Ok(()) => true,
             Err(error) => {

@@ -82,7 +82,8 @@ pub(super) fn read(state_dir: &Path) -> Vec<Row> {
             pair_id: row.get(13)?,
         })
     });
-    rows.and_then(Iterator::collect).unwrap_or_default()
+    // A test may have made a row that nobody can read.
+    rows.map(|rows| rows.flatten().collect()).unwrap_or_default()
 }
 
 /// An upload request, as the job log has it.

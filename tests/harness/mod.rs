@@ -2,12 +2,14 @@
 
 mod authority;
 mod daemon;
+mod hanging;
 mod hook;
 mod joblog;
 mod relay;
 
 pub use authority::Authority;
 pub use daemon::Daemon;
+pub use hanging::{HangingShare, Op, within};
 pub use hook::Hook;
 pub use joblog::{Attempt, Row, connect, connect_to_write};
 pub use relay::{Act, Answer, Ending, Head, Manner, Relay};

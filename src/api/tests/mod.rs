@@ -178,6 +178,7 @@ impl Stage {
             wire_name: "sales.txt".into(),
             expected: fingerprint(&path),
             path,
+            reading: Arc::default(),
         };
         Self { server, client, folder, upload }
     }

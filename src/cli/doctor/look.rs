@@ -79,8 +79,11 @@ pub(super) fn inotify_limits() -> Limits {
     }
 }
 
-/// Free and all bytes of the file system that holds this, and which one that is.
-pub(super) fn space(path: &Path) -> io::Result<(u64, u64, u64)> {
+/// Free and all bytes of a file system, and which one that is.
+pub(super) type Space = (u64, u64, u64);
+
+/// The file system that holds this.
+pub(super) fn space(path: &Path) -> io::Result<Space> {
     let device = fs::metadata(path)?.dev();
     let stat = rustix::fs::statvfs(path)?;
     Ok((stat.f_bavail.saturating_mul(stat.f_frsize), stat.f_blocks.saturating_mul(stat.f_frsize), device))

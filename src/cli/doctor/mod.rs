@@ -9,6 +9,7 @@ mod look;
 mod online;
 mod settings;
 
+use super::apart;
 use super::args::DoctorArguments;
 use super::failure::{Exit, Failure};
 use super::output::Output;
@@ -17,6 +18,7 @@ use crate::config::{AccountConfig, Config, WatchMode};
 use crate::folder::{self, Examined, FolderProblem};
 use crate::joblog::{AccountRow, examine, look_for_daemon};
 use crate::report::counted;
+use crate::watch::{Neighbours, Way};
 use finding::{Finding, Verdict};
 use judge::rights::{self, ALL, Person};
 use judge::service::Unit;
@@ -24,6 +26,8 @@ use judge::{machine, record, service};
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 
 pub(super) fn run(file: &Path, arguments: &DoctorArguments, output: &mut Output) -> Result<Exit, Failure> {
     let mut read = settings::Read::open(file)?;
@@ -42,17 +46,15 @@ pub(super) fn run(file: &Path, arguments: &DoctorArguments, output: &mut Output)
     let running = look_for_daemon(&config.state_dir);
     let (found, rows) = job_log(config, running);
     findings.extend(found);
-    for account in &config.accounts {
-        let row = rows.as_ref().and_then(|rows| rows.get(&account.name));
-        findings.extend(account_folder(account, row, person.as_ref()));
-    }
+    let folders = folders(config, rows.as_ref(), person.as_ref());
+    findings.extend(folders.iter().flat_map(|folder| folder.findings.clone()));
     // A job log that cannot be read says nothing of accounts.
     if let Some(rows) = &rows {
         for account in &config.accounts {
             findings.extend(record::account(account, rows.get(&account.name), running == Some(true)));
         }
     }
-    findings.extend(disks(config));
+    findings.extend(disks(config, &folders));
     if config.watch.mode != WatchMode::Poll {
         let folders = u64::try_from(config.accounts.len()).unwrap_or(u64::MAX);
         findings.extend(machine::inotify(look::inotify_limits(), folders));
@@ -171,6 +173,51 @@ fn job_log(config: &Config, running: Option<bool>) -> (Vec<Finding>, Option<Hash
     (findings, rows)
 }
 
+/// What a look at an account's folder brought.
+struct Looked {
+    dir: PathBuf,
+    findings: Vec<Finding>,
+    /// `None` where there is no folder.
+    space: Option<io::Result<look::Space>>,
+}
+
+/// All of them at the same time, for so long at most: a share may hang (DESIGN F10).
+fn folders(config: &Config, rows: Option<&HashMap<String, AccountRow>>, person: Option<&Person>) -> Vec<Looked> {
+    let looks: Vec<_> = config
+        .accounts
+        .iter()
+        .map(|account| {
+            let row = rows.and_then(|rows| rows.get(&account.name)).cloned();
+            let (own, person) = (account.clone(), person.cloned());
+            let look = apart::begin(move || {
+                let findings = account_folder(&own, row.as_ref(), person.as_ref());
+                let space = own.folder.is_dir().then(|| look::space(&own.folder));
+                (findings, space, Way::to(&own.folder).ok())
+            });
+            (account, look)
+        })
+        .collect();
+    let neighbours = Neighbours::new(None, &config.state_dir);
+    let until = Instant::now() + apart::FOLDER_TIMEOUT;
+    let mut looked = Vec::new();
+    for (account, look) in looks {
+        let (name, dir) = (account.name.as_str(), account.folder.clone());
+        let Ok((mut findings, space, way)) = look.recv_timeout(until.saturating_duration_since(Instant::now())) else {
+            let finding = Finding::told(Verdict::Fail, "folder", name, &apart::no_answer(&dir));
+            looked.push(Looked { dir, findings: vec![finding], space: None });
+            continue;
+        };
+        let way = way.map(Arc::new);
+        if let Some(way) = way
+            && let Err(problem) = neighbours.settle(name, &dir, way)
+        {
+            findings.push(Finding::told(Verdict::Fail, "folder", name, &problem.to_string()));
+        }
+        looked.push(Looked { dir, findings, space });
+    }
+    looked
+}
+
 fn account_folder(account: &AccountConfig, row: Option<&AccountRow>, person: Option<&Person>) -> Vec<Finding> {
     let (name, dir) = (account.name.as_str(), &account.folder);
     let shown = dir.display().to_string();
@@ -229,19 +276,21 @@ fn seen(examined: &Examined) -> &'static str {
 }
 
 /// One finding for each file system.
-fn disks(config: &Config) -> Vec<Finding> {
+fn disks(config: &Config, folders: &[Looked]) -> Vec<Finding> {
     let mut devices = Vec::new();
     let mut findings = Vec::new();
-    let dirs = config.accounts.iter().map(|account| account.folder.clone()).filter(|dir| dir.is_dir());
-    for dir in std::iter::once(look::nearest(&config.state_dir)).chain(dirs) {
+    let state = look::nearest(&config.state_dir);
+    let of_state = look::space(&state);
+    let of_folders = folders.iter().filter_map(|folder| Some((&folder.dir, folder.space.as_ref()?)));
+    for (dir, space) in std::iter::once((&state, &of_state)).chain(of_folders) {
         let shown = dir.display().to_string();
-        match look::space(&dir) {
-            Ok((_, _, device)) if devices.contains(&device) => {}
+        match space {
+            Ok((_, _, device)) if devices.contains(device) => {}
             Ok((free, total, device)) => {
-                devices.push(device);
-                findings.push(machine::disk(&shown, free, total));
+                devices.push(*device);
+                findings.push(machine::disk(&shown, *free, *total));
             }
-            Err(error) => findings.push(cannot_look(&shown, &error)),
+            Err(error) => findings.push(cannot_look(&shown, error)),
         }
     }
     findings

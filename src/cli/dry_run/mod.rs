@@ -3,6 +3,7 @@
 mod plan;
 mod words;
 
+use super::apart::{self, FOLDER_TIMEOUT};
 use super::failure::{Exit, Failure};
 use super::outlook::{Account, Outlook};
 use super::output::Output;
@@ -22,7 +23,12 @@ pub(super) fn run(file: &Path, output: &mut Output) -> Result<Exit, Failure> {
     let running = is_running(&config.state_dir);
     let mut plans = Vec::new();
     for account in &config.accounts {
-        let plan = plan_account(&config, account, running)?;
+        let plan = if answers(account) {
+            plan_account(&config, account, running)?
+        } else {
+            let trouble = Some(apart::no_answer(&account.folder));
+            AccountPlan { trouble, ..AccountPlan::empty(account) }
+        };
         output.words(&words::account(&plan))?;
         plans.push(plan);
     }
@@ -33,18 +39,21 @@ pub(super) fn run(file: &Path, output: &mut Output) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// Whether the folder can be listed in time: files in it may be large, and are read for as long as that takes.
+fn answers(account: &AccountConfig) -> bool {
+    let folder = account.folder.clone();
+    apart::within(FOLDER_TIMEOUT, move || std::fs::read_dir(folder).map(|entries| entries.flatten().count())).is_some()
+}
+
 fn plan_account(config: &Config, account: &AccountConfig, running: bool) -> Result<AccountPlan, Failure> {
     // Opened for each account: a long look at one folder must not read an old job log for the next.
     let reader = Reader::open_quietly(&config.state_dir)?;
     let reader = reader.as_ref();
     let seen = Account::look(config, account, reader, running)?;
     let mut plan = AccountPlan {
-        name: account.name.clone(),
-        folder: account.folder.display().to_string(),
         trouble: seen.trouble.clone(),
         is_first_start: seen.row.baseline_at.is_none(),
-        files: Vec::new(),
-        ignored: 0,
+        ..AccountPlan::empty(account)
     };
     // A folder that cannot be listed has said so.
     let Some(folder) = &seen.folder else { return Ok(plan) };

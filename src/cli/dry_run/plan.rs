@@ -1,6 +1,7 @@
 //! What would become of each file, markers with their data files. Pure.
 
 use super::super::outlook::Outlook;
+use crate::config::AccountConfig;
 use crate::job::{JobId, Kind, stem};
 use crate::joblog::JobRow;
 use std::collections::{HashMap, HashSet};
@@ -17,6 +18,20 @@ pub(super) struct AccountPlan {
     pub(super) files: Vec<Planned>,
     /// Files that are none of ours.
     pub(super) ignored: i64,
+}
+
+impl AccountPlan {
+    /// Nothing is known of its folder.
+    pub(super) fn empty(account: &AccountConfig) -> Self {
+        Self {
+            name: account.name.clone(),
+            folder: account.folder.display().to_string(),
+            trouble: None,
+            is_first_start: false,
+            files: Vec::new(),
+            ignored: 0,
+        }
+    }
 }
 
 /// One file, and what would become of it.

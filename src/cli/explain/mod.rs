@@ -8,6 +8,7 @@ mod job;
 mod tests;
 mod words;
 
+use super::apart::{self, FOLDER_TIMEOUT};
 use super::args::ExplainArguments;
 use super::failure::{Exit, Failure};
 use super::outlook::{Account, Outlook};
@@ -21,7 +22,8 @@ use serde::Serialize;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+use std::time::Instant;
 
 /// The JSON shape.
 #[derive(Serialize)]
@@ -36,10 +38,19 @@ struct Object<'a> {
 
 pub(super) fn run(file: &Path, arguments: &ExplainArguments, output: &mut Output) -> Result<Exit, Failure> {
     let config = settings::load(file)?;
-    let path = real(&arguments.path).map_err(|error| {
-        Failure::failed(format!("{}: cannot be looked at: {error}", printable(&arguments.path.to_string_lossy())))
-    })?;
-    let facts = gather(&config, &path)?;
+    let written = std::path::absolute(&arguments.path)?;
+    let home = home(&config, &written);
+    let looked = {
+        let (config, written, home) = (config.clone(), written.clone(), home.clone());
+        apart::within(FOLDER_TIMEOUT, move || look(&config, &written, home))
+    };
+    let Some(facts) = looked else {
+        // A path that no account's folder holds by its text hangs by itself.
+        let account = home.and_then(|(index, _)| config.accounts.get(index));
+        let folder = account.map_or(written.as_path(), |account| account.folder.as_path());
+        return Err(Failure::failed(apart::no_answer(folder)));
+    };
+    let facts = facts?;
     let answer = words::answer(&facts);
     if arguments.json {
         let object = Object {
@@ -62,6 +73,45 @@ fn print(answer: &Answer, output: &mut Output) -> io::Result<()> {
     answer.facts.iter().try_for_each(|fact| output.words_line(&format!("  {fact}")))
 }
 
+/// The account whose folder holds the path by its text, and the path from there on.
+fn home(config: &Config, path: &Path) -> Option<(usize, PathBuf)> {
+    let mut folders = config.accounts.iter().enumerate();
+    folders.find_map(|(index, account)| Some((index, path.strip_prefix(&account.folder).ok()?.to_owned())))
+}
+
+/// Only the folders that have to do with the path are looked at: another may hang (DESIGN F10).
+fn look(config: &Config, written: &Path, home: Option<(usize, PathBuf)>) -> Result<Facts, Failure> {
+    let unreadable = |error: io::Error| {
+        Failure::failed(format!("{}: cannot be looked at: {error}", printable(&written.to_string_lossy())))
+    };
+    match home {
+        Some(home) if written.components().all(|part| part != Component::ParentDir) => {
+            gather(config, written, Some(home))
+        }
+        _ => {
+            let path = real(written).map_err(unreadable)?;
+            let home = self::home(config, &path).or_else(|| by_links(config, &path));
+            gather(config, &path, home)
+        }
+    }
+}
+
+/// The same as [`home`], with the links of the folders followed as far as they answer.
+fn by_links(config: &Config, path: &Path) -> Option<(usize, PathBuf)> {
+    let all = config.accounts.iter().enumerate();
+    let looks: Vec<_> = all
+        .map(|(index, account)| {
+            let (account, path) = (account.clone(), path.to_owned());
+            (index, apart::begin(move || path_within(&account, &path)))
+        })
+        .collect();
+    let until = Instant::now() + FOLDER_TIMEOUT / 2;
+    looks.into_iter().find_map(|(index, look)| {
+        let within = look.recv_timeout(until.saturating_duration_since(Instant::now())).ok()??;
+        Some((index, within))
+    })
+}
+
 /// The path without links on its way; the last name may be a link itself, and need not be there.
 fn real(path: &Path) -> io::Result<PathBuf> {
     let path = std::path::absolute(path)?;
@@ -72,11 +122,11 @@ fn real(path: &Path) -> io::Result<PathBuf> {
     })
 }
 
-fn gather(config: &Config, path: &Path) -> Result<Facts, Failure> {
+fn gather(config: &Config, path: &Path, home: Option<(usize, PathBuf)>) -> Result<Facts, Failure> {
     let reader = Reader::open_quietly(&config.state_dir)?;
     let reader = reader.as_ref();
     let running = is_running(&config.state_dir);
-    let home = config.accounts.iter().find_map(|account| Some((account, path_within(account, path)?)));
+    let home = home.and_then(|(index, within)| Some((config.accounts.get(index)?, within)));
     let spot = match home {
         Some((account, within)) => {
             let seen = Account::look(config, account, reader, running)?;

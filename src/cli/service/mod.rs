@@ -4,12 +4,17 @@ mod drop_in;
 
 pub(super) use drop_in::{HIDING_PROPERTIES, hiding};
 
+use super::apart;
 use super::args::ServiceCommand;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::settings;
 use drop_in::Place;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Timeout for following the links of one path.
+const LINKS_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) fn run(file: &Path, command: &ServiceCommand, output: &mut Output) -> Result<Exit, Failure> {
     match command {
@@ -35,5 +40,6 @@ fn print_folders(file: &Path, output: &mut Output) -> Result<Exit, Failure> {
 
 /// systemd looks for the mounts of a path by its text, so links must not hide where it leads.
 fn real(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    let written = path.to_owned();
+    apart::within(LINKS_TIMEOUT, move || written.canonicalize()).and_then(Result::ok).unwrap_or_else(|| path.to_owned())
 }

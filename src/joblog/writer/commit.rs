@@ -60,9 +60,11 @@ impl Writer {
             JobLogError::Storage(StorageProblem::Locked(_)) => {
                 JobLogError::Storage(StorageProblem::Locked(self.files.holder()))
             }
-            JobLogError::Storage(_) | JobLogError::Impossible(_) | JobLogError::NoSuchJob(_) | JobLogError::Closed => {
-                error
-            }
+            JobLogError::Storage(_)
+            | JobLogError::Impossible(_)
+            | JobLogError::BadRow { .. }
+            | JobLogError::NoSuchJob(_)
+            | JobLogError::Closed => error,
         })?;
         self.compare()
     }

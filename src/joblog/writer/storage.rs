@@ -47,9 +47,10 @@ impl Writer {
     pub(super) fn note_storage(&self, error: Option<&JobLogError>) {
         let problem = error.map(|error| match error {
             JobLogError::Storage(why) => why.clone(),
-            JobLogError::Impossible(_) | JobLogError::NoSuchJob(_) | JobLogError::Closed => {
-                StorageProblem::Disk(error.to_string())
-            }
+            JobLogError::Impossible(_)
+            | JobLogError::BadRow { .. }
+            | JobLogError::NoSuchJob(_)
+            | JobLogError::Closed => StorageProblem::Disk(error.to_string()),
         });
         let changed = self.shared.storage.send_if_modified(|current| {
             let changed = current.is_some() != problem.is_some();

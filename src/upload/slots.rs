@@ -1,0 +1,83 @@
+//! Who may have an upload slot: files that hang on one account's share leave the slots to the others (DESIGN F10).
+//!
+//! An attempt that waits for bytes of its file gives its slot back. Its account gets no other until those bytes come: a
+//! second thread would hang beside the first. Where many hang, each account tries one file at a time, so that the threads
+//! of a hundred dead shares are few.
+
+use crate::api::Reading;
+use crate::job::JobId;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::Id;
+
+/// Wait for bytes of a file after which its share counts as hanging.
+const HANGS_AFTER: Duration = Duration::from_secs(1);
+
+/// An attempt whose file is or was read.
+#[derive(Debug)]
+pub(super) struct Attempted {
+    pub(super) job: JobId,
+    pub(super) number: u32,
+    pub(super) account: String,
+    pub(super) reading: Arc<Reading>,
+}
+
+impl Attempted {
+    fn hangs(&self) -> bool {
+        self.reading.silent_for().is_some_and(|silence| silence > HANGS_AFTER)
+    }
+}
+
+/// The attempts that run, and the threads that outlived theirs.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    running: HashMap<Id, Attempted>,
+    left: Vec<Attempted>,
+}
+
+impl Slots {
+    pub(super) fn begin(&mut self, task: Id, attempt: Attempted) {
+        self.running.insert(task, attempt);
+    }
+
+    /// The attempt of a task that has ended. Its thread is remembered if it has not.
+    pub(super) fn end(&mut self, task: Id) -> Option<(JobId, u32)> {
+        let attempt = self.running.remove(&task)?;
+        let ended = (attempt.job, attempt.number);
+        if !attempt.reading.has_ended() {
+            self.left.push(attempt);
+        }
+        Some(ended)
+    }
+
+    /// How many attempts may begin now.
+    pub(super) fn free(&mut self, max_in_flight: usize) -> usize {
+        self.left.retain(|attempt| !attempt.reading.has_ended());
+        let free = max_in_flight.saturating_sub(self.running.len() - self.hanging());
+        if self.are_scarce(max_in_flight) { free.min(1) } else { free }
+    }
+
+    /// Whether a file of this account may be opened now.
+    pub(super) fn may_begin(&self, account: &str, max_in_flight: usize) -> bool {
+        let scarce = self.are_scarce(max_in_flight);
+        let waits = |attempt: &Attempted| {
+            if scarce { attempt.reading.silent_for().is_some() } else { attempt.hangs() }
+        };
+        let is_its = |attempt: &&Attempted| attempt.account == account;
+        !self.left.iter().any(|attempt| is_its(&attempt)) && !self.running.values().filter(is_its).any(waits)
+    }
+
+    /// Whether a look is worth while before anything else happens: nothing tells of a share that hangs, or answers again.
+    pub(super) fn are_to_be_watched(&self) -> bool {
+        !self.left.is_empty() || self.running.values().any(|attempt| attempt.reading.silent_for().is_some())
+    }
+
+    fn hanging(&self) -> usize {
+        self.running.values().filter(|attempt| attempt.hangs()).count()
+    }
+
+    fn are_scarce(&self, max_in_flight: usize) -> bool {
+        self.left.len() + self.hanging() >= max_in_flight
+    }
+}
