@@ -109,6 +109,7 @@
 //!   ingestions, none of them twice). Three defects planted in it were told after 3,933, 29,818 and 32,956 steps.
 //! - `tests/kills.rs`: the real binary, killed at random instants under fifteen faults, counted at the emulator's ledger: 100
 //!   kills in each run, 1,000 and 3,749 files in the longest.
+//! - `tests/shares.rs`, `isolation.rs`: a share that hangs in each operation, links, rows that make no sense: F10.
 //! - `tests/machine.rs`, `frozen.rs`: disks that are full, read-only, gone or frozen, moves that fail, no watches.
 //! - `tests/systemd.rs`: the package, the unit and the daemon under a real systemd in a throw-away copy of the machine.
 //! - `tests/settling.rs`, `recovery.rs`, `faults.rs`, `bad_answers.rs`, `transport.rs`, `recover.rs`: one promise each, by
@@ -146,6 +147,7 @@
 //! | F7 | a file changed while `queued` ends its job and makes a new one |
 //! | F8 | at an account's first start, names already in the remote list are `held` |
 //! | F9 | nothing in a watched folder is trusted: reached by name from open directories, never through a link; files are made anew |
+//! | F10 | one account's folder, file or row in the job log stops no other account, command, start or reload |
 
 // In the order of the flow. The blank lines keep rustfmt from sorting it.
 

@@ -90,6 +90,7 @@ fn costs_its_account_alone(set: &str, column: &str) {
         }
     }
     assert_eq!(world.times_accepted("bad.txt"), 0);
+    assert!(world.log().matches("account a is blocked").count() <= 4, "it is told again and again: {}", world.log());
     assert_eq!(daemon.stop().code(), Some(0));
 }
 
@@ -123,7 +124,7 @@ fn f10_a_row_that_cannot_be_followed_costs_its_account_alone() {
     let mut world = World::new();
     world.account("b", "");
     let mut daemon = primed(&world);
-    world.fault("upload:status=processing:name=bad.txt");
+    world.fault("job:status=thinking:name=bad.txt");
     world.drop_file("a", "bad.txt", tagged("bad"));
     let bad = world.wait_for("bad.txt", "processing");
     world.wait("it to be filed", || world.jobs().iter().any(|job| job.id == bad.id && job.path.contains("/sent/")));

@@ -8,9 +8,13 @@ use crate::api::Client;
 use crate::config::Config;
 use crate::joblog::JobLog;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// Wait before alerts go on that ended by a defect: shorter than a stage may be without a sign of life.
+const AGAIN: Duration = Duration::from_secs(20);
 
 /// What runs for it.
 pub(super) struct Alerts {
@@ -33,8 +37,7 @@ impl Alerts {
         let (settings, watched) = watch::channel(Arc::new(AlertSettings::new(config, Arc::clone(client))));
         let (pulse, well, stop) = (Pulse::new(clock), Pulse::new(clock), CancellationToken::new());
         let stage = AlertStage::open(joblog.clone(), joblog.reader()?, watched.clone()).await?;
-        let (told, beat) = (stop.clone(), pulse.clone());
-        let stage = tokio::spawn(stage.run(told, move || beat.beat()));
+        let stage = tokio::spawn(keep_telling(stage, joblog.clone(), watched.clone(), stop.clone(), pulse.clone()));
         let (all_well, storage) = (well.clone(), joblog.storage());
         let is_well = move || !all_well.is_stuck() && storage.borrow().is_none();
         tokio::spawn(heartbeat(watched, stop.clone(), is_well));
@@ -68,4 +71,36 @@ impl Alerts {
             tracing::error!("alerts ended early: {error}");
         }
     }
+}
+
+/// Tells until `stop`, also after a defect: what is to be told stands in the job log.
+async fn keep_telling(
+    mut stage: AlertStage,
+    joblog: JobLog,
+    settings: watch::Receiver<Arc<AlertSettings>>,
+    stop: CancellationToken,
+    pulse: Pulse,
+) {
+    loop {
+        let beat = pulse.clone();
+        let Err(panic) = tokio::spawn(stage.run(stop.clone(), move || beat.beat())).await else { return };
+        tracing::error!(
+            "alerts were broken off by a defect of datadrop ({panic}); they go on soon, please report this"
+        );
+        stage = loop {
+            pulse.beat();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(AGAIN) => {}
+            }
+            match reopen(&joblog, &settings).await {
+                Ok(stage) => break stage,
+                Err(error) => tracing::error!("alerts do not go on yet: {error}"),
+            }
+        };
+    }
+}
+
+async fn reopen(joblog: &JobLog, settings: &watch::Receiver<Arc<AlertSettings>>) -> Result<AlertStage, Fatal> {
+    Ok(AlertStage::open(joblog.clone(), joblog.reader()?, settings.clone()).await?)
 }

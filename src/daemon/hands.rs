@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// Timeout for the folders of jobs that something is wanted of.
-const FOLDERS_ANSWER: Duration = Duration::from_secs(10);
+/// Timeout for the folders of jobs that something is wanted of: longer than moves are waited for.
+const FOLDERS_ANSWER: Duration = Duration::from_secs(6);
 
 /// One account's turn: a thread at a time, however often somebody asks.
 #[derive(Debug, Default)]

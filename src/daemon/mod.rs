@@ -7,7 +7,6 @@
 mod admit;
 mod alerts;
 mod desk;
-mod fallen;
 mod hands;
 pub mod logging;
 mod once;
@@ -18,6 +17,7 @@ pub mod signals;
 mod stages;
 mod status;
 mod supervisor;
+mod trackers;
 
 pub use signals::Signal;
 pub use supervisor::{RunEnd, RunOptions, run};

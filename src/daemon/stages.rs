@@ -2,19 +2,18 @@
 
 use super::Fatal;
 use super::alerts::Alerts;
-use super::fallen::Fallen;
 use super::pulse::Pulse;
 use super::refused::{self, Refused};
+use super::trackers::{Fallen, Tracking};
 use crate::ambient::{Clock, now};
 use crate::api::{Budget, Client};
 use crate::config::{AccountConfig, Config, KeepConfig, StyleChoice};
 use crate::job::{Target, UploadStyle};
-use crate::joblog::{AccountRules, JobLog, JobLogError, Reader};
+use crate::joblog::{AccountRules, JobLog};
 use crate::keep::prune;
 use crate::page::FolderRunning;
 use crate::ready::Moment;
 use crate::retry::RetryPolicy;
-use crate::track::{TrackSettings, Tracker};
 use crate::upload::{UploadSettings, Uploader};
 use crate::watch::{Board, EventSource, FolderSettings, FolderWorker, Neighbours, Progress};
 use std::collections::HashMap;
@@ -29,6 +28,9 @@ use tokio_util::sync::CancellationToken;
 /// A folder's thread makes a turn every 15 s, or hashes and moves files; after so long without a turn it hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(90);
 
+/// Wait before pruning is tried again that ended by a defect.
+const PRUNE_AGAIN: Duration = Duration::from_secs(3600);
+
 /// So long folders get to end.
 const FOLDERS_STOP: Duration = Duration::from_secs(5);
 
@@ -40,13 +42,6 @@ struct Folder {
     thread: JoinHandle<()>,
     /// Its signs of life when there was last one, and when that was noticed.
     last_sign: (u64, Moment),
-}
-
-/// A task that tracks an account.
-struct Tracking {
-    stop: CancellationToken,
-    pulse: Pulse,
-    target: Target,
 }
 
 /// A stage that has a task of its own.
@@ -64,11 +59,11 @@ pub(super) type StageEnd = (Stage, Result<(), String>);
 pub(super) struct Stages {
     pub(super) joblog: JobLog,
     pub(super) budget: Arc<Budget>,
-    client: Arc<Client>,
-    clock: Clock,
+    pub(super) client: Arc<Client>,
+    pub(super) clock: Clock,
     neighbours: Arc<Neighbours>,
     folders: HashMap<String, Folder>,
-    trackers: HashMap<String, Tracking>,
+    pub(super) trackers: HashMap<String, Tracking>,
     pub(super) fallen: Fallen,
     upload_settings: watch::Sender<Arc<UploadSettings>>,
     upload_stop: CancellationToken,
@@ -82,7 +77,7 @@ pub(super) struct Stages {
     pub(super) judge_again: bool,
     /// Whether the job log has changed since then.
     pub(super) changes: watch::Receiver<u64>,
-    stopping: bool,
+    pub(super) stopping: bool,
 }
 
 impl Stages {
@@ -128,7 +123,7 @@ impl Stages {
             budget,
             joblog,
         };
-        tokio::spawn(prune(stages.joblog.clone(), stages.joblog.reader()?, kept, stages.upload_stop.clone()));
+        tokio::spawn(keep_pruning(stages.joblog.clone(), kept, stages.upload_stop.clone()));
         for account in &accounts {
             stages.joblog.open_account(account.name.clone(), account.target(&config.api)).await?;
         }
@@ -168,60 +163,8 @@ impl Stages {
         Ok(())
     }
 
-    pub(super) fn start_tracker(&mut self, config: &Config, account: &str, target: Target) -> Result<(), Fatal> {
-        let settings = TrackSettings {
-            account: account.to_owned(),
-            target: target.clone(),
-            client: Arc::clone(&self.client),
-            budget: Arc::clone(&self.budget),
-            poll: config.poll.clone(),
-            confirm_for: config.upload.confirm_for,
-            retry: RetryPolicy::new(&config.retry),
-        };
-        let tracker = Tracker::new(settings, self.joblog.clone(), self.clock)?;
-        let (stop, pulse) = (CancellationToken::new(), Pulse::new(self.clock));
-        self.stop_tracker(account);
-        let tracking = Tracking { stop: stop.clone(), pulse: pulse.clone(), target };
-        self.trackers.insert(account.to_owned(), tracking);
-        let stage = Stage::Track(account.to_owned());
-        self.run_stage(stage, async move { tracker.run(stop, move || pulse.beat()).await });
-        Ok(())
-    }
-
-    /// A panic in it is its end, too.
-    fn run_stage(&mut self, stage: Stage, work: impl Future<Output = Result<(), JobLogError>> + Send + 'static) {
-        let work = tokio::spawn(work);
-        self.tasks.spawn(async move {
-            let end = match work.await {
-                Ok(ended) => ended.map_err(|error| error.to_string()),
-                Err(panic) => {
-                    Err(format!("a defect of datadrop ({panic}); please report it with the log of this time"))
-                }
-            };
-            (stage, end)
-        });
-    }
-
     pub(super) fn is_worked_in(&self, account: &str) -> bool {
         self.folders.contains_key(account)
-    }
-
-    pub(super) fn is_tracked(&self, account: &str) -> bool {
-        self.trackers.contains_key(account)
-    }
-
-    pub(super) fn stop_tracker(&mut self, account: &str) {
-        self.fallen.forget(account);
-        if let Some(tracking) = self.trackers.remove(account) {
-            tracking.stop.cancel();
-        }
-    }
-
-    fn stop_trackers(&mut self) {
-        self.fallen = Fallen::default();
-        for (_, tracking) in self.trackers.drain() {
-            tracking.stop.cancel();
-        }
     }
 
     /// Goes over to another configuration. What did not change goes on undisturbed.
@@ -357,35 +300,6 @@ impl Stages {
         }
     }
 
-    /// One account is not followed for now; the others are.
-    fn tracker_fell(&mut self, account: &str, why: String) {
-        let Some(Tracking { stop, target, .. }) = self.trackers.remove(account) else { return };
-        stop.cancel();
-        if self.stopping {
-            return;
-        }
-        let problem = format!("what became of its files cannot be followed: {why}");
-        tracing::error!(account, "account {account} is blocked: {problem}");
-        drop(self.joblog.api_problem(account.to_owned(), Some(problem), now()));
-        self.fallen.note(account, target, self.clock.moment());
-    }
-
-    /// Follows the accounts again whose tracker fell a while ago, if it can read its jobs by now.
-    pub(super) fn resume_trackers(&mut self, config: &Config, reader: &Reader) -> Result<(), Fatal> {
-        for (account, target) in self.fallen.due(self.clock.moment()) {
-            if self.is_tracked(&account) {
-                continue;
-            }
-            if reader.open_remote(&account).is_err() || reader.unsettled(&account).is_err() {
-                self.fallen.note(&account, target, self.clock.moment());
-                continue;
-            }
-            // It asks the API first, and takes back what blocks the account.
-            self.start_tracker(config, &account, target)?;
-        }
-        Ok(())
-    }
-
     /// Blocks the accounts whose folder's thread hangs, most often on a dead share; the others go on.
     pub(super) fn block_hanging_folders(&mut self) {
         self.block_ended_folders();
@@ -452,6 +366,26 @@ impl Stages {
     /// Whether a folder cannot be used.
     pub(super) fn folder_is_blocked(&self, account: &str) -> bool {
         self.folders.get(account).is_some_and(|folder| folder.progress.blocked.load(Ordering::Relaxed))
+    }
+}
+
+/// Prunes until `stop`, also after a defect.
+async fn keep_pruning(joblog: JobLog, keep: watch::Receiver<KeepConfig>, stop: CancellationToken) {
+    loop {
+        match joblog.reader() {
+            Ok(reader) => {
+                let work = tokio::spawn(prune(joblog.clone(), reader, keep.clone(), stop.clone()));
+                let Err(panic) = work.await else { return };
+                tracing::error!(
+                    "old jobs stay in the job log for now, by a defect of datadrop ({panic}); please report this"
+                );
+            }
+            Err(error) => tracing::error!("old jobs stay in the job log for now: {error}"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(PRUNE_AGAIN) => {}
+        }
     }
 }
 

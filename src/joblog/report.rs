@@ -292,20 +292,15 @@ impl Reader {
     }
 
     /// The same; a row that cannot be read costs no other.
-    ///
-    /// # Errors
-    /// [`JobLogError`] if the database cannot be read.
+    #[expect(clippy::missing_errors_doc, reason = "those of the function above")]
     pub fn each_job(&self, filter: &JobFilter) -> Result<Vec<Result<JobRow, JobLogError>>, JobLogError> {
         let (mut sql, values) = filter.select();
         sql.push_str(" ORDER BY id");
         let connection = self.connection();
         let mut statement = connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            found.push(JobRow::decode(row).map_err(|error| Fault::from(error).of(row)));
-        }
-        Ok(found)
+        let decode = |row: &Row<'_>| Ok(JobRow::decode(row).map_err(|error| Fault::from(error).of(row)));
+        let rows = statement.query_map(rusqlite::params_from_iter(values), decode)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// How many jobs the filter lets through; its limit does not count.

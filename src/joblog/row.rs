@@ -235,6 +235,7 @@ impl Fault {
             Self::Sql(SqlError::FromSqlConversionFailure(index, _, why)) => {
                 format!("column `{}` cannot be decoded: {why}", column(index))
             }
+            Self::Sql(SqlError::Utf8Error(index, why)) => format!("column `{}` is no text: {why}", column(index)),
             Self::Sql(SqlError::IntegralValueOutOfRange(index, value)) => {
                 format!("column `{}` holds {value}", column(index))
             }

@@ -179,7 +179,7 @@ impl Uploader {
     }
 
     /// Claims for one account after the other: a row that makes no sense costs its account, and no other (DESIGN F10).
-    async fn claim_each(&self, accounts: Vec<AccountRules>, limit: usize) -> Result<Claimed, JobLogError> {
+    async fn claim_each(&mut self, accounts: Vec<AccountRules>, limit: usize) -> Result<Claimed, JobLogError> {
         let mut claimed = Claimed::default();
         for rules in accounts {
             let (account, room) = (rules.name.clone(), limit - claimed.claims.len());
@@ -193,6 +193,7 @@ impl Uploader {
                 }
                 Err(JobLogError::Closed | JobLogError::Storage(_)) => break,
                 Err(error) => {
+                    self.slots.doubt(account.clone());
                     if self.joblog.api_problem(account.clone(), Some(error.to_string()), now()).await? {
                         tracing::error!(account, "account {account} is blocked: {error}");
                     }

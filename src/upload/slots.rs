@@ -10,9 +10,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::Id;
+use tokio::time::Instant;
 
 /// Wait for bytes of a file after which its share counts as hanging.
 const HANGS_AFTER: Duration = Duration::from_secs(1);
+
+/// Wait before the jobs of an account are looked at again of which a row made no sense; it doubles each time.
+const DOUBTED_FOR: Duration = Duration::from_secs(60);
+/// Longest of these waits.
+const LONGEST_DOUBT: Duration = Duration::from_secs(3600);
 
 /// An attempt whose file is or was read.
 #[derive(Debug)]
@@ -34,6 +40,8 @@ impl Attempted {
 pub(super) struct Slots {
     running: HashMap<Id, Attempted>,
     left: Vec<Attempted>,
+    /// Accounts with a row that made no sense: how often, and when their jobs are looked at again.
+    doubtful: HashMap<String, (u32, Instant)>,
 }
 
 impl Slots {
@@ -58,8 +66,18 @@ impl Slots {
         if self.are_scarce(max_in_flight) { free.min(1) } else { free }
     }
 
+    /// Nothing of the account begins for a while, whatever unblocks it: the same row would block it again.
+    pub(super) fn doubt(&mut self, account: String) {
+        let (times, again) = self.doubtful.entry(account).or_insert((0, Instant::now()));
+        *again = Instant::now() + DOUBTED_FOR.saturating_mul(2u32.saturating_pow(*times)).min(LONGEST_DOUBT);
+        *times += 1;
+    }
+
     /// Whether a file of this account may be opened now.
     pub(super) fn may_begin(&self, account: &str, max_in_flight: usize) -> bool {
+        if self.doubtful.get(account).is_some_and(|(_, again)| Instant::now() < *again) {
+            return false;
+        }
         let scarce = self.are_scarce(max_in_flight);
         let waits = |attempt: &Attempted| {
             if scarce { attempt.reading.silent_for().is_some() } else { attempt.hangs() }

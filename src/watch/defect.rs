@@ -2,8 +2,17 @@
 //!
 //! The panic hook logs each defect whole, with its place in the source. Here it becomes a reason.
 
+use super::inbox::Inbox;
+use super::worker::Interrupted;
+use crate::job::{Kind, classify};
+use crate::joblog::InboxEntry;
 use std::any::Any;
+use std::ffi::OsStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// The name at which a test makes datadrop have a defect.
+#[cfg(test)]
+pub(super) const DEFECTIVE: &str = "defective.txt";
 
 /// What went wrong, in the words of the panic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +47,23 @@ pub(super) fn guarded<R>(work: impl FnOnce() -> R) -> Result<R, Defect> {
 fn words(panic: &(dyn Any + Send)) -> String {
     let literal = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
     literal.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no words".to_owned())
+}
+
+impl Inbox {
+    /// Looks at one name and takes it as far as it goes. `known`: what the job log has of it, where that was read already.
+    /// A defect that it brings to light costs this file alone (DESIGN F10).
+    pub(super) fn consider(&mut self, name: &OsStr, known: Option<&InboxEntry>) -> Result<(), Interrupted> {
+        match guarded(|| self.take_far(name, known)) {
+            Ok(done) => done,
+            Err(defect) => self.reject_for(&defect, name),
+        }
+    }
+
+    fn reject_for(&mut self, defect: &Defect, name: &OsStr) -> Result<(), Interrupted> {
+        let kind = guarded(|| classify(name, &self.settings.extensions)).ok().flatten().unwrap_or(Kind::Data);
+        let found = self.directory().entry(name).ok();
+        self.reject(name, kind, defect.of_file(), found.map(|entry| entry.identity))
+    }
 }
 
 #[cfg(test)]

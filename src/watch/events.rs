@@ -9,7 +9,11 @@ use notify::event::{AccessKind, AccessMode, CreateKind, MetadataKind, ModifyKind
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
+
+/// Timeout for the watcher, which hangs if another account's folder hangs while its watch begins.
+const WATCHER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a folder cannot be watched by events; it is polled instead.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +63,8 @@ impl EventSource {
     /// [`WatchError`] if it cannot be watched.
     pub fn watch(&self, folder: &Path, board: &Arc<Board>) -> Result<(), WatchError> {
         self.boards.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned(), Arc::clone(board));
-        let mut watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let busy = || WatchError::Other("another folder does not answer".to_owned());
+        let mut watcher = self.watcher().ok_or_else(busy)?;
         let _ = watcher.unwatch(folder);
         watcher.watch(folder, RecursiveMode::NonRecursive).map_err(watch_error)
     }
@@ -70,7 +75,22 @@ impl EventSource {
         if boards.get(folder).is_some_and(|current| Arc::ptr_eq(current, board)) {
             boards.remove(folder);
             drop(boards);
-            let _ = self.watcher.lock().unwrap_or_else(PoisonError::into_inner).unwatch(folder);
+            if let Some(mut watcher) = self.watcher() {
+                let _ = watcher.unwatch(folder);
+            }
+        }
+    }
+
+    /// The watcher that all accounts share: none of them may keep the others waiting (DESIGN F10).
+    fn watcher(&self) -> Option<MutexGuard<'_, RecommendedWatcher>> {
+        let until = Instant::now() + WATCHER_TIMEOUT;
+        loop {
+            match self.watcher.try_lock() {
+                Ok(watcher) => return Some(watcher),
+                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) if Instant::now() > until => return None,
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+            }
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The files of one inbox on their way to being ready: looked at, hashed, handed to the job log.
 
 use super::Board;
-use super::defect::{Defect, guarded};
 use super::look::{self, Look};
 use super::told::Told;
 use super::weigh::{BUFFER, Weighed, weigh};
@@ -29,10 +28,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 const TAKES_TIME: u64 = 200_000_000;
 /// From this size on it is asked whether the upload would be over in time, in bytes.
 const SLOW_FROM: u64 = 1_000_000;
-
-/// The name at which a test makes datadrop have a defect.
-#[cfg(test)]
-pub(super) const DEFECTIVE: &str = "defective.txt";
 
 /// What the job log has of a file that lies in the inbox.
 enum Known {
@@ -223,25 +218,10 @@ impl Inbox {
         Ok(())
     }
 
-    /// Looks at one name and takes it as far as it goes. `known`: what the job log has of it, where that was read already.
-    /// A defect that it brings to light costs this file alone (DESIGN F10).
-    pub(super) fn consider(&mut self, name: &OsStr, known: Option<&InboxEntry>) -> Result<(), Interrupted> {
-        match guarded(|| self.take_far(name, known)) {
-            Ok(done) => done,
-            Err(defect) => self.reject_for(&defect, name),
-        }
-    }
-
-    fn reject_for(&mut self, defect: &Defect, name: &OsStr) -> Result<(), Interrupted> {
-        let kind = guarded(|| classify(name, &self.settings.extensions)).ok().flatten().unwrap_or(Kind::Data);
-        let found = self.directory().entry(name).ok();
-        self.reject(name, kind, defect.of_file(), found.map(|entry| entry.identity))
-    }
-
-    fn take_far(&mut self, name: &OsStr, known: Option<&InboxEntry>) -> Result<(), Interrupted> {
+    pub(super) fn take_far(&mut self, name: &OsStr, known: Option<&InboxEntry>) -> Result<(), Interrupted> {
         self.progress.alive();
         #[cfg(test)]
-        assert!(name != DEFECTIVE, "made by a test");
+        assert!(name != super::defect::DEFECTIVE, "made by a test");
         let Some(kind) = classify(name, &self.settings.extensions) else { return Ok(()) };
         let heard_before = self.board.trace(name).map_or(0, |trace| trace.order);
         let found = look::look(self.directory(), name, |entry| look::is_of_state(&self.settings.state_dir, entry));
@@ -412,7 +392,7 @@ impl Inbox {
         self.arrive(name, kind, finding)
     }
 
-    fn reject(
+    pub(super) fn reject(
         &mut self,
         name: &OsStr,
         kind: Kind,

@@ -19,6 +19,7 @@ mod scan;
 #[cfg(test)]
 pub(crate) mod simulated;
 mod told;
+mod trouble;
 mod weigh;
 mod worker;
 

@@ -163,7 +163,7 @@ impl Inbox {
 
 #[cfg(test)]
 mod tests {
-    use super::super::inbox::DEFECTIVE;
+    use super::super::defect::DEFECTIVE;
     use super::super::worker::{FolderSettings, Progress};
     use super::*;
     use crate::ambient::Clock;

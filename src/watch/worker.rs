@@ -6,7 +6,7 @@ use super::foresee::ahead;
 use super::inbox::Inbox;
 use super::scan::Scanned;
 use super::{Board, Neighbours, Way};
-use crate::ambient::{Clock, now, random};
+use crate::ambient::{Clock, random};
 use crate::config::{AccountConfig, CheckMode, Config, FinMode, RateLimit, WatchMode};
 use crate::folder::{AccountFolder, FolderProblem};
 use crate::job::Place;
@@ -145,14 +145,16 @@ pub struct FolderWorker {
     neighbours: Arc<Neighbours>,
     /// Where the folder was when it was last opened.
     way: Option<Arc<Way>>,
-    board: Arc<Board>,
+    pub(super) board: Arc<Board>,
     clock: Clock,
     pub(super) progress: Arc<Progress>,
     remembered_mark: Option<String>,
     /// News of a problem goes to the log once.
-    told: Option<String>,
+    pub(super) told: Option<String>,
     /// Defects in a row.
     defects: u32,
+    /// A row of the account made no sense the last time.
+    pub(super) distrusts_rows: bool,
 }
 
 impl FolderWorker {
@@ -184,6 +186,7 @@ impl FolderWorker {
             remembered_mark,
             told: None,
             defects: 0,
+            distrusts_rows: false,
         })
     }
 
@@ -245,23 +248,6 @@ impl FolderWorker {
         }
     }
 
-    /// Says why the folder cannot be worked in. True: to stop; false: to try again.
-    pub(super) fn give_up(&mut self, problem: Interrupted) -> bool {
-        match problem {
-            Interrupted::JobLog(JobLogError::Closed) => true,
-            Interrupted::Folder(problem) => {
-                self.block(&problem.to_string());
-                false
-            }
-            // The writer tells what is wrong with the disk; here it is only waited for.
-            Interrupted::JobLog(JobLogError::Storage(_)) => false,
-            Interrupted::JobLog(error) => {
-                self.block(&error.to_string());
-                false
-            }
-        }
-    }
-
     /// Makes the moves that the job log wants, where no daemon does, and nothing else; says whether there were any. A folder
     /// that no daemon has worked in is left as it is.
     ///
@@ -309,6 +295,11 @@ impl FolderWorker {
         self.board.forget();
         // An unfinished move is made before the scan makes jobs of what it finds (DESIGN F1).
         self.file_away(&folder)?;
+        if self.distrusts_rows {
+            // The scan would block the account again, each time that it goes on.
+            self.reader.inbox(&settings.account)?;
+            self.distrusts_rows = false;
+        }
         self.unblock(by_events)?;
         let (joblog, reader, board) = (self.joblog.clone(), Arc::clone(&self.reader), Arc::clone(&self.board));
         let progress = Arc::clone(&self.progress);
@@ -420,39 +411,6 @@ impl FolderWorker {
             news.changed.extend(moves.back);
         }
         inbox.take(news.changed)
-    }
-
-    fn block(&mut self, problem: &str) {
-        self.progress.blocked.store(true, Ordering::Relaxed);
-        let was_silent = self.progress.silent.swap(false, Ordering::Relaxed);
-        if self.board.is_stopped() || !was_silent && self.told.as_deref() == Some(problem) {
-            return;
-        }
-        tracing::error!(account = %self.settings.account, "account {} is blocked: {problem}", self.settings.account);
-        let noted = self.joblog.folder_problem(self.settings.account.clone(), Some(problem.to_owned()), now());
-        if noted.wait().is_ok() {
-            self.told = Some(problem.to_owned());
-        }
-    }
-
-    /// Fails where that cannot be written down: what stands in the job log keeps everything from being sent.
-    fn unblock(&mut self, by_events: bool) -> Result<(), Interrupted> {
-        if self.board.is_stopped() {
-            return Ok(());
-        }
-        self.joblog.folder_problem(self.settings.account.clone(), None, now()).wait()?;
-        self.progress.blocked.store(false, Ordering::Relaxed);
-        let was_silent = self.progress.silent.swap(false, Ordering::Relaxed);
-        if self.told.take().is_some() || was_silent {
-            tracing::info!(account = %self.settings.account, "account {} goes on: its folder can be used again", self.settings.account);
-        }
-        tracing::info!(
-            account = %self.settings.account,
-            "watching {}{}",
-            self.settings.folder.display(),
-            if by_events { "" } else { " by scanning" }
-        );
-        Ok(())
     }
 }
 

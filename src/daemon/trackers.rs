@@ -1,0 +1,189 @@
+//! The tasks that track accounts. One that ends by an error or a defect blocks its account, and is tried again.
+
+use super::Fatal;
+use super::pulse::Pulse;
+use super::stages::{Stage, Stages};
+use crate::ambient::now;
+use crate::config::Config;
+use crate::job::Target;
+use crate::joblog::{JobLogError, Reader};
+use crate::ready::Moment;
+use crate::retry::RetryPolicy;
+use crate::track::{TrackSettings, Tracker};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Wait before the first new try; it doubles with each that fails.
+const FIRST_WAIT: Duration = Duration::from_secs(10);
+/// Longest wait between two tries.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
+/// One account that is not followed for now.
+#[derive(Debug)]
+struct Fall {
+    target: Target,
+    times: u32,
+    again_at: Moment,
+    is_down: bool,
+}
+
+/// The accounts that are not, or were not long ago.
+#[derive(Debug, Default)]
+pub(super) struct Fallen(HashMap<String, Fall>);
+
+impl Fallen {
+    /// Its tracker has ended, or still cannot work.
+    pub(super) fn note(&mut self, account: &str, target: Target, now: Moment) {
+        let before = self.0.get(account).filter(|fall| now.since(fall.again_at) < LONGEST_WAIT);
+        let times = before.map_or(0, |fall| fall.times.saturating_add(1));
+        let wait = FIRST_WAIT.saturating_mul(2u32.saturating_pow(times)).min(LONGEST_WAIT);
+        self.0.insert(account.to_owned(), Fall { target, times, again_at: now.after(wait), is_down: true });
+    }
+
+    /// Somebody else decides on its tracker from now on.
+    pub(super) fn forget(&mut self, account: &str) {
+        if let Some(fall) = self.0.get_mut(account) {
+            fall.is_down = false;
+        }
+    }
+
+    /// Whose time has come. Each is handed out once.
+    pub(super) fn due(&mut self, now: Moment) -> Vec<(String, Target)> {
+        let due = self.0.iter_mut().filter(|(_, fall)| fall.is_down && fall.again_at <= now);
+        due.map(|(account, fall)| {
+            fall.is_down = false;
+            (account.clone(), fall.target.clone())
+        })
+        .collect()
+    }
+}
+
+/// A task that tracks an account.
+pub(super) struct Tracking {
+    stop: CancellationToken,
+    pub(super) pulse: Pulse,
+    target: Target,
+}
+
+impl Stages {
+    pub(super) fn start_tracker(&mut self, config: &Config, account: &str, target: Target) -> Result<(), Fatal> {
+        let settings = TrackSettings {
+            account: account.to_owned(),
+            target: target.clone(),
+            client: Arc::clone(&self.client),
+            budget: Arc::clone(&self.budget),
+            poll: config.poll.clone(),
+            confirm_for: config.upload.confirm_for,
+            retry: RetryPolicy::new(&config.retry),
+        };
+        let tracker = Tracker::new(settings, self.joblog.clone(), self.clock)?;
+        let (stop, pulse) = (CancellationToken::new(), Pulse::new(self.clock));
+        self.stop_tracker(account);
+        let tracking = Tracking { stop: stop.clone(), pulse: pulse.clone(), target };
+        self.trackers.insert(account.to_owned(), tracking);
+        let stage = Stage::Track(account.to_owned());
+        self.run_stage(stage, async move { tracker.run(stop, move || pulse.beat()).await });
+        Ok(())
+    }
+
+    /// A panic in it is its end, too.
+    pub(super) fn run_stage(
+        &mut self,
+        stage: Stage,
+        work: impl Future<Output = Result<(), JobLogError>> + Send + 'static,
+    ) {
+        let work = tokio::spawn(work);
+        self.tasks.spawn(async move {
+            let end = match work.await {
+                Ok(ended) => ended.map_err(|error| error.to_string()),
+                Err(panic) => {
+                    Err(format!("a defect of datadrop ({panic}); please report it with the log of this time"))
+                }
+            };
+            (stage, end)
+        });
+    }
+
+    pub(super) fn is_tracked(&self, account: &str) -> bool {
+        self.trackers.contains_key(account)
+    }
+
+    pub(super) fn stop_tracker(&mut self, account: &str) {
+        self.fallen.forget(account);
+        if let Some(tracking) = self.trackers.remove(account) {
+            tracking.stop.cancel();
+        }
+    }
+
+    pub(super) fn stop_trackers(&mut self) {
+        self.fallen = Fallen::default();
+        for (_, tracking) in self.trackers.drain() {
+            tracking.stop.cancel();
+        }
+    }
+
+    /// One account is not followed for now; the others are.
+    pub(super) fn tracker_fell(&mut self, account: &str, why: String) {
+        let Some(Tracking { stop, target, .. }) = self.trackers.remove(account) else { return };
+        stop.cancel();
+        if self.stopping {
+            return;
+        }
+        let problem = format!("what became of its files cannot be followed: {why}");
+        tracing::error!(account, "account {account} is blocked: {problem}");
+        drop(self.joblog.api_problem(account.to_owned(), Some(problem), now()));
+        self.fallen.note(account, target, self.clock.moment());
+    }
+
+    /// Follows the accounts again whose tracker fell a while ago, if it can read its jobs by now.
+    pub(super) fn resume_trackers(&mut self, config: &Config, reader: &Reader) -> Result<(), Fatal> {
+        for (account, target) in self.fallen.due(self.clock.moment()) {
+            if self.is_tracked(&account) {
+                continue;
+            }
+            if reader.open_remote(&account).is_err() || reader.unsettled(&account).is_err() {
+                self.fallen.note(&account, target, self.clock.moment());
+                continue;
+            }
+            // It asks the API first, and takes back what blocks the account.
+            self.start_tracker(config, &account, target)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f10_a_tracker_that_falls_again_and_again_waits_longer_each_time() {
+        let target = Target {
+            base_url: "http://localhost".to_owned(),
+            path_segment: "datasources".to_owned(),
+            company: "c".to_owned(),
+            report_suite_id: "r".to_owned(),
+            data_source_id: 1,
+        };
+        let mut fallen = Fallen::default();
+        let mut now = Moment::default();
+        let mut waits = Vec::new();
+        for _ in 0..9 {
+            fallen.note("a", target.clone(), now);
+            let fell_at = now;
+            while fallen.due(now).is_empty() {
+                now = now.after(Duration::from_secs(1));
+            }
+            assert!(fallen.due(now).is_empty(), "handed out once");
+            waits.push(now.since(fell_at).as_secs());
+        }
+        assert_eq!(waits, [10, 20, 40, 80, 160, 320, 600, 600, 600]);
+        fallen.note("a", target.clone(), now.after(2 * LONGEST_WAIT));
+        assert_eq!(fallen.due(now.after(2 * LONGEST_WAIT + FIRST_WAIT)).len(), 1, "it worked for long meanwhile");
+        fallen.note("a", target, now);
+        fallen.forget("a");
+        assert!(fallen.due(now.after(LONGEST_WAIT)).is_empty());
+    }
+}
