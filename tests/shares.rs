@@ -231,6 +231,7 @@ fn f10_the_service_starts_and_stops_beside_a_share_that_hangs() {
     assert!(started.elapsed() < PATIENCE);
     drop(hung);
     assert_eq!(daemons[0].wait_exit().code(), Some(0));
+    world.wait("the folder to be watched", || world.blocked("a").is_empty());
     rename_in(&world, "last.txt", tagged("last"));
     arrived_once(&world, "last.txt");
     daemons[1].signal("TERM");

@@ -289,7 +289,7 @@ impl Stages {
             // They end when a reload replaces them.
             Ok((Stage::Track(_), Ok(()))) => None,
             Ok((Stage::Track(account), Err(why))) => {
-                self.tracker_fell(&account, why);
+                self.tracker_fell(&account, &why);
                 None
             }
             Ok((Stage::Upload, end)) => {

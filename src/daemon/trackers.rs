@@ -125,7 +125,7 @@ impl Stages {
     }
 
     /// One account is not followed for now; the others are.
-    pub(super) fn tracker_fell(&mut self, account: &str, why: String) {
+    pub(super) fn tracker_fell(&mut self, account: &str, why: &str) {
         let Some(Tracking { stop, target, .. }) = self.trackers.remove(account) else { return };
         stop.cancel();
         if self.stopping {

@@ -53,7 +53,8 @@ impl Slots {
     pub(super) fn end(&mut self, task: Id) -> Option<(JobId, u32)> {
         let attempt = self.running.remove(&task)?;
         let ended = (attempt.job, attempt.number);
-        if !attempt.reading.has_ended() {
+        // One that waits for the server to take a byte ends once the transport lets go of the body, and hangs on no share.
+        if attempt.reading.silent_for().is_some() && !attempt.reading.has_ended() {
             self.left.push(attempt);
         }
         Some(ended)
