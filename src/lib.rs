@@ -107,8 +107,10 @@
 //!   sync. The promises are held against the server's ledger after each step and at rest. A seed that fails is shortened
 //!   and told. 100,000 steps in each run of the tests; 1,100,102 in the longest so far (13,397 seeds, 10,047 crashes, 44,955
 //!   ingestions, none of them twice). Three defects planted in it were told after 3,933, 29,818 and 32,956 steps.
-//! - `tests/kills.rs`: the real binary, killed at random instants under fifteen faults, counted at the emulator's ledger: 100
-//!   kills in each run, 1,000 and 3,749 files in the longest.
+//! - `tests/kills.rs`: the real binary, killed at random instants under fifteen faults, while three other processes look at the
+//!   job log, back it up and lock it; counted at the emulator's ledger. 100 kills in each run, 1,000 in the longest.
+//! - `tests/looking.rs`: other processes at the job log, which look, copy, lock, remove, replace and restore it.
+//! - `tests/links.rs`: somebody who plants links, pipes, devices and directories under every name that is used in a folder.
 //! - `tests/shares.rs`, `isolation.rs`: a share that hangs in each operation, links, rows that make no sense: F10.
 //! - `tests/machine.rs`, `frozen.rs`: disks that are full, read-only, gone or frozen, moves that fail, no watches.
 //! - `tests/systemd.rs`: the package, the unit and the daemon under a real systemd in a throw-away copy of the machine.

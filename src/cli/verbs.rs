@@ -242,7 +242,7 @@ fn have_files_follow(config: &Config, joblog: &JobLog, of: &[&str], output: &mut
     let executors = executors(config);
     let rows = joblog.reader()?.accounts()?;
     loop {
-        let all = carry_out(joblog, &executors)?;
+        let all = carry_out(joblog, &executors, |account| of.contains(&account))?;
         let mut moved = false;
         for account in config.accounts.iter().filter(|account| account.enabled && of.contains(&account.name.as_str())) {
             let Some(row) = rows.iter().find(|row| row.name == account.name) else { continue };

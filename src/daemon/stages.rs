@@ -33,6 +33,9 @@ const PRUNE_AGAIN: Duration = Duration::from_secs(3600);
 
 /// So long folders get to end.
 const FOLDERS_STOP: Duration = Duration::from_secs(5);
+/// Timeout for the last commit and the end of the job log's writer. What is not written by then is recovered at the next
+/// start.
+const JOB_LOG_CLOSES: Duration = Duration::from_secs(3);
 
 /// A folder's thread.
 struct Folder {
@@ -256,7 +259,8 @@ impl Stages {
         self.alerts.stop().await;
         let joblog = self.joblog.clone();
         // A writer that hangs on its disk must not keep the process from ending.
-        let _ = tokio::task::spawn_blocking(move || joblog.close()).await;
+        let closed = tokio::task::spawn_blocking(move || joblog.close());
+        let _ = tokio::time::timeout(JOB_LOG_CLOSES, closed).await;
     }
 
     /// A stage that ended though nobody told it to.

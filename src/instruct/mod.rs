@@ -40,7 +40,7 @@ pub fn carry_out_within(
 ) -> Result<bool, JobLogError> {
     let over = Instant::now() + patience;
     loop {
-        let all = carry_out_of(joblog, executors, |of| of == account)?;
+        let all = carry_out(joblog, executors, |of| of == account)?;
         if all || Instant::now() >= over {
             return Ok(all);
         }
@@ -48,16 +48,12 @@ pub fn carry_out_within(
     }
 }
 
-/// Carries out every instruction that nobody has answered, oldest first, and says whether all are answered then: one whose
-/// file has still to be moved is not. Blocks: on the disk, and on folders.
+/// Carries out every instruction on jobs of these accounts that nobody has answered, oldest first, and says whether all are
+/// answered then: one whose file has still to be moved is not. Blocks: on the disk, and on folders.
 ///
 /// # Errors
 /// [`JobLogError`]; what is not answered by then is carried out the next time.
-pub fn carry_out(joblog: &JobLog, executors: &[Executor]) -> Result<bool, JobLogError> {
-    carry_out_of(joblog, executors, |_| true)
-}
-
-fn carry_out_of(
+pub fn carry_out(
     joblog: &JobLog,
     executors: &[Executor],
     is_wanted: impl Fn(&str) -> bool,
@@ -123,7 +119,7 @@ mod tests {
             wire_name: crate::config::WireName::Keep,
             target: crate::joblog::fixtures::target(),
         };
-        carry_out(&log, &[executor]).unwrap();
+        carry_out(&log, &[executor], |_| true).unwrap();
         let commits = log.commits() - before;
         let answers = log.reader().unwrap().answers(&ids).unwrap();
         let (last, cancelled) = answers.split_last().unwrap();
