@@ -325,6 +325,49 @@ fn p5_a_backup_that_is_copied_over_the_database_under_the_daemon_stops_uploads()
 }
 
 #[test]
+fn f10_a_row_that_makes_no_sense_is_no_job_log_of_another() {
+    let world = World::new();
+    let daemon = primed(&world);
+    let log = connect_to_write(&world.state_dir());
+    log.execute_batch("PRAGMA ignore_check_constraints = ON; UPDATE job SET phase = 'nonsense'").unwrap();
+    // Another process puts the write-ahead log away: the daemon looks whether the database is still its own.
+    log.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    for name in ["one.txt", "two.txt", "three.txt"] {
+        world.drop_file("a", name, tagged(name));
+        world.wait("it to be accepted", || world.times_accepted(name) == 1);
+    }
+    assert!(!world.log().contains("while datadrop ran"), "{}", world.log());
+    assert_eq!(daemon.stop().code(), Some(0));
+}
+
+#[test]
+fn p5_a_backup_that_is_copied_over_the_database_after_a_crash_is_noticed() {
+    let world = World::new();
+    let daemon = primed(&world);
+    let backup = world.dir.path().join("backup.db");
+    fs::copy(database(&world), &backup).unwrap();
+    let log = connect_to_write(&world.state_dir());
+    for number in 0..20 {
+        let name = format!("many{number}.txt");
+        world.drop_file("a", &name, tagged(number));
+        arrived_once(&world, &name);
+        if number == 15 {
+            log.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        }
+    }
+    drop(log);
+    let before = world.accepted();
+    daemon.kill();
+    assert!(fs::metadata(world.state_dir().join("datadrop.db-wal")).unwrap().len() > 0);
+    // As `cp` does it: the same inode, and the write-ahead log of the other one beside it.
+    fs::write(database(&world), fs::read(backup).unwrap()).unwrap();
+    let mut daemon = world.start_unready();
+    assert_ne!(daemon.wait_exit().code(), Some(0));
+    assert!(world.log().contains("damaged"), "{}", world.log());
+    assert_eq!(world.accepted(), before);
+}
+
+#[test]
 fn p5_a_write_ahead_log_of_another_database_is_noticed_at_the_start() {
     let world = World::new();
     let daemon = primed(&world);

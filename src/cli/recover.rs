@@ -30,6 +30,7 @@ pub(super) fn run(file: &Path, arguments: &RecoverArguments, output: &mut Output
         async move { budget.acquire(Purpose::Sweep).await }
     };
     let runtime = daemon_run::runtime()?;
+    let are_all = accounts.len() == config.accounts.iter().filter(|account| account.enabled).count();
     let mut all = true;
     for account in accounts {
         let target = account.target(&config.api);
@@ -47,8 +48,8 @@ pub(super) fn run(file: &Path, arguments: &RecoverArguments, output: &mut Output
         }
     }
     joblog.close();
-    // Some accounts of several are not all that the job log must know.
-    if all && arguments.account.is_none() {
+    // One account of several is not all that the job log must know.
+    if all && are_all {
         let noted = StateLock::take(&config.state_dir)?.note_rebuilt();
         noted.map_err(|error| Failure::failed(format!("{}: {error}", config.state_dir.display())))?;
     }

@@ -114,7 +114,8 @@ fn choose(
 ) -> Result<Vec<(JobRow, JobStanding)>, Failure> {
     let reader = Reader::open(&config.state_dir)?;
     if !selection.ids.is_empty() {
-        let chosen = reader.standings(&JobFilter { ids: selection.ids.clone(), ..JobFilter::default() })?;
+        let named = reader.standings(&JobFilter { ids: selection.ids.clone(), ..JobFilter::default() })?;
+        let chosen: Vec<_> = named.into_iter().collect::<Result<_, _>>()?;
         let is_missing = |id: &&i64| !chosen.iter().any(|(job, _)| job.id == **id);
         return match selection.ids.iter().filter(is_missing).min() {
             Some(missing) => Err(jobs::no_such_job(*missing)),
@@ -131,7 +132,13 @@ fn choose(
         name: selection.name,
         ..JobFilter::default()
     };
-    let mut chosen = reader.standings(&filter)?;
+    let mut chosen = Vec::new();
+    for found in reader.standings(&filter)? {
+        match found {
+            Ok(job) => chosen.push(job),
+            Err(error) => output.message(&error.to_string())?,
+        }
+    }
     let named = chosen.len();
     chosen.retain(|(_, standing)| matches!(verb.decide(standing), Ok(plan) if plan != Plan::AsItIs));
     let others = named - chosen.len();

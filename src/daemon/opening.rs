@@ -26,7 +26,8 @@ pub(super) async fn open_job_log(
     loop {
         let why = match take_over(&mut lock, &mut opened, config).await {
             Ok(joblog) => return Ok(Some(joblog)),
-            Err(Fatal::Open(error @ OpenError::Locked { .. })) => error.to_string(),
+            // A command may take the lock between two tries.
+            Err(Fatal::Open(error @ (OpenError::Locked { .. } | OpenError::Running(_)))) => error.to_string(),
             Err(Fatal::JobLog(error @ JobLogError::Storage(StorageProblem::Locked(_)))) => error.to_string(),
             Err(other) => return Err(other),
         };

@@ -51,8 +51,8 @@ struct Folder {
 #[derive(Debug)]
 pub(super) enum Stage {
     Upload,
-    /// That of an account.
-    Track(String),
+    /// That of an account, until it is told to stop.
+    Track(String, CancellationToken),
 }
 
 /// How a stage ended: why, if it was not told to.
@@ -291,8 +291,10 @@ impl Stages {
         match end {
             Ok((_, Ok(()))) if self.stopping => None,
             // They end when a reload replaces them.
-            Ok((Stage::Track(_), Ok(()))) => None,
-            Ok((Stage::Track(account), Err(why))) => {
+            Ok((Stage::Track(..), Ok(()))) => None,
+            // Its successor has nothing to do with it.
+            Ok((Stage::Track(_, stop), Err(_))) if stop.is_cancelled() => None,
+            Ok((Stage::Track(account, _), Err(why))) => {
                 self.tracker_fell(&account, &why);
                 None
             }

@@ -83,7 +83,7 @@ impl Stages {
         self.stop_tracker(account);
         let tracking = Tracking { stop: stop.clone(), pulse: pulse.clone(), target };
         self.trackers.insert(account.to_owned(), tracking);
-        let stage = Stage::Track(account.to_owned());
+        let stage = Stage::Track(account.to_owned(), stop.clone());
         self.run_stage(stage, async move { tracker.run(stop, move || pulse.beat()).await });
         Ok(())
     }

@@ -171,8 +171,9 @@ impl Directory {
     /// Whether this process may read what lies under a name. It is not opened.
     #[must_use]
     pub fn can_read(&self, name: impl AsRef<OsStr>) -> bool {
-        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::EACCESS;
-        rustix::fs::accessat(&self.file, name.as_ref(), Access::READ_OK, flags).is_ok()
+        let is_link = self.entry(name.as_ref()).is_ok_and(|entry| entry.entry_type == EntryType::Link);
+        // Without flags: older kernels and sandboxes know none here.
+        !is_link && rustix::fs::accessat(&self.file, name.as_ref(), Access::READ_OK, AtFlags::empty()).is_ok()
     }
 
     /// Opens a plain file for reading, and looks at it once more. `seen`: what its name was just now; what is not plain is

@@ -6,7 +6,7 @@ use super::problem::FolderProblem;
 use crate::directory::{Directory, Entry};
 use crate::job::Place;
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -30,7 +30,7 @@ pub(super) struct Mark {
 struct Held {
     entry: Entry,
     // The lock ends with the open file.
-    _lock: File,
+    file: File,
 }
 
 impl Held {
@@ -45,7 +45,7 @@ impl Held {
         };
         wait_for_lock(inbox.path(), || file.try_lock())?;
         let text = text(&mut file).map_err(unread)?;
-        Ok((Self { entry, _lock: file }, text))
+        Ok((Self { entry, file }, text))
     }
 }
 
@@ -76,13 +76,17 @@ impl Mark {
         if found.as_ref().is_ok_and(|found| *found == Some(held.entry)) {
             return Ok(());
         }
-        if found.is_ok_and(|found| found.is_some_and(|found| found.number() == held.entry.number())) {
-            // The lock is this process's own: it is kept, and what it is on is read.
+        if let Ok(Some(found)) = found
+            && found.number() == held.entry.number()
+        {
+            // What is locked is read: to open it once more may be refused, and a second name of it does no harm.
             let unread = |error: io::Error| unfit(inbox.path(), "its mark .datadrop cannot be read", &error);
-            if read_mark(inbox).map_err(unread)?.as_ref() == Some(&self.text) {
-                return Ok(());
+            held.file.rewind().map_err(unread)?;
+            if text(&mut held.file).map_err(unread)? != self.text {
+                return Err(changed(inbox));
             }
-            return Err(changed(inbox));
+            held.entry = found;
+            return Ok(());
         }
         let (new, text) = Held::take(inbox)?;
         if text != self.text {

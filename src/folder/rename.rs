@@ -47,7 +47,7 @@ const ASIDE: &str = ".datadrop-aside-";
 /// The name of a file that was taken aside.
 fn name_before(aside: &OsStr) -> Option<&str> {
     let (digits, name) = aside.to_str()?.strip_prefix(ASIDE)?.split_once('.')?;
-    (digits.len() == 16).then_some(name)
+    (digits.len() == 16 && !name.is_empty()).then_some(name)
 }
 
 impl AccountFolder {

@@ -72,7 +72,15 @@ pub fn carry_out(
             })
             .collect();
         for answered in under_way {
-            all &= answered.wait()?;
+            match answered.wait() {
+                Ok(done) => all &= done,
+                // It costs this job its turn, and no other (DESIGN F10).
+                Err(error @ (JobLogError::BadRow { .. } | JobLogError::Impossible(_) | JobLogError::NoSuchJob(_))) => {
+                    tracing::error!("what is wanted of a job is not done: {error}");
+                    all = false;
+                }
+                Err(error) => return Err(error),
+            }
         }
         open = rest;
     }

@@ -58,7 +58,10 @@ impl Reader {
 }
 
 fn whole(connection: &Connection, damaged: impl Fn(String) -> OpenError) -> Result<(), OpenError> {
-    let verdict: rusqlite::Result<String> = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    // A row that makes no sense costs its account alone (DESIGN F10).
+    let verdict = connection
+        .execute_batch("PRAGMA ignore_check_constraints = ON")
+        .and_then(|()| connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)));
     match verdict {
         Ok(verdict) if verdict == "ok" => Ok(()),
         Ok(verdict) => Err(damaged(verdict)),

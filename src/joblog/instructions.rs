@@ -1,5 +1,6 @@
 //! Instructions in the job log: what people want of jobs, and what came of it (DESIGN §7).
 
+use super::row::Fault;
 use super::{Job, JobFilter, JobLogError, JobRow, Open, OpenError, Reader, open, sql};
 use crate::job::{JobId, JobStanding, Kind, Phase, Place, Release, RemoteJobId, State, Target, Timestamp, Verb};
 use rusqlite::{Connection, Row, params};
@@ -32,6 +33,9 @@ pub struct Answer {
     /// The job that its file became.
     pub new_job: Option<JobId>,
 }
+
+/// A job that a verb may be meant for, and where it stands.
+type Named = (JobRow, JobStanding);
 
 /// How a job is known at Adobe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,11 +150,12 @@ impl Reader {
         Ok(answers.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The jobs that the filter lets through, newest last, and where each stands as far as verbs ask.
+    /// The jobs that the filter lets through, newest last, and where each stands as far as verbs ask. A row that cannot be
+    /// read costs no other.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn standings(&self, filter: &JobFilter) -> Result<Vec<(JobRow, JobStanding)>, JobLogError> {
+    pub fn standings(&self, filter: &JobFilter) -> Result<Vec<Result<Named, JobLogError>>, JobLogError> {
         let (select, values) = filter.select();
         let sql = format!(
             "SELECT listed.*, job.phase, job.place, job.sha256 IS NOT NULL, job.unsettled, data.id, data.state, data.phase
@@ -162,9 +167,11 @@ impl Reader {
         let mut rows = statement.query(rusqlite::params_from_iter(values))?;
         let mut standings = Vec::new();
         while let Some(row) = rows.next()? {
-            let job = JobRow::decode(row)?;
-            let standing = decode_standing(row, &job)?;
-            standings.push((job, standing));
+            let job = JobRow::decode(row).map_err(|error| Fault::from(error).of(row));
+            standings.push(job.and_then(|job| {
+                let standing = decode_standing(row, &job)?;
+                Ok((job, standing))
+            }));
         }
         Ok(standings)
     }
@@ -247,13 +254,14 @@ mod tests {
         log.call(move |connection, _| Ok(connection.execute_batch(pair)?)).wait().unwrap();
         let reader = log.reader().unwrap();
         let work = reader.count_work();
-        let standings = reader.standings(&JobFilter::default()).unwrap();
+        let standings: Vec<_> =
+            reader.standings(&JobFilter::default()).unwrap().into_iter().map(Result::unwrap).collect();
         assert_eq!((standings.len(), work.lock().unwrap().statements), (50, 1));
         for (job, standing) in &standings {
             assert_eq!(reader.job_standing(JobId(job.id)).unwrap().as_ref(), Some(standing));
         }
         assert_eq!(work.lock().unwrap().statements, 1 + 50 + 1, "one by one, a marker's data file besides");
         let named = reader.standings(&JobFilter { ids: vec![7, 3, 99, 7], ..JobFilter::default() }).unwrap();
-        assert_eq!(named.iter().map(|(job, _)| job.id).collect::<Vec<_>>(), [3, 7]);
+        assert_eq!(named.iter().map(|found| found.as_ref().unwrap().0.id).collect::<Vec<_>>(), [3, 7]);
     }
 }

@@ -1,7 +1,7 @@
 //! The lock of the state directory, and what its file remembers of the job log from one run to the next.
 
 use super::OpenError;
-use super::files::DATABASE;
+use super::files::{DATABASE, SAVED};
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -57,6 +57,9 @@ impl StateLock {
     /// # Errors
     /// The system's, if that cannot be written down.
     pub fn note_rebuilt(&self) -> std::io::Result<()> {
+        if self.memory().wanted.is_some() {
+            let _ = std::fs::remove_file(self.dir.join(SAVED));
+        }
         self.remember(&Memory { wanted: None, ..self.memory() })
     }
 
@@ -98,6 +101,9 @@ impl Birth {
         }
     }
 }
+
+/// Wanted where nothing could be saved: no database carries it.
+pub(super) const NOTHING_SAVED: i64 = 0;
 
 /// What one run leaves for the next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Opening the job log: the pragmas, the migrations, and what must not be opened as it is.
 
 use super::files::{DATABASE, WAL, holder_in, is_at_rest, is_there};
-use super::lock::{Birth, Memory, StateLock};
+use super::lock::{Birth, Memory, NOTHING_SAVED, StateLock};
 use super::strangers::{lost, refuse_strangers, refuse_to_begin_anew};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -126,6 +126,7 @@ pub(super) fn open_writer(lock: &StateLock, purpose: Purpose) -> Result<Connecti
     let dir = lock.dir();
     let file = dir.join(DATABASE);
     let memory = refuse_strangers(lock, purpose)?;
+    let leaves_something = std::fs::symlink_metadata(dir.join(WAL)).is_ok_and(|metadata| metadata.len() > 0);
     let damaged = |error: rusqlite::Error| match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
             OpenError::StateDir { dir: dir.to_owned(), why: error.to_string() }
@@ -146,8 +147,10 @@ pub(super) fn open_writer(lock: &StateLock, purpose: Purpose) -> Result<Connecti
         return Err(OpenError::Newer { file: file.clone(), found, known: newest() });
     }
     // The structure is looked at, not each value anew: the table's checks held when it was written, and take most of the time.
+    // After a crash, a database may have been copied over the one that the write-ahead log belongs to.
+    let check = if leaves_something { "PRAGMA integrity_check(1)" } else { "PRAGMA quick_check(1)" };
     connection.execute_batch("PRAGMA ignore_check_constraints = ON").map_err(damaged)?;
-    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(damaged)?;
+    let verdict: String = connection.query_row(check, [], |row| row.get(0)).map_err(damaged)?;
     connection.execute_batch("PRAGMA ignore_check_constraints = OFF").map_err(damaged)?;
     if verdict != "ok" {
         return Err(OpenError::Damaged { file: file.clone(), why: verdict });
@@ -155,17 +158,21 @@ pub(super) fn open_writer(lock: &StateLock, purpose: Purpose) -> Result<Connecti
     migrate(&mut connection, found).map_err(damaged)?;
     let wanted = match (memory.wanted, purpose) {
         (Some(number), Purpose::Work) if run_of(&connection).map_err(damaged)? != Some(number) => {
-            return Err(lost(dir));
+            return Err(lost(dir, number));
         }
         (Some(_) | None, Purpose::Work) => None,
         // What was lost stays lost until it is rebuilt.
-        (wanted, Purpose::Rebuild) => wanted.or_else(|| (memory.database.is_some() && found == 0).then_some(0)),
+        (wanted, Purpose::Rebuild) => {
+            wanted.or_else(|| (memory.database.is_some() && found == 0).then_some(NOTHING_SAVED))
+        }
     };
-    // Whoever replaces the content of the database from now on replaces this number too.
-    begin_run(&connection).map_err(damaged)?;
     let unwritable = |error: std::io::Error| OpenError::StateDir { dir: dir.to_owned(), why: error.to_string() };
     let birth = |name| Birth::of(&dir.join(name)).map_err(unwritable);
     lock.remember(&Memory { database: birth(DATABASE)?, wal: birth(WAL)?, wanted }).map_err(unwritable)?;
+    // Whoever replaces the content of the database from now on replaces this number too. One that is wanted stays.
+    if wanted.is_none() {
+        begin_run(&connection).map_err(damaged)?;
+    }
     Ok(connection)
 }
 
@@ -266,9 +273,11 @@ pub(super) fn open_reader(dir: &Path) -> Result<Connection, OpenError> {
         // It is being made at this moment.
         Ok(None) => Err(OpenError::None(file)),
         Ok(Some(connection)) => readable(connection, dir),
-        Err(_) if Memory::in_dir(dir).wanted.is_some() => Err(lost(dir)),
-        Err(_) if is_at_rest(dir) => open_at_rest(dir),
-        Err(error) => Err(not_opened(dir, &error)),
+        Err(error) => match Memory::in_dir(dir).wanted {
+            Some(wanted) => Err(lost(dir, wanted)),
+            None if is_at_rest(dir) => open_at_rest(dir),
+            None => Err(not_opened(dir, &error)),
+        },
     }
 }
 
@@ -303,7 +312,7 @@ fn readable(connection: Connection, dir: &Path) -> Result<Connection, OpenError>
     if let Some(number) = Memory::in_dir(dir).wanted
         && !run_of(&connection).is_ok_and(|run| run == Some(number))
     {
-        return Err(lost(dir));
+        return Err(lost(dir, number));
     }
     Ok(connection)
 }

@@ -2,7 +2,7 @@
 
 use super::OpenError;
 use super::files::{DATABASE, SAVED, SHARED_MEMORY, WAL};
-use super::lock::{Birth, Memory, StateLock};
+use super::lock::{Birth, Memory, NOTHING_SAVED, StateLock};
 use super::open::Purpose;
 use std::path::Path;
 
@@ -23,8 +23,11 @@ pub(super) fn refuse_strangers(lock: &StateLock, purpose: Purpose) -> Result<Mem
         }
         (Some(_) | None, None) => false,
     };
-    if is_foreign && memory.wanted.is_some() && purpose == Purpose::Work {
-        return Err(lost(dir));
+    if let Some(wanted) = memory.wanted
+        && is_foreign
+        && purpose == Purpose::Work
+    {
+        return Err(lost(dir, wanted));
     }
     if is_foreign {
         return Err(OpenError::Foreign { shm: dir.join(SHARED_MEMORY), wal });
@@ -38,17 +41,17 @@ pub(super) fn refuse_strangers(lock: &StateLock, purpose: Purpose) -> Result<Mem
 /// There is no database: is there none yet, or none any more?
 pub(super) fn refuse_to_begin_anew(dir: &Path, memory: &Memory) -> Result<(), OpenError> {
     match memory {
-        Memory { wanted: Some(_), .. } => Err(lost(dir)),
+        Memory { wanted: Some(wanted), .. } => Err(lost(dir, *wanted)),
         Memory { database: Some(_), .. } => Err(OpenError::Gone(dir.join(DATABASE))),
         Memory { wanted: None, database: None, .. } => Ok(()),
     }
 }
 
 /// What stands there now does not know what the last run knew.
-pub(super) fn lost(dir: &Path) -> OpenError {
+pub(super) fn lost(dir: &Path, wanted: i64) -> OpenError {
     let (file, saved) = (dir.join(DATABASE), dir.join(SAVED));
     let rebuild = "if the one that stands there is the right one: datadrop recover";
-    let remedy = if saved.exists() {
+    let remedy = if wanted != NOTHING_SAVED && saved.exists() {
         let saved = saved.display();
         format!(
             "what datadrop knew is in {saved}; to go on with that: rm -f {file} {file}-wal {file}-shm && mv {saved} {file}; {rebuild}",

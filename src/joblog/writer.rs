@@ -5,10 +5,11 @@ use super::open::{Purpose, open_beside_writer, open_writer, progress_of};
 use super::{CommitTimes, Haste, JobLogError, OpenError, Reader, StateLock, StorageProblem};
 use crate::job::JobId;
 use rusqlite::Connection;
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -243,7 +244,8 @@ impl JobLog {
         let (reply, pending) = oneshot::channel();
         let run: Operation = Box::new(move |connection, effects| {
             let mut own = Effects::default();
-            let result = connection.and_then(|connection| in_savepoint(connection, || operation(connection, &mut own)));
+            let result = connection
+                .and_then(|connection| in_savepoint(connection, || guarded(|| operation(connection, &mut own))));
             if result.is_ok() {
                 for (account, haste) in own.unfiled {
                     effects.note_unfiled(account, haste);
@@ -271,6 +273,12 @@ impl fmt::Debug for JobLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JobLog").field("dir", &self.shared.dir).finish_non_exhaustive()
     }
+}
+
+/// A defect costs the operation that shows it, not the writer (DESIGN F10). The panic hook logs it whole.
+fn guarded<R>(operation: impl FnOnce() -> Result<R, JobLogError>) -> Result<R, JobLogError> {
+    catch_unwind(AssertUnwindSafe(operation))
+        .unwrap_or_else(|_| Err(JobLogError::Impossible("an operation broke off by a defect".to_owned())))
 }
 
 /// One failing operation must not take its neighbours in the group with it.
@@ -303,6 +311,8 @@ struct Writer {
     run: i64,
     /// The newest event when it was last committed.
     events: Cell<i64>,
+    /// Runs after another process wrote to the database.
+    examination: RefCell<Option<JoinHandle<rusqlite::Result<bool>>>>,
     /// Set for good once the files are no longer those that others find.
     lost: OnceCell<StorageProblem>,
 }
@@ -314,7 +324,16 @@ impl Writer {
         let files = Files::in_use(state.dir()).map_err(|error| unusable(error.to_string()))?;
         let (run, events) = progress_of(&connection).map_err(|error| unusable(error.to_string()))?;
         let (run, events) = (run.unwrap_or_default(), Cell::new(events));
-        Ok(Self { connection, files, state, shared, run, events, lost: OnceCell::new() })
+        Ok(Self {
+            connection,
+            files,
+            state,
+            shared,
+            run,
+            events,
+            examination: RefCell::default(),
+            lost: OnceCell::new(),
+        })
     }
 
     fn run(self, inbox: &mpsc::Receiver<Command>) {

@@ -194,7 +194,9 @@ impl Uploader {
                 Err(JobLogError::Closed | JobLogError::Storage(_)) => break,
                 Err(error) => {
                     self.slots.doubt(account.clone());
-                    if self.joblog.api_problem(account.clone(), Some(error.to_string()), now()).await? {
+                    // What was claimed goes on, also where this cannot be written down just now.
+                    let noted = self.joblog.api_problem(account.clone(), Some(error.to_string()), now()).await;
+                    if !matches!(noted, Ok(false)) {
                         tracing::error!(account, "account {account} is blocked: {error}");
                     }
                 }

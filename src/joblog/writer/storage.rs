@@ -2,10 +2,12 @@
 
 use super::{JobLogError, StorageProblem, Writer};
 use crate::joblog::files::SAVED;
-use crate::joblog::lock::Memory;
+use crate::joblog::lock::{Memory, NOTHING_SAVED};
 use crate::joblog::open::{begin_run, open_beside_writer, progress_of};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use std::path::Path;
+use std::thread::JoinHandle;
 
 /// With less than this free nothing more is sent: what is under way must still be written down, and the write-ahead log
 /// can only be put away while there is room for the database to grow.
@@ -74,7 +76,7 @@ impl Writer {
     /// Whether what is written can still be read by others (DESIGN §8); once it cannot, nothing is ever written again.
     pub(super) fn compare(&self) -> Result<(), JobLogError> {
         self.compare_files()?;
-        if self.holds_what_was_written() {
+        if self.holds_what_was_written()? {
             return Ok(());
         }
         Err(self.lose(StorageProblem::Lost("the content of datadrop.db was replaced".to_owned()), false))
@@ -92,27 +94,37 @@ impl Writer {
         }
     }
 
-    /// Whether nobody put another content into the database, through SQLite or by a plain copy over it.
-    fn holds_what_was_written(&self) -> bool {
-        let is_ours = |connection: &Connection| {
-            progress_of(connection).is_ok_and(|(run, events)| run == Some(self.run) && events >= self.events.get())
-        };
-        // What cannot be read just now is the disk's trouble, which a commit tells.
-        if progress_of(&self.connection).is_ok() && !is_ours(&self.connection) {
-            return false;
+    /// Whether nobody put another content into the database, through SQLite or by a plain copy over it. What cannot be
+    /// read just now is the disk's trouble, and tried again.
+    fn holds_what_was_written(&self) -> Result<bool, JobLogError> {
+        if !self.is_ours(&self.connection)? {
+            return Ok(false);
+        }
+        if self.examination.borrow().as_ref().is_some_and(JoinHandle::is_finished)
+            && let Some(examined) = self.examination.take()
+            && matches!(examined.join(), Ok(Ok(false)))
+        {
+            return Ok(false);
         }
         if !self.files.is_written_to() {
-            return true;
+            return Ok(true);
         }
         // Another process may have put the write-ahead log away. Read afresh: the writer would see its own pages.
-        let is_whole = open_beside_writer(&self.shared.dir).is_ok_and(|fresh| {
-            let verdict = fresh.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
-            verdict.is_ok_and(|verdict| verdict == "ok") && is_ours(&fresh)
-        });
-        if is_whole {
+        let fresh = open_beside_writer(&self.shared.dir)
+            .map_err(|error| JobLogError::Storage(StorageProblem::Disk(error.to_string())))?;
+        let is_ours = self.is_ours(&fresh)?;
+        if is_ours && self.examination.borrow().is_none() {
             self.files.trust();
+            // Of a large job log this takes a while, which nobody should have to wait for.
+            let examination = std::thread::Builder::new().spawn(move || is_whole(&fresh));
+            self.examination.replace(examination.ok());
         }
-        is_whole
+        Ok(is_ours)
+    }
+
+    fn is_ours(&self, connection: &Connection) -> Result<bool, JobLogError> {
+        let (run, events) = progress_of(connection)?;
+        Ok(run == Some(self.run) && events >= self.events.get())
     }
 
     fn lose(&self, problem: StorageProblem, is_legible: bool) -> JobLogError {
@@ -129,31 +141,47 @@ impl Writer {
 
     /// For the next start: uploads may be under way that the job log which stands there now has never heard of.
     fn keep_what_is_known(&self, is_legible: bool) {
-        let saved = if is_legible { self.save() } else { Ok(0) };
-        let wanted = saved.unwrap_or_else(|error| {
-            tracing::error!(%error, "what the job log knew cannot be saved: {error}");
-            0
-        });
+        // Before the copy, which may take longer than the process lives.
+        self.warn_next_start(NOTHING_SAVED);
+        if !is_legible {
+            return;
+        }
+        let saved = self.shared.dir.join(SAVED);
+        match self.save(&saved) {
+            Ok(number) => {
+                self.warn_next_start(number);
+                tracing::error!(file = %saved.display(), "what the job log knew is saved in {}", saved.display());
+            }
+            Err(error) => {
+                tracing::error!(%error, "what the job log knew cannot be saved: {error}");
+                let _ = std::fs::remove_file(&saved);
+            }
+        }
+    }
+
+    fn warn_next_start(&self, wanted: i64) {
         if let Err(error) = self.state.remember(&Memory { wanted: Some(wanted), ..self.state.memory() }) {
             tracing::error!(%error, "the next start cannot be warned that the job log was lost: {error}");
-        }
-        if wanted != 0 {
-            let saved = self.shared.dir.join(SAVED);
-            tracing::error!(file = %saved.display(), "what the job log knew is saved in {}", saved.display());
         }
     }
 
     /// SQLite reads on in files that were removed, as long as they are open. The number of the copy.
-    fn save(&self) -> Result<i64, SaveError> {
-        let saved = self.shared.dir.join(SAVED);
-        match std::fs::remove_file(&saved) {
+    fn save(&self, saved: &Path) -> Result<i64, SaveError> {
+        match std::fs::remove_file(saved) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             Ok(()) | Err(_) => {}
         }
         self.connection.execute("VACUUM INTO ?1", [saved.to_string_lossy()])?;
         // Its commit makes the whole file durable.
-        Ok(begin_run(&Connection::open(&saved)?)?)
+        Ok(begin_run(&Connection::open(saved)?)?)
     }
+}
+
+/// Whether tables and indexes agree.
+fn is_whole(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.execute_batch("PRAGMA ignore_check_constraints = ON")?;
+    let verdict: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    Ok(verdict == "ok")
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -28,6 +28,19 @@ fn an_operation_that_fails_leaves_nothing_behind_and_its_neighbours_stand() {
 }
 
 #[test]
+fn f10_a_defect_costs_the_operation_that_shows_it_and_not_the_writer() {
+    let (_dir, log) = open();
+    let insert = "INSERT INTO account (name) VALUES ('a')";
+    let broken: Pending<()> = log.call(move |connection, _| {
+        connection.execute(insert, [])?;
+        panic!("made by a test")
+    });
+    assert!(matches!(broken.wait(), Err(JobLogError::Impossible(_))));
+    log.call(move |connection, _| Ok(connection.execute(insert, [])?)).wait().unwrap();
+    assert!(!log.has_ended());
+}
+
+#[test]
 fn what_arrives_together_shares_a_commit() {
     let (_dir, log) = open();
     let before = log.commits();
