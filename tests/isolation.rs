@@ -136,3 +136,22 @@ fn f10_a_row_that_cannot_be_followed_costs_its_account_alone() {
     assert!(daemon.is_running(), "{}", world.log());
     assert_eq!(daemon.stop().code(), Some(0));
 }
+
+#[test]
+fn f10_slow_uploads_of_one_account_leave_a_slot_to_the_others() {
+    let mut world = World::new();
+    world.account("b", "").api("timeout", "\"20s\"");
+    let _daemon = primed(&world);
+    world.drop_file("b", "first-of-b.txt", tagged("first of b"));
+    arrived_once(&world, "first-of-b.txt");
+    world.fault("upload:after-commit:hang:name=slow*");
+    for number in 0..6 {
+        world.drop_file("a", &format!("slow{number}.txt"), tagged(number));
+    }
+    world.wait("the slow ones to be on their way", || {
+        world.count("file_name GLOB 'slow*' AND state = 'uploading'") == 3
+    });
+    world.drop_file("b", "sales.txt", tagged("sales"));
+    arrived_once(&world, "sales.txt");
+    assert_eq!(world.count("file_name GLOB 'slow*' AND state = 'uploading'"), 3, "none of them has ended");
+}

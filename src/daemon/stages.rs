@@ -431,6 +431,7 @@ fn upload_settings(
             style,
             style_is_fixed: matches!(account.style, StyleChoice::Fixed(_)),
             longest_wait: RetryPolicy::new(&config.retry).longest(),
+            room: config.upload.max_in_flight,
         };
         (rules, account.style)
     };

@@ -37,6 +37,8 @@ pub struct AccountRules {
     pub style_is_fixed: bool,
     /// No job waits longer: one that is due later was put off under a clock that was ahead, and is due now.
     pub longest_wait: Duration,
+    /// Maximum number of attempts that may begin now.
+    pub room: usize,
 }
 
 /// An attempt that has begun: durable, and nobody else has it.
@@ -70,7 +72,7 @@ impl JobLog {
         self.call(move |connection, effects| {
             let mut claimed = Claimed::default();
             for rules in &accounts {
-                let room = limit - claimed.claims.len();
+                let room = rules.room.min(limit - claimed.claims.len());
                 if may_send(connection, &rules.name)? {
                     claim_account(connection, effects, rules, room, now, &mut claimed.claims)?;
                     if let Some(due) = sql::next_due(connection, &rules.name, now)? {

@@ -137,6 +137,7 @@ fn account_rules(rules: &Rules, folder: &Path) -> AccountRules {
         },
         style_is_fixed: matches!(rules.style, StyleChoice::Fixed(_)),
         longest_wait: retry().longest(),
+        room: usize::MAX,
     }
 }
 

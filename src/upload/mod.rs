@@ -160,14 +160,15 @@ impl Uploader {
         }
     }
 
-    /// The accounts whose files may be opened now.
-    fn may_begin<'a>(&'a self, settings: &'a UploadSettings) -> impl Iterator<Item = &'a AccountRules> {
-        let all = settings.accounts.iter().map(|(rules, _)| rules);
-        all.filter(|rules| self.slots.may_begin(&rules.name, settings.max_in_flight))
+    /// The accounts whose files may be opened now, each with its share of the slots.
+    fn may_begin(&self, settings: &UploadSettings) -> Vec<AccountRules> {
+        let room = |rules: &AccountRules| self.slots.room(&rules.name, settings.max_in_flight, settings.accounts.len());
+        let all = settings.accounts.iter().map(|(rules, _)| AccountRules { room: room(rules), ..rules.clone() });
+        all.filter(|rules| rules.room > 0).collect()
     }
 
     async fn next_due(&self, settings: &UploadSettings) -> Result<Option<Timestamp>, JobLogError> {
-        let accounts = self.may_begin(settings).map(|rules| rules.name.clone()).collect();
+        let accounts = self.may_begin(settings).into_iter().map(|rules| rules.name).collect();
         let longest = settings.retry.longest();
         match self.joblog.next_due(accounts, longest, now()).await {
             Err(JobLogError::Storage(_)) => Ok(None),
@@ -214,7 +215,7 @@ impl Uploader {
         permits: Vec<Permit>,
         abort: &CancellationToken,
     ) -> Result<Dispatched, JobLogError> {
-        let mut accounts: Vec<AccountRules> = self.may_begin(settings).cloned().collect();
+        let mut accounts = self.may_begin(settings);
         if !accounts.is_empty() {
             self.turn = (self.turn + 1) % accounts.len();
             accounts.rotate_left(self.turn);

@@ -74,8 +74,18 @@ impl Slots {
         *times += 1;
     }
 
+    /// How many attempts of this account, one of so many, may begin now. None holds the last slot against the others: its
+    /// uploads may take long.
+    pub(super) fn room(&self, account: &str, max_in_flight: usize, accounts: usize) -> usize {
+        if !self.may_begin(account, max_in_flight) {
+            return 0;
+        }
+        let share = if accounts > 1 { max_in_flight.saturating_sub(1).max(1) } else { max_in_flight };
+        share.saturating_sub(self.running.values().filter(|attempt| attempt.account == account).count())
+    }
+
     /// Whether a file of this account may be opened now.
-    pub(super) fn may_begin(&self, account: &str, max_in_flight: usize) -> bool {
+    fn may_begin(&self, account: &str, max_in_flight: usize) -> bool {
         if self.doubtful.get(account).is_some_and(|(_, again)| Instant::now() < *again) {
             return false;
         }
@@ -98,5 +108,27 @@ impl Slots {
 
     fn are_scarce(&self, max_in_flight: usize) -> bool {
         self.left.len() + self.hanging() >= max_in_flight
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn f10_the_last_slot_is_not_for_the_account_that_has_the_others() {
+        let mut slots = Slots::default();
+        let begin = |slots: &mut Slots, account: &str| {
+            let task = tokio::spawn(async {}).id();
+            let (account, reading) = (account.to_owned(), Arc::default());
+            slots.begin(task, Attempted { job: JobId(1), number: 1, account, reading });
+            task
+        };
+        assert_eq!((slots.room("a", 4, 1), slots.room("a", 4, 2), slots.room("a", 1, 2)), (4, 3, 1));
+        let tasks: Vec<_> = (0..3).map(|_| begin(&mut slots, "a")).collect();
+        assert_eq!((slots.free(4), slots.room("a", 4, 2), slots.room("b", 4, 2)), (1, 0, 3));
+        assert_eq!(slots.room("a", 4, 1), 1, "alone it has them all");
+        slots.end(tasks[0]);
+        assert_eq!((slots.free(4), slots.room("a", 4, 2)), (2, 1));
     }
 }
