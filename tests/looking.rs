@@ -394,3 +394,21 @@ fn p5_a_write_ahead_log_of_another_database_is_noticed_at_the_start() {
     assert!(!database(&world).exists(), "never made anew in silence");
     assert_eq!(stdout(&world.run(&["jobs", "list"])), "");
 }
+
+#[test]
+fn a_job_log_that_a_link_leads_to_is_worked_with_and_watched_as_well() {
+    let world = World::new();
+    primed(&world).stop();
+    let elsewhere = world.dir.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::rename(database(&world), elsewhere.join("real.db")).unwrap();
+    std::os::unix::fs::symlink(elsewhere.join("real.db"), database(&world)).unwrap();
+    let mut daemon = world.start();
+    world.drop_file("a", "sales.txt", tagged("sales"));
+    arrived_once(&world, "sales.txt");
+    fs::remove_file(elsewhere.join("real.db-wal")).unwrap();
+    world.drop_file("a", "more.txt", tagged("more"));
+    world.wait("it to be noticed", || world.log().contains("real.db-wal was removed while datadrop ran"));
+    assert!(daemon.is_running());
+    assert_eq!(world.accepted(), ["first.txt", "sales.txt"]);
+}

@@ -25,9 +25,8 @@ const WRITE_LOCK: u64 = 120;
 /// The files of an open job log.
 #[derive(Debug)]
 pub(super) struct Files {
-    dir: PathBuf,
-    /// Device and inode.
-    opened: [(&'static str, (u64, u64)); 3],
+    /// Each with its device and inode; the database comes first.
+    opened: [(PathBuf, (u64, u64)); 3],
     /// Size and modification time of the database when it was last known to hold what was written.
     trusted: Cell<Option<(u64, i128)>>,
     /// For questions about locks. It closes after the last connection.
@@ -37,10 +36,17 @@ pub(super) struct Files {
 impl Files {
     /// The files of a database that a connection has in use.
     pub(super) fn in_use(dir: &Path) -> io::Result<Self> {
-        let which = |name: &'static str| which(&dir.join(name)).map(|which| (name, which));
-        let opened = [which(DATABASE)?, which(WAL)?, which(SHARED_MEMORY)?];
-        let shared_memory = File::open(dir.join(SHARED_MEMORY))?;
-        let files = Self { dir: dir.to_owned(), opened, trusted: Cell::new(None), shared_memory };
+        let which = |path: PathBuf| which(&path).map(|which| (path, which));
+        let database = dir.join(DATABASE);
+        // Where the database is a link, SQLite keeps its own files beside what it leads to.
+        let beside = |ending: &str| -> io::Result<PathBuf> {
+            let mut path = fs::canonicalize(&database)?.into_os_string();
+            path.push(ending);
+            Ok(path.into())
+        };
+        let (wal, shared_memory) = (beside("-wal")?, beside("-shm")?);
+        let opened = [which(database.clone())?, which(wal)?, which(shared_memory.clone())?];
+        let files = Self { opened, trusted: Cell::new(None), shared_memory: File::open(shared_memory)? };
         files.trust();
         Ok(files)
     }
@@ -56,16 +62,15 @@ impl Files {
     }
 
     fn stamp(&self) -> Option<(u64, i128)> {
-        let metadata = fs::symlink_metadata(self.dir.join(DATABASE)).ok()?;
+        let metadata = fs::metadata(&self.opened[0].0).ok()?;
         Some((metadata.len(), i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())))
     }
 
     /// Says so if one of them is no longer what stands under its name: what is written to it, nobody can read.
     pub(super) fn compare(&self) -> Result<(), StorageProblem> {
-        for (name, opened) in self.opened {
-            let path = self.dir.join(name);
-            match which(&path) {
-                Ok(found) if found == opened => {}
+        for (path, opened) in &self.opened {
+            match which(path) {
+                Ok(found) if found == *opened => {}
                 Ok(_) => return Err(StorageProblem::Lost(format!("{} was replaced", path.display()))),
                 Err(error) if is_absent(&error) => {
                     return Err(StorageProblem::Lost(format!("{} was removed", path.display())));
@@ -105,7 +110,7 @@ fn holder(shared_memory: &File) -> String {
 }
 
 fn which(path: &Path) -> io::Result<(u64, u64)> {
-    fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
+    fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 fn is_absent(error: &io::Error) -> bool {
