@@ -1,6 +1,6 @@
 //! Looking at a job log as it is, without leaving anything beside it (DESIGN §7, `doctor`).
 
-use super::files::{DATABASE, is_at_rest};
+use super::database_files::{DATABASE, is_at_rest};
 use super::open::{is_readable, newest, open_at_rest, open_reader};
 use super::{JobLogError, OpenError, Reader};
 use rusqlite::Connection;

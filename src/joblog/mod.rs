@@ -12,9 +12,9 @@ mod alerts;
 mod attempts;
 mod carry_out;
 mod claim;
+mod database_files;
 mod duplicates;
 mod examine;
-mod files;
 mod filing;
 mod findings;
 #[cfg(test)]
@@ -99,10 +99,10 @@ pub enum JobLogError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StorageProblem {
     /// The disk is full or fails.
-    #[error("{0}; free space, or repair the disk, under the state directory, and datadrop goes on by itself")]
+    #[error("{0}; free space, or repair the disk, under the state directory, and datadrop continues")]
     Disk(String),
     /// Another process holds the write lock.
-    #[error("{0} holds its write lock; end what it does there, and datadrop goes on by itself")]
+    #[error("{0} holds its write lock; end that process or its transaction, and datadrop continues")]
     Locked(String),
     /// The files that are written to are no longer those that others find. Nothing goes on before the next start.
     #[error("{0} while datadrop ran, so nothing is sent any more; restart the service, which says what to do")]

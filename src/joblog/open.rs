@@ -1,6 +1,6 @@
 //! Opening the job log: the pragmas, the migrations, and what must not be opened as it is.
 
-use super::files::{DATABASE, WAL, holder_in, is_at_rest, is_there};
+use super::database_files::{DATABASE, WAL, holder_in, is_at_rest, is_there};
 use super::lock::{Birth, Memory, NOTHING_SAVED, StateLock};
 use super::strangers::{lost, refuse_strangers, refuse_to_begin_anew};
 use rusqlite::config::DbConfig;
@@ -76,7 +76,7 @@ pub enum OpenError {
         why: String,
     },
     /// Somebody has it locked.
-    #[error("{}: {by} holds the lock of the job log; end what it does there", file.display())]
+    #[error("{}: {by} holds the lock of the job log; end that process or its transaction", file.display())]
     Locked {
         /// The database.
         file: PathBuf,
@@ -84,7 +84,7 @@ pub enum OpenError {
         by: String,
     },
     /// It was there, and is not any more.
-    #[error("{}: the job log is gone, and is not made anew in silence: put it back, or restore a backup, or rebuild it with `datadrop recover`", .0.display())]
+    #[error("{}: the job log is gone, and datadrop does not create a new one silently; put it back, restore a backup, or rebuild it: datadrop recover", .0.display())]
     Gone(PathBuf),
     /// It was removed or replaced while datadrop ran, and what stands there now does not know what happened until then.
     #[error("{}: the job log was removed or replaced while datadrop ran, and this one does not know what was sent until then; {remedy}", file.display())]

@@ -1,7 +1,7 @@
 //! What a start must not take for its own job log, and whoever reads must not be shown as it (DESIGN §8).
 
 use super::OpenError;
-use super::files::{DATABASE, SAVED, SHARED_MEMORY, WAL};
+use super::database_files::{DATABASE, SAVED, SHARED_MEMORY, WAL};
 use super::lock::{Birth, Memory, NOTHING_SAVED, StateLock};
 use super::open::Purpose;
 use std::path::Path;

@@ -233,7 +233,7 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{JobFilter, JobLog, StateLock, files, open};
+    use super::super::{JobFilter, JobLog, StateLock, database_files, open};
     use super::*;
     use rusqlite::Connection;
 
@@ -310,7 +310,7 @@ mod tests {
         let (_dir, log) = kept_as_they_ended();
         let dir = tempfile::tempdir().unwrap();
         let lock = StateLock::take(dir.path()).unwrap();
-        let old = Connection::open(dir.path().join(files::DATABASE)).unwrap();
+        let old = Connection::open(dir.path().join(database_files::DATABASE)).unwrap();
         let mut version: i64 = 0;
         for migration in open::MIGRATIONS.iter().take_while(|sql| !sql.contains("CREATE TABLE ended")) {
             old.execute_batch(migration).unwrap();

@@ -1,6 +1,6 @@
 //! The one writer: a thread that drains what has arrived into one transaction and one fsync.
 
-use super::files::Files;
+use super::database_files::Files;
 use super::open::{Purpose, open_beside_writer, open_writer, progress_of};
 use super::{CommitTimes, Haste, JobLogError, OpenError, Reader, StateLock, StorageProblem};
 use crate::job::JobId;

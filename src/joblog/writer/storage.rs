@@ -1,7 +1,7 @@
 //! Whether the disk takes what is written, and what is told of it.
 
 use super::{JobLogError, StorageProblem, Writer};
-use crate::joblog::files::SAVED;
+use crate::joblog::database_files::SAVED;
 use crate::joblog::lock::{Memory, NOTHING_SAVED};
 use crate::joblog::open::{begin_run, open_beside_writer, progress_of};
 use rusqlite::Connection;
