@@ -6,6 +6,7 @@ use crate::joblog::lock::{Memory, NOTHING_SAVED};
 use crate::joblog::open::{begin_run, open_beside_writer, progress_of};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use std::mem::discriminant;
 use std::path::Path;
 use std::thread::JoinHandle;
 
@@ -55,7 +56,8 @@ impl Writer {
             | JobLogError::Closed => StorageProblem::Disk(error.to_string()),
         });
         let changed = self.shared.storage.send_if_modified(|current| {
-            let changed = current.is_some() != problem.is_some();
+            // Another kind of problem is news, other words for it are not.
+            let changed = current.as_ref().map(discriminant) != problem.as_ref().map(discriminant);
             current.clone_from(&problem);
             changed
         });

@@ -41,6 +41,20 @@ fn f10_a_defect_costs_the_operation_that_shows_it_and_not_the_writer() {
 }
 
 #[test]
+fn p5_a_loss_is_reported_also_while_something_else_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = JobLog::open_at_once(StateLock::take(dir.path()).unwrap()).unwrap();
+    let locked = JobLogError::Storage(StorageProblem::Locked("process 1".to_owned()));
+    at_once::within(&log, |writer| writer.note_storage(Some(&locked)));
+    let mut storage = log.storage();
+    storage.borrow_and_update();
+    std::fs::remove_file(dir.path().join("datadrop.db")).unwrap();
+    at_once::within(&log, |writer| assert!(writer.compare().is_err()));
+    assert!(storage.has_changed().unwrap(), "it is news");
+    assert!(matches!(*storage.borrow(), Some(StorageProblem::Lost(_))));
+}
+
+#[test]
 fn what_arrives_together_shares_a_commit() {
     let (_dir, log) = open();
     let before = log.commits();
