@@ -124,6 +124,7 @@ impl From<FolderProblem> for Failure {
             | FolderProblem::NotOurs { .. }
             | FolderProblem::InUse(_)
             | FolderProblem::Displaced { .. }
+            | FolderProblem::Untrusted { .. }
             | FolderProblem::Unfit { .. }
             | FolderProblem::ReadOnly { .. } => None,
         };

@@ -2,7 +2,8 @@
 
 use super::mark::{MARKING, Mark, accepted_mark, account_in, read_mark};
 use super::moves::MARKER;
-use super::places::{Places, TRIAL, lock, open_inbox};
+use super::owners::Owners;
+use super::places::{Places, TRIAL, lock, open_inbox, own_user};
 use super::problem::FolderProblem;
 use super::why::EXPLAINING;
 use crate::directory::{Directory, is_hidden_for};
@@ -16,6 +17,7 @@ use std::path::Path;
 pub struct AccountFolder {
     places: Places,
     mark: Mark,
+    owners: Owners,
     /// Events and locks of other hosts do not reach here.
     pub is_remote: bool,
 }
@@ -35,7 +37,8 @@ impl AccountFolder {
     /// # Errors
     /// [`FolderProblem`] says what is wrong and what to do.
     pub fn open(account: &str, dir: &Path, remembered: Option<&str>, random: u64) -> Result<Opened, FolderProblem> {
-        Self::open_as(account, dir, random, |inbox, found| accepted_mark(account, inbox, found, remembered))
+        let accept = |inbox: &Directory, found: Option<String>| accepted_mark(account, inbox, found, remembered);
+        Self::open_as(account, dir, random, accept, |owners, mark| mark.judge_owner(dir, &owners).map(|()| owners))
     }
 
     /// Opens the folder of an account whose job log has forgotten it (DESIGN §7, `recover`): with the mark that it
@@ -44,12 +47,14 @@ impl AccountFolder {
     /// # Errors
     /// As [`Self::open`]; the mark of another account is refused here too.
     pub fn reopen(account: &str, dir: &Path, random: u64) -> Result<Opened, FolderProblem> {
-        Self::open_as(account, dir, random, |inbox, found| match found {
+        let accept = |inbox: &Directory, found: Option<String>| match found {
             Some(found) if account_in(&found) == Some(account) => Ok(Some(found)),
             // It says what is wrong.
             Some(found) => accepted_mark(account, inbox, Some(found), None),
             None => Ok(None),
-        })
+        };
+        // Root may rebuild what the service's user left, to whom the mark belongs.
+        Self::open_as(account, dir, random, accept, |owners, mark| Ok(owners.also(mark.owner(dir)?)))
     }
 
     fn open_as(
@@ -57,6 +62,7 @@ impl AccountFolder {
         dir: &Path,
         random: u64,
         accept: impl FnOnce(&Directory, Option<String>) -> Result<Option<String>, FolderProblem>,
+        trust: impl FnOnce(Owners, &Mark) -> Result<Owners, FolderProblem>,
     ) -> Result<Opened, FolderProblem> {
         let inbox = open_inbox(dir)?;
         let unfit = |what: &str| {
@@ -68,10 +74,13 @@ impl AccountFolder {
         // Before anything is made in it: it may be in use as a place of another account.
         lock(&inbox)?;
         let mark = Mark::take(&inbox, account, accepted, random)?;
+        let metadata = inbox.metadata().map_err(unfit("the folder cannot be looked at"))?;
+        let owners = trust(Owners::new(metadata, own_user(&inbox)?), &mark)?;
         let places = Places::open(inbox)?;
         places.lock()?;
+        places.are_trusted(&owners)?;
         let is_remote = places.at(Place::Inbox).is_remote();
-        let folder = Self { places, mark, is_remote };
+        let folder = Self { places, mark, owners, is_remote };
         folder.tidy().map_err(unfit("a file that was taken aside cannot be given back"))?;
         folder.places.try_moves()?;
         let mark = folder.mark.text.clone();
@@ -114,7 +123,7 @@ impl AccountFolder {
             let error = io::ErrorKind::ReadOnlyFilesystem.into();
             return Err(FolderProblem::unfit(inbox.path(), "files cannot be moved in it", &error));
         }
-        self.mark.check(inbox)
+        self.mark.check(inbox, &self.owners)
     }
 
     /// The folder's path.

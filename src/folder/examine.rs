@@ -1,7 +1,8 @@
 //! Looking at an account's folder as the daemon would, without leaving anything behind (DESIGN §7, `doctor`).
 
-use super::mark::{accepted_mark, read_mark};
-use super::places::{open_inbox, open_sub_folder, try_moves};
+use super::mark::{accepted_mark, mark_owner, read_mark};
+use super::owners::Owners;
+use super::places::{open_inbox, open_sub_folder, own_user, try_moves};
 use super::problem::FolderProblem;
 use crate::directory::Directory;
 use crate::job::Place;
@@ -69,6 +70,11 @@ pub fn examine(account: &str, dir: &Path, remembered: Option<&str>) -> Result<Ex
     }
     if !is_in_use {
         try_moves(&inbox, sub_folders.iter())?;
+        let owners = Owners::new(metadata.clone(), own_user(&inbox)?);
+        // Another user than the service's may ask: whom the mark belongs to is the service's user.
+        let marked_by = mark_owner(&inbox).map_err(unfit("its mark .datadrop cannot be looked at"))?;
+        let owners = marked_by.into_iter().fold(owners, Owners::also);
+        sub_folders.iter().try_for_each(|directory| owners.judge_sub_folder(directory))?;
     }
     Ok(Examined { metadata, is_marked, is_in_use, is_remote })
 }

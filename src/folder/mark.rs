@@ -1,14 +1,16 @@
 //! Whose folder is it? The hidden mark (DESIGN F4).
 
 use super::filed::is_ours;
+use super::owners::Owners;
 use super::places::{open_sub_folder, wait_for_lock};
 use super::problem::FolderProblem;
 use crate::directory::{Directory, Entry};
 use crate::job::Place;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The hidden mark in each account's folder that says whose it is.
 pub const MARK: &str = ".datadrop";
@@ -47,6 +49,12 @@ impl Held {
         let text = text(&mut file).map_err(unread)?;
         Ok((Self { entry, file }, text))
     }
+
+    fn owner(&self, dir: &Path) -> Result<u32, FolderProblem> {
+        let found =
+            self.file.metadata().map_err(|error| unfit(dir, "its mark .datadrop cannot be looked at", &error))?;
+        Ok(found.uid())
+    }
 }
 
 impl Mark {
@@ -68,9 +76,23 @@ impl Mark {
         Ok(Self { text, held: Mutex::new(held) })
     }
 
+    /// The user that it belongs to. `dir`: the account's folder.
+    pub(super) fn owner(&self, dir: &Path) -> Result<u32, FolderProblem> {
+        self.held().owner(dir)
+    }
+
+    /// Refuses a mark that belongs to a user who is not trusted: anyone who may read a mark can copy it into another folder.
+    pub(super) fn judge_owner(&self, dir: &Path, owners: &Owners) -> Result<(), FolderProblem> {
+        owners.judge(&dir.join(MARK), self.owner(dir)?)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether it is still there. A copy that has taken its place is locked instead.
-    pub(super) fn check(&self, inbox: &Directory) -> Result<(), FolderProblem> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn check(&self, inbox: &Directory, owners: &Owners) -> Result<(), FolderProblem> {
+        let mut held = self.held();
         let found = inbox.find(MARK);
         // What has not changed in any way need not be read again.
         if found.as_ref().is_ok_and(|found| *found == Some(held.entry)) {
@@ -92,6 +114,7 @@ impl Mark {
         if text != self.text {
             return Err(changed(inbox));
         }
+        owners.judge(&inbox.path_of(MARK), new.owner(inbox.path())?)?;
         *held = new;
         Ok(())
     }
@@ -104,6 +127,11 @@ fn changed(inbox: &Directory) -> FolderProblem {
 /// The text of a folder's mark; `None` if it has none.
 pub(super) fn read_mark(inbox: &Directory) -> io::Result<Option<String>> {
     open(inbox)?.map(|(mut file, _)| text(&mut file)).transpose()
+}
+
+/// The user that a folder's mark belongs to; `None` if it has none.
+pub(super) fn mark_owner(inbox: &Directory) -> io::Result<Option<u32>> {
+    open(inbox)?.map(|(file, _)| Ok(file.metadata()?.uid())).transpose()
 }
 
 /// Opens the mark. What is not plain is never opened, nor what has a second name: that may be any file of datadrop's own,

@@ -9,6 +9,7 @@ mod filed;
 mod fit;
 mod mark;
 mod moves;
+mod owners;
 mod places;
 mod problem;
 mod removal;

@@ -1,13 +1,14 @@
 //! The inbox and its sub-folders, held open (DESIGN F9), and the trial that files can be moved between them (DESIGN F5).
 
 use super::mark::not_ours;
+use super::owners::{Owners, adapt};
 use super::problem::FolderProblem;
 use super::rename::rename_without_overwriting;
 use crate::directory::{Directory, hidden_name};
 use crate::job::Place;
-use std::fs::{Metadata, Permissions, TryLockError};
+use std::fs::{Metadata, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -60,6 +61,14 @@ impl Places {
     /// Locks the sub-folders: none may be in use as a place of another account too, by whatever mount or copied mark.
     pub(super) fn lock(&self) -> Result<(), FolderProblem> {
         self.sub_folders.iter().try_for_each(lock)
+    }
+
+    /// Refuses sub-folders that others own or may write to (DESIGN F9).
+    pub(super) fn are_trusted(&self, owners: &Owners) -> Result<(), FolderProblem> {
+        self.sub_folders.iter().try_for_each(|directory| {
+            owners.narrow(directory);
+            owners.judge_sub_folder(directory)
+        })
     }
 
     /// The directory of a place.
@@ -139,18 +148,7 @@ fn made(inbox: &Directory, place: Place, metadata: &Metadata) -> Result<Director
     let failed = |error: io::Error| unfit(&inbox.path_of(place.as_str()), "the sub-folder cannot be made", &error);
     inbox.create_directory(place.as_str(), metadata.mode() & 0o777).map_err(failed)?;
     let directory = inbox.open_directory(place.as_str()).map_err(failed)?;
-    // Only what is not right yet: a sandbox may refuse both, and a folder with the setgid bit passes its group on.
-    let adapt = || {
-        if directory.metadata()?.gid() != metadata.gid() {
-            std::os::unix::fs::fchown(directory.as_file(), None, Some(metadata.gid()))?;
-        }
-        // After the group, whose change takes bits away.
-        if directory.metadata()?.mode() & 0o7777 != metadata.mode() & 0o7777 {
-            directory.as_file().set_permissions(Permissions::from_mode(metadata.mode() & 0o7777))?;
-        }
-        Ok::<(), io::Error>(())
-    };
-    if let Err(error) = adapt() {
+    if let Err(error) = adapt(&directory, metadata) {
         tracing::warn!(
             "{}: its group and mode cannot be made those of {}: {error}",
             directory.path().display(),
@@ -198,6 +196,12 @@ pub(super) fn try_moves<'a>(
     }
     let removed = lies_in.remove(called).map_err(|error| unfit(inbox.path(), "no file can be removed from it", &error));
     moved.and(removed)
+}
+
+/// The user to whom a file belongs that this process makes there: a share may show another than the system.
+pub(super) fn own_user(inbox: &Directory) -> Result<u32, FolderProblem> {
+    let made = || inbox.create_hidden(TRIAL, 0o600)?.0.metadata();
+    Ok(made().map_err(|error| unfit(inbox.path(), "no file can be made in it", &error))?.uid())
 }
 
 fn number(directory: &Directory) -> Result<(u64, u64), FolderProblem> {

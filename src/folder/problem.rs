@@ -28,6 +28,16 @@ pub enum FolderProblem {
         /// What was found.
         why: String,
     },
+    /// It, or a sub-folder or the mark in it, is in the hands of people who may do more there than they should.
+    #[error("{}: {why}; run `{remedy}`, and all goes on by itself", dir.display())]
+    Untrusted {
+        /// The directory or mark.
+        dir: PathBuf,
+        /// Who may do what.
+        why: String,
+        /// The command that ends it.
+        remedy: String,
+    },
     /// Whoever asks may not look into it, which says nothing of whether the daemon may.
     #[error("{}: this user may not look into the folder: {why}; run this as the service's user, or as a member of the folder's group", dir.display())]
     Closed {
