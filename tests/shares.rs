@@ -262,3 +262,50 @@ fn f10_what_is_wanted_of_other_jobs_is_carried_out_beside_a_share_that_hangs() {
     world.wait_for("a.txt", "held");
     assert_eq!(daemon.stop().code(), Some(0));
 }
+
+#[test]
+fn f10_commands_on_a_share_that_hangs_come_to_an_end() {
+    let Some((world, share)) = world() else { return };
+    let daemon = primed(&world);
+    world.fault("upload:before-body:reset");
+    rename_in(&world, "held.txt", large("held", 300_000));
+    let id = world.wait_for("held.txt", "queued").id.to_string();
+    assert_eq!(command(&world, &["jobs", "hold", &id]).status.code(), Some(0));
+    world.wait("the file to be filed", || world.count("path LIKE '%/held/held.txt'") == 1);
+    assert_eq!(daemon.stop().code(), Some(0));
+    world.emulator().clear_faults();
+    rename_in(&world, "next.txt", tagged("next"));
+    world.drop_file("b", "other.txt", tagged("other"));
+    let outside = world.dir.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("dropped.txt"), tagged("dropped")).unwrap();
+    let dropped = outside.join("dropped.txt").display().to_string();
+    let told = |output: &Output| format!("{}{}", stdout(output), String::from_utf8_lossy(&output.stderr));
+    let is_told = |output: &Output| told(output).contains("the folder does not answer within");
+
+    let hung = share.hang(Op::Read);
+    let output = command(&world, &["run", "--dry-run"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(is_told(&output) && stdout(&output).contains("other.txt"), "{}", told(&output));
+    drop(hung);
+
+    let hung = share.hang(Op::GetAttr);
+    let output = command(&world, &["drop", &dropped, "--account", "a"]);
+    assert!(output.status.code() == Some(1) && is_told(&output), "{output:?}");
+    let output = command(&world, &["jobs", "release", &id]);
+    assert!(output.status.code() == Some(1) && is_told(&output), "{output:?}");
+    let output = command(&world, &["recover", "--force-new"]);
+    assert!(output.status.code() == Some(1) && is_told(&output), "{output:?}");
+    assert!(stdout(&output).contains("account b: "), "{}", told(&output));
+    // None of them keeps the service from starting.
+    let mut daemon = world.start_unready();
+    let output = command(&world, &["drop", &dropped, "--account", "b"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for name in ["other.txt", "dropped.txt"] {
+        arrived_once(&world, name);
+    }
+    drop(hung);
+    arrived_once(&world, "held.txt");
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait_exit().code(), Some(0));
+}

@@ -1,5 +1,6 @@
 //! `drop`: files into an account's folder.
 
+use super::apart::{self, FOLDER_TIMEOUT, Signs};
 use super::args::DropArguments;
 use super::failure::{Exit, Failure};
 use super::follow::{Ending, Follow, Wanted, to_the_end};
@@ -16,6 +17,7 @@ use crate::report::size;
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// One file to put in place.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,16 +27,28 @@ struct Item {
     source: Option<PathBuf>,
 }
 
+/// Timeout for a disk or share that makes a file durable.
+const COPY_TIMEOUT: Duration = Duration::from_secs(60);
+
 pub(super) fn run(config_file: &Path, arguments: &DropArguments, output: &mut Output) -> Result<Exit, Failure> {
     let config = settings::load(config_file)?;
     let account = settings::account(&config, &arguments.account)?;
-    let folder = open(account)?;
-    let items = plan(account, &folder, &arguments.files, arguments.fin)?;
-    carries_its_mark(account, &config.state_dir)?;
+    let folder = apart::guarded(&account.folder, FOLDER_TIMEOUT, || 0, || (), || open(account))??;
+    let items = apart::guarded(
+        &account.folder,
+        FOLDER_TIMEOUT,
+        || 0,
+        || (),
+        || {
+            let items = plan(account, &folder, &arguments.files, arguments.fin)?;
+            carries_its_mark(account, &config.state_dir)?;
+            for remark in remarks(account, &folder, &items, arguments.fin) {
+                output.message(&remark)?;
+            }
+            Ok::<_, Failure>(items)
+        },
+    )??;
     let stop = Stop::on_signals()?;
-    for remark in remarks(account, &folder, &items, arguments.fin) {
-        output.message(&remark)?;
-    }
     // Who may not look is told nothing.
     if joblog::look_for_daemon(&config.state_dir) == Some(false) {
         output
@@ -47,16 +61,7 @@ pub(super) fn run(config_file: &Path, arguments: &DropArguments, output: &mut Ou
             wanted.push(Wanted::file_to_come(&mut follow, &account.name, &item.name)?);
         }
     }
-    for item in &items {
-        let placed = match &item.source {
-            Some(source) => {
-                place::copy_in(source, &folder, &item.name, || stop.is_set()).map(|bytes| size(bytes.cast_signed()))
-            }
-            None => place::empty_in(&folder, &item.name).map(|()| "marker".to_owned()),
-        };
-        let what = placed.map_err(|error: PlaceError| Failure::failed(error.to_string()))?;
-        output.line(&format!("dropped {} ({what}) into {}", item.name, account.folder.display()))?;
-    }
+    put(account, &folder, &items, &stop, output)?;
     if !arguments.wait {
         return Ok(Exit::Done);
     }
@@ -67,6 +72,37 @@ pub(super) fn run(config_file: &Path, arguments: &DropArguments, output: &mut Ou
             Ok(Exit::Failed)
         }
     }
+}
+
+/// Puts the files into the folder, in order.
+fn put(
+    account: &AccountConfig,
+    folder: &Directory,
+    items: &[Item],
+    stop: &Stop,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let signs = Signs::default();
+    let counted = signs.clone();
+    let work = || {
+        for item in items {
+            let copied = || {
+                signs.give();
+                stop.is_set()
+            };
+            let placed = match &item.source {
+                Some(source) => {
+                    place::copy_in(source, folder, &item.name, copied).map(|bytes| size(bytes.cast_signed()))
+                }
+                None => place::empty_in(folder, &item.name).map(|()| "marker".to_owned()),
+            };
+            let what = placed.map_err(|error: PlaceError| Failure::failed(error.to_string()))?;
+            output.line(&format!("dropped {} ({what}) into {}", item.name, account.folder.display()))?;
+            signs.give();
+        }
+        Ok(())
+    };
+    apart::guarded(&account.folder, COPY_TIMEOUT, move || counted.count(), || (), work)?
 }
 
 /// Below a share that is not mounted lies an empty folder: what is put there vanishes from sight when the share is back,

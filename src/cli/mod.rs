@@ -74,21 +74,23 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     exit.into()
 }
 
-/// Whether a command looks at folders that are none of its business, too.
+/// Whether a command looks at folders, one of which may hang.
 fn looks_at_folders(command: &Command) -> bool {
     match command {
         Command::Run(arguments) => arguments.dry_run,
-        Command::Doctor(_) | Command::Explain(_) | Command::Service(_) => true,
+        Command::Doctor(_) | Command::Explain(_) | Command::Service(_) | Command::Drop(_) | Command::Recover(_) => true,
+        // A verb files the files that follow from it where no daemon does.
+        Command::Jobs(
+            JobsCommand::Retry(_) | JobsCommand::Hold(_) | JobsCommand::Release(_) | JobsCommand::Cancel(_),
+        ) => true,
+        Command::Jobs(JobsCommand::List(_) | JobsCommand::Show(_) | JobsCommand::Wait(_) | JobsCommand::Watch) => false,
         Command::Init(_)
         | Command::Demo(_)
         | Command::Emulator(_)
-        | Command::Drop(_)
-        | Command::Jobs(_)
         | Command::Check(_)
         | Command::Accounts(_)
         | Command::Completions(_)
         | Command::Man(_)
-        | Command::Recover(_)
         | Command::Status(_) => false,
     }
 }

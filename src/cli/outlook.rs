@@ -1,5 +1,6 @@
 //! What is to become of a file in an account's folder: facts for `explain` and `run --dry-run`. Nothing is changed.
 
+use super::apart::Signs;
 use super::failure::Failure;
 use crate::ambient::now;
 use crate::config::{AccountConfig, Config};
@@ -74,8 +75,8 @@ impl<'a> Account<'a> {
         Ok(Self { config: account, settings, folder, row, trouble, is_remote, running })
     }
 
-    /// What is to become of a name in it.
-    pub(super) fn outlook(&self, reader: Option<&Reader>, name: &OsStr) -> Result<Outlook, Failure> {
+    /// What is to become of a name in it. Reading a large file gives `signs` of life.
+    pub(super) fn outlook(&self, reader: Option<&Reader>, name: &OsStr, signs: &Signs) -> Result<Outlook, Failure> {
         let Some(folder) = &self.folder else { return Ok(Outlook::Gone) };
         let mut instead_of = None;
         if let (Some(reader), Ok(found)) = (reader, folder.entry(name))
@@ -90,11 +91,12 @@ impl<'a> Account<'a> {
         }
         let has_marker = name.to_str().is_some_and(|name| self.marker_lies_there(name));
         let now_ns = now().0.saturating_mul(1_000_000);
-        let (kind, verdict) = match foresee(&self.settings, folder, name, has_marker, self.is_remote, now_ns) {
-            Foreseen::Gone => return Ok(Outlook::Gone),
-            Foreseen::Ignored(why) => return Ok(Outlook::Ignored(why)),
-            Foreseen::Told(kind, verdict) => (kind, verdict),
-        };
+        let (kind, verdict) =
+            match foresee(&self.settings, folder, name, has_marker, self.is_remote, now_ns, || signs.give()) {
+                Foreseen::Gone => return Ok(Outlook::Gone),
+                Foreseen::Ignored(why) => return Ok(Outlook::Ignored(why)),
+                Foreseen::Told(kind, verdict) => (kind, verdict),
+            };
         let content = match verdict {
             Verdict::Waiting(reason, _) | Verdict::Unmarked(reason, _) => return Ok(Outlook::Waiting(reason)),
             Verdict::Rejected(reason, _) | Verdict::Failing(_, reason) => return Ok(Outlook::Rejected(reason)),

@@ -1,5 +1,6 @@
 //! `recover`: rebuilds what a lost or old job log must know.
 
+use super::apart::{self, FOLDER_TIMEOUT, Signs};
 use super::args::RecoverArguments;
 use super::failure::{Exit, Failure};
 use super::output::Output;
@@ -13,6 +14,10 @@ use crate::report::counted;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Timeout for one of an account's files, and for Adobe's list of its jobs.
+const TIMEOUT: Duration = Duration::from_secs(600);
 
 pub(super) fn run(file: &Path, arguments: &RecoverArguments, output: &mut Output) -> Result<Exit, Failure> {
     let config = settings::load_for_requests(file)?;
@@ -33,11 +38,25 @@ pub(super) fn run(file: &Path, arguments: &RecoverArguments, output: &mut Output
     let are_all = accounts.len() == config.accounts.iter().filter(|account| account.enabled).count();
     let mut all = true;
     for account in accounts {
+        let folder = account.folder.clone();
+        if apart::within(FOLDER_TIMEOUT, move || std::fs::metadata(folder)).is_none() {
+            all = false;
+            let why = apart::no_answer(&account.folder);
+            output.message(&format!("account {}: not recovered: {why}", account.name))?;
+            continue;
+        }
         let target = account.target(&config.api);
         let api = (!arguments.force_new).then_some((&client, &permit));
         let progress = Progress::of(0, "asking Adobe for its jobs");
-        let tell = |read, all| progress.show_files(read, all);
-        let recovered = runtime.block_on(recover((&joblog, &config.state_dir), account, &target, api, tell));
+        let (signs, given_up) = (Signs::default(), joblog.clone());
+        let counted = signs.clone();
+        let tell = |read, all| {
+            signs.give();
+            progress.show_files(read, all);
+        };
+        let work = || runtime.block_on(recover((&joblog, &config.state_dir), account, &target, api, tell));
+        let counted = move || counted.count();
+        let recovered = apart::guarded(&account.folder, TIMEOUT, counted, move || given_up.close(), work)?;
         drop(progress);
         match recovered {
             Ok(recovered) => output.words_line(&words(&account.name, recovered, arguments.force_new))?,

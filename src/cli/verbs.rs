@@ -1,5 +1,6 @@
 //! `jobs retry`, `hold`, `release`, `cancel`: what a person wants stands in the job log, and is done at once.
 
+use super::apart;
 use super::args::{CancelArguments, HoldArguments, ReleaseArguments, RetryArguments, Selection};
 use super::failure::{Exit, Failure};
 use super::output::Output;
@@ -7,7 +8,7 @@ use super::people::who;
 use super::settings::{self, here};
 use super::{adoption, jobs, run as daemon_run};
 use crate::ambient::Clock;
-use crate::config::Config;
+use crate::config::{AccountConfig, Config};
 use crate::control::Line;
 use crate::instruct::{carry_out, executors};
 use crate::job::{JobId, JobStanding, Plan, Release, RemoteJobId, Verb, printable};
@@ -15,12 +16,16 @@ use crate::joblog::{
     Answer, Instruction, InstructionId, JobFilter, JobLog, JobRow, OpenError, Reader, StateLock, instruct,
 };
 use crate::report::counted;
-use crate::watch::{FolderSettings, FolderWorker};
+use crate::watch::{FolderSettings, FolderWorker, Interrupted, Progress};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+/// Timeout for a folder in which a verb moves files.
+const VERB_TIMEOUT: Duration = Duration::from_secs(10);
 /// So long a daemon that has the lock gets to answer.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
 /// How often it is looked whether it has, where it cannot be poked.
@@ -247,23 +252,31 @@ fn tell(config: &Config, wanted: &[Instruction], accounts: &[&str], output: &mut
 /// move. `of`: the accounts that have to do with it; the folders of others are none of its business.
 fn have_files_follow(config: &Config, joblog: &JobLog, of: &[&str], output: &mut Output) -> Result<(), Failure> {
     let executors = executors(config);
-    let rows = joblog.reader()?.accounts()?;
+    let of: BTreeSet<&str> = of.iter().copied().collect();
     loop {
-        let all = carry_out(joblog, &executors, |account| of.contains(&account))?;
-        let mut moved = false;
-        for account in config.accounts.iter().filter(|account| account.enabled && of.contains(&account.name.as_str())) {
-            let Some(row) = rows.iter().find(|row| row.name == account.name) else { continue };
-            let settings = FolderSettings::new(config, account);
-            let (alone, board, progress) = (Arc::default(), Arc::default(), Arc::default());
-            let mut worker = FolderWorker::new(settings, joblog.clone(), row, alone, board, Clock::start(), progress)?;
-            match worker.file_once() {
+        let (mut all, mut moved) = (true, false);
+        for name in &of {
+            let account = config.accounts.iter().find(|account| account.name == *name);
+            let (progress, given_up) = (Arc::<Progress>::default(), joblog.clone());
+            let signs = Arc::clone(&progress);
+            let work = || {
+                all &= carry_out(joblog, &executors, |of| of == *name, || progress.alive())?;
+                let enabled = account.filter(|account| account.enabled);
+                enabled.map_or(Ok(Ok(false)), |account| file(config, account, joblog, &progress))
+            };
+            let filed: Result<_, Failure> = apart::guarded(
+                account.map_or(config.state_dir.as_path(), |account| &account.folder),
+                VERB_TIMEOUT,
+                move || signs.signs_of_life.load(Ordering::Relaxed),
+                // What is wanted stands there, and the service must be able to start.
+                move || given_up.close(),
+                work,
+            )?;
+            match filed? {
                 Ok(some) => moved |= some,
                 Err(problem) => {
-                    output.message(&format!("account {}: {problem}", account.name))?;
-                    output.note(&format!(
-                        "the files of account {} are moved once the service can do that",
-                        account.name
-                    ))?;
+                    output.message(&format!("account {name}: {problem}"))?;
+                    output.note(&format!("the files of account {name} are moved once the service can do that"))?;
                 }
             }
         }
@@ -271,6 +284,21 @@ fn have_files_follow(config: &Config, joblog: &JobLog, of: &[&str], output: &mut
             return Ok(());
         }
     }
+}
+
+/// Makes the moves that the job log wants of one account's folder. Says whether there were any, or why they cannot be made.
+fn file(
+    config: &Config,
+    account: &AccountConfig,
+    joblog: &JobLog,
+    progress: &Arc<Progress>,
+) -> Result<Result<bool, Interrupted>, Failure> {
+    let rows = joblog.reader()?.accounts()?;
+    let Some(row) = rows.iter().find(|row| row.name == account.name) else { return Ok(Ok(false)) };
+    let settings = FolderSettings::new(config, account);
+    let (alone, board, progress) = (Arc::default(), Arc::default(), Arc::clone(progress));
+    let mut worker = FolderWorker::new(settings, joblog.clone(), row, alone, board, Clock::start(), progress)?;
+    Ok(worker.file_once())
 }
 
 /// Says to the daemon that something is wanted of it. One that is just starting looks by itself.

@@ -40,7 +40,7 @@ pub fn carry_out_within(
 ) -> Result<bool, JobLogError> {
     let over = Instant::now() + patience;
     loop {
-        let all = carry_out(joblog, executors, |of| of == account)?;
+        let all = carry_out(joblog, executors, |of| of == account, || ())?;
         if all || Instant::now() >= over {
             return Ok(all);
         }
@@ -49,7 +49,7 @@ pub fn carry_out_within(
 }
 
 /// Carries out every instruction on jobs of these accounts that nobody has answered, oldest first, and says whether all are
-/// answered then: one whose file has still to be moved is not. Blocks: on the disk, and on folders.
+/// answered then: one whose file has still to be moved is not. Blocks: on the disk, and on folders; `alive` is called for each.
 ///
 /// # Errors
 /// [`JobLogError`]; what is not answered by then is carried out the next time.
@@ -57,6 +57,7 @@ pub fn carry_out(
     joblog: &JobLog,
     executors: &[Executor],
     is_wanted: impl Fn(&str) -> bool,
+    alive: impl Fn(),
 ) -> Result<bool, JobLogError> {
     let mut all = true;
     let mut open = joblog.open_instructions().wait()?;
@@ -67,6 +68,7 @@ pub fn carry_out(
         let under_way: Vec<_> = open
             .iter()
             .map(|open| {
+                alive();
                 let files = open.paths.iter().map(|(job, path)| file_now(*job, path)).collect();
                 joblog.carry_out(open.id, executors.to_vec(), files, random_digits(), now())
             })
@@ -127,7 +129,7 @@ mod tests {
             wire_name: crate::config::WireName::Keep,
             target: crate::joblog::fixtures::target(),
         };
-        carry_out(&log, &[executor], |_| true).unwrap();
+        carry_out(&log, &[executor], |_| true, || ()).unwrap();
         let commits = log.commits() - before;
         let answers = log.reader().unwrap().answers(&ids).unwrap();
         let (last, cancelled) = answers.split_last().unwrap();

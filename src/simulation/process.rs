@@ -200,7 +200,7 @@ impl Process {
         let broken = |error: crate::joblog::OpenError| NotStarted::Broken(error.to_string());
         let joblog = JobLog::open_at_once(StateLock::take(from.state_dir).map_err(broken)?).map_err(broken)?;
         joblog.recover(now()).wait()?.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let all = instruct::carry_out(&joblog, &[executor(from.rules, from.folder)], |_| true)?;
+        let all = instruct::carry_out(&joblog, &[executor(from.rules, from.folder)], |_| true, || ())?;
         let row = joblog.open_account(ACCOUNT.to_owned(), target()).wait()?;
         let budget = Arc::new(Budget::new(None, false));
         let rules = account_rules(from.rules, from.folder);
@@ -294,7 +294,7 @@ impl Process {
         match step {
             Step::Instructions => {
                 self.poked = None;
-                match instruct::carry_out(&self.joblog, std::slice::from_ref(&self.executor), |_| true) {
+                match instruct::carry_out(&self.joblog, std::slice::from_ref(&self.executor), |_| true, || ()) {
                     Ok(true) => Ok("what is wanted is done".to_owned()),
                     Ok(false) => {
                         self.poked = Some(at.after(Duration::from_millis(200)));

@@ -39,7 +39,8 @@ pub enum Foreseen {
 /// Looks at a name as a scan would, on the understanding that a file which is quiet now stays so.
 ///
 /// `folder`: the account's. `has_marker`: a marker of its stem lies in the folder. `is_remote`: the folder lies on a network file system.
-/// `now_ns`: the time in nanoseconds since 1970; a file that was changed just before is not quiet yet.
+/// `now_ns`: the time in nanoseconds since 1970; a file that was changed just before is not quiet yet. `alive` is called at
+/// each read.
 #[must_use]
 pub fn foresee(
     settings: &FolderSettings,
@@ -48,6 +49,7 @@ pub fn foresee(
     has_marker: bool,
     is_remote: bool,
     now_ns: i64,
+    alive: impl Fn(),
 ) -> Foreseen {
     let looked = look::look(folder, name, |entry| look::is_of_state(&settings.state_dir, entry));
     let kind = match (&looked, classify(name, &settings.extensions)) {
@@ -70,7 +72,7 @@ pub fn foresee(
                 (Err(refused), _) => Verdict::Rejected(refused.to_string(), Some(sight.identity)),
                 (Ok(_), Some(why)) => waiting(why),
                 (Ok(_), None) => {
-                    match weigh(settings, name, kind, (&mut file, sight), None, &mut vec![0; BUFFER], || ()) {
+                    match weigh(settings, name, kind, (&mut file, sight), None, &mut vec![0; BUFFER], alive) {
                         Weighed::Verdict(verdict) => verdict,
                         Weighed::Unread(reason) => Verdict::Waiting(reason, Some(sight.identity)),
                         Weighed::Changed => waiting(NotYet::Writing),
@@ -147,7 +149,15 @@ mod tests {
     /// The reason, or the word for a file that needs none.
     fn foreseen(settings: &FolderSettings, name: &str, now_ns: i64) -> String {
         let has_marker = settings.folder.join(Path::new(name).with_extension("fin")).exists();
-        match foresee(settings, &Directory::open(&settings.folder).unwrap(), name.as_ref(), has_marker, false, now_ns) {
+        match foresee(
+            settings,
+            &Directory::open(&settings.folder).unwrap(),
+            name.as_ref(),
+            has_marker,
+            false,
+            now_ns,
+            || (),
+        ) {
             Foreseen::Gone => "gone".to_owned(),
             Foreseen::Ignored(why) => format!("{why:?}"),
             Foreseen::Told(_, Verdict::Ready(content)) => format!("ready, {} rows", content.rows_expected),

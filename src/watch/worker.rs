@@ -119,7 +119,7 @@ pub struct Progress {
 
 impl Progress {
     /// The thread is not stuck: it does one thing after the other.
-    pub(super) fn alive(&self) {
+    pub fn alive(&self) {
         self.signs_of_life.fetch_add(1, Ordering::Relaxed);
     }
 }

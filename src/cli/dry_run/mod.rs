@@ -3,7 +3,7 @@
 mod plan;
 mod words;
 
-use super::apart::{self, FOLDER_TIMEOUT};
+use super::apart::{self, FOLDER_TIMEOUT, Signs};
 use super::failure::{Exit, Failure};
 use super::outlook::{Account, Outlook};
 use super::output::Output;
@@ -23,11 +23,16 @@ pub(super) fn run(file: &Path, output: &mut Output) -> Result<Exit, Failure> {
     let running = is_running(&config.state_dir);
     let mut plans = Vec::new();
     for account in &config.accounts {
-        let plan = if answers(account) {
-            plan_account(&config, account, running)?
-        } else {
-            let trouble = Some(apart::no_answer(&account.folder));
-            AccountPlan { trouble, ..AccountPlan::empty(account) }
+        let planned = {
+            let (config, account) = (config.clone(), account.clone());
+            apart::while_alive(FOLDER_TIMEOUT, move |signs| plan_account(&config, &account, running, signs))
+        };
+        let plan = match planned {
+            Some(plan) => plan?,
+            None => {
+                let trouble = Some(apart::no_answer(&account.folder));
+                AccountPlan { trouble, ..AccountPlan::empty(account) }
+            }
         };
         output.words(&words::account(&plan))?;
         plans.push(plan);
@@ -39,13 +44,13 @@ pub(super) fn run(file: &Path, output: &mut Output) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Whether the folder can be listed in time: files in it may be large, and are read for as long as that takes.
-fn answers(account: &AccountConfig) -> bool {
-    let folder = account.folder.clone();
-    apart::within(FOLDER_TIMEOUT, move || std::fs::read_dir(folder).map(|entries| entries.flatten().count())).is_some()
-}
-
-fn plan_account(config: &Config, account: &AccountConfig, running: bool) -> Result<AccountPlan, Failure> {
+/// The folder may be large, and so may the files in it, which are read: `signs` show that it goes on.
+fn plan_account(
+    config: &Config,
+    account: &AccountConfig,
+    running: bool,
+    signs: &Signs,
+) -> Result<AccountPlan, Failure> {
     // Opened for each account: a long look at one folder must not read an old job log for the next.
     let reader = Reader::open_quietly(&config.state_dir)?;
     let reader = reader.as_ref();
@@ -60,6 +65,7 @@ fn plan_account(config: &Config, account: &AccountConfig, running: bool) -> Resu
     let Ok(entries) = folder.names() else { return Ok(plan) };
     let mut names: Vec<OsString> = Vec::new();
     for name in entries.flatten() {
+        signs.give();
         if classify(&name, &account.extensions).is_some() {
             names.push(name);
         } else if !name.as_encoded_bytes().starts_with(b".")
@@ -78,7 +84,8 @@ fn plan_account(config: &Config, account: &AccountConfig, running: bool) -> Resu
     let mut found = Vec::new();
     let mut met = HashMap::new();
     for (index, name) in names.iter().enumerate() {
-        let mut outlook = seen.outlook(reader, name)?;
+        signs.give();
+        let mut outlook = seen.outlook(reader, name, signs)?;
         if let Some(reason) = repeated(account, &outlook, &mut met, &name.to_string_lossy()) {
             outlook = Outlook::Held(reason);
         }

@@ -8,7 +8,7 @@ mod job;
 mod tests;
 mod words;
 
-use super::apart::{self, FOLDER_TIMEOUT};
+use super::apart::{self, FOLDER_TIMEOUT, Signs};
 use super::args::ExplainArguments;
 use super::failure::{Exit, Failure};
 use super::outlook::{Account, Outlook};
@@ -42,7 +42,7 @@ pub(super) fn run(file: &Path, arguments: &ExplainArguments, output: &mut Output
     let home = home(&config, &written);
     let looked = {
         let (config, written, home) = (config.clone(), written.clone(), home.clone());
-        apart::within(FOLDER_TIMEOUT, move || look(&config, &written, home))
+        apart::while_alive(FOLDER_TIMEOUT, move |signs| look(&config, &written, home, signs))
     };
     let Some(facts) = looked else {
         // A path that no account's folder holds by its text hangs by itself.
@@ -80,18 +80,18 @@ fn home(config: &Config, path: &Path) -> Option<(usize, PathBuf)> {
 }
 
 /// Only the folders that have to do with the path are looked at: another may hang (DESIGN F10).
-fn look(config: &Config, written: &Path, home: Option<(usize, PathBuf)>) -> Result<Facts, Failure> {
+fn look(config: &Config, written: &Path, home: Option<(usize, PathBuf)>, signs: &Signs) -> Result<Facts, Failure> {
     let unreadable = |error: io::Error| {
         Failure::failed(format!("{}: cannot be looked at: {error}", printable(&written.to_string_lossy())))
     };
     match home {
         Some(home) if written.components().all(|part| part != Component::ParentDir) => {
-            gather(config, written, Some(home))
+            gather(config, written, Some(home), signs)
         }
         _ => {
             let path = real(written).map_err(unreadable)?;
             let home = self::home(config, &path).or_else(|| by_links(config, &path));
-            gather(config, &path, home)
+            gather(config, &path, home, signs)
         }
     }
 }
@@ -122,7 +122,7 @@ fn real(path: &Path) -> io::Result<PathBuf> {
     })
 }
 
-fn gather(config: &Config, path: &Path, home: Option<(usize, PathBuf)>) -> Result<Facts, Failure> {
+fn gather(config: &Config, path: &Path, home: Option<(usize, PathBuf)>, signs: &Signs) -> Result<Facts, Failure> {
     let reader = Reader::open_quietly(&config.state_dir)?;
     let reader = reader.as_ref();
     let running = is_running(&config.state_dir);
@@ -130,7 +130,7 @@ fn gather(config: &Config, path: &Path, home: Option<(usize, PathBuf)>) -> Resul
     let spot = match home {
         Some((account, within)) => {
             let seen = Account::look(config, account, reader, running)?;
-            let what = what(&seen, &within, reader)?;
+            let what = what(&seen, &within, reader, signs)?;
             Spot::Within(Box::new(of_account(config, &seen, reader)?), Box::new(what))
         }
         None => Spot::Elsewhere {
@@ -181,7 +181,7 @@ fn of_account(config: &Config, seen: &Account<'_>, reader: Option<&Reader>) -> R
     })
 }
 
-fn what(seen: &Account<'_>, within: &Path, reader: Option<&Reader>) -> Result<What, Failure> {
+fn what(seen: &Account<'_>, within: &Path, reader: Option<&Reader>, signs: &Signs) -> Result<What, Failure> {
     let mut parts = within.iter();
     let sub_folder = |name: &OsStr| Place::SUB_FOLDERS.into_iter().find(|place| name == place.as_str());
     Ok(match (parts.next(), parts.next(), parts.next()) {
@@ -189,7 +189,7 @@ fn what(seen: &Account<'_>, within: &Path, reader: Option<&Reader>) -> Result<Wh
         (Some(name), None, _) if name == ".datadrop" => What::Mark,
         (Some(name), None, _) => match sub_folder(name) {
             Some(place) => What::SubFolder(place),
-            None => inbox(seen, name, reader)?,
+            None => inbox(seen, name, reader, signs)?,
         },
         (Some(folder), Some(name), None) if sub_folder(folder).is_some() => match sub_folder(folder) {
             Some(place) => filed(seen, place, name, reader)?,
@@ -199,8 +199,8 @@ fn what(seen: &Account<'_>, within: &Path, reader: Option<&Reader>) -> Result<Wh
     })
 }
 
-fn inbox(seen: &Account<'_>, name: &OsStr, reader: Option<&Reader>) -> Result<What, Failure> {
-    let outlook = seen.outlook(reader, name)?;
+fn inbox(seen: &Account<'_>, name: &OsStr, reader: Option<&Reader>, signs: &Signs) -> Result<What, Failure> {
+    let outlook = seen.outlook(reader, name, signs)?;
     let text = name.to_string_lossy();
     let job = match (&outlook, reader) {
         (Outlook::Known(row), Some(reader)) => Some(since(reader, (**row).clone())?),
