@@ -5,7 +5,7 @@
 //! it has done it, this one ends, and what hangs is left behind.
 
 use super::failure::{Exit, Failure};
-use super::signals::Stop;
+use super::signals::{Stop, end_now};
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 use std::ffi::OsString;
 use std::fs::File;
@@ -83,7 +83,7 @@ pub(super) fn guarded<R>(
                 let _ = writeln!(std::io::stderr(), "datadrop: {message}");
                 give_up();
                 report_end(Exit::Failed);
-                std::process::exit(Exit::Failed.code().into());
+                return end_now();
             }
             counted = signs();
         }

@@ -78,13 +78,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn looks_at_folders(command: &Command) -> bool {
     match command {
         Command::Run(arguments) => arguments.dry_run,
-        Command::Doctor(_) | Command::Explain(_) | Command::Service(_) | Command::Drop(_) | Command::Recover(_) => true,
+        Command::Doctor(_)
+        | Command::Explain(_)
+        | Command::Service(_)
+        | Command::Drop(_)
+        | Command::Recover(_)
         // A verb files the files that follow from it where no daemon does.
-        Command::Jobs(
+        | Command::Jobs(
             JobsCommand::Retry(_) | JobsCommand::Hold(_) | JobsCommand::Release(_) | JobsCommand::Cancel(_),
         ) => true,
-        Command::Jobs(JobsCommand::List(_) | JobsCommand::Show(_) | JobsCommand::Wait(_) | JobsCommand::Watch) => false,
-        Command::Init(_)
+        Command::Jobs(JobsCommand::List(_) | JobsCommand::Show(_) | JobsCommand::Wait(_) | JobsCommand::Watch)
+        | Command::Init(_)
         | Command::Demo(_)
         | Command::Emulator(_)
         | Command::Check(_)

@@ -46,6 +46,11 @@ pub(super) fn stop_token() -> Result<CancellationToken, Failure> {
     Ok(token)
 }
 
+/// Ends the process on the spot, as an unhandled SIGTERM would: a thread of it may hang, and cannot be told.
+pub(super) fn end_now() {
+    let _ = signal_hook::low_level::emulate_default_handler(SIGTERM);
+}
+
 fn no_signals(error: &std::io::Error) -> Failure {
     Failure::failed(format!("cannot listen to signals: {error}"))
 }

@@ -104,6 +104,7 @@ pub(super) fn adapt(directory: &Directory, inbox: &Metadata) -> io::Result<()> {
 mod tests {
     use crate::folder::{AccountFolder, FolderProblem, MARK, Opened, examine};
     use std::fs::{self, Permissions};
+    use std::io::Write as _;
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
     use std::path::Path;
 
@@ -119,11 +120,13 @@ mod tests {
         dir
     }
 
+    /// Only root can give files to others.
     fn is_root() -> bool {
-        if !rustix::process::geteuid().is_root() {
-            eprintln!("SKIPPED: only root can give files to others");
+        let is_root = rustix::process::geteuid().is_root();
+        if !is_root {
+            let _ = writeln!(std::io::stderr(), "SKIPPED: only root can give files to others");
         }
-        rustix::process::geteuid().is_root()
+        is_root
     }
 
     #[test]

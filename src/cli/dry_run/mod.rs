@@ -27,12 +27,11 @@ pub(super) fn run(file: &Path, output: &mut Output) -> Result<Exit, Failure> {
             let (config, account) = (config.clone(), account.clone());
             apart::while_alive(FOLDER_TIMEOUT, move |signs| plan_account(&config, &account, running, signs))
         };
-        let plan = match planned {
-            Some(plan) => plan?,
-            None => {
-                let trouble = Some(apart::no_answer(&account.folder));
-                AccountPlan { trouble, ..AccountPlan::empty(account) }
-            }
+        let plan = if let Some(plan) = planned {
+            plan?
+        } else {
+            let trouble = Some(apart::no_answer(&account.folder));
+            AccountPlan { trouble, ..AccountPlan::empty(account) }
         };
         output.words(&words::account(&plan))?;
         plans.push(plan);
