@@ -27,6 +27,7 @@ mod flow;
 mod folders;
 mod frozen;
 mod harness;
+mod in_view;
 mod init;
 mod isolation;
 mod keep;

@@ -6,6 +6,43 @@ use std::fmt;
 /// What stands with an accepted job whose file no longer is what was accepted (DESIGN F2).
 pub const CHANGED: &str = "changed after it was sent";
 
+/// How the file of an accepted job differs from what was sent (DESIGN F2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AfterSending {
+    /// Rows that the file holds now.
+    pub rows: i64,
+    /// What was sent is still its beginning.
+    pub is_appended: bool,
+}
+
+impl AfterSending {
+    /// What happened, and what to do. `rows_sent`: those of the file when it was sent.
+    #[must_use]
+    pub fn words(self, rows_sent: Option<i64>) -> String {
+        let sent = rows_sent.unwrap_or(0);
+        let unsent = self.rows.saturating_sub(sent);
+        let (what, remedy) = match (self.is_appended, unsent) {
+            (true, 1) => (
+                "1 row was added, which Adobe does not have".to_owned(),
+                "send it in a file of its own, under the same header",
+            ),
+            (true, 2..) => (
+                format!("{unsent} rows were added, which Adobe does not have"),
+                "send them in a file of their own, under the same header",
+            ),
+            (true, _) => (
+                "its last line was continued, so that Adobe has it cut off".to_owned(),
+                "compare the last row with Adobe's report",
+            ),
+            (false, _) => (
+                format!("its file holds other content by now, with {} data rows instead of {sent}", self.rows),
+                "compare the rows, and send those that are missing in a file of their own",
+            ),
+        };
+        format!("{CHANGED}: {what}; {remedy}")
+    }
+}
+
 /// The SHA-256 of a file's content.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sha256([u8; 32]);

@@ -90,6 +90,8 @@ pub enum Event {
     Succeeded,
     /// Adobe processed fewer rows than the file has.
     FellShort,
+    /// Its file holds something by now that was not sent.
+    Changed,
     /// Adobe failed it or deleted the job.
     Failed,
     /// A person removed, replaced or cancelled it.
@@ -133,6 +135,7 @@ impl State {
             Event::Processing => (&[Self::Uploaded, Self::Processing], Self::Processing),
             Event::Succeeded => (&[Self::Uploaded, Self::Processing], Self::Success),
             Event::FellShort => (&[Self::Uploaded, Self::Processing], Self::Partial),
+            Event::Changed => (&[Self::Success, Self::Partial], Self::Partial),
             Event::Failed => (&[Self::Uploaded, Self::Processing], Self::Failure),
             Event::KeptLocal => (&[Self::Waiting, Self::Queued], Self::Success),
             Event::Refused => {
@@ -297,7 +300,7 @@ impl Place {
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Ready,
         Self::Held,
         Self::Released,
@@ -313,6 +316,7 @@ impl Event {
         Self::Processing,
         Self::Succeeded,
         Self::FellShort,
+        Self::Changed,
         Self::Failed,
         Self::Cancelled,
         Self::Returned,
@@ -339,6 +343,7 @@ impl Event {
             Self::Processing => "processing",
             Self::Succeeded => "succeeded",
             Self::FellShort => "fell-short",
+            Self::Changed => "changed",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::Returned => "returned",

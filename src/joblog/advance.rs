@@ -1,5 +1,6 @@
 //! One step of one job: `State::next`, the row, the event, the marker that shares its data file's end.
 
+use super::changed::with_change;
 use super::filing::{Haste, lasting_note};
 use super::save::save_job;
 use super::writer::Effects;
@@ -17,8 +18,10 @@ pub(super) fn advance(
     now: Timestamp,
 ) -> Result<(), JobLogError> {
     let from = job.state;
+    // Adobe processed what was sent, and has nothing of what was written later (DESIGN F2).
+    let event = if event == Event::Succeeded && job.changed.is_some() { Event::FellShort } else { event };
     job.state = from.next(event)?;
-    job.reason = reason.or_else(|| if job.state.is_accepted() { lasting_note(job) } else { None });
+    job.reason = if job.state.is_accepted() { with_change(job, reason).or_else(|| lasting_note(job)) } else { reason };
     note_certainty(job, event);
     match job.state {
         State::Queued => {
@@ -33,7 +36,7 @@ pub(super) fn advance(
             job.next_attempt_at = None;
         }
         State::Success | State::Partial | State::Failure | State::Rejected | State::Cancelled => {
-            job.finished_at = Some(now);
+            job.finished_at = job.finished_at.or(Some(now));
             job.next_attempt_at = None;
         }
     }
@@ -68,6 +71,7 @@ fn note_certainty(job: &mut Job, event: Event) {
         | Event::Processing
         | Event::Succeeded
         | Event::FellShort
+        | Event::Changed
         | Event::Failed
         | Event::Cancelled => {}
     }

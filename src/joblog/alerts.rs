@@ -112,6 +112,7 @@ pub struct Outbox {
 
 /// Those events of jobs that can be alerted. A restored job is no news, and `filed` changes nothing.
 const ALERTABLE: &str = "(job_event.event IN ('doubled', 'delayed')
+         OR (job_event.event = 'changed' AND job_event.to_state = 'partial')
          OR (job_event.to_state IN ('failure', 'partial', 'rejected', 'held') AND job_event.event <> 'recovered'
              AND job_event.from_state IS NOT job_event.to_state))";
 

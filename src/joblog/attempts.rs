@@ -213,6 +213,7 @@ pub(super) fn end_attempt(
         | Event::Processing
         | Event::Succeeded
         | Event::FellShort
+        | Event::Changed
         | Event::Failed
         | Event::Cancelled
         | Event::Returned

@@ -235,6 +235,7 @@ impl Hand<'_> {
             | Event::Processing
             | Event::Succeeded
             | Event::FellShort
+            | Event::Changed
             | Event::Failed => None,
         }
     }

@@ -234,6 +234,7 @@ pub(super) fn follow(
         | Event::KeptLocal
         | Event::Processing
         | Event::Succeeded
-        | Event::FellShort => Ok(()),
+        | Event::FellShort
+        | Event::Changed => Ok(()),
     }
 }

@@ -1,6 +1,7 @@
 //! Reading the job log: for the stages that look before they act, and for people.
 
 use super::accounts::{ACCOUNT_COLUMNS, AccountRow, account_row};
+use super::changed::without_change;
 use super::{InboxEntry, JobLogError, OpenError, OpenRemote, Unfiled, Unsettled, findings, listed, open, sql};
 use crate::job::{Event, EventId, JobId, Place, RemoteJobId, State, Target, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -144,13 +145,15 @@ impl Reader {
             let (Some(remote_job_id), Some(target_id)) = (job.remote_job_id, job.target_id) else {
                 return Err(JobLogError::Impossible(format!("job {} is accepted but has no remote job", job.id)));
             };
+            let reason = without_change(&job);
             open.push(OpenRemote {
                 id: job.id,
                 file_name: job.file_name,
                 remote_job_id,
                 kind: job.kind,
                 state: job.state,
-                reason: job.reason,
+                reason,
+                has_changed: job.changed.is_some(),
                 remote_status: job.remote_status,
                 rows_expected: job.rows_expected,
                 likely: likely.remove(&job.id).unwrap_or_default(),

@@ -26,6 +26,8 @@ pub struct OpenRemote {
     pub state: State,
     /// Why, as it stands in the job log.
     pub reason: Option<String>,
+    /// Its file holds something by now that was not sent.
+    pub has_changed: bool,
     /// Adobe's word, last seen.
     pub remote_status: Option<String>,
     /// Rows by Adobe's way of counting.

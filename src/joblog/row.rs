@@ -1,7 +1,9 @@
 //! A job as the job log holds it, and back. A row that contradicts itself is refused loudly.
 
 use super::JobLogError;
-use crate::job::{FileIdentity, JobId, Kind, Phase, Place, RemoteJobId, Sha256, State, Timestamp, printable};
+use crate::job::{
+    AfterSending, FileIdentity, JobId, Kind, Phase, Place, RemoteJobId, Sha256, State, Timestamp, printable,
+};
 use rusqlite::{Error as SqlError, Row};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -62,6 +64,8 @@ pub struct Job {
     pub unsettled: bool,
     /// The job whose file a person had sent again as this one.
     pub retry_of: Option<JobId>,
+    /// How its file has changed since it was sent.
+    pub changed: Option<AfterSending>,
     /// A person overruled what held it: nothing that was known then holds it again.
     pub released: bool,
     /// When it was first seen.
@@ -82,7 +86,7 @@ pub struct Job {
 pub(super) const JOB_COLUMNS: &str = "id, account, file_name, disk_name, wire_name, kind, state, phase, reason, place, path, device, inode, \
      modified_ns, size, sha256, rows_expected, rows_processed, target_id, remote_job_id, remote_status, remote_created, \
      remote_started, remote_finished, attempts, unclear_ends, refusals, seen_at, queued_at, uploaded_at, finished_at, \
-     next_attempt_at, pair_id, released, born_ns, unsettled, retry_of";
+     next_attempt_at, pair_id, released, born_ns, unsettled, retry_of, changed_rows, changed_by_appending";
 
 impl Job {
     /// A file that was just met in the inbox: nothing more is known of it, and it has no number yet.
@@ -121,6 +125,7 @@ impl Job {
             refusals: 0,
             unsettled: false,
             retry_of: None,
+            changed: None,
             released: false,
             seen_at,
             queued_at: None,
@@ -197,6 +202,10 @@ impl Job {
             released: row.get(33)?,
             unsettled: row.get(35)?,
             retry_of: row.get::<_, Option<i64>>(36)?.map(JobId),
+            changed: match row.get(37)? {
+                Some(rows) => Some(AfterSending { rows, is_appended: row.get(38)? }),
+                None => None,
+            },
         })
     }
 

@@ -26,6 +26,15 @@ pub(super) fn save_job(connection: &Connection, job: &Job) -> Result<()> {
     if remote(&before) != remote(job) {
         save_remote(connection, job)?;
     }
+    if before.changed != job.changed {
+        connection
+            .prepare_cached("UPDATE job SET changed_rows = ?2, changed_by_appending = ?3 WHERE id = ?1")?
+            .execute(params![
+                job.id.0,
+                job.changed.map(|changed| changed.rows),
+                job.changed.is_some_and(|changed| changed.is_appended)
+            ])?;
+    }
     // Last, for the table's checks tie states to what must be there by then.
     let stands = |job: &Job| {
         let counts = (job.attempts, job.unclear_ends, job.refusals);

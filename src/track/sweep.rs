@@ -92,8 +92,11 @@ impl Tracker {
     fn step(&self, job: &OpenRemote, remote: &RemoteJob) -> Option<Swept> {
         let step = judge(job.kind, job.rows_expected, &job.likely, remote);
         let mut reason = step.reason;
-        let stays = step.event.is_none_or(|event| job.state.next(event) == Ok(job.state));
-        let goes_on = step.event.is_none_or(|event| job.state.next(event).is_ok_and(|next| !next.is_terminal()));
+        // Adobe processed what was sent, and has nothing of what was written later (DESIGN F2).
+        let fell_short = job.has_changed && step.event == Some(Event::Succeeded);
+        let event = if fell_short { Some(Event::FellShort) } else { step.event };
+        let stays = event.is_none_or(|event| job.state.next(event) == Ok(job.state));
+        let goes_on = event.is_none_or(|event| job.state.next(event).is_ok_and(|next| !next.is_terminal()));
         let may_never_end = goes_on && now().since(job.uploaded_at) >= self.settings.poll.give_up_after;
         if may_never_end {
             reason = Some(format!(
@@ -104,13 +107,7 @@ impl Tracker {
         }
         // Unchanged rows are not written anew.
         let unchanged = stays && reason == job.reason && remote.remote_status == job.remote_status;
-        (!unchanged).then(|| Swept {
-            id: job.id,
-            event: step.event,
-            reason,
-            remote: Some(remote.clone()),
-            may_never_end,
-        })
+        (!unchanged).then(|| Swept { id: job.id, event, reason, remote: Some(remote.clone()), may_never_end })
     }
 
     async fn ask_singly(&self, job: &OpenRemote) -> Result<Option<Swept>, ApiError> {

@@ -15,6 +15,7 @@ mod inbox;
 mod look;
 mod neighbours;
 mod pace;
+mod recheck;
 mod scan;
 #[cfg(test)]
 pub(crate) mod simulated;

@@ -4,6 +4,7 @@ use super::board::News;
 use super::defect::guarded;
 use super::foresee::ahead;
 use super::inbox::Inbox;
+use super::recheck::Seen;
 use super::scan::Scanned;
 use super::{Board, Neighbours, Way};
 use crate::ambient::{Clock, random};
@@ -131,6 +132,9 @@ pub(super) struct Open {
     next_scan: Moment,
     /// When files may be old enough to leave `done/`.
     next_clean: Option<Moment>,
+    /// When the files that were sent are looked at again.
+    next_recheck: Moment,
+    seen: Seen,
     /// Events are listened to, and the first scan is over: what a scan finds from here on, they have missed.
     counts_misses: bool,
     by_events: bool,
@@ -146,7 +150,7 @@ pub struct FolderWorker {
     /// Where the folder was when it was last opened.
     way: Option<Arc<Way>>,
     pub(super) board: Arc<Board>,
-    clock: Clock,
+    pub(super) clock: Clock,
     pub(super) progress: Arc<Progress>,
     remembered_mark: Option<String>,
     /// News of a problem goes to the log once.
@@ -305,7 +309,16 @@ impl FolderWorker {
         let progress = Arc::clone(&self.progress);
         let inbox = Inbox::new(settings, Arc::clone(&folder), joblog, reader, board, self.clock, progress);
         let now = self.clock.moment();
-        Ok(Open { folder, inbox, next_scan: now, next_clean: Some(now), counts_misses: false, by_events })
+        Ok(Open {
+            folder,
+            inbox,
+            next_scan: now,
+            next_clean: Some(now),
+            next_recheck: now,
+            seen: Seen::new(),
+            counts_misses: false,
+            by_events,
+        })
     }
 
     /// A job log that was restored from a backup does not know what was sent since, and would send it again.
@@ -363,7 +376,7 @@ impl FolderWorker {
 
     /// Scans if it is time for it, and says when there is something to do without news.
     pub(super) fn scan_if_due(&self, open: &mut Open) -> Result<Moment, Interrupted> {
-        let Open { folder, inbox, next_scan, next_clean, counts_misses, by_events } = open;
+        let Open { folder, inbox, next_scan, next_clean, next_recheck, seen, counts_misses, by_events } = open;
         if self.clock.moment() >= *next_scan {
             folder.check()?;
             inbox.moved_out(&self.file_away(folder)?.out);
@@ -384,7 +397,11 @@ impl FolderWorker {
         if next_clean.is_some_and(|at| self.clock.moment() >= at) {
             *next_clean = self.clean(folder)?.map(|wait| self.clock.moment().after(wait));
         }
-        let next_turn = next_clean.map_or(*next_scan, |at| at.min(*next_scan));
+        if self.clock.moment() >= *next_recheck {
+            let wait = self.recheck(folder, seen)?;
+            *next_recheck = self.clock.moment().after(wait);
+        }
+        let next_turn = next_clean.map_or(*next_scan, |at| at.min(*next_scan)).min(*next_recheck);
         self.progress.pending.store(inbox.pending(), Ordering::Relaxed);
         self.progress.alive();
         Ok(inbox.next_look().map_or(next_turn, |look: Moment| look.min(next_turn)))
