@@ -6,11 +6,13 @@
 //! Every call may hang where the directory lies on a network share.
 
 mod entry;
+mod file_system;
 mod hidden;
 
 #[cfg(test)]
 pub(crate) use entry::identity_at;
 pub use entry::{Entry, EntryType};
+pub use file_system::FileSystem;
 pub use hidden::{Hidden, hidden_name, is_hidden_for};
 
 use entry::{look, not_plain};
@@ -111,20 +113,6 @@ impl Directory {
             Err(TryLockError::WouldBlock) => Ok(true),
             Err(TryLockError::Error(error)) => Err(error),
         }
-    }
-
-    /// Whether events and locks of other hosts do not reach here (`statfs`, `f_type`).
-    #[must_use]
-    pub fn is_remote(&self) -> bool {
-        const NFS: i64 = 0x6969;
-        const SMB: i64 = 0x517b;
-        const SMB2: i64 = 0xfe53_4d42;
-        const CIFS: i64 = 0xff53_4d42;
-        const FUSE: i64 = 0x6573_5546;
-        const NINE_P: i64 = 0x0102_1997;
-        const CEPH: i64 = 0x00c3_6400;
-        rustix::fs::fstatfs(&self.file)
-            .is_ok_and(|stat| [NFS, SMB, SMB2, CIFS, FUSE, NINE_P, CEPH].contains(&(stat.f_type & 0xffff_ffff)))
     }
 
     /// Whether nothing can be written there, which a disk with errors becomes while it is in use.

@@ -16,7 +16,7 @@ use std::path::Path;
 pub struct AccountFolder {
     places: Places,
     mark: Mark,
-    /// Events and locks of other hosts do not reach here.
+    /// It is not known to be on a local file system: other hosts may write here, and events may not tell.
     pub is_remote: bool,
 }
 
@@ -70,7 +70,7 @@ impl AccountFolder {
         let mark = Mark::take(&inbox, account, accepted, random)?;
         let places = Places::open(inbox)?;
         places.lock()?;
-        let is_remote = places.at(Place::Inbox).is_remote();
+        let is_remote = !places.at(Place::Inbox).is_known_local();
         let folder = Self { places, mark, is_remote };
         folder.tidy().map_err(unfit("a file that was taken aside cannot be given back"))?;
         folder.places.try_moves()?;

@@ -38,7 +38,7 @@ pub enum Foreseen {
 
 /// Looks at a name as a scan would, on the understanding that a file which is quiet now stays so.
 ///
-/// `folder`: the account's. `has_marker`: a marker of its stem lies in the folder. `is_remote`: the folder lies on a network file system.
+/// `folder`: the account's. `has_marker`: a marker of its stem lies in the folder. `is_remote`: it is not known to be on a local file system.
 /// `now_ns`: the time in nanoseconds since 1970; a file that was changed just before is not quiet yet.
 #[must_use]
 pub fn foresee(

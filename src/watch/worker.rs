@@ -25,7 +25,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 const TURN: Duration = Duration::from_secs(15);
 /// So long moves wait for others, to share their fsyncs and their transaction with them.
 const GATHER_MOVES: Duration = Duration::from_millis(20);
-/// A file system without events, on which other hosts write: the least quiet time (DESIGN R4).
+/// A file system that is not known to be local, on which other hosts may write: the least quiet time (DESIGN R4).
 const REMOTE_SETTLE: Duration = Duration::from_secs(60);
 
 /// What a folder's thread needs of the configuration.
