@@ -5,13 +5,15 @@ mod daemon;
 mod hanging;
 mod hook;
 mod joblog;
+mod mounted;
 mod relay;
 
 pub use authority::Authority;
 pub use daemon::Daemon;
-pub use hanging::{HangingShare, Op, within};
+pub use hanging::{HangingShare, Op, Quirks, within};
 pub use hook::Hook;
 pub use joblog::{Attempt, Row, connect, connect_to_write};
+pub use mounted::Mounted;
 pub use relay::{Act, Answer, Ending, Head, Manner, Relay};
 
 use datadrop::directory::Directory;
