@@ -97,18 +97,24 @@ fn not_yet(kind: Kind, sight: Sight, waits: &ready::Waits, has_marker: bool, now
     }
 }
 
-/// What makes the job log older than the folder: a file in `sent/` or `done/` that it should know and does not.
+/// What makes the job log older than the folder: a file in `sent/` or `done/` that it should know and does not. What is called
+/// like no file that datadrop files is somebody's own (a packed copy, a backup, notes), and `recover` could make nothing of it.
 ///
 /// # Errors
 /// [`JobLogError`] if the database cannot be read.
-pub fn ahead(reader: &Reader, account: &str, folder: &Directory) -> Result<Option<FolderProblem>, JobLogError> {
+pub fn ahead(
+    reader: &Reader,
+    account: &str,
+    extensions: &[String],
+    folder: &Directory,
+) -> Result<Option<FolderProblem>, JobLogError> {
     // What is filed gets there after the end of its job; whatever the job log knows of that is passed over below.
     let latest = reader.latest_end(account)?.map_or(i64::MIN, |at| at.0);
     let filed = match accepted_after(folder, latest) {
         Ok(filed) => filed,
         Err(problem) => return Ok(Some(problem)),
     };
-    for file in filed {
+    for file in filed.into_iter().filter(|file| classify(&file.disk_name, extensions).is_some()) {
         if reader.filed_job(account, file.place, &file.disk_name)?.is_none() {
             return Ok(Some(FolderProblem::ahead(folder.path(), &file)));
         }

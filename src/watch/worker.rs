@@ -280,6 +280,9 @@ impl FolderWorker {
             self.remembered_mark = Some(opened.mark.clone());
         }
         self.refuse_older_job_log(&opened.folder)?;
+        if let Some(born) = opened.folder.born {
+            self.joblog.forget_births(account.clone(), born).wait()?;
+        }
         Ok(opened.folder)
     }
 
@@ -310,7 +313,8 @@ impl FolderWorker {
 
     /// A job log that was restored from a backup does not know what was sent since, and would send it again.
     fn refuse_older_job_log(&self, folder: &AccountFolder) -> Result<(), Interrupted> {
-        match ahead(&self.reader, &self.settings.account, folder.place(Place::Inbox))? {
+        let FolderSettings { account, extensions, .. } = &*self.settings;
+        match ahead(&self.reader, account, extensions, folder.place(Place::Inbox))? {
             Some(problem) => Err(problem.into()),
             None => Ok(()),
         }
