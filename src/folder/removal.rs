@@ -27,8 +27,7 @@ impl AccountFolder {
             return done.is_still_there().map(|()| Removal::Gone);
         };
         let is_unchanged = (found.size, found.modified_ns) == (hashed.size, hashed.modified_ns);
-        // Numbers may be others by now, as on a share that was mounted again; a copy that a person made has a birth of its own.
-        if !found.looks_like(&hashed) || !is_unchanged {
+        if !found.is_same_file(&hashed) || !is_unchanged {
             return Ok(Removal::Left);
         }
         done.remove(name)?;
