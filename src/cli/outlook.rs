@@ -63,9 +63,9 @@ impl<'a> Account<'a> {
             Err(problem) => (Directory::open(&account.folder).ok(), Some(problem.to_string())),
         };
         if let (None, Some(reader), Some(folder)) = (&trouble, reader, &folder) {
-            trouble = ahead(reader, &account.name, folder)?.map(|problem| problem.to_string());
+            trouble = ahead(reader, &account.name, &account.extensions, folder)?.map(|problem| problem.to_string());
         }
-        let is_remote = folder.as_ref().is_some_and(Directory::is_remote);
+        let is_remote = folder.as_ref().is_some_and(|folder| !folder.is_known_local());
         // What a daemon that is gone was blocked by says nothing of the next one.
         trouble = row.blocked().filter(|_| running).map(str::to_owned).or(trouble);
         if !account.enabled {

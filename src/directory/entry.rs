@@ -1,7 +1,7 @@
 //! What lies under a name.
 
 use crate::job::FileIdentity;
-use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, StatxTimestamp};
+use rustix::fs::{AtFlags, FileType, Statx, StatxAttributes, StatxFlags, StatxTimestamp};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -50,6 +50,10 @@ pub struct Entry {
     pub changed_ns: i64,
     /// Number of names that it has.
     pub links: u32,
+    /// The user whose it is.
+    pub owner: u32,
+    /// What keeps it where it is, whatever rights there are.
+    pub fixed: Option<&'static str>,
 }
 
 impl Entry {
@@ -98,7 +102,24 @@ impl From<Statx> for Entry {
             size: found.stx_size,
             modified_ns: nanoseconds(found.stx_mtime),
         };
-        Self { entry_type, identity, changed_ns: nanoseconds(found.stx_ctime), links: found.stx_nlink }
+        let has = |attribute: StatxAttributes| found.stx_attributes.contains(attribute);
+        let fixed = if has(StatxAttributes::IMMUTABLE) {
+            Some("it is immutable (`chattr -i` changes that)")
+        } else if has(StatxAttributes::APPEND) {
+            Some("it can only be appended to (`chattr -a` changes that)")
+        } else if has(StatxAttributes::MOUNT_ROOT) {
+            Some("something is mounted on it (`umount` changes that)")
+        } else {
+            None
+        };
+        Self {
+            entry_type,
+            identity,
+            changed_ns: nanoseconds(found.stx_ctime),
+            links: found.stx_nlink,
+            owner: found.stx_uid,
+            fixed,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Files that datadrop makes: born under a random hidden name, exclusively, and renamed when they are whole.
 
-use super::{Directory, is_unsupported};
+use super::{Directory, is_unsupported, is_without_links};
 use crate::ambient::random;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -58,7 +58,12 @@ impl Hidden<'_> {
     /// The system's; `AlreadyExists` if the name is taken.
     pub fn rename(self, new_name: impl AsRef<OsStr>) -> io::Result<()> {
         match self.directory.rename(&self.name, self.directory, &new_name) {
-            Err(error) if is_unsupported(&error) => self.directory.link(&self.name, self.directory, new_name),
+            Err(error) if is_unsupported(&error) => match self.directory.link(&self.name, self.directory, &new_name) {
+                Err(error) if is_without_links(&error) => {
+                    self.directory.rename_if_free(&self.name, self.directory, new_name)
+                }
+                linked => linked,
+            },
             renamed => renamed,
         }
     }

@@ -6,11 +6,13 @@
 //! Every call may hang where the directory lies on a network share.
 
 mod entry;
+mod file_system;
 mod hidden;
 
 #[cfg(test)]
 pub(crate) use entry::identity_at;
 pub use entry::{Entry, EntryType};
+pub use file_system::FileSystem;
 pub use hidden::{Hidden, hidden_name, is_hidden_for};
 
 use entry::{look, not_plain};
@@ -18,7 +20,7 @@ use rustix::fs::{Access, AtFlags, Dir, Mode, OFlags, RenameFlags, StatVfsMountFl
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata, TryLockError};
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -113,20 +115,6 @@ impl Directory {
         }
     }
 
-    /// Whether events and locks of other hosts do not reach here (`statfs`, `f_type`).
-    #[must_use]
-    pub fn is_remote(&self) -> bool {
-        const NFS: i64 = 0x6969;
-        const SMB: i64 = 0x517b;
-        const SMB2: i64 = 0xfe53_4d42;
-        const CIFS: i64 = 0xff53_4d42;
-        const FUSE: i64 = 0x6573_5546;
-        const NINE_P: i64 = 0x0102_1997;
-        const CEPH: i64 = 0x00c3_6400;
-        rustix::fs::fstatfs(&self.file)
-            .is_ok_and(|stat| [NFS, SMB, SMB2, CIFS, FUSE, NINE_P, CEPH].contains(&(stat.f_type & 0xffff_ffff)))
-    }
-
     /// Whether nothing can be written there, which a disk with errors becomes while it is in use.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
@@ -156,7 +144,15 @@ impl Directory {
         look(&self.file, name.as_ref(), AtFlags::SYMLINK_NOFOLLOW)
     }
 
-    /// The same; `None` if nothing lies there.
+    /// The same, asked of the file system itself: some keep what they said for a second.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn entry_anew(&self, name: impl AsRef<OsStr>) -> io::Result<Entry> {
+        look(&self.file, name.as_ref(), AtFlags::SYMLINK_NOFOLLOW | AtFlags::STATX_FORCE_SYNC)
+    }
+
+    /// What lies under a name; `None` if nothing does.
     ///
     /// # Errors
     /// The system's.
@@ -216,6 +212,32 @@ impl Directory {
         Ok(rustix::fs::renameat(&self.file, name.as_ref(), &self.file, new_name.as_ref())?)
     }
 
+    /// Renames to a name that nothing has just now, where the file system can neither rename without overwriting nor link.
+    ///
+    /// # Errors
+    /// The system's; `AlreadyExists` if the name is taken.
+    pub fn rename_if_free(&self, name: impl AsRef<OsStr>, to: &Self, new_name: impl AsRef<OsStr>) -> io::Result<()> {
+        if to.find(new_name.as_ref())?.is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        Ok(rustix::fs::renameat(&self.file, name.as_ref(), &to.file, new_name.as_ref())?)
+    }
+
+    /// Whether a plain file has the same size, time and bytes as another: one file, where each name has a number of its own.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn holds_the_same(&self, name: impl AsRef<OsStr>, to: &Self, other: impl AsRef<OsStr>) -> io::Result<bool> {
+        let (this, that) = (self.entry(name.as_ref())?, to.entry(other.as_ref())?);
+        // Before anything is opened: it may be no file, or somebody's who wants it opened.
+        if !this.is_plain() || !that.is_plain() || !this.identity.looks_like(&that.identity) {
+            return Ok(false);
+        }
+        let (this, _) = self.open_file(name, &this)?;
+        let (that, _) = to.open_file(other, &that)?;
+        same_bytes(BufReader::new(this), BufReader::new(that))
+    }
+
     /// Gives a file a second name, without overwriting. Of a link, the link itself gets it.
     ///
     /// # Errors
@@ -241,11 +263,33 @@ impl Directory {
     }
 }
 
+fn same_bytes(mut this: impl BufRead, mut that: impl BufRead) -> io::Result<bool> {
+    loop {
+        let (here, there) = (this.fill_buf()?, that.fill_buf()?);
+        let count = here.len().min(there.len());
+        if here[..count] != there[..count] {
+            return Ok(false);
+        }
+        if count == 0 {
+            return Ok(here.is_empty() && there.is_empty());
+        }
+        this.consume(count);
+        that.consume(count);
+    }
+}
+
 /// Whether the file system has no renames that never overwrite.
 #[must_use]
 pub fn is_unsupported(error: &io::Error) -> bool {
     let kinds = [Errno::INVAL, Errno::NOSYS, Errno::NOTSUP];
     kinds.iter().any(|kind| error.raw_os_error() == Some(kind.raw_os_error()))
+}
+
+/// Whether a file can have no second name here: the file system has none, or this user may not give it one.
+#[must_use]
+pub fn is_without_links(error: &io::Error) -> bool {
+    let kinds = [Errno::PERM, Errno::ACCESS, Errno::MLINK, Errno::XDEV];
+    is_unsupported(error) || kinds.iter().any(|kind| error.raw_os_error() == Some(kind.raw_os_error()))
 }
 
 #[cfg(test)]

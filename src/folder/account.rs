@@ -6,8 +6,8 @@ use super::owners::Owners;
 use super::places::{Places, TRIAL, lock, open_inbox, own_user};
 use super::problem::FolderProblem;
 use super::why::EXPLAINING;
-use crate::directory::{Directory, is_hidden_for};
-use crate::job::Place;
+use crate::directory::{Directory, Entry, is_hidden_for};
+use crate::job::{Place, Timestamp};
 use std::io;
 use std::path::Path;
 
@@ -18,8 +18,10 @@ pub struct AccountFolder {
     places: Places,
     mark: Mark,
     owners: Owners,
-    /// Events and locks of other hosts do not reach here.
+    /// It is not known to be on a local file system: other hosts may write here, and events may not tell.
     pub is_remote: bool,
+    /// When it was made, where the file system tells: a folder that is younger than what was seen in it is a copy.
+    pub born: Option<Timestamp>,
 }
 
 /// A folder that was opened.
@@ -79,8 +81,10 @@ impl AccountFolder {
         let places = Places::open(inbox)?;
         places.lock()?;
         places.are_trusted(&owners)?;
-        let is_remote = places.at(Place::Inbox).is_remote();
-        let folder = Self { places, mark, owners, is_remote };
+        let is_remote = !places.at(Place::Inbox).is_known_local();
+        let itself = Entry::of(places.at(Place::Inbox).as_file()).map_err(unfit("the folder cannot be looked at"))?;
+        let born = Some(itself.identity.born_ns).filter(|born| *born > 0).map(|born| Timestamp(born / 1_000_000));
+        let folder = Self { places, mark, owners, is_remote, born };
         folder.tidy().map_err(unfit("a file that was taken aside cannot be given back"))?;
         folder.places.try_moves()?;
         let mark = folder.mark.text.clone();

@@ -19,8 +19,8 @@ pub struct Examined {
     pub is_marked: bool,
     /// A daemon is at work in it: nothing was tried.
     pub is_in_use: bool,
-    /// Events and locks of other hosts do not reach here.
-    pub is_remote: bool,
+    /// Where it is not known to be local: the file system, by its name.
+    pub remote: Option<String>,
 }
 
 /// What reading alone tells of an account's folder.
@@ -28,7 +28,7 @@ pub struct Examined {
 pub struct Glimpse {
     /// It carries the account's mark already.
     pub is_marked: bool,
-    /// Events and locks of other hosts do not reach here.
+    /// It is not known to be on a local file system.
     pub is_remote: bool,
 }
 
@@ -51,7 +51,7 @@ pub fn glimpse(account: &str, dir: &Path, remembered: Option<&str>) -> Result<(D
         }
     })?;
     let is_marked = accepted_mark(account, &inbox, found, remembered)?.is_some();
-    let is_remote = inbox.is_remote();
+    let is_remote = !inbox.is_known_local();
     Ok((inbox, Glimpse { is_marked, is_remote }))
 }
 
@@ -76,7 +76,8 @@ pub fn examine(account: &str, dir: &Path, remembered: Option<&str>) -> Result<Ex
         let owners = marked_by.into_iter().fold(owners, Owners::also);
         sub_folders.iter().try_for_each(|directory| owners.judge_sub_folder(directory))?;
     }
-    Ok(Examined { metadata, is_marked, is_in_use, is_remote })
+    let remote = is_remote.then(|| inbox.file_system().name());
+    Ok(Examined { metadata, is_marked, is_in_use, remote })
 }
 
 #[cfg(test)]

@@ -138,7 +138,8 @@ pub(super) fn mark_owner(inbox: &Directory) -> io::Result<Option<u32>> {
 /// such as its job log, whose locks would end when it is closed here.
 fn open(inbox: &Directory) -> io::Result<Option<(File, Entry)>> {
     let Some(seen) = inbox.find(MARK)? else { return Ok(None) };
-    if seen.is_plain() && seen.links > 1 {
+    // A name that was taken away just now may still be counted.
+    if seen.is_plain() && seen.links > 1 && inbox.entry_anew(MARK)?.links > 1 {
         return Err(io::Error::other(
             "it is a hard link, so it may be another's; to make it a file of its own: `cp -p .datadrop copy && mv copy .datadrop`",
         ));

@@ -14,6 +14,7 @@ mod places;
 mod problem;
 mod removal;
 mod rename;
+mod same;
 mod why;
 
 pub use account::{AccountFolder, Opened};
@@ -23,4 +24,5 @@ pub use mark::MARK;
 pub use moves::{Moved, Touched};
 pub use problem::FolderProblem;
 pub use removal::Removal;
+pub use same::Wanted;
 pub use why::{Explained, explanation, remove_why};

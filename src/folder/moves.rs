@@ -3,9 +3,9 @@
 use super::account::AccountFolder;
 use super::fit::fitting;
 use super::rename::rename_without_overwriting;
+use super::same::{Met, Wanted};
 use super::why::remove_why;
-use crate::directory::Directory;
-use crate::job::{FileIdentity, JobId, Place};
+use crate::job::{CHANGED, FileIdentity, JobId, Place};
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -20,6 +20,8 @@ pub struct Moved {
     pub place: Place,
     /// Its name there.
     pub name: OsString,
+    /// Its numbers there, unless its content is another by now.
+    pub identity: Option<FileIdentity>,
     /// What was odd about it.
     pub note: Option<String>,
 }
@@ -29,48 +31,46 @@ impl AccountFolder {
     ///
     /// # Errors
     /// The system's, if the file is there and cannot be moved: to be tried again.
-    pub fn move_file(
-        &self,
-        job: JobId,
-        name: &OsStr,
-        (from, to): (Place, Place),
-        hashed: Option<FileIdentity>,
-        touched: &mut Touched,
-    ) -> io::Result<Moved> {
+    pub fn move_file(&self, wanted: &Wanted<'_>, touched: &mut Touched) -> io::Result<Moved> {
+        let Wanted { job, name, from, to, .. } = *wanted;
         touched.extend([from, to]);
-        let (lies_in, called) = match met(self.place(from), name, hashed)? {
-            Met::Ours => (from, name.to_owned()),
-            // Made before, and not written down; or written down only as far as an earlier move.
-            Met::Another | Met::Nothing if let Some((place, found)) = self.find(job, name, to, hashed) => {
-                if place == to {
-                    return self.after_move(job, found, to, hashed, touched);
+        let (lies_in, called, met) = match self.meet(wanted, from, name)? {
+            met @ (Met::Same(_) | Met::Changed(_)) => (from, name.to_owned(), met),
+            met @ (Met::Another | Met::Nothing) => {
+                // Made before, and not written down; or written down only as far as an earlier move.
+                if let Some((place, found, met)) = self.find(wanted)? {
+                    if place == to {
+                        return Ok(arrived(to, found, met));
+                    }
+                    touched.insert(place);
+                    (place, found, met)
+                } else if met == Met::Nothing {
+                    // Nothing is known of a file whose folder is not there.
+                    self.place(from).is_still_there()?;
+                    self.place(to).is_still_there()?;
+                    return Ok(gone(name, "the file is not there any more: somebody removed it"));
+                } else if from == Place::Inbox {
+                    // A file that lies in the inbox is the watcher's to look at, with all that it heard of it.
+                    return Ok(gone(name, "another file lies in its place now, which is a new one"));
+                } else {
+                    self.put_back(job, from, name, touched)?;
+                    return Ok(gone(name, ANOTHER));
                 }
-                touched.insert(place);
-                (place, found)
-            }
-            // A file that lies in the inbox is the watcher's to look at, with all that it heard of it.
-            Met::Another if from == Place::Inbox => {
-                return Ok(gone(name, "another file lies in its place now, which is a new one"));
-            }
-            Met::Another => {
-                self.put_back(job, from, name, touched)?;
-                return Ok(gone(name, ANOTHER));
-            }
-            Met::Nothing => {
-                // Nothing is known of a file whose folder is not there.
-                self.place(from).is_still_there()?;
-                self.place(to).is_still_there()?;
-                return Ok(gone(name, "the file is not there any more: somebody removed it"));
             }
         };
+        if lies_in == Place::Inbox && matches!(met, Met::Changed(_)) && matches!(to, Place::Sent | Place::Done) {
+            // What somebody wrote into it by now has to be sent too (promise 1).
+            return Ok(gone(&called, &format!("{CHANGED}; what lies in the folder now is a new file")));
+        }
         let (source, target) = (self.place(lies_in), self.place(to));
-        for candidate in free_names(name, job) {
+        // Somebody may have renamed it in the inbox: it keeps that name.
+        for candidate in free_names(if lies_in == Place::Inbox { &called } else { name }, job) {
             match rename_without_overwriting((source, &called), (target, &candidate)) {
                 Ok(()) => {
                     #[cfg(test)]
                     crate::ambient::simulated::renamed(&source.path_of(&called), &target.path_of(&candidate));
                     remove_why(source, &called);
-                    return self.after_move(job, candidate, to, hashed, touched);
+                    return self.after_move(wanted, candidate, met, touched);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -80,18 +80,31 @@ impl AccountFolder {
         Err(io::Error::new(io::ErrorKind::AlreadyExists, message))
     }
 
-    /// Looks for a job's file under the names that our own moves may have given it.
+    /// Looks for a job's file under the names that our own moves may have given it, or that somebody gave it in the inbox.
     ///
-    /// Where it was to go, it may have been changed since; elsewhere it must be as it was hashed, for inodes are used again.
-    fn find(&self, job: JobId, name: &OsStr, to: Place, hashed: Option<FileIdentity>) -> Option<(Place, OsString)> {
-        let hashed = hashed?;
-        let is_it = |place: Place, found: FileIdentity| {
-            if place == to { is_same(found, hashed) } else { found == hashed }
-        };
-        let places = std::iter::once(to).chain(Place::SUB_FOLDERS).chain(std::iter::once(Place::Inbox));
-        places.flat_map(|place| free_names(name, job).map(move |candidate| (place, candidate))).find(
-            |(place, candidate)| self.place(*place).entry(candidate).is_ok_and(|found| is_it(*place, found.identity)),
-        )
+    /// Where it was to go, it may have been changed since; elsewhere it must be as it was hashed.
+    fn find(&self, wanted: &Wanted<'_>) -> io::Result<Option<(Place, OsString, Met)>> {
+        if wanted.hashed.is_none() {
+            return Ok(None);
+        }
+        let places = std::iter::once(wanted.to).chain(Place::SUB_FOLDERS).chain(std::iter::once(Place::Inbox));
+        for place in places {
+            for candidate in free_names(wanted.name, wanted.job) {
+                if self.place(place).find(&candidate)?.is_none() || (wanted.is_of_another)(place, &candidate) {
+                    continue;
+                }
+                match self.meet(wanted, place, &candidate)? {
+                    met @ Met::Same(_) => return Ok(Some((place, candidate, met))),
+                    met @ Met::Changed(_) if place == wanted.to => return Ok(Some((place, candidate, met))),
+                    Met::Changed(_) | Met::Another | Met::Nothing => {}
+                }
+            }
+        }
+        if wanted.from != Place::Inbox {
+            return Ok(None);
+        }
+        let renamed = self.renamed_in_inbox(wanted)?;
+        Ok(renamed.map(|(name, met)| (Place::Inbox, name, met)))
     }
 
     /// Returns a file that is none of ours to the inbox, under a name that is free there.
@@ -141,24 +154,23 @@ impl AccountFolder {
         }
     }
 
-    /// Compares what was moved with what was hashed (DESIGN F2).
-    fn after_move(
-        &self,
-        job: JobId,
-        name: OsString,
-        to: Place,
-        hashed: Option<FileIdentity>,
-        touched: &mut Touched,
-    ) -> io::Result<Moved> {
-        let Some(hashed) = hashed else { return Ok(Moved { place: to, name, note: None }) };
-        let found = self.place(to).entry(&name)?.identity;
-        if !is_same(found, hashed) {
-            // Somebody put another file under this name just now: it is not ours to file.
-            self.put_back(job, to, &name, touched)?;
-            return Ok(gone(&name, ANOTHER));
+    /// Compares what was moved with what was met just before (DESIGN F2).
+    fn after_move(&self, wanted: &Wanted<'_>, name: OsString, met: Met, touched: &mut Touched) -> io::Result<Moved> {
+        let found = self.place(wanted.to).entry(&name)?.identity;
+        let met = match met {
+            Met::Same(before) if found == before => met,
+            Met::Changed(before) if found.is_same_file(&before) => Met::Changed(found),
+            Met::Same(_) | Met::Changed(_) | Met::Another | Met::Nothing => self.meet(wanted, wanted.to, &name)?,
+        };
+        match met {
+            Met::Same(_) | Met::Changed(_) => Ok(arrived(wanted.to, name, met)),
+            Met::Another => {
+                // Somebody put another file under this name just now: it is not ours to file.
+                self.put_back(wanted.job, wanted.to, &name, touched)?;
+                Ok(gone(&name, ANOTHER))
+            }
+            Met::Nothing => Ok(gone(&name, "somebody removed it while it was moved")),
         }
-        // What was written into it since it was sent is looked for as long as it is in view.
-        Ok(Moved { place: to, name, note: None })
     }
 
     /// Makes the moves since the last call durable.
@@ -178,28 +190,15 @@ pub(super) const MARKER: &str = "marker";
 const ANOTHER: &str = "another file lay in its place and went back into the folder as a new one";
 
 fn gone(name: &OsStr, note: &str) -> Moved {
-    Moved { place: Place::Gone, name: name.to_owned(), note: Some(note.to_owned()) }
+    Moved { place: Place::Gone, name: name.to_owned(), identity: None, note: Some(note.to_owned()) }
 }
 
-/// What lies where a job's file should lie.
-enum Met {
-    Ours,
-    Another,
-    Nothing,
-}
-
-/// Looks before it is moved: another file must not be touched, whoever writes to it may not be done.
-fn met(directory: &Directory, name: &OsStr, hashed: Option<FileIdentity>) -> io::Result<Met> {
-    Ok(match directory.find(name)? {
-        Some(found) if hashed.is_none_or(|hashed| is_same(found.identity, hashed)) => Met::Ours,
-        Some(_) => Met::Another,
-        None => Met::Nothing,
-    })
-}
-
-/// The same file, changed or not.
-fn is_same(found: FileIdentity, hashed: FileIdentity) -> bool {
-    found.is_same_file(&hashed)
+fn arrived(to: Place, name: OsString, met: Met) -> Moved {
+    match met {
+        Met::Same(identity) => Moved { place: to, name, identity: Some(identity), note: None },
+        // What was written into it since it was sent is looked for as long as it is in view.
+        Met::Changed(_) | Met::Another | Met::Nothing => Moved { place: to, name, identity: None, note: None },
+    }
 }
 
 /// The file's own name, then the job's number within it, then a counter behind that.
@@ -213,6 +212,8 @@ fn free_names(name: &OsStr, job: JobId) -> impl Iterator<Item = OsString> {
 mod tests {
     use super::*;
     use crate::directory::identity_at;
+    use crate::job::{Fingerprint, Sha256};
+    use sha2::Digest as _;
     use std::fs;
     use std::path::Path;
 
@@ -222,13 +223,46 @@ mod tests {
         (dir, opened.folder)
     }
 
-    fn move_sales(folder: &AccountFolder, job: i64, way: (Place, Place), hashed: FileIdentity) -> io::Result<Moved> {
-        folder.move_file(JobId(job), OsStr::new("sales.txt"), way, Some(hashed), &mut Touched::new())
+    fn move_sales(folder: &AccountFolder, job: i64, way: (Place, Place), hashed: Fingerprint) -> io::Result<Moved> {
+        move_touching(folder, job, way, hashed, &mut Touched::new())
     }
 
-    fn put(path: &Path, text: &str) -> FileIdentity {
+    fn move_touching(
+        folder: &AccountFolder,
+        job: i64,
+        (from, to): (Place, Place),
+        hashed: Fingerprint,
+        touched: &mut Touched,
+    ) -> io::Result<Moved> {
+        let wanted = Wanted {
+            job: JobId(job),
+            name: OsStr::new("sales.txt"),
+            from,
+            to,
+            hashed: Some(hashed.identity),
+            sha256: Some(hashed.sha256),
+            read: &|directory, name| Ok(content_at(&directory.path_of(name))),
+            is_of_another: &|_, _| false,
+        };
+        folder.move_file(&wanted, touched)
+    }
+
+    fn content_at(path: &Path) -> Fingerprint {
+        let digest = sha2::Sha256::digest(fs::read(path).unwrap());
+        Fingerprint { identity: identity_at(path), sha256: Sha256::new(digest.into()) }
+    }
+
+    fn put(path: &Path, text: &str) -> Fingerprint {
         fs::write(path, text).unwrap();
-        identity_at(path)
+        content_at(path)
+    }
+
+    fn filed(place: Place, name: &str) -> (Place, OsString, Option<String>) {
+        (place, name.into(), None)
+    }
+
+    fn told(moved: Moved) -> (Place, OsString, Option<String>) {
+        (moved.place, moved.name, moved.note)
     }
 
     #[test]
@@ -238,7 +272,7 @@ mod tests {
         put(&dir.path().join("sent/sales.txt"), "old");
         put(&dir.path().join("sent/sales.17.txt"), "older");
         let moved = move_sales(&folder, 17, (Place::Inbox, Place::Sent), file).unwrap();
-        assert_eq!(moved, Moved { place: Place::Sent, name: "sales.17.2.txt".into(), note: None });
+        assert_eq!(told(moved), filed(Place::Sent, "sales.17.2.txt"));
         assert_eq!(fs::read_to_string(dir.path().join("sent/sales.txt")).unwrap(), "old");
         assert_eq!(fs::read_to_string(dir.path().join("sent/sales.17.2.txt")).unwrap(), "new");
     }
@@ -275,7 +309,7 @@ mod tests {
         fs::rename(dir.path().join("sales.txt"), dir.path().join("sent/sales.txt")).unwrap();
         // The job log still believes it in the inbox, and wants it in done/ by now.
         let moved = move_sales(&folder, 1, (Place::Inbox, Place::Done), file).unwrap();
-        assert_eq!(moved, Moved { place: Place::Done, name: "sales.txt".into(), note: None });
+        assert_eq!(told(moved), filed(Place::Done, "sales.txt"));
         assert_eq!(fs::read_to_string(dir.path().join("done/sales.txt")).unwrap(), "x");
     }
 
@@ -295,17 +329,16 @@ mod tests {
     #[test]
     fn f1_every_directory_that_a_move_changes_is_made_durable() {
         let (dir, folder) = folder();
-        let name = OsStr::new("sales.txt");
         let mut touched = Touched::new();
         let sent = put(&dir.path().join("sent/sales.txt"), "sent");
         put(&dir.path().join("sent/other"), "another file");
         fs::rename(dir.path().join("sent/other"), dir.path().join("sent/sales.txt")).unwrap();
-        folder.move_file(JobId(3), name, (Place::Sent, Place::Done), Some(sent), &mut touched).unwrap();
+        move_touching(&folder, 3, (Place::Sent, Place::Done), sent, &mut touched).unwrap();
         assert!(touched.contains(&Place::Inbox) && touched.contains(&Place::Sent), "where it went back to");
 
         touched.clear();
         let file = put(&dir.path().join("sent/sales.txt"), "x");
-        folder.move_file(JobId(4), name, (Place::Held, Place::Done), Some(file), &mut touched).unwrap();
+        move_touching(&folder, 4, (Place::Held, Place::Done), file, &mut touched).unwrap();
         assert!(touched.contains(&Place::Sent), "where it lay by a move that was not written down");
         folder.sync(&touched).unwrap();
     }
@@ -343,6 +376,46 @@ mod tests {
         let moved = move_sales(&folder, 1, (Place::Inbox, Place::Sent), sent).unwrap();
         assert_eq!(moved.place, Place::Gone);
         assert_eq!(fs::read_to_string(dir.path().join("sales.txt")).unwrap(), "another file");
+    }
+
+    #[test]
+    fn f2_a_file_changed_after_it_was_sent_is_reported() {
+        let (dir, folder) = folder();
+        let sent = put(&dir.path().join("sales.txt"), "sent");
+        fs::write(dir.path().join("sales.txt"), "sent and changed").unwrap();
+        let moved = move_sales(&folder, 1, (Place::Inbox, Place::Sent), sent).unwrap();
+        assert_eq!(moved.place, Place::Gone, "what lies there is a new file");
+        assert!(moved.note.unwrap().starts_with("changed after it was sent"));
+
+        let sent = put(&dir.path().join("sent/sales.txt"), "sent");
+        fs::write(dir.path().join("sent/sales.txt"), "sent and changed").unwrap();
+        let moved = move_sales(&folder, 1, (Place::Sent, Place::Done), sent).unwrap();
+        assert_eq!((moved.place, moved.identity), (Place::Done, None), "the job log keeps what was sent");
+    }
+
+    #[test]
+    fn f2_outside_the_inbox_the_content_decides_and_its_new_numbers_are_told() {
+        let (dir, folder) = folder();
+        let at = dir.path().join("sent/sales.txt");
+        let sent = put(&at, "sent");
+        // As a copy of the whole folder, or an editor that writes the same anew.
+        fs::copy(&at, dir.path().join("copy")).unwrap();
+        fs::rename(dir.path().join("copy"), &at).unwrap();
+        let moved = move_sales(&folder, 1, (Place::Sent, Place::Done), sent).unwrap();
+        assert_eq!(moved.identity, Some(identity_at(&dir.path().join("done/sales.txt"))));
+        assert_ne!(moved.identity, Some(sent.identity));
+        assert_eq!(told(moved), filed(Place::Done, "sales.txt"));
+    }
+
+    #[test]
+    fn f2_a_file_that_was_renamed_in_the_inbox_is_filed_under_its_new_name() {
+        let (dir, folder) = folder();
+        let sent = put(&dir.path().join("sales.txt"), "sent");
+        fs::rename(dir.path().join("sales.txt"), dir.path().join("costs.txt")).unwrap();
+        put(&dir.path().join("a.txt"), "sent");
+        let moved = move_sales(&folder, 1, (Place::Inbox, Place::Sent), sent).unwrap();
+        assert_eq!(told(moved), filed(Place::Sent, "costs.txt"));
+        assert!(dir.path().join("a.txt").exists(), "a copy of it is another drop");
     }
 
     #[test]

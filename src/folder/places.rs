@@ -6,8 +6,9 @@ use super::problem::FolderProblem;
 use super::rename::rename_without_overwriting;
 use crate::directory::{Directory, hidden_name};
 use crate::job::Place;
+use std::ffi::OsStr;
 use std::fs::{Metadata, TryLockError};
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -175,20 +176,24 @@ pub(super) fn wait_for_lock(path: &Path, take: impl Fn() -> Result<(), TryLockEr
     Err(FolderProblem::InUse(path.to_owned()))
 }
 
-/// Moves a file within the inbox and through every one of these sub-folders, and removes it (DESIGN F5): what cannot be filed must not be
-/// sent. Hidden, so that no watcher takes it.
+/// Does with a file of its own all that filing does: moves it within the inbox and through every one of these sub-folders,
+/// looks at it after each move, and removes it (DESIGN F5). What cannot be filed must not be sent. Hidden, so that no watcher
+/// takes it.
 pub(super) fn try_moves<'a>(
     inbox: &'a Directory,
     sub_folders: impl Iterator<Item = &'a Directory>,
 ) -> Result<(), FolderProblem> {
-    let (file, hidden) =
-        inbox.create_hidden(TRIAL, 0o600).map_err(|error| unfit(inbox.path(), "no file can be made in it", &error))?;
+    let unmade = |error: io::Error| unfit(inbox.path(), "no file can be made in it", &error);
+    let text = hidden_name(TRIAL).into_encoded_bytes();
+    let (mut file, hidden) = inbox.create_hidden(TRIAL, 0o600).map_err(unmade)?;
+    file.write_all(&text).map_err(unmade)?;
     drop(file);
     let name = hidden_name(TRIAL);
     let (mut lies_in, mut called) = (inbox, hidden.name());
     let mut moved = Ok(());
     for to in std::iter::once(inbox).chain(sub_folders) {
-        if let Err(error) = rename_without_overwriting((lies_in, called), (to, &name)) {
+        let tried = rename_without_overwriting((lies_in, called), (to, &name));
+        if let Err(error) = tried.and_then(|()| came_whole((lies_in, called), (to, &name), &text)) {
             moved = Err(unfit(to.path(), "no file can be moved into it", &error));
             break;
         }
@@ -202,6 +207,17 @@ pub(super) fn try_moves<'a>(
 pub(super) fn own_user(inbox: &Directory) -> Result<u32, FolderProblem> {
     let made = || inbox.create_hidden(TRIAL, 0o600)?.0.metadata();
     Ok(made().map_err(|error| unfit(inbox.path(), "no file can be made in it", &error))?.uid())
+}
+
+/// The old name is gone, and the new one has it all. Its inode may be another: then the content tells what it is (DESIGN F2).
+fn came_whole((source, old): (&Directory, &OsStr), (target, new): (&Directory, &OsStr), text: &[u8]) -> io::Result<()> {
+    if source.find(old)?.is_some() {
+        return Err(io::Error::other("what is moved stays under its old name, too"));
+    }
+    let (file, _) = target.open_file(new, &target.entry(new)?)?;
+    let mut found = Vec::new();
+    file.take(text.len() as u64 + 1).read_to_end(&mut found)?;
+    if found == text { Ok(()) } else { Err(io::Error::other("what is moved does not hold what it held before")) }
 }
 
 fn number(directory: &Directory) -> Result<(u64, u64), FolderProblem> {

@@ -3,7 +3,7 @@
 use super::account::AccountFolder;
 use super::fit::fitting;
 use crate::ambient::random;
-use crate::directory::{Directory, is_unsupported};
+use crate::directory::{Directory, Entry, is_unsupported, is_without_links};
 use crate::job::Place;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -20,20 +20,25 @@ pub(super) fn rename_without_overwriting(from: Named<'_>, to: Named<'_>) -> io::
 
 /// Where the file system knows no such flag: a hard link refuses a taken name just as well. The old name is not removed, for
 /// another host may have given it to a new file meanwhile: whatever bears it is taken aside, looked at, and given back if
-/// it is another's.
+/// it is another's. Where no link can be made either (no such thing, or a file of another user), a name that is free is
+/// renamed to.
 fn rename_by_link(
     (directory, name): Named<'_>,
     (target, new_name): Named<'_>,
     meanwhile: impl FnOnce(),
 ) -> io::Result<()> {
-    directory.link(name, target, new_name)?;
+    match directory.link(name, target, new_name) {
+        Err(error) if is_without_links(&error) => return directory.rename_if_free(name, target, new_name),
+        linked => linked?,
+    }
     meanwhile();
     // A name that nobody can foresee: this rename would overwrite what bears it.
     let mut aside = OsString::from(format!("{ASIDE}{:016x}.", random()));
     aside.push(name);
     let aside = fitting(&aside, "", "");
     match directory.replace(name, &aside) {
-        Ok(()) if is_one_file((directory, &aside), (target, new_name)) => directory.remove(&aside),
+        // What cannot be looked at stays aside until the folder is opened again.
+        Ok(()) if is_one_file((directory, &aside), (target, new_name))? => directory.remove(&aside),
         Ok(()) => give_back((directory, &aside), name),
         // Somebody removed it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -59,20 +64,21 @@ impl AccountFolder {
         if found.is_directory() {
             return Ok(());
         }
-        if self.has_another_name_for(found.number())? {
+        if self.has_another_name_for((directory, aside), &found)? {
             directory.remove(aside)
         } else {
             give_back((directory, aside), OsStr::new(name))
         }
     }
 
-    fn has_another_name_for(&self, number: (u64, u64)) -> io::Result<bool> {
+    fn has_another_name_for(&self, aside: Named<'_>, seen: &Entry) -> io::Result<bool> {
         for place in Place::SUB_FOLDERS {
             let directory = self.place(place);
             for name in directory.names()? {
                 let name = name?;
                 if !name.as_encoded_bytes().starts_with(b".")
-                    && directory.find(&name)?.is_some_and(|found| found.number() == number)
+                    && directory.find(&name)?.is_some_and(|found| found.identity.looks_like(&seen.identity))
+                    && is_one_file(aside, (directory, &name))?
                 {
                     return Ok(true);
                 }
@@ -82,19 +88,22 @@ impl AccountFolder {
     }
 }
 
-fn is_one_file(this: Named<'_>, other: Named<'_>) -> bool {
-    match (this.0.entry(this.1), other.0.entry(other.1)) {
-        (Ok(this), Ok(other)) => this.number() == other.number(),
-        (Ok(_) | Err(_), _) => false,
-    }
+/// By their numbers, or where each name has one of its own by all else.
+fn is_one_file(this: Named<'_>, other: Named<'_>) -> io::Result<bool> {
+    let Some(found) = other.0.find(other.1)? else { return Ok(false) };
+    Ok(this.0.entry(this.1)?.number() == found.number() || this.0.holds_the_same(this.1, other.0, other.1)?)
 }
 
 /// A file that was taken aside gets its own name again, or one that is free.
 fn give_back((directory, aside): Named<'_>, name: &OsStr) -> io::Result<()> {
     let numbered = (1..1000).map(|number| fitting(name, &format!("-{number}"), ""));
     for name in std::iter::once(name.to_owned()).chain(numbered) {
-        match directory.link(aside, directory, name) {
-            Ok(()) => return directory.remove(aside),
+        let given_back = match directory.link(aside, directory, &name) {
+            Err(error) if is_without_links(&error) => directory.rename_if_free(aside, directory, &name),
+            linked => linked.and_then(|()| directory.remove(aside)),
+        };
+        match given_back {
+            Ok(()) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }

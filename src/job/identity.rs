@@ -104,21 +104,26 @@ impl FileIdentity {
         (self.device, self.inode, self.born_ns) == (other.device, other.inode, other.born_ns)
     }
 
-    /// Under other numbers, and otherwise alike: a share that was mounted anew has another device number, some give files new
-    /// inode numbers whenever they like, and a folder that was copied to another disk has all numbers new. Only the content
-    /// tells whether it is the same file.
-    ///
-    /// On the same device another time of birth makes it another file, though it be a copy that kept the time of the original.
-    fn may_be_renumbered(&self, other: &Self) -> bool {
-        let is_elsewhere = self.device != other.device;
-        let is_renumbered = self.inode != other.inode && self.born_ns == other.born_ns;
-        (is_elsewhere || is_renumbered) && (self.size, self.modified_ns) == (other.size, other.modified_ns)
+    /// Certainly another file, though it be a copy that kept the time of the original: on one device each keeps the time of
+    /// its birth.
+    #[must_use]
+    pub fn is_surely_another(&self, other: &Self) -> bool {
+        let births_are_known = self.born_ns != 0 && other.born_ns != 0;
+        self.device == other.device && births_are_known && self.born_ns != other.born_ns
     }
 
-    /// The same file by its numbers, or by all else: then only the content tells.
+    /// The same file by its numbers, or one of which only the content tells (DESIGN F2): a share that was mounted again has
+    /// another device number, some give a file another inode number under each path, and a folder that was copied to another
+    /// disk has all numbers new.
     #[must_use]
     pub fn may_be_same_file(&self, other: &Self) -> bool {
-        self.is_same_file(other) || self.may_be_renumbered(other)
+        self.is_same_file(other) || (self.size == other.size && !self.is_surely_another(other))
+    }
+
+    /// As much the same file as can be told where the content is not known.
+    #[must_use]
+    pub fn looks_like(&self, other: &Self) -> bool {
+        self.is_same_file(other) || (self.may_be_same_file(other) && self.modified_ns == other.modified_ns)
     }
 }
 
@@ -168,24 +173,26 @@ mod tests {
     }
 
     #[test]
-    fn a_file_under_other_numbers_may_be_the_same_unless_it_was_born_or_written_at_another_time() {
+    fn f2_under_other_numbers_the_content_decides_unless_the_size_or_the_time_of_birth_does() {
         let file = FileIdentity { device: 1, inode: 7, born_ns: 3, size: 10, modified_ns: 5 };
         for same in [
             file,
             FileIdentity { device: 2, ..file },
             FileIdentity { inode: 8, ..file },
             FileIdentity { device: 2, inode: 8, born_ns: 4, ..file },
+            FileIdentity { inode: 8, born_ns: 0, ..file },
+            FileIdentity { inode: 8, modified_ns: 6, ..file },
+            FileIdentity { device: 2, modified_ns: 6, ..file },
         ] {
             assert!(same.may_be_same_file(&file), "{same:?}");
+            assert_eq!(same.looks_like(&file), same.modified_ns == 5, "{same:?}");
         }
         for another in [
             FileIdentity { inode: 8, born_ns: 4, ..file },
             FileIdentity { born_ns: 4, ..file },
-            FileIdentity { inode: 8, modified_ns: 6, ..file },
-            FileIdentity { device: 2, modified_ns: 6, ..file },
             FileIdentity { device: 2, size: 11, ..file },
         ] {
-            assert!(!another.may_be_same_file(&file), "{another:?}");
+            assert!(!another.may_be_same_file(&file) && !another.looks_like(&file), "{another:?}");
         }
     }
 

@@ -241,7 +241,12 @@ fn is_its_file(known: &Job, found: &Fingerprint) -> bool {
 }
 
 /// The job's file is gone from under its name (DESIGN F7).
-fn part_with(connection: &Connection, effects: &mut Effects, mut old: Job, now: Timestamp) -> Result<(), JobLogError> {
+pub(super) fn part_with(
+    connection: &Connection,
+    effects: &mut Effects,
+    mut old: Job,
+    now: Timestamp,
+) -> Result<(), JobLogError> {
     old.place = Place::Gone;
     match (old.kind, old.pair) {
         // The data file stays for the marker that comes in its place, unless this one may be there already.

@@ -7,7 +7,7 @@ use super::writer::{Effects, JobLog, Pending};
 use super::{Job, JobLogError, pair, sql};
 use crate::config::{Duplicates, FinMode, Order};
 use crate::job::{Event, EventId, Kind, State, Target, Timestamp, UploadStyle};
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -171,7 +171,7 @@ fn claim_account(
             {
                 return Ok(());
             }
-            if wire_name_is_busy(connection, &job)? {
+            if is_busy(connection, &job)? {
                 continue;
             }
             if job.kind == Kind::Fin && stays_here(connection, rules, &job)? {
@@ -240,12 +240,17 @@ fn must_not_be_sent(
     }))
 }
 
-fn wire_name_is_busy(connection: &Connection, job: &Job) -> Result<bool, JobLogError> {
+/// Its wire name, its file or its content is on the wire, and nobody knows yet how that ends (DESIGN A4).
+fn is_busy(connection: &Connection, job: &Job) -> Result<bool, JobLogError> {
     Ok(connection
-        .prepare_cached(
-            "SELECT count(*) FROM job WHERE account = ?1 AND wire_name = ?2 AND state IN ('uploading', 'unconfirmed')",
-        )?
-        .query_row(params![job.account, job.wire_name], |row| row.get::<_, i64>(0))?
+        .prepare_cached(&format!(
+            "SELECT count(*) FROM job WHERE id = ?1
+             AND (EXISTS (SELECT 1 FROM job AS other WHERE other.account = job.account AND other.wire_name = job.wire_name
+                          AND other.state IN ('uploading', 'unconfirmed'))
+                  OR EXISTS ({}))",
+            sql::OWNER_ON_THE_WIRE
+        ))?
+        .query_row([job.id.0], |row| row.get::<_, i64>(0))?
         > 0)
 }
 

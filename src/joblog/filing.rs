@@ -1,11 +1,12 @@
 //! Moves: the job log says where a file belongs; the folder follows (DESIGN F1).
 
+use super::admit::part_with;
 use super::advance::advance;
 use super::save::save_job;
 use super::writer::{JobLog, Pending};
-use super::{Job, JobLogError, pair, sql};
-use crate::job::{CHANGED, Event, FileIdentity, JobId, Kind, Place, Sha256, State, Timestamp};
-use rusqlite::Connection;
+use super::{Job, JobLogError, Reader, pair, sql};
+use crate::job::{CHANGED, Event, FileIdentity, JobId, Kind, Place, Sha256, State, Timestamp, printable};
+use rusqlite::{Connection, params};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -95,6 +96,8 @@ pub struct Filed {
     pub disk_name: OsString,
     /// Its path.
     pub path: PathBuf,
+    /// Its numbers there, unless its content is another by now: they may change with each move.
+    pub identity: Option<FileIdentity>,
     /// What was odd about the file, if anything (DESIGN F2).
     pub note: Option<String>,
     /// It stays where it is, under its name, as a new one: it holds something else by now, or is another.
@@ -111,6 +114,7 @@ impl JobLog {
                 job.place = moved.place;
                 job.disk_name = moved.disk_name;
                 job.path = moved.path;
+                job.identity = moved.identity.or(job.identity);
                 if let Some(note) = moved.note {
                     note_of_file(connection, &mut job, &note, now)?;
                 }
@@ -132,6 +136,92 @@ impl JobLog {
             }
             Ok(())
         })
+    }
+}
+
+impl JobLog {
+    /// Somebody renamed a file in the inbox while it was on its way: it is the same one, and keeps its job.
+    #[must_use]
+    pub fn renamed(&self, id: JobId, disk_name: OsString, path: PathBuf, now: Timestamp) -> Pending<()> {
+        self.call(move |connection, effects| {
+            let mut job = sql::job(connection, id)?;
+            if job.place != Place::Inbox {
+                return Ok(());
+            }
+            if let Some(former) = sql::job_in_inbox(connection, &job.account, &disk_name)?.filter(|it| it.id != id) {
+                part_with(connection, effects, former, now)?;
+            }
+            let detail = format!("renamed to {} while it was on its way", printable(&disk_name.to_string_lossy()));
+            sql::insert_event(connection, id, now, "filed", Some(job.state), job.state, Some(&detail))?;
+            job.disk_name = disk_name;
+            job.path = path;
+            save_job(connection, &job)?;
+            effects.changed = true;
+            Ok(())
+        })
+    }
+
+    /// The folder was made after these files were seen in it, so it is a copy, and the time of birth of each file in it is that
+    /// of the copy: it tells nothing (DESIGN F2).
+    #[must_use]
+    pub fn forget_births(&self, account: String, folder_born: Timestamp) -> Pending<()> {
+        self.call(move |connection, _| {
+            connection
+                .prepare_cached(
+                    "UPDATE job INDEXED BY job_in_inbox SET born_ns = 0
+                     WHERE account = ?1 AND place = 'inbox' AND seen_at < ?2 AND born_ns <> 0",
+                )?
+                .execute(params![account, folder_born.0])?;
+            Ok(())
+        })
+    }
+}
+
+/// A job whose file is on the wire, or waits to be moved out of the inbox.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// The job.
+    pub id: JobId,
+    /// The name of its file, as far as the job log knows.
+    pub disk_name: OsString,
+    /// Its file.
+    pub identity: Option<FileIdentity>,
+}
+
+impl Reader {
+    /// The jobs that have this content on the wire, or had, and whose file has not left the inbox (DESIGN A4).
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn taken_with_content(&self, account: &str, sha256: Sha256) -> Result<Vec<Taken>, JobLogError> {
+        let jobs = sql::jobs_of(
+            "job INDEXED BY job_by_content",
+            &self.connection(),
+            "account = ?1 AND sha256 = ?2 AND kind = 'data' AND place = 'inbox'
+               AND (state IN ('uploading', 'unconfirmed') OR belongs <> place)",
+            params![account, sha256.to_string()],
+        )?;
+        Ok(jobs.into_iter().map(Taken::from).collect())
+    }
+
+    /// The jobs that are on the wire, and whose file in the inbox has this inode.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn on_the_wire(&self, account: &str, file: &FileIdentity) -> Result<Vec<Taken>, JobLogError> {
+        let jobs = sql::jobs_of(
+            "job INDEXED BY job_on_the_wire",
+            &self.connection(),
+            "account = ?1 AND state IN ('uploading', 'unconfirmed') AND kind = 'data' AND place = 'inbox' AND inode = ?2",
+            params![account, file.inode.cast_signed()],
+        )?;
+        Ok(jobs.into_iter().map(Taken::from).collect())
+    }
+}
+
+impl From<Job> for Taken {
+    fn from(Job { id, disk_name, identity, .. }: Job) -> Self {
+        Self { id, disk_name, identity }
     }
 }
 

@@ -50,7 +50,7 @@ pub use carry_out::{Executor, FileNow, Open};
 pub use changed::SentFile;
 pub use claim::{AccountRules, Claim, Claimed};
 pub use examine::{Examination, examine};
-pub use filing::{Filed, Haste, Unfiled};
+pub use filing::{Filed, Haste, Taken, Unfiled};
 pub use instructions::{Answer, Instruction, InstructionId, SentAs, instruct};
 pub use keep::{Delivered, OldFile, PruneRule};
 pub use listed::{Doubled, RemoteList};

@@ -212,6 +212,13 @@ const MARKER_IS_IN_LINE: &str = "(EXISTS (SELECT 1 FROM job AS data WHERE data.i
 const MARKER_MAY_GO: &str =
     "NOT EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id AND data.place = 'inbox')";
 
+/// An upload whose outcome is not known owns its file and its content, under whatever name they lie there too (DESIGN A4).
+pub(super) const OWNER_ON_THE_WIRE: &str = "SELECT 1 FROM job AS owner INDEXED BY job_on_the_wire
+             WHERE owner.account = job.account AND owner.state IN ('uploading', 'unconfirmed')
+               AND owner.kind = 'data' AND job.kind = 'data' AND owner.id <> job.id
+               AND (owner.sha256 = job.sha256
+                    OR (owner.inode = job.inode AND owner.device = job.device AND owner.born_ns = job.born_ns))";
+
 /// Due jobs of an account in the order in which they may start.
 ///
 /// Left out: a job whose wire name is still on the wire (DESIGN A4), or, where those are unique, a file of the same name and
@@ -232,10 +239,7 @@ pub(super) fn due_jobs(
             "account = ?1 AND state = 'queued' AND (+next_attempt_at <= ?2 OR +next_attempt_at > ?4) AND inode IS NOT NULL AND place = 'inbox'
                AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.account = job.account
                                AND other.wire_name = job.wire_name AND other.state IN ('uploading', 'unconfirmed'))
-               AND (wire_name = file_name OR kind = 'fin'
-                    OR NOT EXISTS (SELECT 1 FROM job AS former WHERE former.account = job.account
-                                   AND former.state IN ('uploading', 'unconfirmed') AND former.place = 'gone'
-                                   AND former.kind = 'data' AND former.file_name = job.file_name AND former.sha256 = job.sha256))
+               AND NOT EXISTS ({OWNER_ON_THE_WIRE})
                AND (kind = 'data' OR ({MARKER_IS_IN_LINE} AND {MARKER_MAY_GO}))
              ORDER BY {order} LIMIT ?3"
         ),

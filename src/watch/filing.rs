@@ -1,14 +1,15 @@
 //! The moves that the job log wants of a folder (DESIGN F1, F3).
 
+use super::inbox::Inbox;
 use super::read_content;
 use super::worker::{FolderWorker, Interrupted};
 use crate::ambient::now;
-use crate::folder::{AccountFolder, Explained, FolderProblem, Moved, Touched, explanation};
-use crate::job::{CHANGED, FileIdentity, Kind, Place, stem};
-use crate::joblog::{Filed, Unfiled};
+use crate::directory::Directory;
+use crate::folder::{AccountFolder, Explained, FolderProblem, Touched, Wanted, explanation};
+use crate::job::{FileIdentity, Fingerprint, Kind, Place, stem};
+use crate::joblog::{Filed, Haste, Taken, Unfiled};
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::Path;
 
 /// So many moves share their fsyncs and their transaction.
 const MOVES: usize = 256;
@@ -37,16 +38,25 @@ impl FolderWorker {
             let mut failure = None;
             for job in unfiled {
                 self.progress.alive();
-                let moved = match as_it_lies(folder, &job, &self.settings.state_dir) {
-                    Lies::Rewritten => Ok(Moved {
-                        place: Place::Gone,
-                        name: job.disk_name.clone(),
-                        note: Some(format!("{CHANGED}; what lies in the folder now is a new file")),
-                    }),
-                    Lies::As(identity) => {
-                        folder.move_file(job.id, &job.disk_name, (job.from, job.to), identity, &mut touched)
-                    }
+                let read = |directory: &Directory, name: &OsStr| {
+                    read_content(directory, name, job.kind, &self.settings.state_dir).map(|content| content.fingerprint)
                 };
+                // A job log that cannot be read says nothing against it; the content has its say in any case.
+                let is_of_another = |place: Place, name: &OsStr| {
+                    let filed = self.reader.filed_job(&self.settings.account, place, name);
+                    filed.is_ok_and(|other| other.is_some_and(|other| other != job.id))
+                };
+                let wanted = Wanted {
+                    job: job.id,
+                    name: &job.disk_name,
+                    from: job.from,
+                    to: job.to,
+                    hashed: job.identity,
+                    sha256: job.sha256,
+                    read: &read,
+                    is_of_another: &is_of_another,
+                };
+                let moved = folder.move_file(&wanted, &mut touched);
                 match moved {
                     Ok(moved) => {
                         if moved.place == Place::Inbox {
@@ -87,6 +97,7 @@ impl FolderWorker {
                             place: moved.place,
                             path: lies_in.path_of(&moved.name),
                             disk_name: moved.name,
+                            identity: moved.identity,
                             note: moved.note,
                         });
                     }
@@ -152,32 +163,47 @@ impl FolderWorker {
     }
 }
 
-/// The file of a job that is to be moved.
-enum Lies {
-    /// It holds what was hashed, under these numbers; or another lies there, or none.
-    As(Option<FileIdentity>),
-    /// It was sent, and something else was written into it before it was moved: that has to be sent too (promise 1).
-    Rewritten,
-}
+impl Inbox {
+    /// Whether this is the file of a job that is on the wire, or was just before, renamed in the inbox since: it keeps its job
+    /// (DESIGN A4, F1). A second name of a file that is still under its first is a drop of its own.
+    pub(super) fn was_renamed(&self, name: &OsStr, found: &Fingerprint) -> Result<bool, Interrupted> {
+        let taken = self.reader.taken_with_content(&self.settings.account, found.sha256)?;
+        self.is_one_of(&taken, name, |file| file.looks_like(&found.identity))
+    }
 
-/// Compares what lies there with what was hashed, by its content where its numbers or times differ.
-fn as_it_lies(folder: &AccountFolder, job: &Unfiled, state_dir: &Path) -> Lies {
-    let Some(hashed) = job.identity else { return Lies::As(None) };
-    let directory = folder.place(job.from);
-    let found = directory.entry(&job.disk_name).ok().map(|found| found.identity);
-    let Some(found) = found.filter(|found| *found != hashed && found.may_be_same_file(&hashed)) else {
-        return Lies::As(Some(hashed));
-    };
-    if let Ok(content) = read_content(directory, &job.disk_name, job.kind, state_dir)
-        && Some(content.fingerprint.sha256) == job.sha256
-    {
-        return Lies::As(Some(content.fingerprint.identity));
+    /// The same for a name that was not seen before: by its numbers, while its upload is on the wire.
+    pub(super) fn was_just_renamed(&self, name: &OsStr, found: FileIdentity) -> Result<bool, Interrupted> {
+        let taken = self.reader.on_the_wire(&self.settings.account, &found)?;
+        self.is_one_of(&taken, name, |file| file == found)
     }
-    let was_sent = matches!(job.to, Place::Sent | Place::Done);
-    if found.is_same_file(&hashed) && job.from == Place::Inbox && was_sent {
-        return Lies::Rewritten;
+
+    fn is_one_of(
+        &self,
+        taken: &[Taken],
+        name: &OsStr,
+        is_it: impl Fn(FileIdentity) -> bool,
+    ) -> Result<bool, Interrupted> {
+        for job in taken {
+            if job.disk_name == name || !job.identity.is_some_and(&is_it) {
+                continue;
+            }
+            let old = self.directory().find(&job.disk_name);
+            if old.is_ok_and(|old| !old.is_some_and(|old| is_it(old.identity))) {
+                let (account, was, is) = (&self.settings.account, job.disk_name.display(), name.display());
+                tracing::warn!(
+                    account,
+                    job = job.id.0,
+                    "{was}: job {}: renamed to {is} while it was on its way",
+                    job.id
+                );
+                self.joblog.renamed(job.id, name.to_owned(), self.directory().path_of(name), now()).wait()?;
+                // It may wait to be moved, and was not found under its old name.
+                self.board.unfiled(Haste::None);
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
-    Lies::As(Some(hashed))
 }
 
 /// Accepted, and nobody sent a marker with it.

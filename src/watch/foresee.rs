@@ -38,7 +38,7 @@ pub enum Foreseen {
 
 /// Looks at a name as a scan would, on the understanding that a file which is quiet now stays so.
 ///
-/// `folder`: the account's. `has_marker`: a marker of its stem lies in the folder. `is_remote`: the folder lies on a network file system.
+/// `folder`: the account's. `has_marker`: a marker of its stem lies in the folder. `is_remote`: it is not known to be on a local file system.
 /// `now_ns`: the time in nanoseconds since 1970; a file that was changed just before is not quiet yet. `alive` is called at
 /// each read.
 #[must_use]
@@ -99,18 +99,24 @@ fn not_yet(kind: Kind, sight: Sight, waits: &ready::Waits, has_marker: bool, now
     }
 }
 
-/// What makes the job log older than the folder: a file in `sent/` or `done/` that it should know and does not.
+/// What makes the job log older than the folder: a file in `sent/` or `done/` that it should know and does not. What is called
+/// like no file that datadrop files is somebody's own (a packed copy, a backup, notes), and `recover` could make nothing of it.
 ///
 /// # Errors
 /// [`JobLogError`] if the database cannot be read.
-pub fn ahead(reader: &Reader, account: &str, folder: &Directory) -> Result<Option<FolderProblem>, JobLogError> {
+pub fn ahead(
+    reader: &Reader,
+    account: &str,
+    extensions: &[String],
+    folder: &Directory,
+) -> Result<Option<FolderProblem>, JobLogError> {
     // What is filed gets there after the end of its job; whatever the job log knows of that is passed over below.
     let latest = reader.latest_end(account)?.map_or(i64::MIN, |at| at.0);
     let filed = match accepted_after(folder, latest) {
         Ok(filed) => filed,
         Err(problem) => return Ok(Some(problem)),
     };
-    for file in filed {
+    for file in filed.into_iter().filter(|file| classify(&file.disk_name, extensions).is_some()) {
         if reader.filed_job(account, file.place, &file.disk_name)?.is_none() {
             return Ok(Some(FolderProblem::ahead(folder.path(), &file)));
         }

@@ -261,7 +261,14 @@ impl Inbox {
                 }
                 None
             }
-            Known::Not => None,
+            Known::Not => {
+                let is_new = kind == Kind::Data && !self.candidates.contains_key(name);
+                if is_new && self.was_just_renamed(name, sight.identity)? {
+                    self.forget(name, heard_before);
+                    return Ok(());
+                }
+                None
+            }
         };
         if let Err(refused) = check_name(name) {
             return self.reject(name, kind, refused.to_string(), Some(sight.identity));
@@ -350,6 +357,13 @@ impl Inbox {
         let bytes_per_second = self.upload_speed(kind, size)?;
         let alive = || self.progress.alive();
         match weigh(&self.settings, name, kind, (&mut file, sight), bytes_per_second, &mut self.buffer, alive) {
+            Weighed::Verdict(Finding::Ready(content))
+                if kind == Kind::Data && self.was_renamed(name, &content.fingerprint)? =>
+            {
+                let heard = self.candidates.get(name).map_or(0, |waiting| waiting.candidate.trace.order);
+                self.forget(name, heard);
+                Ok(())
+            }
             Weighed::Verdict(verdict) => self.arrive(name, kind, verdict),
             Weighed::Unread(reason) => {
                 self.note_waiting(name, kind, Finding::Waiting(reason, Some(sight.identity)), false)

@@ -26,7 +26,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 const TURN: Duration = Duration::from_secs(15);
 /// So long moves wait for others, to share their fsyncs and their transaction with them.
 const GATHER_MOVES: Duration = Duration::from_millis(20);
-/// A file system without events, on which other hosts write: the least quiet time (DESIGN R4).
+/// A file system that is not known to be local, on which other hosts may write: the least quiet time (DESIGN R4).
 const REMOTE_SETTLE: Duration = Duration::from_secs(60);
 
 /// What a folder's thread needs of the configuration.
@@ -284,6 +284,9 @@ impl FolderWorker {
             self.remembered_mark = Some(opened.mark.clone());
         }
         self.refuse_older_job_log(&opened.folder)?;
+        if let Some(born) = opened.folder.born {
+            self.joblog.forget_births(account.clone(), born).wait()?;
+        }
         Ok(opened.folder)
     }
 
@@ -323,7 +326,8 @@ impl FolderWorker {
 
     /// A job log that was restored from a backup does not know what was sent since, and would send it again.
     fn refuse_older_job_log(&self, folder: &AccountFolder) -> Result<(), Interrupted> {
-        match ahead(&self.reader, &self.settings.account, folder.place(Place::Inbox))? {
+        let FolderSettings { account, extensions, .. } = &*self.settings;
+        match ahead(&self.reader, account, extensions, folder.place(Place::Inbox))? {
             Some(problem) => Err(problem.into()),
             None => Ok(()),
         }

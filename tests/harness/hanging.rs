@@ -9,6 +9,7 @@ use fuser::{
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions};
+use std::hash::{Hash as _, Hasher as _};
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -36,6 +37,20 @@ pub enum Op {
 const NO_CACHE: Duration = Duration::ZERO;
 /// A file is in its middle from here on.
 const MIDDLE: u64 = 100_000;
+
+/// What is odd about it, beside that it may hang.
+#[derive(Debug, Clone, Copy)]
+pub struct Quirks {
+    /// Each path has an inode number of its own, and no rename knows flags, as on `sshfs` and `mergerfs`.
+    pub inode_by_path: bool,
+    /// It has hard links.
+    pub links: bool,
+}
+
+impl Quirks {
+    /// None.
+    pub const PLAIN: Self = Self { inode_by_path: false, links: true };
+}
 
 /// What hangs now, and what has hung.
 #[derive(Default)]
@@ -69,6 +84,11 @@ pub struct HangingShare {
 impl HangingShare {
     /// Mounted at this folder. `None`, and told aloud, where there is no FUSE or nobody may mount.
     pub fn mount(at: &Path) -> Option<Self> {
+        Self::mount_with(at, Quirks::PLAIN)
+    }
+
+    /// The same, with quirks.
+    pub fn mount_with(at: &Path, quirks: Quirks) -> Option<Self> {
         let behind = at.with_extension("behind");
         fs::create_dir_all(at).unwrap();
         fs::create_dir_all(&behind).unwrap();
@@ -77,6 +97,7 @@ impl HangingShare {
             valve: Arc::clone(&valve),
             paths: Mutex::new(HashMap::from([(INodeNo::ROOT.0, behind)])),
             files: Mutex::default(),
+            quirks,
         }));
         let mut config = Config::default();
         config.mount_options = vec![MountOption::FSName("hanging".to_owned()), MountOption::DefaultPermissions];
@@ -133,6 +154,7 @@ struct Inner {
     valve: Arc<Valve>,
     paths: Mutex<HashMap<u64, PathBuf>>,
     files: Mutex<(u64, HashMap<u64, Arc<File>>)>,
+    quirks: Quirks,
 }
 
 impl Share {
@@ -206,8 +228,19 @@ impl Inner {
     /// What lies there, and from now on under which path its number is found.
     fn note(&self, path: &Path) -> io::Result<FileAttr> {
         let metadata = fs::symlink_metadata(path)?;
-        self.paths.lock().unwrap().insert(metadata.ino(), path.to_owned());
-        Ok(attributes(metadata.ino(), &metadata))
+        let number = self.number(path, &metadata);
+        self.paths.lock().unwrap().insert(number, path.to_owned());
+        Ok(attributes(number, &metadata))
+    }
+
+    fn number(&self, path: &Path, metadata: &Metadata) -> u64 {
+        if !self.quirks.inode_by_path {
+            return metadata.ino();
+        }
+        let mut hasher = std::hash::DefaultHasher::new();
+        path.hash(&mut hasher);
+        // Not that of the root.
+        hasher.finish() | 1 << 32
     }
 
     fn attributes(&self, ino: INodeNo) -> io::Result<FileAttr> {
@@ -230,6 +263,9 @@ impl Inner {
 
     fn rename(&self, from: &Path, to: &Path, flags: RenameFlags) -> io::Result<()> {
         let flags = rustix::fs::RenameFlags::from_bits_retain(flags.bits());
+        if self.quirks.inode_by_path && !flags.is_empty() {
+            return Err(rustix::io::Errno::INVAL.into());
+        }
         rustix::fs::renameat_with(rustix::fs::CWD, from, rustix::fs::CWD, to, flags)?;
         self.note(to).map(drop)
     }
@@ -341,6 +377,15 @@ impl Filesystem for Share {
         });
     }
 
+    fn link(&self, _: &Request, ino: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let (from, to) = (self.0.path(ino), self.0.child(parent, name));
+        let linked = if self.0.quirks.links { fs::hard_link(from, &to) } else { Err(rustix::io::Errno::NOTSUP.into()) };
+        match linked.and_then(|()| self.0.note(&to)) {
+            Ok(found) => reply.entry(&NO_CACHE, &found, Generation(0)),
+            Err(error) => reply.error(errno(&error)),
+        }
+    }
+
     fn open(&self, _: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         self.run(Op::Open, move |inner| match inner.open(ino, flags.0) {
             Ok(handle) => reply.opened(handle, FopenFlags::FOPEN_DIRECT_IO),
@@ -435,7 +480,8 @@ impl Filesystem for Share {
             for (at, entry) in names.iter().enumerate().skip(usize::try_from(offset).unwrap()) {
                 let Ok(metadata) = entry.metadata() else { continue };
                 let kind = FileType::from_std(metadata.file_type()).unwrap_or(FileType::RegularFile);
-                if reply.add(INodeNo(metadata.ino()), at as u64 + 1, kind, entry.file_name()) {
+                let number = inner.number(&entry.path(), &metadata);
+                if reply.add(INodeNo(number), at as u64 + 1, kind, entry.file_name()) {
                     break;
                 }
             }

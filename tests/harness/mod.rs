@@ -5,15 +5,18 @@ mod daemon;
 mod hanging;
 mod hook;
 mod joblog;
+mod mounted;
 mod relay;
 
 pub use authority::Authority;
 pub use daemon::Daemon;
-pub use hanging::{HangingShare, Op, within};
+pub use hanging::{HangingShare, Op, Quirks, within};
 pub use hook::Hook;
 pub use joblog::{Attempt, Row, connect, connect_to_write};
+pub use mounted::Mounted;
 pub use relay::{Act, Answer, Ending, Head, Manner, Relay};
 
+use datadrop::directory::Directory;
 use datadrop::emulator::{AccountKey, Emulator, EmulatorOptions, LedgerEntry, Upload};
 use datadrop::job::UploadStyle;
 use sha2::Digest as _;
@@ -55,7 +58,7 @@ impl World {
     pub fn with_emulator(options: EmulatorOptions) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let emulator = runtime.block_on(Emulator::start(options)).unwrap();
-        let dir = tempfile::tempdir().unwrap();
+        let dir = local_dir();
         let secret = dir.path().join("secret");
         fs::write(&secret, format!("{SECRET}\n")).unwrap();
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
@@ -442,6 +445,23 @@ pub fn arrived_once(world: &World, name: &str) -> Row {
     let job = world.wait_for(name, "success");
     assert_eq!(world.times_accepted(name), 1, "{:?}", world.accepted());
     job
+}
+
+/// A directory on a file system that is known to be local: anywhere else a file waits for a minute, and a test with it.
+fn local_dir() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let file_system = |path: &Path| Directory::open(path).unwrap().file_system();
+    if file_system(dir.path()).is_known_local() {
+        return dir;
+    }
+    let (found, memory) = (file_system(dir.path()).name(), Path::new("/dev/shm"));
+    assert!(
+        memory.is_dir() && file_system(memory).is_known_local(),
+        "{} is on {found}, which is not known to be local; let TMPDIR name a folder on a local disk",
+        dir.path().display()
+    );
+    eprintln!("{} is on {found}, which is not known to be local: /dev/shm is used instead", dir.path().display());
+    tempfile::tempdir_in(memory).unwrap()
 }
 
 impl Drop for World {

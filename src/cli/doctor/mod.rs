@@ -250,12 +250,12 @@ fn account_folder(account: &AccountConfig, row: Option<&AccountRow>, person: Opt
     let closed = if look::can_act_for(person) { None } else { closed(name, dir, person) };
     let mut findings =
         vec![closed.unwrap_or_else(|| Finding::ok("folder", name, format!("{shown} {}", seen(&examined))))];
-    if examined.is_remote {
+    if let Some(file_system) = &examined.remote {
         findings.push(Finding::bad(
             Verdict::Warn,
             "folder",
             name,
-            format!("{shown} is on a network file system: it is polled, and files wait until they were quiet for 60 s"),
+            format!("{shown} is on {file_system}, which is not known to be local: it is polled, and files wait until they were quiet for 60 s"),
             "a local folder is faster, if producers can write to one",
         ));
     }

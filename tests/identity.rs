@@ -1,0 +1,210 @@
+//! Which file is it? The content tells, the numbers of the file system are hints (DESIGN F2, A4); and each block that a folder
+//! brings upon its account has a way out that works (F4, F5).
+
+use crate::harness::{World, arrived_once, names, primed, quick, stderr, tagged};
+use datadrop::emulator::EmulatorOptions;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+fn lie_in(world: &World, place: &str) -> Vec<String> {
+    names(&world.folder("a").join(place))
+}
+
+#[track_caller]
+fn command(program: &str, arguments: &[&str], path: &Path) {
+    assert!(Command::new(program).args(arguments).arg(path).status().unwrap().success());
+}
+
+/// Everything in it, with inodes and times of birth of their own: as on another machine whose disk has the same number.
+fn copied(folder: &Path) {
+    let copy = folder.with_extension("copy");
+    command("cp", &["-a", &folder.display().to_string()], &copy);
+    fs::remove_dir_all(folder).unwrap();
+    fs::rename(copy, folder).unwrap();
+}
+
+#[test]
+fn a4_a_file_that_is_renamed_in_the_inbox_while_it_is_sent_is_sent_once() {
+    for duplicates in ["hold", "allow"] {
+        let mut world = World::new();
+        world.account("a", &format!("duplicates = \"{duplicates}\""));
+        let daemon = primed(&world);
+        world.fault("upload:slow=700ms:n=1");
+        let path = world.drop_file("a", "tmp.txt", tagged("renamed"));
+        world.wait("the server to have it", || world.times_accepted("tmp.txt") == 1);
+        fs::rename(path, world.folder("a").join("sales.txt")).unwrap();
+        arrived_once(&world, "tmp.txt");
+        world.wait("it to be filed", || lie_in(&world, "done") == ["first.txt", "sales.txt"]);
+        // Whatever a scan makes of what lies there, it has been made by then.
+        world.drop_file("a", "last.txt", tagged("last"));
+        arrived_once(&world, "last.txt");
+        assert_eq!(world.accepted(), ["first.txt", "tmp.txt", "last.txt"], "{duplicates}");
+        assert_eq!(world.jobs().len(), 3);
+        assert!(world.log().contains("renamed to sales.txt while it was on its way"));
+        assert_eq!(daemon.stop().code(), Some(0));
+    }
+}
+
+#[test]
+fn a4_a_file_that_is_renamed_while_nobody_knows_whether_it_arrived_is_sent_once_over_a_restart() {
+    let mut world = World::new();
+    world.set("confirm_for = \"400ms\"", "confirm_for = \"5s\"");
+    let daemon = primed(&world);
+    world.fault("upload:after-commit:reset:n=1:name=tmp.txt");
+    world.fault("list:500");
+    let path = world.drop_file("a", "tmp.txt", tagged("renamed"));
+    world.wait_for("tmp.txt", "unconfirmed");
+    daemon.kill();
+    fs::rename(path, world.folder("a").join("sales.txt")).unwrap();
+    world.emulator().clear_faults();
+    let _daemon = world.start();
+    arrived_once(&world, "tmp.txt");
+    world.wait("it to be filed", || lie_in(&world, "done") == ["first.txt", "sales.txt"]);
+    assert_eq!((world.accepted(), world.jobs().len()), (vec!["first.txt".to_owned(), "tmp.txt".to_owned()], 2));
+}
+
+#[test]
+fn a4_content_that_is_on_the_wire_waits_under_every_other_name() {
+    let world = World::new();
+    let _daemon = primed(&world);
+    world.fault("upload:slow=1s:n=1");
+    let first = world.drop_file("a", "first-name.txt", tagged("both"));
+    world.wait("the server to have it", || world.times_accepted("first-name.txt") == 1);
+    // A second name of it, and a copy: each is a drop of its own, and waits for the outcome.
+    fs::hard_link(&first, world.folder("a").join("linked.txt")).unwrap();
+    world.drop_file("a", "copied.txt", tagged("both"));
+    world.wait("both to be queued", || world.count("state = 'queued' AND attempts = 0") == 2);
+    assert_eq!(world.wait_for("first-name.txt", "uploading").attempts, 1);
+    for name in ["first-name.txt", "linked.txt", "copied.txt"] {
+        arrived_once(&world, name);
+    }
+    let attempts = |name: &str| world.attempts(world.wait_for(name, "success").id);
+    let known_at = attempts("first-name.txt")[0].ended_at.unwrap();
+    for name in ["linked.txt", "copied.txt"] {
+        assert!(attempts(name)[0].started_at >= known_at, "{name}");
+    }
+}
+
+#[test]
+fn f2_a_folder_that_was_copied_to_another_disk_is_the_same_folder() {
+    let world = World::with_emulator(EmulatorOptions { processing: Duration::from_secs(8), ..quick() });
+    let daemon = world.start();
+    for name in ["one.txt", "two.txt"] {
+        world.drop_file("a", name, tagged(name));
+        world.wait_for(name, "uploaded");
+    }
+    world.wait("them to be filed", || lie_in(&world, "sent") == ["one.txt", "two.txt"]);
+    world.fault("upload:before-body:reset:name=queued.txt");
+    world.drop_file("a", "queued.txt", tagged("queued"));
+    world.wait("an attempt", || world.count("file_name = 'queued.txt' AND attempts > 0") == 1);
+    world.fault("upload:after-commit:reset:n=1:name=lost.txt");
+    world.fault("list:500");
+    world.drop_file("a", "lost.txt", tagged("lost"));
+    world.wait_for("lost.txt", "unconfirmed");
+    daemon.kill();
+    copied(&world.folder("a"));
+    world.emulator().clear_faults();
+    let _daemon = world.start();
+    for name in ["one.txt", "two.txt", "queued.txt", "lost.txt"] {
+        arrived_once(&world, name);
+    }
+    world.wait("all to be filed", || lie_in(&world, "done").len() == 4);
+    assert_eq!(world.count("state = 'held'"), 0, "{:?}", world.jobs());
+    assert_eq!(world.accepted().len(), 4, "{:?}", world.accepted());
+}
+
+#[test]
+fn f4_what_datadrop_did_not_file_does_not_make_the_job_log_older() {
+    let world = World::new();
+    primed(&world).stop();
+    let done = world.folder("a").join("done");
+    command("gzip", &["--keep"], &done.join("first.txt"));
+    for name in ["README", "first.txt~", "first.txt.bak", "#first.txt#", "notes.md"] {
+        fs::write(done.join(name), "somebody's own").unwrap();
+    }
+    let daemon = world.start();
+    assert_eq!(world.blocked("a"), "");
+    world.drop_file("a", "next.txt", tagged("next"));
+    arrived_once(&world, "next.txt");
+    daemon.stop();
+    // A data file that a person put there looks like one that was filed: `recover` is the way out.
+    fs::write(done.join("stranger.txt"), tagged("stranger")).unwrap();
+    let daemon = world.start();
+    assert!(world.wait_blocked("a").contains("datadrop recover"));
+    daemon.stop();
+    recover(&world);
+    let _daemon = world.start();
+    goes_on(&world, "last");
+}
+
+fn recover(world: &World) {
+    let recovered = world.run(&["recover", "--account", "a"]);
+    assert!(recovered.status.success(), "{}", stderr(&recovered));
+}
+
+/// The account is not blocked any more, and a file goes through.
+#[track_caller]
+fn goes_on(world: &World, tag: &str) {
+    world.wait(&format!("{tag}: the account to go on"), || world.blocked("a").is_empty());
+    let name = format!("{tag}.txt");
+    world.drop_file("a", &name, tagged(tag));
+    arrived_once(world, &name);
+}
+
+#[test]
+fn f4_f5_each_block_that_a_folder_brings_has_a_way_out_that_works() {
+    let world = World::new();
+    let folder = world.folder("a");
+    let daemon = primed(&world);
+    let (mark, aside) = (folder.join(".datadrop"), world.dir.path().join("aside"));
+    let blocked = |words: &str| world.wait(words, || world.blocked("a").contains(words));
+
+    fs::rename(&folder, &aside).unwrap();
+    blocked("create it, or mount what holds it");
+    fs::create_dir(&folder).unwrap();
+    blocked("move the old one back");
+    fs::remove_dir(&folder).unwrap();
+    fs::write(&folder, "").unwrap();
+    blocked("name a folder");
+    fs::remove_file(&folder).unwrap();
+    fs::rename(&aside, &folder).unwrap();
+    goes_on(&world, "moved-back");
+
+    fs::rename(&mark, &aside).unwrap();
+    blocked("put the mark back");
+    fs::rename(&aside, &mark).unwrap();
+    goes_on(&world, "mark-back");
+
+    let text = fs::read_to_string(&mark).unwrap();
+    fs::write(&mark, text.replace("account a", "account b")).unwrap();
+    blocked("put it back");
+    fs::write(&mark, &text).unwrap();
+    goes_on(&world, "mark-mended");
+
+    let sent = folder.join("sent");
+    fs::rename(&sent, &aside).unwrap();
+    std::os::unix::fs::symlink(".", &sent).unwrap();
+    blocked("a symbolic link");
+    fs::remove_file(&sent).unwrap();
+    goes_on(&world, "sub-folder");
+    fs::remove_dir_all(&aside).unwrap();
+
+    daemon.stop();
+    // Each of these takes `recover`, as its text says.
+    for what in ["lost", "another", "forgotten"] {
+        match what {
+            "lost" => fs::remove_file(&mark).unwrap(),
+            "another" => fs::write(&mark, "account a\nid 0000000000000001\n").unwrap(),
+            _ => fs::remove_dir_all(world.state_dir()).unwrap(),
+        }
+        let daemon = world.start();
+        blocked("run `datadrop recover`");
+        daemon.stop();
+        recover(&world);
+        let daemon = world.start();
+        goes_on(&world, what);
+        daemon.stop();
+    }
+}

@@ -1,0 +1,79 @@
+//! File systems on which a file has another inode under each name, or none that lasts, and no renames that never overwrite:
+//! one delivery for each drop, and each file where its state wants it (DESIGN F1, F2, F5).
+
+use crate::harness::{HangingShare, Mounted, Quirks, World, arrived_once, names, tagged};
+use std::fs;
+use std::path::Path;
+
+/// Account `a` is on that file system. Renames are told by events, so that nobody has to wait for the minute of R4.
+fn world_on<M>(mount: impl FnOnce(&Path) -> Option<M>) -> Option<(World, M)> {
+    let mut world = World::new();
+    world.set("[watch]\n", "[watch]\nmode = \"inotify\"\n");
+    let mounted = mount(&world.folder("a"))?;
+    Some((world, mounted))
+}
+
+/// A producer that renames within the file system.
+fn rename_in(world: &World, name: &str, content: impl AsRef<[u8]>) {
+    let folder = world.folder("a");
+    fs::write(folder.join(".new"), content).unwrap();
+    fs::rename(folder.join(".new"), folder.join(name)).unwrap();
+}
+
+/// Every way that a file can go: accepted, with a name that is taken, held as a duplicate, cancelled, and over a restart.
+#[track_caller]
+fn each_is_delivered_once<M>(mount: impl FnOnce(&Path) -> Option<M>) {
+    let Some((world, _mounted)) = world_on(mount) else { return };
+    let folder = world.folder("a");
+    let lie_in = |place: &str| names(&folder.join(place));
+    let daemon = world.start();
+    rename_in(&world, "sales.txt", tagged("one"));
+    arrived_once(&world, "sales.txt");
+    world.wait("it to be filed", || lie_in("done") == ["sales.txt"]);
+    rename_in(&world, "sales.txt", tagged("two"));
+    world.wait("the second to be filed under a name that is free", || lie_in("done").len() == 2);
+
+    rename_in(&world, "sales.txt", tagged("one"));
+    let held = world.wait_for("sales.txt", "held");
+    world.wait("the duplicate to be held", || lie_in("held") == ["sales.txt", "sales.txt.why"]);
+    let cancelled = world.run(&["jobs", "cancel", &held.id.to_string()]);
+    assert!(cancelled.status.success(), "{cancelled:?}");
+    world.wait("the duplicate to be filed", || lie_in("failed") == ["sales.txt", "sales.txt.why"]);
+    assert!(lie_in("held").is_empty(), "{:?}", lie_in("held"));
+    assert_eq!(daemon.stop().code(), Some(0));
+
+    let daemon = world.start();
+    rename_in(&world, "costs.txt", tagged("three"));
+    arrived_once(&world, "costs.txt");
+    world.wait("the last to be filed", || lie_in("done").len() == 3);
+    assert_eq!(names(&folder), ["done", "failed", "held", "sent"], "nothing came back");
+    assert_eq!(world.accepted(), ["sales.txt", "sales.txt", "costs.txt"]);
+    assert_eq!(world.jobs().len(), 4, "{:?}", world.jobs());
+    assert_eq!(fs::read(folder.join("done/sales.txt")).unwrap(), tagged("one"));
+    assert_eq!(daemon.stop().code(), Some(0));
+}
+
+#[test]
+fn f2_where_each_path_has_an_inode_of_its_own_a_file_is_delivered_once() {
+    each_is_delivered_once(|at| HangingShare::mount_with(at, Quirks { inode_by_path: true, links: true }));
+}
+
+#[test]
+fn f5_without_hard_links_and_renames_that_never_overwrite_a_file_is_delivered_once() {
+    each_is_delivered_once(|at| HangingShare::mount_with(at, Quirks { inode_by_path: true, links: false }));
+}
+
+#[test]
+fn f2_on_sshfs_a_file_is_delivered_once() {
+    each_is_delivered_once(Mounted::sshfs);
+}
+
+#[test]
+fn f2_on_mergerfs_a_file_is_delivered_once() {
+    each_is_delivered_once(Mounted::mergerfs);
+}
+
+#[test]
+fn f2_on_an_overlay_over_fuse_a_file_is_delivered_once() {
+    each_is_delivered_once(Mounted::overlay);
+}
