@@ -51,3 +51,4 @@ mod tidy;
 mod transport;
 mod verbs;
 mod watching;
+mod writers;

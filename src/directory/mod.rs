@@ -7,6 +7,7 @@
 
 mod entry;
 mod hidden;
+mod lease;
 
 #[cfg(test)]
 pub(crate) use entry::identity_at;

@@ -6,9 +6,11 @@ use super::places::{Places, TRIAL, lock, open_inbox};
 use super::problem::FolderProblem;
 use super::why::EXPLAINING;
 use crate::directory::{Directory, is_hidden_for};
-use crate::job::Place;
+use crate::job::{FileIdentity, Place};
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// An account's folder, marked, locked and fit for use. Its directories stay open: what takes their names meanwhile is noticed
 /// by [`AccountFolder::check`], and never worked in.
@@ -18,7 +20,12 @@ pub struct AccountFolder {
     mark: Mark,
     /// Events and locks of other hosts do not reach here.
     pub is_remote: bool,
+    /// Files that went back into the inbox, which no rename of ours proves complete.
+    put_back: Mutex<HashSet<(u64, u64, i64)>>,
 }
+
+/// So many of them are remembered.
+const PUT_BACK: usize = 10_000;
 
 /// A folder that was opened.
 #[derive(Debug)]
@@ -71,11 +78,27 @@ impl AccountFolder {
         let places = Places::open(inbox)?;
         places.lock()?;
         let is_remote = places.at(Place::Inbox).is_remote();
-        let folder = Self { places, mark, is_remote };
+        let folder = Self { places, mark, is_remote, put_back: Mutex::default() };
         folder.tidy().map_err(unfit("a file that was taken aside cannot be given back"))?;
         folder.places.try_moves()?;
         let mark = folder.mark.text.clone();
         Ok(Opened { folder, mark })
+    }
+
+    /// Remembers that a file goes back into the inbox by our own doing. A move may be heard of before it has ended.
+    pub(super) fn note_put_back(&self, file: &FileIdentity) {
+        let mut put_back = self.put_back.lock().unwrap_or_else(PoisonError::into_inner);
+        if put_back.len() >= PUT_BACK {
+            put_back.clear();
+        }
+        put_back.insert((file.device, file.inode, file.born_ns));
+    }
+
+    /// Whether we put this file back into the inbox ourselves: that it was renamed there proves nothing (DESIGN F2).
+    #[must_use]
+    pub fn has_put_back(&self, file: &FileIdentity) -> bool {
+        let put_back = self.put_back.lock().unwrap_or_else(PoisonError::into_inner);
+        put_back.contains(&(file.device, file.inode, file.born_ns))
     }
 
     /// Deals with what a crash left behind: files that were taken aside, and hidden ones that were not put in place.

@@ -13,8 +13,10 @@ mod filing;
 mod foresee;
 mod inbox;
 mod look;
+mod markers;
 mod neighbours;
 mod pace;
+mod piecewise;
 mod scan;
 #[cfg(test)]
 pub(crate) mod simulated;
