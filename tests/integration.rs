@@ -38,6 +38,7 @@ mod machine;
 mod modes;
 mod page;
 mod pages;
+mod programs;
 mod rate;
 mod readiness;
 mod recover;

@@ -94,6 +94,8 @@ pub struct Trace {
     pub writing: bool,
     /// It appeared here, and was not closed since: somebody may have it open who has written nothing yet.
     pub appeared: bool,
+    /// Renamed in by `rsync`, which does the same with what it keeps of a broken transfer.
+    pub by_rsync: bool,
     /// The last event.
     pub last: Moment,
     /// Its place in the order of all events; zero if there was none.
@@ -119,6 +121,7 @@ impl Trace {
                 self.arrival = if writing { Arrival::Unwatched } else { Arrival::MovedIn };
                 self.writing = writing;
                 self.appeared = false;
+                self.by_rsync = false;
             }
         }
         self.last = at;
@@ -305,6 +308,10 @@ impl Candidate {
                 if is_data && sight.identity.modified_ns < EPOCH_ENDS =>
             {
                 Some((NotYet::Interrupted, unchanged_for(waits.settle_unwatched.max(waits.settle_max))))
+            }
+            // R8, where rsync was not told to keep times: the name that it renamed from, and the end, tell it as well.
+            Arrival::MovedIn if is_data && trace.by_rsync && !signs.ends_in_a_line => {
+                Some((NotYet::CutOff, unchanged_for(waits.settle_max)))
             }
             Arrival::MovedIn => None,
             Arrival::Closed if is_data && !signs.ends_in_a_line && waits.settle < waits.settle_max => {

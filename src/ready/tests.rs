@@ -142,8 +142,11 @@ fn r9_what_was_written_in_place_and_ends_within_a_line_waits_longer() {
     assert_eq!(file.verdict(&WAITS, None, within, at(11)), cut_off);
     assert_eq!(file.verdict(&WAITS, None, within, at(70)), Verdict::Ready);
     assert_eq!(file.verdict(&WAITS, Some(MarkerSight { order: Some(4) }), within, at(11)), Verdict::Ready);
-    let renamed = candidate(heard(&[(Heard::MovedIn { writing: false }, 10)]), 10);
+    let mut renamed = candidate(heard(&[(Heard::MovedIn { writing: false }, 10)]), 10);
     assert_eq!(renamed.verdict(&WAITS, None, within, at(10)), Verdict::Ready);
+    renamed.trace.by_rsync = true;
+    assert_eq!(renamed.verdict(&WAITS, None, within, at(69)), cut_off);
+    assert_eq!(renamed.verdict(&WAITS, None, NOBODY, at(10)), Verdict::Ready, "rsync renames what is whole, too");
 }
 
 #[test]
