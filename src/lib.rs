@@ -81,7 +81,8 @@
 //!   `track::judge`, `track::schedule`, `alert::group`, `alert::missing` and `alert::message` take facts and `now` as arguments. [`ambient`] is where both come from.
 //! - **No work inside a transaction.** One writer thread; what arrives together shares one fsync.
 //! - **Absent**: event buses, globals, traits with one implementation, mocks (the [`emulator`] stands in for Adobe),
-//!   `unsafe`, and `unwrap` outside of tests.
+//!   `unwrap` outside of tests, and `unsafe`, but for the one system call that says whether somebody writes to a file
+//!   (`directory::lease`).
 //!
 //! # Limits
 //!
@@ -94,6 +95,10 @@
 //!   looks that follow, makes us send it again. Its job is noticed when it shows (S5), but then it has counted twice.
 //! - A job log that is lost is noticed by what lies in the folders, one that is older by what was filed since. Where both
 //!   are gone, nothing tells what was sent.
+//! - Where the kernel does not say who has a file open (no `CAP_LEASE` and another's file, file systems that are not local), events
+//!   must do. They count no writers: the close of a second one is taken for that of the first.
+//! - A copy that broke off and was closed at the end of a line, or was renamed, looks like a whole file. Markers and renames
+//!   by who knows that it is whole protect from that.
 //! - A file that is written to while it is sent, or before it is filed, is a new file from there on, and sent whole (F2, F7).
 //! - Where a file system keeps no time of birth, another file with the same bytes, size and time is taken for the same one.
 //! - Whoever may give a file a second name (a hard link) could also have copied it, as Linux sees to unless
@@ -116,6 +121,7 @@
 //! - `tests/systemd.rs`: the package, the unit and the daemon under a real systemd in a throw-away copy of the machine.
 //! - `tests/settling.rs`, `recovery.rs`, `faults.rs`, `bad_answers.rs`, `transport.rs`, `recover.rs`: one promise each, by
 //!   its name, from outside.
+//! - `tests/writers.rs`, `programs.rs`: writers that pause, come back and break off; `rsync`, `scp`, FTP, editors, archives.
 //! - Properties: every state and event, readiness, delays, wire types, configuration and data files of any bytes.
 //!
 //! # The rules that comments cite
@@ -128,8 +134,11 @@
 //! | R2 | its marker came after its last change, as we saw it happen: ready at once |
 //! | R3 | closed after writing: ready after `watch.settle` without a change |
 //! | R4 | found by a scan alone: ready after `watch.settle_unwatched` of sameness since our own first sight |
-//! | R5 | never ready while it was written to and not closed since |
-//! | R6 | `wait_for_fin`: besides, its marker must be there |
+//! | R5 | never ready while somebody has it open for writing: the kernel says so, or else the events |
+//! | R6 | `wait_for_fin`: besides, its marker must be there; a rejected marker is none |
+//! | R7 | changed after it was taken in: the account's quiet period doubles, up to `watch.settle_max` |
+//! | R8 | renamed with the time of a broken transfer: the rename proves nothing |
+//! | R9 | written in place, and no line end at its end: ready after `watch.settle_max` |
 //! | A1 | one transaction claims the job and makes the attempt |
 //! | A2 | streamed and hashed; the last bytes wait for size, hash and a durable `committing` |
 //! | A3 | an end before that cannot have been ingested; after it, only a clear answer ends the attempt |

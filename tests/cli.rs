@@ -372,6 +372,7 @@ fn status_says_where_everything_stands() {
         "processing",
         "queued",
         "rejected",
+        "settle_seconds",
         "style",
         "success",
         "trying_again",

@@ -262,19 +262,6 @@ fn r5_a_rename_does_not_hide_a_writer_that_goes_on() {
 }
 
 #[test]
-fn r5_a_writer_that_never_closes_is_forgotten_after_a_whole_rescan_without_change() {
-    let mut world = World::new();
-    world.set("rescan = \"2s\"", "rescan = \"500ms\"");
-    let _daemon = world.start();
-    let content = tagged("open for ever");
-    let mut file = File::create(world.folder("a").join("open.txt")).unwrap();
-    file.write_all(&content).unwrap();
-    world.wait_for("open.txt", "success");
-    drop(file);
-    world.assert_delivered(&[("a", "open.txt", &content)]);
-}
-
-#[test]
 fn r5_a_changed_date_that_linux_tells_as_a_write_delays_but_does_not_lose_the_file() {
     let mut world = World::new();
     world.set("rescan = \"2s\"", "rescan = \"500ms\"").set("settle = \"200ms\"", "settle = \"10s\"");

@@ -297,7 +297,9 @@ fn nothing_breaks_off_where_an_error_could_be_told() {
     ];
     let mut breaches = Vec::new();
     for source in sources() {
-        for sequence in sequences {
+        // The one system call that no safe crate offers (DESIGN R5).
+        let is_lease = source.path == "src/directory/lease.rs";
+        for sequence in sequences.iter().filter(|sequence| !(is_lease && **sequence == ["unsafe"])) {
             for line in source.lines_with(sequence) {
                 breaches.push(format!("{}:{line}: {}", source.path, sequence.concat()));
             }

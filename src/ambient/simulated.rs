@@ -1,10 +1,11 @@
 //! Time, chance and the end of the process, as a simulation wants them. Each thread has its own; without one the real
 //! ones hold.
 
-use crate::job::Timestamp;
+use crate::job::{Timestamp, Writer};
 use crate::joblog::{JobLogError, StorageProblem};
 use crate::ready::Moment;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub(crate) struct Surroundings {
     pub(crate) unsynced: Vec<(PathBuf, PathBuf)>,
     /// Where a suspended task waits to, for the one who polls it.
     pub(crate) suspended_until: Option<Moment>,
+    /// Files that somebody has open for writing, by inode; `None` where the kernel does not say.
+    pub(crate) written: Option<BTreeSet<u64>>,
 }
 
 /// What unwinds when the process ends at some point: nothing after that point happens.
@@ -73,6 +76,15 @@ pub(crate) fn next(state: &mut u64) -> u64 {
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
+}
+
+/// Who has a file open for writing; `None` without a simulation.
+pub(crate) fn writer(inode: impl FnOnce() -> Option<u64>) -> Option<Writer> {
+    with(|here| match (&here.written, inode()) {
+        (Some(written), Some(inode)) if written.contains(&inode) => Writer::Somebody,
+        (Some(_), Some(_)) => Writer::Nobody,
+        (None, _) | (_, None) => Writer::Unknown,
+    })
 }
 
 /// A point at which the process may end.

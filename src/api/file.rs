@@ -2,7 +2,7 @@
 
 use super::layout::Encoding;
 use crate::directory::{Directory, Entry, EntryType};
-use crate::job::{FileIdentity, Fingerprint, Sha256};
+use crate::job::{FileIdentity, Fingerprint, Sha256, Writer};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -47,26 +47,54 @@ impl From<io::Error> for FileFault {
     }
 }
 
-/// Reads the file from one end to the other into `pieces`. Blocks; ends early when nobody takes them any more.
-pub(super) fn read(path: &Path, expected: &Fingerprint, prefix: Vec<u8>, encoding: Encoding, pieces: &Sender<Piece>) {
-    let ended = Reading::open(path, expected, encoding).and_then(|reading| reading.run(prefix, pieces));
-    if let Err(fault) = ended {
-        // A receiver that is gone has its answer already.
-        let _ = pieces.blocking_send(Err(fault));
+/// Reads the file from one end to the other into `pieces`. Blocks; ends early when nobody takes them any more. The file, if it
+/// was whole.
+pub(super) fn read(
+    path: &Path,
+    expected: &Fingerprint,
+    prefix: Vec<u8>,
+    encoding: Encoding,
+    pieces: &Sender<Piece>,
+) -> Option<Whole> {
+    match Reading::open(path, expected, encoding).and_then(|reading| reading.run(prefix, pieces)) {
+        Ok(whole) => whole,
+        Err(fault) => {
+            // A receiver that is gone has its answer already.
+            let _ = pieces.blocking_send(Err(fault));
+            None
+        }
     }
 }
 
-struct Reading<'a> {
+/// A file that was read to its end and was the promised one.
+#[derive(Debug)]
+pub(super) struct Whole {
+    folder: Directory,
     file: File,
-    expected: &'a Fingerprint,
+    expected: Fingerprint,
+}
+
+impl Whole {
+    /// Whether it is so still, and nobody is about to change it (DESIGN R5). Blocks.
+    pub(super) fn is_still(&self) -> Result<(), FileFault> {
+        is_promised(&Entry::of(&self.file)?, &self.expected)?;
+        match self.folder.writer_of(&self.file) {
+            Writer::Somebody => Err(FileFault::Changed("a program has it open for writing".to_owned())),
+            Writer::Nobody | Writer::Unknown => Ok(()),
+        }
+    }
+}
+
+struct Reading {
+    whole: Whole,
     encoding: Encoding,
     hasher: sha2::Sha256,
     left: u64,
     raw: Vec<u8>,
 }
 
-impl<'a> Reading<'a> {
-    fn open(path: &Path, expected: &'a Fingerprint, encoding: Encoding) -> Result<Self, FileFault> {
+impl Reading {
+    fn open(path: &Path, expected: &Fingerprint, encoding: Encoding) -> Result<Self, FileFault> {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Err(FileFault::Gone) };
         let folder = Directory::open(folder)?;
         // Before it is opened: what has taken the file's place is not touched at all.
@@ -75,8 +103,7 @@ impl<'a> Reading<'a> {
         let (file, entry) = folder.open_file(name, &seen)?;
         is_promised(&entry, expected)?;
         Ok(Self {
-            file,
-            expected,
+            whole: Whole { folder, file, expected: *expected },
             encoding,
             hasher: sha2::Sha256::new(),
             left: expected.identity.size,
@@ -84,7 +111,7 @@ impl<'a> Reading<'a> {
         })
     }
 
-    fn run(mut self, prefix: Vec<u8>, pieces: &Sender<Piece>) -> Result<(), FileFault> {
+    fn run(mut self, prefix: Vec<u8>, pieces: &Sender<Piece>) -> Result<Option<Whole>, FileFault> {
         let mut start = prefix;
         loop {
             let bytes = self.next_chunk(std::mem::take(&mut start))?;
@@ -92,8 +119,11 @@ impl<'a> Reading<'a> {
             if verified {
                 self.check_end()?;
             }
-            if pieces.blocking_send(Ok(Chunk { bytes, verified })).is_err() || verified {
-                return Ok(());
+            if pieces.blocking_send(Ok(Chunk { bytes, verified })).is_err() {
+                return Ok(None);
+            }
+            if verified {
+                return Ok(Some(self.whole));
             }
         }
     }
@@ -105,12 +135,12 @@ impl<'a> Reading<'a> {
         match self.encoding {
             Encoding::Raw => {
                 start.resize(from + take, 0);
-                fill(&mut self.file, &mut start[from..])?;
+                fill(&mut self.whole.file, &mut start[from..])?;
                 self.hasher.update(&start[from..]);
             }
             Encoding::Base64 => {
                 self.raw.resize(take, 0);
-                fill(&mut self.file, &mut self.raw)?;
+                fill(&mut self.whole.file, &mut self.raw)?;
                 self.hasher.update(&self.raw);
                 start.resize(from + take.div_ceil(3) * 4, 0);
                 BASE64_STANDARD
@@ -122,15 +152,15 @@ impl<'a> Reading<'a> {
         Ok(start.into())
     }
 
-    /// Nothing follows, the file is the same one still, and its bytes were the promised ones.
+    /// Nothing follows, the file is the same one still that nobody writes to, and its bytes were the promised ones.
     fn check_end(&mut self) -> Result<(), FileFault> {
-        if read_some(&mut self.file, &mut [0])? != 0 {
+        if read_some(&mut self.whole.file, &mut [0])? != 0 {
             return Err(FileFault::Changed("it is longer than it was".to_owned()));
         }
-        is_promised(&Entry::of(&self.file)?, self.expected)?;
+        self.whole.is_still()?;
         let seen = Sha256::new(self.hasher.finalize_reset().into());
-        if seen != self.expected.sha256 {
-            let promised = self.expected.sha256;
+        let promised = self.whole.expected.sha256;
+        if seen != promised {
             return Err(FileFault::Changed(format!("its SHA-256 is {seen}, and was {promised}")));
         }
         Ok(())

@@ -90,7 +90,7 @@ impl StandIn {
         let Upload { target: _, style, wire_name, path, expected, reading: _ } = upload;
         let layout = Layout::new(style, &wire_name, expected.identity.size);
         let (sender, mut pieces) = tokio::sync::mpsc::channel::<Piece>(64);
-        file::read(&path, &expected, layout.prefix.clone(), layout.encoding, &sender);
+        let whole = file::read(&path, &expected, layout.prefix.clone(), layout.encoding, &sender);
         drop(sender);
         let mut body = Vec::new();
         let mut verified = false;
@@ -112,6 +112,9 @@ impl StandIn {
         sending(50);
         if !verified {
             return UploadEnd::unanswered(false, Seen::FileUnreadable("reading it ended early".to_owned()));
+        }
+        if let Some(Err(fault)) = whole.map(|whole| whole.is_still()) {
+            return UploadEnd::unanswered(false, fault.into());
         }
         if !commit.await {
             return UploadEnd::unanswered(false, Seen::NotCommitted);

@@ -10,7 +10,7 @@ use super::Client;
 use super::answer::{Answer, Seen, UploadEnd};
 use super::body::UploadBody;
 use super::budget::Permit;
-use super::file::{self, CHUNKS_AHEAD, Chunk, FileFault};
+use super::file::{self, CHUNKS_AHEAD, Chunk, FileFault, Whole};
 use super::gate::{Gate, Party};
 use super::http::{self, Fault, Reply, explain};
 use super::layout::Layout;
@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -92,8 +93,8 @@ impl From<FileFault> for Seen {
 impl Client {
     /// Sends one file in one request, which is never repeated.
     ///
-    /// When the transport has taken everything but the last bytes, and the file proved to be `expected`, `commit` is
-    /// awaited; only if it says `true` the last bytes go. An answer, an error or `stop` before that ends the upload
+    /// When the transport has taken everything but the last bytes, and the file proved to be `expected` and is so still,
+    /// `commit` is awaited; only if it says `true` the last bytes go. An answer, an error or `stop` before that ends the upload
     /// and drops `commit` wherever it stands, and the last bytes never go.
     ///
     /// `sending` is told how much has gone, in percent of the body: once bytes have gone for half a second, for a quicker
@@ -120,14 +121,19 @@ impl Client {
         let gate = Arc::new(Gate::new());
         let _break_on_drop = BreakOnDrop(Arc::clone(&gate));
         upload.reading.follow(&gate);
+        let reading = Arc::clone(&upload.reading);
         let prepared = tokio::select! {
             biased;
             () = stop.cancelled() => Err(Seen::Stopped),
             prepared = self.prepare(upload, permit, &gate) => prepared,
         };
-        let Prepared { client, request, tail_wanted, begun, bearer, progress } = match prepared {
+        let Prepared { client, request, reader, tail_wanted, begun, bearer, progress } = match prepared {
             Ok(prepared) => prepared,
             Err(seen) => return UploadEnd::unanswered(false, seen),
+        };
+        let commit = async {
+            look_again(reader, &reading, self.timeout).await?;
+            Ok(commit.await)
         };
         let exchanged = tokio::select! {
             exchanged = exchange(client.execute(request), &gate, tail_wanted, commit, stop, self.timeout) => exchanged,
@@ -153,9 +159,10 @@ impl Client {
         let (sender, mut pieces) = mpsc::channel(CHUNKS_AHEAD);
         let (prefix, encoding) = (layout.prefix, layout.encoding);
         let at_work = reading.begin();
-        tokio::task::spawn_blocking(move || {
-            file::read(&path, &expected, prefix, encoding, &sender);
+        let reader = spawn_blocking(move || {
+            let whole = file::read(&path, &expected, prefix, encoding, &sender);
             drop(at_work);
+            whole
         });
         let needed = longest_upload(layout.length);
         let bearer = self.tokens.bearer(&self.doors, needed).await.map_err(Seen::NotAuthorised)?;
@@ -187,7 +194,7 @@ impl Client {
         let request = client.request(layout.method, url).headers(headers).body(Body::wrap(body)).build();
         let request = request.map_err(|error| Seen::NotConnected(explain(error)))?;
         gate.waits_for(Party::Transport);
-        Ok(Prepared { client, request, tail_wanted, begun, bearer, progress })
+        Ok(Prepared { client, request, reader, tail_wanted, begun, bearer, progress })
     }
 }
 
@@ -199,6 +206,7 @@ fn longest_upload(bytes: u64) -> Duration {
 struct Prepared {
     client: reqwest::Client,
     request: reqwest::Request,
+    reader: JoinHandle<Option<Whole>>,
     tail_wanted: oneshot::Receiver<Result<(), FileFault>>,
     begun: oneshot::Receiver<Permit>,
     bearer: Bearer,
@@ -237,12 +245,30 @@ async fn counted(begun: oneshot::Receiver<Permit>, progress: &Sent, mut sending:
     std::future::pending().await
 }
 
+/// All but the last bytes has gone, which may have taken its time: the last moment to see that the file changes (DESIGN A2, R5).
+async fn look_again(reader: JoinHandle<Option<Whole>>, reading: &Arc<Reading>, patience: Duration) -> Result<(), Seen> {
+    let looked = async {
+        let whole = reader.await.ok().flatten()?;
+        let at_work = reading.begin();
+        let look = spawn_blocking(move || {
+            let _at_work = at_work;
+            whole.is_still()
+        });
+        look.await.ok()
+    };
+    match tokio::time::timeout(patience, looked).await {
+        Ok(Some(still)) => Ok(still?),
+        Ok(None) => Err(Seen::FileUnreadable("reading it ended early".to_owned())),
+        Err(_) => Err(Seen::FileSilent(patience)),
+    }
+}
+
 /// From the request to the head of its answer, and whether the last bytes had gone by then.
 async fn exchange(
     answer: impl Future<Output = reqwest::Result<reqwest::Response>>,
     gate: &Gate,
     mut tail_wanted: oneshot::Receiver<Result<(), FileFault>>,
-    commit: impl Future<Output = bool>,
+    commit: impl Future<Output = Result<bool, Seen>>,
     stop: &CancellationToken,
     timeout: Duration,
 ) -> Result<(bool, reqwest::Response), Early> {
@@ -272,8 +298,10 @@ async fn exchange(
                 Err(_) => stage = Stage::AwaitingAnswer,
             },
             committed = &mut commit, if stage == Stage::Committing => {
-                if !committed {
-                    return Err((gate.abort(), Seen::NotCommitted));
+                match committed {
+                    Ok(true) => {}
+                    Ok(false) => return Err((gate.abort(), Seen::NotCommitted)),
+                    Err(seen) => return Err((gate.abort(), seen)),
                 }
                 gate.open();
                 silence.as_mut().reset(Instant::now() + timeout);

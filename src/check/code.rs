@@ -136,6 +136,10 @@ rules! {
         "A data file holds something."
         "An empty file is taken for one that is yet to be written: it waits, and is rejected if it stays empty."
         "Write the header and at least one row.";
+    MayBeCutOff "may-be-cut-off" Doubtful NONE
+        "The last line ends with a line end, as the others do."
+        "A copy that broke off ends like this. What is missing is missing in the reports, and nobody can tell from the file."
+        "See whether the file is whole, and let its writer end each row with a line feed.";
     Utf16 "utf-16" Doubtful OLD_REQUIREMENTS
         "A file is UTF-8; UTF-16 with a byte order mark is converted."
         "The page that said so is gone."

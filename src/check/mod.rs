@@ -28,7 +28,7 @@ mod tests;
 pub use code::{Code, Rule, Severity};
 pub use finding::{Finding, Findings, Place, Skipped};
 
-use crate::job::{Encoding, Kind, Line, LineKind, Lines};
+use crate::job::{Encoding, Kind, Line, LineKind, Lines, ends_in_a_line};
 use finding::quoted;
 use jiff::civil::Date;
 use memchr::{memchr, memchr_iter};
@@ -93,6 +93,8 @@ pub struct Checker {
     lines: Lines,
     rules: Rules,
     size: u64,
+    /// The last bytes so far.
+    end: [u8; 2],
     max_size: u64,
     bytes_per_second: Option<u64>,
 }
@@ -138,6 +140,7 @@ impl Checker {
                 has_content: false,
             },
             size: 0,
+            end: *b"\n\n",
             max_size: facts.max_size,
             bytes_per_second: facts.bytes_per_second,
         }
@@ -146,6 +149,11 @@ impl Checker {
     /// Takes the next bytes of the file.
     pub fn update(&mut self, bytes: &[u8]) {
         self.size += bytes.len() as u64;
+        match bytes {
+            [.., before, last] => self.end = [*before, *last],
+            [last] => self.end = [self.end[1], *last],
+            [] => {}
+        }
         self.lines.feed(bytes, |line| self.rules.line(line));
     }
 
@@ -198,6 +206,11 @@ impl Checker {
             }
             Some(Encoding::Bytes) | None => false,
         };
+        let has_rows = matches!(self.rules.stage, Stage::Rows(_)) && self.lines.rows_expected() > 0;
+        if has_rows && !ends_in_a_line(&self.end) {
+            let message = "the last line has no line end, so the file may be cut off";
+            findings.of_file(Code::MayBeCutOff, message, Some("see whether it is whole".to_owned()));
+        }
         let has_header = self.lines.has_header();
         if self.size == 0 {
             let remedy = "write the header and at least one row".to_owned();

@@ -85,6 +85,7 @@ fn generated(code: Code) -> Option<[Case<'static>; 2]> {
             let slow: fn(&mut Facts<'_>) = |facts| facts.bytes_per_second = Some(0);
             [("a.txt", format!("{}{}", file(), ROW.repeat(2)), slow), ("a.txt", file(), slow)]
         }
+        Code::MayBeCutOff => [("a.txt", file().trim_end().to_owned(), usual), ("a.txt", file(), usual)],
         Code::HeaderTooLong => [("a.txt", header_of(4097), usual), ("a.txt", header_of(4096), usual)],
         Code::RowTooLong => [("a.txt", row_of(4097), usual), ("a.txt", row_of(4096), usual)],
         Code::DateTomorrow => [

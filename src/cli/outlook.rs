@@ -89,14 +89,12 @@ impl<'a> Account<'a> {
             }
             instead_of = replaced(&entry);
         }
-        let has_marker = name.to_str().is_some_and(|name| self.marker_lies_there(name));
         let now_ns = now().0.saturating_mul(1_000_000);
-        let (kind, verdict) =
-            match foresee(&self.settings, folder, name, has_marker, self.is_remote, now_ns, || signs.give()) {
-                Foreseen::Gone => return Ok(Outlook::Gone),
-                Foreseen::Ignored(why) => return Ok(Outlook::Ignored(why)),
-                Foreseen::Told(kind, verdict) => (kind, verdict),
-            };
+        let (kind, verdict) = match foresee(&self.settings, folder, name, self.is_remote, now_ns, || signs.give()) {
+            Foreseen::Gone => return Ok(Outlook::Gone),
+            Foreseen::Ignored(why) => return Ok(Outlook::Ignored(why)),
+            Foreseen::Told(kind, verdict) => (kind, verdict),
+        };
         let content = match verdict {
             Verdict::Waiting(reason, _) | Verdict::Unmarked(reason, _) => return Ok(Outlook::Waiting(reason)),
             Verdict::Rejected(reason, _) | Verdict::Failing(_, reason) => return Ok(Outlook::Rejected(reason)),
@@ -120,11 +118,6 @@ impl<'a> Account<'a> {
             Some(reader) => reader.foresee_pair(&self.config.name, stem(name))?,
             None => None,
         })
-    }
-
-    /// Whether a marker of this file's stem lies in the folder.
-    fn marker_lies_there(&self, name: &str) -> bool {
-        self.lies_there(&format!("{}.fin", stem(name)))
     }
 
     /// Whether a data file of this marker's stem lies in the folder.

@@ -9,6 +9,7 @@ use super::stages::STYLES;
 use super::units::parse_expect;
 use config::ValueKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const FIN_MODES: [(&str, FinMode); 4] =
     [("auto", FinMode::Auto), ("upload", FinMode::Upload), ("local", FinMode::Local), ("generate", FinMode::Generate)];
@@ -33,6 +34,7 @@ pub(super) struct Settings {
     wire_name: Option<WireName>,
     style: Option<StyleChoice>,
     expect: Option<Expect>,
+    settle: Option<Duration>,
 }
 
 /// Reads `[account_defaults]`.
@@ -58,6 +60,7 @@ fn read_settings(section: &mut Section<'_>) -> Settings {
             let remedy = "write a number of files and a time of day, such as \"2 by 06:00\"";
             parse_expect(given.text()?).ok_or_else(|| wrong("not a number of files and a time", remedy))
         }),
+        settle: section.duration("settle"),
     }
 }
 
@@ -103,12 +106,12 @@ pub(super) fn read_accounts(
     report: &mut Report,
     tables: Vec<(usize, Table)>,
     defaults: &Settings,
-    style: StyleChoice,
+    (style, settle): (StyleChoice, Duration),
     state_dir: &Path,
 ) -> Vec<AccountConfig> {
     let mut accounts: Vec<Read> = Vec::new();
     for (index, table) in tables {
-        let account = read_account(report, index, table, defaults, style);
+        let account = read_account(report, index, table, defaults, (style, settle));
         compare(report, &accounts, &account);
         accounts.push(account);
     }
@@ -125,7 +128,13 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
-fn read_account(report: &mut Report, index: usize, table: Table, defaults: &Settings, style: StyleChoice) -> Read {
+fn read_account(
+    report: &mut Report,
+    index: usize,
+    table: Table,
+    defaults: &Settings,
+    (style, settle): (StyleChoice, Duration),
+) -> Read {
     let name =
         table.get("name").and_then(|value| if let ValueKind::String(name) = &value.kind { Some(name) } else { None });
     let label = match name.filter(|name| is_name(name)) {
@@ -173,6 +182,7 @@ fn read_account(report: &mut Report, index: usize, table: Table, defaults: &Sett
         wire_name: own.wire_name.or(defaults.wire_name).unwrap_or(WireName::Keep),
         style: own.style.or(defaults.style).unwrap_or(style),
         expect: own.expect.or(defaults.expect),
+        settle: own.settle.or(defaults.settle).unwrap_or(settle),
     };
     Read { config, name, label, name_place, id_place, folder_place }
 }

@@ -239,7 +239,7 @@ pub(super) fn read(report: &mut Report, table: Table, surroundings: &Surrounding
         report.example = EXAMPLE.find("[[account]]").map(|at| EXAMPLE[at..].to_owned());
     }
     let tables = tables_of(report, "account", accounts);
-    let accounts = read_accounts(report, tables, &defaults, upload.style, &state_dir);
+    let accounts = read_accounts(report, tables, &defaults, (upload.style, watch.settle), &state_dir);
     Config {
         file: surroundings.file.clone(),
         state_dir,

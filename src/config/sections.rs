@@ -153,8 +153,10 @@ pub struct PollConfig {
 /// Section `[watch]`.
 #[derive(Debug, Clone)]
 pub struct WatchConfig {
-    /// Quiet time after a file was closed.
+    /// Quiet time after a file was closed, for accounts that name none.
     pub settle: Duration,
+    /// Quiet time of a file whose writer seems to be interrupted, and the longest that `settle` grows to.
+    pub settle_max: Duration,
     /// Quiet time of a file met by a scan alone.
     pub settle_unwatched: Duration,
     /// Time between scans.
@@ -253,6 +255,8 @@ pub struct AccountConfig {
     pub style: StyleChoice,
     /// `"2 by 06:00"`.
     pub expect: Option<Expect>,
+    /// Overrides `watch.settle`; resolved, never absent.
+    pub settle: Duration,
 }
 
 impl AccountConfig {

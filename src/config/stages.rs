@@ -78,6 +78,7 @@ fn first_and_max(section: &mut Section<'_>, name: &str) -> (Duration, Duration) 
 pub(super) fn read_watch(mut section: Section<'_>) -> WatchConfig {
     let watch = WatchConfig {
         settle: section.duration("settle").unwrap_or_default(),
+        settle_max: section.duration("settle_max").unwrap_or_default(),
         settle_unwatched: section.duration("settle_unwatched").unwrap_or_default(),
         rescan: section.duration("rescan").unwrap_or_default(),
         mode: section.word("mode", &WATCH_MODES).unwrap_or(WatchMode::Auto),

@@ -8,6 +8,7 @@
 mod entry;
 mod file_system;
 mod hidden;
+mod lease;
 
 #[cfg(test)]
 pub(crate) use entry::identity_at;

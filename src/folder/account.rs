@@ -7,9 +7,11 @@ use super::places::{Places, TRIAL, lock, open_inbox, own_user};
 use super::problem::FolderProblem;
 use super::why::EXPLAINING;
 use crate::directory::{Directory, Entry, is_hidden_for};
-use crate::job::{Place, Timestamp};
+use crate::job::{FileIdentity, Place, Timestamp};
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// An account's folder, marked, locked and fit for use. Its directories stay open: what takes their names meanwhile is noticed
 /// by [`AccountFolder::check`], and never worked in.
@@ -22,7 +24,12 @@ pub struct AccountFolder {
     pub is_remote: bool,
     /// When it was made, where the file system tells: a folder that is younger than what was seen in it is a copy.
     pub born: Option<Timestamp>,
+    /// Files that went back into the inbox, which no rename of ours proves complete.
+    put_back: Mutex<HashSet<(u64, u64, i64)>>,
 }
+
+/// So many of them are remembered.
+const PUT_BACK: usize = 10_000;
 
 /// A folder that was opened.
 #[derive(Debug)]
@@ -84,11 +91,27 @@ impl AccountFolder {
         let is_remote = !places.at(Place::Inbox).is_known_local();
         let itself = Entry::of(places.at(Place::Inbox).as_file()).map_err(unfit("the folder cannot be looked at"))?;
         let born = Some(itself.identity.born_ns).filter(|born| *born > 0).map(|born| Timestamp(born / 1_000_000));
-        let folder = Self { places, mark, owners, is_remote, born };
+        let folder = Self { places, mark, owners, is_remote, born, put_back: Mutex::default() };
         folder.tidy().map_err(unfit("a file that was taken aside cannot be given back"))?;
         folder.places.try_moves()?;
         let mark = folder.mark.text.clone();
         Ok(Opened { folder, mark })
+    }
+
+    /// Remembers that a file goes back into the inbox by our own doing. A move may be heard of before it has ended.
+    pub(super) fn note_put_back(&self, file: &FileIdentity) {
+        let mut put_back = self.put_back.lock().unwrap_or_else(PoisonError::into_inner);
+        if put_back.len() >= PUT_BACK {
+            put_back.clear();
+        }
+        put_back.insert((file.device, file.inode, file.born_ns));
+    }
+
+    /// Whether we put this file back into the inbox ourselves: that it was renamed there proves nothing (DESIGN F2).
+    #[must_use]
+    pub fn has_put_back(&self, file: &FileIdentity) -> bool {
+        let put_back = self.put_back.lock().unwrap_or_else(PoisonError::into_inner);
+        put_back.contains(&(file.device, file.inode, file.born_ns))
     }
 
     /// Deals with what a crash left behind: files that were taken aside, and hidden ones that were not put in place.

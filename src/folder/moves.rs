@@ -109,10 +109,12 @@ impl AccountFolder {
 
     /// Returns a file that is none of ours to the inbox, under a name that is free there.
     ///
-    /// Linked, not renamed: a rename into the inbox says that a file is complete, which we cannot know.
+    /// Linked, not renamed: a rename into the inbox says that a file is complete, which we cannot know. Where it must be renamed,
+    /// whoever watches is told that it was us.
     fn put_back(&self, job: JobId, place: Place, name: &OsStr, touched: &mut Touched) -> io::Result<()> {
         touched.extend([place, Place::Inbox]);
         let (directory, inbox) = (self.place(place), self.place(Place::Inbox));
+        self.note_put_back(&directory.entry(name)?.identity);
         for candidate in free_names(name, job) {
             match directory.link(name, inbox, &candidate) {
                 Ok(()) => return directory.remove(name),

@@ -43,6 +43,17 @@ impl AfterSending {
     }
 }
 
+/// What is known of whoever has a file open for writing (DESIGN R5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// The kernel says that nobody has.
+    Nobody,
+    /// The kernel says that somebody has.
+    Somebody,
+    /// The kernel does not say.
+    Unknown,
+}
+
 /// The SHA-256 of a file's content.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sha256([u8; 32]);

@@ -11,6 +11,15 @@ const LONGEST_KEPT: usize = 64 * 1024;
 /// So many bytes say how the file is encoded.
 const START: usize = 4;
 
+/// Whether a file that ends in these bytes ends with a line; the last two will do. Of UTF-16 the line end is either of them.
+#[must_use]
+pub fn ends_in_a_line(end: &[u8]) -> bool {
+    match end {
+        [] | [.., b'\n' | b'\r'] | [.., b'\n' | b'\r', 0] => true,
+        [..] => false,
+    }
+}
+
 /// How the bytes are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {

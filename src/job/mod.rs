@@ -14,8 +14,8 @@ mod verb;
 mod words;
 
 pub use findings::{FileFindings, Likely};
-pub use identity::{AfterSending, CHANGED, FileIdentity, Fingerprint, Sha256, Target};
-pub use lines::{Encoding, Line, LineKind, Lines};
+pub use identity::{AfterSending, CHANGED, FileIdentity, Fingerprint, Sha256, Target, Writer};
+pub use lines::{Encoding, Line, LineKind, Lines, ends_in_a_line};
 pub use name::{
     Kind, NameRefused, UploadStyle, check_name, classify, is_sendable, printable, shell_word, stem, unique_wire_name,
 };

@@ -7,6 +7,7 @@ use crate::job::{JobId, Target, Timestamp, UploadStyle};
 use rusqlite::{Connection, Params, Row, params};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::time::Duration;
 
 /// An account as the job log knows it.
 #[derive(Debug, Clone, Default)]
@@ -33,9 +34,11 @@ pub struct AccountRow {
     pub next_sweep_at: Option<Timestamp>,
     /// Files in the folder that are none of ours.
     pub ignored: i64,
+    /// The quiet period, where it grew beyond the configured one (DESIGN R7).
+    pub settle: Option<Duration>,
 }
 
-pub(super) const ACCOUNT_COLUMNS: &str = "name, folder_mark, style, folder_problem, api_problem, blocked_at, baseline_at, swept_at, next_sweep_at, ignored, first_scan_at";
+pub(super) const ACCOUNT_COLUMNS: &str = "name, folder_mark, style, folder_problem, api_problem, blocked_at, baseline_at, swept_at, next_sweep_at, ignored, first_scan_at, settle_ms";
 
 impl AccountRow {
     pub(super) fn decode(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -52,6 +55,7 @@ impl AccountRow {
             next_sweep_at: time(8)?,
             ignored: row.get(9)?,
             first_scan_at: time(10)?,
+            settle: row.get::<_, Option<u32>>(11)?.map(|ms| Duration::from_millis(ms.into())),
         })
     }
 
@@ -120,6 +124,19 @@ impl JobLog {
                 .prepare_cached("UPDATE account SET ignored = ?2 WHERE name = ?1 AND ignored <> ?2")?
                 .execute(params![account, ignored.cast_signed()])?;
             effects.changed |= first > 0;
+            Ok(())
+        })
+    }
+
+    /// The quiet period grew beyond the configured one; `None` when it is that again.
+    #[must_use]
+    pub fn note_settle(&self, account: String, settle: Option<Duration>) -> Pending<()> {
+        self.call(move |connection, effects| {
+            let settle = settle.map(|settle| u32::try_from(settle.as_millis()).unwrap_or(u32::MAX));
+            let changed = connection
+                .prepare_cached("UPDATE account SET settle_ms = ?2 WHERE name = ?1 AND settle_ms IS NOT ?2")?
+                .execute(params![account, settle])?;
+            effects.changed |= changed > 0;
             Ok(())
         })
     }

@@ -169,6 +169,10 @@ fn admit(
         Verdict::Rejected(reason, identity) => {
             job.identity = *identity;
             job.size = identity.map(|identity| identity.size);
+            if job.kind == Kind::Fin {
+                // A rejected marker is none: its data file waits for another, or needs none.
+                pair::untie(connection, &mut job)?;
+            }
             advance(connection, effects, &mut job, Event::Refused, Some(reason.clone()), now)?;
             tie_if_data(connection, effects, &mut job, now)?;
         }

@@ -36,6 +36,7 @@ pub(super) fn report() -> StatusReport {
         last_sweep: Some(now.before(Duration::from_secs(20))),
         next_sweep: Some(now.after(Duration::from_secs(12))),
         ignored_files: 3,
+        settle_seconds: None,
     };
     let blocked = AccountStatus {
         name: "returns".to_owned(),
@@ -48,6 +49,7 @@ pub(super) fn report() -> StatusReport {
         last_sweep: None,
         next_sweep: None,
         ignored_files: 0,
+        settle_seconds: None,
         ..busy.clone()
     };
     StatusReport {

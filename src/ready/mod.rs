@@ -1,9 +1,13 @@
-//! When is a file complete? Per path, never by a global timer (DESIGN §4, "Ready", R1 to R6).
+//! When is a file complete? Per path, never by a global timer (DESIGN §4, "Ready", R1 to R9).
 //!
 //! Pure: what was heard of a path and what was seen of it come in with their times; a verdict comes out. Times are
 //! monotonic, counted from a fixed point of the process: a file's own dates prove nothing, copies preserve them.
 
-use crate::job::{FileIdentity, Kind};
+mod pieces;
+
+pub use pieces::Pieces;
+
+use crate::job::{FileIdentity, Kind, Writer};
 use std::time::Duration;
 
 /// A point on the monotonic clock.
@@ -29,14 +33,26 @@ impl Moment {
 pub struct Waits {
     /// After closing (R3).
     pub settle: Duration,
+    /// After closing, where something says that the writer was interrupted (R8, R9).
+    pub settle_max: Duration,
     /// From our first sight, where events did not tell (R4).
     pub settle_unwatched: Duration,
-    /// After so long without any change, events that say "open for writing" are forgotten (R5).
-    pub forget_writer: Duration,
-    /// A data file that stays empty for so long is given up.
+    /// A data file that stays empty for so long, and that nobody has open, is given up.
     pub give_up_empty: Duration,
     /// A data file needs its marker (R6).
     pub wait_for_fin: bool,
+}
+
+/// The shortest and the longest time until the kernel is asked again whether a writer is done. Its event mostly comes before.
+const ASK_AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// No file that is whole was last changed in the first days of 1970: `rsync` gives that time to what it keeps of a broken
+/// transfer (R8). In nanoseconds, with room for any time zone.
+const EPOCH_ENDS: i64 = 2 * 86_400 * 1_000_000_000;
+
+impl Waits {
+    fn ask_again(&self) -> Duration {
+        self.settle_unwatched.clamp(ASK_AGAIN.0, ASK_AGAIN.1)
+    }
 }
 
 /// What an event says of a path.
@@ -76,6 +92,10 @@ pub struct Trace {
     pub arrival: Arrival,
     /// Written to, and not closed since.
     pub writing: bool,
+    /// It appeared here, and was not closed since: somebody may have it open who has written nothing yet.
+    pub appeared: bool,
+    /// Renamed in by `rsync`, which does the same with what it keeps of a broken transfer.
+    pub by_rsync: bool,
     /// The last event.
     pub last: Moment,
     /// Its place in the order of all events; zero if there was none.
@@ -86,7 +106,7 @@ impl Trace {
     /// Takes one more event in.
     pub fn hear(&mut self, heard: Heard, at: Moment, order: u64) {
         match heard {
-            Heard::Created => *self = Self::default(),
+            Heard::Created => *self = Self { appeared: true, ..Self::default() },
             Heard::Written => {
                 self.writing = true;
                 self.arrival = Arrival::Unwatched;
@@ -94,18 +114,21 @@ impl Trace {
             Heard::Touched => {}
             Heard::Closed => {
                 self.writing = false;
+                self.appeared = false;
                 self.arrival = Arrival::Closed;
             }
             Heard::MovedIn { writing } => {
                 self.arrival = if writing { Arrival::Unwatched } else { Arrival::MovedIn };
                 self.writing = writing;
+                self.appeared = false;
+                self.by_rsync = false;
             }
         }
         self.last = at;
         self.order = order;
     }
 
-    /// That it was renamed in was our own doing, and proves nothing.
+    /// That it was renamed in was our own doing, and proves nothing: R3 or R4 decides.
     pub fn came_back(&mut self) {
         if self.arrival == Arrival::MovedIn {
             self.arrival = Arrival::Unwatched;
@@ -125,6 +148,15 @@ pub struct Sight {
     pub identity: FileIdentity,
     /// Change time in nanoseconds since 1970.
     pub changed_ns: i64,
+}
+
+/// What the file itself shows, whatever events told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signs {
+    /// Whether somebody has it open for writing (R5).
+    pub writer: Writer,
+    /// Its last line has a line end (R9).
+    pub ends_in_a_line: bool,
 }
 
 /// The marker of a data file, as far as it matters.
@@ -152,10 +184,16 @@ pub struct Candidate {
 pub enum NotYet {
     /// It has no bytes.
     Empty,
-    /// Somebody has it open for writing.
+    /// Somebody has it open for writing, says the kernel (R5).
+    Open,
+    /// Somebody has it open for writing, say the events (R5).
     Writing,
     /// Quiet, but not long enough.
     Settling,
+    /// Quiet, but its time says that its writer was interrupted (R8).
+    Interrupted,
+    /// Quiet, but its end says that its writer was interrupted (R9).
+    CutOff,
     /// Its marker is missing (R6).
     NoMarker,
 }
@@ -166,8 +204,19 @@ impl NotYet {
     pub fn reason(self) -> &'static str {
         match self {
             Self::Empty => "the file is empty; it is sent once it has content",
-            Self::Writing => "still being written: it has not been closed since the last write",
+            Self::Open => "still being written: a program has it open for writing",
+            Self::Writing => {
+                "still being written: it has not been closed since the last write; if no program has it open, `touch` it"
+            }
             Self::Settling => "waits until the file has been quiet for long enough",
+            Self::Interrupted => {
+                "it has the time that rsync gives to what it kept of a broken transfer, so it may be a part; it is sent if it \
+                 stays like this for watch.settle_max"
+            }
+            Self::CutOff => {
+                "its last line has no line end, as if its writer had been interrupted; it is sent if it stays like this for \
+                 watch.settle_max"
+            }
             Self::NoMarker => "waits for its marker (.fin), which this account requires",
         }
     }
@@ -185,7 +234,7 @@ pub enum Verdict {
         /// When to look again.
         look_at: Option<Moment>,
     },
-    /// Empty for too long.
+    /// Empty for too long, and nobody has it open.
     StayedEmpty,
 }
 
@@ -202,32 +251,35 @@ impl Candidate {
             if self.sight.is_some_and(|before| !before.identity.is_same_file(&sight.identity)) {
                 // Another inode: what was heard of the one before says nothing of this one.
                 self.trace.writing = false;
+                self.trace.appeared = false;
             }
             self.unchanged_since = now;
             self.sight = Some(sight);
         }
     }
 
-    /// Decides by the rules R1 to R6.
+    /// Decides by the rules R1 to R9.
     #[must_use]
-    pub fn verdict(&self, waits: &Waits, marker: Option<MarkerSight>, now: Moment) -> Verdict {
+    pub fn verdict(&self, waits: &Waits, marker: Option<MarkerSight>, signs: Signs, now: Moment) -> Verdict {
         let not_yet = |why, look_at| Verdict::NotYet { why, look_at };
         let Some(sight) = self.sight else { return not_yet(NotYet::Settling, Some(now)) };
-        if self.kind == Kind::Data && sight.identity.size == 0 {
-            let give_up = self.first_seen.after(waits.give_up_empty);
+        let is_empty = self.kind == Kind::Data && sight.identity.size == 0;
+        // R5: where the kernel says it, it is so; otherwise the last event counts, however long ago it was.
+        match signs.writer {
+            Writer::Somebody => return not_yet(NotYet::Open, Some(now.after(waits.ask_again()))),
+            Writer::Unknown if self.trace.writing || (is_empty && self.trace.appeared) => {
+                return not_yet(NotYet::Writing, None);
+            }
+            Writer::Nobody | Writer::Unknown => {}
+        }
+        if is_empty {
+            let give_up = self.first_seen.max(self.trace.last).after(waits.give_up_empty);
             return if now >= give_up { Verdict::StayedEmpty } else { not_yet(NotYet::Empty, Some(give_up)) };
         }
-        let quiet_at = match self.quiet_at(waits, marker) {
-            Quiet::Now => now,
-            Quiet::At(at) => at,
-            Quiet::WhenClosed(forgotten_at) if now < forgotten_at => {
-                return not_yet(NotYet::Writing, Some(forgotten_at));
-            }
-            // R5: the knowledge has ended with a whole rescan without any change; R4 decides.
-            Quiet::WhenClosed(_) => self.unchanged_since.after(waits.settle_unwatched),
-        };
-        if now < quiet_at {
-            return not_yet(NotYet::Settling, Some(quiet_at));
+        if let Some((why, quiet_at)) = self.quiet_at(sight, waits, marker, signs)
+            && now < quiet_at
+        {
+            return not_yet(why, Some(quiet_at));
         }
         if waits.wait_for_fin && self.kind == Kind::Data && marker.is_none() {
             return not_yet(NotYet::NoMarker, None);
@@ -235,28 +287,40 @@ impl Candidate {
         Verdict::Ready
     }
 
-    fn quiet_at(&self, waits: &Waits, marker: Option<MarkerSight>) -> Quiet {
+    /// Until when it must be quiet, and why; `None` if it need not be.
+    fn quiet_at(
+        &self,
+        sight: Sight,
+        waits: &Waits,
+        marker: Option<MarkerSight>,
+        signs: Signs,
+    ) -> Option<(NotYet, Moment)> {
         let trace = &self.trace;
-        if trace.writing {
-            let last_change = trace.last.max(self.unchanged_since);
-            return Quiet::WhenClosed(last_change.after(waits.forget_writer));
-        }
         // R2: only a marker that we saw come after the last event of the data file proves anything.
         let told_complete =
             trace.order > 0 && marker.and_then(|marker| marker.order).is_some_and(|order| order > trace.order);
+        let is_data = self.kind == Kind::Data;
+        let unchanged_for = |wait| self.unchanged_since.after(wait);
         match trace.arrival {
-            Arrival::MovedIn => Quiet::Now,
-            Arrival::Closed if told_complete => Quiet::Now,
-            Arrival::Closed => Quiet::At(trace.last.after(waits.settle)),
-            Arrival::Unwatched => Quiet::At(self.unchanged_since.after(waits.settle_unwatched)),
+            Arrival::MovedIn | Arrival::Closed if told_complete => None,
+            // R8: R4 decides, and not before a transfer that is begun again would have.
+            Arrival::MovedIn | Arrival::Closed | Arrival::Unwatched
+                if is_data && sight.identity.modified_ns < EPOCH_ENDS =>
+            {
+                Some((NotYet::Interrupted, unchanged_for(waits.settle_unwatched.max(waits.settle_max))))
+            }
+            // R8, where rsync was not told to keep times: the name that it renamed from, and the end, tell it as well.
+            Arrival::MovedIn if is_data && trace.by_rsync && !signs.ends_in_a_line => {
+                Some((NotYet::CutOff, unchanged_for(waits.settle_max)))
+            }
+            Arrival::MovedIn => None,
+            Arrival::Closed if is_data && !signs.ends_in_a_line && waits.settle < waits.settle_max => {
+                Some((NotYet::CutOff, trace.last.after(waits.settle_max)))
+            }
+            Arrival::Closed => Some((NotYet::Settling, trace.last.after(waits.settle))),
+            Arrival::Unwatched => Some((NotYet::Settling, unchanged_for(waits.settle_unwatched))),
         }
     }
-}
-
-enum Quiet {
-    Now,
-    At(Moment),
-    WhenClosed(Moment),
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ pub fn status_report(config: &Config, is_running: bool, standing: Standing) -> S
         last_sweep: row.swept_at,
         next_sweep: row.next_sweep_at,
         ignored_files: row.ignored,
+        settle_seconds: row.settle.map(|settle| settle.as_secs_f64()),
         name: name.to_owned(),
     };
     let mut accounts = Vec::new();

@@ -81,6 +81,8 @@ pub struct AccountStatus {
     pub next_sweep: Option<Timestamp>,
     /// Files in the folder that are none of ours.
     pub ignored_files: i64,
+    /// The quiet period, in seconds, where programs that write files in pieces made it longer than the configured one.
+    pub settle_seconds: Option<f64>,
 }
 
 /// How many jobs are in each state.
@@ -229,6 +231,13 @@ fn account_page(page: &mut String, account: &AccountStatus, running: bool, here:
     if let Some(why) = account.trying_again.as_ref().filter(|_| account.blocked.is_none()) {
         let _ = writeln!(page, "  NOT SENT YET: {}", printable(why));
     }
+    if let Some(seconds) = account.settle_seconds {
+        let _ = writeln!(
+            page,
+            "  WRITTEN IN PIECES: files were changed after they were taken in, so each waits until it was quiet for {seconds} s; \
+             rename finished files into the folder, or add a marker (.fin) after each"
+        );
+    }
     let ago = |time: Option<Timestamp>| time.map_or_else(|| "never".to_owned(), |at| since_words(at, here));
     let _ = write!(page, "  last success {}, last sweep {}", ago(account.last_success), ago(account.last_sweep));
     if let Some(at) = account.next_sweep.filter(|_| running) {
@@ -290,6 +299,7 @@ mod tests {
             last_sweep: Some(here.now.before(Duration::from_secs(20))),
             next_sweep: Some(here.now.after(Duration::from_secs(12))),
             ignored_files: 3,
+            settle_seconds: None,
         };
         let blocked = AccountStatus {
             name: "returns".to_owned(),
@@ -304,6 +314,7 @@ mod tests {
             last_sweep: None,
             next_sweep: None,
             ignored_files: 0,
+            settle_seconds: Some(4.0),
             ..busy.clone()
         };
         StatusReport {
@@ -336,6 +347,7 @@ mod tests {
           inbox 0, open 0, held 0
           ended 0
           BLOCKED 3 h ago: the folder carries no mark; is the share mounted?
+          WRITTEN IN PIECES: files were changed after they were taken in, so each waits until it was quiet for 4 s; rename finished files into the folder, or add a marker (.fin) after each
           last success never, last sweep never, style not learnt yet
         ");
     }
@@ -374,7 +386,8 @@ mod tests {
               "last_success": "2026-11-23T10:30:00.000Z",
               "last_sweep": "2026-11-23T10:34:40.000Z",
               "next_sweep": "2026-11-23T10:35:12.000Z",
-              "ignored_files": 3
+              "ignored_files": 3,
+              "settle_seconds": null
             }
           ],
           "request_budget": {

@@ -159,8 +159,8 @@ fn folder_settings(rules: &Rules, folder: &Path, state_dir: &Path) -> FolderSett
         },
         waits: Waits {
             settle: Duration::from_secs(1),
+            settle_max: Duration::from_secs(60),
             settle_unwatched: Duration::from_secs(5),
-            forget_writer: Duration::from_secs(60),
             give_up_empty: Duration::from_secs(3600),
             wait_for_fin: rules.wait_for_fin,
         },

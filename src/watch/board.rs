@@ -19,11 +19,26 @@ pub struct Board {
 struct Inner {
     traces: HashMap<OsString, Trace>,
     /// Names that left, by the cookie that will tell under which name they arrive, and how many scans ended since.
-    leaving: HashMap<usize, (Trace, u8)>,
+    leaving: HashMap<usize, (Left, u8)>,
     changed: Vec<OsString>,
     changed_set: HashSet<OsString>,
     order: u64,
     flags: Flags,
+}
+
+/// What was known of a name that left, as far as it matters under the next one.
+#[derive(Debug)]
+struct Left {
+    writing: bool,
+    /// The name that `rsync` writes to before it renames to this one.
+    by_rsync_to: Option<OsString>,
+}
+
+/// `rsync` writes to `.NAME.` and six characters by chance, beside NAME.
+fn rsync_writes_for(name: &OsStr) -> Option<OsString> {
+    let (name, chance) = name.to_str()?.strip_prefix('.')?.rsplit_once('.')?;
+    let is_chance = chance.len() == 6 && chance.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (is_chance && !name.is_empty()).then(|| name.into())
 }
 
 /// What is to be done besides looking at the names that changed.
@@ -65,10 +80,11 @@ impl Board {
     pub(super) fn leave(&self, name: &OsStr, cookie: Option<usize>) {
         let mut inner = self.lock();
         let trace = inner.traces.remove(name);
-        if let (Some(cookie), Some(trace)) = (cookie, trace)
-            && trace.writing
-        {
-            inner.leaving.insert(cookie, (trace, 0));
+        if let (Some(cookie), Some(trace)) = (cookie, trace) {
+            let left = Left { writing: trace.writing, by_rsync_to: rsync_writes_for(name) };
+            if left.writing || left.by_rsync_to.is_some() {
+                inner.leaving.insert(cookie, (left, 0));
+            }
         }
         inner.mark(name);
         drop(inner);
@@ -77,9 +93,13 @@ impl Board {
 
     /// A name was renamed in.
     pub(super) fn arrive(&self, name: &OsStr, cookie: Option<usize>, at: Moment) {
-        let writing =
-            cookie.and_then(|cookie| self.lock().leaving.remove(&cookie)).is_some_and(|(trace, _)| trace.writing);
-        self.change(name, |trace, order| trace.hear(Heard::MovedIn { writing }, at, order));
+        let left = cookie.and_then(|cookie| self.lock().leaving.remove(&cookie));
+        let writing = left.as_ref().is_some_and(|(left, _)| left.writing);
+        let by_rsync = left.is_some_and(|(left, _)| left.by_rsync_to.as_deref() == Some(name));
+        self.change(name, |trace, order| {
+            trace.hear(Heard::MovedIn { writing }, at, order);
+            trace.by_rsync = by_rsync;
+        });
     }
 
     fn change(&self, name: &OsStr, change: impl FnOnce(&mut Trace, u64)) {
@@ -230,6 +250,23 @@ mod tests {
 
         board.arrive(OsStr::new("b.txt"), Some(8), Moment::default());
         assert_eq!(board.trace(OsStr::new("b.txt")).unwrap().arrival, Arrival::MovedIn);
+    }
+
+    #[test]
+    fn r8_what_rsync_renames_is_known_by_the_name_that_it_had() {
+        let board = Board::default();
+        for (cookie, from, to, by_rsync) in [
+            (1, ".sales.txt.Ab3dE9", "sales.txt", true),
+            (2, ".sales.txt.Ab3dE9", "costs.txt", false),
+            (3, ".sales.txt.part", "sales.txt", false),
+            (4, "sales.txt.Ab3dE9", "sales.txt", false),
+        ] {
+            board.hear(OsStr::new(from), Heard::Closed, Moment::default());
+            board.leave(OsStr::new(from), Some(cookie));
+            board.arrive(OsStr::new(to), Some(cookie), Moment::default());
+            let trace = board.trace(OsStr::new(to)).unwrap();
+            assert_eq!((trace.arrival, trace.by_rsync), (Arrival::MovedIn, by_rsync), "{from}");
+        }
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use super::FolderSettings;
 use super::look::{self, Look};
+use super::markers::is_marker;
 use super::weigh::{BUFFER, Weighed, weigh};
 use crate::directory::Directory;
 use crate::folder::{FolderProblem, accepted_after};
-use crate::job::{Kind, check_name, classify};
+use crate::job::{Kind, check_name, classify, stem};
 use crate::joblog::{JobLogError, Reader, Verdict};
-use crate::ready::{self, Candidate, MarkerSight, Moment, NotYet, Sight, Trace};
+use crate::ready::{self, Candidate, MarkerSight, Moment, NotYet, Sight, Signs, Trace};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::Duration;
@@ -38,7 +39,7 @@ pub enum Foreseen {
 
 /// Looks at a name as a scan would, on the understanding that a file which is quiet now stays so.
 ///
-/// `folder`: the account's. `has_marker`: a marker of its stem lies in the folder. `is_remote`: it is not known to be on a local file system.
+/// `folder`: the account's. `is_remote`: it is not known to be on a local file system.
 /// `now_ns`: the time in nanoseconds since 1970; a file that was changed just before is not quiet yet. `alive` is called at
 /// each read.
 #[must_use]
@@ -46,7 +47,6 @@ pub fn foresee(
     settings: &FolderSettings,
     folder: &Directory,
     name: &OsStr,
-    has_marker: bool,
     is_remote: bool,
     now_ns: i64,
     alive: impl Fn(),
@@ -68,7 +68,10 @@ pub fn foresee(
         Look::File(mut file, sight) => {
             let waits = settings.waits_in(is_remote);
             let waiting = |why: NotYet| Verdict::Waiting(why.reason().to_owned(), Some(sight.identity));
-            match (check_name(name), not_yet(kind, sight, &waits, has_marker, now_ns)) {
+            let signs = look::signs_of(folder, &file, sight);
+            let marker = name.to_str().map(|name| OsString::from(format!("{}.fin", stem(name))));
+            let has_marker = marker.is_some_and(|marker| is_marker(folder, &marker, &settings.state_dir, false));
+            match (check_name(name), not_yet(kind, (sight, signs), &waits, has_marker, now_ns)) {
                 (Err(refused), _) => Verdict::Rejected(refused.to_string(), Some(sight.identity)),
                 (Ok(_), Some(why)) => waiting(why),
                 (Ok(_), None) => {
@@ -84,15 +87,22 @@ pub fn foresee(
     Foreseen::Told(kind, verdict)
 }
 
-/// Why a scan alone would not take the file in yet (DESIGN R4, R6): what events tell is not known here.
-fn not_yet(kind: Kind, sight: Sight, waits: &ready::Waits, has_marker: bool, now_ns: i64) -> Option<NotYet> {
+/// Why a scan alone would not take the file in yet (DESIGN R4, R5, R6, R8): what events tell is not known here.
+fn not_yet(
+    kind: Kind,
+    (sight, signs): (Sight, Signs),
+    waits: &ready::Waits,
+    has_marker: bool,
+    now_ns: i64,
+) -> Option<NotYet> {
     let first = Moment::default();
     let mut candidate = Candidate::new(kind, Trace::default(), first);
     candidate.look(sight, first);
     let marker = has_marker.then_some(MarkerSight { order: None });
     // The thread waits from its own first sight; for somebody who asks once, the time since the last change must do.
     let quiet = Duration::from_nanos(u64::try_from(now_ns.saturating_sub(sight.changed_ns)).unwrap_or(0));
-    match candidate.verdict(waits, marker, first.after(quiet.min(waits.settle_unwatched))) {
+    let longest = waits.settle_unwatched.max(waits.settle_max);
+    match candidate.verdict(waits, marker, signs, first.after(quiet.min(longest))) {
         ready::Verdict::Ready => None,
         ready::Verdict::NotYet { why, .. } => Some(why),
         ready::Verdict::StayedEmpty => Some(NotYet::Empty),
@@ -154,16 +164,7 @@ mod tests {
 
     /// The reason, or the word for a file that needs none.
     fn foreseen(settings: &FolderSettings, name: &str, now_ns: i64) -> String {
-        let has_marker = settings.folder.join(Path::new(name).with_extension("fin")).exists();
-        match foresee(
-            settings,
-            &Directory::open(&settings.folder).unwrap(),
-            name.as_ref(),
-            has_marker,
-            false,
-            now_ns,
-            || (),
-        ) {
+        match foresee(settings, &Directory::open(&settings.folder).unwrap(), name.as_ref(), false, now_ns, || ()) {
             Foreseen::Gone => "gone".to_owned(),
             Foreseen::Ignored(why) => format!("{why:?}"),
             Foreseen::Told(_, Verdict::Ready(content)) => format!("ready, {} rows", content.rows_expected),

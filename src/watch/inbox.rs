@@ -10,7 +10,7 @@ use crate::config::CheckMode;
 use crate::folder::{AccountFolder, remove_why};
 use crate::job::{FileIdentity, Kind, State, check_name, classify, printable, stem};
 use crate::joblog::{Arrival, InboxEntry, JobLog, Reader, Verdict as Finding};
-use crate::ready::{Candidate, MarkerSight, Moment, NotYet, Sight, Verdict, Waits};
+use crate::ready::{Candidate, MarkerSight, Moment, NotYet, Pieces, Sight, Verdict, Waits};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -40,6 +40,8 @@ enum Known {
     },
     /// This one, as it stands.
     AsItIs,
+    /// This one, written to since it was taken in.
+    WrittenOn,
     /// What was queued under this name, which is not what an attempt met.
     NotAsQueued,
 }
@@ -47,13 +49,14 @@ enum Known {
 pub(super) struct Inbox {
     pub(super) settings: Arc<FolderSettings>,
     pub(super) folder: Arc<AccountFolder>,
-    waits: Waits,
+    pub(super) waits: Waits,
+    pub(super) pieces: Pieces,
     pub(super) joblog: JobLog,
     pub(super) reader: Arc<Reader>,
     pub(super) board: Arc<Board>,
     pub(super) clock: Clock,
     progress: Arc<Progress>,
-    candidates: HashMap<OsString, Waiting>,
+    pub(super) candidates: HashMap<OsString, Waiting>,
     /// When to look at whom again; entries of candidates that went on are skipped.
     due: BinaryHeap<Reverse<(Moment, OsString)>>,
     /// Markers by stem.
@@ -70,7 +73,7 @@ pub(super) struct Inbox {
     pub(super) queued: u64,
 }
 
-struct Waiting {
+pub(super) struct Waiting {
     candidate: Candidate,
     /// The reason that stands in the job log.
     noted: Option<String>,
@@ -92,8 +95,10 @@ impl Inbox {
         clock: Clock,
         progress: Arc<Progress>,
     ) -> Self {
+        let waits = settings.waits_in(folder.is_remote);
         Self {
-            waits: settings.waits_in(folder.is_remote),
+            waits,
+            pieces: Pieces::new(waits.settle, waits.settle_max, None),
             settings,
             folder,
             joblog,
@@ -188,36 +193,6 @@ impl Inbox {
         self.flush()
     }
 
-    fn note_marker(&mut self, name: &OsStr) {
-        if classify(name, &self.settings.extensions) != Some(Kind::Fin) {
-            return;
-        }
-        let Some(name_text) = name.to_str() else { return };
-        match self.board.trace(name) {
-            Some(trace) => {
-                self.markers.insert(stem(name_text).to_owned(), MarkerSight { order: Some(trace.order) });
-            }
-            // Nothing is known of how it came, and it may be there all the same: the file is the truth.
-            None if self.directory().entry(name).is_ok() => {
-                self.markers.entry(stem(name_text).to_owned()).or_insert(MarkerSight { order: None });
-            }
-            None => {
-                self.markers.remove(stem(name_text));
-            }
-        }
-    }
-
-    fn consider_data_of(&mut self, marker: &OsStr) -> Result<(), Interrupted> {
-        let Some(marker) = marker.to_str() else { return Ok(()) };
-        for extension in self.settings.extensions.clone() {
-            let name = OsString::from(format!("{}.{extension}", stem(marker)));
-            if self.candidates.contains_key(&name) {
-                self.consider(&name, None)?;
-            }
-        }
-        Ok(())
-    }
-
     pub(super) fn take_far(&mut self, name: &OsStr, known: Option<&InboxEntry>) -> Result<(), Interrupted> {
         self.progress.alive();
         #[cfg(test)]
@@ -261,6 +236,12 @@ impl Inbox {
                 }
                 None
             }
+            Known::WrittenOn => {
+                if !self.candidates.contains_key(name) {
+                    self.note_next_piece(name)?;
+                }
+                None
+            }
             Known::Not => {
                 let is_new = kind == Kind::Data && !self.candidates.contains_key(name);
                 if is_new && self.was_just_renamed(name, sight.identity)? {
@@ -285,14 +266,19 @@ impl Inbox {
         if let Some(trace) = trace {
             waiting.candidate.trace = trace;
         }
-        if came_back.is_some() {
+        if came_back.is_some() || self.folder.has_put_back(&sight.identity) {
             waiting.candidate.trace.came_back();
         }
         waiting.candidate.look(sight, now);
         let marker = name.to_str().and_then(|name| self.markers.get(stem(name))).copied();
         let marker = marker.or((came_back == Some(true)).then_some(MarkerSight { order: None }));
-        match waiting.candidate.verdict(&self.waits, marker, now) {
-            Verdict::Ready => self.take_in(name, kind, file, sight),
+        let candidate = waiting.candidate;
+        let verdict = self.judge(name, &candidate, marker, &file, sight)?;
+        match verdict {
+            Verdict::Ready => {
+                self.note_whole(name, &candidate)?;
+                self.take_in(name, kind, file, sight)
+            }
             Verdict::StayedEmpty => {
                 let reason = "the file stayed empty; there is nothing to send".to_owned();
                 self.reject(name, kind, reason, Some(sight.identity))
@@ -301,13 +287,16 @@ impl Inbox {
                 if let Some(at) = look_at {
                     self.look_again(name, at);
                 }
-                let by_itself = matches!(why, NotYet::Settling | NotYet::Writing);
+                let by_itself = !matches!(why, NotYet::Empty | NotYet::NoMarker);
                 let reason = why.reason().to_owned();
                 let finding = match why {
                     NotYet::NoMarker => Finding::Unmarked(reason, sight.identity),
-                    NotYet::Empty | NotYet::Writing | NotYet::Settling => {
-                        Finding::Waiting(reason, Some(sight.identity))
-                    }
+                    NotYet::Empty
+                    | NotYet::Open
+                    | NotYet::Writing
+                    | NotYet::Settling
+                    | NotYet::Interrupted
+                    | NotYet::CutOff => Finding::Waiting(reason, Some(sight.identity)),
                 };
                 self.note_waiting(name, kind, finding, by_itself)
             }
@@ -334,6 +323,7 @@ impl Inbox {
                 Known::AsItIs
             }
             Some(entry) if entry.state == State::Queued && entry.identity.is_none() => Known::NotAsQueued,
+            Some(entry) if entry.identity.is_some_and(|file| file.is_same_file(&sight.identity)) => Known::WrittenOn,
             Some(_) | None => Known::Not,
         })
     }

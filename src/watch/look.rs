@@ -2,17 +2,20 @@
 
 use crate::check::{Checked, Checker};
 use crate::directory::{Directory, Entry, EntryType};
-use crate::job::{FileIdentity, Kind, RowCounter, Sha256};
-use crate::ready::Sight;
+use crate::job::{FileIdentity, Kind, RowCounter, Sha256, ends_in_a_line};
+use crate::ready::{Sight, Signs};
 use sha2::Digest as _;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 
 /// The words for a file of the state directory.
 pub(super) const OWN: &str = "a file of datadrop's own";
+
+/// So many bytes hold the comments at the beginning of a file, and its first row.
+const BEGINNING: usize = 64 << 10;
 
 /// What a path is.
 #[derive(Debug)]
@@ -81,6 +84,27 @@ pub(super) fn is_of_state(state_dir: &Path, entry: &Entry) -> bool {
             let mut found = entries.flatten().filter_map(|own| own.metadata().ok());
             found.any(|own| (own.dev(), own.ino()) == entry.number())
         })
+}
+
+/// What the file itself shows of its being complete.
+pub(super) fn signs_of(directory: &Directory, file: &File, sight: Sight) -> Signs {
+    let mut end = [0; 2];
+    let from = sight.identity.size.saturating_sub(2);
+    // What cannot be read is told when the whole of it is.
+    let read = file.read_at(&mut end, from).unwrap_or(0);
+    Signs { writer: directory.writer_of(file), ends_in_a_line: ends_in_a_line(&end[..read]) }
+}
+
+/// Whether a file goes on where another ended: it begins with a row, not with a header.
+pub(super) fn begins_with_a_row(file: &File) -> bool {
+    let mut bytes = vec![0; BEGINNING];
+    let read = file.read_at(&mut bytes, 0).unwrap_or(0);
+    let lines = bytes[..read].split(|byte| *byte == b'\n');
+    let is_row = |line: &&[u8]| !line.starts_with(b"#") && !line.trim_ascii().is_empty();
+    let first = lines.map(|line| line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)).find(is_row);
+    let column = first.and_then(|row| row.split(|byte| *byte == b'\t').next());
+    // A date begins with a digit, and no column does.
+    column.is_some_and(|column| column.trim_ascii().first().is_some_and(u8::is_ascii_digit))
 }
 
 pub(super) fn sight_of(entry: &Entry) -> Sight {

@@ -13,8 +13,10 @@ mod filing;
 mod foresee;
 mod inbox;
 mod look;
+mod markers;
 mod neighbours;
 mod pace;
+mod piecewise;
 mod recheck;
 mod scan;
 #[cfg(test)]

@@ -45,7 +45,9 @@ impl Inbox {
         }
         self.markers.retain(|_, marker| marker.order.is_some());
         for name in &names {
-            if let (Some(Kind::Fin), Some(text)) = (classify(name, &self.settings.extensions), name.to_str()) {
+            if let (Some(Kind::Fin), Some(text)) = (classify(name, &self.settings.extensions), name.to_str())
+                && self.is_marker(name)
+            {
                 self.markers.entry(stem(text).to_owned()).or_insert(MarkerSight { order: None });
             }
         }
@@ -215,6 +217,41 @@ mod tests {
         let signs = progress.signs_of_life.load(Ordering::Relaxed);
         assert!(signs >= 2, "{signs} signs of life for two files: a long scan would seem to hang");
         assert_eq!(inbox.scan().unwrap(), Scanned { missing: false, unheard: 0 }, "each is missed once");
+        joblog.close();
+    }
+
+    #[test]
+    fn f2_what_we_put_back_ourselves_is_not_complete_because_it_was_renamed_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, joblog, board, _, mut inbox) = inbox_in(dir.path());
+        let (name, sent) = (OsStr::new("sales.txt"), folder.join("sent/sales.txt"));
+        std::fs::write(&sent, "sent").unwrap();
+        let hashed = crate::directory::identity_at(&sent);
+        std::fs::write(folder.join("sent/anew"), "half of it").unwrap();
+        std::fs::rename(folder.join("sent/anew"), &sent).unwrap();
+        let wanted = crate::folder::Wanted {
+            job: crate::job::JobId(1),
+            name,
+            from: Place::Sent,
+            to: Place::Done,
+            hashed: Some(hashed),
+            sha256: Some(crate::job::Sha256::new([7; 32])),
+            read: &|directory, name| {
+                let found = crate::watch::read_content(directory, name, Kind::Data, dir.path())?;
+                Ok(found.fingerprint)
+            },
+            is_of_another: &|_, _| false,
+        };
+        inbox.folder.move_file(&wanted, &mut crate::folder::Touched::new()).unwrap();
+        // As it is heard of where it cannot be linked.
+        board.arrive(name, None, Moment::default());
+        std::fs::write(dir.path().join("other"), "whole").unwrap();
+        std::fs::rename(dir.path().join("other"), folder.join("other.txt")).unwrap();
+        board.arrive(OsStr::new("other.txt"), None, Moment::default());
+        inbox.take(vec![name.to_owned(), "other.txt".into()]).unwrap();
+        let jobs = joblog.reader().unwrap().jobs(&crate::joblog::JobFilter::default()).unwrap();
+        let states: Vec<_> = jobs.iter().map(|job| (job.file_name.as_str(), job.state.as_str())).collect();
+        assert_eq!(states, [("sales.txt", "waiting"), ("other.txt", "queued")]);
         joblog.close();
     }
 

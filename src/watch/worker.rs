@@ -76,9 +76,9 @@ impl FolderSettings {
                 wire_name: account.wire_name,
             },
             waits: Waits {
-                settle: config.watch.settle,
+                settle: account.settle,
+                settle_max: config.watch.settle_max.max(account.settle),
                 settle_unwatched: config.watch.settle_unwatched,
-                forget_writer: config.watch.rescan,
                 give_up_empty: config.retry.alert_after,
                 wait_for_fin: account.wait_for_fin,
             },
@@ -310,7 +310,8 @@ impl FolderWorker {
         self.unblock(by_events)?;
         let (joblog, reader, board) = (self.joblog.clone(), Arc::clone(&self.reader), Arc::clone(&self.board));
         let progress = Arc::clone(&self.progress);
-        let inbox = Inbox::new(settings, Arc::clone(&folder), joblog, reader, board, self.clock, progress);
+        let mut inbox = Inbox::new(settings, Arc::clone(&folder), joblog, reader, board, self.clock, progress);
+        inbox.remember_settle()?;
         let now = self.clock.moment();
         Ok(Open {
             folder,

@@ -1,0 +1,339 @@
+//! Programs that people drop files with, as Debian has them: none of them has a part of its file sent (DESIGN R3, R5, R8, R9),
+//! also if it breaks off and begins again. A program that is not there is skipped aloud.
+
+use crate::harness::{World, large, tagged};
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Longer than a program takes to be begun again.
+const SETTLE_MAX: &str = "rescan = \"300ms\"\nsettle_max = \"20s\"";
+/// Bytes of a file that takes its time at [`SLOW`].
+const SIZE: usize = 1_500_000;
+/// In KiB a second.
+const SLOW: u64 = 400;
+
+fn world() -> World {
+    let mut world = World::new();
+    world.set("rescan = \"2s\"", SETTLE_MAX).set("settle = \"200ms\"", "settle = \"300ms\"");
+    world
+}
+
+fn is_there(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/lib/openssh".into()]);
+    let found = places.into_iter().any(|place: PathBuf| place.join(program).is_file());
+    if !found {
+        eprintln!("SKIPPED: {program} is not installed");
+    }
+    found
+}
+
+/// A file outside of the folder.
+fn source(world: &World, name: &str) -> (PathBuf, Vec<u8>) {
+    let (path, content) = (world.dir.path().join(name), large(name, SIZE));
+    fs::write(&path, &content).unwrap();
+    (path, content)
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A process that ends with this.
+struct Process(Child);
+
+impl Process {
+    fn start(program: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+
+    /// As Ctrl-C does.
+    fn interrupt(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn wait_for_port(port: u16) -> bool {
+    let until = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < until {
+        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return true;
+        }
+        sleep(Duration::from_millis(20));
+    }
+    false
+}
+
+fn sizes(world: &World, name: &str) -> Vec<u64> {
+    world.ledger().into_iter().filter(|entry| entry.name == name).map(|entry| entry.size).collect()
+}
+
+/// What others see while a program is at work, or has broken off: nothing of its file is sent.
+#[track_caller]
+fn assert_nothing_sent(world: &World, tag: &str, names: &[&str]) {
+    for number in 0..2 {
+        let other = format!("{tag}{number}.txt");
+        world.drop_file("a", &other, tagged(&other));
+        world.wait_for(&other, "success");
+    }
+    for name in names {
+        assert!(sizes(world, name).is_empty(), "a part of {name} was sent: {:?} bytes", sizes(world, name));
+    }
+}
+
+#[track_caller]
+fn assert_whole(world: &World, name: &str, content: &[u8]) {
+    world.wait_for(name, "success");
+    assert_eq!(sizes(world, name), [content.len() as u64], "{name}: one delivery, whole");
+}
+
+#[test]
+fn rsync_in_each_mode_breaks_off_and_begins_again() {
+    if !is_there("rsync") {
+        return;
+    }
+    const MODES: [(&str, &[&str]); 9] = [
+        ("default.txt", &[]),
+        ("archive.txt", &["-a"]),
+        ("partial.txt", &["-t", "--partial"]),
+        ("progress.txt", &["-tP"]),
+        ("untimed.txt", &["-P"]),
+        ("append.txt", &["--append"]),
+        ("inplace.txt", &["--inplace"]),
+        ("inplace-partial.txt", &["-a", "--inplace", "--partial"]),
+        ("delayed.txt", &["-P", "--delay-updates"]),
+    ];
+    let world = world();
+    let _daemon = world.start();
+    let sources = MODES.map(|(name, _)| source(&world, name));
+    let folder = format!("{}/", world.folder("a").display());
+    let limit = format!("--bwlimit={SLOW}");
+    let begun: Vec<Process> = (MODES.iter().zip(&sources))
+        .map(|((_, mode), (path, _))| {
+            Process::start("rsync", &[*mode, &[limit.as_str(), path.to_str().unwrap(), folder.as_str()]].concat())
+        })
+        .collect();
+    let names = MODES.map(|(name, _)| name);
+    assert_nothing_sent(&world, "during", &names);
+    for process in begun {
+        process.interrupt();
+    }
+    assert_nothing_sent(&world, "broken", &names);
+    for ((name, mode), (path, content)) in MODES.iter().zip(&sources) {
+        run("rsync", &[*mode, &[path.to_str().unwrap(), folder.as_str()]].concat());
+        assert_whole(&world, name, content);
+    }
+}
+
+/// An SSH server on loopback with keys of its own.
+struct Ssh {
+    _server: Process,
+    options: Vec<String>,
+}
+
+impl Ssh {
+    fn start(dir: &Path) -> Option<Self> {
+        if !["sshd", "ssh-keygen", "sftp-server", "sftp", "scp"].into_iter().all(is_there) {
+            return None;
+        }
+        if !rustix::process::geteuid().is_root() || !Path::new("/run/sshd").is_dir() {
+            eprintln!("SKIPPED: only root can start sshd, and it needs /run/sshd");
+            return None;
+        }
+        let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
+        for key in ["host", "user"] {
+            run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &path(key)]);
+        }
+        let port = free_port();
+        let config = format!(
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\n\
+             PermitRootLogin yes\nPidFile none\nSubsystem sftp internal-sftp\n",
+            path("host"),
+            path("user.pub")
+        );
+        fs::write(dir.join("sshd_config"), config).unwrap();
+        let server = Process::start("/usr/sbin/sshd", &["-D", "-f", &path("sshd_config")]);
+        if !wait_for_port(port) {
+            eprintln!("SKIPPED: sshd does not listen");
+            return None;
+        }
+        let options = ["-F", "none", "-i", &path("user"), "-o", &format!("Port={port}"), "-o", "BatchMode=yes"]
+            .into_iter()
+            .chain(["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"])
+            .map(str::to_owned)
+            .collect();
+        Some(Self { _server: server, options })
+    }
+
+    /// Copies a file; in kbit/s.
+    fn arguments(&self, limit: Option<u64>, more: &[&str]) -> Vec<String> {
+        let limit = limit.map(|limit| ["-l".to_owned(), (limit * 8).to_string()]);
+        self.options
+            .iter()
+            .cloned()
+            .chain(limit.into_iter().flatten())
+            .chain(more.iter().map(|&m| m.to_owned()))
+            .collect()
+    }
+}
+
+#[test]
+fn scp_and_sftp_lose_their_connection_and_begin_again() {
+    let world = world();
+    let Some(ssh) = Ssh::start(world.dir.path()) else { return };
+    let _daemon = world.start();
+    let names = ["scp.txt", "sftp.txt"];
+    let sources = names.map(|name| source(&world, name));
+    let arguments = |index: usize, limit| {
+        let (path, folder) = (sources[index].0.to_str().unwrap(), world.folder("a"));
+        match names[index] {
+            "scp.txt" => ssh.arguments(limit, &[path, &format!("root@127.0.0.1:{}/", folder.display())]),
+            _ => {
+                let batch = world.dir.path().join("batch");
+                fs::write(&batch, format!("put {path} {}/\n", folder.display())).unwrap();
+                ssh.arguments(limit, &["-b", batch.to_str().unwrap(), "root@127.0.0.1"])
+            }
+        }
+    };
+    let program = |index: usize| names[index].trim_end_matches(".txt");
+    let text = |arguments: &[String]| arguments.iter().map(String::as_str).map(str::to_owned).collect::<Vec<_>>();
+    let begun = [0, 1].map(|index| {
+        let arguments = text(&arguments(index, Some(SLOW)));
+        Process::start(program(index), &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    });
+    assert_nothing_sent(&world, "during", &names);
+    drop(begun);
+    assert_nothing_sent(&world, "broken", &names);
+    for index in [0, 1] {
+        let arguments = arguments(index, None);
+        run(program(index), &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_whole(&world, names[index], &sources[index].1);
+    }
+}
+
+#[test]
+fn an_ftp_upload_is_slow_breaks_off_and_begins_again() {
+    if !is_there("vsftpd") || !is_there("curl") {
+        return;
+    }
+    let world = world();
+    let port = free_port();
+    let config = world.dir.path().join("vsftpd.conf");
+    let text = format!(
+        "listen=YES\nlisten_address=127.0.0.1\nlisten_port={port}\nbackground=NO\nrun_as_launching_user=YES\n\
+         anonymous_enable=YES\nno_anon_password=YES\nanon_root={}\nwrite_enable=YES\nanon_upload_enable=YES\n\
+         anon_other_write_enable=YES\nanon_umask=022\nseccomp_sandbox=NO\nxferlog_enable=NO\nvsftpd_log_file=/dev/null\n",
+        world.dir.path().display()
+    );
+    fs::write(&config, text).unwrap();
+    let _server = Process::start("/usr/sbin/vsftpd", &[config.to_str().unwrap()]);
+    if !wait_for_port(port) {
+        eprintln!("SKIPPED: vsftpd does not listen");
+        return;
+    }
+    let _daemon = world.start();
+    let (path, content) = source(&world, "ftp.txt");
+    let url = format!("ftp://127.0.0.1:{port}/a/ftp.txt");
+    let upload = ["-sS", "-T", path.to_str().unwrap(), &url];
+    let limit = format!("{SLOW}K");
+    let begun = Process::start("curl", &[&upload[..], &["--limit-rate", &limit]].concat());
+    world.wait("the upload to begin", || {
+        fs::metadata(world.folder("a").join("ftp.txt")).is_ok_and(|file| file.len() > 0)
+    });
+    // A pause in the middle: the client is stopped, and its connection stays.
+    let pid = rustix::process::Pid::from_child(&begun.0);
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    assert_nothing_sent(&world, "pause", &["ftp.txt"]);
+    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+    drop(begun);
+    assert_nothing_sent(&world, "broken", &["ftp.txt"]);
+    run("curl", &upload);
+    assert_whole(&world, "ftp.txt", &content);
+}
+
+#[test]
+fn archives_are_unpacked_whole() {
+    let world = world();
+    let _daemon = world.start();
+    let folder = world.folder("a");
+    let outside = world.dir.path().to_str().unwrap().to_owned();
+    if is_there("tar") {
+        let (_, content) = source(&world, "tar.txt");
+        let archive = world.dir.path().join("x.tar");
+        run("tar", &["-C", &outside, "-cf", archive.to_str().unwrap(), "tar.txt"]);
+        run("tar", &["-C", folder.to_str().unwrap(), "-xf", archive.to_str().unwrap()]);
+        assert_whole(&world, "tar.txt", &content);
+    }
+    if is_there("unzip") && is_there("zip") {
+        let (path, content) = source(&world, "zip.txt");
+        let archive = world.dir.path().join("x.zip");
+        run("zip", &["-qj", archive.to_str().unwrap(), path.to_str().unwrap()]);
+        run("unzip", &["-q", archive.to_str().unwrap(), "-d", folder.to_str().unwrap()]);
+        assert_whole(&world, "zip.txt", &content);
+    }
+}
+
+#[test]
+fn editors_save_a_file_that_waits_and_the_last_that_was_saved_is_sent() {
+    let mut world = world();
+    world.set("settle = \"300ms\"", "settle = \"2s\"");
+    let _daemon = world.start();
+    let before = String::from_utf8(tagged("before")).unwrap();
+    let after = |editor: &str| format!("{before}11/20/2026\t{editor}\t1\n");
+    let mut edited = Vec::new();
+    if is_there("vim") {
+        let path = world.write_file("a", "vim.txt", &before);
+        let row = "call append('$', \"11/20/2026\\tvim\\t1\")";
+        run(
+            "vim",
+            &["-u", "NONE", "-es", "-c", "set backup writebackup", "-c", row, "-c", "wq", path.to_str().unwrap()],
+        );
+        edited.push("vim");
+    }
+    if is_there("nano") && is_there("script") {
+        let path = world.write_file("a", "nano.txt", &before);
+        let mut nano = Command::new("script")
+            .args(["-qec", &format!("nano --ignorercfiles +3 {}", path.display()), "/dev/null"])
+            .env("TERM", "xterm")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut keys = nano.stdin.take().unwrap();
+        sleep(Duration::from_millis(300));
+        // Save, confirm the name, leave.
+        keys.write_all(b"11/20/2026\tnano\t1\x0f\r\x18").unwrap();
+        world.wait("nano to end", || nano.try_wait().unwrap().is_some());
+        edited.push("nano");
+    }
+    for editor in edited {
+        let name = format!("{editor}.txt");
+        world.wait_for(&name, "success");
+        let sent = sizes(&world, &name);
+        assert_eq!(sent, [after(editor).len() as u64], "{editor}: {:?}", world.accepted());
+    }
+    // What they leave beside it is none of ours.
+    assert!(world.accepted().iter().all(|name| name == "vim.txt" || name == "nano.txt"), "{:?}", world.accepted());
+    assert!(File::open(world.folder("a").join("vim.txt")).is_err(), "it was filed");
+}
