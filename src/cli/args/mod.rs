@@ -13,7 +13,7 @@ pub(super) use verbs::{CancelArguments, HoldArguments, ReleaseArguments, RetryAr
 
 use super::told::USUAL_CONFIG;
 use crate::config::{RateLimit, parse_duration, parse_rate};
-use crate::emulator::{Dialect, FaultRule};
+use crate::emulator::{Dialect, FaultRule, Names};
 use crate::job::State;
 use crate::report::Since;
 use clap::builder::PossibleValuesParser;
@@ -154,6 +154,13 @@ pub(super) struct EmulatorArguments {
     /// Determines job numbers and the chance of faults
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) seed: u64,
+    /// How it changes the names of files, as a server may: `lower`, `nfc` (accents composed), `underscore` (for blanks and
+    /// what is not ASCII) or `cut` (at 24 characters)
+    #[arg(long, value_name = "N", default_value = "keep")]
+    pub(super) names: Names,
+    /// Keep jobs and job numbers there over restarts [default: each run begins with no job and the same numbers]
+    #[arg(long, value_name = "DIR")]
+    pub(super) state: Option<PathBuf>,
     /// How long a token is good
     #[arg(long, value_name = "T", default_value = "24h", value_parser = duration)]
     pub(super) token_life: Duration,
