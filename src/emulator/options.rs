@@ -202,7 +202,7 @@ mod tests {
             "sales north a\u{308}-2026-11.txt",
             "Sales North \u{e4}-2026-11.TXT",
             "Sales_North_a_-2026-11.TXT",
-            "Sales North a\u{308}-2026.TXT",
+            "Sales North a\u{308}-2026-.TXT",
         ]) {
             assert_eq!(names.shown("Sales North a\u{308}-2026-11.TXT"), shown, "{names}");
             assert_eq!(names.to_string().parse(), Ok(names));
