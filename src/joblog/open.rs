@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Migrations in order; `user_version` counts those applied. Append-only: a released file never changes.
-pub(super) const MIGRATIONS: [&str; 13] = [
+pub(super) const MIGRATIONS: [&str; 14] = [
     include_str!("migrations/0001_jobs.sql"),
     include_str!("migrations/0002_order.sql"),
     include_str!("migrations/0003_findings.sql"),
@@ -23,6 +23,7 @@ pub(super) const MIGRATIONS: [&str; 13] = [
     include_str!("migrations/0011_seen.sql"),
     include_str!("migrations/0012_aimed.sql"),
     include_str!("migrations/0013_run.sql"),
+    include_str!("migrations/0014_ours.sql"),
 ];
 
 const READING: OpenFlags =
