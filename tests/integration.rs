@@ -36,6 +36,7 @@ mod load;
 mod looking;
 mod machine;
 mod modes;
+mod ours;
 mod page;
 mod pages;
 mod rate;
