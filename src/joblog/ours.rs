@@ -56,13 +56,17 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn others_sent(&self, account: &str, except: JobId) -> Result<Vec<OtherSent>, JobLogError> {
+        const COLUMNS: &str = "id, wire_name, state = 'uploading', state IN ('uploading', 'unconfirmed'),
+                    (SELECT max(id) FROM job_event WHERE job_id = job.id AND event = 'started')";
         let connection = self.connection();
         let mut statement = connection.prepare_cached(&format!(
-            "SELECT id, wire_name, state = 'uploading', state IN ('uploading', 'unconfirmed'),
-                    (SELECT max(id) FROM job_event WHERE job_id = job.id AND event = 'started')
-             FROM job WHERE account = ?1 AND id <> ?2 AND {}
-               AND (state IN ('uploading', 'unconfirmed') OR (state IN ('held', 'cancelled') AND unsettled AND remote_job_id IS NULL))",
-            sql::GOES_THERE
+            "SELECT {COLUMNS} FROM {} WHERE account = ?1 AND finished_at IS NULL AND state IN ('uploading', 'unconfirmed', 'held')
+               AND (state <> 'held' OR (unsettled AND remote_job_id IS NULL)) AND id <> ?2 AND {there}
+             UNION ALL
+             SELECT {COLUMNS} FROM job INDEXED BY job_ended WHERE account = ?1 AND state = 'cancelled' AND finished_at IS NOT NULL
+               AND unsettled AND remote_job_id IS NULL AND id <> ?2 AND {there}",
+            sql::UNFINISHED,
+            there = sql::GOES_THERE
         ))?;
         let rows = statement.query_map(params![account, except.0], |row| {
             Ok(OtherSent {

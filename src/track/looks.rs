@@ -219,7 +219,7 @@ impl Tracker {
                 (None, _) | (_, None) => true,
             };
             let is_it = is_named_so && told.is_same(remote) != Some(false);
-            return Ok(if is_it { Known::Owned } else { Known::Fresh(EventId(i64::MAX)) });
+            return Ok(if is_it { Known::Owned } else { Known::Disputed });
         }
         Ok(known_by_order(self.reader.first_listed_after(account, id)?, job.began))
     }

@@ -154,8 +154,7 @@ pub(super) struct EmulatorArguments {
     /// Determines job numbers and the chance of faults
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) seed: u64,
-    /// How it changes the names of files, as a server may: `lower`, `nfc` (accents composed), `underscore` (for blanks and
-    /// what is not ASCII) or `cut` (at 24 characters)
+    /// What becomes of names: `keep`, `lower`, `nfc` (accents composed), `underscore` (not ASCII, blanks) or `cut` (24 long)
     #[arg(long, value_name = "N", default_value = "keep")]
     pub(super) names: Names,
     /// Keep jobs and job numbers there over restarts [default: each run begins with no job and the same numbers]
@@ -167,8 +166,7 @@ pub(super) struct EmulatorArguments {
     /// The only client ID that gets a token, with --client-secret-file [default: any]
     #[arg(long, value_name = "ID", requires = "client_secret_file")]
     pub(super) client_id: Option<String>,
-    /// Holds the only secret that gets a token: whatever else a configuration has is refused, as Adobe refuses one that was
-    /// revoked
+    /// Holds the only secret that gets a token: any other is refused, as Adobe refuses one that was revoked
     #[arg(long, value_name = "FILE", requires = "client_id")]
     pub(super) client_secret_file: Option<PathBuf>,
     /// An account that exists, as `RSID/ID`. May be given several times [default: any that is asked for exists]
