@@ -149,6 +149,7 @@
 //! | S3 | found and uncontradicted: adopted; ambiguous: `held` |
 //! | S4 | absent in three looks over `upload.confirm_for`: sent again |
 //! | S5 | a remote job under a name of ours that no job owns: told, and files of that name are `held` |
+//! | S6 | how the API changes names is learnt; an unowned remote job that may be ours is never followed by a resend, but `held` |
 //! | F1 | moves are renames that never overwrite; unfinished ones are tried again before the next scan |
 //! | F2 | what is to be moved is compared with what was sent; what is another by then stays as a new file. What is written into a sent file later makes its job `partial`, until a day after its end |
 //! | F3 | `.why` beside each file in `failed/` and `held/` |

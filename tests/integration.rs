@@ -39,6 +39,7 @@ mod looking;
 mod machine;
 mod modes;
 mod mounts;
+mod ours;
 mod page;
 mod pages;
 mod programs;

@@ -8,6 +8,7 @@ pub use super::window::Purpose;
 use super::window::{Ticket, Wait, Window};
 use crate::config::RateLimit;
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -17,6 +18,8 @@ pub struct Budget {
     window: Mutex<Window>,
     /// Rung whenever a waiter's turn may have come for another reason than the clock.
     changed: Notify,
+    /// Answers in a row that asked for patience.
+    busy: AtomicU32,
 }
 
 impl Budget {
@@ -26,7 +29,7 @@ impl Budget {
     #[must_use]
     pub fn new(limit: Option<RateLimit>, spent_at_start: bool) -> Self {
         let spent_at = spent_at_start.then(Instant::now);
-        Self { window: Mutex::new(Window::new(limit, spent_at)), changed: Notify::new() }
+        Self { window: Mutex::new(Window::new(limit, spent_at)), changed: Notify::new(), busy: AtomicU32::new(0) }
     }
 
     /// Waits for a slot. Uploads first, but one request in six is for sweeps while one waits.
@@ -63,6 +66,16 @@ impl Budget {
     /// Grants nothing before `until`: the server said that it has enough. A longer pause stays as it is.
     pub fn pause(&self, until: Instant) {
         self.lock().pause(until);
+    }
+
+    /// An answer asked for patience: which in a row it is.
+    pub fn note_busy(&self) -> u32 {
+        self.busy.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
+    /// An answer did not.
+    pub fn note_ready(&self) {
+        self.busy.store(0, Ordering::Relaxed);
     }
 
     /// Slots taken at this moment, and how many there are (`None`: no limit).

@@ -94,11 +94,17 @@ fn first<'a, const N: usize>(object: &'a Map<String, Value>, keys: [&str; N]) ->
     keys.iter().filter_map(|key| object.get(*key)).find(|value| !value.is_null())
 }
 
-/// An integer, or one in quotes.
+/// An integer, also as `100.0`, or one in quotes.
 fn number(value: &Value) -> Option<i64> {
+    // The text decides: a float has not all integers.
+    let whole = |text: &str| {
+        let text = text.trim();
+        let digits = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|byte| byte == b'0'));
+        digits.map_or(text, |(digits, _)| digits).parse().ok()
+    };
     match value {
-        Value::Number(number) => number.as_i64(),
-        Value::String(text) => text.trim().parse().ok(),
+        Value::Number(number) => number.as_i64().or_else(|| whole(&number.to_string())),
+        Value::String(text) => whole(text),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
@@ -170,6 +176,12 @@ mod tests {
         assert_eq!(job(&json!({"job_id": 7, "rows": -1})).unwrap().rows_processed, None);
         assert_eq!(job(&json!({"job_id": 7, "rows": "many"})).unwrap().rows_processed, None);
         assert_eq!(job(&json!({"job_id": 7, "rows": "0"})).unwrap().rows_processed, Some(0));
+        for rows in [json!(100), json!("100"), json!(100.0), json!("100.0"), json!(" 100 ")] {
+            assert_eq!(job(&json!({"job_id": 7.0, "rows": rows})).unwrap().rows_processed, Some(100), "{rows}");
+        }
+        for rows in [json!(100.5), json!("100.5"), json!(1e300), json!("1,000"), json!(null), json!(".0")] {
+            assert_eq!(job(&json!({"job_id": 7, "rows": rows})).unwrap().rows_processed, None, "{rows}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::failure::{Exit, Failure};
 use super::remote::Remote;
 use super::settings;
 use crate::api::ApiError;
-use crate::job::{JobId, Plan, Release, RemoteJobId, Verb, printable};
+use crate::job::{JobId, Plan, Release, RemoteJobId, Verb};
 use crate::joblog::{JobRow, Reader};
 use std::path::Path;
 
@@ -25,10 +25,10 @@ pub(super) fn not_that_one(file: &Path, job: &JobRow, remote: RemoteJobId) -> Re
     match Remote::open(&config)?
         .ask(&async |client, purse| client.show_job(&target, remote, purse.permit().await).await)
     {
-        Ok(answer) => Ok(answer.value.file_name.filter(|name| *name != sent.wire_name).map(|name| {
-            let (name, wire_name) = (printable(&name), printable(&sent.wire_name));
-            format!("the remote job {remote} is named {name} at Adobe, not {wire_name}")
-        })),
+        Ok(answer) => match answer.value.file_name {
+            Some(shown) => Ok(reader.not_of_that_name(id, remote, &shown)?),
+            None => Ok(None),
+        },
         Err(ApiError::NotFound { body, .. }) => Ok(Some(format!(
             "Adobe does not know a remote job {remote} of this account ({}); `datadrop jobs list --remote --account {}` names those \
              that there are",

@@ -24,6 +24,8 @@ pub(super) fn run(arguments: EmulatorArguments, output: &mut Output) -> Result<E
         faults: arguments.faults,
         token_life: arguments.token_life,
         accounts: arguments.accounts,
+        names: arguments.names,
+        state: arguments.state,
         ..EmulatorOptions::default()
     };
     daemon_run::runtime()?.block_on(async {
@@ -48,9 +50,11 @@ fn credentials(id: Option<String>, secret: Option<PathBuf>) -> Result<Option<(St
 /// Starts one, or says why not.
 pub(super) async fn start(options: EmulatorOptions) -> Result<Emulator, Failure> {
     let listen = options.listen;
-    Emulator::start(options)
-        .await
-        .map_err(|error| Failure::failed(format!("emulator: cannot listen on {listen}: {error}")))
+    Emulator::start(options).await.map_err(|error| match error.get_ref() {
+        // It names a file, or an address, of its own.
+        Some(_) => Failure::failed(format!("emulator: {error}")),
+        None => Failure::failed(format!("emulator: cannot listen on {listen}: {error}")),
+    })
 }
 
 /// What goes into a configuration to use it.

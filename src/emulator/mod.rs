@@ -26,6 +26,7 @@ mod connection;
 mod content;
 mod faults;
 mod gate;
+mod kept;
 mod ledger;
 mod options;
 mod query;
@@ -41,7 +42,7 @@ mod http_tests;
 
 pub use faults::{FaultRule, FaultRuleError};
 pub use ledger::{LedgerEntry, RequestCounts};
-pub use options::{Dialect, EmulatorOptions, UnknownDialect};
+pub use options::{Dialect, EmulatorOptions, Names, UnknownDialect, UnknownNames};
 pub use samples::{Sample, write_samples};
 pub use world::{AccountKey, Job, JobFate, Upload, World};
 
@@ -78,9 +79,10 @@ impl Emulator {
                 ),
             ));
         }
+        let kept = options.state.as_deref().map(kept::Kept::open).transpose()?;
         let listener = TcpListener::bind(options.listen).await?;
         let address = listener.local_addr()?;
-        let app = Arc::new(App::new(options));
+        let app = Arc::new(App::new(options, kept));
         let stopped = CancellationToken::new();
         let router = routes::router(app.clone());
         let accepting = tokio::spawn(connection::serve(listener, router, app.clock, stopped.clone()));

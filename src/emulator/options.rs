@@ -2,10 +2,12 @@
 
 use super::faults::FaultRule;
 use crate::config::RateLimit;
+use icu_normalizer::ComposingNormalizer;
 use jiff::SignedDuration;
 use secrecy::SecretString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -34,6 +36,10 @@ pub struct EmulatorOptions {
     pub accounts: Vec<(String, i64)>,
     /// The global company IDs that `/discovery/me` tells; paths may name any.
     pub companies: Vec<String>,
+    /// How it changes the names of files.
+    pub names: Names,
+    /// Keeps its jobs and job numbers there over restarts.
+    pub state: Option<PathBuf>,
     /// How far its clock is ahead of this computer's, or behind: its `Date`, the dates of jobs, the windows of lists.
     pub clock_ahead: SignedDuration,
 }
@@ -52,6 +58,8 @@ impl Default for EmulatorOptions {
             token_life: Duration::from_secs(86_399),
             accounts: Vec::new(),
             companies: vec!["examplecompany".to_owned()],
+            names: Names::Keep,
+            state: None,
             clock_ahead: SignedDuration::ZERO,
         }
     }
@@ -106,9 +114,101 @@ impl FromStr for Dialect {
     }
 }
 
+/// What becomes of the name of a file, as a server may change it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Names {
+    /// Nothing.
+    #[default]
+    Keep,
+    /// Letters become small.
+    Lower,
+    /// Letters and their accents become one character.
+    Nfc,
+    /// Whatever is no letter, digit, `.`, `-` or `_` of ASCII becomes `_`.
+    Underscore,
+    /// The stem loses what makes the name longer than 24 characters.
+    Cut,
+}
+
+impl Names {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Keep, Self::Lower, Self::Nfc, Self::Underscore, Self::Cut];
+
+    /// Characters that `cut` leaves.
+    pub const LONGEST: usize = 24;
+
+    /// The word on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Lower => "lower",
+            Self::Nfc => "nfc",
+            Self::Underscore => "underscore",
+            Self::Cut => "cut",
+        }
+    }
+
+    /// What the server shows of a file that was sent under this name.
+    #[must_use]
+    pub fn shown(self, sent: &str) -> String {
+        match self {
+            Self::Keep => sent.to_owned(),
+            Self::Lower => sent.to_lowercase(),
+            Self::Nfc => ComposingNormalizer::new_nfc().normalize(sent).into_owned(),
+            Self::Underscore => {
+                let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_');
+                sent.chars().map(|letter| if plain(letter) { letter } else { '_' }).collect()
+            }
+            Self::Cut => {
+                let (stem, extension) = sent.rsplit_once('.').unwrap_or((sent, ""));
+                let kept = Self::LONGEST.saturating_sub(extension.chars().count() + 1);
+                if sent.chars().count() <= Self::LONGEST {
+                    return sent.to_owned();
+                }
+                format!("{}.{extension}", stem.chars().take(kept).collect::<String>())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A word that names no way to change names.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no way to change names; use `lower`, `nfc`, `underscore`, `cut` or `keep`")]
+pub struct UnknownNames(String);
+
+impl FromStr for Names {
+    type Err = UnknownNames;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|known| known.as_str() == word).ok_or_else(|| UnknownNames(word.to_owned()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_changed_as_a_server_may() {
+        for (names, shown) in Names::ALL.into_iter().zip([
+            "Sales North a\u{308}-2026-11.TXT",
+            "sales north a\u{308}-2026-11.txt",
+            "Sales North \u{e4}-2026-11.TXT",
+            "Sales_North_a_-2026-11.TXT",
+            "Sales North a\u{308}-2026-.TXT",
+        ]) {
+            assert_eq!(names.shown("Sales North a\u{308}-2026-11.TXT"), shown, "{names}");
+            assert_eq!(names.to_string().parse(), Ok(names));
+        }
+        assert!("upper".parse::<Names>().unwrap_err().to_string().contains("underscore"));
+    }
 
     #[test]
     fn dialects_read_back_and_unknown_words_show_the_known_ones() {

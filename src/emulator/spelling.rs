@@ -80,7 +80,7 @@ pub(super) struct SpelledPage<'a> {
 impl<'a> SpelledJob<'a> {
     pub(super) fn new(spelling: Spelling, job: &'a Job, progress: Progress<'a>) -> Self {
         let Progress { status, rows, started, finished } = progress;
-        let filename = job.upload.name.as_str();
+        let filename = job.shown.as_str();
         let job_id = job.id.0;
         let date = |time| date(spelling, time);
         match spelling {

@@ -5,6 +5,8 @@ mod accounts;
 pub(super) use accounts::{Accounts, NewAccount};
 
 use super::content::{self, Verdict};
+use super::kept::Kept;
+use super::options::Names;
 use super::random::Random;
 use crate::job::{RemoteJobId, Sha256, Timestamp, UploadStyle};
 use sha2::Digest;
@@ -15,7 +17,7 @@ use std::time::Duration;
 pub(super) const PAGE: usize = 100;
 
 /// A Data Sources account: a data source of a report suite.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct AccountKey {
     /// The report suite ID.
     pub report_suite_id: String,
@@ -36,7 +38,7 @@ pub struct Upload {
     pub size: u64,
     /// The content.
     pub sha256: Sha256,
-    verdict: Verdict,
+    pub(super) verdict: Verdict,
 }
 
 impl Upload {
@@ -55,7 +57,7 @@ impl Upload {
 }
 
 /// What goes wrong with a job after its acceptance.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct JobFate {
     /// Processed rows fall short by so many.
     pub lost_rows: u64,
@@ -76,10 +78,12 @@ pub struct Job {
     pub id: RemoteJobId,
     /// What it was made of.
     pub upload: Upload,
+    /// The name that is told.
+    pub shown: String,
     /// When it was accepted.
     pub created: Timestamp,
-    fate: JobFate,
-    deleted: bool,
+    pub(super) fate: JobFate,
+    pub(super) deleted: bool,
 }
 
 /// Where a job stands at some time.
@@ -117,6 +121,8 @@ pub struct World {
     jobs: Vec<Job>,
     by_account: HashMap<AccountKey, Vec<usize>>,
     pub(super) accounts: Accounts,
+    names: Names,
+    kept: Option<Kept>,
 }
 
 impl World {
@@ -131,7 +137,23 @@ impl World {
             jobs: Vec::new(),
             by_account: HashMap::new(),
             accounts: Accounts::new(accounts, random),
+            names: Names::Keep,
+            kept: None,
         }
+    }
+
+    /// The same with its way to change names, and with what was kept of an earlier run.
+    pub(super) fn with(mut self, names: Names, kept: Option<(Kept, Vec<Job>)>) -> Self {
+        self.names = names;
+        if let Some((kept, jobs)) = kept {
+            self.first_id = jobs.first().map_or(self.first_id, |first| first.id.0);
+            for (index, job) in jobs.iter().enumerate() {
+                self.by_account.entry(job.upload.account.clone()).or_default().push(index);
+            }
+            self.jobs = jobs;
+            self.kept = Some(kept);
+        }
+        self
     }
 
     /// Accepts an upload: its job and its line in the ledger are the same thing.
@@ -141,7 +163,12 @@ impl World {
         // A clock that was set back must not put a newer job before an older one.
         let created = self.jobs.last().map_or(now, |last| last.created.max(now));
         self.by_account.entry(upload.account.clone()).or_default().push(index);
-        self.jobs.push(Job { id, upload, created, fate, deleted: false });
+        let shown = self.names.shown(&upload.name);
+        let job = Job { id, upload, shown, created, fate, deleted: false };
+        if let Some(kept) = &mut self.kept {
+            kept.write(&job);
+        }
+        self.jobs.push(job);
         id
     }
 
@@ -166,10 +193,12 @@ impl World {
     /// Gives a job the status `deleted`; `false` if there is none of that number.
     pub fn delete_job(&mut self, id: RemoteJobId) -> bool {
         let job = self.index(id).and_then(|index| self.jobs.get_mut(index));
-        job.is_some_and(|job| {
-            job.deleted = true;
-            true
-        })
+        let Some(job) = job else { return false };
+        job.deleted = true;
+        if let Some(kept) = &mut self.kept {
+            kept.write(job);
+        }
+        true
     }
 
     fn index(&self, id: RemoteJobId) -> Option<usize> {

@@ -6,6 +6,7 @@ mod findings;
 mod identity;
 mod lines;
 mod name;
+mod naming;
 mod remote;
 mod rows;
 mod state;
@@ -19,7 +20,8 @@ pub use lines::{Encoding, Line, LineKind, Lines, ends_in_a_line};
 pub use name::{
     Kind, NameRefused, UploadStyle, check_name, classify, is_sendable, printable, shell_word, stem, unique_wire_name,
 };
-pub use remote::{Company, NewAccount, RemoteAccount, RemoteJob, RemoteJobId, ReportSuite};
+pub use naming::{Likeness, Naming};
+pub use remote::{Company, NewAccount, OtherSent, RemoteAccount, RemoteJob, RemoteJobId, ReportSuite, Told, date_told};
 pub use rows::RowCounter;
 pub use state::{Event, IllegalTransition, Phase, Place, State};
 pub use time::Timestamp;

@@ -1,6 +1,6 @@
 //! What Adobe keeps: remote jobs, report suites, Data Sources accounts, companies.
 
-use super::Target;
+use super::{EventId, JobId, Target};
 use secrecy::SecretString;
 use serde::Serialize;
 use std::fmt;
@@ -33,6 +33,96 @@ pub struct RemoteJob {
     pub remote_started: Option<String>,
     /// Date text as Adobe sent it; carries no zone.
     pub remote_finished: Option<String>,
+}
+
+/// A file of ours that a remote job may come from, besides the one that is asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherSent {
+    /// Its job.
+    pub id: JobId,
+    /// The name it was sent under.
+    pub wire_name: String,
+    /// Its upload is under way.
+    pub is_uploading: bool,
+    /// It is that, or its end is about to be known; otherwise nobody knows whether it arrived.
+    pub is_open: bool,
+    /// The event that began its latest attempt.
+    pub began: EventId,
+}
+
+/// What the API told of a remote job before, by which it is known again: a number alone is no identity, for a server may begin
+/// its numbers anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Its name as it was shown.
+    pub file_name: Option<String>,
+    /// When it was created, as Adobe wrote it.
+    pub created: Option<String>,
+    /// By a list; the answer to an upload may tell another date, and the name that was sent.
+    pub by_list: bool,
+}
+
+impl Told {
+    /// Whether a job that is shown under that number is this one. `None`: nobody can tell.
+    #[must_use]
+    pub fn is_same(&self, shown: &RemoteJob) -> Option<bool> {
+        let apart = self.apart(shown)?;
+        // What a list shows of a job stays as it is.
+        if self.by_list && self.has_another_name(shown) {
+            return (apart > 0).then_some(false);
+        }
+        // Dates carry no zone: a whole number of quarters of an hour may be another way to write the same moment.
+        let past_quarter = apart % QUARTER;
+        let is_zone = apart <= ZONES && (past_quarter <= SECONDS_OFF || past_quarter >= QUARTER - SECONDS_OFF);
+        let least = if self.by_list { SECONDS_OFF } else { ANSWERED_AND_LISTED };
+        if apart == 0 || apart <= SECONDS_OFF && !self.has_another_name(shown) {
+            Some(true)
+        } else if is_zone || apart <= least {
+            None
+        } else {
+            Some(false)
+        }
+    }
+
+    fn has_another_name(&self, shown: &RemoteJob) -> bool {
+        matches!((&self.file_name, &shown.file_name), (Some(known), Some(shown)) if known != shown)
+    }
+
+    /// Whether a list has shown it under this name before.
+    #[must_use]
+    pub fn was_listed_as(&self, shown: &RemoteJob) -> bool {
+        self.by_list && self.file_name.is_some() && self.file_name == shown.file_name
+    }
+
+    /// Whether that job has another date, as it is written.
+    #[must_use]
+    pub fn has_another_date(&self, shown: &RemoteJob) -> bool {
+        self.apart(shown).is_some_and(|apart| apart > 0)
+    }
+
+    fn apart(&self, shown: &RemoteJob) -> Option<u64> {
+        let (known, now) = (date_told(self.created.as_deref()?)?, date_told(shown.remote_created.as_deref()?)?);
+        Some(known.abs_diff(now))
+    }
+}
+
+/// Dates this far apart, in seconds, are the same.
+const SECONDS_OFF: u64 = 1;
+/// Between the date in the answer to an upload and that in a list.
+const ANSWERED_AND_LISTED: u64 = 120;
+const QUARTER: u64 = 15 * 60;
+const ZONES: u64 = 26 * 3600;
+
+/// A date as Adobe writes it, in seconds; without a zone, so only compared with others of the same server.
+#[must_use]
+pub fn date_told(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let civil = |date| jiff::tz::TimeZone::UTC.to_timestamp(date).ok().map(jiff::Timestamp::as_second);
+    text.parse::<jiff::Timestamp>()
+        .map(jiff::Timestamp::as_second)
+        .ok()
+        .or_else(|| text.parse().ok().and_then(civil))
+        .or_else(|| jiff::civil::DateTime::strptime("%m/%d/%Y %H:%M:%S", text).ok().and_then(civil))
 }
 
 /// A report suite and the way to it; Data Sources accounts lie within.
@@ -106,4 +196,51 @@ pub struct Company {
     pub global_company_id: String,
     /// Its name, if it has one.
     pub name: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn created(date: &str) -> RemoteJob {
+        RemoteJob {
+            file_name: None,
+            rows_processed: None,
+            remote_job_id: RemoteJobId(1),
+            remote_status: None,
+            remote_created: Some(date.to_owned()),
+            remote_started: None,
+            remote_finished: None,
+        }
+    }
+
+    #[test]
+    fn dates_are_read_in_all_three_forms() {
+        for text in ["1/1/2026 03:05:07", "2026-01-01 03:05:07", "2026-01-01T03:05:07Z", "2026-01-01T03:05:07.000Z"] {
+            assert_eq!(date_told(text), Some(1_767_236_707), "{text}");
+        }
+        assert_eq!(date_told("soon"), None);
+    }
+
+    #[test]
+    fn a_job_is_known_again_by_its_date() {
+        let told = |by_list| Told { file_name: None, created: Some("1/1/2026 03:05:07".to_owned()), by_list };
+        for (shown, listed, answered) in [
+            ("2026-01-01 03:05:07", Some(true), Some(true)),
+            ("2026-01-01 03:05:12", Some(false), None),
+            ("2026-01-01 03:09:12", Some(false), Some(false)),
+            // An hour or more, to the second, may be a zone.
+            ("2026-01-01 11:05:07", None, None),
+            ("2026-01-09 03:05:07", Some(false), Some(false)),
+            ("soon", None, None),
+        ] {
+            assert_eq!(told(true).is_same(&created(shown)), listed, "{shown}");
+            assert_eq!(told(false).is_same(&created(shown)), answered, "{shown}");
+        }
+        let named = |name: &str, date: &str| RemoteJob { file_name: Some(name.to_owned()), ..created(date) };
+        let known = Told { file_name: Some("a.txt".to_owned()), ..told(true) };
+        assert_eq!(known.is_same(&named("b.txt", "2026-01-01 03:05:08")), Some(false), "restarted within a second");
+        assert_eq!(known.is_same(&named("a.txt", "2026-01-01 03:05:07")), Some(true));
+        assert_eq!(Told::default().is_same(&created("2026-01-01 03:05:07")), None);
+    }
 }

@@ -162,6 +162,13 @@ impl JobLog {
             let changed = connection
                 .prepare_cached(&format!("UPDATE account SET {column} = ?2 WHERE name = ?1 AND {column} IS NOT ?2"))?
                 .execute(params![account, problem])?;
+            if matches!(which, Problem::Api) && problem.is_none() {
+                connection
+                    .prepare_cached(
+                        "UPDATE account SET unauthorised_streak = 0 WHERE name = ?1 AND unauthorised_streak > 0",
+                    )?
+                    .execute([&account])?;
+            }
             connection
                 .prepare_cached(
                     "UPDATE account SET blocked_at = CASE WHEN folder_problem IS NULL AND api_problem IS NULL THEN NULL
@@ -205,8 +212,10 @@ impl JobLog {
         self.call(move |connection, _| {
             let accepted: i64 = connection
                 .prepare_cached(
-                    "SELECT EXISTS (SELECT 1 FROM job WHERE account = ?1 AND uploaded_at IS NOT NULL)
-                         OR EXISTS (SELECT 1 FROM delivered WHERE account = ?1)",
+                    "SELECT EXISTS (SELECT 1 FROM job JOIN account ON account.name = job.account
+                                    WHERE job.account = ?1 AND job.uploaded_at IS NOT NULL AND job.line = account.line)
+                         OR EXISTS (SELECT 1 FROM delivered JOIN account ON account.name = delivered.account
+                                    WHERE delivered.account = ?1 AND delivered.line = account.line)",
                 )?
                 .query_row([&account], |row| row.get(0))?;
             if accepted > 0 {
@@ -299,14 +308,19 @@ pub(super) fn goes_to(connection: &Connection, account: &str, target: &Target) -
 
 fn aim(connection: &Connection, account: &str, target: &Target) -> Result<(), JobLogError> {
     let target_id = sql::target_id(connection, target)?;
-    connection
+    let changed = connection
         .prepare_cached(
             "UPDATE account SET target_id = ?2, baseline_at = NULL, first_scan_at = NULL, style = NULL,
-                    trial_style = NULL, proven_style = NULL, refused_streak = 0, unclear_streak = 0,
+                    trial_style = NULL, proven_style = NULL, refused_streak = 0, refused_alike = NULL, unclear_streak = 0,
+                    server_seen_at = NULL, stranger_id = NULL, stranger_name = NULL, stranger_seen_at = NULL,
                     aimed_event = coalesce((SELECT max(id) FROM job_event), 0)
              WHERE name = ?1 AND target_id IS NOT ?2",
         )?
         .execute(params![account, target_id])?;
+    if changed > 0 {
+        let line = sql::line_of(connection, account, target_id)?;
+        connection.prepare_cached("UPDATE account SET line = ?2 WHERE name = ?1")?.execute(params![account, line])?;
+    }
     Ok(())
 }
 

@@ -36,10 +36,14 @@ pub struct AttemptEnd {
 }
 
 /// What the job log made of an attempt's end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
     /// Where the job stands now.
     pub state: State,
+    /// Why, as the job log has it.
+    pub reason: Option<String>,
+    /// Answers in a row, of whatever file of the account, that said that a token is not valid.
+    pub unauthorised: u32,
 }
 
 impl JobLog {
@@ -73,7 +77,7 @@ impl JobLog {
             // The same end told twice, after a commit that seemed to fail, must not end the attempt after it.
             if job.attempts != attempt || !matches!(job.state, State::Uploading(_)) {
                 note_late_end(connection, job.clone(), attempt, &end, now)?;
-                return Ok(Ended { state: job.state });
+                return Ok(Ended { state: job.state, reason: job.reason, unauthorised: 0 });
             }
             end_attempt(connection, effects, job, &end, now)
         })
@@ -180,7 +184,7 @@ pub(super) fn end_attempt(
     }
     if let (Some(remote), None) = (&end.remote, anothers) {
         take_remote(&mut job, remote);
-        remember(connection, &job.account, remote, sql::latest_event(connection)?, now)?;
+        remember_answered(connection, &job, remote, now)?;
     }
     job.next_attempt_at = end.again_at;
     match event {
@@ -226,7 +230,8 @@ pub(super) fn end_attempt(
     if event == Event::Unclear && job.unclear_ends == UNCLEAR_IS_ODD {
         note_delay(connection, &job, now)?;
     }
-    Ok(Ended { state: job.state })
+    let unauthorised = count_unauthorised(connection, &job.account, end.status)?;
+    Ok(Ended { state: job.state, reason: job.reason, unauthorised })
 }
 
 /// The answer to an attempt whose job a person gave up meanwhile: it tells whether it was ingested after all.
@@ -243,7 +248,7 @@ fn note_late_end(
     let detail = match &end.remote {
         Some(remote) if anothers(connection, &job, remote.remote_job_id)?.is_none() => {
             take_remote(&mut job, remote);
-            remember(connection, &job.account, remote, sql::latest_event(connection)?, now)?;
+            remember_answered(connection, &job, remote, now)?;
             format!("it was ingested: Adobe accepted it as remote job {} after it was given up", remote.remote_job_id)
         }
         Some(_) | None if matches!(end.event, Event::NotIngested | Event::Refused) => {
@@ -257,14 +262,42 @@ fn note_late_end(
     sql::insert_event(connection, job.id, now, "late-answer", Some(job.state), job.state, Some(&detail))
 }
 
+fn remember_answered(
+    connection: &Connection,
+    job: &Job,
+    remote: &RemoteJob,
+    now: Timestamp,
+) -> Result<(), JobLogError> {
+    let line = sql::line_of_job(connection, job)?;
+    remember(connection, &job.account, (line, remote, false), sql::latest_event(connection)?, now)?;
+    Ok(())
+}
+
 /// Why a remote job cannot come from the job's latest attempt, if it cannot.
 fn anothers(connection: &Connection, job: &Job, id: RemoteJobId) -> Result<Option<String>, JobLogError> {
-    if let Some(owner) = sql::owner_of_remote(connection, &job.account, id.0)? {
-        return Ok(Some(format!("is that of job {owner}")));
+    let line = sql::line_of_job(connection, job)?;
+    if let Some(owner) = sql::owner_of_remote(connection, &job.account, line, id.0)? {
+        return Ok(Some(format!("is that of job {owner}, unless the server has begun its job numbers anew")));
     }
-    let listed_after = after_event(connection, &job.account, id)?;
+    let listed_after = after_event(connection, &job.account, line, id)?;
     let began = sql::latest_of(connection, job.id, Event::Started)?;
     Ok(listed_after.filter(|listed_after| *listed_after < began).map(|_| "was there before".to_owned()))
+}
+
+/// Counts answers in a row that refused a token; any other answer ends the row.
+fn count_unauthorised(connection: &Connection, account: &str, status: Option<u16>) -> Result<u32, JobLogError> {
+    let Some(status) = status else { return Ok(0) };
+    if status != 401 {
+        connection
+            .prepare_cached("UPDATE account SET unauthorised_streak = 0 WHERE name = ?1 AND unauthorised_streak > 0")?
+            .execute([account])?;
+        return Ok(0);
+    }
+    Ok(connection
+        .prepare_cached(
+            "UPDATE account SET unauthorised_streak = unauthorised_streak + 1 WHERE name = ?1 RETURNING unauthorised_streak",
+        )?
+        .query_row([account], |row| row.get(0))?)
 }
 
 fn streak(connection: &Connection, account: &str, change: &str) -> Result<(), JobLogError> {

@@ -321,15 +321,12 @@ impl Hand<'_> {
     }
 
     fn adopt(&mut self, mut job: Job, remote: RemoteJobId, executor: &Executor) -> Result<Came, JobLogError> {
-        if let Some(owner) = sql::owner_of_remote(self.connection, &job.account, remote.0)? {
+        let line = sql::line_of_job(self.connection, &job)?;
+        if let Some(owner) = sql::owner_of_remote(self.connection, &job.account, line, remote.0)? {
             return Ok(Came::Refused(format!("the remote job {remote} is that of job {owner}")));
         }
-        let name = listed::name_of(self.connection, &job.account, remote)?;
-        if let Some(name) = name.filter(|name| *name != job.wire_name) {
-            return Ok(Came::Refused(format!(
-                "the remote job {remote} is named {name} at Adobe, not {}",
-                job.wire_name
-            )));
+        if let Some(why) = listed::not_of_that_name(self.connection, &job, (remote, None))? {
+            return Ok(Came::Refused(why));
         }
         job.remote_job_id = Some(remote);
         if job.target_id.is_none() {

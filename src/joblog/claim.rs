@@ -2,7 +2,7 @@
 
 use super::advance::advance;
 use super::duplicates::{Duplicate, duplicate_of};
-use super::listed::unowned_since_first_attempt;
+use super::listed::{unowned_since_first_attempt, was_there_first};
 use super::writer::{Effects, JobLog, Pending};
 use super::{Job, JobLogError, pair, sql};
 use crate::config::{Duplicates, FinMode, Order};
@@ -219,7 +219,7 @@ fn must_not_be_sent(
     {
         return Ok(Some(Obstacle { reason, is_duplicate: true, may_be_ingested: is_unsettled }));
     }
-    if !job.released && job.attempts == 0 && sql::was_there_first(connection, job)? {
+    if !job.released && job.attempts == 0 && was_there_first(connection, job)? {
         let reason = format!(
             "the remote jobs already have a file named {}, and this one lay in the folder before datadrop first ran: \
              somebody may have sent it. If nobody did, release it",

@@ -179,7 +179,7 @@ impl JobLog {
 
 /// A job whose file is on the wire, or waits to be moved out of the inbox.
 #[derive(Debug, Clone)]
-pub struct Taken {
+pub struct WireOwner {
     /// The job.
     pub id: JobId,
     /// The name of its file, as far as the job log knows.
@@ -193,7 +193,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn taken_with_content(&self, account: &str, sha256: Sha256) -> Result<Vec<Taken>, JobLogError> {
+    pub fn taken_with_content(&self, account: &str, sha256: Sha256) -> Result<Vec<WireOwner>, JobLogError> {
         let jobs = sql::jobs_of(
             "job INDEXED BY job_by_content",
             &self.connection(),
@@ -201,25 +201,25 @@ impl Reader {
                AND (state IN ('uploading', 'unconfirmed') OR belongs <> place)",
             params![account, sha256.to_string()],
         )?;
-        Ok(jobs.into_iter().map(Taken::from).collect())
+        Ok(jobs.into_iter().map(WireOwner::from).collect())
     }
 
     /// The jobs that are on the wire, and whose file in the inbox has this inode.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn on_the_wire(&self, account: &str, file: &FileIdentity) -> Result<Vec<Taken>, JobLogError> {
+    pub fn on_the_wire(&self, account: &str, file: &FileIdentity) -> Result<Vec<WireOwner>, JobLogError> {
         let jobs = sql::jobs_of(
             "job INDEXED BY job_on_the_wire",
             &self.connection(),
             "account = ?1 AND state IN ('uploading', 'unconfirmed') AND kind = 'data' AND place = 'inbox' AND inode = ?2",
             params![account, file.inode.cast_signed()],
         )?;
-        Ok(jobs.into_iter().map(Taken::from).collect())
+        Ok(jobs.into_iter().map(WireOwner::from).collect())
     }
 }
 
-impl From<Job> for Taken {
+impl From<Job> for WireOwner {
     fn from(Job { id, disk_name, identity, .. }: Job) -> Self {
         Self { id, disk_name, identity }
     }

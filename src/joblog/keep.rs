@@ -156,8 +156,9 @@ const SPARE_PAGES: i64 = 1000;
 fn prune(connection: &Connection, id: JobId) -> Result<(), JobLogError> {
     for statement in [
         "INSERT INTO delivered (job_id, account, file_name, kind, state, sha256, remote_job_id, disk_name, place, uploaded_at,
-                                finished_at)
-         SELECT id, account, file_name, kind, state, sha256, remote_job_id, disk_name, place, uploaded_at, finished_at
+                                finished_at, line, place_id)
+         SELECT id, account, file_name, kind, state, sha256, remote_job_id, disk_name, place, uploaded_at, finished_at, line,
+                coalesce((SELECT target.place FROM target WHERE target.id = job.target_id), 0)
          FROM job WHERE id = ?1 AND (uploaded_at IS NOT NULL OR remote_job_id IS NOT NULL OR place = 'done')",
         "INSERT INTO pruning (job_id) VALUES (?1)",
         "UPDATE job SET pair_id = NULL WHERE pair_id = ?1",
@@ -194,6 +195,8 @@ pub(super) fn delivered_with_content(
             "SELECT job_id, file_name FROM delivered
              WHERE account = ?1 AND sha256 = ?2 AND kind = 'data' AND state IN ('success', 'partial')
                AND (?3 IS NULL OR file_name = ?3)
+               AND place_id IN (0, (SELECT target.place FROM account JOIN target ON target.id = account.target_id
+                                    WHERE account.name = ?1))
              ORDER BY job_id DESC LIMIT 1",
         )?
         .query_row(params![account, sha256.to_string(), same_name], |row| Ok((JobId(row.get(0)?), row.get(1)?)))
@@ -204,11 +207,12 @@ pub(super) fn delivered_with_content(
 pub(super) fn pruned_owner(
     connection: &Connection,
     account: &str,
+    line: i64,
     id: RemoteJobId,
 ) -> Result<Option<JobId>, JobLogError> {
     Ok(connection
-        .prepare_cached("SELECT job_id FROM delivered WHERE account = ?1 AND remote_job_id = ?2")?
-        .query_row(params![account, id.0], |row| row.get(0).map(JobId))
+        .prepare_cached("SELECT job_id FROM delivered WHERE account = ?1 AND line = ?2 AND remote_job_id = ?3")?
+        .query_row(params![account, line, id.0], |row| row.get(0).map(JobId))
         .optional()?)
 }
 

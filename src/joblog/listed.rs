@@ -1,9 +1,13 @@
 //! What a remote list shows, written down: what cannot be ours from now on, who else writes to the account, and what may
 //! have been ingested twice (DESIGN S1, S3, S5).
 
-use super::{JobLogError, Reader, sql};
-use crate::job::{EventId, JobId, RemoteJob, RemoteJobId, Timestamp, stem};
+use super::accounts::goes_to;
+use super::{Job, JobLogError, sql};
+use crate::job::{
+    Event, EventId, JobId, Likeness, Naming, RemoteJob, RemoteJobId, Target, Timestamp, Told, printable, stem,
+};
 use rusqlite::{Connection, OptionalExtension as _, params};
+use std::time::Duration;
 
 /// A list as the API answered it.
 #[derive(Debug, Clone)]
@@ -16,6 +20,8 @@ pub struct RemoteList {
     pub at: Timestamp,
     /// When, by the server's.
     pub server_time: Option<Timestamp>,
+    /// Whose list it is.
+    pub target: Target,
 }
 
 /// A remote job under a name of ours that no job of ours owns, though ours was accepted: possibly ingested twice.
@@ -31,17 +37,36 @@ pub struct Doubled {
     pub other: RemoteJobId,
 }
 
+/// What writing a list down has shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// What may have been ingested twice; each told once.
+    pub doubled: Vec<Doubled>,
+    /// The server has begun its job numbers anew: those of before are other jobs'.
+    pub begins_anew: bool,
+}
+
 /// Writes a list down. What is new in it and odd comes back, each time once.
-pub(super) fn take_list(
-    connection: &Connection,
-    account: &str,
-    list: &RemoteList,
-) -> Result<Vec<Doubled>, JobLogError> {
-    let baseline: Option<i64> = connection
+pub(super) fn take_list(connection: &Connection, account: &str, list: &RemoteList) -> Result<Taken, JobLogError> {
+    if !goes_to(connection, account, &list.target)? {
+        // The account was sent elsewhere meanwhile; those are no numbers of that place.
+        return Ok(Taken::default());
+    }
+    let line = sql::line(connection, account)?;
+    let known = list.jobs.iter().map(|remote| told(connection, account, line, remote.remote_job_id));
+    let mut known = known.collect::<Result<Vec<_>, _>>()?;
+    let begins_anew = begins_anew(connection, account, line, (&list.jobs, &known))?;
+    if begins_anew {
+        known.fill(None);
+        let target_id = sql::target_id(connection, &list.target)?;
+        let line = sql::begin_line(connection, account, target_id)?;
+        connection.prepare_cached("UPDATE account SET line = ?2 WHERE name = ?1")?.execute(params![account, line])?;
+    }
+    let (line, baseline) = connection
         .prepare_cached(
-            "SELECT CASE WHEN baseline_at IS NOT NULL THEN baseline_event END FROM account WHERE name = ?1",
+            "SELECT line, CASE WHEN baseline_at IS NOT NULL THEN baseline_event END FROM account WHERE name = ?1",
         )?
-        .query_row([account], |row| row.get(0))?;
+        .query_row([account], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?)))?;
     if let Some(server_time) = list.server_time {
         connection
             .prepare_cached(
@@ -50,14 +75,25 @@ pub(super) fn take_list(
             .execute(params![account, server_time.0])?;
     }
     let mut doubled = Vec::new();
-    for remote in &list.jobs {
-        let is_new = remember(connection, account, remote, list.after, list.at)?;
+    let mut naming = None;
+    for (remote, known) in list.jobs.iter().zip(known) {
+        let is_new = match known {
+            Some(Told { by_list: true, .. }) => false,
+            Some(_) | None => remember(connection, account, (line, remote, true), list.after, list.at)?,
+        };
         // What was there before us is nobody's affair.
         let (Some(baseline), Some(name)) = (baseline, remote.file_name.as_deref()) else { continue };
-        if sql::owner_of_remote(connection, account, remote.remote_job_id.0)?.is_some() {
+        if sql::owner_of_remote(connection, account, line, remote.remote_job_id.0)?.is_some() {
             continue;
         }
-        let namesake = namesake(connection, account, name)?;
+        let mut namesake = namesake(connection, account, name)?;
+        if namesake.is_none() {
+            let naming = match &naming {
+                Some(naming) => naming,
+                None => naming.insert(learnt(connection, account)?),
+            };
+            namesake = changed_namesake(connection, account, (name, naming), list.at)?;
+        }
         if is_new && namesake.is_none() && list.after.0 > baseline {
             connection
                 .prepare_cached(
@@ -66,29 +102,101 @@ pub(super) fn take_list(
                 .execute(params![account, remote.remote_job_id.0, name, list.at.0])?;
         }
         if let Some(Namesake { id, ours: Some(ours), first_attempt, is_open: false }) = namesake
-            && after_event(connection, account, remote.remote_job_id)?.is_some_and(|after| after >= first_attempt)
+            && after_event(connection, account, line, remote.remote_job_id)?.is_some_and(|after| after >= first_attempt)
             && tell_once(connection, id, (ours, remote.remote_job_id), list.at)?
         {
             doubled.push(Doubled { id, wire_name: name.to_owned(), ours, other: remote.remote_job_id });
         }
     }
-    Ok(doubled)
+    Ok(Taken { doubled, begins_anew })
 }
 
-/// Remembers a remote job; what is known already stays as it is. True: it is new.
+/// Whether numbers that are known stand for other jobs in this list, and none for its own: the server has lost its past.
+fn begins_anew(
+    connection: &Connection,
+    account: &str,
+    line: i64,
+    (jobs, known): (&[RemoteJob], &[Option<Told>]),
+) -> Result<bool, JobLogError> {
+    let mut another = false;
+    for (remote, told) in jobs.iter().zip(known) {
+        let Some(told) = told else { continue };
+        match told.is_same(remote) {
+            Some(true) => return Ok(false),
+            Some(false) => another = true,
+            // Where the dates leave it open, the names decide.
+            None => another |= told.has_another_date(remote) && is_named_otherwise(connection, account, line, remote)?,
+        }
+    }
+    Ok(another)
+}
+
+/// Whether the job of ours that has this number was sent under a name that this is not.
+fn is_named_otherwise(
+    connection: &Connection,
+    account: &str,
+    line: i64,
+    remote: &RemoteJob,
+) -> Result<bool, JobLogError> {
+    let owner = sql::owner_of_remote(connection, account, line, remote.remote_job_id.0)?;
+    let owner = owner.map(|id| sql::job_if_known(connection, id)).transpose()?.flatten();
+    let (Some(owner), Some(shown)) = (owner, remote.file_name.as_deref()) else { return Ok(false) };
+    Ok(learnt(connection, account)?.likeness(&owner.wire_name, shown) == Likeness::Other)
+}
+
+/// What was told of a remote job so far.
+pub(super) fn told(
+    connection: &Connection,
+    account: &str,
+    line: i64,
+    id: RemoteJobId,
+) -> Result<Option<Told>, JobLogError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT file_name, created, listed FROM remote_job WHERE account = ?1 AND line = ?2 AND remote_job_id = ?3",
+        )?
+        .query_row(params![account, line, id.0], |row| {
+            Ok(Told { file_name: row.get(0)?, created: row.get(1)?, by_list: row.get(2)? })
+        })
+        .optional()?)
+}
+
+/// Remembers a remote job of a line, as a list or an answer showed it. What a list shows takes precedence; when it was first
+/// seen stays. True: it is new.
 pub(super) fn remember(
     connection: &Connection,
     account: &str,
-    remote: &RemoteJob,
+    (line, remote, by_list): (i64, &RemoteJob, bool),
     after: EventId,
     at: Timestamp,
 ) -> Result<bool, JobLogError> {
     let inserted = connection
         .prepare_cached(
-            "INSERT INTO remote_job (account, remote_job_id, file_name, first_seen_at, after_event)
-             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+            "INSERT INTO remote_job (account, line, remote_job_id, file_name, created, listed, owned, first_seen_at, after_event)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6,
+                     EXISTS (SELECT 1 FROM job WHERE job.account = ?1 AND job.line = ?2 AND job.remote_job_id = ?3)
+                     OR EXISTS (SELECT 1 FROM delivered WHERE delivered.account = ?1 AND delivered.line = ?2
+                                AND delivered.remote_job_id = ?3), ?7, ?8)
+             ON CONFLICT DO NOTHING",
         )?
-        .execute(params![account, remote.remote_job_id.0, remote.file_name, at.0, after.0])?;
+        .execute(params![
+            account,
+            line,
+            remote.remote_job_id.0,
+            remote.file_name,
+            remote.remote_created,
+            by_list,
+            at.0,
+            after.0
+        ])?;
+    if inserted == 0 && by_list {
+        connection
+            .prepare_cached(
+                "UPDATE remote_job SET listed = 1, file_name = coalesce(?4, file_name), created = coalesce(?5, created)
+                 WHERE account = ?1 AND line = ?2 AND remote_job_id = ?3 AND NOT listed",
+            )?
+            .execute(params![account, line, remote.remote_job_id.0, remote.file_name, remote.remote_created])?;
+    }
     Ok(inserted > 0)
 }
 
@@ -96,13 +204,63 @@ pub(super) fn remember(
 pub(super) fn after_event(
     connection: &Connection,
     account: &str,
+    line: i64,
     id: RemoteJobId,
 ) -> Result<Option<EventId>, JobLogError> {
     Ok(connection
-        .prepare_cached("SELECT after_event FROM remote_job WHERE account = ?1 AND remote_job_id = ?2")?
-        .query_row(params![account, id.0], |row| row.get(0))
+        .prepare_cached("SELECT after_event FROM remote_job WHERE account = ?1 AND line = ?2 AND remote_job_id = ?3")?
+        .query_row(params![account, line, id.0], |row| row.get(0))
         .optional()?
         .map(EventId))
+}
+
+/// So many accepted files say how the API changes names.
+const EXAMPLES: u32 = 200;
+
+/// How the API to which the account's files go changes names, as the latest accepted files show (DESIGN S6). Files that were
+/// adopted say nothing: that was a judgement by their names.
+pub(super) fn learnt(connection: &Connection, account: &str) -> Result<Naming, JobLogError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT DISTINCT latest.wire_name, remote_job.file_name FROM (
+             SELECT id, account, wire_name, line, remote_job_id, attempts FROM job
+             WHERE account = ?1 AND uploaded_at IS NOT NULL ORDER BY uploaded_at DESC LIMIT ?2) AS latest
+         JOIN line ON line.id = latest.line
+         JOIN line AS now ON now.place = line.place AND now.id = (SELECT line FROM account WHERE name = ?1)
+         JOIN attempt ON attempt.job_id = latest.id AND attempt.number = latest.attempts AND attempt.outcome = 'accepted'
+         JOIN remote_job ON remote_job.account = latest.account AND remote_job.line = latest.line
+              AND remote_job.remote_job_id = latest.remote_job_id
+         WHERE remote_job.listed AND remote_job.file_name IS NOT NULL",
+    )?;
+    let examples = statement
+        .query_map(params![account, EXAMPLES], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(Naming::learn(examples.iter().map(|(sent, shown)| (sent.as_str(), shown.as_str()))))
+}
+
+/// So far back files are looked at whose name a remote job may have in another form.
+const LATELY: Duration = Duration::from_secs(4 * 24 * 3600);
+
+/// The same under the name that the API makes of that of a file of ours.
+fn changed_namesake(
+    connection: &Connection,
+    account: &str,
+    (shown, naming): (&str, &Naming),
+    now: Timestamp,
+) -> Result<Option<Namesake>, JobLogError> {
+    if naming.explains_nothing() || naming.may_keep() {
+        return Ok(None);
+    }
+    let mut statement = connection.prepare_cached(
+        "SELECT wire_name FROM job WHERE seen_at > ?2 AND account = ?1 AND attempts > 0 GROUP BY wire_name ORDER BY max(id) DESC",
+    )?;
+    let names = statement.query_map(params![account, now.before(LATELY).0], |row| row.get::<_, String>(0))?;
+    for name in names {
+        let name = name?;
+        if naming.likeness(&name, shown) == Likeness::Same {
+            return namesake(connection, account, &name);
+        }
+    }
+    Ok(None)
 }
 
 /// The newest attempted job of ours that has this wire name.
@@ -118,11 +276,14 @@ struct Namesake {
 fn namesake(connection: &Connection, account: &str, wire_name: &str) -> Result<Option<Namesake>, JobLogError> {
     let mut newest: Option<Namesake> = None;
     for stem in stems(wire_name) {
-        let mut statement = connection.prepare_cached(
-            "SELECT job.id, job.remote_job_id, job.state IN ('uploading', 'unconfirmed'),
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT job.id, CASE WHEN job.line = (SELECT line FROM account WHERE name = job.account) THEN job.remote_job_id END,
+                    job.state IN ('uploading', 'unconfirmed'),
                     (SELECT min(id) FROM job_event WHERE job_id = job.id AND event = 'started')
-             FROM job INDEXED BY job_by_stem WHERE account = ?1 AND stem = ?2 AND wire_name = ?3 AND attempts > 0 ORDER BY id",
-        )?;
+             FROM job INDEXED BY job_by_stem WHERE account = ?1 AND stem = ?2 AND wire_name = ?3 AND attempts > 0
+               AND {} ORDER BY id",
+            sql::GOES_THERE
+        ))?;
         let rows = statement.query_map(params![account, stem, wire_name], |row| {
             Ok((
                 row.get::<_, i64>(0)?,
@@ -147,48 +308,6 @@ fn namesake(connection: &Connection, account: &str, wire_name: &str) -> Result<O
         }
     }
     Ok(newest)
-}
-
-/// The name of a remote job that a list has shown.
-pub(super) fn name_of(
-    connection: &Connection,
-    account: &str,
-    remote: RemoteJobId,
-) -> Result<Option<String>, JobLogError> {
-    Ok(connection
-        .prepare_cached("SELECT file_name FROM remote_job WHERE account = ?1 AND remote_job_id = ?2")?
-        .query_row(params![account, remote.0], |row| row.get::<_, Option<String>>(0))
-        .optional()?
-        .flatten())
-}
-
-impl Reader {
-    /// Another job that was sent under this wire name, and of which nobody knows whether it arrived.
-    ///
-    /// # Errors
-    /// [`JobLogError`] if the database cannot be read.
-    pub fn unsettled_namesake(
-        &self,
-        account: &str,
-        wire_name: &str,
-        except: JobId,
-    ) -> Result<Option<JobId>, JobLogError> {
-        let connection = self.connection();
-        for stem in stems(wire_name) {
-            let found = connection
-                .prepare_cached(&format!(
-                    "SELECT id FROM {} WHERE account = ?1 AND stem = ?2 AND wire_name = ?3 AND id <> ?4 AND unsettled
-                       AND state IN ('held', 'cancelled') LIMIT 1",
-                    sql::BY_STEM
-                ))?
-                .query_row(params![account, stem, wire_name, except.0], |row| row.get(0))
-                .optional()?;
-            if found.is_some() {
-                return Ok(found.map(JobId));
-            }
-        }
-        Ok(None)
-    }
 }
 
 /// The stems under which the file of a wire name can have been dropped: its own, and that without the eight digits of
@@ -231,23 +350,89 @@ pub(super) fn unowned_since_first_attempt(
     wire_name: &str,
     since: (EventId, Timestamp),
 ) -> Result<Option<RemoteJobId>, JobLogError> {
-    // Asked first, since most often there is none, and the files of a daily name grow ever more.
-    let newest: Option<(i64, i64)> = connection
-        .prepare_cached(
-            "SELECT remote_job_id, after_event FROM remote_job INDEXED BY remote_job_by_name
-             WHERE account = ?1 AND file_name = ?2 AND first_seen_at > ?3 AND after_event >= ?4
-               AND after_event >= (SELECT aimed_event FROM account WHERE name = ?1)
-               AND NOT EXISTS (SELECT 1 FROM job WHERE job.account = remote_job.account
-                               AND job.remote_job_id = remote_job.remote_job_id)
-               AND NOT EXISTS (SELECT 1 FROM delivered WHERE delivered.account = remote_job.account
-                               AND delivered.remote_job_id = remote_job.remote_job_id)
-             ORDER BY after_event DESC LIMIT 1",
-        )?
-        .query_row(params![account, wire_name, since.1.0, since.0.0], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((id, after)) = newest else { return Ok(None) };
+    let unowned = unowned(connection, account, "first_seen_at > ?2 AND after_event >= ?3", (since.1, since.0.0))?;
+    // Asked last, since most often there is none, and the files of a daily name grow ever more.
+    let Some((id, after)) = named(connection, account, &[wire_name], unowned)?.pop() else { return Ok(None) };
     let namesake = namesake(connection, account, wire_name)?;
-    Ok(namesake.filter(|namesake| EventId(after) >= namesake.first_attempt).map(|_| RemoteJobId(id)))
+    Ok(namesake.filter(|namesake| after >= namesake.first_attempt).map(|_| id))
+}
+
+/// Whether a file lay in the folder at the account's first start under a name that the first remote list had (F8).
+pub(super) fn was_there_first(connection: &Connection, job: &Job) -> Result<bool, JobLogError> {
+    let baseline: Option<i64> = connection
+        .prepare_cached("SELECT baseline_at FROM account WHERE name = ?1 AND ?2 <= first_scan_at")?
+        .query_row(params![job.account, job.seen_at.0], |row| row.get(0))
+        .optional()?
+        .flatten();
+    let Some(baseline) = baseline else { return Ok(false) };
+    let unowned =
+        unowned(connection, &job.account, "first_seen_at <= ?2 AND after_event >= ?3", (Timestamp(baseline), 0))?;
+    let names = [job.wire_name.as_str(), job.file_name.as_str()];
+    Ok(!named(connection, &job.account, &names, unowned)?.is_empty())
+}
+
+/// A remote job that nobody owns: its number, its name, and the last event before it was first listed.
+type Unowned = (RemoteJobId, String, EventId);
+
+/// The remote jobs of the account's line that nobody owns, the newest last.
+fn unowned(
+    connection: &Connection,
+    account: &str,
+    condition: &str,
+    (at, after): (Timestamp, i64),
+) -> Result<Vec<Unowned>, JobLogError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT remote_job_id, file_name, after_event FROM remote_job INDEXED BY remote_job_unowned
+         WHERE account = ?1 AND NOT owned AND line = (SELECT line FROM account WHERE name = ?1) AND {condition}
+           AND after_event >= (SELECT aimed_event FROM account WHERE name = ?1) AND file_name IS NOT NULL
+         ORDER BY after_event"
+    ))?;
+    let rows = statement.query_map(params![account, at.0, after], |row| {
+        Ok((RemoteJobId(row.get(0)?), row.get(1)?, EventId(row.get(2)?)))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Those of them whose name may be what the API makes of one of these.
+fn named(
+    connection: &Connection,
+    account: &str,
+    names: &[&str],
+    unowned: Vec<Unowned>,
+) -> Result<Vec<(RemoteJobId, EventId)>, JobLogError> {
+    if unowned.is_empty() {
+        return Ok(Vec::new());
+    }
+    let naming = learnt(connection, account)?;
+    let may_be = |shown: &str| {
+        names
+            .iter()
+            .any(|name| *name == shown || !naming.explains_nothing() && naming.likeness(name, shown) != Likeness::Other)
+    };
+    Ok(unowned.into_iter().filter(|(_, shown, _)| may_be(shown)).map(|(id, _, after)| (id, after)).collect())
+}
+
+/// Why a held job cannot be the remote job that a person takes it for, if it cannot: its name is not what the API makes of the
+/// name that was sent, and no look since the attempt had shown it when the job was held (DESIGN S6).
+pub(super) fn not_of_that_name(
+    connection: &Connection,
+    job: &Job,
+    (remote, shown): (RemoteJobId, Option<&str>),
+) -> Result<Option<String>, JobLogError> {
+    let line = sql::line_of_job(connection, job)?;
+    let known = told(connection, &job.account, line, remote)?.and_then(|told| told.file_name);
+    let Some(name) = shown.or(known.as_deref()) else { return Ok(None) };
+    if name == job.wire_name || learnt(connection, &job.account)?.likeness(&job.wire_name, name) != Likeness::Other {
+        return Ok(None);
+    }
+    let (began, held) =
+        (sql::latest_of(connection, job.id, Event::Started)?, sql::latest_of(connection, job.id, Event::Held)?);
+    let listed = after_event(connection, &job.account, line, remote)?;
+    if listed.is_some_and(|listed| began <= listed && listed < held) {
+        return Ok(None);
+    }
+    let (name, wire_name) = (printable(name), printable(&job.wire_name));
+    Ok(Some(format!("the remote job {remote} is named {name} at Adobe, not {wire_name}")))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Migrations in order; `user_version` counts those applied. Append-only: a released file never changes.
-pub(super) const MIGRATIONS: [&str; 15] = [
+pub(super) const MIGRATIONS: [&str; 16] = [
     include_str!("migrations/0001_jobs.sql"),
     include_str!("migrations/0002_order.sql"),
     include_str!("migrations/0003_findings.sql"),
@@ -25,6 +25,7 @@ pub(super) const MIGRATIONS: [&str; 15] = [
     include_str!("migrations/0013_run.sql"),
     include_str!("migrations/0014_changed.sql"),
     include_str!("migrations/0015_settle.sql"),
+    include_str!("migrations/0016_ours.sql"),
 ];
 
 const READING: OpenFlags =

@@ -2,9 +2,10 @@
 
 use super::accounts::{ACCOUNT_COLUMNS, AccountRow, account_row};
 use super::changed::without_change;
-use super::{InboxEntry, JobLogError, OpenError, OpenRemote, Unfiled, Unsettled, findings, listed, open, sql};
-use crate::job::{Event, EventId, JobId, Place, RemoteJobId, State, Target, Timestamp};
+use super::{InboxEntry, JobLogError, OpenError, OpenRemote, Unfiled, Unsettled, findings, open, sql};
+use crate::job::{Event, EventId, JobId, Place, State, Timestamp, Told};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,15 +13,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// A reading connection. Its reads are short: a long one would keep the write-ahead log from being trimmed.
 #[derive(Debug)]
 pub struct Reader(pub(super) Arc<Mutex<Connection>>);
-
-/// The latest job of an account that the API accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LatestAccepted {
-    /// Adobe's number.
-    pub remote_job_id: RemoteJobId,
-    /// The name it was sent under.
-    pub wire_name: String,
-}
 
 /// How much of an account is under way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -140,6 +132,15 @@ impl Reader {
             [account],
         )?;
         let mut likely = findings::likely_of_open(&self.connection(), account)?;
+        let current = sql::line(&self.connection(), account)?;
+        let lines: HashMap<JobId, i64> = self
+            .connection()
+            .prepare_cached(&format!(
+                "SELECT id, line FROM {} WHERE account = ?1 AND state IN ('uploaded', 'processing') AND finished_at IS NULL",
+                sql::UNFINISHED
+            ))?
+            .query_map([account], |row| Ok((JobId(row.get(0)?), row.get(1)?)))?
+            .collect::<rusqlite::Result<_>>()?;
         let mut open = Vec::with_capacity(jobs.len());
         for job in jobs {
             let (Some(remote_job_id), Some(target_id)) = (job.remote_job_id, job.target_id) else {
@@ -155,6 +156,8 @@ impl Reader {
                 reason,
                 has_changed: job.changed.is_some(),
                 remote_status: job.remote_status,
+                told: Told { file_name: None, created: job.remote_created, by_list: false },
+                is_of_former_line: lines.get(&job.id).is_some_and(|line| *line != current),
                 rows_expected: job.rows_expected,
                 likely: likely.remove(&job.id).unwrap_or_default(),
                 uploaded_at: job.uploaded_at.unwrap_or(job.seen_at),
@@ -205,79 +208,12 @@ impl Reader {
         Ok(unsettled)
     }
 
-    /// The last event before the list that first showed a remote job; `None` if no list ever did.
-    ///
-    /// # Errors
-    /// [`JobLogError`] if the database cannot be read.
-    pub fn first_listed_after(&self, account: &str, id: RemoteJobId) -> Result<Option<EventId>, JobLogError> {
-        listed::after_event(&self.connection(), account, id)
-    }
-
     /// The number of the last event.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn latest_event(&self) -> Result<EventId, JobLogError> {
         sql::latest_event(&self.connection())
-    }
-
-    /// A remote job that came from elsewhere while datadrop was at work on the account, later than `since`.
-    ///
-    /// # Errors
-    /// [`JobLogError`] if the database cannot be read.
-    pub fn stranger(&self, account: &str, since: Timestamp) -> Result<Option<(RemoteJobId, String)>, JobLogError> {
-        Ok(self
-            .connection()
-            .prepare_cached("SELECT stranger_id, stranger_name FROM account WHERE name = ?1 AND stranger_seen_at > ?2")?
-            .query_row(params![account, since.0], |row| Ok((RemoteJobId(row.get(0)?), row.get(1)?)))
-            .optional()?)
-    }
-
-    /// The job that owns a remote job.
-    ///
-    /// # Errors
-    /// [`JobLogError`] if the database cannot be read.
-    pub fn owner_of_remote(&self, account: &str, remote_job_id: i64) -> Result<Option<JobId>, JobLogError> {
-        sql::owner_of_remote(&self.connection(), account, remote_job_id)
-    }
-
-    /// The latest job of a target that was accepted within this time, by the server's clock: a complete list of it must
-    /// have it (DESIGN S2). Only jobs whose acceptance was answered count; the latest few are looked at.
-    ///
-    /// # Errors
-    /// [`JobLogError`] if the database cannot be read.
-    pub fn latest_accepted(
-        &self,
-        account: &str,
-        target: &Target,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> Result<Option<LatestAccepted>, JobLogError> {
-        Ok(self
-            .connection()
-            .prepare_cached(
-                "SELECT latest.remote_job_id, latest.wire_name FROM (
-                     SELECT id, remote_job_id, wire_name, attempts, target_id FROM job
-                     WHERE account = ?1 AND uploaded_at IS NOT NULL ORDER BY uploaded_at DESC LIMIT 1000) AS latest
-                 JOIN target ON target.id = latest.target_id
-                 JOIN attempt ON attempt.job_id = latest.id AND attempt.number = latest.attempts
-                 WHERE latest.remote_job_id IS NOT NULL AND base_url = ?4 AND company = ?5 AND report_suite_id = ?6
-                   AND data_source_id = ?7 AND attempt.outcome = 'accepted' AND attempt.server_time BETWEEN ?2 AND ?3
-                 ORDER BY attempt.server_time DESC LIMIT 1",
-            )?
-            .query_row(
-                params![
-                    account,
-                    from.0,
-                    to.0,
-                    target.base_url,
-                    target.company,
-                    target.report_suite_id,
-                    target.data_source_id
-                ],
-                |row| Ok(LatestAccepted { remote_job_id: RemoteJobId(row.get(0)?), wire_name: row.get(1)? }),
-            )
-            .optional()?)
     }
 
     /// How fast the account's latest uploads went, by those of a megabyte and more, which are not all latency: in bytes of

@@ -3,12 +3,12 @@
 use super::accounts::goes_to;
 use super::advance::advance;
 use super::attempts::take_remote;
-use super::listed::{Doubled, RemoteList, take_list};
+use super::listed::{RemoteList, Taken, take_list};
 use super::noted::{note_block, note_delay};
 use super::save::save_job;
 use super::writer::{JobLog, Pending};
 use super::{Job, sql};
-use crate::job::{Event, EventId, JobId, Kind, Likely, RemoteJob, RemoteJobId, State, Target, Timestamp};
+use crate::job::{Event, EventId, JobId, Kind, Likely, RemoteJob, RemoteJobId, State, Target, Timestamp, Told};
 use rusqlite::params;
 
 /// A job that the API has and that is not at its end.
@@ -30,6 +30,10 @@ pub struct OpenRemote {
     pub has_changed: bool,
     /// Adobe's word, last seen.
     pub remote_status: Option<String>,
+    /// What was told of it, by which it is known again.
+    pub told: Told,
+    /// The server has begun its numbers anew since: the one that this had may be that of another by now.
+    pub is_of_former_line: bool,
     /// Rows by Adobe's way of counting.
     pub rows_expected: Option<i64>,
     /// What the check of its file says of a bad end.
@@ -86,12 +90,12 @@ impl JobLog {
     /// Makes the baseline durable: the jobs in it cannot be ours. `None`, and nothing is done, if the account goes elsewhere
     /// by now.
     #[must_use]
-    pub fn baseline(&self, account: String, target: Target, list: RemoteList) -> Pending<Option<Vec<Doubled>>> {
+    pub fn baseline(&self, account: String, target: Target, list: RemoteList) -> Pending<Option<Taken>> {
         self.call(move |connection, effects| {
             if !goes_to(connection, &account, &target)? {
                 return Ok(None);
             }
-            let doubled = take_list(connection, &account, &list)?;
+            let taken = take_list(connection, &account, &list)?;
             connection
                 .prepare_cached(
                     "UPDATE account SET baseline_event = CASE WHEN baseline_at IS NULL THEN ?3 ELSE baseline_event END,
@@ -101,14 +105,20 @@ impl JobLog {
                 .execute(params![account, list.at.0, list.after.0])?;
             note_block(connection, &account, list.at)?;
             effects.changed = true;
-            Ok(Some(doubled))
+            Ok(Some(taken))
         })
     }
 
     /// Records a sweep: every job that was listed, and each step that follows from it.
     #[must_use]
-    pub fn swept(&self, account: String, list: RemoteList, steps: Vec<Swept>, now: Timestamp) -> Pending<Vec<Doubled>> {
+    pub fn swept(&self, account: String, list: RemoteList, steps: Vec<Swept>, now: Timestamp) -> Pending<Taken> {
         self.call(move |connection, effects| {
+            let taken = take_list(connection, &account, &list)?;
+            effects.changed = true;
+            if taken.begins_anew {
+                // Which job a number is of has to be looked at anew.
+                return Ok(taken);
+            }
             for step in steps {
                 let mut job = sql::job(connection, step.id)?;
                 if !matches!(job.state, State::Uploaded | State::Processing) {
@@ -133,14 +143,13 @@ impl JobLog {
             connection
                 .prepare_cached("UPDATE account SET swept_at = ?2 WHERE name = ?1")?
                 .execute(params![account, now.0])?;
-            effects.changed = true;
-            take_list(connection, &account, &list)
+            Ok(taken)
         })
     }
 
     /// Records what a look listed.
     #[must_use]
-    pub fn listed(&self, account: String, list: RemoteList) -> Pending<Vec<Doubled>> {
+    pub fn listed(&self, account: String, list: RemoteList) -> Pending<Taken> {
         self.call(move |connection, _| take_list(connection, &account, &list))
     }
 
@@ -162,7 +171,8 @@ impl JobLog {
                 return Ok(false);
             }
             if let Some(remote) = &remote {
-                if sql::owner_of_remote(connection, &job.account, remote.remote_job_id.0)?.is_some() {
+                let line = sql::line_of_job(connection, &job)?;
+                if sql::owner_of_remote(connection, &job.account, line, remote.remote_job_id.0)?.is_some() {
                     return Ok(false);
                 }
                 take_remote(&mut job, remote);

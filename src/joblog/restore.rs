@@ -60,11 +60,12 @@ impl JobLog {
         self.call(move |connection, effects| {
             let account = &restoration.account;
             let target_id = sql::target_id(connection, &restoration.target)?;
+            let line = sql::line_of(connection, account, target_id)?;
             for file in &restoration.files {
                 restore(connection, &restoration, file, target_id, now)?;
             }
             for remote in restoration.remote_jobs.iter().flatten() {
-                remember(connection, account, remote, EventId(0), now)?;
+                remember(connection, account, (line, remote, true), EventId(0), now)?;
             }
             // What lies in the inbox under a name of that list is held at the next start (DESIGN F8).
             connection

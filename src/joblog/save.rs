@@ -110,9 +110,11 @@ fn save_content(connection: &Connection, job: &Job) -> Result<()> {
 }
 
 fn save_remote(connection: &Connection, job: &Job) -> Result<()> {
+    let line = sql::line_of_job(connection, job)?;
     connection
         .prepare_cached(
-            "UPDATE job SET remote_job_id = :remote_job_id, remote_status = :remote_status, remote_created = :remote_created,
+            "UPDATE job SET line = CASE WHEN remote_job_id IS :remote_job_id THEN line ELSE :line END,
+                    remote_job_id = :remote_job_id, remote_status = :remote_status, remote_created = :remote_created,
                     remote_started = :remote_started, remote_finished = :remote_finished,
                     rows_processed = :rows_processed, uploaded_at = :uploaded_at
              WHERE id = :id",
@@ -120,6 +122,7 @@ fn save_remote(connection: &Connection, job: &Job) -> Result<()> {
         .execute(named_params! {
             ":id": job.id.0,
             ":remote_job_id": job.remote_job_id.map(|id| id.0),
+            ":line": line,
             ":remote_status": job.remote_status,
             ":remote_created": job.remote_created,
             ":remote_started": job.remote_started,

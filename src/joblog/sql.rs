@@ -112,6 +112,10 @@ pub(super) fn insert_event(
     Ok(())
 }
 
+/// A job that went, or is to go, where the account's files go now: no other place has seen its content.
+pub(super) const GOES_THERE: &str = "(target_id IS NULL OR target_id IN (SELECT id FROM target WHERE place = (
+     SELECT now.place FROM account JOIN target AS now ON now.id = account.target_id WHERE account.name = job.account)))";
+
 /// A job that already brought, or is bringing, this content (DESIGN §6, `duplicates`).
 ///
 /// Accepted ones and those on their way count; a held one counts while it is unsettled. `same_name` narrows it.
@@ -124,11 +128,13 @@ pub(super) fn earlier_delivery(
 ) -> Result<Option<Job>> {
     job_where(
         connection,
-        "account = ?1 AND sha256 = ?2 AND kind = 'data' AND id <> ?4 AND (?3 IS NULL OR file_name = ?3)
+        &format!(
+            "account = ?1 AND sha256 = ?2 AND kind = 'data' AND id <> ?4 AND (?3 IS NULL OR file_name = ?3) AND {GOES_THERE}
            AND (state IN ('uploading', 'unconfirmed', 'uploaded', 'processing', 'success', 'partial')
                 OR (state = 'queued' AND id < ?4)
                 OR (state = 'held' AND attempts > 0))
-         ORDER BY id DESC LIMIT 1",
+         ORDER BY id DESC LIMIT 1"
+        ),
         params![account, sha256.to_string(), same_name, except.0],
     )
 }
@@ -143,7 +149,10 @@ pub(super) fn unsettled_with_content(
 ) -> Result<Option<Job>> {
     job_where(
         connection,
-        "account = ?1 AND sha256 = ?2 AND state IN ('held', 'cancelled') AND unsettled AND id <> ?3 ORDER BY id DESC LIMIT 1",
+        &format!(
+            "account = ?1 AND sha256 = ?2 AND state IN ('held', 'cancelled') AND unsettled AND id <> ?3 AND {GOES_THERE}
+             ORDER BY id DESC LIMIT 1"
+        ),
         params![account, sha256.to_string(), except.0],
     )
 }
@@ -317,7 +326,65 @@ pub(super) fn target_id(connection: &Connection, target: &Target) -> Result<i64>
              VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
         .execute(values)?;
+    let id = connection.last_insert_rowid();
+    // The segment of the path is a way to the place, not a part of it.
+    connection
+        .prepare_cached(
+            "UPDATE target SET place = (SELECT min(id) FROM target AS same
+                                        WHERE same.base_url = ?1 AND same.company = ?3 AND same.report_suite_id = ?4
+                                          AND same.data_source_id = ?5 AND ?2 IS NOT NULL)
+             WHERE id = ?6",
+        )?
+        .execute(params![
+            target.base_url,
+            target.path_segment,
+            target.company,
+            target.report_suite_id,
+            target.data_source_id,
+            id
+        ])?;
+    Ok(id)
+}
+
+/// The line of numbers that remote jobs of the account get at this target: the latest, or the first if it has had none.
+pub(super) fn line_of(connection: &Connection, account: &str, target_id: i64) -> Result<i64> {
+    let latest: Option<i64> = connection
+        .prepare_cached(
+            "SELECT max(line.id) FROM line JOIN target ON target.place = line.place WHERE line.account = ?1 AND target.id = ?2",
+        )?
+        .query_row(params![account, target_id], |row| row.get(0))?;
+    match latest {
+        Some(line) => Ok(line),
+        None => begin_line(connection, account, target_id),
+    }
+}
+
+/// The server begins its numbers anew.
+pub(super) fn begin_line(connection: &Connection, account: &str, target_id: i64) -> Result<i64> {
+    connection
+        .prepare_cached(
+            "INSERT INTO line (account, place, began)
+             SELECT ?1, place, coalesce((SELECT max(id) FROM job_event), 0) FROM target WHERE id = ?2",
+        )?
+        .execute(params![account, target_id])?;
     Ok(connection.last_insert_rowid())
+}
+
+/// The line in which the account's files get their numbers now.
+pub(super) fn line(connection: &Connection, account: &str) -> Result<i64> {
+    let line = connection
+        .prepare_cached("SELECT line FROM account WHERE name = ?1")?
+        .query_row([account], |row| row.get(0))
+        .optional()?;
+    Ok(line.unwrap_or_default())
+}
+
+/// The line in which this job's file gets, or has, its number.
+pub(super) fn line_of_job(connection: &Connection, job: &Job) -> Result<i64> {
+    match job.target_id {
+        Some(target_id) => line_of(connection, &job.account, target_id),
+        None => line(connection, &job.account),
+    }
 }
 
 pub(super) fn target(connection: &Connection, id: i64) -> Result<Target> {
@@ -336,28 +403,16 @@ pub(super) fn target(connection: &Connection, id: i64) -> Result<Target> {
         })?)
 }
 
-/// The job that owns a remote job, pruned or not.
-pub(super) fn owner_of_remote(connection: &Connection, account: &str, id: i64) -> Result<Option<JobId>> {
+/// The job that owns a remote job of this line, pruned or not.
+pub(super) fn owner_of_remote(connection: &Connection, account: &str, line: i64, id: i64) -> Result<Option<JobId>> {
     let owner = connection
-        .prepare_cached("SELECT id FROM job WHERE account = ?1 AND remote_job_id = ?2")?
-        .query_row(params![account, id], |row| row.get(0))
+        .prepare_cached("SELECT id FROM job WHERE account = ?1 AND line = ?2 AND remote_job_id = ?3")?
+        .query_row(params![account, line, id], |row| row.get(0))
         .optional()?;
     match owner {
         Some(id) => Ok(Some(JobId(id))),
-        None => keep::pruned_owner(connection, account, RemoteJobId(id)),
+        None => keep::pruned_owner(connection, account, line, RemoteJobId(id)),
     }
-}
-
-/// Whether a file lay in the folder at the account's first start under a name that the first remote list had (F8).
-pub(super) fn was_there_first(connection: &Connection, job: &Job) -> Result<bool> {
-    Ok(connection
-        .prepare_cached(
-            "SELECT count(*) FROM account JOIN remote_job INDEXED BY remote_job_by_name ON remote_job.account = account.name
-             WHERE account.name = ?1 AND ?2 <= account.first_scan_at AND remote_job.file_name IN (?3, ?4)
-               AND remote_job.first_seen_at <= account.baseline_at AND remote_job.after_event >= account.aimed_event",
-        )?
-        .query_row(params![job.account, job.seen_at.0, job.wire_name, job.file_name], |row| row.get::<_, i64>(0))?
-        > 0)
 }
 
 /// The latest event of this kind that a job had; 0 if it never had one.

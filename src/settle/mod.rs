@@ -3,22 +3,24 @@
 //! Pure: what a look showed, and what the job log knows of the remote jobs in it, come in; a judgement comes out. What
 //! cannot be told is never guessed.
 
-use crate::job::{EventId, JobId, RemoteJob};
+use crate::job::{EventId, Likeness, Naming, OtherSent, RemoteJob, Timestamp, date_told, printable};
 use crate::ready::Moment;
 use std::time::Duration;
 
 /// The longest time over which a missing job is looked for.
 pub const LONGEST: Duration = Duration::from_secs(3600);
 
-/// What the job log knows of a remote job that carries our wire name.
+/// What the job log knows of a remote job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
     /// A job of ours owns it.
     Owned,
     /// It was in a list before our attempt began: it cannot be ours, and no job of ours owns it.
     Before,
-    /// Never seen before our attempt.
-    Fresh,
+    /// A job of ours has its number, but it has neither the name nor the date of that one.
+    Disputed,
+    /// Never seen before our attempt: this was the last event before the first list that shows it.
+    Fresh(EventId),
 }
 
 /// A look at the remote list.
@@ -39,12 +41,13 @@ pub struct Look {
 pub enum Latest {
     /// There is none, or none within the window.
     None,
-    /// It is there, under its wire name.
+    /// It is there.
     Listed,
-    /// It is there, under another name: this API renames files, so names prove nothing.
-    Renamed,
     /// It is not there.
     Missing,
+    /// The server knows neither it nor those before it any more, though it should by now: it has lost its past, and the
+    /// list is all that it has.
+    Forgotten,
 }
 
 /// What a look says of one unconfirmed job.
@@ -71,25 +74,19 @@ pub struct Sent<'a> {
     pub rows_expected: Option<i64>,
     /// A file that somebody else sent to the account while datadrop was at work on it.
     pub stranger: Option<&'a str>,
-    /// Another job of ours that was sent under this name, and of which nobody knows whether it arrived.
-    pub unsettled: Option<JobId>,
+    /// Other files of the account that a remote job may come from.
+    pub others: &'a [OtherSent],
+    /// How the API changes names.
+    pub naming: &'a Naming,
+    /// When the attempt began at the earliest, by the server's clock.
+    pub began_at: Timestamp,
 }
 
 /// Judges one unconfirmed job by one look.
 #[must_use]
 pub fn judge(look: &Look, sent: Sent<'_>, known: impl Fn(&RemoteJob) -> Known) -> Judgement {
-    let Sent { wire_name, name_is_unique, rows_expected, stranger, unsettled } = sent;
-    match look.latest {
-        Latest::Missing => {
-            return Judgement::NotConclusive("the list lacks our latest accepted job, so it is not complete");
-        }
-        Latest::Renamed => {
-            return Judgement::Hold(
-                "the remote jobs have other names than the files that were sent, so nothing can be told from them"
-                    .to_owned(),
-            );
-        }
-        Latest::None | Latest::Listed => {}
+    if look.latest == Latest::Missing {
+        return Judgement::NotConclusive("the list lacks our latest accepted job, so it is not complete");
     }
     if !look.complete {
         return Judgement::NotConclusive(
@@ -99,56 +96,126 @@ pub fn judge(look: &Look, sent: Sent<'_>, known: impl Fn(&RemoteJob) -> Known) -
     if !look.steady {
         return Judgement::NotConclusive("the list changed while it was read");
     }
-    let mut fresh = Vec::new();
-    for job in look.jobs.iter().filter(|job| job.file_name.as_deref() == Some(wire_name)) {
-        match known(job) {
-            Known::Owned => {}
-            Known::Before => {
+    let mut named = Vec::new();
+    let mut unowned = Vec::new();
+    for job in &look.jobs {
+        let likeness =
+            job.file_name.as_deref().map_or(Likeness::Perhaps, |name| sent.naming.likeness(sent.wire_name, name));
+        match (known(job), likeness) {
+            (Known::Disputed, _) if too_many_rows(job, sent).is_none() => {
+                return Judgement::Hold(format!(
+                    "the remote job {} has the number of another file of ours, but is named {}: the server may have begun its \
+                     job numbers anew, and this may be it",
+                    job.remote_job_id,
+                    job.file_name.as_deref().map_or_else(|| "nothing".to_owned(), printable),
+                ));
+            }
+            (Known::Owned | Known::Disputed, _) | (Known::Before, Likeness::Perhaps | Likeness::Other) => {}
+            (Known::Before, Likeness::Same) => {
                 return Judgement::Hold(format!(
                     "the remote job {} has the same name and was there before: somebody else sends files of this name, so \
                      nothing can be told from it",
                     job.remote_job_id
                 ));
             }
-            Known::Fresh => fresh.push(job),
+            (Known::Fresh(listed_after), Likeness::Same) => named.push((job, listed_after)),
+            (Known::Fresh(listed_after), Likeness::Perhaps | Likeness::Other) => unowned.push((job, listed_after)),
         }
     }
-    match fresh.as_slice() {
-        [] => Judgement::NotThere,
-        [job] => match (contradiction(job, rows_expected), stranger) {
-            (Some(why), _) => Judgement::Hold(why),
-            // Who sends other files may send one of this name too, and no list was taken between its and ours.
-            (None, Some(stranger)) if !name_is_unique => Judgement::Hold(format!(
-                "the remote job {} has this name, but others send files to this account too ({stranger}, say), so it may be \
-                 theirs; wire_name = \"unique\" makes such cases clear",
-                job.remote_job_id
-            )),
-            (None, _) => match unsettled {
-                Some(other) => Judgement::Hold(format!(
-                    "the remote job {} has this name, but it may be that of job {other}, which was sent under it too and of \
-                     which nobody knows whether it arrived",
-                    job.remote_job_id
-                )),
-                None => Judgement::Found((*job).clone()),
-            },
-        },
+    match named.as_slice() {
+        [] => without_its_name(&unowned, sent),
+        [(job, listed_after)] => of_its_name(job, *listed_after, sent),
         several => {
-            let ids: Vec<String> = several.iter().map(|job| job.remote_job_id.to_string()).collect();
+            let ids: Vec<String> = several.iter().map(|(job, _)| job.remote_job_id.to_string()).collect();
             Judgement::Hold(format!("several remote jobs have this name and no owner: {}", ids.join(", ")))
         }
     }
 }
 
-/// More rows than the file has cannot come from it.
-fn contradiction(job: &RemoteJob, rows_expected: Option<i64>) -> Option<String> {
-    let (processed, expected) = (job.rows_processed?, rows_expected?);
-    (processed > expected).then(|| {
-        format!(
-            "the remote job {} has this name but {processed} rows, more than the {expected} of the file: it is another's",
-            job.remote_job_id
-        )
-    })
+/// One remote job has the name that the API makes of ours (DESIGN S3).
+fn of_its_name(job: &RemoteJob, listed_after: EventId, sent: Sent<'_>) -> Judgement {
+    let id = job.remote_job_id;
+    if let Some(processed) = too_many_rows(job, sent) {
+        return Judgement::Hold(format!(
+            "the remote job {id} has this name but {processed} rows, more than the {} of the file: it is another's",
+            sent.rows_expected.unwrap_or_default()
+        ));
+    }
+    // Who sends other files may send one of this name too, and no list was taken between its and ours.
+    if let Some(stranger) = sent.stranger.filter(|_| !sent.name_is_unique) {
+        return Judgement::Hold(format!(
+            "the remote job {id} has this name, but others send files to this account too ({stranger}, say), so it may be \
+             theirs; wire_name = \"unique\" makes such cases clear"
+        ));
+    }
+    let shown = job.file_name.as_deref().unwrap_or_default();
+    let may_be_anothers = |other: &&OtherSent| {
+        other.began <= listed_after && sent.naming.likeness(&other.wire_name, shown) != Likeness::Other
+    };
+    match sent.others.iter().find(may_be_anothers) {
+        Some(other) if other.is_uploading => Judgement::NotConclusive(
+            "a remote job may come from another upload that is still under way, and whose name the API shows alike",
+        ),
+        Some(OtherSent { id: other, .. }) => Judgement::Hold(format!(
+            "the remote job {id} has this name, but it may be that of job {other}, which was sent under it too and of which \
+             nobody knows whether it arrived"
+        )),
+        None => Judgement::Found(job.clone()),
+    }
 }
+
+/// No remote job has its name. One that nobody owns may be it nevertheless: a server may do with names what it has never shown
+/// (DESIGN S6).
+fn without_its_name(unowned: &[(&RemoteJob, EventId)], sent: Sent<'_>) -> Judgement {
+    let mut waits = false;
+    let mut suspects = Vec::new();
+    for (job, listed_after) in unowned {
+        if too_many_rows(job, sent).is_some() || came_before(job, sent.began_at) {
+            continue;
+        }
+        let is_anothers = |other: &OtherSent| {
+            other.is_open
+                && other.began <= *listed_after
+                && (other.is_uploading
+                    || job
+                        .file_name
+                        .as_deref()
+                        .is_some_and(|name| sent.naming.likeness(&other.wire_name, name) == Likeness::Same))
+        };
+        if sent.others.iter().any(is_anothers) {
+            waits = true;
+        } else {
+            suspects.push(*job);
+        }
+    }
+    match suspects.as_slice() {
+        [] if waits => Judgement::NotConclusive("a remote job may come from another upload whose end is not known yet"),
+        [] => Judgement::NotThere,
+        [job, others @ ..] => {
+            let more = if others.is_empty() { String::new() } else { format!(", and {} more", others.len()) };
+            Judgement::Hold(format!(
+                "no remote job has this name, but no job owns the remote job {}, {}{more}, which came after the upload began: \
+                 it may be this file, if the server changes names",
+                job.remote_job_id,
+                job.file_name.as_deref().map_or_else(|| "without a name".to_owned(), printable),
+            ))
+        }
+    }
+}
+
+/// The rows of a remote job that cannot come from the file, for it has fewer.
+fn too_many_rows(job: &RemoteJob, sent: Sent<'_>) -> Option<i64> {
+    job.rows_processed.filter(|processed| sent.rows_expected.is_some_and(|expected| *processed > expected))
+}
+
+/// Created so long before the attempt that no zone explains it: dates carry none.
+fn came_before(job: &RemoteJob, began_at: Timestamp) -> bool {
+    let created = job.remote_created.as_deref().and_then(date_told);
+    created.is_some_and(|created| created < began_at.before(ANY_ZONE).0.div_euclid(1000))
+}
+
+/// The furthest that two zones are apart, and an hour.
+const ANY_ZONE: Duration = Duration::from_secs(27 * 3600);
 
 /// The looks that are taken for one unconfirmed job within one run of the process (DESIGN S4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +227,8 @@ pub struct Looks {
     counted_at: Option<Moment>,
     misses: u32,
     retry_at: Option<Moment>,
+    /// The time was doubled as there is nothing to compare a list with.
+    doubted: bool,
 }
 
 impl Looks {
@@ -179,6 +248,15 @@ impl Looks {
             counted_at: None,
             misses: 0,
             retry_at: None,
+            doubted: none_accepted_yet,
+        }
+    }
+
+    /// There is nothing any more to compare a list with: the time doubles, once.
+    pub fn doubt(&mut self) {
+        if !self.doubted {
+            self.over = self.over.saturating_mul(2).min(LONGEST.max(self.over));
+            self.doubted = true;
         }
     }
 
@@ -223,170 +301,10 @@ pub const WINDOW: Duration = Duration::from_secs(2 * 24 * 3600);
 pub fn known_by_order(listed_after: Option<EventId>, began: EventId) -> Known {
     match listed_after {
         Some(listed_after) if listed_after < began => Known::Before,
-        Some(_) | None => Known::Fresh,
+        Some(listed_after) => Known::Fresh(listed_after),
+        None => Known::Fresh(EventId(i64::MAX)),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::job::RemoteJobId;
-
-    fn remote(id: i64, name: &str, rows: Option<i64>) -> RemoteJob {
-        RemoteJob {
-            file_name: Some(name.to_owned()),
-            rows_processed: rows,
-            remote_job_id: RemoteJobId(id),
-            remote_status: Some("processing".to_owned()),
-            remote_created: None,
-            remote_started: None,
-            remote_finished: None,
-        }
-    }
-
-    fn sent(rows_expected: Option<i64>) -> Sent<'static> {
-        Sent { wire_name: "sales.txt", name_is_unique: false, rows_expected, stranger: None, unsettled: None }
-    }
-
-    fn look(jobs: Vec<RemoteJob>) -> Look {
-        Look { jobs, steady: true, complete: true, latest: Latest::Listed }
-    }
-
-    fn known(job: &RemoteJob) -> Known {
-        match job.remote_job_id.0 {
-            0..100 => Known::Before,
-            100..200 => Known::Owned,
-            _ => Known::Fresh,
-        }
-    }
-
-    #[test]
-    fn s3_one_fresh_job_of_our_name_is_ours() {
-        let ours = remote(200, "sales.txt", Some(3));
-        let listed = look(vec![remote(150, "sales.txt", None), ours.clone(), remote(201, "other.txt", None)]);
-        assert_eq!(judge(&listed, sent(Some(3)), known), Judgement::Found(ours));
-    }
-
-    #[test]
-    fn s3_what_cannot_be_told_is_held() {
-        for jobs in [
-            vec![remote(1, "sales.txt", None)],
-            vec![remote(1, "sales.txt", None), remote(200, "sales.txt", None)],
-            vec![remote(200, "sales.txt", None), remote(201, "sales.txt", None)],
-            vec![remote(200, "sales.txt", Some(4))],
-        ] {
-            let judged = judge(&look(jobs.clone()), sent(Some(3)), known);
-            assert!(matches!(judged, Judgement::Hold(_)), "{jobs:?}: {judged:?}");
-        }
-        let renamed = Look { latest: Latest::Renamed, ..look(vec![]) };
-        assert!(matches!(judge(&renamed, sent(Some(3)), known), Judgement::Hold(_)));
-    }
-
-    #[test]
-    fn s3_where_others_write_too_only_a_unique_name_proves_anything() {
-        let ours = remote(200, "sales.txt", Some(3));
-        let listed = look(vec![ours.clone()]);
-        let beside_others = Sent { stranger: Some("costs.txt"), ..sent(Some(3)) };
-        let judged = judge(&listed, beside_others, known);
-        assert!(
-            matches!(&judged, Judgement::Hold(why) if why.contains("costs.txt") && why.contains("unique")),
-            "{judged:?}"
-        );
-        assert_eq!(judge(&listed, Sent { name_is_unique: true, ..beside_others }, known), Judgement::Found(ours));
-        assert_eq!(judge(&look(vec![]), beside_others, known), Judgement::NotThere);
-    }
-
-    #[test]
-    fn s2_an_incomplete_look_does_not_count() {
-        let missing = Look { latest: Latest::Missing, ..look(vec![remote(200, "sales.txt", None)]) };
-        let shifting = Look { steady: false, ..look(vec![]) };
-        let endless = Look { complete: false, ..look(vec![remote(200, "sales.txt", None)]) };
-        for look in [missing, shifting, endless] {
-            assert!(matches!(judge(&look, sent(None), known), Judgement::NotConclusive(_)));
-        }
-    }
-
-    /// Promise 3: adopting it for one of the two would have the other sent again.
-    #[test]
-    fn s3_what_may_be_that_of_another_unsettled_job_is_held() {
-        let listed = look(vec![remote(200, "sales.txt", Some(3))]);
-        for name_is_unique in [false, true] {
-            let sent = Sent { unsettled: Some(JobId(17)), name_is_unique, ..sent(Some(3)) };
-            let judged = judge(&listed, sent, known);
-            assert!(matches!(&judged, Judgement::Hold(why) if why.contains("job 17")), "{judged:?}");
-            assert_eq!(judge(&look(vec![]), sent, known), Judgement::NotThere);
-        }
-    }
-
-    #[test]
-    fn s2_a_look_reaches_two_days_either_side() {
-        assert_eq!(WINDOW.as_secs(), 172_800);
-    }
-
-    #[test]
-    fn s4_looks_that_do_not_count_are_counted_in_a_row() {
-        let mut looks = Looks::begin(Duration::from_secs(60), 1, false, Moment::default());
-        for misses in 0..3 {
-            assert_eq!(looks.misses(), misses);
-            looks.again_at(looks.due());
-        }
-        looks.not_there(looks.due());
-        assert_eq!(looks.misses(), 0);
-    }
-
-    #[test]
-    fn s2_a_list_counts_where_nothing_of_ours_was_accepted_yet() {
-        let ours = remote(200, "sales.txt", Some(3));
-        let first_of_all = |jobs| Look { latest: Latest::None, ..look(jobs) };
-        assert_eq!(judge(&first_of_all(vec![ours.clone()]), sent(Some(3)), known), Judgement::Found(ours));
-        assert_eq!(judge(&first_of_all(vec![]), sent(Some(3)), known), Judgement::NotThere);
-    }
-
-    #[test]
-    fn s4_three_looks_at_once_at_half_and_at_the_end() {
-        let minute = Duration::from_secs(60);
-        let start = Moment(Duration::from_secs(1000));
-        let mut looks = Looks::begin(minute, 1, false, start);
-        assert_eq!(looks.due(), start);
-        assert!(!looks.not_there(start));
-        assert_eq!(looks.due(), start.after(minute / 2));
-        assert!(!looks.not_there(start.after(minute / 2)));
-        assert_eq!(looks.due(), start.after(minute));
-        assert!(looks.not_there(start.after(minute)));
-    }
-
-    #[test]
-    fn s4_looks_that_count_are_half_the_time_apart_however_late_the_first_is() {
-        let minute = Duration::from_secs(60);
-        let start = Moment(Duration::from_secs(1000));
-        let late = start.after(10 * minute);
-        let mut looks = Looks::begin(minute, 1, false, start);
-        looks.again_at(late);
-        assert_eq!(looks.due(), late);
-        assert!(!looks.not_there(late));
-        assert_eq!(looks.due(), late.after(minute / 2));
-        looks.again_at(late.after(minute));
-        assert!(!looks.not_there(late.after(minute)));
-        assert_eq!(looks.due(), late.after(minute * 3 / 2));
-    }
-
-    #[test]
-    fn s4_the_time_doubles_up_to_an_hour() {
-        let at = |unclear_ends, none_accepted| {
-            let mut looks = Looks::begin(Duration::from_secs(180), unclear_ends, none_accepted, Moment::default());
-            looks.not_there(looks.due());
-            looks.not_there(looks.due());
-            looks.due().0.as_secs()
-        };
-        assert_eq!([at(1, false), at(2, false), at(3, false), at(1, true)], [180, 360, 720, 360]);
-        assert_eq!(at(40, true), 3600);
-    }
-
-    #[test]
-    fn s1_what_was_listed_before_the_attempt_cannot_be_ours() {
-        assert_eq!(known_by_order(Some(EventId(4)), EventId(5)), Known::Before);
-        assert_eq!(known_by_order(Some(EventId(5)), EventId(5)), Known::Fresh);
-        assert_eq!(known_by_order(Some(EventId(6)), EventId(5)), Known::Fresh);
-        assert_eq!(known_by_order(None, EventId(5)), Known::Fresh);
-    }
-}
+mod tests;

@@ -315,7 +315,8 @@ impl<'a> World<'a> {
         let before = self.checker.last.clone();
         let changed = self.checker.job_log(&jobs, &self.remote(), self.now)?;
         let latest = process.reader.latest_accepted(ACCOUNT, &target(), Timestamp(i64::MIN), Timestamp(i64::MAX));
-        self.remote().latest_accepted = latest.ok().flatten().map(|latest| latest.remote_job_id.0);
+        self.remote().latest_accepted =
+            latest.ok().and_then(|latest| latest.into_iter().next()).map(|latest| latest.remote_job_id.0);
         self.remote().known = jobs.iter().filter_map(|job| job.remote_job_id).map(|id| id.0).collect();
         if changed {
             self.changed_at = self.now;

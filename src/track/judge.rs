@@ -10,24 +10,29 @@ pub struct Step {
     pub event: Option<Event>,
     /// Why, or what is odd, for people.
     pub reason: Option<String>,
+    /// It looks like an end that cannot be read: if it stays so, somebody should look, and not only when it is given up.
+    pub is_odd: bool,
 }
 
-/// Reads one answer (adobe's statuses: `uploaded`, `processing`, `success`, `failure`, `deleted`; others are kept as text
-/// and count as `processing`). `likely`: what the check of the file says of a bad end, for Adobe says nothing.
+/// Reads one answer. Adobe's statuses are `uploaded`, `processing`, `success`, `failure` and `deleted`, here in any case and
+/// with the other words for the same; what is none of them is kept as text and counts as `processing`. `likely`: what the check of the file says of a bad end, for Adobe says nothing.
 #[must_use]
 pub fn judge(kind: Kind, rows_expected: Option<i64>, likely: &Likely, remote: &RemoteJob) -> Step {
-    let step = |event, reason: Option<String>| Step { event: Some(event), reason };
-    match remote.remote_status.as_deref().map(str::to_ascii_lowercase).as_deref() {
-        Some("uploaded") => Step { event: None, reason: None },
+    let step = |event, reason: Option<String>| Step { event: Some(event), reason, is_odd: false };
+    let odd = |reason| Step { event: Some(Event::Processing), reason: Some(reason), is_odd: true };
+    match remote.remote_status.as_deref().map(|word| word.trim().to_ascii_lowercase()).as_deref() {
+        Some("uploaded") => Step { event: None, reason: None, is_odd: false },
         Some("processing") => step(Event::Processing, None),
-        Some("success") => succeeded(kind, rows_expected, likely, remote.rows_processed),
-        Some("failure") => step(Event::Failed, Some(failure(likely))),
+        Some("success" | "succeeded" | "successful" | "complete" | "completed") => {
+            succeeded(kind, rows_expected, likely, remote.rows_processed)
+        }
+        Some("failure" | "failed" | "fail" | "error") => step(Event::Failed, Some(failure(likely))),
+        Some("cancelled" | "canceled" | "aborted") => {
+            step(Event::Failed, Some("the remote job was cancelled at Adobe".to_owned()))
+        }
         Some("deleted") => step(Event::Failed, Some("the remote job was deleted at Adobe".to_owned())),
-        Some(unknown) => step(
-            Event::Processing,
-            Some(format!("Adobe says \"{unknown}\", which datadrop does not know; it keeps looking")),
-        ),
-        None => step(Event::Processing, Some("Adobe gives no status; datadrop keeps looking".to_owned())),
+        Some(unknown) => odd(format!("Adobe says \"{unknown}\", which datadrop does not know; it keeps looking")),
+        None => odd("Adobe gives no status; datadrop keeps looking".to_owned()),
     }
 }
 
@@ -55,15 +60,13 @@ fn fell_short(processed: i64, expected: i64, likely: &Likely) -> String {
 }
 
 fn succeeded(kind: Kind, rows_expected: Option<i64>, likely: &Likely, rows_processed: Option<i64>) -> Step {
-    let step = |event, reason: Option<String>| Step { event: Some(event), reason };
+    let step = |event, reason: Option<String>| Step { event: Some(event), reason, is_odd: false };
     let (expected, processed) = match (kind, rows_expected, rows_processed) {
         // A marker has no rows to count.
         (Kind::Fin, _, None) | (_, None, Some(_)) => return step(Event::Succeeded, None),
         (Kind::Data, _, None) => {
-            return step(
-                Event::Processing,
-                Some("Adobe says success, but not how many rows it processed; datadrop keeps looking".to_owned()),
-            );
+            let reason = "Adobe says success, but not how many rows it processed; datadrop keeps looking".to_owned();
+            return Step { is_odd: true, ..step(Event::Processing, Some(reason)) };
         }
         (_, Some(expected), Some(processed)) => (expected, processed),
     };
@@ -107,6 +110,13 @@ mod tests {
             (Kind::Data, Some("success"), None, Some(Event::Processing)),
             (Kind::Data, Some("failure"), Some(0), Some(Event::Failed)),
             (Kind::Data, Some("deleted"), None, Some(Event::Failed)),
+            (Kind::Data, Some("Failed"), None, Some(Event::Failed)),
+            (Kind::Data, Some("canceled"), None, Some(Event::Failed)),
+            (Kind::Data, Some("Cancelled"), None, Some(Event::Failed)),
+            (Kind::Data, Some(" Error "), None, Some(Event::Failed)),
+            (Kind::Data, Some("SUCCEEDED"), Some(10), Some(Event::Succeeded)),
+            (Kind::Data, Some("Complete"), Some(10), Some(Event::Succeeded)),
+            (Kind::Data, Some("completed"), Some(9), Some(Event::FellShort)),
             (Kind::Data, Some("in queue"), None, Some(Event::Processing)),
             (Kind::Data, None, None, Some(Event::Processing)),
         ] {
@@ -188,7 +198,8 @@ mod tests {
                 for state in [State::Uploaded, State::Processing] {
                     let next = state.next(event);
                     prop_assert!(next.is_ok());
-                    let known = ["success", "failure", "deleted"].contains(&status.as_deref().unwrap_or_default().to_ascii_lowercase().as_str());
+                    let known = ["success", "succeeded", "successful", "complete", "completed", "failure", "failed", "fail",
+                                 "error", "cancelled", "canceled", "aborted", "deleted"].contains(&status.as_deref().unwrap_or_default().trim().to_ascii_lowercase().as_str());
                     prop_assert!(known || !next.unwrap().is_terminal());
                 }
             }

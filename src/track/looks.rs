@@ -2,11 +2,12 @@
 
 use super::Tracker;
 use crate::ambient::{now, random_fraction};
-use crate::api::{Extent, Listing};
-use crate::job::{Event, JobId, RemoteJob, Target, Timestamp, printable};
+use crate::api::{ApiError, Extent, Listing, Purpose};
+use crate::job::{Event, EventId, JobId, Likeness, Naming, RemoteJob, Target, Timestamp, printable};
 use crate::joblog::{JobLogError, LatestAccepted, Unsettled};
 use crate::ready::Moment;
 use crate::settle::{Judgement, Known, Latest, Look, Looks, Sent, WINDOW, judge, known_by_order};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// So long ago, and others who write to the account are taken to have stopped.
@@ -19,7 +20,7 @@ impl Tracker {
         let now_moment = self.clock.moment();
         for job in unsettled {
             let (first, last) = self.attempted_within(job);
-            let none_accepted = self.latest_near(&job.target, first, last)?.is_none();
+            let none_accepted = self.latest_near(&job.target, first, last)?.is_empty();
             self.looks.entry(job.id).or_insert_with(|| {
                 if none_accepted {
                     tracing::info!(
@@ -68,20 +69,52 @@ impl Tracker {
         };
         self.note_answer().await?;
         // What was listed is remembered: a remote job that shows late under a name that is sent again must be noticed.
-        let seen = self.as_listed(&listing)?;
-        let doubled = self.joblog.listed(self.settings.account.clone(), seen).await?;
-        self.tell_of_doubled(&doubled);
-        let latest = self.latest_near(target, first, last)?;
-        let look = Look {
-            latest: latest.map_or(Latest::None, |latest| whether_listed(&latest, &listing)),
-            steady: listing.steady,
-            complete: listing.complete,
-            jobs: listing.jobs,
-        };
+        let seen = self.as_listed(&listing, target)?;
+        let taken = self.joblog.listed(self.settings.account.clone(), seen).await?;
+        self.tell_of(&taken);
+        let latest = self.whether_listed(target, &listing, self.latest_near(target, first, last)?).await?;
+        if latest == Latest::Forgotten {
+            for job in jobs {
+                if let Some(looks) = self.looks.get_mut(&job.id) {
+                    looks.doubt();
+                }
+            }
+        }
+        let look = Look { latest, steady: listing.steady, complete: listing.complete, jobs: listing.jobs };
         for job in jobs {
             self.judge_one(&look, job).await?;
         }
         Ok(())
+    }
+
+    /// Whether the list has our latest accepted job. Where it has not, the server is asked for that job by itself: a list may
+    /// lag behind, but a server that does not know what it listed before, or should have listed by now, has lost its past.
+    async fn whether_listed(
+        &mut self,
+        target: &Target,
+        listing: &Listing,
+        latest: Vec<LatestAccepted>,
+    ) -> Result<Latest, JobLogError> {
+        let Some(newest) = latest.first() else { return Ok(Latest::None) };
+        if is_in(newest, listing) {
+            return Ok(Latest::Listed);
+        }
+        for job in latest {
+            if is_in(&job, listing) {
+                return Ok(Latest::Listed);
+            }
+            let should_be_listed = job.told.by_list || now().since(job.accepted_at) > 2 * self.settings.confirm_for;
+            if !should_be_listed {
+                return Ok(Latest::Missing);
+            }
+            let permit = self.settings.budget.acquire(Purpose::Sweep).await;
+            match self.settings.client.show_job(target, job.remote_job_id, permit).await {
+                Err(ApiError::NotFound { .. }) => {}
+                Ok(answer) if job.told.is_same(&answer.value) == Some(false) => {}
+                Ok(_) | Err(_) => return Ok(Latest::Missing),
+            }
+        }
+        Ok(Latest::Forgotten)
     }
 
     /// The latest accepted job near an attempt, by which a list of that time can be known to be complete: only what the
@@ -91,7 +124,7 @@ impl Tracker {
         target: &Target,
         first: Timestamp,
         last: Timestamp,
-    ) -> Result<Option<LatestAccepted>, JobLogError> {
+    ) -> Result<Vec<LatestAccepted>, JobLogError> {
         let (from, to) = (first.before(WINDOW / 2), last.after(WINDOW / 2));
         self.reader.latest_accepted(&self.settings.account, target, from, to)
     }
@@ -108,22 +141,26 @@ impl Tracker {
     }
 
     async fn judge_one(&mut self, look: &Look, job: &Unsettled) -> Result<(), JobLogError> {
-        let mut known = Vec::new();
-        for remote in look.jobs.iter().filter(|remote| remote.file_name.as_deref() == Some(job.wire_name.as_str())) {
-            known.push((remote.remote_job_id, self.known(remote, job)?));
-        }
         let account = &self.settings.account;
-        let stranger = self.reader.stranger(&self.settings.account, now().before(STRANGERS))?;
+        let naming = self.reader.naming(account)?;
+        let mut known = HashMap::new();
+        for remote in &look.jobs {
+            known.insert(remote.remote_job_id, self.known(remote, &naming, job)?);
+        }
+        let stranger = self.reader.stranger(account, now().before(STRANGERS))?;
         let stranger = stranger.map(|(id, name)| format!("remote job {id}, {}", printable(&name)));
+        let others = self.reader.others_sent(account, job.id)?;
         let sent = Sent {
             wire_name: &job.wire_name,
             name_is_unique: job.name_is_unique,
             rows_expected: job.rows_expected,
             stranger: stranger.as_deref(),
-            unsettled: self.reader.unsettled_namesake(account, &job.wire_name, job.id)?,
+            others: &others,
+            naming: &naming,
+            began_at: self.attempted_within(job).0,
         };
         let judgement = judge(look, sent, |remote| {
-            known.iter().find(|(id, _)| *id == remote.remote_job_id).map_or(Known::Before, |(_, known)| *known)
+            known.get(&remote.remote_job_id).copied().unwrap_or(Known::Fresh(EventId(i64::MAX)))
         });
         let name = printable(&job.wire_name);
         match judgement {
@@ -171,10 +208,18 @@ impl Tracker {
         Ok(())
     }
 
-    fn known(&self, remote: &RemoteJob, job: &Unsettled) -> Result<Known, JobLogError> {
+    /// What is known of a remote job. That a job of ours has its number does not make it ours: it must have its name or date.
+    fn known(&self, remote: &RemoteJob, naming: &Naming, job: &Unsettled) -> Result<Known, JobLogError> {
         let (account, id) = (&self.settings.account, remote.remote_job_id);
-        if self.reader.owner_of_remote(account, id.0)?.is_some() {
-            return Ok(Known::Owned);
+        if let Some((wire_name, told)) = self.reader.ownership(account, id)? {
+            let is_named_so = match (wire_name.as_deref(), remote.file_name.as_deref()) {
+                (Some(sent), Some(shown)) => {
+                    naming.likeness(sent, shown) != Likeness::Other || told.was_listed_as(remote)
+                }
+                (None, _) | (_, None) => true,
+            };
+            let is_it = is_named_so && told.is_same(remote) != Some(false);
+            return Ok(if is_it { Known::Owned } else { Known::Disputed });
         }
         Ok(known_by_order(self.reader.first_listed_after(account, id)?, job.began))
     }
@@ -186,43 +231,40 @@ impl Tracker {
     }
 }
 
-fn whether_listed(latest: &LatestAccepted, listing: &Listing) -> Latest {
-    match listing.jobs.iter().find(|job| job.remote_job_id == latest.remote_job_id) {
-        Some(job) if job.file_name.as_deref() == Some(latest.wire_name.as_str()) => Latest::Listed,
-        Some(_) => Latest::Renamed,
-        None => Latest::Missing,
-    }
+/// Whatever its name there, as a server may change it; its number alone may be that of another by now.
+fn is_in(latest: &LatestAccepted, listing: &Listing) -> bool {
+    let of_its_number = listing.jobs.iter().find(|job| job.remote_job_id == latest.remote_job_id);
+    of_its_number.is_some_and(|job| latest.told.is_same(job) != Some(false))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::RemoteJobId;
+    use crate::job::{RemoteJobId, Told};
 
     /// DESIGN S2: by this a list that lags behind is known, and the look does not count.
     #[test]
     fn s2_a_list_that_lacks_our_latest_accepted_job_is_known_by_it() {
-        let latest = LatestAccepted { remote_job_id: RemoteJobId(7), wire_name: "sales.txt".to_owned() };
-        for (id, name, expected) in [
-            (7, Some("sales.txt"), Latest::Listed),
-            (7, Some("renamed.txt"), Latest::Renamed),
-            (7, None, Latest::Renamed),
-            // Its name alone does not make another job ours.
-            (8, Some("sales.txt"), Latest::Missing),
+        let created = |date: &str| Some(date.to_owned());
+        let told = Told { file_name: None, created: created("2026-11-20 10:00:00"), by_list: true };
+        let latest = LatestAccepted { remote_job_id: RemoteJobId(7), accepted_at: Timestamp(0), told };
+        for (id, date, expected) in [
+            (7, None, true),
+            (7, created("11/20/2026 10:00:00"), true),
+            (7, created("2026-11-21 10:07:00"), false),
+            (8, created("2026-11-20 10:00:00"), false),
         ] {
             let job = RemoteJob {
-                file_name: name.map(str::to_owned),
+                file_name: Some("renamed.txt".to_owned()),
                 rows_processed: None,
                 remote_job_id: RemoteJobId(id),
                 remote_status: None,
-                remote_created: None,
+                remote_created: date.clone(),
                 remote_started: None,
                 remote_finished: None,
             };
             let listing = Listing { jobs: vec![job], steady: true, complete: true, server_time: None };
-            assert_eq!(whether_listed(&latest, &listing), expected, "{id} {name:?}");
+            assert_eq!(is_in(&latest, &listing), expected, "{id} {date:?}");
         }
-        let empty = Listing { jobs: Vec::new(), steady: true, complete: true, server_time: None };
-        assert_eq!(whether_listed(&latest, &empty), Latest::Missing);
     }
 }

@@ -16,7 +16,7 @@ use crate::ambient::{Clock, now, random_fraction};
 use crate::api::{ApiError, Budget, Client, Extent, JobQuery, Listing, Purpose, TokenError, Unauthorised, guide_date};
 use crate::config::PollConfig;
 use crate::job::{JobId, Target, Timestamp, printable};
-use crate::joblog::{Doubled, JobLog, JobLogError, Reader, RemoteList};
+use crate::joblog::{Doubled, JobLog, JobLogError, Reader, RemoteList, Taken};
 use crate::ready::Moment;
 use crate::retry::RetryPolicy;
 use crate::settle::{Looks, WINDOW};
@@ -29,6 +29,9 @@ use tokio_util::sync::CancellationToken;
 const TURN: Duration = Duration::from_secs(15);
 /// Changes that come together are looked at together.
 const GATHER: Duration = Duration::from_millis(50);
+
+/// Lists in a row that were refused for their token, each time with a new one.
+const MANY_UNAUTHORISED: u32 = 5;
 
 /// A clock off by more than this asked for the wrong two days.
 const CLOCKS_DIFFER_MS: u64 = 10 * 60 * 1000;
@@ -187,13 +190,13 @@ impl Tracker {
                         "account {account}: the first list of remote jobs could not be read to its end: a page repeats, or an entry has no job ID"
                     );
                 }
-                let list = self.as_listed(&listing)?;
+                let list = self.as_listed(&listing, &self.settings.target)?;
                 let TrackSettings { account, target, .. } = &self.settings;
-                let Some(doubled) = self.joblog.baseline(account.clone(), target.clone(), list).await? else {
+                let Some(taken) = self.joblog.baseline(account.clone(), target.clone(), list).await? else {
                     // Whoever tracks it there takes its baseline.
                     return Ok(None);
                 };
-                self.tell_of_doubled(&doubled);
+                self.tell_of(&taken);
                 self.note_answer().await?;
                 tracing::info!(account = %self.settings.account, "account {}: {jobs} remote jobs were there before", self.settings.account);
                 Ok(Some(self.clock.moment()))
@@ -252,8 +255,8 @@ impl Tracker {
         self.ask_again = self.clock.moment().after(wait);
         let account = &self.settings.account;
         let blames_account = match error {
-            // A token may have run out just then: it is renewed by the next request.
-            ApiError::Unauthorised { why: Unauthorised::Answer { .. }, .. } => self.failures > 1,
+            // A token may have run out just then, and a gateway may have moods: only one that goes on blames the credential.
+            ApiError::Unauthorised { why: Unauthorised::Answer { .. }, .. } => self.failures >= MANY_UNAUTHORISED,
             ApiError::Unauthorised { why: Unauthorised::Token(TokenError::Refused { .. }), .. }
             | ApiError::NotFound { .. }
             | ApiError::Refused { .. } => true,
@@ -295,18 +298,25 @@ impl Tracker {
 
     /// A list, with what the job log knew when it had been answered. Asked for at once: whatever is written from here on
     /// cannot be in it.
-    fn as_listed(&self, listing: &Listing) -> Result<RemoteList, JobLogError> {
+    fn as_listed(&self, listing: &Listing, target: &Target) -> Result<RemoteList, JobLogError> {
         Ok(RemoteList {
             jobs: listing.jobs.clone(),
             after: self.reader.latest_event()?,
             at: now(),
             server_time: listing.server_time,
+            target: target.clone(),
         })
     }
 
-    fn tell_of_doubled(&self, doubled: &[Doubled]) {
+    fn tell_of(&self, taken: &Taken) {
         let account = &self.settings.account;
-        for Doubled { id, wire_name, ours, other } in doubled {
+        if taken.begins_anew {
+            tracing::warn!(
+                account,
+                "account {account}: the server has begun its job numbers anew: those that it gave before are other jobs' now"
+            );
+        }
+        for Doubled { id, wire_name, ours, other } in &taken.doubled {
             tracing::error!(
                 account,
                 job = id.0,

@@ -49,14 +49,16 @@ impl Tracker {
                 return Ok(false);
             }
         };
-        let list = self.as_listed(&listing)?;
+        let list = self.as_listed(&listing, target)?;
         self.note_answer().await?;
         let listed: HashMap<RemoteJobId, &RemoteJob> =
             listing.jobs.iter().map(|job| (job.remote_job_id, job)).collect();
         let mut steps = Vec::new();
         let mut singly = Vec::new();
         for job in open {
-            if let Some(remote) = listed.get(&job.remote_job_id) {
+            if job.is_of_former_line {
+                steps.extend(unknown_now(job, "it has begun its job numbers anew"));
+            } else if let Some(remote) = listed.get(&job.remote_job_id) {
                 self.missing.remove(&job.id);
                 steps.extend(self.step(job, remote));
             } else {
@@ -79,8 +81,12 @@ impl Tracker {
                 }
             }
         }
-        let doubled = self.joblog.swept(self.settings.account.clone(), list, steps.clone(), now()).await?;
-        self.tell_of_doubled(&doubled);
+        let taken = self.joblog.swept(self.settings.account.clone(), list, steps.clone(), now()).await?;
+        self.tell_of(&taken);
+        if taken.begins_anew {
+            // None of the steps was taken: the numbers by which they were found are other jobs'.
+            return Ok(true);
+        }
         let names: HashMap<JobId, &str> = open.iter().map(|job| (job.id, job.file_name.as_str())).collect();
         for step in &steps {
             self.tell(step, names.get(&step.id).copied().unwrap_or_default());
@@ -97,8 +103,16 @@ impl Tracker {
         let event = if fell_short { Some(Event::FellShort) } else { step.event };
         let stays = event.is_none_or(|event| job.state.next(event) == Ok(job.state));
         let goes_on = event.is_none_or(|event| job.state.next(event).is_ok_and(|next| !next.is_terminal()));
-        let may_never_end = goes_on && now().since(job.uploaded_at) >= self.settings.poll.give_up_after;
-        if may_never_end {
+        let open_for = now().since(job.uploaded_at);
+        let given_up = goes_on && open_for >= self.settings.poll.give_up_after;
+        // Told long before it is given up: that may be Adobe's last word, in a form that nobody has seen yet.
+        let stays_odd = step.is_odd && open_for >= self.settings.poll.max.saturating_mul(2);
+        let may_never_end = given_up || stays_odd;
+        if stays_odd {
+            let said = reason.unwrap_or_default();
+            reason = Some(format!("{said}, but somebody should ask Adobe about remote job {}", job.remote_job_id));
+        }
+        if given_up {
             reason = Some(format!(
                 "Adobe has not finished it in {}; datadrop looks once a day from now on, ask Adobe about remote job {}",
                 humantime::format_duration(self.settings.poll.give_up_after),
@@ -113,18 +127,14 @@ impl Tracker {
     async fn ask_singly(&self, job: &OpenRemote) -> Result<Option<Swept>, ApiError> {
         let permit = self.settings.budget.acquire(Purpose::Sweep).await;
         match self.settings.client.show_job(&job.target, job.remote_job_id, permit).await {
+            Ok(answer) if job.told.is_same(&answer.value) == Some(false) => {
+                Ok(unknown_now(job, "that is the number of another file by now"))
+            }
             Ok(answer) => Ok(self.step(job, &answer.value)),
             Err(ApiError::NotFound { body, .. }) => {
                 // Without its number, which would make it news each time.
                 let body = body.without_id();
-                let reason = format!(
-                    "Adobe does not know its remote job {} any more ({body}); whether it was processed cannot be told from here",
-                    job.remote_job_id
-                );
-                if job.reason.as_deref() == Some(reason.as_str()) {
-                    return Ok(None);
-                }
-                Ok(Some(Swept { id: job.id, event: None, reason: Some(reason), remote: None, may_never_end: true }))
+                Ok(unknown_now(job, &body.to_string()))
             }
             Err(error) => Err(error),
         }
@@ -142,4 +152,14 @@ impl Tracker {
             Some(_) | None => {}
         }
     }
+}
+
+/// Adobe does not know the job any more. Nothing, where that is no news.
+fn unknown_now(job: &OpenRemote, why: &str) -> Option<Swept> {
+    let reason = format!(
+        "Adobe does not know its remote job {} any more ({why}); whether it was processed cannot be told from here",
+        job.remote_job_id
+    );
+    let is_news = job.reason.as_deref() != Some(reason.as_str());
+    is_news.then_some(Swept { id: job.id, event: None, reason: Some(reason), remote: None, may_never_end: true })
 }

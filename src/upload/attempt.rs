@@ -13,6 +13,10 @@ use tokio_util::sync::CancellationToken;
 /// How long a job log that cannot be written is waited for between two tries.
 const STORAGE_WAIT: Duration = Duration::from_secs(1);
 
+/// After so many answers in a row that a token is not valid, each for one that was given just before, it is the credential.
+/// Fewer are the moods of a gateway: the files that met them wait, and the others go on.
+const MANY_UNAUTHORISED: u32 = 10;
+
 pub(super) struct Attempt {
     pub(super) joblog: JobLog,
     pub(super) settings: Arc<UploadSettings>,
@@ -90,13 +94,7 @@ impl Attempt {
                 }
             }
         }
-        let wait = match outcome.again {
-            Again::AtOnce => Duration::ZERO,
-            Again::Later(hint) => self.settings.retry.delay(job.attempts, hint, random_fraction()),
-        };
-        if outcome.slow_down {
-            self.settings.budget.pause(tokio::time::Instant::now() + wait);
-        }
+        let wait = self.wait(&outcome);
         let attempt_end = AttemptEnd {
             event: outcome.event,
             reason: outcome.reason,
@@ -110,8 +108,36 @@ impl Attempt {
         };
         let ended =
             self.insist(abort, || self.joblog.end_attempt(job.id, job.attempts, attempt_end.clone(), now())).await?;
-        self.tell(ended.state, &attempt_end);
+        if ended.unauthorised >= MANY_UNAUTHORISED {
+            self.block(attempt_end.reason.as_deref().unwrap_or_default(), abort).await?;
+        }
+        self.tell(ended.state, ended.reason.as_deref(), &attempt_end);
         Ok(())
+    }
+
+    /// How long the job waits. The brake of a busy server is for requests: it lasts as long as the server asks for, or as long
+    /// as such answers in a row say, whichever file met them. The file waits longer by itself, so that others go first.
+    fn wait(&self, outcome: &Outcome) -> Duration {
+        let UploadSettings { retry, budget, .. } = &*self.settings;
+        let hint = match outcome.again {
+            Again::AtOnce => return Duration::ZERO,
+            Again::Later(hint) => hint,
+        };
+        let own = retry.delay(self.claim.job.attempts, hint, random_fraction());
+        if !outcome.slow_down {
+            if outcome.status.is_some() {
+                budget.note_ready();
+            }
+            return own;
+        }
+        let pause = retry.delay(budget.note_busy(), hint, random_fraction());
+        budget.pause(tokio::time::Instant::now() + pause);
+        match outcome.status {
+            Some(429) | None => pause.max(own),
+            Some(_) => {
+                pause.saturating_add(retry.delay(self.claim.job.attempts, None, random_fraction())).min(retry.longest())
+            }
+        }
     }
 
     /// What was seen must reach the job log, however long that takes: an accepted file that is forgotten is sent twice.
@@ -166,10 +192,11 @@ impl Attempt {
         self.block(&format!("{}; {remedy}", outcome.reason.as_deref().unwrap_or_default()), abort).await
     }
 
-    fn tell(&self, state: State, end: &AttemptEnd) {
+    /// `reason`: the job log may know more than the answer told.
+    fn tell(&self, state: State, reason: Option<&str>, end: &AttemptEnd) {
         let job = &self.claim.job;
         let (account, file, id) = (&job.account, &job.file_name, job.id.0);
-        let reason = end.reason.as_deref().unwrap_or_default();
+        let reason = reason.or(end.reason.as_deref()).unwrap_or("no reason was told");
         let remote = end.remote.as_ref().map(|remote| remote.remote_job_id.0);
         if state == State::Uploaded {
             let remote = remote.unwrap_or_default();

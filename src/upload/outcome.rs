@@ -142,7 +142,9 @@ fn answered(status: u16, retry_after: Option<Duration>, answer: &Answer, complet
         401 if facts.status_before != Some(401) => {
             Outcome { again: Again::AtOnce, ..retry(format!("{words}; tried once more with a new token")) }
         }
-        401 | 403 | 404 | 407 | 410 | 411 | 421 => blame(words, facts),
+        // Counted for the account: one file does not tell whether it is the credential.
+        401 => retry(format!("{words}; the token had been renewed just before, so the file waits")),
+        403 | 404 | 407 | 410 | 411 | 421 => blame(words, facts),
         429 => not_now(),
         503 if by_gateway || !complete => not_now(),
         408 | 425 if !complete => not_now(),
@@ -360,12 +362,16 @@ mod tests {
     }
 
     #[test]
-    fn a_401_costs_one_more_try_and_the_second_blames_the_account() {
+    fn a_401_costs_one_more_try_at_once_and_the_next_wait_without_blame() {
         let first = decide(&answer(true, 401, gateway()), &FACTS);
         assert_eq!((first.again, first.account), (Again::AtOnce, Verdict::Fine));
         let again = Facts { status_before: Some(401), ..FACTS };
         for body in [gateway(), html()] {
-            assert_eq!(decide(&answer(true, 401, body), &again).account, Verdict::Blamed);
+            let decided = decide(&answer(true, 401, body), &again);
+            assert_eq!(
+                (decided.event, decided.again, decided.account),
+                (Event::NotIngested, Again::Later(None), Verdict::Fine)
+            );
         }
     }
 

@@ -7,7 +7,7 @@ use crate::ambient::now;
 use crate::directory::Directory;
 use crate::folder::{AccountFolder, Explained, FolderProblem, Touched, Wanted, explanation};
 use crate::job::{FileIdentity, Fingerprint, Kind, Place, stem};
-use crate::joblog::{Filed, Haste, Taken, Unfiled};
+use crate::joblog::{Filed, Haste, Unfiled, WireOwner};
 use std::ffi::{OsStr, OsString};
 use std::io;
 
@@ -179,7 +179,7 @@ impl Inbox {
 
     fn is_one_of(
         &self,
-        taken: &[Taken],
+        taken: &[WireOwner],
         name: &OsStr,
         is_it: impl Fn(FileIdentity) -> bool,
     ) -> Result<bool, Interrupted> {

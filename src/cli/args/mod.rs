@@ -13,7 +13,7 @@ pub(super) use verbs::{CancelArguments, HoldArguments, ReleaseArguments, RetryAr
 
 use super::told::USUAL_CONFIG;
 use crate::config::{RateLimit, parse_duration, parse_rate};
-use crate::emulator::{Dialect, FaultRule};
+use crate::emulator::{Dialect, FaultRule, Names};
 use crate::job::State;
 use crate::report::Since;
 use clap::builder::PossibleValuesParser;
@@ -154,14 +154,19 @@ pub(super) struct EmulatorArguments {
     /// Determines job numbers and the chance of faults
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) seed: u64,
+    /// What becomes of names: `keep`, `lower`, `nfc` (accents composed), `underscore` (not ASCII, blanks) or `cut` (24 long)
+    #[arg(long, value_name = "N", default_value = "keep")]
+    pub(super) names: Names,
+    /// Keep jobs and job numbers there over restarts [default: each run begins with no job and the same numbers]
+    #[arg(long, value_name = "DIR")]
+    pub(super) state: Option<PathBuf>,
     /// How long a token is good
     #[arg(long, value_name = "T", default_value = "24h", value_parser = duration)]
     pub(super) token_life: Duration,
     /// The only client ID that gets a token, with --client-secret-file [default: any]
     #[arg(long, value_name = "ID", requires = "client_secret_file")]
     pub(super) client_id: Option<String>,
-    /// Holds the only secret that gets a token: whatever else a configuration has is refused, as Adobe refuses one that was
-    /// revoked
+    /// Holds the only secret that gets a token: any other is refused, as Adobe refuses one that was revoked
     #[arg(long, value_name = "FILE", requires = "client_id")]
     pub(super) client_secret_file: Option<PathBuf>,
     /// An account that exists, as `RSID/ID`. May be given several times [default: any that is asked for exists]

@@ -11,10 +11,11 @@ use super::answers::Refusal;
 use super::clock::Clock;
 use super::faults::FaultBook;
 use super::gate::{Gate, TokenCheck};
+use super::kept::Kept;
 use super::ledger::{RequestCounts, RequestKind, RequestLog};
 use super::options::{Dialect, EmulatorOptions};
 use super::random::Random;
-use super::world::{AccountKey, World};
+use super::world::{AccountKey, Job, World};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -55,14 +56,14 @@ impl Model {
 }
 
 impl App {
-    pub(super) fn new(options: EmulatorOptions) -> Self {
+    pub(super) fn new(options: EmulatorOptions, kept: Option<(Kept, Vec<Job>)>) -> Self {
         let EmulatorOptions { seed, companies, dialect, clock_ahead, .. } = options;
         // Streams of their own: a fault more must not change the tokens of the run.
         let mut seeds = Random::new(seed);
         let (gate_random, fault_random) = (Random::new(seeds.next()), Random::new(seeds.next()));
         Self {
             model: Mutex::new(Model {
-                world: World::new(options.processing, &options.accounts, seed),
+                world: World::new(options.processing, &options.accounts, seed).with(options.names, kept),
                 gate: Gate::new(
                     options.rate_limit,
                     options.credentials,

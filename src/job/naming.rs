@@ -1,0 +1,220 @@
+//! How the API changes the names of files, learnt from those that it accepted (DESIGN S6). Pure.
+
+use icu_normalizer::ComposingNormalizer;
+use std::borrow::Cow;
+
+/// Whether a name that the API shows is that of a file that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Likeness {
+    /// It is what the API makes of the name.
+    Same,
+    /// Some of what is known of this API would make it so, and some not.
+    Perhaps,
+    /// Nothing that is known of this API makes it so.
+    Other,
+}
+
+/// What the examples leave possible.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Naming {
+    ways: Vec<Way>,
+}
+
+/// One way to change names: steps in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Way {
+    composes: bool,
+    case: Case,
+    replaces: Replaces,
+    cut: Option<Cut>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Case {
+    Kept,
+    Lower,
+    Upper,
+}
+
+/// What becomes `_`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Replaces {
+    Nothing,
+    Blanks,
+    /// All that is not ASCII, blanks too.
+    Foreign,
+    /// All but letters, digits, `.`, `-` and `_` of ASCII.
+    Special,
+}
+
+/// What is longer than so many characters loses its end, or that of its stem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cut {
+    longest: usize,
+    keeps_extension: bool,
+}
+
+impl Naming {
+    /// Nothing is known of the API.
+    #[must_use]
+    pub fn unknown() -> Self {
+        let mut ways = Vec::new();
+        for composes in [false, true] {
+            for case in [Case::Kept, Case::Lower, Case::Upper] {
+                for replaces in [Replaces::Nothing, Replaces::Blanks, Replaces::Foreign, Replaces::Special] {
+                    ways.push(Way { composes, case, replaces, cut: None });
+                }
+            }
+        }
+        Self { ways }
+    }
+
+    /// What accepted files say: pairs of the name sent and the name shown.
+    #[must_use]
+    pub fn learn<'a>(examples: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let examples: Vec<(&str, &str)> = examples.into_iter().collect();
+        let ways = Self::unknown().ways.into_iter().filter_map(|way| way.fit(&examples)).collect();
+        Self { ways }
+    }
+
+    /// Names prove nothing here: no way that datadrop knows of explains them.
+    #[must_use]
+    pub fn explains_nothing(&self) -> bool {
+        self.ways.is_empty()
+    }
+
+    /// The API may keep names as they are.
+    #[must_use]
+    pub fn may_keep(&self) -> bool {
+        self.ways.contains(&KEEPS)
+    }
+
+    /// Whether a file that was sent under one name may be shown under the other.
+    #[must_use]
+    pub fn likeness(&self, sent: &str, shown: &str) -> Likeness {
+        if self.explains_nothing() {
+            return Likeness::Perhaps;
+        }
+        if sent == shown && self.may_keep() {
+            return Likeness::Same;
+        }
+        let likely = self.ways.iter().filter(|way| way.apply(sent) == shown).count();
+        match likely {
+            0 => Likeness::Other,
+            all if all == self.ways.len() => Likeness::Same,
+            _ => Likeness::Perhaps,
+        }
+    }
+}
+
+const KEEPS: Way = Way { composes: false, case: Case::Kept, replaces: Replaces::Nothing, cut: None };
+
+impl Way {
+    /// This way with the cut that the examples show, if they do not contradict it.
+    fn fit(self, examples: &[(&str, &str)]) -> Option<Self> {
+        let uncut: Vec<(String, &str)> = examples.iter().map(|(sent, shown)| (self.apply(sent), *shown)).collect();
+        let Some((_, shortened)) = uncut.iter().find(|(whole, shown)| whole != shown) else { return Some(self) };
+        let longest = shortened.chars().count();
+        [false, true].into_iter().find_map(|keeps_extension| {
+            let cut = Cut { longest, keeps_extension };
+            let fits = uncut.iter().all(|(whole, shown)| cut.apply(whole) == *shown);
+            fits.then_some(Self { cut: Some(cut), ..self })
+        })
+    }
+
+    fn apply(&self, name: &str) -> String {
+        let composed = if self.composes { ComposingNormalizer::new_nfc().normalize(name) } else { Cow::Borrowed(name) };
+        let cased = match self.case {
+            Case::Kept => composed.into_owned(),
+            Case::Lower => composed.to_lowercase(),
+            Case::Upper => composed.to_uppercase(),
+        };
+        let keeps = |letter: char| match self.replaces {
+            Replaces::Nothing => true,
+            Replaces::Blanks => !letter.is_whitespace(),
+            Replaces::Foreign => letter.is_ascii() && !letter.is_whitespace(),
+            Replaces::Special => letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_'),
+        };
+        let replaced: String = cased.chars().map(|letter| if keeps(letter) { letter } else { '_' }).collect();
+        self.cut.map_or(replaced.clone(), |cut| cut.apply(&replaced))
+    }
+}
+
+impl Cut {
+    fn apply(self, name: &str) -> String {
+        if name.chars().count() <= self.longest {
+            return name.to_owned();
+        }
+        match name.rsplit_once('.').filter(|_| self.keeps_extension) {
+            Some((stem, extension)) => {
+                let kept = self.longest.saturating_sub(extension.chars().count() + 1);
+                format!("{}.{extension}", stem.chars().take(kept).collect::<String>())
+            }
+            None => name.chars().take(self.longest).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn s6_nothing_is_known_at_first_and_the_same_name_is_the_same() {
+        let naming = Naming::unknown();
+        for (sent, shown, likeness) in [
+            ("sales.txt", "sales.txt", Likeness::Same),
+            ("Sales.txt", "Sales.txt", Likeness::Same),
+            ("Sales.txt", "sales.txt", Likeness::Perhaps),
+            ("sales north.txt", "sales_north.txt", Likeness::Perhaps),
+            ("a\u{308}.txt", "\u{e4}.txt", Likeness::Perhaps),
+            ("sales.txt", "costs.txt", Likeness::Other),
+            ("sales.txt", "sale.txt", Likeness::Other),
+        ] {
+            assert_eq!(naming.likeness(sent, shown), likeness, "{sent} {shown}");
+        }
+    }
+
+    #[test]
+    fn s6_what_accepted_files_show_decides() {
+        let lower = Naming::learn([("Sales.txt", "sales.txt")]);
+        assert_eq!(lower.likeness("Costs.TXT", "costs.txt"), Likeness::Same);
+        assert_eq!(lower.likeness("Costs.TXT", "Costs.TXT"), Likeness::Other);
+        assert_eq!(lower.likeness("Costs 1.txt", "costs_1.txt"), Likeness::Perhaps);
+        let plain = Naming::learn([("Sales North \u{e4}.txt", "Sales_North__.txt")]);
+        assert_eq!(plain.likeness("Costs 1.txt", "Costs_1.txt"), Likeness::Same);
+        let kept = Naming::learn([("Sa les a\u{308}.txt", "Sa les a\u{308}.txt")]);
+        assert_eq!(kept.likeness("Costs.txt", "costs.txt"), Likeness::Other);
+        let composed = Naming::learn([("Za\u{308}hlung.txt", "Z\u{e4}hlung.txt")]);
+        assert_eq!(composed.likeness("A\u{308}.txt", "\u{c4}.txt"), Likeness::Same);
+    }
+
+    #[test]
+    fn s6_a_cut_is_learnt_by_the_first_name_that_is_longer() {
+        let cut = Naming::learn([("short.txt", "short.txt"), ("a-name-that-is-long.txt", "a-name-that.txt")]);
+        assert_eq!(cut.likeness("a-name-that-goes-on.txt", "a-name-that.txt"), Likeness::Same);
+        assert_eq!(cut.likeness("b.txt", "b.txt"), Likeness::Same);
+        let whole = Naming::learn([("a-name-that-is-long.txt", "a-name-that-is-")]);
+        assert_eq!(whole.likeness("another-name-too-long.txt", "another-name-to"), Likeness::Same);
+    }
+
+    #[test]
+    fn s6_names_without_any_rule_prove_nothing() {
+        let naming = Naming::learn([("sales.txt", "8f3a.dat")]);
+        assert!(naming.explains_nothing());
+        assert_eq!(naming.likeness("costs.txt", "costs.txt"), Likeness::Perhaps);
+    }
+
+    proptest! {
+        /// Whatever a server of a known kind made of some names, its further names are never taken for another file's.
+        #[test]
+        fn what_was_learnt_never_denies_a_file_of_ours(names in proptest::collection::vec("[A-Za-z ä]{1,12}\\.[tT]xt", 1..6),
+                                                       next in "[A-Za-z ä]{1,12}\\.txt", way in 0..24usize) {
+            let way = Naming::unknown().ways[way];
+            let shown: Vec<String> = names.iter().map(|name| way.apply(name)).collect();
+            let naming = Naming::learn(names.iter().map(String::as_str).zip(shown.iter().map(String::as_str)));
+            prop_assert_ne!(naming.likeness(&next, &way.apply(&next)), Likeness::Other);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Is that remote job our upload? Numbers, names and places that a server changes (DESIGN S2, S3, S6).
+
+use crate::harness::{World, arrived_once, connect, data, primed, quick, stderr};
+use datadrop::emulator::{EmulatorOptions, Names};
+
+fn naming(names: Names) -> World {
+    World::with_emulator(EmulatorOptions { names, ..quick() })
+}
+
+fn unconfirmed(world: &World) -> i64 {
+    connect(&world.state_dir())
+        .unwrap()
+        .query_row("SELECT count(*) FROM job_event WHERE to_state = 'unconfirmed'", [], |row| row.get(0))
+        .unwrap()
+}
+
+/// Names that each way changes, and one that it does not: `first.txt` of [`primed`].
+fn changed(names: Names) -> [&'static str; 2] {
+    match names {
+        Names::Keep => ["sales.txt", "costs.txt"],
+        Names::Lower => ["Sales.txt", "Costs.txt"],
+        Names::Nfc => ["Za\u{308}hler.txt", "Ka\u{308}ufe.txt"],
+        Names::Underscore => ["sales north.txt", "costs north.txt"],
+        Names::Cut => ["sales-of-the-whole-north.txt", "costs-of-the-whole-north.txt"],
+    }
+}
+
+#[test]
+fn s6_a_name_that_the_server_changes_for_the_first_time_is_held_with_the_remote_job_named_and_adopted() {
+    for names in [Names::Lower, Names::Nfc, Names::Underscore, Names::Cut] {
+        let world = naming(names);
+        let _daemon = primed(&world);
+        let [name, _] = changed(names);
+        world.fault(&format!("upload:after-commit:reset:n=1:name={name}"));
+        world.drop_file("a", name, data(3));
+        let job = world.wait_for(name, "held");
+        let remote = world.ledger().last().unwrap().job_id.to_string();
+        assert!(job.why().contains(&remote) && job.why().contains(&names.shown(name)), "{names}: {}", job.why());
+        assert_eq!(world.times_accepted(name), 1, "{names}");
+        let adopted = world.run(&["jobs", "release", &job.id.to_string(), "--adopt", &remote]);
+        assert_eq!(adopted.status.code(), Some(0), "{names}: {}", stderr(&adopted));
+        arrived_once(&world, name);
+    }
+}
+
+#[test]
+fn s6_what_accepted_files_show_of_names_finds_the_next_upload_by_itself() {
+    for names in [Names::Lower, Names::Nfc, Names::Underscore, Names::Cut] {
+        let world = naming(names);
+        let _daemon = primed(&world);
+        let [known, name] = changed(names);
+        world.drop_file("a", known, data(2));
+        world.wait_for(known, "success");
+        world.fault(&format!("upload:after-commit:reset:n=1:name={name}"));
+        world.drop_file("a", name, data(3));
+        let job = arrived_once(&world, name);
+        assert_eq!(job.attempts, 1, "{names}: adopted");
+        assert_eq!(job.remote_job_id.unwrap(), world.ledger().last().unwrap().job_id.0, "{names}");
+    }
+}
+
+#[test]
+fn s6_a_remote_job_that_nobody_owns_and_whose_rows_fit_forbids_to_send_again() {
+    let world = World::new();
+    let _daemon = primed(&world);
+    for (name, content, rows, state) in [("lost.txt", 3, 2, "held"), ("again.txt", 4, 30, "success")] {
+        // The answer is awaited for a while, in which somebody else sends a file.
+        world.fault(&format!("upload:after-body:slow=700ms:n=1:name={name}"));
+        world.fault(&format!("upload:after-body:reset:n=1:name={name}"));
+        world.drop_file("a", name, data(content));
+        world.wait("its upload to wait for its answer", || world.jobs_in_phase("committing") == 1);
+        let other = world.somebody_sends("a", &format!("other-{rows}.txt"), data(rows));
+        let job = world.wait_for(name, state);
+        assert_eq!(job.why().contains(&other.to_string()), state == "held", "{}", job.why());
+    }
+    assert_eq!((world.times_accepted("lost.txt"), world.times_accepted("again.txt")), (0, 1));
+}
+
+#[test]
+fn s2_a_server_that_begins_its_numbers_anew_leaves_nothing_unconfirmed_for_long() {
+    let mut world = World::new();
+    let _daemon = primed(&world);
+    world.drop_file("a", "second.txt", data(2));
+    world.wait_for("second.txt", "success");
+    world.stop_emulator();
+    world.start_emulator(quick());
+    // Its number is that of `first.txt` by now.
+    let began = std::time::Instant::now();
+    world.drop_file("a", "third.txt", data(3));
+    world.drop_file("a", "fourth.txt", data(4));
+    arrived_once(&world, "third.txt");
+    arrived_once(&world, "fourth.txt");
+    assert!(began.elapsed() < std::time::Duration::from_secs(15), "{:?}", began.elapsed());
+    assert!(!world.log().contains("unconfirmed: \n") && !world.log().contains("unconfirmed: }"), "{}", world.log());
+    // Looks count again.
+    world.fault("upload:after-body:reset:n=1:name=fifth.txt");
+    world.drop_file("a", "fifth.txt", data(5));
+    arrived_once(&world, "fifth.txt");
+}
+
+#[test]
+fn s2_looks_count_again_after_the_server_has_lost_all_that_it_knew() {
+    let mut world = World::new();
+    let _daemon = primed(&world);
+    world.stop_emulator();
+    world.start_emulator(quick());
+    world.fault("upload:after-body:reset:n=1:name=second.txt");
+    world.drop_file("a", "second.txt", data(2));
+    arrived_once(&world, "second.txt");
+    world.fault("upload:after-commit:reset:n=1:name=third.txt");
+    world.drop_file("a", "third.txt", data(3));
+    assert_eq!(arrived_once(&world, "third.txt").attempts, 1, "adopted");
+}
+
+#[test]
+fn a5_after_a_rehearsal_the_real_account_is_sent_everything_anew() {
+    let rehearsal = World::new();
+    let mut world = World::new();
+    let real = world.emulator().base_url();
+    let at = |url: &str| url.trim_end_matches("/api").to_owned();
+    world.server(&at(&rehearsal.emulator().base_url()));
+    let daemon = primed(&world);
+    world.drop_file("a", "sales.txt", data(3));
+    world.wait_for("sales.txt", "success");
+    assert_eq!((rehearsal.ledger().len(), world.ledger().len()), (2, 0));
+    daemon.stop();
+    world.server(&at(&real));
+    let _daemon = world.start();
+    // The same numbers in the same order, and the same content.
+    for (sent, (name, rows)) in [("sales.txt", 3), ("first.txt", 1)].into_iter().enumerate() {
+        world.drop_file("a", name, data(rows));
+        world.wait_accepted(sent + 1);
+        arrived_once(&world, name);
+    }
+    world.drop_file("a", "sales.txt", data(3));
+    let twice = world.wait_for("sales.txt", "held");
+    assert!(twice.why().contains("duplicate"), "{}", twice.why());
+    assert_eq!(unconfirmed(&world), 0);
+    assert_eq!(rehearsal.ledger().len(), 2);
+}
+
+#[test]
+fn p7_statuses_in_any_form_end_a_job_or_are_told_within_minutes() {
+    let world = World::new();
+    let _daemon = primed(&world);
+    for (index, (word, state)) in [
+        ("Failed", "failure"),
+        ("canceled", "failure"),
+        ("Cancelled", "failure"),
+        ("Error", "failure"),
+        ("Succeeded", "success"),
+        ("COMPLETE", "success"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = format!("word-{index}.txt");
+        world.fault(&format!("job:status={word}:name={name}"));
+        world.drop_file("a", &name, data(10 + index));
+        world.wait_for(&name, state);
+    }
+    // One that nobody knows: told long before it is given up after seven days.
+    world.fault("job:status=archived:name=odd.txt");
+    world.drop_file("a", "odd.txt", data(30));
+    world.wait_for("odd.txt", "processing");
+    let delayed =
+        "SELECT count(*) FROM job_event JOIN job ON job.id = job_id WHERE event = 'delayed' AND file_name = 'odd.txt'";
+    world.wait("the delay to be told", || {
+        connect(&world.state_dir()).unwrap().query_row(delayed, [], |row| row.get::<_, i64>(0)).unwrap() == 1
+    });
+}
+
+#[test]
+fn random_401s_block_nothing_and_hold_no_file() {
+    let world = World::new();
+    let _daemon = primed(&world);
+    world.fault("upload:before-body:401:p=0.4");
+    world.fault("list:401:p=0.4");
+    for index in 0..60 {
+        world.drop_file("a", &format!("file-{index}.txt"), crate::harness::tagged(index));
+    }
+    world.wait("all to be delivered", || world.count("state = 'success'") == 61);
+    assert_eq!(world.accepted().len(), 61);
+    let blocks: i64 = connect(&world.state_dir())
+        .unwrap()
+        .query_row("SELECT count(*) FROM account_event WHERE event = 'blocked' AND detail LIKE '%401%'", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert!(blocks <= 1, "{blocks} blocks");
+    assert_eq!(world.count("state = 'held'"), 0);
+}
+
+#[test]
+fn a_token_that_is_always_refused_blocks_the_account_and_holds_no_file() {
+    let world = World::new();
+    let _daemon = primed(&world);
+    world.fault("upload:before-body:401");
+    world.drop_file("a", "sales.txt", data(3));
+    assert!(world.wait_blocked("a").contains("401"));
+    world.emulator().clear_faults();
+    arrived_once(&world, "sales.txt");
+}
+
+#[test]
+fn a_file_that_is_always_answered_503_lets_the_others_go_on() {
+    let mut world = World::new();
+    world.set("max = \"500ms\"\n[upload]", "max = \"1m\"\n[upload]");
+    world.set("[retry]\nfirst = \"50ms\"", "[retry]\nfirst = \"1s\"");
+    let _daemon = primed(&world);
+    world.fault("upload:mid-body:gateway=503:name=a-bad.txt");
+    world.drop_file("a", "a-bad.txt", data(3));
+    world.wait("it to be refused some times", || world.attempts(2).len() >= 4);
+    let began = std::time::Instant::now();
+    for index in 0..10 {
+        world.drop_file("a", &format!("b-{index}.txt"), crate::harness::tagged(index));
+    }
+    world.wait("the others to be delivered", || world.count("state = 'success'") == 11);
+    // Held up together they would wait for as long as the bad one: a minute by now.
+    assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+    world.emulator().clear_faults();
+}
