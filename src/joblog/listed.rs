@@ -1,7 +1,7 @@
 //! What a remote list shows, written down: what cannot be ours from now on, who else writes to the account, and what may
 //! have been ingested twice (DESIGN S1, S3, S5).
 
-use super::{JobLogError, Reader, sql};
+use super::{Job, JobLogError, Reader, sql};
 use crate::job::{EventId, JobId, RemoteJob, RemoteJobId, Timestamp, stem};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -248,6 +248,29 @@ pub(super) fn unowned_since_first_attempt(
     let Some((id, after)) = newest else { return Ok(None) };
     let namesake = namesake(connection, account, wire_name)?;
     Ok(namesake.filter(|namesake| EventId(after) >= namesake.first_attempt).map(|_| RemoteJobId(id)))
+}
+
+/// A remote job under the wire name of a job that was never attempted, which no job owns, and which was first listed after its
+/// file was seen (DESIGN S5): the list that each start begins with tells what a machine sent that was set back since.
+pub(super) fn unowned_since_seen(
+    connection: &Connection,
+    job: &Job,
+    since: (EventId, Timestamp),
+) -> Result<Option<RemoteJobId>, JobLogError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT remote_job_id FROM remote_job INDEXED BY remote_job_by_name
+             WHERE account = ?1 AND file_name = ?2 AND first_seen_at > max(?3, ?5) AND after_event >= ?4
+               AND after_event >= (SELECT aimed_event FROM account WHERE name = ?1)
+               AND NOT EXISTS (SELECT 1 FROM job WHERE job.account = remote_job.account
+                               AND job.remote_job_id = remote_job.remote_job_id)
+               AND NOT EXISTS (SELECT 1 FROM delivered WHERE delivered.account = remote_job.account
+                               AND delivered.remote_job_id = remote_job.remote_job_id)
+             ORDER BY after_event DESC LIMIT 1",
+        )?
+        .query_row(params![job.account, job.wire_name, since.1.0, since.0.0, job.seen_at.0], |row| row.get(0))
+        .optional()?
+        .map(RemoteJobId))
 }
 
 #[cfg(test)]
