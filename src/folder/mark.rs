@@ -5,7 +5,8 @@ use super::places::{open_sub_folder, wait_for_lock};
 use super::problem::FolderProblem;
 use crate::directory::{Directory, Entry};
 use crate::job::Place;
-use std::fs::File;
+use rustix::io::Errno;
+use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -37,13 +38,17 @@ impl Held {
     /// Opens and locks what lies there now; its text, too.
     fn take(inbox: &Directory) -> Result<(Self, String), FolderProblem> {
         let unread = |error: io::Error| unfit(inbox.path(), "its mark .datadrop cannot be read", &error);
-        let Some((mut file, entry)) = open(inbox).map_err(unread)? else {
+        let Some((mut file, entry)) = open(inbox, Directory::open_to_lock).map_err(unread)? else {
             return Err(not_ours(
                 inbox.path(),
                 "its mark .datadrop is gone, so it may be another folder; mount the file system that holds it, or put the mark back, and all goes on by itself",
             ));
         };
-        wait_for_lock(inbox.path(), || file.try_lock())?;
+        wait_for_lock(inbox.path(), || match file.try_lock() {
+            // NFS, and the mark cannot be written to: the locks of the directories must do.
+            Err(TryLockError::Error(error)) if error.raw_os_error() == Some(Errno::BADF.raw_os_error()) => Ok(()),
+            tried => tried,
+        })?;
         let text = text(&mut file).map_err(unread)?;
         Ok((Self { entry, file }, text))
     }
@@ -103,12 +108,15 @@ fn changed(inbox: &Directory) -> FolderProblem {
 
 /// The text of a folder's mark; `None` if it has none.
 pub(super) fn read_mark(inbox: &Directory) -> io::Result<Option<String>> {
-    open(inbox)?.map(|(mut file, _)| text(&mut file)).transpose()
+    open(inbox, Directory::open_file)?.map(|(mut file, _)| text(&mut file)).transpose()
 }
 
 /// Opens the mark. What is not plain is never opened, nor what has a second name: that may be any file of datadrop's own,
 /// such as its job log, whose locks would end when it is closed here.
-fn open(inbox: &Directory) -> io::Result<Option<(File, Entry)>> {
+fn open(
+    inbox: &Directory,
+    open: impl FnOnce(&Directory, &'static str, &Entry) -> io::Result<(File, Entry)>,
+) -> io::Result<Option<(File, Entry)>> {
     let Some(seen) = inbox.find(MARK)? else { return Ok(None) };
     // A name that was taken away just now may still be counted.
     if seen.is_plain() && seen.links > 1 && inbox.entry_anew(MARK)?.links > 1 {
@@ -116,7 +124,7 @@ fn open(inbox: &Directory) -> io::Result<Option<(File, Entry)>> {
             "it is a hard link, so it may be another's; to make it a file of its own: `cp -p .datadrop copy && mv copy .datadrop`",
         ));
     }
-    inbox.open_file(MARK, &seen).map(Some)
+    open(inbox, MARK, &seen).map(Some)
 }
 
 fn text(file: &mut File) -> io::Result<String> {
