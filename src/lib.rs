@@ -100,7 +100,8 @@
 //! - A copy that broke off and was closed at the end of a line, or was renamed, looks like a whole file. Markers and renames
 //!   by who knows that it is whole protect from that.
 //! - A file that is written to while it is sent, or before it is filed, is a new file from there on, and sent whole (F2, F7).
-//! - Where a file system keeps no time of birth, another file with the same bytes, size and time is taken for the same one.
+//! - Where a file system keeps no time of birth, another file of the same name and bytes that comes while the first is on its
+//!   way is taken for the same one.
 //! - Whoever may give a file a second name (a hard link) could also have copied it, as Linux sees to unless
 //!   `fs.protected_hardlinks` is off. So a hard link into a folder is a file like any other, and each account sends it once.
 //! - Content is not transformed. Row counts are compared, values are not.
@@ -116,6 +117,7 @@
 //!   job log, back it up and lock it; counted at the emulator's ledger. 100 kills in each run, 1,000 in the longest.
 //! - `tests/looking.rs`: other processes at the job log, which look, copy, lock, remove, replace and restore it.
 //! - `tests/links.rs`: somebody who plants links, pipes, devices and directories under every name that is used in a folder.
+//! - `tests/mounts.rs`, `identity.rs`: real `sshfs`, `mergerfs` and overlays, folders that were copied, files that were renamed.
 //! - `tests/shares.rs`, `isolation.rs`: a share that hangs in each operation, links, rows that make no sense: F10.
 //! - `tests/machine.rs`, `frozen.rs`: disks that are full, read-only, gone or frozen, moves that fail, no watches.
 //! - `tests/systemd.rs`: the package, the unit and the daemon under a real systemd in a throw-away copy of the machine.
@@ -142,7 +144,7 @@
 //! | A1 | one transaction claims the job and makes the attempt |
 //! | A2 | streamed and hashed; the last bytes wait for size, hash and a durable `committing` |
 //! | A3 | an end before that cannot have been ingested; after it, only a clear answer ends the attempt |
-//! | A4 | one upload of one wire name at a time for each account |
+//! | A4 | one upload of one wire name, one file and one content at a time for each account |
 //! | A5 | a job keeps the target of its first attempt |
 //! | S1 | baseline: what was in the remote list before us cannot be ours |
 //! | S2 | a look counts only if it read every page and shows what it must show |
@@ -151,10 +153,10 @@
 //! | S5 | a remote job under a name of ours that no job owns: told, and files of that name are `held` |
 //! | S6 | how the API changes names is learnt; an unowned remote job that may be ours is never followed by a resend, but `held` |
 //! | F1 | moves are renames that never overwrite; unfinished ones are tried again before the next scan |
-//! | F2 | what is to be moved is compared with what was sent; what is another by then stays as a new file. What is written into a sent file later makes its job `partial`, until a day after its end |
+//! | F2 | what is to be moved is compared with what was sent: numbers and times are hints, the content decides; another is a new file. What is written into a sent file later makes its job `partial`, until a day after its end |
 //! | F3 | `.why` beside each file in `failed/` and `held/` |
 //! | F4 | the hidden mark `.datadrop` proves that this is the account's folder |
-//! | F5 | a folder in which nothing can be renamed blocks its account before anything is sent |
+//! | F5 | what cannot be filed is not sent: a folder that fails a trial blocks its account, a file that is held fast waits |
 //! | F6 | "removed by a person" takes two complete scans that agree |
 //! | F7 | a file changed while `queued` ends its job and makes a new one |
 //! | F8 | at an account's first start, names already in the remote list are `held` |

@@ -1,6 +1,6 @@
 //! Whatever the network and the server do, a file arrives once or rests with a reason.
 
-use crate::harness::{Daemon, SECRET, World, arrived_once, data, names, primed, quick, stdout};
+use crate::harness::{Daemon, SECRET, World, arrived_once, data, names, primed, quick, stdout, tagged};
 use datadrop::emulator::{Dialect, EmulatorOptions};
 use std::fs;
 
@@ -9,7 +9,8 @@ fn drop_before_the_first_upload(world: &World, names: &[&str]) -> Daemon {
     world.fault("list:gateway=503");
     let daemon = world.start();
     for name in names {
-        world.drop_file("a", name, data(1));
+        // The same content would wait for the first (DESIGN A4).
+        world.drop_file("a", name, tagged(name));
         world.wait_for(name, "queued");
     }
     world.emulator().clear_faults();

@@ -1,7 +1,7 @@
 //! Which file is it? The content tells, the numbers of the file system are hints (DESIGN F2, A4); and each block that a folder
 //! brings upon its account has a way out that works (F4, F5).
 
-use crate::harness::{World, arrived_once, names, primed, quick, stderr, tagged};
+use crate::harness::{Daemon, World, arrived_once, large, names, primed, quick, stderr, tagged};
 use datadrop::emulator::EmulatorOptions;
 use std::fs;
 use std::path::Path;
@@ -113,6 +113,105 @@ fn f2_a_folder_that_was_copied_to_another_disk_is_the_same_folder() {
     world.wait("all to be filed", || lie_in(&world, "done").len() == 4);
     assert_eq!(world.count("state = 'held'"), 0, "{:?}", world.jobs());
     assert_eq!(world.accepted().len(), 4, "{:?}", world.accepted());
+}
+
+#[test]
+fn s5_a_machine_that_was_set_back_with_files_queued_holds_what_adobe_has_by_now() {
+    let mut world = World::new();
+    world.account("a", "sequential = true");
+    let daemon = primed(&world);
+    world.fault("upload:before-body:reset:name=attempted.txt");
+    // A large one: its last bytes never go. The other waits behind it.
+    world.drop_file("a", "attempted.txt", large("attempted", 300_000));
+    world.drop_file("a", "never.txt", tagged("never"));
+    world.wait("both to be queued", || {
+        world.count("state = 'queued' AND attempts > 0") == 1 && world.count("state = 'queued' AND attempts = 0") == 1
+    });
+    daemon.kill();
+    let saved = world.dir.path().join("saved");
+    fs::create_dir(&saved).unwrap();
+    let parts = [world.folder("a"), world.state_dir()];
+    for part in &parts {
+        command("cp", &["-a", &part.display().to_string()], &saved);
+    }
+    world.emulator().clear_faults();
+    let daemon = world.start();
+    let remote = ["attempted.txt", "never.txt"].map(|name| arrived_once(&world, name).remote_job_id.unwrap());
+    daemon.stop();
+    for part in &parts {
+        fs::remove_dir_all(part).unwrap();
+        command("cp", &["-a", &saved.join(part.file_name().unwrap()).display().to_string()], part);
+    }
+    let _daemon = world.start();
+    for (name, remote) in ["attempted.txt", "never.txt"].into_iter().zip(remote) {
+        let held = world.wait_for(name, "held");
+        assert!(held.why().contains(&format!("the remote job {remote} of this name")), "{}", held.why());
+        let adopt = ["jobs", "release", &held.id.to_string(), "--adopt", &remote.to_string()];
+        let adopted = world.run(&adopt);
+        assert!(adopted.status.success() || name == "attempted.txt", "{adopted:?}");
+    }
+    goes_on(&world, "next");
+    world.wait_for("never.txt", "success");
+    assert_eq!(world.accepted(), ["first.txt", "attempted.txt", "never.txt", "next.txt"]);
+}
+
+#[test]
+fn f5_what_cannot_be_moved_is_not_sent() {
+    const NOBODY: &str = "65534";
+    let world = World::new();
+    let folder = world.folder("a");
+    let config = world.write_config();
+    for place in ["sent", "held", "done", "failed"] {
+        fs::create_dir(folder.join(place)).unwrap();
+    }
+    command("chmod", &["755"], world.dir.path());
+    fs::create_dir(world.state_dir()).unwrap();
+    let owned = Command::new("chown").arg("-R").arg(format!("{NOBODY}:{NOBODY}")).arg(world.dir.path()).status();
+    if !owned.is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: only root may give files to others");
+        return;
+    }
+    command("chown", &["0"], &folder);
+    command("chmod", &["1777"], &folder);
+    let as_nobody = || {
+        let mut service = Command::new("setpriv");
+        service.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", env!("CARGO_BIN_EXE_datadrop")]);
+        service
+    };
+    if !as_nobody().arg("--version").output().is_ok_and(|ran| ran.status.success()) {
+        eprintln!("SKIPPED: another user cannot run the binary here (it takes setpriv)");
+        return;
+    }
+    let daemon = Daemon::start_by(as_nobody(), world.dir.path(), &config, &[], &[]);
+    // Its notifications are not for another user.
+    world.wait("the start", || world.log().contains("ready: 1 account"));
+    world.drop_file("a", "theirs.txt", tagged("theirs"));
+    let own = world.drop_file("a", ".own", tagged("own"));
+    command("chown", &[NOBODY], &own);
+    fs::rename(&own, folder.join("own.txt")).unwrap();
+    arrived_once(&world, "own.txt");
+    let waiting = world.wait_for("theirs.txt", "waiting");
+    assert!(waiting.why().contains("the sticky bit"), "{}", waiting.why());
+    assert_eq!(world.accepted(), ["own.txt"]);
+    command("chmod", &["-t"], &folder);
+    arrived_once(&world, "theirs.txt");
+    world.wait("both to be filed", || lie_in(&world, "done") == ["own.txt", "theirs.txt"]);
+    assert_eq!(daemon.stop().code(), Some(0));
+}
+
+#[test]
+fn f5_a_file_that_is_immutable_waits() {
+    let world = World::new();
+    let path = world.drop_file("a", "fixed.txt", tagged("fixed"));
+    if !Command::new("chattr").arg("+i").arg(&path).status().is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: no file can be made immutable here (it takes root and a file system that knows it)");
+        return;
+    }
+    let _daemon = world.start();
+    world.wait("it to be told", || world.count("state = 'waiting' AND reason LIKE '%chattr -i%'") == 1);
+    assert!(world.accepted().is_empty());
+    command("chattr", &["-i"], &path);
+    arrived_once(&world, "fixed.txt");
 }
 
 #[test]

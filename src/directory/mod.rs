@@ -179,10 +179,27 @@ impl Directory {
     /// # Errors
     /// The system's, or that it is no plain file.
     pub fn open_file(&self, name: impl AsRef<OsStr>, seen: &Entry) -> io::Result<(File, Entry)> {
+        self.open_plain(name.as_ref(), seen, OFlags::RDONLY)
+    }
+
+    /// The same, to be locked: NFS locks nothing that is not open for writing, which this user may not be allowed.
+    ///
+    /// # Errors
+    /// As [`Directory::open_file`].
+    pub fn open_to_lock(&self, name: impl AsRef<OsStr>, seen: &Entry) -> io::Result<(File, Entry)> {
+        let opened = self.open_plain(name.as_ref(), seen, OFlags::RDWR);
+        let refused = [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem];
+        if opened.as_ref().is_err_and(|error| refused.contains(&error.kind())) {
+            return self.open_file(name, seen);
+        }
+        opened
+    }
+
+    fn open_plain(&self, name: &OsStr, seen: &Entry, access: OFlags) -> io::Result<(File, Entry)> {
         not_plain(seen)?;
         // Between the two calls another thing may have taken the name: it is not followed and not waited for.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = File::from(rustix::fs::openat(&self.file, name.as_ref(), flags, Mode::empty())?);
+        let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::openat(&self.file, name, flags, Mode::empty())?);
         let entry = Entry::of(&file)?;
         not_plain(&entry)?;
         Ok((file, entry))

@@ -7,7 +7,7 @@ use super::places::{Places, TRIAL, lock, open_inbox, own_user};
 use super::problem::FolderProblem;
 use super::why::EXPLAINING;
 use crate::directory::{Directory, Entry, is_hidden_for};
-use crate::job::{FileIdentity, Place, Timestamp};
+use crate::job::{FileIdentity, Place};
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
@@ -22,8 +22,8 @@ pub struct AccountFolder {
     owners: Owners,
     /// It is not known to be on a local file system: other hosts may write here, and events may not tell.
     pub is_remote: bool,
-    /// When it was made, where the file system tells: a folder that is younger than what was seen in it is a copy.
-    pub born: Option<Timestamp>,
+    /// When it was made, in nanoseconds since 1970; 0 where the file system does not tell.
+    pub born_ns: i64,
     /// Files that went back into the inbox, which no rename of ours proves complete.
     put_back: Mutex<HashSet<(u64, u64, i64)>>,
 }
@@ -63,7 +63,7 @@ impl AccountFolder {
             None => Ok(None),
         };
         // Root may rebuild what the service's user left, to whom the mark belongs.
-        Self::open_as(account, dir, random, accept, |owners, mark| Ok(owners.also(mark.owner(dir)?)))
+        Self::open_as(account, dir, random, accept, |owners, mark| Ok(owners.also(mark.owner())))
     }
 
     fn open_as(
@@ -90,8 +90,8 @@ impl AccountFolder {
         places.are_trusted(&owners)?;
         let is_remote = !places.at(Place::Inbox).is_known_local();
         let itself = Entry::of(places.at(Place::Inbox).as_file()).map_err(unfit("the folder cannot be looked at"))?;
-        let born = Some(itself.identity.born_ns).filter(|born| *born > 0).map(|born| Timestamp(born / 1_000_000));
-        let folder = Self { places, mark, owners, is_remote, born, put_back: Mutex::default() };
+        let folder =
+            Self { places, mark, owners, is_remote, born_ns: itself.identity.born_ns, put_back: Mutex::default() };
         folder.tidy().map_err(unfit("a file that was taken aside cannot be given back"))?;
         folder.places.try_moves()?;
         let mark = folder.mark.text.clone();
@@ -151,6 +151,12 @@ impl AccountFolder {
             return Err(FolderProblem::unfit(inbox.path(), "files cannot be moved in it", &error));
         }
         self.mark.check(inbox, &self.owners)
+    }
+
+    /// Why this file, which lies in the inbox, could not be filed, if it could not: then it must not be sent (DESIGN F5).
+    #[must_use]
+    pub fn holds_fast(&self, entry: &Entry) -> Option<String> {
+        self.places.hold_fast(entry)
     }
 
     /// The folder's path.

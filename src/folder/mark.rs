@@ -6,9 +6,9 @@ use super::places::{open_sub_folder, wait_for_lock};
 use super::problem::FolderProblem;
 use crate::directory::{Directory, Entry};
 use crate::job::Place;
-use std::fs::File;
+use rustix::io::Errno;
+use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -39,21 +39,19 @@ impl Held {
     /// Opens and locks what lies there now; its text, too.
     fn take(inbox: &Directory) -> Result<(Self, String), FolderProblem> {
         let unread = |error: io::Error| unfit(inbox.path(), "its mark .datadrop cannot be read", &error);
-        let Some((mut file, entry)) = open(inbox).map_err(unread)? else {
+        let Some((mut file, entry)) = open(inbox, Directory::open_to_lock).map_err(unread)? else {
             return Err(not_ours(
                 inbox.path(),
                 "its mark .datadrop is gone, so it may be another folder; mount the file system that holds it, or put the mark back, and all goes on by itself",
             ));
         };
-        wait_for_lock(inbox.path(), || file.try_lock())?;
+        wait_for_lock(inbox.path(), || match file.try_lock() {
+            // NFS, and the mark cannot be written to: the locks of the directories must do.
+            Err(TryLockError::Error(error)) if error.raw_os_error() == Some(Errno::BADF.raw_os_error()) => Ok(()),
+            tried => tried,
+        })?;
         let text = text(&mut file).map_err(unread)?;
         Ok((Self { entry, file }, text))
-    }
-
-    fn owner(&self, dir: &Path) -> Result<u32, FolderProblem> {
-        let found =
-            self.file.metadata().map_err(|error| unfit(dir, "its mark .datadrop cannot be looked at", &error))?;
-        Ok(found.uid())
     }
 }
 
@@ -76,14 +74,14 @@ impl Mark {
         Ok(Self { text, held: Mutex::new(held) })
     }
 
-    /// The user that it belongs to. `dir`: the account's folder.
-    pub(super) fn owner(&self, dir: &Path) -> Result<u32, FolderProblem> {
-        self.held().owner(dir)
+    /// The user that it belongs to.
+    pub(super) fn owner(&self) -> u32 {
+        self.held().entry.owner
     }
 
     /// Refuses a mark that belongs to a user who is not trusted: anyone who may read a mark can copy it into another folder.
     pub(super) fn judge_owner(&self, dir: &Path, owners: &Owners) -> Result<(), FolderProblem> {
-        owners.judge(&dir.join(MARK), self.owner(dir)?)
+        owners.judge(&dir.join(MARK), self.owner())
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -107,6 +105,7 @@ impl Mark {
             if text(&mut held.file).map_err(unread)? != self.text {
                 return Err(changed(inbox));
             }
+            owners.judge(&inbox.path_of(MARK), found.owner)?;
             held.entry = found;
             return Ok(());
         }
@@ -114,7 +113,7 @@ impl Mark {
         if text != self.text {
             return Err(changed(inbox));
         }
-        owners.judge(&inbox.path_of(MARK), new.owner(inbox.path())?)?;
+        owners.judge(&inbox.path_of(MARK), new.entry.owner)?;
         *held = new;
         Ok(())
     }
@@ -126,17 +125,20 @@ fn changed(inbox: &Directory) -> FolderProblem {
 
 /// The text of a folder's mark; `None` if it has none.
 pub(super) fn read_mark(inbox: &Directory) -> io::Result<Option<String>> {
-    open(inbox)?.map(|(mut file, _)| text(&mut file)).transpose()
+    open(inbox, Directory::open_file)?.map(|(mut file, _)| text(&mut file)).transpose()
 }
 
 /// The user that a folder's mark belongs to; `None` if it has none.
 pub(super) fn mark_owner(inbox: &Directory) -> io::Result<Option<u32>> {
-    open(inbox)?.map(|(file, _)| Ok(file.metadata()?.uid())).transpose()
+    Ok(inbox.find(MARK)?.map(|found| found.owner))
 }
 
 /// Opens the mark. What is not plain is never opened, nor what has a second name: that may be any file of datadrop's own,
 /// such as its job log, whose locks would end when it is closed here.
-fn open(inbox: &Directory) -> io::Result<Option<(File, Entry)>> {
+fn open(
+    inbox: &Directory,
+    open: impl FnOnce(&Directory, &'static str, &Entry) -> io::Result<(File, Entry)>,
+) -> io::Result<Option<(File, Entry)>> {
     let Some(seen) = inbox.find(MARK)? else { return Ok(None) };
     // A name that was taken away just now may still be counted.
     if seen.is_plain() && seen.links > 1 && inbox.entry_anew(MARK)?.links > 1 {
@@ -144,7 +146,7 @@ fn open(inbox: &Directory) -> io::Result<Option<(File, Entry)>> {
             "it is a hard link, so it may be another's; to make it a file of its own: `cp -p .datadrop copy && mv copy .datadrop`",
         ));
     }
-    inbox.open_file(MARK, &seen).map(Some)
+    open(inbox, MARK, &seen).map(Some)
 }
 
 fn text(file: &mut File) -> io::Result<String> {

@@ -4,7 +4,7 @@ use super::mark::not_ours;
 use super::owners::{Owners, adapt};
 use super::problem::FolderProblem;
 use super::rename::rename_without_overwriting;
-use crate::directory::{Directory, hidden_name};
+use crate::directory::{Directory, Entry, hidden_name};
 use crate::job::Place;
 use std::ffi::OsStr;
 use std::fs::{Metadata, TryLockError};
@@ -116,6 +116,38 @@ impl Places {
     pub(super) fn try_moves(&self) -> Result<(), FolderProblem> {
         try_moves(&self.inbox, self.sub_folders.iter())
     }
+}
+
+impl Places {
+    /// Why a file cannot be moved through these places, though the trial's own file can (DESIGN F5).
+    pub(super) fn hold_fast(&self, entry: &Entry) -> Option<String> {
+        const STICKY: u32 = 0o1000;
+        if let Some(why) = entry.fixed {
+            return Some(why.to_owned());
+        }
+        let me = rustix::process::geteuid().as_raw();
+        if entry.owner == me || may_move_all() {
+            return None;
+        }
+        let is_bound = |directory: &&Directory| {
+            directory.metadata().is_ok_and(|found| found.mode() & STICKY != 0 && found.uid() != me)
+        };
+        let bound = std::iter::once(&self.inbox).chain(&self.sub_folders).find(is_bound)?;
+        let dir = bound.path().display();
+        Some(format!(
+            "{dir} has the sticky bit, which lets only the owner of a file (user {}) move it, and not the service (user {me}); \
+             `chmod -t {dir}` changes that",
+            entry.owner
+        ))
+    }
+}
+
+/// Whether this process may move files of others out of folders with the sticky bit (`CAP_FOWNER`).
+fn may_move_all() -> bool {
+    const FOWNER: u64 = 1 << 3;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    effective.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()).is_some_and(|all| all & FOWNER != 0)
 }
 
 /// Opens an account's folder by its configured path.

@@ -2,7 +2,7 @@
 
 use super::advance::advance;
 use super::duplicates::{Duplicate, duplicate_of};
-use super::listed::{unowned_since_first_attempt, was_there_first};
+use super::listed::{unowned_since_first_attempt, unowned_since_seen, was_there_first};
 use super::writer::{Effects, JobLog, Pending};
 use super::{Job, JobLogError, pair, sql};
 use crate::config::{Duplicates, FinMode, Order};
@@ -230,6 +230,16 @@ fn must_not_be_sent(
     // An earlier attempt that seemed not to have arrived may show late (DESIGN S5).
     let since = (known_since, now.before(SHOWS_LATE));
     let late = unowned_since_first_attempt(connection, &job.account, &job.wire_name, since)?;
+    if late.is_none()
+        && job.attempts == 0
+        && let Some(remote) = unowned_since_seen(connection, job, since)?
+    {
+        let reason = format!(
+            "possibly ingested: no job owns the remote job {remote} of this name, which came to light after this file did; this \
+             machine or its job log may have been set back to an earlier state, or somebody else has sent it"
+        );
+        return Ok(Some(Obstacle { reason, is_duplicate: false, may_be_ingested: true }));
+    }
     Ok(late.map(|remote| Obstacle {
         reason: format!(
             "possibly ingested: no job owns the remote job {remote} of this name, which showed after a file of this name was \

@@ -161,17 +161,17 @@ impl JobLog {
         })
     }
 
-    /// The folder was made after these files were seen in it, so it is a copy, and the time of birth of each file in it is that
-    /// of the copy: it tells nothing (DESIGN F2).
+    /// A folder that is younger than the files in it may be a copy, in which each of them has another time of birth: it tells
+    /// nothing of them (DESIGN F2).
     #[must_use]
-    pub fn forget_births(&self, account: String, folder_born: Timestamp) -> Pending<()> {
+    pub fn forget_births(&self, account: String, folder_born_ns: i64) -> Pending<()> {
         self.call(move |connection, _| {
             connection
                 .prepare_cached(
                     "UPDATE job INDEXED BY job_in_inbox SET born_ns = 0
-                     WHERE account = ?1 AND place = 'inbox' AND seen_at < ?2 AND born_ns <> 0",
+                     WHERE account = ?1 AND place = 'inbox' AND born_ns < ?2 AND born_ns <> 0",
                 )?
-                .execute(params![account, folder_born.0])?;
+                .execute(params![account, folder_born_ns])?;
             Ok(())
         })
     }

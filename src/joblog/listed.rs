@@ -435,6 +435,18 @@ pub(super) fn not_of_that_name(
     Ok(Some(format!("the remote job {remote} is named {name} at Adobe, not {wire_name}")))
 }
 
+/// A remote job under the wire name of a job that was never attempted, which no job owns, and which was first listed after its
+/// file was seen (DESIGN S5): the list that each start begins with tells what a machine sent that was set back since.
+pub(super) fn unowned_since_seen(
+    connection: &Connection,
+    job: &Job,
+    since: (EventId, Timestamp),
+) -> Result<Option<RemoteJobId>, JobLogError> {
+    let since = (since.1.max(job.seen_at), since.0.0);
+    let unowned = unowned(connection, &job.account, "first_seen_at > ?2 AND after_event >= ?3", since)?;
+    Ok(named(connection, &job.account, &[job.wire_name.as_str()], unowned)?.pop().map(|(id, _)| id))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

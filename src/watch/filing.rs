@@ -1,13 +1,12 @@
 //! The moves that the job log wants of a folder (DESIGN F1, F3).
 
-use super::inbox::Inbox;
 use super::read_content;
 use super::worker::{FolderWorker, Interrupted};
 use crate::ambient::now;
 use crate::directory::Directory;
 use crate::folder::{AccountFolder, Explained, FolderProblem, Touched, Wanted, explanation};
-use crate::job::{FileIdentity, Fingerprint, Kind, Place, stem};
-use crate::joblog::{Filed, Haste, Unfiled, WireOwner};
+use crate::job::{Kind, Place, stem};
+use crate::joblog::{Filed, Unfiled};
 use std::ffi::{OsStr, OsString};
 use std::io;
 
@@ -160,49 +159,6 @@ impl FolderWorker {
                 job.id
             );
         }
-    }
-}
-
-impl Inbox {
-    /// Whether this is the file of a job that is on the wire, or was just before, renamed in the inbox since: it keeps its job
-    /// (DESIGN A4, F1). A second name of a file that is still under its first is a drop of its own.
-    pub(super) fn was_renamed(&self, name: &OsStr, found: &Fingerprint) -> Result<bool, Interrupted> {
-        let taken = self.reader.taken_with_content(&self.settings.account, found.sha256)?;
-        self.is_one_of(&taken, name, |file| file.looks_like(&found.identity))
-    }
-
-    /// The same for a name that was not seen before: by its numbers, while its upload is on the wire.
-    pub(super) fn was_just_renamed(&self, name: &OsStr, found: FileIdentity) -> Result<bool, Interrupted> {
-        let taken = self.reader.on_the_wire(&self.settings.account, &found)?;
-        self.is_one_of(&taken, name, |file| file == found)
-    }
-
-    fn is_one_of(
-        &self,
-        taken: &[WireOwner],
-        name: &OsStr,
-        is_it: impl Fn(FileIdentity) -> bool,
-    ) -> Result<bool, Interrupted> {
-        for job in taken {
-            if job.disk_name == name || !job.identity.is_some_and(&is_it) {
-                continue;
-            }
-            let old = self.directory().find(&job.disk_name);
-            if old.is_ok_and(|old| !old.is_some_and(|old| is_it(old.identity))) {
-                let (account, was, is) = (&self.settings.account, job.disk_name.display(), name.display());
-                tracing::warn!(
-                    account,
-                    job = job.id.0,
-                    "{was}: job {}: renamed to {is} while it was on its way",
-                    job.id
-                );
-                self.joblog.renamed(job.id, name.to_owned(), self.directory().path_of(name), now()).wait()?;
-                // It may wait to be moved, and was not found under its old name.
-                self.board.unfiled(Haste::None);
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 }
 

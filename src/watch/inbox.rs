@@ -1,6 +1,7 @@
 //! The files of one inbox on their way to being ready: looked at, hashed, handed to the job log.
 
 use super::Board;
+use super::known::Known;
 use super::look::{self, Look};
 use super::told::Told;
 use super::weigh::{BUFFER, Weighed, weigh};
@@ -28,23 +29,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 const TAKES_TIME: u64 = 200_000_000;
 /// From this size on it is asked whether the upload would be over in time, in bytes.
 const SLOW_FROM: u64 = 1_000_000;
-
-/// What the job log has of a file that lies in the inbox.
-enum Known {
-    /// Another, or none.
-    Not,
-    /// This one, which we moved in ourselves, to be looked at anew.
-    CameBack {
-        /// The job log has the other of its pair.
-        paired: bool,
-    },
-    /// This one, as it stands.
-    AsItIs,
-    /// This one, written to since it was taken in.
-    WrittenOn,
-    /// What was queued under this name, which is not what an attempt met.
-    NotAsQueued,
-}
 
 pub(super) struct Inbox {
     pub(super) settings: Arc<FolderSettings>,
@@ -242,14 +226,11 @@ impl Inbox {
                 }
                 None
             }
-            Known::Not => {
-                let is_new = kind == Kind::Data && !self.candidates.contains_key(name);
-                if is_new && self.was_just_renamed(name, sight.identity)? {
-                    self.forget(name, heard_before);
-                    return Ok(());
-                }
-                None
+            Known::Not if self.was_just_renamed(name, kind, sight.identity)? => {
+                self.forget(name, heard_before);
+                return Ok(());
             }
+            Known::Not => None,
         };
         if let Err(refused) = check_name(name) {
             return self.reject(name, kind, refused.to_string(), Some(sight.identity));
@@ -303,31 +284,6 @@ impl Inbox {
         }
     }
 
-    /// Whether the job log has this very file already.
-    fn known(&self, name: &OsStr, known: Option<&InboxEntry>, sight: Sight) -> Result<Known, Interrupted> {
-        let read;
-        let entry = if let Some(entry) = known {
-            Some(entry)
-        } else {
-            read = self.reader.inbox_entry(&self.settings.account, name)?;
-            read.as_ref()
-        };
-        Ok(match entry {
-            Some(entry) if entry.came_back && entry.identity.is_some_and(|file| file.is_same_file(&sight.identity)) => {
-                Known::CameBack { paired: entry.paired }
-            }
-            Some(entry)
-                if !entry.came_back
-                    && (entry.identity == Some(sight.identity) || (entry.identity.is_none() && entry.to_be_moved)) =>
-            {
-                Known::AsItIs
-            }
-            Some(entry) if entry.state == State::Queued && entry.identity.is_none() => Known::NotAsQueued,
-            Some(entry) if entry.identity.is_some_and(|file| file.is_same_file(&sight.identity)) => Known::WrittenOn,
-            Some(_) | None => Known::Not,
-        })
-    }
-
     fn ask_for_scan_if_missed(&mut self, name: &OsStr) -> Result<(), Interrupted> {
         let entry = self.reader.inbox_entry(&self.settings.account, name)?;
         let missed =
@@ -343,6 +299,9 @@ impl Inbox {
         if size >= TAKES_TIME {
             let account = &self.settings.account;
             tracing::info!(account, "reading {}, {} MB", printable(&name.to_string_lossy()), size / 1_000_000);
+        }
+        if let Some(reason) = self.cannot_be_filed(&file) {
+            return self.note_waiting(name, kind, Finding::Waiting(reason, Some(sight.identity)), false);
         }
         let bytes_per_second = self.upload_speed(kind, size)?;
         let alive = || self.progress.alive();

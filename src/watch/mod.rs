@@ -12,6 +12,7 @@ mod events;
 mod filing;
 mod foresee;
 mod inbox;
+mod known;
 mod look;
 mod markers;
 mod neighbours;

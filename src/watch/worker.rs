@@ -284,9 +284,7 @@ impl FolderWorker {
             self.remembered_mark = Some(opened.mark.clone());
         }
         self.refuse_older_job_log(&opened.folder)?;
-        if let Some(born) = opened.folder.born {
-            self.joblog.forget_births(account.clone(), born).wait()?;
-        }
+        self.joblog.forget_births(account.clone(), opened.folder.born_ns).wait()?;
         Ok(opened.folder)
     }
 
