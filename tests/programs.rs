@@ -108,22 +108,24 @@ fn assert_whole(world: &World, name: &str, content: &[u8]) {
     assert_eq!(sizes(world, name), [content.len() as u64], "{name}: one delivery, whole");
 }
 
+/// Each file with its options.
+const MODES: [(&str, &[&str]); 9] = [
+    ("default.txt", &[]),
+    ("archive.txt", &["-a"]),
+    ("partial.txt", &["-t", "--partial"]),
+    ("progress.txt", &["-tP"]),
+    ("untimed.txt", &["-P"]),
+    ("append.txt", &["--append"]),
+    ("inplace.txt", &["--inplace"]),
+    ("inplace-partial.txt", &["-a", "--inplace", "--partial"]),
+    ("delayed.txt", &["-P", "--delay-updates"]),
+];
+
 #[test]
 fn rsync_in_each_mode_breaks_off_and_begins_again() {
     if !is_there("rsync") {
         return;
     }
-    const MODES: [(&str, &[&str]); 9] = [
-        ("default.txt", &[]),
-        ("archive.txt", &["-a"]),
-        ("partial.txt", &["-t", "--partial"]),
-        ("progress.txt", &["-tP"]),
-        ("untimed.txt", &["-P"]),
-        ("append.txt", &["--append"]),
-        ("inplace.txt", &["--inplace"]),
-        ("inplace-partial.txt", &["-a", "--inplace", "--partial"]),
-        ("delayed.txt", &["-P", "--delay-updates"]),
-    ];
     let world = world();
     let _daemon = world.start();
     let sources = MODES.map(|(name, _)| source(&world, name));
@@ -207,19 +209,16 @@ fn scp_and_sftp_lose_their_connection_and_begin_again() {
     let sources = names.map(|name| source(&world, name));
     let arguments = |index: usize, limit| {
         let (path, folder) = (sources[index].0.to_str().unwrap(), world.folder("a"));
-        match names[index] {
-            "scp.txt" => ssh.arguments(limit, &[path, &format!("root@127.0.0.1:{}/", folder.display())]),
-            _ => {
-                let batch = world.dir.path().join("batch");
-                fs::write(&batch, format!("put {path} {}/\n", folder.display())).unwrap();
-                ssh.arguments(limit, &["-b", batch.to_str().unwrap(), "root@127.0.0.1"])
-            }
+        if names[index] == "scp.txt" {
+            return ssh.arguments(limit, &[path, &format!("root@127.0.0.1:{}/", folder.display())]);
         }
+        let batch = world.dir.path().join("batch");
+        fs::write(&batch, format!("put {path} {}/\n", folder.display())).unwrap();
+        ssh.arguments(limit, &["-b", batch.to_str().unwrap(), "root@127.0.0.1"])
     };
     let program = |index: usize| names[index].trim_end_matches(".txt");
-    let text = |arguments: &[String]| arguments.iter().map(String::as_str).map(str::to_owned).collect::<Vec<_>>();
     let begun = [0, 1].map(|index| {
-        let arguments = text(&arguments(index, Some(SLOW)));
+        let arguments = arguments(index, Some(SLOW));
         Process::start(program(index), &arguments.iter().map(String::as_str).collect::<Vec<_>>())
     });
     assert_nothing_sent(&world, "during", &names);
