@@ -15,7 +15,7 @@ const SETTLE_MAX: &str = "rescan = \"300ms\"\nsettle_max = \"20s\"";
 /// Bytes of a file that takes its time at [`SLOW`].
 const SIZE: usize = 1_500_000;
 /// In KiB a second.
-const SLOW: u64 = 400;
+const SLOW: u64 = 60;
 
 fn world() -> World {
     let mut world = World::new();
