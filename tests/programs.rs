@@ -11,7 +11,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// Longer than a program takes to be begun again.
-const SETTLE_MAX: &str = "rescan = \"300ms\"\nsettle_max = \"20s\"";
+const SETTLE_MAX: &str = "settle_max = \"20s\"";
 /// Bytes of a file that takes its time at [`SLOW`].
 const SIZE: usize = 1_500_000;
 /// In KiB a second.
@@ -19,7 +19,10 @@ const SLOW: u64 = 60;
 
 fn world() -> World {
     let mut world = World::new();
-    world.set("rescan = \"2s\"", SETTLE_MAX).set("settle = \"200ms\"", "settle = \"300ms\"");
+    world
+        .set("rescan = \"2s\"", "rescan = \"300ms\"")
+        .set("settle_max = \"500ms\"", SETTLE_MAX)
+        .set("settle = \"200ms\"", "settle = \"300ms\"");
     world
 }
 
