@@ -11,15 +11,18 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// Longer than a program takes to be begun again.
-const SETTLE_MAX: &str = "rescan = \"300ms\"\nsettle_max = \"20s\"";
+const SETTLE_MAX: &str = "settle_max = \"20s\"";
 /// Bytes of a file that takes its time at [`SLOW`].
 const SIZE: usize = 1_500_000;
 /// In KiB a second.
-const SLOW: u64 = 400;
+const SLOW: u64 = 60;
 
 fn world() -> World {
     let mut world = World::new();
-    world.set("rescan = \"2s\"", SETTLE_MAX).set("settle = \"200ms\"", "settle = \"300ms\"");
+    world
+        .set("rescan = \"2s\"", "rescan = \"300ms\"")
+        .set("settle_max = \"500ms\"", SETTLE_MAX)
+        .set("settle = \"200ms\"", "settle = \"300ms\"");
     world
 }
 
@@ -108,22 +111,24 @@ fn assert_whole(world: &World, name: &str, content: &[u8]) {
     assert_eq!(sizes(world, name), [content.len() as u64], "{name}: one delivery, whole");
 }
 
+/// Each file with its options.
+const MODES: [(&str, &[&str]); 9] = [
+    ("default.txt", &[]),
+    ("archive.txt", &["-a"]),
+    ("partial.txt", &["-t", "--partial"]),
+    ("progress.txt", &["-tP"]),
+    ("untimed.txt", &["-P"]),
+    ("append.txt", &["--append"]),
+    ("inplace.txt", &["--inplace"]),
+    ("inplace-partial.txt", &["-a", "--inplace", "--partial"]),
+    ("delayed.txt", &["-P", "--delay-updates"]),
+];
+
 #[test]
 fn rsync_in_each_mode_breaks_off_and_begins_again() {
     if !is_there("rsync") {
         return;
     }
-    const MODES: [(&str, &[&str]); 9] = [
-        ("default.txt", &[]),
-        ("archive.txt", &["-a"]),
-        ("partial.txt", &["-t", "--partial"]),
-        ("progress.txt", &["-tP"]),
-        ("untimed.txt", &["-P"]),
-        ("append.txt", &["--append"]),
-        ("inplace.txt", &["--inplace"]),
-        ("inplace-partial.txt", &["-a", "--inplace", "--partial"]),
-        ("delayed.txt", &["-P", "--delay-updates"]),
-    ];
     let world = world();
     let _daemon = world.start();
     let sources = MODES.map(|(name, _)| source(&world, name));
@@ -207,19 +212,16 @@ fn scp_and_sftp_lose_their_connection_and_begin_again() {
     let sources = names.map(|name| source(&world, name));
     let arguments = |index: usize, limit| {
         let (path, folder) = (sources[index].0.to_str().unwrap(), world.folder("a"));
-        match names[index] {
-            "scp.txt" => ssh.arguments(limit, &[path, &format!("root@127.0.0.1:{}/", folder.display())]),
-            _ => {
-                let batch = world.dir.path().join("batch");
-                fs::write(&batch, format!("put {path} {}/\n", folder.display())).unwrap();
-                ssh.arguments(limit, &["-b", batch.to_str().unwrap(), "root@127.0.0.1"])
-            }
+        if names[index] == "scp.txt" {
+            return ssh.arguments(limit, &[path, &format!("root@127.0.0.1:{}/", folder.display())]);
         }
+        let batch = world.dir.path().join("batch");
+        fs::write(&batch, format!("put {path} {}/\n", folder.display())).unwrap();
+        ssh.arguments(limit, &["-b", batch.to_str().unwrap(), "root@127.0.0.1"])
     };
     let program = |index: usize| names[index].trim_end_matches(".txt");
-    let text = |arguments: &[String]| arguments.iter().map(String::as_str).map(str::to_owned).collect::<Vec<_>>();
     let begun = [0, 1].map(|index| {
-        let arguments = text(&arguments(index, Some(SLOW)));
+        let arguments = arguments(index, Some(SLOW));
         Process::start(program(index), &arguments.iter().map(String::as_str).collect::<Vec<_>>())
     });
     assert_nothing_sent(&world, "during", &names);

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// A world in which every rescan, and every wait that ends by time alone, is over in a moment.
 fn impatient() -> World {
     let mut world = World::new();
-    world.set("rescan = \"2s\"", "rescan = \"300ms\"\nsettle_max = \"3s\"");
+    world.set("rescan = \"2s\"", "rescan = \"300ms\"").set("settle_max = \"500ms\"", "settle_max = \"3s\"");
     world
 }
 

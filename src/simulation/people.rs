@@ -1,6 +1,7 @@
 //! The people and programs that drop files: what they do to the folder, and what is heard of it.
 
 use super::plan::{Chance, Dropped, Marker, Way};
+use crate::ambient::simulated;
 use crate::job::{Place, Sha256};
 use crate::ready::{Heard, Moment};
 use crate::watch::Board;
@@ -25,6 +26,8 @@ pub(super) enum Act {
     Begin { name: String, content: Vec<u8>, writer: u64 },
     /// Writes more to the file that was begun.
     Append { name: String, content: Vec<u8>, writer: u64 },
+    /// Somebody else opens it for writing and closes it, and writes nothing.
+    Touch { name: String },
     /// Closes it: now it is complete.
     Close { name: String, writer: u64 },
     /// Renames within the folder.
@@ -53,6 +56,8 @@ pub(super) struct People {
     made: u64,
     /// Who writes to which file under which name.
     writing: BTreeMap<String, (u64, u64)>,
+    /// The kernel says so.
+    leases: bool,
 }
 
 /// Contents as text, for the story.
@@ -64,6 +69,7 @@ impl fmt::Display for Act {
             Self::LinkIn { name, content } => write!(f, "{name} is linked in: {}", text(content)),
             Self::Begin { name, content, .. } => write!(f, "{name} is begun: {}", text(content)),
             Self::Append { name, content, .. } => write!(f, "{name} is written on: {}", text(content)),
+            Self::Touch { name } => write!(f, "{name} is opened and closed by somebody else"),
             Self::Close { name, .. } => write!(f, "{name} is closed"),
             Self::Rename { from, to, .. } => write!(f, "{from} is renamed to {to}"),
             Self::Remove { name } => write!(f, "{name} is removed"),
@@ -77,17 +83,18 @@ pub(super) fn hash(content: &[u8]) -> Sha256 {
 }
 
 impl People {
-    pub(super) fn new(dir: &Path) -> Self {
+    pub(super) fn new(dir: &Path, leases: bool) -> Self {
         let (folder, elsewhere) = (dir.join("in"), dir.join("elsewhere"));
         fs::create_dir(&folder).unwrap();
         fs::create_dir(&elsewhere).unwrap();
         let mut ever_complete = BTreeSet::new();
         ever_complete.insert(hash(b"").to_string());
-        Self { folder, elsewhere, cookie: 0, complete: Vec::new(), ever_complete, made: 0, writing: BTreeMap::new() }
+        let (complete, writing) = (Vec::new(), BTreeMap::new());
+        Self { folder, elsewhere, cookie: 0, complete, ever_complete, made: 0, writing, leases }
     }
 
     /// What a drop comes to, in steps with their times.
-    pub(super) fn steps_of(dropped: &Dropped, chance: &mut Chance) -> Vec<(Duration, Act)> {
+    pub(super) fn steps_of(&self, dropped: &Dropped, chance: &mut Chance) -> Vec<(Duration, Act)> {
         let name = dropped.name.to_owned();
         let chunks: Vec<Vec<u8>> = (0..dropped.chunks).map(|chunk| chunk_of(dropped.content, chunk)).collect();
         let whole = chunks.concat();
@@ -110,8 +117,12 @@ impl People {
                 } else {
                     steps.push((*at, Act::Append { name, content, writer }));
                 }
-                // Shorter than what proves completeness where nothing is heard.
-                *at += chance.millis(1, 4000);
+                if self.leases && chance.percent(30) {
+                    steps.push((*at, Act::Touch { name: then.to_owned() }));
+                }
+                // Shorter than what proves completeness where nothing is heard and nobody can be asked.
+                let is_long = self.leases && chance.percent(30);
+                *at += if is_long { chance.seconds(5, 400) } else { chance.millis(1, 4000) };
             }
             steps.push((*at, Act::Close { name: then.to_owned(), writer }));
         };
@@ -137,7 +148,7 @@ impl People {
         steps
     }
 
-    /// Does it, and tells the board where there is one that listens.
+    /// Does it, and tells the board where there is one that listens, and the kernel where it is asked.
     pub(super) fn act(
         &mut self,
         act: Act,
@@ -146,6 +157,13 @@ impl People {
         wall: i64,
         chance: &mut Chance,
     ) -> String {
+        let told = self.do_it(act, board, at, wall, chance);
+        let written = self.leases.then(|| self.writing.values().map(|(_, inode)| *inode).collect());
+        simulated::with(|here| here.written = written);
+        told
+    }
+
+    fn do_it(&mut self, act: Act, board: Option<&Board>, at: Moment, wall: i64, chance: &mut Chance) -> String {
         let told = act.to_string();
         let hear = |name: &str, told: Told| {
             if let Some(board) = board {
@@ -196,6 +214,13 @@ impl People {
                 self.touch(&file, wall);
                 if let Some(name) = self.heard_as(&path) {
                     hear(&name, Told::Heard(Heard::Written));
+                }
+            }
+            Act::Touch { name } => {
+                let is_there = self.folder.join(&name).exists();
+                if is_there {
+                    hear(&name, Told::Heard(Heard::Touched));
+                    hear(&name, Told::Heard(Heard::Closed));
                 }
             }
             Act::Close { name, writer } => {

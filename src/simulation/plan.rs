@@ -51,6 +51,8 @@ pub(super) struct Rules {
     pub(super) max_in_flight: usize,
     /// Without file events everything is met by scans.
     pub(super) by_events: bool,
+    /// The kernel says who writes. Then writers pause for as long as they like, and others meddle with their files.
+    pub(super) leases: bool,
     /// Jobs on a page of the remote list: few, so that lists have pages.
     pub(super) page: usize,
     /// The server's clock less ours at the start.
@@ -270,6 +272,7 @@ fn rules(chance: &mut Chance) -> Rules {
         style,
         max_in_flight: 1 + chance.index(4),
         by_events: chance.percent(80),
+        leases: chance.percent(60),
         page: chance.pick(&[1, 2, 3, 100]),
         server_ahead: chance.pick(&[0, 0, 1500, -90_000, 7_200_000, -7_200_000]),
         short_keys: chance.percent(50),

@@ -74,7 +74,7 @@ impl<'a> World<'a> {
         // Memory, where there is some: nothing here has to outlive the test.
         let memory = std::path::Path::new("/dev/shm");
         let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
-        let people = People::new(dir.path());
+        let people = People::new(dir.path(), plan.rules.leases);
         let state_dir = dir.path().join("state-0");
         let mut agenda: Vec<(Moment, Todo)> =
             plan.items.iter().map(|item| (Moment(item.at), Todo::Item(*item))).collect();

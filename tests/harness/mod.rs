@@ -70,11 +70,12 @@ impl World {
             api: [("global_company_id", "\"examplecompany\""), ("rate_limit", "\"off\""), ("timeout", "\"3s\"")]
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .into(),
-            sections: "[watch]\nsettle = \"200ms\"\nsettle_unwatched = \"300ms\"\nrescan = \"2s\"\n\
+            sections:
+                "[watch]\nsettle = \"200ms\"\nsettle_max = \"500ms\"\nsettle_unwatched = \"300ms\"\nrescan = \"2s\"\n\
                        [poll]\nfirst = \"150ms\"\nmax = \"500ms\"\n\
                        [retry]\nfirst = \"50ms\"\nmax = \"500ms\"\n\
                        [upload]\nconfirm_for = \"400ms\"\n"
-                .to_owned(),
+                    .to_owned(),
         };
         let (base_url, token_url) = (world.emulator().base_url(), world.emulator().token_url());
         world.api("base_url", &format!("{base_url:?}")).api("token_url", &format!("{token_url:?}"));

@@ -1,6 +1,6 @@
 //! What a story brings, put where it belongs: acts of people, faults of the server, the end of the process.
 
-use super::super::people::{Act, People};
+use super::super::people::Act;
 use super::super::plan::{What, Wish};
 use super::{Todo, World};
 use crate::ambient::simulated;
@@ -14,7 +14,7 @@ impl World<'_> {
         let act = |act: Act| (now, Todo::Act(act));
         match what {
             What::Drop(dropped) => {
-                let steps = People::steps_of(&dropped, &mut self.chance);
+                let steps = self.people.steps_of(&dropped, &mut self.chance);
                 self.agenda.extend(steps.into_iter().map(|(wait, act)| (now.after(wait), Todo::Act(act))));
             }
             What::LoneMarker(name) => {
