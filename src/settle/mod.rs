@@ -119,6 +119,7 @@ pub fn judge(look: &Look, sent: Sent<'_>, known: impl Fn(&RemoteJob) -> Known) -
                 ));
             }
             (Known::Fresh(listed_after), Likeness::Same) => named.push((job, listed_after)),
+            (Known::Fresh(_), Likeness::Other) if too_many_rows(job, sent).is_some() => {}
             (Known::Fresh(listed_after), Likeness::Perhaps | Likeness::Other) => unowned.push((job, listed_after)),
         }
     }
@@ -170,7 +171,7 @@ fn without_its_name(unowned: &[(&RemoteJob, EventId)], sent: Sent<'_>) -> Judgem
     let mut waits = false;
     let mut suspects = Vec::new();
     for (job, listed_after) in unowned {
-        if too_many_rows(job, sent).is_some() || came_before(job, sent.began_at) {
+        if came_before(job, sent.began_at) {
             continue;
         }
         let is_anothers = |other: &OtherSent| {

@@ -61,6 +61,20 @@ pub(super) struct Rules {
     pub(super) short_keys: bool,
     /// The server lists its jobs oldest first.
     pub(super) oldest_first: bool,
+    /// What the server makes of names.
+    pub(super) renames: Renames,
+    /// The server tells when jobs were created.
+    pub(super) tells_dates: bool,
+}
+
+/// What a server makes of the names of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Renames {
+    Never,
+    /// Into capitals: a rule that can be learnt.
+    Capitals,
+    /// Into something that no rule explains.
+    Beyond,
 }
 
 /// How a file comes into the folder.
@@ -277,6 +291,8 @@ fn rules(chance: &mut Chance) -> Rules {
         server_ahead: chance.pick(&[0, 0, 1500, -90_000, 7_200_000, -7_200_000]),
         short_keys: chance.percent(50),
         oldest_first: chance.percent(30),
+        renames: chance.pick(&[Renames::Never, Renames::Never, Renames::Never, Renames::Capitals, Renames::Beyond]),
+        tells_dates: chance.percent(50),
     }
 }
 

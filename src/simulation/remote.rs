@@ -2,7 +2,7 @@
 //! held against.
 
 use super::faults::{Fate, Ill, ListFault, UploadFault};
-use super::plan::Chance;
+use super::plan::{Chance, Renames};
 use crate::api::stand_in::{Call, Came};
 use crate::job::{JobId, Sha256, Timestamp};
 use crate::ready::Moment;
@@ -72,6 +72,8 @@ pub(super) struct Remote {
     server_at_start: i64,
     short_keys: bool,
     oldest_first: bool,
+    renames: Renames,
+    tells_dates: bool,
     next_id: i64,
     /// Remote jobs that the job log knows for jobs of its own.
     pub(super) known: BTreeSet<i64>,
@@ -99,6 +101,8 @@ impl Remote {
             server_at_start: wall_at_start + rules.server_ahead,
             short_keys: rules.short_keys,
             oldest_first: rules.oldest_first,
+            renames: rules.renames,
+            tells_dates: rules.tells_dates,
             next_id: 1000,
             known: BTreeSet::new(),
             latest_accepted: None,
@@ -383,14 +387,22 @@ impl Remote {
             (_, false) => ("processing", None),
             (Some(Fate::Fails), true) => ("failure", Some(0)),
             (Some(Fate::LostRows), true) => ("success", Some(entry.rows.saturating_sub(1).max(0))),
+            // By its rows it cannot be ours, and by its name neither: nobody could tell that it is.
+            (Some(Fate::ExtraRows), true) if self.renames == Renames::Beyond => ("success", Some(entry.rows)),
             (Some(Fate::ExtraRows), true) => ("success", Some(entry.rows + 1)),
             (_, true) => ("success", Some(entry.rows)),
         };
+        let name = match self.renames {
+            Renames::Never => entry.name.clone(),
+            Renames::Capitals => entry.name.to_uppercase(),
+            Renames::Beyond => format!("{:x}.dat", entry.id * 7919),
+        };
+        let created = self.tells_dates.then(|| crate::api::guide_date(self.server_time(entry.created)));
         if self.short_keys {
-            json!({"filename": entry.name, "job_id": entry.id, "status": status, "rows": rows})
+            json!({"filename": name, "job_id": entry.id, "status": status, "rows": rows, "uploaded_date": created})
         } else {
-            json!({"Filename": entry.name, "Job ID": entry.id, "Status of the job": status,
-                   "The number of rows successfully processed": rows})
+            json!({"Filename": name, "Job ID": entry.id, "Status of the job": status,
+                   "The number of rows successfully processed": rows, "Date the job was created": created})
         }
     }
 }
