@@ -11,7 +11,7 @@ use crate::config::CheckMode;
 use crate::folder::{AccountFolder, remove_why};
 use crate::job::{FileIdentity, Kind, State, check_name, classify, printable, stem};
 use crate::joblog::{Arrival, InboxEntry, JobLog, Reader, Verdict as Finding};
-use crate::ready::{Candidate, MarkerSight, Moment, NotYet, Pieces, Sight, Verdict, Waits};
+use crate::ready::{Candidate, MarkerSight, Moment, NotYet, Pieces, Sight, Trace, Verdict, Waits};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -67,6 +67,12 @@ pub(super) struct Waiting {
     look_at: Option<Moment>,
     /// Its one entry of `due`, for that moment or an earlier one: who writes puts the look off with each write.
     entered: Option<Moment>,
+}
+
+impl Waiting {
+    fn begin(kind: Kind, trace: Trace, by_itself: bool, now: Moment) -> Self {
+        Self { candidate: Candidate::new(kind, trace, now), noted: None, by_itself, look_at: None, entered: None }
+    }
 }
 
 impl Inbox {
@@ -196,13 +202,7 @@ impl Inbox {
             Look::Unreadable(why) => {
                 let now = self.clock.moment();
                 let trace = self.board.trace(name).unwrap_or_default();
-                self.candidates.entry(name.to_owned()).or_insert_with(|| Waiting {
-                    candidate: Candidate::new(kind, trace, now),
-                    noted: None,
-                    by_itself: false,
-                    look_at: None,
-                    entered: None,
-                });
+                self.candidates.entry(name.to_owned()).or_insert_with(|| Waiting::begin(kind, trace, false, now));
                 return self.note_waiting(name, kind, Finding::Waiting(look::unreadable(&why), None), false);
             }
             Look::File(file, sight) => (file, sight),
@@ -237,13 +237,8 @@ impl Inbox {
         }
         let now = self.clock.moment();
         let trace = self.board.trace(name);
-        let waiting = self.candidates.entry(name.to_owned()).or_insert_with(|| Waiting {
-            candidate: Candidate::new(kind, trace.unwrap_or_default(), now),
-            noted: None,
-            by_itself: true,
-            look_at: None,
-            entered: None,
-        });
+        let begin = || Waiting::begin(kind, trace.unwrap_or_default(), true, now);
+        let waiting = self.candidates.entry(name.to_owned()).or_insert_with(begin);
         if let Some(trace) = trace {
             waiting.candidate.trace = trace;
         }
