@@ -242,8 +242,8 @@ fn f10_the_service_starts_and_stops_beside_a_share_that_hangs() {
 fn f10_what_is_wanted_of_other_jobs_is_carried_out_beside_a_share_that_hangs() {
     let Some((world, share)) = world() else { return };
     let daemon = primed(&world);
-    world.fault("upload:before-body:reset");
-    // Large ones: their last bytes never go.
+    // Refused, and so never in doubt.
+    world.fault("upload:429");
     rename_in(&world, "a.txt", large("a", 300_000));
     world.drop_file("b", "b.txt", large("b", 300_000));
     let (of_a, of_b) = (world.wait_for("a.txt", "queued").id, world.wait_for("b.txt", "queued").id);

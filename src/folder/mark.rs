@@ -39,7 +39,9 @@ impl Held {
     /// Opens and locks what lies there now; its text, too.
     fn take(inbox: &Directory) -> Result<(Self, String), FolderProblem> {
         let unread = |error: io::Error| unfit(inbox.path(), "its mark .datadrop cannot be read", &error);
-        let Some((mut file, entry)) = open(inbox, Directory::open_to_lock).map_err(unread)? else {
+        // Locks of NFS want it open for writing, which would keep a local disk from being remounted read-only.
+        let how = if inbox.is_known_local() { Directory::open_file } else { Directory::open_to_lock };
+        let Some((mut file, entry)) = open(inbox, how).map_err(unread)? else {
             return Err(not_ours(
                 inbox.path(),
                 "its mark .datadrop is gone, so it may be another folder; mount the file system that holds it, or put the mark back, and all goes on by itself",

@@ -6,7 +6,7 @@ use super::filing::Haste;
 use super::instructions::{Instruction, InstructionId, open_instruction, open_instructions, standing};
 use super::save::save_job;
 use super::writer::{Effects, JobLog, Pending};
-use super::{Job, JobLogError, listed, pair, sql};
+use super::{Job, JobLogError, pair, sql, unowned};
 use crate::config::WireName;
 use crate::job::{
     Event, FileIdentity, JobId, Kind, Phase, Place, Plan, RemoteJobId, State, Target, Timestamp, unique_wire_name,
@@ -325,7 +325,7 @@ impl Hand<'_> {
         if let Some(owner) = sql::owner_of_remote(self.connection, &job.account, line, remote.0)? {
             return Ok(Came::Refused(format!("the remote job {remote} is that of job {owner}")));
         }
-        if let Some(why) = listed::not_of_that_name(self.connection, &job, (remote, None))? {
+        if let Some(why) = unowned::not_of_that_name(self.connection, &job, (remote, None))? {
             return Ok(Came::Refused(why));
         }
         job.remote_job_id = Some(remote);

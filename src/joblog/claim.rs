@@ -2,7 +2,7 @@
 
 use super::advance::advance;
 use super::duplicates::{Duplicate, duplicate_of};
-use super::listed::{unowned_since_first_attempt, unowned_since_seen, was_there_first};
+use super::unowned::{unowned_since_first_attempt, unowned_since_seen, was_there_first};
 use super::writer::{Effects, JobLog, Pending};
 use super::{Job, JobLogError, pair, sql};
 use crate::config::{Duplicates, FinMode, Order};

@@ -40,6 +40,7 @@ mod sql;
 mod strangers;
 mod timing;
 mod totals;
+mod unowned;
 mod upshot;
 mod writer;
 

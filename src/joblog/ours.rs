@@ -1,6 +1,6 @@
 //! Which of the remote jobs are ours: what a look at the remote list needs of the job log (DESIGN S2, S3, S6).
 
-use super::{JobLogError, Reader, listed, sql};
+use super::{JobLogError, Reader, listed, sql, unowned};
 use crate::job::{EventId, JobId, Naming, OtherSent, RemoteJobId, Target, Timestamp, Told};
 use rusqlite::{OptionalExtension as _, params};
 
@@ -47,7 +47,7 @@ impl Reader {
         shown: &str,
     ) -> Result<Option<String>, JobLogError> {
         let connection = self.connection();
-        listed::not_of_that_name(&connection, &sql::job(&connection, job)?, (remote, Some(shown)))
+        unowned::not_of_that_name(&connection, &sql::job(&connection, job)?, (remote, Some(shown)))
     }
 
     /// The account's other files that may be what a remote job came from: on the wire, or held or given up without anybody

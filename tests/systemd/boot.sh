@@ -96,7 +96,9 @@ inside() {
     ln -s /proc/self/fd dev/fd
     mount -t tmpfs -o mode=755 tmpfs run
     mount -t tmpfs -o mode=1777 tmpfs tmp
-    mkdir -p stage run/systemd/system
+    # The overlay is no local file system to the service, which would wait for a minute.
+    mkdir -p stage run/systemd/system var/share
+    for device in srv home var/share; do mount -t tmpfs -o mode=755 tmpfs "$device"; done
     mount --bind "$STAGE" stage
 
     # Of this machine's own set-up, what waits for its disks and what keeps packages from starting services goes.
