@@ -76,6 +76,8 @@ impl World<'_> {
             Wish::Retry => Verb::Retry,
             Wish::Hold => Verb::Hold,
             Wish::Release => Verb::Release(Release::Send),
+            // Nothing shows yet of what is still on its way.
+            Wish::LookAndRelease if at_adobe.is_none() && self.remote().taken_of(job.id) > 0 => return,
             Wish::LookAndRelease => {
                 Verb::Release(at_adobe.map_or(Release::Resend, |id| Release::Adopt(RemoteJobId(id))))
             }
