@@ -1,7 +1,9 @@
 //! Is that remote job our upload? Numbers, names and places that a server changes (DESIGN S2, S3, S6).
 
-use crate::harness::{World, arrived_once, connect, data, primed, quick, stderr};
+use crate::harness::{Act, Answer, Head, Manner, World, arrived_once, connect, data, primed, quick, stderr, tagged};
 use datadrop::emulator::{EmulatorOptions, Names};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn naming(names: Names) -> World {
     World::with_emulator(EmulatorOptions { names, ..quick() })
@@ -96,6 +98,46 @@ fn s2_a_server_that_begins_its_numbers_anew_leaves_nothing_unconfirmed_for_long(
     world.fault("upload:after-body:reset:n=1:name=fifth.txt");
     world.drop_file("a", "fifth.txt", data(5));
     arrived_once(&world, "fifth.txt");
+}
+
+#[test]
+fn s2_a_file_that_was_answered_with_the_number_of_another_is_never_sent_again_for_want_of_it() {
+    let mut world = World::new();
+    let address = world.emulator().address();
+    let closed = Arc::new(AtomicBool::new(false));
+    let is_closed = Arc::clone(&closed);
+    let relay = world.relay("http", Manner::default(), move |head: &Head| {
+        if head.is_list() && is_closed.load(Ordering::SeqCst) {
+            return Act::Say(Answer::new(503, "busy"));
+        }
+        Act::Pass
+    });
+    let daemon = world.start();
+    let baseline = "SELECT count(*) FROM account WHERE baseline_at IS NOT NULL";
+    world.wait("the baseline", || {
+        connect(&world.state_dir()).unwrap().query_row(baseline, [], |row| row.get::<_, i64>(0)).unwrap() == 1
+    });
+    // No list shows the first acceptance before the server restarts its numbers.
+    closed.store(true, Ordering::SeqCst);
+    world.drop_file("a", "sales.txt", tagged("monday"));
+    let first = world.wait_for("sales.txt", "uploaded");
+    world.server(&format!("http://{address}"));
+    world.stop_emulator();
+    world.start_emulator(quick());
+    world.server(&format!("http://{}", relay.address()));
+    world.drop_file("a", "sales.txt", tagged("tuesday"));
+    let second = world.wait_for("sales.txt", "unconfirmed");
+    let number = first.remote_job_id.unwrap();
+    assert_eq!(world.ledger()[0].job_id.0, number, "the same number");
+    // What the answer said outlives the process.
+    assert!(daemon.stop().success());
+    closed.store(false, Ordering::SeqCst);
+    let _daemon = world.start();
+    let held = world.wait_for("sales.txt", "held");
+    assert_eq!((held.id, world.times_accepted("sales.txt")), (second.id, 1));
+    assert!(held.why().contains(&format!("remote job {number}")), "{}", held.why());
+    let refused = world.run(&["jobs", "release", &held.id.to_string()]);
+    assert_ne!(refused.status.code(), Some(0), "it may have been ingested: {}", stderr(&refused));
 }
 
 #[test]

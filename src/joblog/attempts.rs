@@ -7,7 +7,7 @@ use super::save::save_job;
 use super::writer::{Effects, JobLog, Pending};
 use super::{Job, JobLogError, sql};
 use crate::job::{Event, JobId, Phase, RemoteJob, RemoteJobId, State, Timestamp};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 /// After so many unclear ends of one job, somebody should look (DESIGN S4).
 const UNCLEAR_IS_ODD: u32 = 3;
@@ -163,7 +163,7 @@ pub(super) fn end_attempt(
     connection
         .prepare_cached(
             "UPDATE attempt SET phase = CASE WHEN ?3 IS NULL THEN phase ELSE 'answered' END, ended_at = ?4, outcome = ?5,
-                    http_status = ?3, request_id = ?6, server_time = ?7, detail = ?8
+                    http_status = ?3, request_id = ?6, server_time = ?7, detail = ?8, disputed_job_id = ?9
              WHERE job_id = ?1 AND number = ?2",
         )?
         .execute(params![
@@ -174,7 +174,8 @@ pub(super) fn end_attempt(
             event.as_str(),
             end.request_id,
             end.server_time.map(|time| time.0),
-            reason
+            reason,
+            anothers.as_ref().and(end.remote.as_ref()).map(|remote| remote.remote_job_id.0)
         ])?;
     if end.blames_account {
         job.refusals += 1;
@@ -260,6 +261,15 @@ fn note_late_end(
     job.reason = Some(detail.clone());
     save_job(connection, &job)?;
     sql::insert_event(connection, job.id, now, "late-answer", Some(job.state), job.state, Some(&detail))
+}
+
+/// The number that the server's answer gave to the job's latest attempt, though it is another's here.
+pub(super) fn disputed(connection: &Connection, job: &Job) -> Result<Option<RemoteJobId>, JobLogError> {
+    let number = connection
+        .prepare_cached("SELECT disputed_job_id FROM attempt WHERE job_id = ?1 AND number = ?2")?
+        .query_row(params![job.id.0, job.attempts], |row| row.get::<_, Option<i64>>(0))
+        .optional()?;
+    Ok(number.flatten().map(RemoteJobId))
 }
 
 fn remember_answered(

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Migrations in order; `user_version` counts those applied. Append-only: a released file never changes.
-pub(super) const MIGRATIONS: [&str; 16] = [
+pub(super) const MIGRATIONS: [&str; 17] = [
     include_str!("migrations/0001_jobs.sql"),
     include_str!("migrations/0002_order.sql"),
     include_str!("migrations/0003_findings.sql"),
@@ -26,6 +26,7 @@ pub(super) const MIGRATIONS: [&str; 16] = [
     include_str!("migrations/0014_changed.sql"),
     include_str!("migrations/0015_settle.sql"),
     include_str!("migrations/0016_ours.sql"),
+    include_str!("migrations/0017_answered.sql"),
 ];
 
 const READING: OpenFlags =

@@ -1,6 +1,7 @@
 //! Reading the job log: for the stages that look before they act, and for people.
 
 use super::accounts::{ACCOUNT_COLUMNS, AccountRow, account_row};
+use super::attempts::disputed;
 use super::changed::without_change;
 use super::{InboxEntry, JobLogError, OpenError, OpenRemote, Unfiled, Unsettled, findings, open, sql};
 use crate::job::{Event, EventId, JobId, Place, State, Timestamp, Told};
@@ -191,6 +192,7 @@ impl Reader {
                     Ok((Timestamp(row.get(0)?), time(1)?, time(2)?))
                 })?;
             let began = sql::latest_of(&self.connection(), job.id, Event::Started)?;
+            let disputed = disputed(&self.connection(), &job)?;
             unsettled.push(Unsettled {
                 id: job.id,
                 name_is_unique: job.wire_name != job.file_name,
@@ -201,6 +203,7 @@ impl Reader {
                 started_at,
                 server_time,
                 server_after,
+                disputed,
                 target: target.ok_or_else(|| JobLogError::Impossible(format!("job {} was sent nowhere", job.id)))?,
                 reason: job.reason,
             });

@@ -65,6 +65,8 @@ pub struct Unsettled {
     pub server_time: Option<Timestamp>,
     /// A time by the server's clock that was before it began.
     pub server_after: Option<Timestamp>,
+    /// The number that the server's answer gave it, though that is another's: it said that it has the file.
+    pub disputed: Option<RemoteJobId>,
     /// Where it went.
     pub target: Target,
     /// Why, as it stands in the job log.

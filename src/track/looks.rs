@@ -189,11 +189,25 @@ impl Tracker {
             Judgement::NotThere => {
                 let now_moment = self.clock.moment();
                 if self.looks.get_mut(&job.id).is_some_and(|looks| looks.not_there(now_moment)) {
-                    let reason = "the remote jobs do not have it in three looks; it is sent again".to_owned();
+                    // The server said that it has the file: that the lists do not show it as ours is no proof against that.
+                    let (event, reason) = match job.disputed {
+                        Some(number) => (
+                            Event::Held,
+                            format!(
+                                "could not be settled: the server answered that it had accepted the file as remote job {number}, \
+                                 which is another's here, and the remote jobs show no other in three looks. It may have been \
+                                 ingested: compare with the remote jobs before it is sent again"
+                            ),
+                        ),
+                        None => (
+                            Event::NotFound,
+                            "the remote jobs do not have it in three looks; it is sent again".to_owned(),
+                        ),
+                    };
                     tracing::warn!(account, job = job.id.0, "{name}: job {}: {reason}", job.id);
                     // Its next unclear end is looked for anew.
                     self.looks.remove(&job.id);
-                    self.joblog.settle(job.id, Event::NotFound, None, reason, now()).await?;
+                    self.joblog.settle(job.id, event, None, reason, now()).await?;
                 }
             }
             Judgement::NotConclusive(why) => {
