@@ -2,7 +2,8 @@
 //! that they may hold is told.
 
 use crate::harness::{
-    Act, Answer, Daemon, Head, Manner, Relay, World, arrived_once, data, large, names, primed, quick, sha256, tagged,
+    Act, Answer, Daemon, Head, Hook, Manner, Relay, World, arrived_once, data, large, names, primed, quick, sha256,
+    tagged,
 };
 use datadrop::emulator::EmulatorOptions;
 use serde_json::{Value, json};
@@ -415,6 +416,48 @@ fn rows_and_words_that_make_no_sense_end_nothing() {
         let job = arrived_once(&world, name);
         assert_eq!(job.rows_processed, job.rows_expected, "{name}");
     }
+    assert_well(&world, &mut daemon);
+}
+
+#[test]
+fn p7_counts_and_words_in_any_form_end_a_job_or_are_told_long_before_it_is_given_up() {
+    const LIES: [(&str, Lie, &str); 9] = [
+        ("fraction.txt", |job| job["rows"] = json!(100.0), "success"),
+        ("fraction-in-text.txt", |job| job["rows"] = json!("100.0"), "success"),
+        ("fewer.txt", |job| job["rows"] = json!("99.0"), "partial"),
+        ("failed.txt", |job| job["status"] = json!("Failed"), "failure"),
+        ("canceled.txt", |job| job["status"] = json!("canceled"), "failure"),
+        ("error.txt", |job| job["status"] = json!("Error"), "failure"),
+        ("no-count.txt", |job| job["rows"] = Value::Null, "processing"),
+        ("no-count-at-all.txt", |job| drop(job.as_object_mut().unwrap().remove("rows")), "processing"),
+        ("odd-word.txt", |job| job["status"] = json!("archived"), "processing"),
+    ];
+    let (mut world, _on, _relay) = lying_lists(quick(), |_, page| {
+        for job in page["jobs"].as_array_mut().unwrap() {
+            if let Some((_, lie, _)) = LIES.iter().find(|(name, _, _)| job["filename"] == *name) {
+                lie(job);
+            }
+        }
+    });
+    let hook = Hook::start();
+    let alerts = format!("[[alert]]\non = [\"delayed\"]\nwebhook = {:?}\n", hook.url("/told"));
+    let sections = format!("{}{alerts}", world.sections_text());
+    world.sections(&sections);
+    let mut daemon = world.start();
+    for (name, _, _) in LIES {
+        let rows: Vec<String> = (0..100).map(|row| format!("11/20/2026\t{name} {row}\t1\n")).collect();
+        world.drop_file("a", name, format!("Date\tEvar 1\tEvent 1\n{}", rows.concat()));
+    }
+    for (name, _, state) in LIES {
+        world.wait_for(name, state);
+    }
+    // With `poll.max` of 500 ms that is a second; with the default it is minutes, and never the seven days.
+    world.wait("each that cannot end to be told", || {
+        let told: Vec<Value> = hook.alerts();
+        LIES.iter()
+            .filter(|(_, _, state)| *state == "processing")
+            .all(|(name, _, _)| told.iter().any(|alert| alert.to_string().contains(name)))
+    });
     assert_well(&world, &mut daemon);
 }
 
