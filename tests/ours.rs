@@ -2,6 +2,9 @@
 
 use crate::harness::{Act, Answer, Head, Manner, World, arrived_once, connect, data, primed, quick, stderr, tagged};
 use datadrop::emulator::{EmulatorOptions, Names};
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -152,6 +155,60 @@ fn s2_looks_count_again_after_the_server_has_lost_all_that_it_knew() {
     world.fault("upload:after-commit:reset:n=1:name=third.txt");
     world.drop_file("a", "third.txt", data(3));
     assert_eq!(arrived_once(&world, "third.txt").attempts, 1, "adopted");
+}
+
+/// The emulator as a process of its own, with a folder for what it knows.
+struct Kept(Child);
+
+impl Kept {
+    fn start(listen: &str, state: &Path) -> (Self, String) {
+        let mut emulator = Command::new(env!("CARGO_BIN_EXE_datadrop"))
+            .args(["emulator", "--processing", "300ms", "--rate-limit", "off", "--listen", listen, "--state"])
+            .arg(state)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(emulator.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let url = |line: String| Some(line.split_once("base_url = \"http://")?.1.split_once("/api\"")?.0.to_owned());
+        let address = said.into_iter().find_map(url);
+        (Self(emulator), address.unwrap())
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+fn s2_an_emulator_that_keeps_its_state_goes_on_with_jobs_and_numbers_over_a_kill() {
+    let mut world = World::new();
+    let state = world.dir.path().join("emulator");
+    let (mut emulator, address) = Kept::start("127.0.0.1:0", &state);
+    world.server(&format!("http://{address}"));
+    let _daemon = primed(&world);
+    for round in 1..=3 {
+        let (before, during) = (format!("before-{round}.txt"), format!("during-{round}.txt"));
+        // Accepted by the one process, processed by the next.
+        world.drop_file("a", &before, tagged(&before));
+        world.wait("it to be accepted", || world.count(&format!("file_name = '{before}' AND uploaded_at > 0")) == 1);
+        drop(emulator);
+        world.drop_file("a", &during, tagged(&during));
+        (emulator, _) = Kept::start(&address, &state);
+        for name in [&before, &during] {
+            world.wait_for(name, "success");
+        }
+    }
+    let numbers: Vec<_> = world.jobs().iter().map(|job| job.remote_job_id.unwrap()).collect();
+    assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+    let kept = std::fs::read_to_string(state.join("jobs.jsonl")).unwrap();
+    for job in world.jobs() {
+        assert_eq!(kept.matches(&format!("\"name\":\"{}\"", job.file_name)).count(), 1, "{}", job.file_name);
+    }
+    assert_eq!(unconfirmed(&world), 0, "no answer was lost, and no number means another job: {}", world.log());
 }
 
 #[test]
