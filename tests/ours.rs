@@ -139,8 +139,17 @@ fn s2_a_file_that_was_answered_with_the_number_of_another_is_never_sent_again_fo
     let held = world.wait_for("sales.txt", "held");
     assert_eq!((held.id, world.times_accepted("sales.txt")), (second.id, 1));
     assert!(held.why().contains(&format!("remote job {number}")), "{}", held.why());
-    let refused = world.run(&["jobs", "release", &held.id.to_string()]);
+    let release = |how: &[&str]| world.run(&[&["jobs", "release", &held.id.to_string()], how].concat());
+    let refused = release(&[]);
     assert_ne!(refused.status.code(), Some(0), "it may have been ingested: {}", stderr(&refused));
+    // A person can say that the server is right: its numbers began anew.
+    let adopted = release(&["--adopt", &number.to_string()]);
+    assert_eq!(adopted.status.code(), Some(0), "{}", stderr(&adopted));
+    let delivered = arrived_once(&world, "sales.txt");
+    assert_eq!((delivered.id, delivered.remote_job_id), (second.id, Some(number)));
+    assert_eq!(world.count("state = 'success'"), 2);
+    world.drop_file("a", "next.txt", tagged("next"));
+    arrived_once(&world, "next.txt");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Carries out what people want of jobs: the decision, the steps and the answer in one transaction (DESIGN §7).
 
 use super::advance::advance;
-use super::attempts::{AttemptEnd, end_attempt};
+use super::attempts::{AttemptEnd, disputed, end_attempt};
 use super::filing::Haste;
 use super::instructions::{Instruction, InstructionId, open_instruction, open_instructions, standing};
 use super::save::save_job;
@@ -323,7 +323,15 @@ impl Hand<'_> {
     fn adopt(&mut self, mut job: Job, remote: RemoteJobId, executor: &Executor) -> Result<Came, JobLogError> {
         let line = sql::line_of_job(self.connection, &job)?;
         if let Some(owner) = sql::owner_of_remote(self.connection, &job.account, line, remote.0)? {
-            return Ok(Came::Refused(format!("the remote job {remote} is that of job {owner}")));
+            let is_its_own = disputed(self.connection, &job)? == Some(remote);
+            let Some(target_id) = job.target_id.filter(|_| is_its_own) else {
+                return Ok(Came::Refused(format!("the remote job {remote} is that of job {owner}")));
+            };
+            // The server gave this number to this very upload, and a person says that it is so: it has begun its numbers anew.
+            let anew = sql::begin_line(self.connection, &job.account, target_id)?;
+            self.connection
+                .prepare_cached("UPDATE account SET line = ?3 WHERE name = ?1 AND line = ?2")?
+                .execute(params![job.account, line, anew])?;
         }
         if let Some(why) = unowned::not_of_that_name(self.connection, &job, (remote, None))? {
             return Ok(Came::Refused(why));
