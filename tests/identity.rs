@@ -155,10 +155,11 @@ fn s5_a_machine_that_was_set_back_with_files_queued_holds_what_adobe_has_by_now(
     assert_eq!(world.accepted(), ["first.txt", "attempted.txt", "never.txt", "next.txt"]);
 }
 
-#[test]
-fn f5_what_cannot_be_moved_is_not_sent() {
-    const NOBODY: &str = "65534";
-    let world = World::new();
+const NOBODY: &str = "65534";
+
+/// The daemon as another user, to whom all belongs but what `arrange` makes of the account's folder. `None`, and told aloud,
+/// where that takes a right that is not there.
+fn as_nobody(world: &World, arrange: impl Fn(&Path)) -> Option<Daemon> {
     let folder = world.folder("a");
     let config = world.write_config();
     for place in ["sent", "held", "done", "failed"] {
@@ -169,22 +170,33 @@ fn f5_what_cannot_be_moved_is_not_sent() {
     let owned = Command::new("chown").arg("-R").arg(format!("{NOBODY}:{NOBODY}")).arg(world.dir.path()).status();
     if !owned.is_ok_and(|status| status.success()) {
         eprintln!("SKIPPED: only root may give files to others");
-        return;
+        return None;
     }
-    command("chown", &["0"], &folder);
-    command("chmod", &["1777"], &folder);
-    let as_nobody = || {
+    arrange(&folder);
+    let service = || {
         let mut service = Command::new("setpriv");
         service.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", env!("CARGO_BIN_EXE_datadrop")]);
         service
     };
-    if !as_nobody().arg("--version").output().is_ok_and(|ran| ran.status.success()) {
+    if !service().arg("--version").output().is_ok_and(|ran| ran.status.success()) {
         eprintln!("SKIPPED: another user cannot run the binary here (it takes setpriv)");
-        return;
+        return None;
     }
-    let daemon = Daemon::start_by(as_nobody(), world.dir.path(), &config, &[], &[]);
+    let daemon = Daemon::start_by(service(), world.dir.path(), &config, &[], &[]);
     // Its notifications are not for another user.
     world.wait("the start", || world.log().contains("ready: 1 account"));
+    Some(daemon)
+}
+
+#[test]
+fn f5_what_cannot_be_moved_is_not_sent() {
+    let world = World::new();
+    let folder = world.folder("a");
+    let sticky = |folder: &Path| {
+        command("chown", &["0"], folder);
+        command("chmod", &["1777"], folder);
+    };
+    let Some(daemon) = as_nobody(&world, sticky) else { return };
     world.drop_file("a", "theirs.txt", tagged("theirs"));
     let own = world.drop_file("a", ".own", tagged("own"));
     command("chown", &[NOBODY], &own);
@@ -306,4 +318,79 @@ fn f4_f5_each_block_that_a_folder_brings_has_a_way_out_that_works() {
         goes_on(&world, what);
         daemon.stop();
     }
+}
+
+/// Does what a block says in backquotes after "run", word for word.
+#[track_caller]
+fn run_what_it_says(world: &World, what: &str) {
+    let mut said = String::new();
+    world.wait(&format!("{what}: the block and its remedy"), || {
+        said = world.blocked("a");
+        said.contains(what) && said.contains("; run `")
+    });
+    let remedy = said.split_once("; run `").unwrap().1.split_once('`').unwrap().0;
+    command("sh", &["-c", remedy], Path::new("sh"));
+}
+
+#[test]
+fn f4_f9_each_block_by_other_hands_has_a_way_out_that_works() {
+    let mut world = World::new();
+    world.account("b", "");
+    let folder = world.folder("a");
+    primed(&world).stop();
+
+    // As another daemon does it.
+    let another = fs::File::open(&folder).unwrap();
+    another.try_lock().unwrap();
+    let daemon = world.start();
+    world.wait("the other to be told", || world.blocked("a").contains("another datadrop is at work"));
+    assert!(world.blocked("a").contains("stop the other"));
+    drop(another);
+    goes_on(&world, "stopped-the-other");
+    daemon.stop();
+
+    let aside = world.dir.path().join("aside");
+    fs::rename(world.folder("b"), &aside).unwrap();
+    std::os::unix::fs::symlink(folder.join("done"), world.folder("b")).unwrap();
+    let daemon = world.start();
+    world.wait("the folder in the other to be told", || world.blocked("b").contains("choose a folder beside it"));
+    fs::remove_file(world.folder("b")).unwrap();
+    fs::rename(&aside, world.folder("b")).unwrap();
+    world.drop_file("b", "beside.txt", tagged("beside"));
+    arrived_once(&world, "beside.txt");
+    assert_eq!(world.blocked("a"), "");
+    daemon.stop();
+
+    if Command::new("chown").arg("65533").arg(folder.join("sent")).status().is_ok_and(|status| status.success()) {
+        let _daemon = world.start();
+        run_what_it_says(&world, "sent: it belongs to user 65533");
+        goes_on(&world, "sub-folder-given-back");
+        let (mark, copy) = (folder.join(".datadrop"), folder.join(".copy"));
+        fs::copy(&mark, &copy).unwrap();
+        command("chown", &["65533"], &copy);
+        fs::rename(&copy, &mark).unwrap();
+        run_what_it_says(&world, ".datadrop: it belongs to user 65533");
+        goes_on(&world, "mark-given-back");
+    } else {
+        eprintln!("SKIPPED: only root may give folders to others");
+    }
+}
+
+#[test]
+fn f5_a_right_that_is_missing_blocks_until_it_is_given() {
+    let world = World::new();
+    let Some(daemon) = as_nobody(&world, |folder| {
+        command("chown", &["-R", "0"], folder);
+        command("chmod", &["-R", "777"], folder);
+        command("chmod", &["755"], &folder.join("held"));
+    }) else {
+        return;
+    };
+    let right = "Give the user that runs datadrop the right to write there";
+    world.wait("the right to be missed", || world.blocked("a").contains(right));
+    let said = world.blocked("a");
+    assert!(said.contains(&world.folder("a").join("held").display().to_string()), "{said}");
+    command("chmod", &["777"], &world.folder("a").join("held"));
+    goes_on(&world, "right-given");
+    assert_eq!(daemon.stop().code(), Some(0));
 }
