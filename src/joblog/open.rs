@@ -354,9 +354,16 @@ mod tests {
                 old.execute_batch(migration).unwrap();
             }
             old.pragma_update(None, "user_version", i64::try_from(version).unwrap()).unwrap();
+            // From `0016_ours.sql` on nothing of it has a default.
+            let listed = if version < 16 {
+                "INSERT INTO remote_job (account, remote_job_id, file_name, first_seen_at) VALUES ('a', 7, 'sales.txt', 5)"
+            } else {
+                "INSERT INTO remote_job (account, line, remote_job_id, file_name, first_seen_at, after_event)
+                 VALUES ('a', 0, 7, 'sales.txt', 5, 0)"
+            };
+            old.execute_batch(listed).unwrap();
             old.execute_batch(
                 "INSERT INTO account (name, baseline_at) VALUES ('a', 5);
-                 INSERT INTO remote_job (account, remote_job_id, file_name, first_seen_at) VALUES ('a', 7, 'sales.txt', 5);
                  INSERT INTO job (account, file_name, disk_name, stem, wire_name, kind, state, place, belongs, path, seen_at)
                  VALUES ('a', 'sales.txt', CAST('sales.txt' AS BLOB), 'sales', 'sales.txt', 'data', 'waiting', 'inbox', 'inbox', '/x', 6);",
             )
