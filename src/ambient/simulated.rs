@@ -28,6 +28,8 @@ pub(crate) struct Surroundings {
     pub(crate) failed_syncs: u64,
     /// Renames that no sync has made durable yet.
     pub(crate) unsynced: Vec<(PathBuf, PathBuf)>,
+    /// Renames that nobody has heard of yet.
+    pub(crate) moved: Vec<(PathBuf, PathBuf)>,
     /// Where a suspended task waits to, for the one who polls it.
     pub(crate) suspended_until: Option<Moment>,
     /// Files that somebody has open for writing, by inode; `None` where the kernel does not say.
@@ -116,7 +118,11 @@ pub(crate) fn sync() -> Result<(), JobLogError> {
 
 /// A rename that is not durable yet.
 pub(crate) fn renamed(from: &Path, to: &Path) {
-    with(|here| here.unsynced.push((from.to_owned(), to.to_owned())));
+    with(|here| {
+        let renamed = (from.to_owned(), to.to_owned());
+        here.moved.push(renamed.clone());
+        here.unsynced.push(renamed);
+    });
     passing("a file was renamed");
 }
 

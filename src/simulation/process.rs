@@ -11,7 +11,7 @@ use crate::ready::{Moment, Waits};
 use crate::retry::RetryPolicy;
 use crate::track::{TrackSettings, Tracker};
 use crate::upload::{UploadSettings, simulated as upload};
-use crate::watch::simulated::Turns;
+use crate::watch::simulated::{Told, Turns, tell};
 use crate::watch::{Board, FolderSettings, FolderWorker, Progress};
 use std::path::Path;
 use std::pin::Pin;
@@ -88,6 +88,7 @@ pub(super) struct Process {
     claim_at: Moment,
     probe_at: Moment,
     executor: Executor,
+    by_events: bool,
     /// An instruction stands in the job log.
     poked: Option<Moment>,
     changes: watch::Receiver<u64>,
@@ -226,6 +227,8 @@ impl Process {
             retry: retry(),
         };
         let tracker = Box::new(Tracker::new(track, joblog.clone(), clock).map_err(broken)?);
+        // The process before it heard of its own.
+        simulated::with(|here| here.moved.clear());
         let board = Arc::new(Board::default());
         let wake = Arc::clone(&board);
         joblog.on_unfiled(ACCOUNT, move |haste| wake.unfiled(haste));
@@ -249,6 +252,7 @@ impl Process {
             claim_at: from.at,
             probe_at: from.at,
             executor: executor(from.rules, from.folder),
+            by_events: from.rules.by_events,
             poked: (!all).then_some(from.at),
             changes: joblog.changes(),
             storage: joblog.storage(),
@@ -305,8 +309,9 @@ impl Process {
                 }
             }
             Step::Folder => {
-                self.turns.turn(at)?;
-                Ok(String::new())
+                let turned = self.turns.turn(at);
+                self.hear_own_moves(at);
+                turned.map(|()| String::new())
             }
             Step::Probe => {
                 self.joblog.probe();
@@ -324,6 +329,22 @@ impl Process {
                 Ok(String::new())
             }
             Step::Track => self.track(at),
+        }
+    }
+
+    /// Its own renames make events too: of a file that it has moved out, nothing is heard any more.
+    fn hear_own_moves(&self, at: Moment) {
+        let moved = simulated::with(|here| std::mem::take(&mut here.moved)).unwrap_or_default();
+        for (from, to) in moved.into_iter().filter(|_| self.by_events) {
+            let lies_in_inbox = |path: &Path| path.parent() == Some(&self.executor.folder);
+            let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if lies_in_inbox(&from) {
+                tell(&self.board, &name(&from), Told::Removed, at);
+            }
+            if lies_in_inbox(&to) {
+                // Nothing has left under this cookie.
+                tell(&self.board, &name(&to), Told::Arrived(usize::MAX), at);
+            }
         }
     }
 
