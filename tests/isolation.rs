@@ -138,6 +138,30 @@ fn f10_a_row_that_cannot_be_followed_costs_its_account_alone() {
 }
 
 #[test]
+fn f10_a_row_whose_target_is_missing_costs_its_account_alone_at_the_next_start_too() {
+    let mut world = World::new();
+    world.account("b", "");
+    let mut daemon = primed(&world);
+    world.fault("job:status=thinking:name=bad.txt");
+    world.drop_file("a", "bad.txt", tagged("bad"));
+    let bad = world.wait_for("bad.txt", "processing");
+    world.wait("it to be filed", || world.jobs().iter().any(|job| job.id == bad.id && job.path.contains("/sent/")));
+    let connection = connect_to_write(&world.state_dir());
+    let strange = format!("PRAGMA foreign_keys = off; UPDATE job SET target_id = 999 WHERE id = {}", bad.id);
+    connection.execute_batch(&strange).unwrap();
+    drop(connection);
+    for start in 0..2 {
+        world.wait("the row to be named", || world.blocked("a").contains(&format!("job {}", bad.id)));
+        let name = format!("other{start}.txt");
+        world.drop_file("b", &name, tagged(&name));
+        arrived_once(&world, &name);
+        assert!(daemon.is_running(), "{}", world.log());
+        assert_eq!(daemon.stop().code(), Some(0));
+        daemon = world.start();
+    }
+}
+
+#[test]
 fn f10_slow_uploads_of_one_account_leave_a_slot_to_the_others() {
     let mut world = World::new();
     world.account("b", "").api("timeout", "\"20s\"");

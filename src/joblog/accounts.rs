@@ -281,16 +281,17 @@ impl Reader {
              AND state IN ('waiting', 'queued', 'uploading', 'unconfirmed', 'uploaded', 'processing') ORDER BY id",
             sql::UNFINISHED
         ))?;
-        let mut targets: HashMap<i64, Target> = HashMap::new();
+        let mut targets: HashMap<i64, Option<Target>> = HashMap::new();
         let mut rows = statement.query(parameters)?;
         let mut open = Vec::new();
         while let Some(row) = rows.next()? {
             let target = match row.get::<_, Option<i64>>(2)? {
                 None => None,
-                Some(id) => Some(match targets.entry(id) {
+                // One that is missing costs this job's account its turn, once somebody wants to go on with it (DESIGN F10).
+                Some(id) => match targets.entry(id) {
                     Entry::Occupied(known) => known.get().clone(),
                     Entry::Vacant(new) => new.insert(sql::target(&connection, id)?).clone(),
-                }),
+                },
             };
             open.push(OpenJob { id: JobId(row.get(0)?), account: row.get(1)?, target });
         }

@@ -290,7 +290,7 @@ fn begin(
     now: Timestamp,
 ) -> Result<Claim, JobLogError> {
     let target = if let Some(id) = job.target_id {
-        sql::target(connection, id)?
+        sql::target_of(connection, (job.id, &job.account), id)?
     } else {
         job.target_id = Some(sql::target_id(connection, &rules.target)?);
         rules.target.clone()

@@ -183,7 +183,7 @@ impl Reader {
     pub fn sent_as(&self, id: JobId) -> Result<SentAs, JobLogError> {
         let connection = self.connection();
         let job = sql::job(&connection, id)?;
-        let target = job.target_id.map(|target| sql::target(&connection, target)).transpose()?;
+        let target = job.target_id.map(|target| sql::target_of(&connection, (id, &job.account), target)).transpose()?;
         Ok(SentAs { wire_name: job.wire_name, target })
     }
 

@@ -14,6 +14,7 @@ mod carry_out;
 mod changed;
 mod claim;
 mod database_files;
+mod destinations;
 mod duplicates;
 mod examine;
 mod filing;

@@ -162,7 +162,7 @@ impl Reader {
                 rows_expected: job.rows_expected,
                 likely: likely.remove(&job.id).unwrap_or_default(),
                 uploaded_at: job.uploaded_at.unwrap_or(job.seen_at),
-                target: sql::target(&self.connection(), target_id)?,
+                target: sql::target_of(&self.connection(), (job.id, account), target_id)?,
             });
         }
         Ok(open)
@@ -181,7 +181,8 @@ impl Reader {
         )?;
         let mut unsettled = Vec::with_capacity(jobs.len());
         for job in jobs {
-            let target = job.target_id.map(|id| sql::target(&self.connection(), id)).transpose()?;
+            let target =
+                job.target_id.map(|id| sql::target_of(&self.connection(), (job.id, account), id)).transpose()?;
             let (started_at, server_time, server_after) = self
                 .connection()
                 .prepare_cached(
