@@ -328,6 +328,7 @@ fn p5_a_backup_that_is_copied_over_the_database_under_the_daemon_stops_uploads()
 fn f10_a_row_that_makes_no_sense_is_no_job_log_of_another() {
     let world = World::new();
     let daemon = primed(&world);
+    world.wait("its file to be filed", || world.count("path LIKE '%/done/%'") == 1);
     let log = connect_to_write(&world.state_dir());
     log.execute_batch("PRAGMA ignore_check_constraints = ON; UPDATE job SET phase = 'nonsense'").unwrap();
     // Another process puts the write-ahead log away: the daemon looks whether the database is still its own.
