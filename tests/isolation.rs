@@ -1,6 +1,6 @@
 //! One account's folder or row in the job log never stops another account or a command (DESIGN F10).
 
-use crate::harness::{World, arrived_once, connect_to_write, names, primed, stderr, stdout, tagged};
+use crate::harness::{Daemon, Row, World, arrived_once, connect_to_write, names, primed, stderr, stdout, tagged};
 use std::fs;
 use std::os::unix::fs::symlink;
 
@@ -119,15 +119,21 @@ fn f10_a_number_out_of_range_costs_its_account_alone() {
     costs_its_account_alone("attempts = -1", "attempts");
 }
 
-#[test]
-fn f10_a_row_that_cannot_be_followed_costs_its_account_alone() {
+/// Account `a` has a job at Adobe that does not end, and account `b` has none.
+fn with_an_open_job() -> (World, Daemon, Row) {
     let mut world = World::new();
     world.account("b", "");
-    let mut daemon = primed(&world);
+    let daemon = primed(&world);
     world.fault("job:status=thinking:name=bad.txt");
     world.drop_file("a", "bad.txt", tagged("bad"));
     let bad = world.wait_for("bad.txt", "processing");
     world.wait("it to be filed", || world.jobs().iter().any(|job| job.id == bad.id && job.path.contains("/sent/")));
+    (world, daemon, bad)
+}
+
+#[test]
+fn f10_a_row_that_cannot_be_followed_costs_its_account_alone() {
+    let (world, mut daemon, bad) = with_an_open_job();
     let connection = connect_to_write(&world.state_dir());
     connection.execute("UPDATE job SET remote_job_id = NULL WHERE id = ?1", [bad.id]).unwrap();
     world.wait("the row to be named", || world.blocked("a").contains(&format!("job {}", bad.id)));
@@ -139,13 +145,7 @@ fn f10_a_row_that_cannot_be_followed_costs_its_account_alone() {
 
 #[test]
 fn f10_a_row_whose_target_is_missing_costs_its_account_alone_at_the_next_start_too() {
-    let mut world = World::new();
-    world.account("b", "");
-    let mut daemon = primed(&world);
-    world.fault("job:status=thinking:name=bad.txt");
-    world.drop_file("a", "bad.txt", tagged("bad"));
-    let bad = world.wait_for("bad.txt", "processing");
-    world.wait("it to be filed", || world.jobs().iter().any(|job| job.id == bad.id && job.path.contains("/sent/")));
+    let (world, mut daemon, bad) = with_an_open_job();
     let connection = connect_to_write(&world.state_dir());
     let strange = format!("PRAGMA foreign_keys = off; UPDATE job SET target_id = 999 WHERE id = {}", bad.id);
     connection.execute_batch(&strange).unwrap();

@@ -65,17 +65,16 @@ pub(super) fn while_alive<R: Send + 'static>(
     }
 }
 
-/// Works on a folder in this thread, for as long as it takes, but ends the process after two timeouts at the latest without
-/// a sign of life. `signs` counts them; `give_up` lets go of what others wait for.
+/// Works on a folder in this thread, for as long as it takes, but ends the process with this message after two timeouts at the
+/// latest without a sign of life. `signs` counts them; `give_up` lets go of what others wait for.
 pub(super) fn guarded<R>(
-    folder: &Path,
+    message: String,
     timeout: Duration,
     signs: impl Fn() -> u64 + Send + 'static,
     give_up: impl FnOnce() + Send + 'static,
     work: impl FnOnce() -> R,
 ) -> std::io::Result<R> {
     let (done, is_done) = mpsc::channel::<()>();
-    let message = no_answer_in(folder, timeout);
     std::thread::Builder::new().spawn(move || {
         let mut counted = signs();
         while is_done.recv_timeout(timeout) == Err(RecvTimeoutError::Timeout) {
@@ -106,7 +105,8 @@ pub(super) fn no_answer(folder: &Path) -> String {
     no_answer_in(folder, FOLDER_TIMEOUT)
 }
 
-fn no_answer_in(folder: &Path, timeout: Duration) -> String {
+/// The same after another timeout.
+pub(super) fn no_answer_in(folder: &Path, timeout: Duration) -> String {
     format!(
         "{}: the folder does not answer within {} s: a network share that is gone, most often; mount it again",
         folder.display(),

@@ -33,21 +33,16 @@ const COPY_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) fn run(config_file: &Path, arguments: &DropArguments, output: &mut Output) -> Result<Exit, Failure> {
     let config = settings::load(config_file)?;
     let account = settings::account(&config, &arguments.account)?;
-    let folder = apart::guarded(&account.folder, FOLDER_TIMEOUT, || 0, || (), || open(account))??;
-    let items = apart::guarded(
-        &account.folder,
-        FOLDER_TIMEOUT,
-        || 0,
-        || (),
-        || {
-            let items = plan(account, &folder, &arguments.files, arguments.fin)?;
-            carries_its_mark(account, &config.state_dir)?;
-            for remark in remarks(account, &folder, &items, arguments.fin) {
-                output.message(&remark)?;
-            }
-            Ok::<_, Failure>(items)
-        },
-    )??;
+    let look = || {
+        let folder = open(account)?;
+        let items = plan(account, &folder, &arguments.files, arguments.fin)?;
+        carries_its_mark(account, &config.state_dir)?;
+        for remark in remarks(account, &folder, &items, arguments.fin) {
+            output.message(&remark)?;
+        }
+        Ok::<_, Failure>((folder, items))
+    };
+    let (folder, items) = apart::guarded(apart::no_answer(&account.folder), FOLDER_TIMEOUT, || 0, || (), look)??;
     let stop = Stop::on_signals()?;
     // Who may not look is told nothing.
     if joblog::look_for_daemon(&config.state_dir) == Some(false) {
@@ -102,7 +97,11 @@ fn put(
         }
         Ok(())
     };
-    apart::guarded(&account.folder, COPY_TIMEOUT, move || counted.count(), || (), work)?
+    let message = format!(
+        "{}. The file may appear in the folder later: look before you drop it again",
+        apart::no_answer_in(&account.folder, COPY_TIMEOUT)
+    );
+    apart::guarded(message, COPY_TIMEOUT, move || counted.count(), || (), work)?
 }
 
 /// Below a share that is not mounted lies an empty folder: what is put there vanishes from sight when the share is back,

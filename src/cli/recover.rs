@@ -56,7 +56,13 @@ pub(super) fn run(file: &Path, arguments: &RecoverArguments, output: &mut Output
         };
         let work = || runtime.block_on(recover((&joblog, &config.state_dir), account, &target, api, tell));
         let counted = move || counted.count();
-        let recovered = apart::guarded(&account.folder, TIMEOUT, counted, move || given_up.close(), work)?;
+        let recovered = apart::guarded(
+            apart::no_answer_in(&account.folder, TIMEOUT),
+            TIMEOUT,
+            counted,
+            move || given_up.close(),
+            work,
+        )?;
         drop(progress);
         match recovered {
             Ok(recovered) => output.words_line(&words(&account.name, recovered, arguments.force_new))?,

@@ -265,7 +265,10 @@ fn have_files_follow(config: &Config, joblog: &JobLog, of: &[&str], output: &mut
                 enabled.map_or(Ok(Ok(false)), |account| file(config, account, joblog, &progress))
             };
             let filed: Result<_, Failure> = apart::guarded(
-                account.map_or(config.state_dir.as_path(), |account| &account.folder),
+                format!(
+                    "{}. The job log holds what you asked for, and the service does it once the folder responds",
+                    apart::no_answer_in(account.map_or(&config.state_dir, |account| &account.folder), VERB_TIMEOUT)
+                ),
                 VERB_TIMEOUT,
                 move || signs.signs_of_life.load(Ordering::Relaxed),
                 // What is wanted stands there, and the service must be able to start.

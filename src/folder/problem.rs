@@ -29,7 +29,7 @@ pub enum FolderProblem {
         why: String,
     },
     /// It, or a sub-folder or the mark in it, is in the hands of people who may do more there than they should.
-    #[error("{}: {why}; run `{remedy}`, and all goes on by itself", dir.display())]
+    #[error("{}: {why}; run `{remedy}`, and the account continues automatically", dir.display())]
     Untrusted {
         /// The directory or mark.
         dir: PathBuf,

@@ -31,7 +31,7 @@ impl AfterSending {
                 "send them in a file of their own, under the same header",
             ),
             (true, _) => (
-                "its last line was continued, so that Adobe has it cut off".to_owned(),
+                "its last line was continued, so Adobe has that row cut off".to_owned(),
                 "compare the last row with Adobe's report",
             ),
             (false, _) => (

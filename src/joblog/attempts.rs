@@ -287,7 +287,7 @@ fn remember_answered(
 fn anothers(connection: &Connection, job: &Job, id: RemoteJobId) -> Result<Option<String>, JobLogError> {
     let line = sql::line_of_job(connection, job)?;
     if let Some(owner) = sql::owner_of_remote(connection, &job.account, line, id.0)? {
-        return Ok(Some(format!("is that of job {owner}, unless the server has begun its job numbers anew")));
+        return Ok(Some(format!("is that of job {owner}, unless the server has restarted its job numbers")));
     }
     let listed_after = after_event(connection, &job.account, line, id)?;
     let began = sql::latest_of(connection, job.id, Event::Started)?;

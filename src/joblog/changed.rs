@@ -28,32 +28,41 @@ pub struct SentFile {
 
 impl SentFile {
     fn of(job: Job) -> Option<Self> {
-        let (identity, sha256) = (job.identity?, job.sha256?);
+        let is_filed = matches!(job.place, Place::Sent | Place::Done);
+        let (identity, sha256) = (job.identity.filter(|_| is_filed)?, job.sha256?);
         Some(Self { id: job.id, place: job.place, disk_name: job.disk_name, identity, sha256, changed: job.changed })
     }
 }
 
 impl Reader {
-    /// The data files of an account that lie in `sent/`, or in `done/` since `ended_after`.
+    /// The jobs of an account whose data file was sent and is in `sent/`, or in `done/` since `ended_after`.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn sent_files(&self, account: &str, ended_after: Timestamp) -> Result<Vec<SentFile>, JobLogError> {
+    pub fn sent_jobs(&self, account: &str, ended_after: Timestamp) -> Result<Vec<JobId>, JobLogError> {
         let connection = self.connection();
-        let mut jobs = sql::each_of(
-            sql::UNFINISHED,
-            &connection,
-            "account = ?1 AND finished_at IS NULL AND state IN ('uploaded', 'processing') AND place = 'sent' AND kind = 'data'",
-            [account],
+        let mut statement = connection.prepare_cached(
+            "SELECT id FROM job INDEXED BY job_unfinished
+             WHERE account = ?1 AND finished_at IS NULL AND state IN ('uploaded', 'processing') AND place = 'sent' AND kind = 'data'
+             UNION ALL
+             SELECT id FROM job INDEXED BY job_ended
+             WHERE account = ?1 AND state IN ('success', 'partial') AND finished_at >= ?2 AND place = 'done' AND kind = 'data'",
         )?;
-        jobs.extend(sql::each_of(
-            "job INDEXED BY job_ended",
-            &connection,
-            "account = ?1 AND state IN ('success', 'partial') AND finished_at >= ?2 AND place = 'done' AND kind = 'data'",
-            params![account, ended_after.0],
-        )?);
-        // A row of a job that has ended and makes no sense costs nobody anything (DESIGN F10).
-        Ok(jobs.into_iter().flatten().filter_map(SentFile::of).collect())
+        let ids = statement.query_map(params![account, ended_after.0], |row| row.get(0).map(JobId))?;
+        Ok(ids.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The file of such a job; `None` if it has gone on, or its row makes no sense: once a job is at its end, that costs nobody
+    /// anything (DESIGN F10).
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn sent_file(&self, id: JobId) -> Result<Option<SentFile>, JobLogError> {
+        match sql::job_if_known(&self.connection(), id) {
+            Ok(job) => Ok(job.and_then(SentFile::of)),
+            Err(JobLogError::BadRow { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -104,8 +104,8 @@ pub fn judge(look: &Look, sent: Sent<'_>, known: impl Fn(&RemoteJob) -> Known) -
         match (known(job), likeness) {
             (Known::Disputed, _) if too_many_rows(job, sent).is_none() => {
                 return Judgement::Hold(format!(
-                    "the remote job {} has the number of another file of ours, but is named {}: the server may have begun its \
-                     job numbers anew, and this may be it",
+                    "the remote job {} has the number of another file of ours, but is named {}: the server may have restarted its \
+                     job numbers, and this may be the upload",
                     job.remote_job_id,
                     job.file_name.as_deref().map_or_else(|| "nothing".to_owned(), printable),
                 ));
@@ -158,8 +158,8 @@ fn of_its_name(job: &RemoteJob, listed_after: EventId, sent: Sent<'_>) -> Judgem
             "a remote job may come from another upload that is still under way, and whose name the API shows alike",
         ),
         Some(OtherSent { id: other, .. }) => Judgement::Hold(format!(
-            "the remote job {id} has this name, but it may be that of job {other}, which was sent under it too and of which \
-             nobody knows whether it arrived"
+            "the remote job {id} has this name, but it may be that of job {other}, which was sent under the same name, \
+             and of which it is unknown whether it arrived"
         )),
         None => Judgement::Found(job.clone()),
     }

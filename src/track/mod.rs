@@ -313,7 +313,7 @@ impl Tracker {
         if taken.begins_anew {
             tracing::warn!(
                 account,
-                "account {account}: the server has begun its job numbers anew: those that it gave before are other jobs' now"
+                "account {account}: the server has restarted its job numbers, so its earlier numbers now belong to other jobs"
             );
         }
         for Doubled { id, wire_name, ours, other } in &taken.doubled {

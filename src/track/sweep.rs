@@ -57,7 +57,7 @@ impl Tracker {
         let mut singly = Vec::new();
         for job in open {
             if job.is_of_former_line {
-                steps.extend(unknown_now(job, "it has begun its job numbers anew"));
+                steps.extend(unknown_now(job, "it has restarted its job numbers"));
             } else if let Some(remote) = listed.get(&job.remote_job_id) {
                 self.missing.remove(&job.id);
                 steps.extend(self.step(job, remote));
@@ -157,7 +157,7 @@ impl Tracker {
 /// Adobe does not know the job any more. Nothing, where that is no news.
 fn unknown_now(job: &OpenRemote, why: &str) -> Option<Swept> {
     let reason = format!(
-        "Adobe does not know its remote job {} any more ({why}); whether it was processed cannot be told from here",
+        "Adobe no longer knows its remote job {} ({why}), so datadrop cannot find out whether it was processed",
         job.remote_job_id
     );
     let is_news = job.reason.as_deref() != Some(reason.as_str());

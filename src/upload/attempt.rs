@@ -196,7 +196,7 @@ impl Attempt {
     fn tell(&self, state: State, reason: Option<&str>, end: &AttemptEnd) {
         let job = &self.claim.job;
         let (account, file, id) = (&job.account, &job.file_name, job.id.0);
-        let reason = reason.or(end.reason.as_deref()).unwrap_or("no reason was told");
+        let reason = reason.or(end.reason.as_deref()).unwrap_or("no reason given");
         let remote = end.remote.as_ref().map(|remote| remote.remote_job_id.0);
         if state == State::Uploaded {
             let remote = remote.unwrap_or_default();
