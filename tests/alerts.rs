@@ -303,7 +303,7 @@ fn a_remote_job_that_adobe_does_not_know_any_more_is_told_once() {
     let job = told_of(&world, &path);
     assert_eq!((job["file_name"].as_str(), job["state"].as_str()), (Some("lost.txt"), Some("uploaded")), "{job}");
     let reason = job["reason"].as_str().unwrap();
-    assert!(reason.contains("Adobe does not know its remote job"), "{reason}");
+    assert!(reason.contains("Adobe no longer knows its remote job"), "{reason}");
     // It goes on being asked for, and that is no news.
     let asked = world.emulator().requests().singles;
     world.wait("more looks at it", || world.emulator().requests().singles >= asked + 3);

@@ -29,7 +29,7 @@ impl FolderWorker {
     /// Looks at the files that were sent, reports those that have changed since, and says after what time to look again.
     pub(super) fn recheck(&self, folder: &AccountFolder, seen: &mut Seen) -> Result<Duration, Interrupted> {
         let began = self.clock.moment();
-        let mut still_seen = Seen::new();
+        let (mut still_seen, mut has_read) = (Seen::new(), false);
         // One by one: a day's jobs may be very many.
         for id in self.reader.sent_jobs(&self.settings.account, now().before(IN_VIEW))? {
             self.progress.alive();
@@ -41,6 +41,7 @@ impl FolderWorker {
             }
             let sight = look::sight_of(&found);
             if seen.get(&file.id) != Some(&sight) {
+                has_read = true;
                 match self.compare(directory, &file, &found) {
                     Ok(Some(changed)) => self.tell_change(&file, changed)?,
                     Ok(None) => {}
@@ -52,7 +53,9 @@ impl FolderWorker {
         }
         *seen = still_seen;
         let took = self.clock.moment().since(began);
-        Ok(took.saturating_mul(PAUSE).min(LONGEST_PAUSE).max(self.settings.rescan))
+        // What was read is not read again, so a look that found something says nothing of the next.
+        let pause = if has_read { Duration::ZERO } else { took.saturating_mul(PAUSE).min(LONGEST_PAUSE) };
+        Ok(pause.max(self.settings.rescan))
     }
 
     /// How a file differs from what was sent; `None` if it does not.
