@@ -51,6 +51,7 @@ mod secrets;
 mod service;
 mod settling;
 mod shares;
+mod surface;
 mod systemd;
 mod tidy;
 mod transport;

@@ -3,7 +3,7 @@
 
 use crate::harness::{World, large, tagged};
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -338,4 +338,75 @@ fn editors_save_a_file_that_waits_and_the_last_that_was_saved_is_sent() {
     // What they leave beside it is none of ours.
     assert!(world.accepted().iter().all(|name| name == "vim.txt" || name == "nano.txt"), "{:?}", world.accepted());
     assert!(File::open(world.folder("a").join("vim.txt")).is_err(), "it was filed");
+}
+
+/// Opens a file in a spreadsheet that runs at a pipe, changes a cell, says "saved" and, once told to, closes it.
+const SPREADSHEET: &str = r#"
+import sys, time, uno
+from com.sun.star.beans import PropertyValue
+from com.sun.star.connection import NoConnectException
+pipe, path = sys.argv[1:]
+def property(name, value):
+    made = PropertyValue()
+    made.Name, made.Value = name, value
+    return made
+local = uno.getComponentContext()
+resolver = local.ServiceManager.createInstanceWithContext("com.sun.star.bridge.UnoUrlResolver", local)
+for attempt in range(200):
+    try:
+        office = resolver.resolve(f"uno:pipe,name={pipe};urp;StarOffice.ComponentContext")
+        break
+    except NoConnectException:
+        time.sleep(0.2)
+desktop = office.ServiceManager.createInstanceWithContext("com.sun.star.frame.Desktop", office)
+form = [property("Hidden", True), property("FilterName", "Text - txt - csv (StarCalc)"), property("FilterOptions", "9,34,76,1")]
+sheet = desktop.loadComponentFromURL("file://" + path, "_blank", 0, tuple(form))
+sheet.Sheets.getByIndex(0).getCellByPosition(2, 1).setValue(7)
+sheet.store()
+print("saved", flush=True)
+sys.stdin.readline()
+sheet.close(True)
+desktop.terminate()
+"#;
+
+/// A spreadsheet keeps the file open for writing and a lock file beside it: the file waits until it is closed (R5), and the
+/// lock file is none to send.
+#[test]
+fn a_spreadsheet_keeps_a_file_open_and_locked() {
+    // The distribution's own interpreter has the bindings.
+    let python = "/usr/bin/python3";
+    let has_bindings = || Command::new(python).args(["-c", "import uno"]).stderr(Stdio::null()).status();
+    if !is_there("soffice") || !has_bindings().is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: LibreOffice with python3-uno is not installed");
+        return;
+    }
+    let world = world();
+    let path = world.folder("a").join("sheet.txt");
+    fs::write(&path, tagged("sheet")).unwrap();
+    let pipe = format!("datadrop-{}", std::process::id());
+    let profile = format!("-env:UserInstallation=file://{}", world.dir.path().join("profile").display());
+    let accept = format!("--accept=pipe,name={pipe};urp");
+    let _office = Process::start("soffice", &[&profile, "--headless", "--norestore", &accept]);
+    let mut script = Command::new(python)
+        .args(["-c", SPREADSHEET, &pipe, path.to_str().unwrap()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = [0; 6];
+    script.stdout.take().unwrap().read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"saved\n");
+    let lock = world.folder("a").join(".~lock.sheet.txt#");
+    assert!(lock.exists(), "the spreadsheet has it locked");
+    let saved = fs::read(&path).unwrap();
+
+    let _daemon = world.start();
+    assert_nothing_sent(&world, "beside-the-sheet", &["sheet.txt"]);
+    assert!(lock.exists(), "datadrop leaves the lock file alone");
+    script.stdin.take().unwrap().write_all(b"close\n").unwrap();
+    assert!(script.wait().unwrap().success());
+    // It puts quotes around texts, so Adobe may well fail it.
+    world.wait_for_end("sheet.txt");
+    assert_eq!(sizes(&world, "sheet.txt"), [saved.len() as u64], "one delivery, whole");
+    assert!(!lock.exists() && world.accepted().iter().all(|name| !name.contains("lock")), "{:?}", world.accepted());
 }
