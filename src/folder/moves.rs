@@ -63,6 +63,9 @@ impl AccountFolder {
             return Ok(gone(&called, &format!("{CHANGED}; what lies in the folder now is a new file")));
         }
         let (source, target) = (self.place(lies_in), self.place(to));
+        if to == Place::Inbox {
+            self.note_put_back(&source.entry(&called)?.identity);
+        }
         // Somebody may have renamed it in the inbox: it keeps that name.
         for candidate in free_names(if lies_in == Place::Inbox { &called } else { name }, job) {
             match rename_without_overwriting((source, &called), (target, &candidate)) {

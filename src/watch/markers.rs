@@ -38,8 +38,10 @@ impl Inbox {
             return;
         }
         match self.board.trace(name) {
+            // One that we moved back ourselves says nothing of what was written meanwhile.
             Some(trace) => {
-                self.markers.insert(stem(name_text).to_owned(), MarkerSight { order: Some(trace.order) });
+                let order = Some(trace.order).filter(|_| !self.was_put_back(name));
+                self.markers.insert(stem(name_text).to_owned(), MarkerSight { order });
             }
             None => {
                 self.markers.entry(stem(name_text).to_owned()).or_insert(MarkerSight { order: None });
@@ -51,6 +53,12 @@ impl Inbox {
     pub(super) fn is_marker(&self, name: &OsStr) -> bool {
         let writing = self.board.trace(name).is_some_and(|trace| trace.writing);
         is_marker(self.directory(), name, &self.settings.state_dir, writing)
+    }
+
+    fn was_put_back(&self, name: &OsStr) -> bool {
+        self.directory()
+            .find(name)
+            .is_ok_and(|found| found.is_some_and(|found| self.folder.has_put_back(&found.identity)))
     }
 
     pub(super) fn consider_data_of(&mut self, marker: &OsStr) -> Result<(), Interrupted> {

@@ -171,7 +171,7 @@ mod tests {
     use crate::ambient::Clock;
     use crate::folder::AccountFolder;
     use crate::joblog::{JobLog, StateLock};
-    use crate::ready::Moment;
+    use crate::ready::{Heard, Moment};
     use crate::watch::Board;
     use std::path::{Path, PathBuf};
     use std::sync::Arc;
@@ -252,6 +252,41 @@ mod tests {
         let jobs = joblog.reader().unwrap().jobs(&crate::joblog::JobFilter::default()).unwrap();
         let states: Vec<_> = jobs.iter().map(|job| (job.file_name.as_str(), job.state.as_str())).collect();
         assert_eq!(states, [("sales.txt", "waiting"), ("other.txt", "queued")]);
+        joblog.close();
+    }
+
+    #[test]
+    fn r2_a_marker_that_we_move_back_ourselves_does_not_say_that_its_data_file_is_complete() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, joblog, board, _, mut inbox) = inbox_in(dir.path());
+        std::fs::write(folder.join("held/ours.fin"), "").unwrap();
+        std::fs::write(folder.join("theirs.fin"), "").unwrap();
+        for (name, is_ours) in [("ours", true), ("theirs", false)] {
+            let (data, marker) = (OsString::from(format!("{name}.txt")), OsString::from(format!("{name}.fin")));
+            std::fs::write(folder.join(&data), "half of it, or all\n").unwrap();
+            for heard in [Heard::Created, Heard::Written, Heard::Closed] {
+                board.hear(&data, heard, Moment::default());
+            }
+            if is_ours {
+                let wanted = crate::folder::Wanted {
+                    job: crate::job::JobId(1),
+                    name: &marker,
+                    from: Place::Held,
+                    to: Place::Inbox,
+                    hashed: None,
+                    sha256: None,
+                    read: &|_, _| Err(std::io::ErrorKind::Other.into()),
+                    is_of_another: &|_, _| false,
+                };
+                inbox.folder.move_file(&wanted, &mut crate::folder::Touched::new()).unwrap();
+            }
+            board.arrive(&marker, None, Moment::default());
+            inbox.take(vec![data, marker]).unwrap();
+        }
+        let jobs = joblog.reader().unwrap().jobs(&crate::joblog::JobFilter::default()).unwrap();
+        let states = jobs.iter().filter(|job| job.kind == Kind::Data.as_str());
+        let states: Vec<_> = states.map(|job| (job.file_name.as_str(), job.state.as_str())).collect();
+        assert_eq!(states, [("ours.txt", "waiting"), ("theirs.txt", "queued")]);
         joblog.close();
     }
 
