@@ -5,7 +5,8 @@ use crate::job::{Timestamp, Writer};
 use crate::joblog::{JobLogError, StorageProblem};
 use crate::ready::Moment;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,6 +35,10 @@ pub(crate) struct Surroundings {
     pub(crate) suspended_until: Option<Moment>,
     /// Files that somebody has open for writing, by inode; `None` where the kernel does not say.
     pub(crate) written: Option<BTreeSet<u64>>,
+    /// Each path has an inode number of its own, no file has a time of birth, and renames may overwrite (`sshfs`, `mergerfs`).
+    pub(crate) inodes_of_paths: bool,
+    /// When files were moved to where they are, by the wall clock: the file system's own clock is real.
+    pub(crate) filed: BTreeMap<PathBuf, i64>,
 }
 
 /// What unwinds when the process ends at some point: nothing after that point happens.
@@ -82,11 +87,30 @@ pub(crate) fn next(state: &mut u64) -> u64 {
 
 /// Who has a file open for writing; `None` without a simulation.
 pub(crate) fn writer(inode: impl FnOnce() -> Option<u64>) -> Option<Writer> {
-    with(|here| match (&here.written, inode()) {
+    let inode = with(|_| ()).and_then(|()| inode());
+    with(|here| match (&here.written, inode) {
         (Some(written), Some(inode)) if written.contains(&inode) => Writer::Somebody,
         (Some(_), Some(_)) => Writer::Nobody,
         (None, _) | (_, None) => Writer::Unknown,
     })
+}
+
+/// The inode number of a path, where each path has its own.
+pub(crate) fn inode_of_path(path: impl FnOnce() -> Option<PathBuf>) -> Option<u64> {
+    with(|here| here.inodes_of_paths)?.then_some(())?;
+    let mut hasher = DefaultHasher::new();
+    path()?.hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+/// Whether no rename refuses to overwrite.
+pub(crate) fn renames_overwrite() -> bool {
+    with(|here| here.inodes_of_paths) == Some(true)
+}
+
+/// When a file was moved to where it is; `None` without a simulation.
+pub(crate) fn filed_at(path: &Path) -> Option<i64> {
+    with(|here| here.filed.get(path).copied().unwrap_or(i64::MIN))
 }
 
 /// A point at which the process may end.
@@ -122,6 +146,8 @@ pub(crate) fn renamed(from: &Path, to: &Path) {
         let renamed = (from.to_owned(), to.to_owned());
         here.moved.push(renamed.clone());
         here.unsynced.push(renamed);
+        let at = millis(here.moment.0).saturating_add(here.wall_ahead);
+        here.filed.extend([Some(to), to.parent()].into_iter().flatten().map(|path| (path.to_owned(), at)));
     });
     passing("a file was renamed");
 }

@@ -128,7 +128,19 @@ fn nanoseconds(time: StatxTimestamp) -> i64 {
 }
 
 pub(super) fn look(at: impl AsFd, name: &OsStr, flags: AtFlags) -> io::Result<Entry> {
-    Ok(rustix::fs::statx(at, name, flags, StatxFlags::BASIC_STATS | StatxFlags::BTIME)?.into())
+    let entry: Entry = rustix::fs::statx(&at, name, flags, StatxFlags::BASIC_STATS | StatxFlags::BTIME)?.into();
+    #[cfg(test)]
+    if let Some(inode) = crate::ambient::simulated::inode_of_path(|| path_of(&at, name)) {
+        return Ok(Entry { identity: FileIdentity { inode, born_ns: 0, ..entry.identity }, ..entry });
+    }
+    Ok(entry)
+}
+
+#[cfg(test)]
+fn path_of(at: &impl AsFd, name: &OsStr) -> Option<std::path::PathBuf> {
+    use std::os::fd::AsRawFd as _;
+    let opened = std::fs::read_link(format!("/proc/self/fd/{}", at.as_fd().as_raw_fd())).ok();
+    Some(if name.is_empty() { opened? } else { opened.unwrap_or_default().join(name) })
 }
 
 pub(super) fn not_plain(entry: &Entry) -> io::Result<()> {

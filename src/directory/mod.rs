@@ -219,6 +219,10 @@ impl Directory {
     /// The system's; [`is_unsupported`] tells whether the file system has no such rename.
     pub fn rename(&self, name: impl AsRef<OsStr>, to: &Self, new_name: impl AsRef<OsStr>) -> io::Result<()> {
         let (name, new_name) = (name.as_ref(), new_name.as_ref());
+        #[cfg(test)]
+        if crate::ambient::simulated::renames_overwrite() {
+            return Err(Errno::INVAL.into());
+        }
         Ok(rustix::fs::renameat_with(&self.file, name, &to.file, new_name, RenameFlags::NOREPLACE)?)
     }
 

@@ -35,6 +35,17 @@ impl AccountFolder {
         let Wanted { job, name, from, to, .. } = *wanted;
         touched.extend([from, to]);
         let (lies_in, called, met) = match self.meet(wanted, from, name)? {
+            // Without times of birth, a file that came since may have the inode of ours, which was moved already.
+            met @ Met::Changed(found) if from == Place::Inbox && found.born_ns == 0 => match self.find(wanted)? {
+                Some((place, found, Met::Same(identity))) if place == to => {
+                    return Ok(arrived(to, found, Met::Same(identity)));
+                }
+                Some((place, found, met @ Met::Same(_))) => {
+                    touched.insert(place);
+                    (place, found, met)
+                }
+                Some((_, _, Met::Changed(_) | Met::Another | Met::Nothing)) | None => (from, name.to_owned(), met),
+            },
             met @ (Met::Same(_) | Met::Changed(_)) => (from, name.to_owned(), met),
             met @ (Met::Another | Met::Nothing) => {
                 // Made before, and not written down; or written down only as far as an earlier move.
@@ -68,7 +79,8 @@ impl AccountFolder {
         }
         // Somebody may have renamed it in the inbox: it keeps that name.
         for candidate in free_names(if lies_in == Place::Inbox { &called } else { name }, job) {
-            match rename_without_overwriting((source, &called), (target, &candidate)) {
+            let is_free = || !(wanted.is_of_another)(to, &candidate);
+            match rename_without_overwriting((source, &called), (target, &candidate), is_free) {
                 Ok(()) => {
                     #[cfg(test)]
                     crate::ambient::simulated::renamed(&source.path_of(&called), &target.path_of(&candidate));
@@ -123,7 +135,7 @@ impl AccountFolder {
                 Ok(()) => return directory.remove(name),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 // No hard links here, or it is a directory.
-                Err(_) => match rename_without_overwriting((directory, name), (inbox, &candidate)) {
+                Err(_) => match rename_without_overwriting((directory, name), (inbox, &candidate), || false) {
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                     ended => return ended,
                 },

@@ -224,7 +224,7 @@ pub(super) fn try_moves<'a>(
     let (mut lies_in, mut called) = (inbox, hidden.name());
     let mut moved = Ok(());
     for to in std::iter::once(inbox).chain(sub_folders) {
-        let tried = rename_without_overwriting((lies_in, called), (to, &name));
+        let tried = rename_without_overwriting((lies_in, called), (to, &name), || false);
         if let Err(error) = tried.and_then(|()| came_whole((lies_in, called), (to, &name), &text)) {
             moved = Err(unfit(to.path(), "no file can be moved into it", &error));
             break;

@@ -11,9 +11,17 @@ use std::io;
 /// A name in a directory.
 type Named<'a> = (&'a Directory, &'a OsStr);
 
-pub(super) fn rename_without_overwriting(from: Named<'_>, to: Named<'_>) -> io::Result<()> {
+/// `may_be_ours`: whether what has the new name already may be this very file, as a move that a crash broke off left it.
+pub(super) fn rename_without_overwriting(
+    from: Named<'_>,
+    to: Named<'_>,
+    may_be_ours: impl FnOnce() -> bool,
+) -> io::Result<()> {
     match from.0.rename(from.1, to.0, to.1) {
-        Err(error) if is_unsupported(&error) => rename_by_link(from, to, || ()),
+        Err(error) if is_unsupported(&error) => rename_by_link(from, to, may_be_ours, || {
+            #[cfg(test)]
+            crate::ambient::simulated::passing("a file has two names");
+        }),
         renamed => renamed,
     }
 }
@@ -25,9 +33,14 @@ pub(super) fn rename_without_overwriting(from: Named<'_>, to: Named<'_>) -> io::
 fn rename_by_link(
     (directory, name): Named<'_>,
     (target, new_name): Named<'_>,
+    may_be_ours: impl FnOnce() -> bool,
     meanwhile: impl FnOnce(),
 ) -> io::Result<()> {
     match directory.link(name, target, new_name) {
+        Err(error)
+            if error.kind() == io::ErrorKind::AlreadyExists
+                && may_be_ours()
+                && is_one_file((directory, name), (target, new_name))? => {}
         Err(error) if is_without_links(&error) => return directory.rename_if_free(name, target, new_name),
         linked => linked?,
     }
@@ -36,7 +49,10 @@ fn rename_by_link(
     let mut aside = OsString::from(format!("{ASIDE}{:016x}.", random()));
     aside.push(name);
     let aside = fitting(&aside, "", "");
-    match directory.replace(name, &aside) {
+    let taken_aside = directory.replace(name, &aside);
+    #[cfg(test)]
+    crate::ambient::simulated::passing("a name was taken aside");
+    match taken_aside {
         // What cannot be looked at stays aside until the folder is opened again.
         Ok(()) if is_one_file((directory, &aside), (target, new_name))? => directory.remove(&aside),
         Ok(()) => give_back((directory, &aside), name),
@@ -114,7 +130,79 @@ fn give_back((directory, aside): Named<'_>, name: &OsStr) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ambient::simulated;
+    use crate::directory::identity_at;
+    use crate::folder::{Touched, Wanted};
+    use crate::job::{Fingerprint, JobId, Sha256};
     use std::fs;
+
+    #[test]
+    fn f1_a_move_that_broke_off_between_its_two_names_is_finished_and_leaves_one() {
+        for (inodes_of_paths, is_of_another, name) in
+            [(true, false, "sales.txt"), (true, true, "sales.1.txt"), (false, false, "sales.1.txt")]
+        {
+            let dir = tempfile::tempdir().unwrap();
+            let folder = AccountFolder::open("a", dir.path(), None, 1).unwrap().folder;
+            let (from, to) = (dir.path().join("sent/sales.txt"), dir.path().join("done/sales.txt"));
+            fs::write(&from, "x").unwrap();
+            fs::hard_link(&from, &to).unwrap();
+            // Without that, renames refuse to overwrite, and no crash leaves two names.
+            simulated::begin(simulated::Surroundings { inodes_of_paths, ..simulated::Surroundings::default() });
+            let (identity, sha256) = (identity_at(&from), Sha256::new([7; 32]));
+            let wanted = Wanted {
+                job: JobId(1),
+                name: OsStr::new("sales.txt"),
+                from: Place::Sent,
+                to: Place::Done,
+                hashed: Some(identity),
+                sha256: Some(sha256),
+                read: &|directory, name| Ok(Fingerprint { identity: directory.entry(name)?.identity, sha256 }),
+                is_of_another: &|_, _| is_of_another,
+            };
+            let moved = folder.move_file(&wanted, &mut Touched::new()).unwrap();
+            simulated::end();
+            assert_eq!((moved.place, moved.name.to_str().unwrap()), (Place::Done, name));
+            assert!(!from.exists() && to.exists(), "{name}");
+            assert_eq!(fs::read_dir(dir.path().join("sent")).unwrap().count(), 0, "nothing is left aside");
+        }
+    }
+
+    #[test]
+    fn f2_a_file_that_came_since_and_has_the_inode_of_ours_is_not_taken_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = AccountFolder::open("a", dir.path(), None, 1).unwrap().folder;
+        let inodes_of_paths = true;
+        simulated::begin(simulated::Surroundings { inodes_of_paths, ..simulated::Surroundings::default() });
+        let (came, moved) = (dir.path().join("sales.txt"), dir.path().join("sent/sales.txt"));
+        fs::write(&came, "ours").unwrap();
+        let hashed = identity_at(&came);
+        // Before a crash, which kept that from being written down.
+        fs::rename(&came, &moved).unwrap();
+        fs::write(&came, "another").unwrap();
+        let sha256 = |directory: &Directory, name: &OsStr| {
+            Sha256::new([u8::from(fs::read(directory.path_of(name)).unwrap() == b"ours"); 32])
+        };
+        for to in [Place::Sent, Place::Done] {
+            let wanted = Wanted {
+                job: JobId(1),
+                name: OsStr::new("sales.txt"),
+                from: Place::Inbox,
+                to,
+                hashed: Some(hashed),
+                sha256: Some(Sha256::new([1; 32])),
+                read: &|directory, name| {
+                    let identity = directory.entry(name)?.identity;
+                    Ok(Fingerprint { identity, sha256: sha256(directory, name) })
+                },
+                is_of_another: &|_, _| false,
+            };
+            let filed = folder.move_file(&wanted, &mut Touched::new()).unwrap();
+            assert_eq!((filed.place, filed.note), (to, None));
+        }
+        simulated::end();
+        assert_eq!(fs::read_to_string(&came).unwrap(), "another");
+        assert_eq!(fs::read_to_string(dir.path().join("done/sales.txt")).unwrap(), "ours");
+    }
 
     #[test]
     fn f1_where_renames_may_overwrite_a_file_that_takes_the_old_name_meanwhile_is_not_lost() {
@@ -136,7 +224,7 @@ mod tests {
             } else {
                 let (inbox, sent) = (opened.folder.place(Place::Inbox), opened.folder.place(Place::Sent));
                 let name = OsStr::new("sales.txt");
-                rename_by_link((inbox, name), (sent, name), theirs).unwrap();
+                rename_by_link((inbox, name), (sent, name), || false, theirs).unwrap();
             }
             assert_eq!(fs::read_to_string(&from).unwrap(), "theirs", "crashed: {crashed}");
             assert_eq!(fs::read_to_string(&to).unwrap(), "ours");
@@ -149,7 +237,7 @@ mod tests {
             let (inbox, sent) =
                 (Directory::open(dir.path()).unwrap(), Directory::open(&dir.path().join("sent")).unwrap());
             let name = OsStr::new("costs.txt");
-            let refused = rename_by_link((&inbox, name), (&sent, name), || ()).unwrap_err();
+            let refused = rename_by_link((&inbox, name), (&sent, name), || false, || ()).unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
             assert_eq!(fs::read_to_string(dir.path().join("costs.txt")).unwrap(), "new");
         }
