@@ -133,12 +133,13 @@ impl Reader {
         let connection = self.connection();
         let name = disk_name.to_string_lossy();
         // Under its own name, or with a number in it: its job's, or that of the job whose file it was before (DESIGN F1).
-        // A move whose record is still due counts too.
+        // A move whose record is still due counts too; but what was never accepted did not get to where accepted files lie.
         for stem in stems_without_numbers(stem(&name)) {
             let by_stem = connection
                 .prepare_cached(
                     "SELECT id FROM job WHERE account = ?1 AND stem = ?2
-                     AND (place = ?3 OR belongs = ?3 OR (place <> belongs AND place <> 'gone')) AND disk_name = ?4
+                     AND (place = ?3 OR belongs = ?3 OR (place <> belongs AND place <> 'gone'
+                          AND (uploaded_at IS NOT NULL OR ?3 NOT IN ('sent', 'done')))) AND disk_name = ?4
                      ORDER BY place <> ?3, id DESC LIMIT 1",
                 )?
                 .query_row(params![account, stem, place.as_str(), disk_name.as_bytes()], |row| row.get(0))
@@ -207,6 +208,22 @@ fn stems_without_numbers(stem: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Duplicates;
+    use crate::joblog::fixtures::{arrives, ends, opened};
+
+    /// Somebody cancels a job of a job log that was set back: that is no move of ours into `sent/`.
+    #[test]
+    fn what_was_never_accepted_explains_no_file_in_sent() {
+        let (_dir, log) = opened();
+        let job = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
+        ends(&log, job, "cancelled", "cancelled by somebody");
+        let reader = log.reader().unwrap();
+        let filed = |place| reader.filed_job("a", place, OsStr::new("sales.txt")).unwrap();
+        assert_eq!([Place::Sent, Place::Done, Place::Failed].map(filed), [None, None, Some(job)]);
+        let accepted = "UPDATE job SET uploaded_at = 8 WHERE id = ?1";
+        log.call(move |connection, _| Ok(connection.execute(accepted, [job.0])?)).wait().unwrap();
+        assert_eq!([Place::Sent, Place::Done].map(filed), [Some(job); 2], "it failed later, and its moves are due");
+    }
 
     #[test]
     fn numbers_are_taken_off_the_end_of_a_stem_alone() {
