@@ -63,7 +63,9 @@ impl<'a> Account<'a> {
             Err(problem) => (Directory::open(&account.folder).ok(), Some(problem.to_string())),
         };
         if let (None, Some(reader), Some(folder)) = (&trouble, reader, &folder) {
-            trouble = ahead(reader, &account.name, &account.extensions, folder)?.map(|problem| problem.to_string());
+            let knew_until = reader.latest_end(&account.name)?;
+            let problem = ahead(reader, &account.name, &account.extensions, folder, knew_until)?;
+            trouble = problem.map(|problem| problem.to_string());
         }
         let is_remote = folder.as_ref().is_some_and(|folder| !folder.is_known_local());
         // What a daemon that is gone was blocked by says nothing of the next one.

@@ -94,3 +94,10 @@ pub(crate) fn ends(log: &JobLog, job: JobId, state: &'static str, reason: &'stat
     });
     assert_eq!(end.wait().unwrap(), 1);
 }
+
+/// An unclear upload of a file of `a` turns out to have arrived, later than anything else.
+pub(crate) fn found_accepted(log: &JobLog, name: &str) {
+    let job = arrives(log, name, 1, Duplicates::Hold).id;
+    let sql = "UPDATE job SET state = 'uploaded', belongs = 'sent', uploaded_at = 9000000000000 WHERE id = ?1";
+    assert_eq!(log.call(move |connection, _| Ok(connection.execute(sql, [job.0])?)).wait().unwrap(), 1);
+}

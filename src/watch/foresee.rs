@@ -6,7 +6,7 @@ use super::markers::is_marker;
 use super::weigh::{BUFFER, Weighed, weigh};
 use crate::directory::Directory;
 use crate::folder::{FolderProblem, accepted_after};
-use crate::job::{Kind, check_name, classify, stem};
+use crate::job::{Kind, Timestamp, check_name, classify, stem};
 use crate::joblog::{JobLogError, Reader, Verdict};
 use crate::ready::{self, Candidate, MarkerSight, Moment, NotYet, Sight, Signs, Trace};
 use std::ffi::{OsStr, OsString};
@@ -111,6 +111,7 @@ fn not_yet(
 
 /// What makes the job log older than the folder: a file in `sent/` or `done/` that it should know and does not. What is called
 /// like no file that datadrop files is somebody's own (a packed copy, a backup, notes), and `recover` could make nothing of it.
+/// `knew_until`: when the job log last saw a file accepted or ended ([`Reader::latest_end`]).
 ///
 /// # Errors
 /// [`JobLogError`] if the database cannot be read.
@@ -119,9 +120,10 @@ pub fn ahead(
     account: &str,
     extensions: &[String],
     folder: &Directory,
+    knew_until: Option<Timestamp>,
 ) -> Result<Option<FolderProblem>, JobLogError> {
     // What is filed gets there after the end of its job; whatever the job log knows of that is passed over below.
-    let latest = reader.latest_end(account)?.map_or(i64::MIN, |at| at.0);
+    let latest = knew_until.map_or(i64::MIN, |at| at.0);
     let filed = match accepted_after(folder, latest) {
         Ok(filed) => filed,
         Err(problem) => return Ok(Some(problem)),

@@ -2,7 +2,6 @@
 
 use super::board::News;
 use super::defect::guarded;
-use super::foresee::ahead;
 use super::inbox::Inbox;
 use super::recheck::Seen;
 use super::scan::Scanned;
@@ -10,7 +9,7 @@ use super::{Board, Neighbours, Way};
 use crate::ambient::{Clock, random};
 use crate::config::{AccountConfig, CheckMode, Config, FinMode, RateLimit, WatchMode};
 use crate::folder::{AccountFolder, FolderProblem};
-use crate::job::Place;
+use crate::job::Timestamp;
 use crate::joblog::{AccountRow, AdmitPolicy, JobLog, JobLogError, Reader};
 use crate::ready::{Moment, Waits};
 use std::path::PathBuf;
@@ -159,6 +158,8 @@ pub struct FolderWorker {
     defects: u32,
     /// A row of the account made no sense the last time.
     pub(super) distrusts_rows: bool,
+    /// When the job log had last seen a file accepted, as it was when the folder was first tried; `None` once it was opened.
+    pub(super) knew_until: Option<Timestamp>,
 }
 
 impl FolderWorker {
@@ -191,6 +192,7 @@ impl FolderWorker {
             told: None,
             defects: 0,
             distrusts_rows: false,
+            knew_until: None,
         })
     }
 
@@ -267,7 +269,9 @@ impl FolderWorker {
     }
 
     fn open_folder(&mut self) -> Result<AccountFolder, Interrupted> {
-        let FolderSettings { account, folder: dir, .. } = &*self.settings;
+        self.ask_how_far_the_job_log_goes()?;
+        let settings = Arc::clone(&self.settings);
+        let FolderSettings { account, folder: dir, .. } = &*settings;
         let remembered = self.remembered_mark.as_deref();
         // One that cannot be followed cannot be opened either, which says why.
         let way = Way::to(dir).ok().map(Arc::new);
@@ -321,15 +325,6 @@ impl FolderWorker {
             counts_misses: false,
             by_events,
         })
-    }
-
-    /// A job log that was restored from a backup does not know what was sent since, and would send it again.
-    fn refuse_older_job_log(&self, folder: &AccountFolder) -> Result<(), Interrupted> {
-        let FolderSettings { account, extensions, .. } = &*self.settings;
-        match ahead(&self.reader, account, extensions, folder.place(Place::Inbox))? {
-            Some(problem) => Err(problem.into()),
-            None => Ok(()),
-        }
     }
 
     fn watch(&self) -> bool {
