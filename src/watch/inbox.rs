@@ -147,6 +147,15 @@ impl Inbox {
         }
     }
 
+    /// These are new files by now: what was reported of them stands with jobs that have left them.
+    pub(super) fn report_again(&mut self, names: &[OsString]) {
+        for name in names {
+            if let Some(waiting) = self.candidates.get_mut(name) {
+                waiting.noted = None;
+            }
+        }
+    }
+
     /// Deals with names that changed and with those whose time has come.
     pub(super) fn take(&mut self, changed: Vec<OsString>) -> Result<(), Interrupted> {
         let mut names = changed;

@@ -377,7 +377,9 @@ impl FolderWorker {
         let Open { folder, inbox, next_scan, next_clean, next_recheck, seen, counts_misses, by_events } = open;
         if self.clock.moment() >= *next_scan {
             folder.check()?;
-            inbox.moved_out(&self.file_away(folder)?.out);
+            let moves = self.file_away(folder)?;
+            inbox.moved_out(&moves.out);
+            inbox.report_again(&moves.back);
             self.make_missing_markers(folder)?;
             let Scanned { missing, unheard } = inbox.scan()?;
             if *counts_misses {
@@ -422,6 +424,7 @@ impl FolderWorker {
         if news.flags.unfiled {
             let moves = self.file_away(folder)?;
             inbox.moved_out(&moves.out);
+            inbox.report_again(&moves.back);
             // Not every folder tells of what comes back.
             news.changed.extend(moves.back);
         }
