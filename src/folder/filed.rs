@@ -31,7 +31,7 @@ pub fn filed_after(inbox: &Directory, places: &[Place], after_ms: i64) -> Result
     for place in places {
         let Some(directory) = open_sub_folder(inbox, *place)? else { continue };
         let mut list = || {
-            if ms(Entry::of(directory.as_file())?.changed_ns) <= after_ms {
+            if changed_ms(directory.path(), &Entry::of(directory.as_file())?) <= after_ms {
                 return Ok(());
             }
             for disk_name in directory.names()? {
@@ -41,7 +41,7 @@ pub fn filed_after(inbox: &Directory, places: &[Place], after_ms: i64) -> Result
                 }
                 // Moved on meanwhile, by whoever works here.
                 let Some(entry) = directory.find(&disk_name)? else { continue };
-                let filed_ms = ms(entry.changed_ns);
+                let filed_ms = changed_ms(&directory.path_of(&disk_name), &entry);
                 if entry.is_plain() && filed_ms > after_ms {
                     found.push(FiledFile { place: *place, disk_name, filed_ms });
                 }
@@ -83,8 +83,13 @@ pub(super) fn is_ours(name: &OsStr) -> bool {
 }
 
 /// A rename changes the directory, and on the usual file systems the file's own `ctime` too.
-fn ms(changed_ns: i64) -> i64 {
-    changed_ns.div_euclid(1_000_000)
+#[cfg_attr(not(test), expect(unused_variables, reason = "the clock of a simulation is known by the path"))]
+fn changed_ms(path: &Path, entry: &Entry) -> i64 {
+    #[cfg(test)]
+    if let Some(at) = crate::ambient::simulated::filed_at(path) {
+        return at;
+    }
+    entry.changed_ns.div_euclid(1_000_000)
 }
 
 #[cfg(test)]

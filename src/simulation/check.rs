@@ -1,15 +1,16 @@
 //! The promises of DESIGN §3, held against the server's ledger, the folder and the job log.
 
 use super::people::{Complete, People, hash};
-use super::remote::{Arrived, Remote};
+use super::process::ACCOUNT;
+use super::remote::{Arrived, Entry, Remote};
 use super::story::Broken;
 use crate::config::Duplicates;
-use crate::job::{FileIdentity, JobId, Kind, Phase, Place, Sha256, State};
-use crate::joblog::Job;
+use crate::directory::identity_at;
+use crate::job::{FileIdentity, JobId, Kind, Likeness, Phase, Place, RemoteJobId, Sha256, State, stem};
+use crate::joblog::{Job, JobLogError, Reader};
 use crate::ready::Moment;
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 
 pub(super) type Checked = Result<(), Broken>;
 
@@ -23,8 +24,9 @@ fn told(job: &Job) -> String {
 }
 
 /// What is remembered from one look at the job log to the next.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Checker {
+    births_are_known: bool,
     ends: BTreeMap<JobId, State>,
     /// When the first attempt of a job began.
     began: BTreeMap<JobId, Moment>,
@@ -34,6 +36,11 @@ pub(super) struct Checker {
 }
 
 impl Checker {
+    /// `births_are_known`: a file is known by its inode and the time of its birth.
+    pub(super) fn new(births_are_known: bool) -> Self {
+        Self { births_are_known, ..Self::default() }
+    }
+
     /// After each step that wrote to the job log. True: something changed.
     pub(super) fn job_log(&mut self, jobs: &[Job], remote: &Remote, now: Moment) -> Result<bool, Broken> {
         let mut on_the_wire: BTreeMap<&str, &Job> = BTreeMap::new();
@@ -77,12 +84,17 @@ impl Checker {
             self.sent.remove(&job.id);
         }
         match self.sent.get(&job.id) {
-            Some(sent) if !sent.is_same_file(&identity) => broken(
+            Some(sent) if self.births_are_known && !sent.is_same_file(&identity) => broken(
                 "another file of the same bytes is a file of its own (F2, F7)",
                 format!("{} was sent as {sent:?}, and is now {identity:?}", told(job)),
             ),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// They are others by now, that hold the same: a copied folder has no births that are worth anything.
+    pub(super) fn forget_births(&mut self) {
+        self.births_are_known = false;
     }
 
     /// What counts as accepted is in the ledger, and is this job's file.
@@ -94,6 +106,10 @@ impl Checker {
                 format!("{}, and there is no remote job {id}", told(job)),
             );
         };
+        // Of what came while a lost job log was kept, names and rows are all that is known.
+        if entry.is_forgotten {
+            return Ok(());
+        }
         if entry.owner == Some(job.id) {
             return if entry.sha256 == job.sha256 {
                 Ok(())
@@ -174,12 +190,38 @@ impl Checker {
         Ok(job.id)
     }
 
+    /// An attempt has just begun with a file that lay in the folder when the machine was set back. Whether it was sent before
+    /// that, only the remote list can tell, and its name in it (DESIGN S5, S6): once the job log has seen that, it must be held.
+    /// True: it was sent, and nothing could tell.
+    pub(super) fn sent_before(job: &Job, remote: &Remote, reader: &Reader) -> Result<bool, Broken> {
+        let unread = |error: JobLogError| Broken { promise: "the job log can be read", how: error.to_string() };
+        let was_sent = |entry: &&Entry| {
+            entry.is_forgotten && entry.sha256.is_some() && entry.sha256 == job.sha256 && !job.released
+        };
+        let mut any = false;
+        for entry in remote.ledger.iter().filter(was_sent) {
+            any = true;
+            let shown = remote.shown_name(entry);
+            let is_listed = reader.first_listed_after(ACCOUNT, RemoteJobId(entry.id)).map_err(unread)?.is_some();
+            let naming = reader.naming(ACCOUNT).map_err(unread)?;
+            if is_listed && (shown == job.wire_name || naming.likeness(&job.wire_name, &shown) == Likeness::Same) {
+                return broken(
+                    "what was sent before the machine was set back is held once a list shows its name (S5)",
+                    format!("{}, and remote job {} is {shown}", told(job), entry.id),
+                );
+            }
+        }
+        Ok(any)
+    }
+
     /// A marker has just been claimed.
     pub(super) fn marker(marker: &Job, jobs: &[Job], remote: &Remote) -> Checked {
         let data = jobs.iter().find(|job| Some(job.id) == marker.pair);
         let promise = "a marker is sent after its data file was accepted, and only for its newest content";
         let Some(data) = data else { return broken(promise, format!("{} has no data file", told(marker))) };
-        if !data.state.is_accepted() || remote.taken_of(data.id) == 0 && data.remote_job_id.is_none() {
+        let is_recovered = data.reason.as_deref().is_some_and(|reason| reason.starts_with("recovered"));
+        let is_known = remote.taken_of(data.id) > 0 || data.remote_job_id.is_some() || is_recovered;
+        if !data.state.is_accepted() || !is_known {
             return broken(promise, format!("{}; {}", told(marker), told(data)));
         }
         let stem = crate::job::stem(&data.file_name);
@@ -206,9 +248,10 @@ impl Checker {
                 );
             }
             let taken = remote.taken_of(job.id);
-            let adopted_another = job
-                .remote_job_id
-                .is_some_and(|id| remote.ledger.iter().any(|entry| entry.id == id.0 && entry.owner.is_none()));
+            let adopted_another = job.remote_job_id.is_some_and(|id| {
+                let is_it = |entry: &Entry| entry.id == id.0 && (entry.owner.is_none() || entry.is_forgotten);
+                remote.ledger.iter().any(is_it)
+            });
             let nobody_knows = job.state == State::Held || job.state == State::Cancelled && job.unsettled;
             if taken > 0 && job.remote_job_id.is_none() && !nobody_knows {
                 return broken("what the API took is known to be taken", told(job));
@@ -216,7 +259,10 @@ impl Checker {
             if taken == 0
                 && job.state.is_accepted()
                 && !adopted_another
-                && job.reason.as_deref().is_none_or(|reason| !reason.starts_with("local"))
+                && job
+                    .reason
+                    .as_deref()
+                    .is_none_or(|reason| !["local", "recovered"].iter().any(|word| reason.starts_with(word)))
             {
                 return broken("accepted means that the API has it", told(job));
             }
@@ -251,7 +297,7 @@ fn no_file_vanished(jobs: &[Job], people: &People) -> Checked {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             if path.is_file() && !name.starts_with('.') && path.extension().is_none_or(|extension| extension != "why") {
                 lying.push((name, place, hash(&fs::read(&path).unwrap())));
-                inodes.push(fs::metadata(&path).unwrap().ino());
+                inodes.push(identity_at(&path).inode);
             }
         }
     }
@@ -263,6 +309,10 @@ fn no_file_vanished(jobs: &[Job], people: &People) -> Checked {
         unclaimed.remove(index);
     }
     for ((name, place, sha256), inode) in lying.iter().zip(&inodes) {
+        // Filed by a job that a lost job log knew: nothing sends it, and `recover` asks for what was accepted alone.
+        if people.unknown.contains(&(place.as_str(), name.clone())) {
+            continue;
+        }
         let changed =
             |job: &Job| job.reason.as_deref().is_some_and(|reason| reason.contains("changed after it was sent"));
         let known = jobs.iter().any(|job| {
@@ -275,6 +325,12 @@ fn no_file_vanished(jobs: &[Job], people: &People) -> Checked {
                     // Whoever had it open wrote on after we moved it.
                     || job.identity.is_some_and(|file| file.inode == *inode))
         });
+        // Without births, the same bytes under the same name are taken for the same file (lib.rs, "Limits").
+        let is_taken_for =
+            |job: &Job| job.place == *place && job.sha256 == Some(*sha256) && stem(&job.file_name) == stem(name);
+        if !known && people.inodes_of_paths && jobs.iter().any(is_taken_for) {
+            continue;
+        }
         if !known {
             let jobs: Vec<String> = jobs
                 .iter()

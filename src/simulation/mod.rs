@@ -14,11 +14,13 @@
 #![allow(clippy::struct_excessive_bools, reason = "rules of a configuration are")]
 #![allow(clippy::too_many_lines, reason = "one arm for each thing that people do")]
 
+mod acts;
 mod check;
 mod faults;
 mod people;
 mod plan;
 mod process;
+mod quiet;
 mod remote;
 mod stage;
 mod story;
@@ -102,6 +104,9 @@ fn no_promise_breaks_whatever_a_seed_brings() {
         Ok(figures) => {
             println!("{figures}  from seed {first}, in {:.1} s", began.elapsed().as_secs_f64());
             assert!(figures.crashes > 0 && figures.deliveries > 0);
+            if steps >= STEPS {
+                assert_eq!(figures.missing(), [""; 0], "must occur and did not");
+            }
         }
         Err(story) => panic!("{story}"),
     }

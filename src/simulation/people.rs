@@ -1,42 +1,21 @@
 //! The people and programs that drop files: what they do to the folder, and what is heard of it.
 
-use super::plan::{Chance, Dropped, Marker, Way};
+use super::acts::Act;
+use super::plan::{Chance, Rules};
+use super::quiet::{Quiet, Why};
 use crate::ambient::simulated;
-use crate::job::{Place, Sha256};
+use crate::job::{FileIdentity, Place, Sha256};
+use crate::joblog::Job;
 use crate::ready::{Heard, Moment};
 use crate::watch::Board;
 use crate::watch::simulated::{Told, tell};
 use sha2::Digest as _;
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
-
-/// One thing that somebody does.
-#[derive(Debug, Clone)]
-pub(super) enum Act {
-    /// Writes elsewhere, renames in.
-    MoveIn { name: String, content: Vec<u8> },
-    /// Links in what was written elsewhere.
-    LinkIn { name: String, content: Vec<u8> },
-    /// Opens for writing, new or truncated, and writes. Nobody begins what another is at.
-    Begin { name: String, content: Vec<u8>, writer: u64 },
-    /// Writes more to the file that was begun.
-    Append { name: String, content: Vec<u8>, writer: u64 },
-    /// Somebody else opens it for writing and closes it, and writes nothing.
-    Touch { name: String },
-    /// Closes it: now it is complete.
-    Close { name: String, writer: u64 },
-    /// Renames within the folder.
-    Rename { from: String, to: String, writer: u64 },
-    /// Removes.
-    Remove { name: String },
-    /// Moves something back out of `held/` or `failed/`.
-    MoveBack,
-}
 
 /// A file that was complete when somebody was done with it, and has not been removed or overwritten by anybody since.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,28 +33,30 @@ pub(super) struct People {
     /// Every content that was ever complete: nothing else may be sent.
     pub(super) ever_complete: BTreeSet<String>,
     made: u64,
-    /// Who writes to which file under which name.
-    writing: BTreeMap<String, (u64, u64)>,
+    /// Who has which file open for writing.
+    pub(super) writing: Vec<Writing>,
     /// The kernel says so.
     leases: bool,
+    /// No file has a time of birth.
+    pub(super) inodes_of_paths: bool,
+    /// What was closed a moment ago.
+    pub(super) quiet: Quiet,
+    /// What one writer has closed and another has open.
+    closed_by_one: BTreeSet<String>,
+    /// What lay in the inbox when the machine was set back.
+    pub(super) lay_there: Vec<FileIdentity>,
+    /// What lay in `held/` and `failed/` when the job log was.
+    pub(super) unknown: BTreeSet<(&'static str, String)>,
+    /// What happened, in words, for the list of what must occur.
+    pub(super) met: Vec<&'static str>,
 }
 
-/// Contents as text, for the story.
-impl fmt::Display for Act {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = |content: &[u8]| String::from_utf8_lossy(content).replace('\n', "|").replace('\t', " ");
-        match self {
-            Self::MoveIn { name, content } => write!(f, "{name} is renamed in: {}", text(content)),
-            Self::LinkIn { name, content } => write!(f, "{name} is linked in: {}", text(content)),
-            Self::Begin { name, content, .. } => write!(f, "{name} is begun: {}", text(content)),
-            Self::Append { name, content, .. } => write!(f, "{name} is written on: {}", text(content)),
-            Self::Touch { name } => write!(f, "{name} is opened and closed by somebody else"),
-            Self::Close { name, .. } => write!(f, "{name} is closed"),
-            Self::Rename { from, to, .. } => write!(f, "{from} is renamed to {to}"),
-            Self::Remove { name } => write!(f, "{name} is removed"),
-            Self::MoveBack => f.write_str("something is moved back"),
-        }
-    }
+/// A file that somebody has open for writing, and the name under which they know it.
+#[derive(Debug, Clone)]
+pub(super) struct Writing {
+    name: String,
+    by: u64,
+    inode: u64,
 }
 
 pub(super) fn hash(content: &[u8]) -> Sha256 {
@@ -83,69 +64,30 @@ pub(super) fn hash(content: &[u8]) -> Sha256 {
 }
 
 impl People {
-    pub(super) fn new(dir: &Path, leases: bool) -> Self {
+    pub(super) fn new(dir: &Path, rules: &Rules) -> Self {
         let (folder, elsewhere) = (dir.join("in"), dir.join("elsewhere"));
         fs::create_dir(&folder).unwrap();
         fs::create_dir(&elsewhere).unwrap();
         let mut ever_complete = BTreeSet::new();
         ever_complete.insert(hash(b"").to_string());
-        let (complete, writing) = (Vec::new(), BTreeMap::new());
-        Self { folder, elsewhere, cookie: 0, complete, ever_complete, made: 0, writing, leases }
-    }
-
-    /// What a drop comes to, in steps with their times.
-    pub(super) fn steps_of(&self, dropped: &Dropped, chance: &mut Chance) -> Vec<(Duration, Act)> {
-        let name = dropped.name.to_owned();
-        let chunks: Vec<Vec<u8>> = (0..dropped.chunks).map(|chunk| chunk_of(dropped.content, chunk)).collect();
-        let whole = chunks.concat();
-        let marker = format!("{}.fin", crate::job::stem(dropped.name));
-        let mut steps = Vec::new();
-        let mut at = Duration::ZERO;
-        let writer = chance.below(u64::MAX);
-        if dropped.marker == Marker::Before {
-            steps.push((at, Act::MoveIn { name: marker.clone(), content: Vec::new() }));
-            at += chance.millis(0, 3000);
+        let (complete, writing) = (Vec::new(), Vec::new());
+        let quiet = Quiet::default();
+        Self {
+            folder,
+            elsewhere,
+            cookie: 0,
+            complete,
+            ever_complete,
+            made: 0,
+            writing,
+            leases: rules.leases,
+            inodes_of_paths: rules.inodes_of_paths,
+            quiet,
+            closed_by_one: BTreeSet::new(),
+            lay_there: Vec::new(),
+            unknown: BTreeSet::new(),
+            met: Vec::new(),
         }
-        let mut written = |steps: &mut Vec<(Duration, Act)>, at: &mut Duration, first: &str, then: &str| {
-            for (index, content) in chunks.iter().cloned().enumerate() {
-                let name = if index == 0 { first } else { then }.to_owned();
-                if index == 0 {
-                    steps.push((*at, Act::Begin { name: name.clone(), content, writer }));
-                    if first != then {
-                        steps.push((*at, Act::Rename { from: name, to: then.to_owned(), writer }));
-                    }
-                } else {
-                    steps.push((*at, Act::Append { name, content, writer }));
-                }
-                if self.leases && chance.percent(30) {
-                    steps.push((*at, Act::Touch { name: then.to_owned() }));
-                }
-                // Shorter than what proves completeness where nothing is heard and nobody can be asked.
-                let is_long = self.leases && chance.percent(30);
-                *at += if is_long { chance.seconds(5, 400) } else { chance.millis(1, 4000) };
-            }
-            steps.push((*at, Act::Close { name: then.to_owned(), writer }));
-        };
-        match dropped.way {
-            Way::MovedIn => steps.push((at, Act::MoveIn { name, content: whole })),
-            Way::Linked => steps.push((at, Act::LinkIn { name, content: whole })),
-            Way::Written => written(&mut steps, &mut at, &name, &name),
-            Way::Renamed => {
-                let hidden = format!(".{name}.part");
-                written(&mut steps, &mut at, &hidden, &hidden);
-                steps.push((at, Act::Rename { from: hidden, to: name, writer }));
-            }
-            Way::RenamedWhileWritten => written(&mut steps, &mut at, &format!(".{name}.part"), &name),
-        }
-        let later = match dropped.marker {
-            Marker::None | Marker::Before => None,
-            Marker::After => Some(Duration::ZERO),
-            Marker::MuchLater => Some(chance.seconds(1, 300)),
-        };
-        if let Some(later) = later {
-            steps.push((at + later, Act::MoveIn { name: marker, content: Vec::new() }));
-        }
-        steps
     }
 
     /// Does it, and tells the board where there is one that listens, and the kernel where it is asked.
@@ -158,9 +100,19 @@ impl People {
         chance: &mut Chance,
     ) -> String {
         let told = self.do_it(act, board, at, wall, chance);
-        let written = self.leases.then(|| self.writing.values().map(|(_, inode)| *inode).collect());
-        simulated::with(|here| here.written = written);
+        self.show_writers();
         told
+    }
+
+    /// Whether this is a file that lay in the inbox when the machine was set back, as it lay there.
+    pub(super) fn lay_there_then(&self, job: &Job) -> bool {
+        job.identity.is_some_and(|identity| self.lay_there.contains(&identity))
+    }
+
+    /// To the kernel.
+    pub(super) fn show_writers(&self) {
+        let written = self.leases.then(|| self.writing.iter().map(|writing| writing.inode).collect());
+        simulated::with(|here| here.written = written);
     }
 
     fn do_it(&mut self, act: Act, board: Option<&Board>, at: Moment, wall: i64, chance: &mut Chance) -> String {
@@ -190,7 +142,7 @@ impl People {
                 self.completed(&name, &content);
             }
             Act::Begin { name, content, writer } => {
-                if self.writing.contains_key(&name) {
+                if self.is_being_written(&name) {
                     return format!("{told} (not, for somebody writes to it)");
                 }
                 self.lost_at(&name);
@@ -199,16 +151,63 @@ impl People {
                 let mut file = File::create(&path).unwrap();
                 file.write_all(&content).unwrap();
                 self.touch(&file, wall);
-                self.writing.insert(name.clone(), (writer, file.metadata().unwrap().ino()));
+                self.opened(&name, writer, &file);
                 if new {
                     hear(&name, Told::Heard(Heard::Created));
                 }
                 hear(&name, Told::Heard(Heard::Written));
             }
+            Act::Join { name, writer } => {
+                let path = self.folder.join(&name);
+                if !self.is_being_written(&name) || !self.is_written(&path) {
+                    return format!("{told} (not, for nobody writes to it)");
+                }
+                self.opened(&name, writer, &File::open(path).unwrap());
+            }
+            Act::GoOn { name, content, writer } => {
+                if self.is_being_written(&name) {
+                    return format!("{told} (not, for somebody writes to it)");
+                }
+                let path = self.folder.join(&name);
+                let new = !path.exists();
+                self.met.push(if new { "a next piece in a file of its own" } else { "a next piece in the same file" });
+                self.lost_at(&name);
+                let mut file = OpenOptions::new().append(true).create(true).open(&path).unwrap();
+                file.write_all(&content).unwrap();
+                self.touch(&file, wall);
+                self.opened(&name, writer, &file);
+                if new {
+                    hear(&name, Told::Heard(Heard::Created));
+                }
+                hear(&name, Told::Heard(Heard::Written));
+            }
+            Act::KeepPart { name, content, is_of_1970 } => {
+                let hidden = format!(".{name}.Ab3dE9");
+                let path = self.folder.join(&hidden);
+                let mut file = File::create(&path).unwrap();
+                file.write_all(&content).unwrap();
+                self.touch(&file, if is_of_1970 { 1000 } else { wall });
+                for heard in [Heard::Created, Heard::Written, Heard::Closed] {
+                    hear(&hidden, Told::Heard(heard));
+                }
+                self.lost_at(&name);
+                fs::rename(path, self.folder.join(&name)).unwrap();
+                self.cookie += 1;
+                hear(&hidden, Told::Left(self.cookie));
+                hear(&name, Told::Arrived(self.cookie));
+                self.completed(&name, &content);
+                let why = if is_of_1970 { Why::Of1970 } else { Why::CutOff };
+                if is_of_1970 || board.is_some() {
+                    self.quiet.begins(&name, hash(&content), why, at);
+                }
+            }
             Act::Append { name, content, writer } => {
                 let Some(path) = self.is_at(&name, writer) else {
                     return format!("{told} (not, for it is not there any more)");
                 };
+                if self.closed_by_one.remove(&name) {
+                    self.met.push("a second writer goes on after the first has closed");
+                }
                 let mut file = OpenOptions::new().append(true).open(&path).unwrap();
                 file.write_all(&content).unwrap();
                 self.touch(&file, wall);
@@ -227,24 +226,35 @@ impl People {
                 let Some(path) = self.is_at(&name, writer) else {
                     return format!("{told} (not, for it is not there any more)");
                 };
-                self.writing.remove(&name);
-                if let Some(name) = self.heard_as(&path) {
-                    hear(&name, Told::Heard(Heard::Closed));
+                self.writing.retain(|writing| writing.name != name || writing.by != writer);
+                let heard_as = self.heard_as(&path);
+                if let Some(name) = &heard_as {
+                    hear(name, Told::Heard(Heard::Closed));
+                }
+                if self.is_written(&path) {
+                    self.met.push("a writer that closes what another has open");
+                    self.closed_by_one.insert(name);
+                    return told;
                 }
                 let content = fs::read(path).unwrap();
                 self.completed(&name, &content);
+                if let (Some(name), Some(_)) = (heard_as, board) {
+                    let why = if content.ends_with(b"\n") { Why::Closed } else { Why::CutOff };
+                    self.quiet.begins(&name, hash(&content), why, at);
+                }
             }
             Act::Rename { from, to, writer } => {
                 let is_written = self.is_at(&from, writer).is_some_and(|path| self.heard_as(&path).is_some());
                 let is_complete = self.complete.iter().any(|complete| complete.name == from);
-                if !is_written && !is_complete || self.writing.contains_key(&to) {
+                if !is_written && !is_complete || self.is_being_written(&to) {
                     return format!("{told} (not)");
                 }
                 self.lost_at(&to);
                 fs::rename(self.folder.join(&from), self.folder.join(&to)).unwrap();
-                if let Some(writing) = self.writing.remove(&from) {
-                    self.writing.insert(to.clone(), writing);
+                for writing in self.writing.iter_mut().filter(|writing| writing.name == from) {
+                    writing.name.clone_from(&to);
                 }
+                self.quiet.ends(&from);
                 if let Some(complete) = self.complete.iter_mut().find(|complete| complete.name == from) {
                     complete.name.clone_from(&to);
                 }
@@ -280,6 +290,7 @@ impl People {
                 fs::rename(&path, self.folder.join(&name)).unwrap();
                 self.cookie += 1;
                 hear(&name, Told::Arrived(self.cookie));
+                self.quiet.ends(&name);
                 // It stays the file that it was, whatever name it bears now.
                 let sha256 = hash(&content);
                 // What somebody left under a hidden name was never moved anywhere.
@@ -298,21 +309,30 @@ impl People {
 
     fn is_written(&self, path: &Path) -> bool {
         let inode = fs::symlink_metadata(path).map(|metadata| metadata.ino()).ok();
-        self.writing.values().any(|(_, written)| Some(*written) == inode)
+        self.writing.iter().any(|writing| Some(writing.inode) == inode)
+    }
+
+    fn is_being_written(&self, name: &str) -> bool {
+        self.writing.iter().any(|writing| writing.name == name)
+    }
+
+    fn opened(&mut self, name: &str, by: u64, file: &File) {
+        self.writing.push(Writing { name: name.to_owned(), by, inode: file.metadata().unwrap().ino() });
     }
 
     /// Where the file is that somebody writes to: whoever has it open writes on, wherever it was moved.
     fn is_at(&mut self, name: &str, writer: u64) -> Option<PathBuf> {
-        let &(by, inode) = self.writing.get(name)?;
+        let is_it = |writing: &Writing| writing.name == name && writing.by == writer;
+        let inode = self.writing.iter().find(|writing| is_it(writing))?.inode;
         let has_inode = |path: &Path| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.ino() == inode);
         let dirs = std::iter::once(self.folder.clone())
             .chain(Place::SUB_FOLDERS.into_iter().map(|place| self.folder.join(place.as_str())));
         let mut files = dirs.flat_map(|dir| fs::read_dir(dir).into_iter().flatten()).map(|entry| entry.unwrap().path());
         let found = files.find(|path| has_inode(path));
         if found.is_none() {
-            self.writing.remove(name);
+            self.writing.retain(|writing| !is_it(writing));
         }
-        found.filter(|_| by == writer)
+        found
     }
 
     /// The name under which the folder's events tell of a file; only the inbox is watched.
@@ -323,10 +343,9 @@ impl People {
 
     /// Whatever lies there under this name now is about to be gone, by somebody's will.
     fn lost_at(&mut self, name: &str) {
+        self.met.extend(self.quiet.ends(name));
         let inode = fs::symlink_metadata(self.folder.join(name)).map(|metadata| metadata.ino()).ok();
-        if self.writing.get(name).is_some_and(|(_, written)| Some(*written) == inode) {
-            self.writing.remove(name);
-        }
+        self.writing.retain(|writing| writing.name != name || Some(writing.inode) != inode);
         let Ok(content) = fs::read(self.folder.join(name)) else { return };
         let sha256 = hash(&content);
         if let Some(index) =
@@ -357,11 +376,4 @@ impl People {
         let since = Duration::from_millis(u64::try_from(wall).unwrap_or(0)) + Duration::from_nanos(self.made);
         file.set_modified(SystemTime::UNIX_EPOCH + since).unwrap();
     }
-}
-
-/// A part of a content: a line or two, so that rows can be lost.
-fn chunk_of(content: u64, chunk: u64) -> Vec<u8> {
-    let head = if chunk == 0 { "Date\tEvar 1\tEvent 1\n" } else { "" };
-    format!("{head}11/23/2026\tcontent {content} part {chunk}\t1\n11/23/2026\tmore of {content}\t{chunk}\n")
-        .into_bytes()
 }

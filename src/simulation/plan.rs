@@ -65,6 +65,8 @@ pub(super) struct Rules {
     pub(super) renames: Renames,
     /// The server tells when jobs were created.
     pub(super) tells_dates: bool,
+    /// Each path has an inode number of its own, as on `sshfs` and `mergerfs`.
+    pub(super) inodes_of_paths: bool,
 }
 
 /// What a server makes of the names of files.
@@ -90,6 +92,14 @@ pub(super) enum Way {
     Linked,
     /// Renamed away while it is written, and written on.
     RenamedWhileWritten,
+    /// Closed after each piece, and opened again for the next (R7).
+    InPieces,
+    /// Two have it open, and one closes it before the other has written.
+    ByTwo,
+    /// The copy breaks off in a line, and is made again (R9).
+    BrokenOff,
+    /// `rsync` keeps what it has of a transfer that broke off, and begins again (R8).
+    TransferBrokenOff,
 }
 
 /// When the marker of a dropped file comes.
@@ -142,6 +152,23 @@ pub(super) enum What {
     ClockSet(i64),
     /// File events are lost.
     Overflow,
+    /// A picture of the machine is kept.
+    Snapshot,
+    /// The machine, or some of it, is what it was in the picture; it is away for so long.
+    SetBack(Back, Duration),
+    /// So many files come at once.
+    Many(u64),
+}
+
+/// What is set back to an earlier state. What the server has stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Back {
+    /// All of it, with the very files (a snapshot of a virtual machine).
+    Machine,
+    /// All of it, in new files (a backup that is copied back).
+    Copy,
+    /// The state directory alone.
+    JobLog,
 }
 
 /// What a person wants of a job.
@@ -171,6 +198,10 @@ pub(super) struct Plan {
 }
 
 const NAMES: [&str; 5] = ["a.txt", "b.txt", "c.txt", "d.txt", "e.txt"];
+/// More than prove that nobody closes files between pieces (R7).
+const MANY: u64 = 105;
+/// One story of so many has them: they cost time.
+const MANY_EVERY: u64 = 150;
 const DAY: i64 = 24 * 3600 * 1000;
 
 impl Plan {
@@ -219,6 +250,9 @@ impl Plan {
             let fails = What::SyncFails(1 + u32::try_from(chance.below(3)).unwrap());
             put(&mut chance, fails);
         }
+        if chance.below(MANY_EVERY) == 0 {
+            put(&mut chance, What::Many(MANY));
+        }
         for _ in 0..chance.pick(&[0, 0, 0, 1, 2]) {
             let days = chance.pick(&[-9, -3, -1, 1, 3, 9]);
             put(&mut chance, What::ClockSet(days * DAY));
@@ -242,6 +276,9 @@ impl Plan {
         if chance.percent(15) {
             put(&mut chance, What::Overflow);
         }
+        if chance.percent(20) {
+            set_back(&mut chance, &mut items);
+        }
         items.sort_by_key(|item| item.at);
         Self { seed, rules, items }
     }
@@ -264,9 +301,25 @@ impl Plan {
             | What::Crash(..)
             | What::SyncFails(_)
             | What::ClockSet(_)
+            | What::Snapshot
+            | What::SetBack(..)
+            | What::Many(_)
             | What::Overflow => None,
         });
         outages.max().unwrap_or_default().max(last) + Duration::from_secs(30)
+    }
+}
+
+/// A picture is kept while something goes on, most often, and is what the machine is set back to a while later.
+fn set_back(chance: &mut Chance, items: &mut Vec<Item>) {
+    let among = chance.index(items.len());
+    let mut at = items[among].at + chance.millis(0, 3000);
+    items.push(Item { at, what: What::Snapshot });
+    for _ in 0..chance.pick(&[1, 1, 1, 2]) {
+        let back = chance.pick(&[Back::Machine, Back::Machine, Back::Copy, Back::JobLog]);
+        let away = Duration::from_secs(chance.pick(&[0, 1, 30, 400]));
+        at += if chance.percent(60) { chance.seconds(1, 30) } else { chance.seconds(30, 600) };
+        items.push(Item { at, what: What::SetBack(back, away) });
     }
 }
 
@@ -276,6 +329,8 @@ fn rules(chance: &mut Chance) -> Rules {
         1 => StyleChoice::Fixed(UploadStyle::PutJson),
         _ => StyleChoice::Auto,
     };
+    // Where that is so, no lease is given.
+    let inodes_of_paths = chance.percent(12);
     Rules {
         duplicates: chance.pick(&[Duplicates::Hold, Duplicates::Hold, Duplicates::HoldContent, Duplicates::Allow]),
         fin: chance.pick(&[FinMode::Auto, FinMode::Auto, FinMode::Upload, FinMode::Local, FinMode::Generate]),
@@ -286,7 +341,8 @@ fn rules(chance: &mut Chance) -> Rules {
         style,
         max_in_flight: 1 + chance.index(4),
         by_events: chance.percent(80),
-        leases: chance.percent(60),
+        leases: chance.percent(60) && !inodes_of_paths,
+        inodes_of_paths,
         page: chance.pick(&[1, 2, 3, 100]),
         server_ahead: chance.pick(&[0, 0, 1500, -90_000, 7_200_000, -7_200_000]),
         short_keys: chance.percent(50),
@@ -311,8 +367,22 @@ fn drop_of_something(chance: &mut Chance, names: &[&'static str], contents: &mut
         *contents += 1;
         *contents - 1
     };
-    let ways =
-        [Way::MovedIn, Way::MovedIn, Way::Renamed, Way::Written, Way::Written, Way::Linked, Way::RenamedWhileWritten];
+    let ways = [
+        Way::MovedIn,
+        Way::MovedIn,
+        Way::MovedIn,
+        Way::Renamed,
+        Way::Renamed,
+        Way::Written,
+        Way::Written,
+        Way::Written,
+        Way::Linked,
+        Way::RenamedWhileWritten,
+        Way::InPieces,
+        Way::ByTwo,
+        Way::BrokenOff,
+        Way::TransferBrokenOff,
+    ];
     let markers = [Marker::None, Marker::None, Marker::None, Marker::Before, Marker::After, Marker::MuchLater];
     What::Drop(Dropped {
         name,

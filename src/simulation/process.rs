@@ -1,6 +1,7 @@
 //! datadrop between a start and its end: the real stages, without their threads and timers.
 
 use super::plan::Rules;
+use super::quiet::{SETTLE, SETTLE_MAX};
 use crate::ambient::{Clock, now, simulated};
 use crate::api::{Budget, Client};
 use crate::config::{PollConfig, RetryConfig, StyleChoice, WatchMode};
@@ -159,8 +160,8 @@ fn folder_settings(rules: &Rules, folder: &Path, state_dir: &Path) -> FolderSett
             wire_name: rules.wire_name,
         },
         waits: Waits {
-            settle: Duration::from_secs(1),
-            settle_max: Duration::from_secs(60),
+            settle: SETTLE,
+            settle_max: SETTLE_MAX,
             settle_unwatched: Duration::from_secs(5),
             give_up_empty: Duration::from_secs(3600),
             wait_for_fin: rules.wait_for_fin,
@@ -412,6 +413,11 @@ impl Process {
 
     pub(super) fn poke(&mut self, at: Moment) {
         self.poked = Some(at);
+    }
+
+    /// What happens in the folder is heard.
+    pub(super) fn hears(&self) -> bool {
+        self.turns.is_open()
     }
 
     /// The jobs of which an attempt is under way.

@@ -1,6 +1,8 @@
 //! The other side: what Adobe has, what it says, and what goes wrong on the way. Its ledger is what the promises are
 //! held against.
 
+mod whose;
+
 use super::faults::{Fate, Ill, ListFault, UploadFault};
 use super::plan::{Chance, Renames};
 use crate::api::stand_in::{Call, Came};
@@ -21,6 +23,8 @@ pub(super) struct Entry {
     pub(super) sha256: Option<Sha256>,
     /// Whose attempt brought it.
     pub(super) owner: Option<JobId>,
+    /// The job log that knew of it is lost: a machine was set back since.
+    pub(super) is_forgotten: bool,
     rows: i64,
     pub(super) created: Moment,
     listed_from: Moment,
@@ -48,6 +52,7 @@ struct ToTake {
     at: Moment,
     arrived: Arrived,
     owner: Option<JobId>,
+    is_forgotten: bool,
     fate: Option<Fate>,
     id: i64,
 }
@@ -141,38 +146,13 @@ impl Remote {
             name: take.arrived.name,
             sha256: Some(take.arrived.sha256),
             owner: take.owner,
+            is_forgotten: take.is_forgotten,
             rows,
             created: take.at,
             listed_from: take.at.after(late),
             done_at: take.at.after(slow),
             fate: take.fate,
         });
-    }
-
-    /// Whose attempt brought the upload that arrived last.
-    pub(super) fn name_owner(&mut self, arrived: &Arrived, owner: JobId) {
-        for take in &mut self.to_take {
-            if take.owner.is_none() && take.arrived.name == arrived.name {
-                take.owner = Some(owner);
-            }
-        }
-        for entry in &mut self.ledger {
-            if entry.owner.is_none() && entry.sha256 == Some(arrived.sha256) && entry.name == arrived.name {
-                entry.owner = Some(owner);
-            }
-        }
-    }
-
-    /// Everything that was or will be taken of a job of ours.
-    pub(super) fn taken_of(&self, owner: JobId) -> usize {
-        self.ledger.iter().filter(|entry| entry.owner == Some(owner)).count()
-            + self.to_take.iter().filter(|take| take.owner == Some(owner)).count()
-    }
-
-    /// The owners of everything that was or will be taken, with name and content.
-    pub(super) fn taken(&self) -> Vec<(JobId, Sha256)> {
-        let taken = self.ledger.iter().filter_map(|entry| Some((entry.owner?, entry.sha256?)));
-        taken.chain(self.to_take.iter().filter_map(|take| Some((take.owner?, take.arrived.sha256)))).collect()
     }
 
     /// Somebody else's job.
@@ -183,6 +163,7 @@ impl Remote {
             name: name.to_owned(),
             sha256: None,
             owner: None,
+            is_forgotten: false,
             rows,
             created: self.now,
             listed_from: self.now,
@@ -288,7 +269,7 @@ impl Remote {
         let id = self.take_id();
         let arrived = Arrived { name: name.clone(), content, sha256, taken: true };
         self.arrived.push(arrived.clone());
-        let take = ToTake { at: taken_at, arrived, owner: None, fate, id };
+        let take = ToTake { at: taken_at, arrived, owner: None, is_forgotten: false, fate, id };
         if taken_at <= self.now {
             self.take(take);
         } else {
@@ -379,6 +360,15 @@ impl Remote {
         json!({"jobs": listed, "page": page, "total_pages": pages})
     }
 
+    /// What the server makes of the name.
+    pub(super) fn shown_name(&self, entry: &Entry) -> String {
+        match self.renames {
+            Renames::Never => entry.name.clone(),
+            Renames::Capitals => entry.name.to_uppercase(),
+            Renames::Beyond => format!("{:x}.dat", entry.id * 7919),
+        }
+    }
+
     fn spell(&self, entry: &Entry) -> Value {
         let done = entry.done_at <= self.now;
         let (status, rows) = match (entry.fate, done) {
@@ -392,11 +382,7 @@ impl Remote {
             (Some(Fate::ExtraRows), true) => ("success", Some(entry.rows + 1)),
             (_, true) => ("success", Some(entry.rows)),
         };
-        let name = match self.renames {
-            Renames::Never => entry.name.clone(),
-            Renames::Capitals => entry.name.to_uppercase(),
-            Renames::Beyond => format!("{:x}.dat", entry.id * 7919),
-        };
+        let name = self.shown_name(entry);
         let created = self.tells_dates.then(|| crate::api::guide_date(self.server_time(entry.created)));
         if self.short_keys {
             json!({"filename": name, "job_id": entry.id, "status": status, "rows": rows, "uploaded_date": created})

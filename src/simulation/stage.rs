@@ -2,13 +2,15 @@
 
 use super::check::{Checked, broken};
 use super::plan::{Chance, Plan};
+use super::process::ACCOUNT;
 use super::remote::Remote;
 use super::story::Figures;
 use super::world::{WALL, World, lock, words};
 use crate::ambient::simulated;
 use crate::api::{Budget, Client};
-use crate::config::{ApiConfig, Credential};
+use crate::config::{AccountConfig, ApiConfig, Credential, load_text};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -18,6 +20,7 @@ pub(super) struct Stage {
     pub(super) client: Arc<Client>,
     pub(super) remote: Arc<Mutex<Remote>>,
     pub(super) runtime: Runtime,
+    account: AccountConfig,
 }
 
 impl Stage {
@@ -53,7 +56,17 @@ impl Stage {
                 came
             })
         });
-        Self { client: Arc::new(client), remote, runtime }
+        let text = format!(
+            "[api]\nglobal_company_id = \"c\"\nclient_id = \"i\"\nclient_secret = \"s\"\n[[account]]\nname = \"{ACCOUNT}\"\n\
+             report_suite_id = \"r\"\ndata_source_id = 1\nfolder = \"/nowhere\"\n"
+        );
+        let account = load_text("simulation", &text, []).unwrap().accounts.remove(0);
+        Self { client: Arc::new(client), remote, runtime, account }
+    }
+
+    /// The account as a command reads it.
+    pub(super) fn account(&self, folder: &Path) -> AccountConfig {
+        AccountConfig { folder: folder.to_owned(), ..self.account.clone() }
     }
 
     /// Plays a plan to its end.
@@ -62,6 +75,7 @@ impl Stage {
         simulated::begin(simulated::Surroundings {
             wall_ahead: WALL,
             chance: plan.seed,
+            inodes_of_paths: plan.rules.inodes_of_paths,
             ..simulated::Surroundings::default()
         });
         let _inside = self.runtime.enter();

@@ -3,6 +3,25 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
+/// What a run of the usual length must have come by: a check that meets nothing proves nothing.
+const MUST_OCCUR: [&str; 15] = [
+    "a job log is set back",
+    "a machine is set back",
+    "a machine is set back, in new files",
+    "a next piece in a file of its own",
+    "a next piece in the same file",
+    "a part that rsync kept is followed by the whole",
+    "a part without its last line end is followed by the whole",
+    "a quiet period doubles",
+    "a quiet period goes back",
+    "a second writer goes on after the first has closed",
+    "a writer that closes what another has open",
+    "an older job log is recovered",
+    "each path has an inode of its own",
+    "held after a set-back, as it had been sent",
+    "sent again after a set-back, as no list had shown it",
+];
+
 /// Counted over all seeds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Figures {
@@ -21,6 +40,8 @@ pub(super) struct Figures {
     /// How the jobs ended.
     pub(super) states: BTreeMap<String, u64>,
     pub(super) held: BTreeMap<String, u64>,
+    /// What happened that must occur.
+    pub(super) met: BTreeMap<String, u64>,
 }
 
 impl Figures {
@@ -39,11 +60,19 @@ impl Figures {
             (&mut self.faults, &other.faults),
             (&mut self.states, &other.states),
             (&mut self.held, &other.held),
+            (&mut self.met, &other.met),
         ] {
             for (what, count) in from {
                 *into.entry(what.clone()).or_default() += count;
             }
         }
+    }
+}
+
+impl Figures {
+    /// What must occur and did not.
+    pub(super) fn missing(&self) -> Vec<&'static str> {
+        MUST_OCCUR.into_iter().filter(|what| !self.met.contains_key(*what)).collect()
     }
 }
 
@@ -56,10 +85,18 @@ impl fmt::Display for Figures {
         )?;
         let per_file = f64::from(u32::try_from(self.deliveries).unwrap_or(u32::MAX))
             / f64::from(u32::try_from(self.files.max(1)).unwrap_or(u32::MAX));
-        writeln!(f, "{} jobs, {} ingested ({per_file:.3} a job, none of them twice)", self.files, self.deliveries)?;
-        for (title, counts) in
-            [("ended", &self.states), ("held", &self.held), ("faults met", &self.faults), ("crashed", &self.ended_at)]
-        {
+        writeln!(
+            f,
+            "{} jobs, {} ingested ({per_file:.3} a job; twice only what nobody could know)",
+            self.files, self.deliveries
+        )?;
+        for (title, counts) in [
+            ("ended", &self.states),
+            ("held", &self.held),
+            ("faults met", &self.faults),
+            ("crashed", &self.ended_at),
+            ("happened", &self.met),
+        ] {
             let mut line = String::new();
             for (what, count) in counts {
                 write!(line, "\n    {count:>7}  {what}")?;

@@ -1,17 +1,22 @@
 //! One story from its first drop to rest: time, people, the server, and datadrop with all its ends and starts.
 
 mod arrange;
+mod set_back;
+mod watched;
 
+use super::acts::Act;
 use super::check::{Checked, Checker, broken};
-use super::people::{Act, People};
+use super::people::People;
 use super::plan::{Chance, Item, Plan};
-use super::process::{ACCOUNT, NotStarted, Process, Step, Surroundings, target};
+use super::process::{NotStarted, Process, Step, Surroundings};
+use super::quiet::SETTLE;
 use super::remote::Remote;
 use super::stage::Stage;
-use super::story::{Broken, Figures, Story};
+use super::story::{Figures, Story};
 use crate::ambient::simulated::{self, Ended};
-use crate::job::{Kind, State, Timestamp};
+use crate::job::State;
 use crate::ready::Moment;
+use set_back::Picture;
 use std::any::Any;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,6 +47,8 @@ enum Todo {
     Item(Item),
     Act(Act),
     Heal,
+    /// Somebody runs `datadrop recover`.
+    Recover,
 }
 
 pub(super) struct World<'a> {
@@ -67,6 +74,11 @@ pub(super) struct World<'a> {
     pub(super) story: Story,
     counted: Figures,
     looks_at_commit: u64,
+    picture: Option<Picture>,
+    /// The quiet period of the account when it was last looked at.
+    settle: Duration,
+    /// The folder was open then.
+    heard: bool,
 }
 
 impl<'a> World<'a> {
@@ -74,7 +86,7 @@ impl<'a> World<'a> {
         // Memory, where there is some: nothing here has to outlive the test.
         let memory = std::path::Path::new("/dev/shm");
         let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
-        let people = People::new(dir.path(), plan.rules.leases);
+        let people = People::new(dir.path(), &plan.rules);
         let state_dir = dir.path().join("state-0");
         let mut agenda: Vec<(Moment, Todo)> =
             plan.items.iter().map(|item| (Moment(item.at), Todo::Item(*item))).collect();
@@ -95,11 +107,14 @@ impl<'a> World<'a> {
             loses: false,
             healed: false,
             changed_at: Moment::default(),
-            checker: Checker::default(),
+            checker: Checker::new(!plan.rules.inodes_of_paths),
             blocked: None,
             story: Story { told, lines: Vec::new() },
             counted: Figures { seeds: 1, ..Figures::default() },
             looks_at_commit: 0,
+            picture: None,
+            settle: SETTLE,
+            heard: false,
         }
     }
 
@@ -112,7 +127,7 @@ impl<'a> World<'a> {
             if let Some(index) = self.due_todo() {
                 let (_, todo) = self.agenda.remove(index);
                 self.counted.steps += 1;
-                self.deal_with(todo);
+                self.deal_with(todo)?;
                 continue;
             }
             if self.process.is_none() {
@@ -152,7 +167,11 @@ impl<'a> World<'a> {
     fn advance(&mut self, to: Moment) {
         let agenda = self.agenda.iter().map(|(at, _)| *at).min();
         let take = self.remote().next_take();
-        let to = [Some(to), agenda, take].into_iter().flatten().min().unwrap_or(to).max(self.now);
+        self.pass([Some(to), agenda, take].into_iter().flatten().min().unwrap_or(to));
+    }
+
+    fn pass(&mut self, to: Moment) {
+        let to = to.max(self.now);
         self.stage.runtime.block_on(tokio::time::advance(to.since(self.now)));
         self.now = to;
         simulated::with(|here| here.moment = to);
@@ -185,6 +204,7 @@ impl<'a> World<'a> {
             Ok(Ok(process)) => {
                 self.story.tell(self.now, || "datadrop starts".to_owned());
                 self.process = Some(process);
+                self.people.quiet.forget_events();
                 self.looks_at_commit = u64::MAX;
                 self.check()
             }
@@ -231,12 +251,7 @@ impl<'a> World<'a> {
         *self.counted.ended_at.entry(point.to_owned()).or_default() += 1;
         self.story.tell(self.now, || format!("datadrop ends: {point}"));
         let image = self.dir.path().join(format!("state-{}", self.lives));
-        fs::create_dir(&image).unwrap();
-        for file in ["datadrop.db", "datadrop.db-wal"] {
-            if self.state_dir.join(file).exists() {
-                fs::copy(self.state_dir.join(file), image.join(file)).unwrap();
-            }
-        }
+        set_back::copy_state(&self.state_dir, &image);
         self.process = None;
         fs::remove_dir_all(&self.state_dir).unwrap();
         self.state_dir = image;
@@ -257,7 +272,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    fn deal_with(&mut self, todo: Todo) {
+    fn deal_with(&mut self, todo: Todo) -> Checked {
         let now = self.now;
         self.changed_at = now;
         match todo {
@@ -276,132 +291,10 @@ impl<'a> World<'a> {
             }
             Todo::Item(item) => {
                 self.story.tell(now, || format!("{:?}", item.what));
-                self.arrange(item.what);
+                self.arrange(item.what)?;
             }
-        }
-    }
-
-    fn check(&mut self) -> Checked {
-        self.check_after(false).map(|_| ())
-    }
-
-    /// True: the step did something.
-    fn check_after(&mut self, claimed: bool) -> Result<bool, Broken> {
-        let requests = self.remote().requests;
-        let asked = requests != self.counted.requests;
-        self.counted.requests = requests;
-        self.look_at_arrivals()?;
-        let Some(process) = &self.process else { return Ok(false) };
-        let commits = process.joblog.commits();
-        if commits == self.looks_at_commit {
-            return Ok(asked);
-        }
-        if self.looks_at_commit != u64::MAX {
-            self.counted.commits += commits - self.looks_at_commit;
-        }
-        self.looks_at_commit = commits;
-        let jobs = process
-            .reader
-            .every_job()
-            .map_err(|error| Broken { promise: "the job log never contradicts itself", how: error.to_string() })?;
-        if self.story.told {
-            let account = process.reader.accounts().unwrap_or_default().into_iter().next();
-            let blocked = account.and_then(|account| account.blocked().map(str::to_owned));
-            if blocked != self.blocked {
-                self.story.tell(self.now, || format!("    the account is blocked: {blocked:?}"));
-                self.blocked = blocked;
-            }
-        }
-        let before = self.checker.last.clone();
-        let changed = self.checker.job_log(&jobs, &self.remote(), self.now)?;
-        let latest = process.reader.latest_accepted(ACCOUNT, &target(), Timestamp(i64::MIN), Timestamp(i64::MAX));
-        self.remote().latest_accepted =
-            latest.ok().and_then(|latest| latest.into_iter().next()).map(|latest| latest.remote_job_id.0);
-        self.remote().known = jobs.iter().filter_map(|job| job.remote_job_id).map(|id| id.0).collect();
-        if changed {
-            self.changed_at = self.now;
-            if self.story.told {
-                for job in &jobs {
-                    if !before.contains(&(job.id, job.state, job.place)) {
-                        let reason = job.reason.as_deref().unwrap_or_default().to_owned();
-                        self.story.tell(self.now, || {
-                            format!(
-                                "    job {} {} is {:?} in {}: {reason}",
-                                job.id,
-                                job.file_name,
-                                job.state,
-                                job.place.as_str()
-                            )
-                        });
-                    }
-                }
-            }
-        }
-        if claimed {
-            let under_way: Vec<_> = process.under_way().collect();
-            let is_marker =
-                |job: &&crate::joblog::Job| job.kind == Kind::Fin && matches!(job.state, State::Uploading(_));
-            for job in jobs.iter().filter(is_marker).filter(|job| under_way.contains(&job.id)) {
-                if !before.iter().any(|(id, state, _)| *id == job.id && matches!(state, State::Uploading(_))) {
-                    Checker::marker(job, &jobs, &self.remote())?;
-                }
-            }
-        }
-        Ok(asked || changed)
-    }
-
-    fn look_at_arrivals(&mut self) -> Checked {
-        let arrived = std::mem::take(&mut self.remote().arrived);
-        let Some(process) = &self.process else { return Ok(()) };
-        for arrived in arrived {
-            let jobs = process
-                .reader
-                .every_job()
-                .map_err(|error| Broken { promise: "the job log never contradicts itself", how: error.to_string() })?;
-            self.story.tell(self.now, || {
-                let taken = if arrived.taken { "taken" } else { "not taken" };
-                format!("    the server has all of {}: {taken}", arrived.name)
-            });
-            let owner = Checker::arrival(&arrived, &jobs, &self.remote(), &self.people, self.plan.rules.duplicates)?;
-            if arrived.taken {
-                self.remote().name_owner(&arrived, owner);
-            }
+            Todo::Recover => self.recover()?,
         }
         Ok(())
-    }
-
-    fn check_rest(&mut self) -> Checked {
-        self.look_at_arrivals()?;
-        let Some(process) = &self.process else { return Ok(()) };
-        let jobs = process
-            .reader
-            .every_job()
-            .map_err(|error| Broken { promise: "the job log never contradicts itself", how: error.to_string() })?;
-        for job in &jobs {
-            self.counted.files += 1;
-            *self.counted.states.entry(job.state.to_string()).or_default() += 1;
-            if job.state == State::Held {
-                let reason = job.reason.as_deref().unwrap_or_default();
-                let words: Vec<&str> = reason
-                    .split_whitespace()
-                    .take_while(|word| !word.contains(|c: char| c.is_ascii_digit()))
-                    .take(9)
-                    .collect();
-                *self.counted.held.entry(words.join(" ")).or_default() += 1;
-            }
-        }
-        Checker::at_rest(&jobs, &self.remote(), &self.people)
-    }
-
-    pub(super) fn figures(&self) -> Figures {
-        let mut figures = self.counted.clone();
-        let remote = self.remote();
-        for met in &remote.met {
-            *figures.faults.entry(met.clone()).or_default() += 1;
-        }
-        figures.deliveries =
-            u64::try_from(remote.ledger.iter().filter(|entry| entry.sha256.is_some()).count()).unwrap();
-        figures.failed_commits = simulated::with(|here| here.failed_syncs).unwrap_or_default();
-        figures
     }
 }

@@ -26,6 +26,11 @@ impl Turns {
         self.due
     }
 
+    /// The folder is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// There is news, and a folder to look into.
     pub(crate) fn has_news(&self) -> bool {
         self.open.is_some() && self.board.has_news()

@@ -1,20 +1,22 @@
 //! What a story brings, put where it belongs: acts of people, faults of the server, the end of the process.
 
-use super::super::people::Act;
+use super::super::acts::{Act, chunk_of, steps_of};
+use super::super::check::Checked;
 use super::super::plan::{What, Wish};
+use super::super::remote::Entry;
 use super::{Todo, World};
 use crate::ambient::simulated;
-use crate::job::{Release, RemoteJobId, State, Verb};
+use crate::job::{Kind, Release, RemoteJobId, State, Verb};
 use crate::joblog::{Instruction, Reader, instruct};
 use std::time::Duration;
 
 impl World<'_> {
-    pub(super) fn arrange(&mut self, what: What) {
+    pub(super) fn arrange(&mut self, what: What) -> Checked {
         let now = self.now;
         let act = |act: Act| (now, Todo::Act(act));
         match what {
             What::Drop(dropped) => {
-                let steps = self.people.steps_of(&dropped, &mut self.chance);
+                let steps = steps_of(&dropped, self.plan.rules.leases, &mut self.chance);
                 self.agenda.extend(steps.into_iter().map(|(wait, act)| (now.after(wait), Todo::Act(act))));
             }
             What::LoneMarker(name) => {
@@ -53,11 +55,21 @@ impl World<'_> {
                 }
             }
             What::Overflow => {
+                self.people.quiet.forget_events();
                 if let Some(process) = &self.process {
                     crate::watch::simulated::overflow(&process.board);
                 }
             }
+            What::Snapshot => self.take_picture()?,
+            What::SetBack(back, away) => self.set_back(back, away)?,
+            What::Many(count) => {
+                for number in 0..count {
+                    let (name, content) = (format!("m{number}.txt"), chunk_of(1_000_000 + number, 0));
+                    self.agenda.push(act(Act::MoveIn { name, content }));
+                }
+            }
         }
+        Ok(())
     }
 
     /// Written into the job log as a command does; the process hears of it, or finds it when it starts.
@@ -71,7 +83,11 @@ impl World<'_> {
             return;
         }
         let job = open[usize::try_from(which % open.len() as u64).unwrap()];
-        let at_adobe = self.remote().ledger.iter().find(|entry| entry.owner == Some(job.id)).map(|entry| entry.id);
+        let is_it = |entry: &&Entry| {
+            entry.owner == Some(job.id)
+                || entry.is_forgotten && entry.sha256 == job.sha256 && entry.name == job.wire_name
+        };
+        let at_adobe = self.remote().ledger.iter().find(is_it).map(|entry| entry.id);
         let verb = match wish {
             Wish::Retry => Verb::Retry,
             Wish::Hold => Verb::Hold,
@@ -85,6 +101,10 @@ impl World<'_> {
             Wish::GiveUp => Verb::Cancel { force: true },
         };
         self.story.tell(self.now, || format!("    somebody wants of job {}: {verb:?}", job.id));
+        if job.kind == Kind::Data {
+            // What comes back is judged by R4.
+            self.people.quiet.ends(&job.file_name);
+        }
         let wanted = [Instruction { job: job.id, verb, by: "somebody".to_owned() }];
         instruct(&self.state_dir, &wanted, crate::ambient::now()).unwrap();
         if let Some(process) = &mut self.process {
