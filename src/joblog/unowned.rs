@@ -106,7 +106,52 @@ pub(super) fn unowned_since_seen(
     job: &Job,
     since: (EventId, Timestamp),
 ) -> Result<Option<RemoteJobId>, JobLogError> {
-    let since = (since.1.max(job.seen_at), since.0.0);
+    // By the order of events, as the clock may have been set between the two.
+    let seen: i64 = connection
+        .prepare_cached("SELECT coalesce(min(id), 0) FROM job_event WHERE job_id = ?1")?
+        .query_row([job.id.0], |row| row.get(0))?;
+    let since = (since.1, since.0.0.max(seen));
     let unowned = unowned(connection, &job.account, "first_seen_at > ?2 AND after_event >= ?3", since)?;
     Ok(named(connection, &job.account, &[job.wire_name.as_str()], unowned)?.pop().map(|(id, _)| id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Duplicates;
+    use crate::job::RemoteJob;
+    use crate::joblog::RemoteList;
+    use crate::joblog::fixtures::{arrives, opened, target};
+
+    #[test]
+    fn s5_a_list_that_came_after_the_file_did_shows_what_was_sent_whatever_clock_was_set() {
+        let (_dir, log) = opened();
+        let list = |id, at| {
+            let remote = RemoteJob {
+                file_name: Some("sales.txt".to_owned()),
+                rows_processed: None,
+                remote_job_id: RemoteJobId(id),
+                remote_status: None,
+                remote_created: None,
+                remote_started: None,
+                remote_finished: None,
+            };
+            let after = log.reader().unwrap().latest_event().unwrap();
+            let list = RemoteList { jobs: vec![remote], after, at: Timestamp(at), server_time: None, target: target() };
+            log.listed("a".to_owned(), list).wait().unwrap();
+        };
+        list(1, -50);
+        let id = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
+        let look = || {
+            let look = move |connection: &Connection| {
+                let job = super::super::sql::job(connection, id)?;
+                unowned_since_seen(connection, &job, (EventId(0), Timestamp(-1000)))
+            };
+            log.call(move |connection, _| look(connection)).wait().unwrap()
+        };
+        assert_eq!(look(), None, "it was listed before the file came");
+        // The file was seen at 0, and the clock was set back since.
+        list(2, -40);
+        assert_eq!(look(), Some(RemoteJobId(2)));
+    }
 }
