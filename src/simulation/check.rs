@@ -328,7 +328,7 @@ fn no_file_vanished(jobs: &[Job], people: &People) -> Checked {
         // Without births, the same bytes under the same name are taken for the same file (lib.rs, "Limits").
         let is_taken_for =
             |job: &Job| job.place == *place && job.sha256 == Some(*sha256) && stem(&job.file_name) == stem(name);
-        if !known && people.inodes_of_paths && jobs.iter().any(is_taken_for) {
+        if !known && people.births_are_unknown && jobs.iter().any(is_taken_for) {
             continue;
         }
         if !known {

@@ -37,8 +37,8 @@ pub(super) struct People {
     pub(super) writing: Vec<Writing>,
     /// The kernel says so.
     leases: bool,
-    /// No file has a time of birth.
-    pub(super) inodes_of_paths: bool,
+    /// No file has a time of birth, or all that were known are those of other files.
+    pub(super) births_are_unknown: bool,
     /// What was closed a moment ago.
     pub(super) quiet: Quiet,
     /// What one writer has closed and another has open.
@@ -81,7 +81,7 @@ impl People {
             made: 0,
             writing,
             leases: rules.leases,
-            inodes_of_paths: rules.inodes_of_paths,
+            births_are_unknown: rules.inodes_of_paths,
             quiet,
             closed_by_one: BTreeSet::new(),
             lay_there: Vec::new(),

@@ -201,7 +201,7 @@ const NAMES: [&str; 5] = ["a.txt", "b.txt", "c.txt", "d.txt", "e.txt"];
 /// More than prove that nobody closes files between pieces (R7).
 const MANY: u64 = 105;
 /// One story of so many has them: they cost time.
-const MANY_EVERY: u64 = 150;
+const MANY_EVERY: u64 = 400;
 const DAY: i64 = 24 * 3600 * 1000;
 
 impl Plan {

@@ -169,6 +169,7 @@ impl World<'_> {
             for place in &picture.places {
                 fs::create_dir(dir_of(&folder, *place)).unwrap();
             }
+            self.people.births_are_unknown = true;
             let now = crate::ambient::now().0;
             for at in filed.values_mut() {
                 *at = now;

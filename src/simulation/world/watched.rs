@@ -43,7 +43,12 @@ impl World<'_> {
         let account = process.reader.account(ACCOUNT).unwrap_or_default();
         let blocked = account.blocked().map(str::to_owned);
         if blocked != self.blocked {
-            self.story.tell(self.now, || format!("    the account is blocked: {blocked:?}"));
+            let dir = self.dir.path().display().to_string();
+            self.story.tell(self.now, || {
+                // Chance has its name, and no seed decides it.
+                let why = blocked.as_deref().map(|why| why.replace(&dir, ""));
+                format!("    the account is blocked: {why:?}")
+            });
             if blocked.as_deref().is_some_and(|why| why.contains("datadrop recover")) {
                 self.agenda.push((self.now.after(Duration::from_secs(60)), Todo::Recover));
             }
