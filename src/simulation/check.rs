@@ -326,8 +326,7 @@ fn no_file_vanished(jobs: &[Job], people: &People) -> Checked {
                     || job.identity.is_some_and(|file| file.inode == *inode))
         });
         // Without births, the same bytes under the same name are taken for the same file (lib.rs, "Limits").
-        let is_taken_for =
-            |job: &Job| job.place == *place && job.sha256 == Some(*sha256) && stem(&job.file_name) == stem(name);
+        let is_taken_for = |job: &Job| job.sha256 == Some(*sha256) && stem(&job.file_name) == stem(name);
         if !known && people.births_are_unknown && jobs.iter().any(is_taken_for) {
             continue;
         }
