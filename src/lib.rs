@@ -3,7 +3,7 @@
 //! follows what Adobe makes of it, files it, and can say at any time where it stands.
 //!
 //! ```text
-//!  watch ───────► ready ───────► queue ───────► upload ──────► track ──────► report
+//!  inbox ───────► ready ───────► queue ───────► upload ──────► track ──────► status
 //!  events and     complete?      the job log    one PUT        one list      CLI, JSON, CSV,
 //!  scans of a     quiet, .fin,   (SQLite):      for each       for each      and the folders:
 //!  folder         or a rename    due jobs       file           sweep         sent held done failed, alerts
@@ -16,23 +16,23 @@
 //!
 //! # The way of one file
 //!
-//! 1. `sales.txt` is renamed into `/srv/datadrop/callcentre`. The account's thread in [`watch`] hears of it, looks at it
-//!    without following links, and asks [`ready`] for a verdict: a rename proves completeness, so it is ready at once. A
+//! 1. `sales.txt` is renamed into `/srv/datadrop/callcentre`. The account's thread in [`inbox`] hears of it, looks at it
+//!    without following links, and asks [`inbox::readiness`] for a verdict: a rename proves completeness, so it is ready at once. A
 //!    file that is still being written waits until it has been quiet for long enough.
 //! 2. The thread hashes it, counts its rows and checks them ([`check`]) in one pass, and hands it all to [`joblog`]: a row
 //!    in state `queued`, durable. From here on the job log knows the content, and nothing else is ever sent for this job.
 //!    A duplicate is `held`, and what Adobe would fail is `rejected` where the account wants that.
-//! 3. [`upload`] takes a permit from the credential's request budget ([`api`]) and claims the job: `uploading`, durable,
+//! 3. [`upload`] takes a permit from the credential's request budget ([`adobe`]) and claims the job: `uploading`, durable,
 //!    before a byte goes. The client streams the file, hashes it once more on the way, and keeps the last bytes back
 //!    until everything agrees and the phase `committing` is durable. Only then can Adobe have the whole message.
 //! 4. `upload::decide` reads the answer off one pure table: accepted, try again at a time that [`retry`] computes, refused
 //!    for good, blocked account, or not known.
-//! 5. What is not known is `unconfirmed`. [`track`] looks at Adobe's list, [`settle`] judges what it shows: the remote job
+//! 5. What is not known is `unconfirmed`. [`track`] looks at Adobe's list, [`track::reconcile`] judges what it shows: the remote job
 //!    is adopted, or proven absent and the file sent again, or a person has to decide (`held`).
 //! 6. [`track`] sweeps: one list request for all open jobs of the account. Adobe's words and its row count make the end:
 //!    `success`, `partial` or `failure`; what the check found is the likely cause, as Adobe gives none.
 //! 7. The job log says where the file belongs now. The account's thread moves it there through [`folder`], with a `.why`
-//!    beside it where a person is needed. [`report`] shows all of it, [`page`] serves it to browsers and monitoring, and
+//!    beside it where a person is needed. [`status`] shows all of it, [`status::page`] serves it to browsers and monitoring, and
 //!    [`alert`] tells who asked to be told.
 //!
 //! A crash between any two of these loses nothing: the next start reads the job log and goes on from there. What was
@@ -43,30 +43,23 @@
 //! | module | may import |
 //! | --- | --- |
 //! | `job` | nothing of ours |
-//! | `check` | `job` |
-//! | `ready` | `job` |
-//! | `settle` | `job`, `ready` (its points in time) |
+//! | `clock` | `job` |
 //! | `config` | `job` |
+//! | `check` | `job` |
 //! | `retry` | `config` |
-//! | `directory` | `ambient`, `job` |
-//! | `folder` | `ambient`, `directory`, `job` |
-//! | `joblog`, `emulator` | `job`, `config` |
-//! | `api` | `ambient`, `directory`, `job`, `config` |
-//! | `ambient` | `job`, `ready` |
-//! | `watch` | `ambient`, `check`, `config`, `directory`, `folder`, `job`, `joblog`, `ready` |
-//! | `upload` | `ambient`, `api`, `config`, `job`, `joblog`, `retry` |
-//! | `track` | `ambient`, `api`, `config`, `job`, `joblog`, `ready`, `retry`, `settle` |
-//! | `alert` | `ambient`, `api`, `config`, `job`, `joblog`, `retry` |
-//! | `keep` | `ambient`, `config`, `job`, `joblog` |
-//! | `report` | `config`, `job`, `joblog` |
-//! | `page` | `ambient`, `api`, `config`, `job`, `joblog`, `report` |
-//! | `recover` | `ambient`, `api`, `config`, `folder`, `job`, `joblog`, `track`, `watch` |
-//! | `control` | `api`, `config` |
-//! | `instruct` | `ambient`, `config`, `directory`, `job`, `joblog` |
-//! | `daemon` | everything but `cli`, `emulator`, `recover`, `report` |
-//! | `cli` | `ambient`, `api`, `check`, `config`, `control`, `daemon`, `directory`, `emulator`, `folder`, `instruct`, `job`, `joblog`, `recover`, `report`, `watch` |
+//! | `folder` | `clock`, `job` |
+//! | `joblog`, `emulator` | `config`, `job` |
+//! | `adobe` | `clock`, `config`, `folder`, `job` |
+//! | `inbox` | `check`, `clock`, `config`, `folder`, `job`, `joblog` |
+//! | `upload` | `adobe`, `clock`, `config`, `job`, `joblog`, `retry` |
+//! | `track` | `adobe`, `clock`, `config`, `job`, `joblog`, `retry` |
+//! | `alert` | `adobe`, `clock`, `config`, `job`, `joblog`, `retry` |
+//! | `status` | `adobe`, `clock`, `config`, `job`, `joblog` |
+//! | `recover` | `adobe`, `clock`, `config`, `folder`, `inbox`, `job`, `joblog`, `track` |
+//! | `daemon` | everything but `cli`, `emulator`, `recover` |
+//! | `cli` | `adobe`, `check`, `clock`, `config`, `daemon`, `emulator`, `folder`, `inbox`, `job`, `joblog`, `recover`, `status` |
 //!
-//! The stages that run (`watch`, `upload`, `track`, `alert`) never import each other: they meet in the job log, which is passive.
+//! The stages that run (`inbox`, `upload`, `track`, `alert`) never import each other: they meet in the job log, which is passive.
 //! `daemon` starts them; nothing starts `daemon` but `cli`. `tests/tidy.rs` reads this table and holds the sources to it.
 //!
 //! # What holds, and what is absent on purpose
@@ -75,14 +68,14 @@
 //! - **One way to change a state**: [`job::State::next`], a total function. Every step leaves a row in `job_event`.
 //! - **One retry loop**: a job's due time in the job log. There is no loop around a request, and nothing below
 //!   [`upload`] sends anything a second time, but for one new token after a 401.
-//! - **One home for each thing that is hard to take back**: `rusqlite` in [`joblog`], `reqwest` in [`api`], `notify` in
-//!   [`watch`], `backoff` in [`retry`], `signal-hook` in `daemon::signals` and in the commands that wait.
-//! - **No clock, no chance, no I/O in what decides**: [`job`], [`check`], [`ready`], [`settle`], [`retry`], `upload::decide`,
-//!   `track::judge`, `track::schedule`, `alert::group`, `alert::missing` and `alert::message` take facts and `now` as arguments. [`ambient`] is where both come from.
+//! - **One home for each thing that is hard to take back**: `rusqlite` in [`joblog`], `reqwest` in [`adobe`], `notify` in
+//!   [`inbox`], `backoff` in [`retry`], `signal-hook` in `daemon::signals` and in the commands that wait.
+//! - **No clock, no chance, no I/O in what decides**: [`job`], [`check`], [`inbox::readiness`], [`track::reconcile`], [`retry`], `upload::decide`,
+//!   `track::judge`, `track::schedule`, `alert::group`, `alert::missing` and `alert::message` take facts and `now` as arguments. [`clock`] is where both come from.
 //! - **No work inside a transaction.** One writer thread; what arrives together shares one fsync.
 //! - **Absent**: event buses, globals, traits with one implementation, mocks (the [`emulator`] stands in for Adobe),
 //!   `unwrap` outside of tests, and `unsafe`, but for the one system call that says whether somebody writes to a file
-//!   (`directory::lease`).
+//!   (`folder::directory`).
 //!
 //! # Limits
 //!
@@ -108,7 +101,7 @@
 //!
 //! # How the promise is held against the code
 //!
-//! - `simulation` (tests only): the real stages, with the job log and its SQL, under a clock, a server, people (who drop files
+//! - `testing::simulation` (tests only): the real stages, with the job log and its SQL, under a clock, a server, people (who drop files
 //!   and give instructions) and accidents that a seed decides; the process may end at each commit, request, rename and
 //!   sync. Programs hold files open, write them by two or in pieces and break off; machines and job logs are set back to an
 //!   earlier state; some folders give each path an inode of its own. The promises are held against the server's ledger after
@@ -168,25 +161,22 @@
 
 // In the order of the flow. The blank lines keep rustfmt from sorting it.
 
+// Time and chance, for the parts that take them as arguments.
+pub mod clock;
+
 // The domain: names, kinds, states and the one function between them.
 pub mod job;
 
 // What the person who runs it wants: layers, checks, sections.
 pub mod config;
 
-// Step 1: folders, events, scans; takes in what is ready.
-pub mod watch;
-
-// Step 2: is this file complete?
-pub mod ready;
-
 // Would Adobe process it? The rules of the file format.
 pub mod check;
 
-// A directory held open: the way to whatever lies in a watched folder.
-pub mod directory;
+// Steps 1 and 2: folders, events, scans; takes in what is complete.
+pub mod inbox;
 
-// Moves within an account's folder, its mark, the `.why`.
+// Ways into a watched folder that follow no link, moves within it, its mark, the `.why`.
 pub mod folder;
 
 // Step 3: the queue and the record, in SQLite.
@@ -196,50 +186,32 @@ pub mod joblog;
 pub mod upload;
 
 // Adobe's API: requests, tokens, the request budget.
-pub mod api;
+pub mod adobe;
 
 // When to try again.
 pub mod retry;
 
-// Step 5: what became of it.
+// Step 5: what became of it, and of an upload that nobody answered for.
 pub mod track;
 
-// What became of an upload that nobody answered for.
-pub mod settle;
-
-// Step 6: tables, pages, JSON, CSV.
-pub mod report;
-
-// The status address: the page, the metrics, signs of life.
-pub mod page;
-
-// Step 6, too: who needs to hear of it.
+// Step 6, to be told: who needs to hear of it.
 pub mod alert;
 
-// What leaves the job log, and when.
-pub mod keep;
+// Step 6, to look at: one model of how it stands; tables, JSON, CSV, metrics and the page show it.
+pub mod status;
 
-// Time and chance, for the parts that take them as arguments.
-pub mod ambient;
+// Starts the stages and watches over them; takes instructions.
+pub mod daemon;
 
 // What a lost or old job log must know, from the folders and from Adobe's list.
 pub mod recover;
 
-// How a command reaches the running daemon.
-pub mod control;
-
-// What people want of jobs: retry, hold, release, cancel.
-pub mod instruct;
-
-// Starts the stages and watches over them.
-pub mod daemon;
+// A local Data Sources API for the demo, the tests and rehearsals.
+pub mod emulator;
 
 // The command line.
 pub mod cli;
 
-// A local Data Sources API for the demo, the tests and rehearsals.
-pub mod emulator;
-
 // All of it under a clock, a server and accidents by a seed.
 #[cfg(test)]
-mod simulation;
+mod testing;

@@ -3,7 +3,7 @@
 
 use crate::harness::{Act, Answer, Authority, Daemon, Ending, Head, Manner, Relay, World, arrived_once, data, tagged};
 use base64::Engine as _;
-use datadrop::api::{ApiError, Budget, Client, JobQuery, Listed, Purpose};
+use datadrop::adobe::{ApiError, Budget, Client, JobQuery, Listed, Purpose};
 use datadrop::config::{ApiConfig, Credential};
 use datadrop::job::Target;
 use std::net::{SocketAddr, TcpListener};

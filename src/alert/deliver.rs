@@ -1,7 +1,7 @@
 //! The edge: one alert to one receiver, once. Whoever calls tries again.
 
 use super::How;
-use crate::api::Client;
+use crate::adobe::Client;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs::File;

@@ -2,7 +2,7 @@
 //! which a dead service cannot tell.
 
 use super::AlertSettings;
-use crate::api::hook_host;
+use crate::adobe::hook_host;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -63,7 +63,7 @@ pub async fn heartbeat(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Budget, Client};
+    use crate::adobe::{Budget, Client};
     use std::net::TcpListener;
     use std::sync::atomic::{AtomicU32, Ordering};
 

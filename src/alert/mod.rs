@@ -17,11 +17,11 @@ mod group;
 mod heartbeat;
 mod message;
 mod missing;
-mod settings;
+mod receivers;
 mod stage;
 
 pub use heartbeat::heartbeat;
-pub use settings::AlertSettings;
+pub use receivers::AlertSettings;
 pub use stage::AlertStage;
 
-use settings::How;
+use receivers::How;

@@ -1,9 +1,9 @@
 //! The stage: reads what happened, groups it, delivers it. What decides is in `group` and `missing`.
 
 use super::deliver::deliver;
-use super::settings::{AlertSettings, Receiver};
+use super::receivers::{AlertSettings, Receiver};
 use super::{group, message, missing};
-use crate::ambient::{local_now, now, random_fraction};
+use crate::clock::{local_now, now, random_fraction};
 use crate::config::Expect;
 use crate::job::Timestamp;
 use crate::joblog::{AlertRow, JobLog, JobLogError, Reader, ToldRow};

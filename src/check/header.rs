@@ -3,7 +3,7 @@
 use super::code::Code;
 use super::columns::{Role, column};
 use super::date;
-use super::finding::{Findings, quoted};
+use super::report::{Findings, quoted};
 use crate::job::Line;
 use std::collections::HashMap;
 use std::ops::Range;

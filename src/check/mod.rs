@@ -15,24 +15,24 @@
 
 mod code;
 mod columns;
+mod data_row;
 mod date;
-mod finding;
+mod file_name;
 mod header;
-mod name;
-mod row;
-mod told;
+mod report;
+mod summary;
 
 #[cfg(test)]
 mod tests;
 
 pub use code::{Code, Rule, Severity};
-pub use finding::{Finding, Findings, Place, Skipped};
+pub use report::{Finding, Findings, Place, Skipped};
 
 use crate::job::{Encoding, Kind, Line, LineKind, Lines, ends_in_a_line};
-use finding::quoted;
+use data_row::Rows;
 use jiff::civil::Date;
 use memchr::{memchr, memchr_iter};
-use row::Rows;
+use report::quoted;
 use std::ffi::OsStr;
 
 /// "Each row can only have a maximum of 4096 bytes."
@@ -127,11 +127,11 @@ impl Checker {
     #[must_use]
     pub fn new(facts: &Facts<'_>) -> Self {
         let mut findings = Findings::new(facts.keep);
-        name::check(facts, &mut findings);
+        file_name::check(facts, &mut findings);
         Self {
             lines: Lines::default(),
             rules: Rules {
-                kind: name::kind(facts.file_name),
+                kind: file_name::kind(facts.file_name),
                 today: facts.today,
                 stage: Stage::BeforeHeader,
                 findings,

@@ -1,14 +1,14 @@
 //! `accounts list`, `accounts show`, `accounts create`, `accounts delete`: the account endpoints of the guide.
 
+use super::api_session::Remote;
 use super::args::{AccountsCreate, AccountsDelete, AccountsList, AccountsShow};
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::remote::Remote;
 use super::settings;
-use crate::api::ApiError;
+use crate::adobe::ApiError;
 use crate::config::Config;
 use crate::job::{NewAccount, RemoteAccount, ReportSuite};
-use crate::report::{AccountOfSuite, account_json, account_page, accounts_json, accounts_table, printable};
+use crate::status::{AccountOfSuite, account_json, account_page, accounts_json, accounts_table, printable};
 use serde_json::json;
 use std::path::Path;
 

@@ -1,9 +1,9 @@
 //! `jobs release --adopt`: a job must not be taken for a remote job that Adobe does not have, or that is another file's.
 
+use super::api_session::Remote;
 use super::failure::{Exit, Failure};
-use super::remote::Remote;
 use super::settings;
-use crate::api::ApiError;
+use crate::adobe::ApiError;
 use crate::job::{JobId, Plan, Release, RemoteJobId, Verb};
 use crate::joblog::{JobRow, Reader};
 use std::path::Path;

@@ -5,7 +5,7 @@
 //! it has done it, this one ends, and what hangs is left behind.
 
 use super::failure::{Exit, Failure};
-use super::signals::{Stop, end_now};
+use super::interrupt::{Stop, end_now};
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 use std::ffi::OsString;
 use std::fs::File;

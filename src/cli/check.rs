@@ -1,13 +1,13 @@
 //! `check`: what Adobe would reject or skip of files, before they are dropped.
 
-mod page;
+mod diagnostics;
 
 use super::args::CheckArguments;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::settings::today;
 use crate::check::{Checked, Checker, Code, Facts, Severity};
-use crate::report::{counted, printable};
+use crate::status::{counted, printable};
 use jiff::civil::Date;
 use serde::Serialize;
 use std::ffi::OsStr;
@@ -38,7 +38,7 @@ struct Object<'a> {
 
 pub(super) fn run(arguments: &CheckArguments, output: &mut Output) -> Result<Exit, Failure> {
     if let Some(word) = &arguments.explain {
-        output.data(&page::explanation(code(word)?))?;
+        output.data(&diagnostics::explanation(code(word)?))?;
         return Ok(Exit::Done);
     }
     let today = today();
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &CheckArguments, output: &mut Output) -> Result<Exi
                         output.line("")?;
                     }
                     let width = output.screen().map(|(width, _)| width);
-                    output.data(&page::file(&printable(&name), &checked, width))?;
+                    output.data(&diagnostics::file(&printable(&name), &checked, width))?;
                 }
                 files.push((name, checked));
             }
@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &CheckArguments, output: &mut Output) -> Result<Exi
         }
     } else {
         if files.len() > 1 {
-            output.line(&page::summary(files.iter().map(|(_, checked)| checked)))?;
+            output.line(&diagnostics::summary(files.iter().map(|(_, checked)| checked)))?;
         }
         if let Some(finding) = files.iter().find_map(|(_, checked)| checked.findings.kept().first()) {
             output.note(&format!("More about a rule: datadrop check --explain {}", finding.code))?;

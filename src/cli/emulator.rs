@@ -3,14 +3,14 @@
 use super::args::EmulatorArguments;
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::{run as daemon_run, signals};
+use super::{interrupt, run as daemon_run};
 use crate::emulator::{Emulator, EmulatorOptions};
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub(super) fn run(arguments: EmulatorArguments, output: &mut Output) -> Result<Exit, Failure> {
-    let stop = signals::stop_token()?;
+    let stop = interrupt::stop_token()?;
     let listen = arguments.listen;
     let credentials = credentials(arguments.client_id, arguments.client_secret_file)?;
     let takes_any = credentials.is_none();

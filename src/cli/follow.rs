@@ -1,14 +1,14 @@
 //! Following jobs through the job log, with or without a daemon at work on it.
 
 use super::failure::Failure;
+use super::interrupt::Stop;
 use super::output::{Output, is_unread};
 use super::progress::{Moving, Progress};
 use super::settings;
-use super::signals::Stop;
 use crate::config::{RateLimit, backlog_words};
 use crate::job::{JobId, Phase, State};
 use crate::joblog::{EventRow, JobFilter, JobRow, OpenError, Reader};
-use crate::report::change_line;
+use crate::status::change_line;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -3,13 +3,13 @@
 use super::args::{ListArguments, ShowArguments, WaitArguments};
 use super::failure::{Exit, Failure};
 use super::follow::{Ending, Follow, Wanted, has_ended, to_the_end};
+use super::interrupt::Stop;
 use super::output::Output;
 use super::settings::{self, here};
-use super::signals::Stop;
 use crate::config::Config;
 use crate::job::{JobId, Timestamp};
 use crate::joblog::{JobFilter, JobRow, Reader, is_running};
-use crate::report::{Here, Since, counted, job_json, job_page, jobs_csv, jobs_json, jobs_table};
+use crate::status::{Here, Since, counted, job_json, job_page, jobs_csv, jobs_json, jobs_table};
 use std::path::Path;
 use std::time::Instant;
 

@@ -6,9 +6,12 @@
 mod accounts;
 mod adoption;
 mod apart;
+mod api_dates;
+mod api_session;
 mod args;
 mod check;
 mod child;
+mod commands_to_paste;
 mod demo;
 mod doctor;
 mod drop;
@@ -18,6 +21,7 @@ mod explain;
 mod failure;
 mod follow;
 mod init;
+mod interrupt;
 mod jobs;
 mod manual;
 mod outlook;
@@ -26,25 +30,21 @@ mod people;
 mod place;
 mod progress;
 mod recover;
-mod remote;
 mod remote_jobs;
 mod run;
 mod service;
 mod settings;
-mod signals;
-mod since;
 mod status;
-mod told;
 mod verbs;
 mod watch;
 
 use args::{AccountsCommand, Cli, Command, JobsCommand};
 use clap::Parser;
+use commands_to_paste::Commands;
 use failure::{Exit, Failure};
 use output::Output;
 use std::ffi::OsString;
 use std::process::ExitCode;
-use told::Commands;
 
 /// Parses the command line and does what it says.
 #[must_use]

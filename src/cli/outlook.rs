@@ -2,13 +2,13 @@
 
 use super::apart::Signs;
 use super::failure::Failure;
-use crate::ambient::now;
+use crate::clock::now;
 use crate::config::{AccountConfig, Config};
-use crate::directory::Directory;
+use crate::folder::directory::Directory;
 use crate::folder::{FolderProblem, glimpse};
+use crate::inbox::{FolderSettings, Foreseen, Ignored, ahead, foresee};
 use crate::job::{JobId, Kind, State, stem};
 use crate::joblog::{AccountRow, Content, InboxEntry, JobRow, Reader, Verdict};
-use crate::watch::{FolderSettings, Foreseen, Ignored, ahead, foresee};
 use std::ffi::OsStr;
 
 /// An account: as it is configured, as the job log has it, and as its folder stands.

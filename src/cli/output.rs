@@ -1,6 +1,6 @@
 //! Where words go: data to standard output, everything else to standard error.
 
-use super::told::Commands;
+use super::commands_to_paste::Commands;
 use anstream::AutoStream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::tcgetwinsize;

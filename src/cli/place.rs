@@ -3,7 +3,7 @@
 //! It is written under a hidden name, which the watcher ignores, made durable, and renamed: a rename into the inbox is
 //! the one arrival that proves completeness at once (DESIGN R1). Nothing is ever overwritten.
 
-use crate::directory::Directory;
+use crate::folder::directory::Directory;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::{self, File, Metadata};

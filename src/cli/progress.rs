@@ -1,7 +1,7 @@
 //! A bar on standard error for people who wait at a terminal.
 
 use crate::joblog::JobRow;
-use crate::report::{printable, size};
+use crate::status::{printable, size};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::Duration;
 

@@ -1,14 +1,14 @@
 //! `jobs list --remote`, `jobs show --remote`: the API's own jobs.
 
+use super::api_session::Remote;
 use super::args::{ListArguments, ShowArguments};
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::remote::Remote;
 use super::settings;
-use crate::api::{Extent, JobQuery, Listing};
+use crate::adobe::{Extent, JobQuery, Listing};
 use crate::config::{AccountConfig, Config};
 use crate::job::RemoteJobId;
-use crate::report::{remote_job_json, remote_job_page, remote_jobs_csv, remote_jobs_json, remote_jobs_table};
+use crate::status::{remote_job_json, remote_job_page, remote_jobs_csv, remote_jobs_json, remote_jobs_table};
 use std::path::Path;
 
 pub(super) fn list(file: &Path, arguments: ListArguments, output: &mut Output) -> Result<Exit, Failure> {

@@ -3,7 +3,7 @@
 use super::failure::{Exit, Failure};
 use crate::config::{self, AccountConfig, Config};
 use crate::job::Timestamp;
-use crate::report::Here;
+use crate::status::Here;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::path::Path;

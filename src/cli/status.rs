@@ -5,7 +5,7 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::settings::{self, here};
 use crate::joblog::{OpenError, Reader, Standing, is_running};
-use crate::report::{RECENT, status_json, status_page, status_report};
+use crate::status::{RECENT, status_json, status_page, status_report};
 use std::path::Path;
 
 pub(super) fn run(file: &Path, arguments: &StatusArguments, output: &mut Output) -> Result<Exit, Failure> {

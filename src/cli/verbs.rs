@@ -7,16 +7,16 @@ use super::output::Output;
 use super::people::who;
 use super::settings::{self, here};
 use super::{adoption, jobs, run as daemon_run};
-use crate::ambient::Clock;
+use crate::clock::Clock;
 use crate::config::{AccountConfig, Config};
-use crate::control::Line;
-use crate::instruct::{carry_out, executors};
+use crate::daemon::control::Line;
+use crate::daemon::operator::{carry_out, executors};
+use crate::inbox::{FolderSettings, FolderWorker, Interrupted, Progress};
 use crate::job::{JobId, JobStanding, Plan, Release, RemoteJobId, Verb, printable};
 use crate::joblog::{
     Answer, Instruction, InstructionId, JobFilter, JobLog, JobRow, OpenError, Reader, StateLock, instruct,
 };
-use crate::report::counted;
-use crate::watch::{FolderSettings, FolderWorker, Interrupted, Progress};
+use crate::status::counted;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -2,12 +2,12 @@
 
 use super::failure::{Exit, Failure};
 use super::follow::{Follow, Wake};
+use super::interrupt::Stop;
 use super::output::Output;
 use super::settings::{self, here};
-use super::signals::Stop;
 use crate::job::{Phase, State};
 use crate::joblog::{JobFilter, JobRow, Reader, is_running};
-use crate::report::{WatchData, change_line, state_counts, watch_view};
+use crate::status::{WatchData, change_line, state_counts, watch_view};
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;

@@ -4,7 +4,7 @@
 //! reload and start waiting (DESIGN F10). Links are followed when an account's own thread opens its folder.
 
 use super::problem::wrong;
-use super::report::{Place, Report};
+use super::problems::{Place, Report};
 use std::path::{Component, Path, PathBuf};
 
 /// The folder of an account, and where that is written.

@@ -1,15 +1,15 @@
 //! The layers, one over the other, and the reading of what they make together.
 
-use super::accounts::{absolute, read_accounts, read_defaults};
-use super::alerts::read_alert;
-use super::api::{read_api, reason};
+use super::account_section::{absolute, read_accounts, read_defaults};
+use super::alert_section::read_alert;
+use super::api_section::{read_api, reason};
 use super::outline::Outline;
 use super::problem::{ConfigError, Problem, wrong};
+use super::problems::{PREFIX, Place, Report};
 use super::reader::{Section, Table, table_of};
-use super::report::{PREFIX, Place, Report};
 use super::sections::Config;
-use super::stages::{read_keep, read_log, read_poll, read_retry, read_upload, read_watch};
-use super::status::read_status;
+use super::stage_sections::{read_keep, read_log, read_poll, read_retry, read_upload, read_watch};
+use super::status_section::read_status;
 use config::{Environment, File, FileFormat, Map, Value, ValueKind};
 use std::path::{Path, PathBuf};
 

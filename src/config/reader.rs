@@ -4,7 +4,7 @@
 
 use super::given::{Given, kind_name, show};
 use super::problem::{Wrong, wrong};
-use super::report::{ENVIRONMENT, PREFIX, Place, Report, nearest};
+use super::problems::{ENVIRONMENT, PREFIX, Place, Report, nearest};
 use super::units::{parse_duration, parse_size};
 use config::{Map, Value, ValueKind};
 use std::collections::HashMap;

@@ -2,7 +2,7 @@
 
 use super::load::{DEFAULTS, EXAMPLE, Surroundings, layer, read};
 use super::outline::Outline;
-use super::report::Report;
+use super::problems::Report;
 use super::*;
 use crate::job::UploadStyle;
 use proptest::prelude::*;

@@ -3,10 +3,10 @@
 use super::Fatal;
 use super::refused::{Refused, judge};
 use super::stages::Stages;
-use crate::ambient::now;
+use crate::clock::now;
 use crate::config::Config;
+use crate::inbox::FolderSettings;
 use crate::joblog::{JobLogError, Reader};
-use crate::watch::FolderSettings;
 
 impl Stages {
     /// Keeps accounts from running: nothing is sent or moved for them, and they say so. What Adobe has of them is followed.
@@ -98,7 +98,7 @@ impl Stages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::Budget;
+    use crate::adobe::Budget;
     use crate::config::{Duplicates, load_draft};
     use crate::joblog::JobLog;
     use crate::joblog::fixtures::{arrives, ends, opened};

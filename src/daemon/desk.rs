@@ -1,8 +1,8 @@
 //! Where commands meet the daemon.
 
-use crate::api::Budget;
+use crate::adobe::Budget;
 use crate::config::Config;
-use crate::control::{Desk, Poke};
+use crate::daemon::control::{Desk, Poke};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};

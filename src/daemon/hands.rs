@@ -1,6 +1,6 @@
 //! Carries out what people want of jobs, for each account by itself: it looks at files, and a folder may hang (DESIGN F10).
 
-use crate::instruct::carry_out_within;
+use crate::daemon::operator::carry_out_within;
 use crate::joblog::{Executor, JobLog, JobLogError};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

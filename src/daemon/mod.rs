@@ -5,26 +5,29 @@
 //! systemd starts it anew.
 
 mod admit;
-mod alerts;
+mod alert_stage;
+pub mod control;
 mod desk;
 mod hands;
 pub mod logging;
 mod once;
 mod opening;
+pub mod operator;
+mod pruning;
 mod pulse;
 mod refused;
 pub mod signals;
 mod stages;
-mod status;
+mod status_address;
 mod supervisor;
 mod trackers;
 
 pub use signals::Signal;
 pub use supervisor::{RunEnd, RunOptions, run};
 
-use crate::api::ClientError;
+use crate::adobe::ClientError;
 use crate::joblog::{JobLogError, OpenError};
-use crate::page::PageError;
+use crate::status::page::PageError;
 
 /// Why the daemon ends, or does not start.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 use super::Fatal;
 use super::pulse::notify;
 use super::signals::Signal;
-use crate::ambient::now;
+use crate::clock::now;
 use crate::config::Config;
 use crate::joblog::{JobLog, JobLogError, OpenError, StateLock, StorageProblem};
 use sd_notify::NotifyState;

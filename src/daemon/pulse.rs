@@ -1,7 +1,7 @@
 //! Signs of life, and what is made of them for systemd.
 
-use crate::ambient::Clock;
-use crate::ready::Moment;
+use crate::clock::Clock;
+use crate::clock::Moment;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -1,21 +1,21 @@
 //! The stages that run, started from a configuration and exchanged when it changes.
 
 use super::Fatal;
-use super::alerts::Alerts;
+use super::alert_stage::Alerts;
 use super::pulse::Pulse;
 use super::refused::{self, Refused};
 use super::trackers::{Fallen, Tracking};
-use crate::ambient::{Clock, now};
-use crate::api::{Budget, Client};
+use crate::adobe::{Budget, Client};
+use crate::clock::Moment;
+use crate::clock::{Clock, now};
 use crate::config::{AccountConfig, Config, KeepConfig, StyleChoice};
+use crate::daemon::pruning::prune;
+use crate::inbox::{Board, EventSource, FolderSettings, FolderWorker, Neighbours, Progress};
 use crate::job::{Target, UploadStyle};
 use crate::joblog::{AccountRules, JobLog};
-use crate::keep::prune;
-use crate::page::FolderRunning;
-use crate::ready::Moment;
 use crate::retry::RetryPolicy;
+use crate::status::page::FolderRunning;
 use crate::upload::{UploadSettings, Uploader};
-use crate::watch::{Board, EventSource, FolderSettings, FolderWorker, Neighbours, Progress};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -8,12 +8,12 @@ use super::opening::open_job_log;
 use super::pulse::notify;
 use super::signals::Signal;
 use super::stages::Stages;
-use super::status::{StatusAddress, take_address};
-use crate::ambient::now;
-use crate::api::{Budget, Client};
+use super::status_address::{StatusAddress, take_address};
+use crate::adobe::{Budget, Client};
+use crate::clock::now;
 use crate::config::{Config, ConfigError};
-use crate::control::Poke;
-use crate::instruct;
+use crate::daemon::control::Poke;
+use crate::daemon::operator;
 use crate::job::{State, Timestamp, counted, printable};
 use crate::joblog::{Reader, StateLock, Unsent};
 use sd_notify::NotifyState;
@@ -81,7 +81,7 @@ pub async fn run(
     let served = serve_commands(&config, budgets.subscribe(), poke);
     // What people wanted while no daemon could do it, before anything is sent.
     let hands = Hands::new(joblog.clone());
-    let nothing_left = hands.carry_out(instruct::executors(&config), Duration::ZERO).await.unwrap_or_else(|error| {
+    let nothing_left = hands.carry_out(operator::executors(&config), Duration::ZERO).await.unwrap_or_else(|error| {
         tracing::error!("what was wanted of jobs is not done yet: {error}");
         false
     });
@@ -195,7 +195,7 @@ impl Supervisor {
 
     /// Beside everything else: it looks at files, which may hang.
     fn carry_out(&self, poke: Option<Poke>) {
-        let (hands, executors) = (self.hands.clone(), instruct::executors(&self.config));
+        let (hands, executors) = (self.hands.clone(), operator::executors(&self.config));
         let left = Arc::clone(&self.wants_left);
         // Where nobody waits for it, the next beat is soon enough.
         let patience = if poke.is_some() { FILES_MOVED } else { Duration::ZERO };

@@ -3,11 +3,11 @@
 use super::Fatal;
 use super::pulse::Pulse;
 use super::stages::{Stage, Stages};
-use crate::ambient::now;
+use crate::clock::Moment;
+use crate::clock::now;
 use crate::config::Config;
 use crate::job::Target;
 use crate::joblog::{JobLogError, Reader};
-use crate::ready::Moment;
 use crate::retry::RetryPolicy;
 use crate::track::{TrackSettings, Tracker};
 use std::collections::HashMap;

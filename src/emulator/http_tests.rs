@@ -1,7 +1,7 @@
 //! The emulator through a real socket: what the guide shows, what it does not allow, and what faults do.
 
 mod conformance;
-mod faults;
+mod fault_effects;
 mod guide;
 mod limits;
 

@@ -20,12 +20,11 @@
 //! Faults are rules of the form `WHERE[:WHEN]:WHAT[:OPTION]…`, such as `upload:after-commit:reset:p=0.1`,
 //! `list:late=30s` or `job:lost-rows=3:name=sales*`; [`FaultRule::HELP`] is the whole grammar.
 
+mod access;
 mod answers;
-mod clock;
 mod connection;
 mod content;
 mod faults;
-mod gate;
 mod kept;
 mod ledger;
 mod options;
@@ -33,6 +32,7 @@ mod query;
 mod random;
 mod routes;
 mod samples;
+mod scaled_time;
 mod spelling;
 mod wire_body;
 mod world;

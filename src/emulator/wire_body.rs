@@ -1,9 +1,9 @@
 //! What the body of an upload says: name and content, or why it is refused.
 
-mod json;
-mod multipart;
+mod json_body;
+mod multipart_body;
 
-pub(super) use multipart::boundary;
+pub(super) use multipart_body::boundary;
 
 use super::answers::Refusal;
 use crate::job::UploadStyle;
@@ -19,8 +19,8 @@ pub(super) struct WireFile<'a> {
 /// Reads a complete body. `boundary` is that of a multipart content type.
 pub(super) fn read<'a>(style: UploadStyle, boundary: &str, body: &'a [u8]) -> Result<WireFile<'a>, Refusal> {
     match style {
-        UploadStyle::PutJson => json::read(body),
-        UploadStyle::PostMultipart | UploadStyle::PutMultipart => multipart::read(boundary, body),
+        UploadStyle::PutJson => json_body::read(body),
+        UploadStyle::PostMultipart | UploadStyle::PutMultipart => multipart_body::read(boundary, body),
     }
 }
 
@@ -31,8 +31,8 @@ const NAME_WITHIN: usize = 64 * 1024;
 pub(super) fn early_name(style: UploadStyle, begun: &[u8]) -> Option<String> {
     let begun = &begun[..begun.len().min(NAME_WITHIN)];
     match style {
-        UploadStyle::PutJson => json::early_name(begun),
-        UploadStyle::PostMultipart | UploadStyle::PutMultipart => multipart::early_name(begun),
+        UploadStyle::PutJson => json_body::early_name(begun),
+        UploadStyle::PostMultipart | UploadStyle::PutMultipart => multipart_body::early_name(begun),
     }
 }
 

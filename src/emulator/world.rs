@@ -1,8 +1,8 @@
 //! The model: jobs as Adobe keeps them. No HTTP and no clock.
 
-mod accounts;
+mod data_sources;
 
-pub(super) use accounts::{Accounts, NewAccount};
+pub(super) use data_sources::{Accounts, NewAccount};
 
 use super::content::{self, Verdict};
 use super::kept::Kept;

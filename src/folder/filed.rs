@@ -2,8 +2,8 @@
 
 use super::mark::not_ours;
 use super::places::open_sub_folder;
-use super::problem::FolderProblem;
-use crate::directory::{Directory, Entry};
+use super::unusable::FolderProblem;
+use crate::folder::directory::{Directory, Entry};
 use crate::job::Place;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -86,7 +86,7 @@ pub(super) fn is_ours(name: &OsStr) -> bool {
 #[cfg_attr(not(test), expect(unused_variables, reason = "the clock of a simulation is known by the path"))]
 fn changed_ms(path: &Path, entry: &Entry) -> i64 {
     #[cfg(test)]
-    if let Some(at) = crate::ambient::simulated::filed_at(path) {
+    if let Some(at) = crate::clock::surroundings::filed_at(path) {
         return at;
     }
     entry.changed_ns.div_euclid(1_000_000)

@@ -3,8 +3,8 @@
 use super::filed::is_ours;
 use super::owners::Owners;
 use super::places::{open_sub_folder, wait_for_lock};
-use super::problem::FolderProblem;
-use crate::directory::{Directory, Entry};
+use super::unusable::FolderProblem;
+use crate::folder::directory::{Directory, Entry};
 use crate::job::Place;
 use rustix::io::Errno;
 use std::fs::{File, TryLockError};

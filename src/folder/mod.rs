@@ -4,25 +4,26 @@
 //! the folder's bounds.
 
 mod account;
-mod examine;
+pub mod directory;
 mod filed;
 mod fit;
+mod inspection;
 mod mark;
 mod moves;
 mod owners;
 mod places;
-mod problem;
 mod removal;
 mod rename;
 mod same;
+mod unusable;
 mod why;
 
 pub use account::{AccountFolder, Opened};
-pub use examine::{Examined, Glimpse, examine, glimpse};
 pub use filed::{FiledFile, accepted_after, filed_after};
+pub use inspection::{Examined, Glimpse, examine, glimpse};
 pub use mark::MARK;
 pub use moves::{Moved, Touched};
-pub use problem::FolderProblem;
 pub use removal::Removal;
 pub use same::Wanted;
+pub use unusable::FolderProblem;
 pub use why::{Explained, explanation, remove_why};

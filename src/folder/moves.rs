@@ -83,7 +83,7 @@ impl AccountFolder {
             match rename_without_overwriting((source, &called), (target, &candidate), is_free) {
                 Ok(()) => {
                     #[cfg(test)]
-                    crate::ambient::simulated::renamed(&source.path_of(&called), &target.path_of(&candidate));
+                    crate::clock::surroundings::renamed(&source.path_of(&called), &target.path_of(&candidate));
                     remove_why(source, &called);
                     return self.after_move(wanted, candidate, met, touched);
                 }
@@ -196,7 +196,7 @@ impl AccountFolder {
     /// The system's.
     pub fn sync(&self, touched: &Touched) -> io::Result<()> {
         #[cfg(test)]
-        crate::ambient::simulated::folder_synced();
+        crate::clock::surroundings::folder_synced();
         Place::ALL.iter().filter(|place| touched.contains(place)).try_for_each(|place| self.place(*place).sync())
     }
 }
@@ -228,7 +228,7 @@ fn free_names(name: &OsStr, job: JobId) -> impl Iterator<Item = OsString> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::identity_at;
+    use crate::folder::directory::identity_at;
     use crate::job::{Fingerprint, Sha256};
     use sha2::Digest as _;
     use std::fs;

@@ -3,8 +3,8 @@
 //! The owner of a sub-folder can take it away from the daemon at any time, and the owner of a mark can claim another
 //! folder with it. Anyone who may write to `sent/` can have files sent, because other content there goes back to the inbox.
 
-use super::problem::FolderProblem;
-use crate::directory::Directory;
+use super::unusable::FolderProblem;
+use crate::folder::directory::Directory;
 use std::fs::{Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

@@ -2,9 +2,9 @@
 
 use super::mark::not_ours;
 use super::owners::{Owners, adapt};
-use super::problem::FolderProblem;
 use super::rename::rename_without_overwriting;
-use crate::directory::{Directory, Entry, hidden_name};
+use super::unusable::FolderProblem;
+use crate::folder::directory::{Directory, Entry, hidden_name};
 use crate::job::Place;
 use std::ffi::OsStr;
 use std::fs::{Metadata, TryLockError};

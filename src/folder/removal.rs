@@ -38,7 +38,7 @@ impl AccountFolder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::identity_at;
+    use crate::folder::directory::identity_at;
     use std::fs;
     use std::path::Path;
 

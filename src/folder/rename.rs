@@ -2,8 +2,8 @@
 
 use super::account::AccountFolder;
 use super::fit::fitting;
-use crate::ambient::random;
-use crate::directory::{Directory, Entry, is_unsupported, is_without_links};
+use crate::clock::random;
+use crate::folder::directory::{Directory, Entry, is_unsupported, is_without_links};
 use crate::job::Place;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -20,7 +20,7 @@ pub(super) fn rename_without_overwriting(
     match from.0.rename(from.1, to.0, to.1) {
         Err(error) if is_unsupported(&error) => rename_by_link(from, to, may_be_ours, || {
             #[cfg(test)]
-            crate::ambient::simulated::passing("a file has two names");
+            crate::clock::surroundings::passing("a file has two names");
         }),
         renamed => renamed,
     }
@@ -51,7 +51,7 @@ fn rename_by_link(
     let aside = fitting(&aside, "", "");
     let taken_aside = directory.replace(name, &aside);
     #[cfg(test)]
-    crate::ambient::simulated::passing("a name was taken aside");
+    crate::clock::surroundings::passing("a name was taken aside");
     match taken_aside {
         // What cannot be looked at stays aside until the folder is opened again.
         Ok(()) if is_one_file((directory, &aside), (target, new_name))? => directory.remove(&aside),
@@ -130,8 +130,8 @@ fn give_back((directory, aside): Named<'_>, name: &OsStr) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ambient::simulated;
-    use crate::directory::identity_at;
+    use crate::clock::surroundings;
+    use crate::folder::directory::identity_at;
     use crate::folder::{Touched, Wanted};
     use crate::job::{Fingerprint, JobId, Sha256};
     use std::fs;
@@ -147,7 +147,10 @@ mod tests {
             fs::write(&from, "x").unwrap();
             fs::hard_link(&from, &to).unwrap();
             // Without that, renames refuse to overwrite, and no crash leaves two names.
-            simulated::begin(simulated::Surroundings { inodes_of_paths, ..simulated::Surroundings::default() });
+            surroundings::begin(surroundings::Surroundings {
+                inodes_of_paths,
+                ..surroundings::Surroundings::default()
+            });
             let (identity, sha256) = (identity_at(&from), Sha256::new([7; 32]));
             let wanted = Wanted {
                 job: JobId(1),
@@ -160,7 +163,7 @@ mod tests {
                 is_of_another: &|_, _| is_of_another,
             };
             let moved = folder.move_file(&wanted, &mut Touched::new()).unwrap();
-            simulated::end();
+            surroundings::end();
             assert_eq!((moved.place, moved.name.to_str().unwrap()), (Place::Done, name));
             assert!(!from.exists() && to.exists(), "{name}");
             assert_eq!(fs::read_dir(dir.path().join("sent")).unwrap().count(), 0, "nothing is left aside");
@@ -172,7 +175,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = AccountFolder::open("a", dir.path(), None, 1).unwrap().folder;
         let inodes_of_paths = true;
-        simulated::begin(simulated::Surroundings { inodes_of_paths, ..simulated::Surroundings::default() });
+        surroundings::begin(surroundings::Surroundings { inodes_of_paths, ..surroundings::Surroundings::default() });
         let (came, moved) = (dir.path().join("sales.txt"), dir.path().join("sent/sales.txt"));
         fs::write(&came, "ours").unwrap();
         let hashed = identity_at(&came);
@@ -199,7 +202,7 @@ mod tests {
             let filed = folder.move_file(&wanted, &mut Touched::new()).unwrap();
             assert_eq!((filed.place, filed.note), (to, None));
         }
-        simulated::end();
+        surroundings::end();
         assert_eq!(fs::read_to_string(&came).unwrap(), "another");
         assert_eq!(fs::read_to_string(dir.path().join("done/sales.txt")).unwrap(), "ours");
     }

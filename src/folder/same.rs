@@ -2,7 +2,7 @@
 //! differs, the content decides.
 
 use super::account::AccountFolder;
-use crate::directory::Directory;
+use crate::folder::directory::Directory;
 use crate::job::{FileIdentity, Fingerprint, JobId, Place, Sha256};
 use std::ffi::{OsStr, OsString};
 use std::io;

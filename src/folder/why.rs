@@ -2,7 +2,7 @@
 
 use super::account::AccountFolder;
 use super::fit::fitting;
-use crate::directory::Directory;
+use crate::folder::directory::Directory;
 use crate::job::{JobId, Place, State, is_sendable, printable, shell_word};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};

@@ -1,6 +1,6 @@
 //! Content that was sent already, or is on its way (DESIGN §6, `duplicates`).
 
-use super::{Job, JobLogError, keep, sql};
+use super::{Job, JobLogError, retention, sql};
 use crate::config::Duplicates;
 use crate::job::{JobId, Kind, Place, State};
 use rusqlite::Connection;
@@ -54,7 +54,7 @@ pub(super) fn duplicate_of(
     let earlier = sql::earlier_delivery(connection, &job.account, sha256, same_name, job.id)?;
     let earlier = match earlier {
         Some(earlier) => Some((earlier.id, earlier.file_name, earlier.state.is_accepted())),
-        None => keep::delivered_with_content(connection, &job.account, sha256, same_name)?
+        None => retention::delivered_with_content(connection, &job.account, sha256, same_name)?
             .map(|(id, file_name)| (id, file_name, true)),
     };
     Ok(earlier.map(|(of, file_name, was_accepted)| {

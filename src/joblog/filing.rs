@@ -1,7 +1,7 @@
 //! Moves: the job log says where a file belongs; the folder follows (DESIGN F1).
 
-use super::admit::part_with;
 use super::advance::advance;
+use super::intake::part_with;
 use super::save::save_job;
 use super::writer::{JobLog, Pending};
 use super::{Job, JobLogError, Reader, pair, sql};

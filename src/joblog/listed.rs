@@ -1,7 +1,7 @@
 //! What a remote list shows, written down: what cannot be ours from now on, who else writes to the account, and what may
 //! have been ingested twice (DESIGN S1, S3, S5).
 
-use super::accounts::goes_to;
+use super::account_record::goes_to;
 use super::{JobLogError, sql};
 use crate::job::{EventId, JobId, Likeness, Naming, RemoteJob, RemoteJobId, Target, Timestamp, Told, stem};
 use rusqlite::{Connection, OptionalExtension as _, params};

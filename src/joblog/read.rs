@@ -1,9 +1,9 @@
 //! Reading the job log: for the stages that look before they act, and for people.
 
-use super::accounts::{ACCOUNT_COLUMNS, AccountRow, account_row};
+use super::account_record::{ACCOUNT_COLUMNS, AccountRow, account_row};
 use super::attempts::disputed;
 use super::changed::without_change;
-use super::{InboxEntry, JobLogError, OpenError, OpenRemote, Unfiled, Unsettled, findings, open, sql};
+use super::{InboxEntry, JobLogError, OpenError, OpenRemote, Unfiled, Unsettled, check_findings, open, sql};
 use crate::job::{Event, EventId, JobId, Place, State, Timestamp, Told};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
@@ -116,7 +116,7 @@ impl Reader {
         )?;
         let mut unfiled: Vec<Unfiled> = jobs.into_iter().map(Unfiled::from).collect();
         for job in unfiled.iter_mut().filter(|job| matches!(job.to, Place::Held | Place::Failed)) {
-            job.findings = findings::list(&connection, job.id)?;
+            job.findings = check_findings::list(&connection, job.id)?;
         }
         Ok(unfiled)
     }
@@ -132,7 +132,7 @@ impl Reader {
             "account = ?1 AND state IN ('uploaded', 'processing') AND finished_at IS NULL ORDER BY id",
             [account],
         )?;
-        let mut likely = findings::likely_of_open(&self.connection(), account)?;
+        let mut likely = check_findings::likely_of_open(&self.connection(), account)?;
         let current = sql::line(&self.connection(), account)?;
         let lines: HashMap<JobId, i64> = self
             .connection()

@@ -1,7 +1,7 @@
 //! Every statement that changes the job log or that a change depends on, one function each.
 
 use super::row::name_bytes;
-use super::{Job, JobLogError, keep};
+use super::{Job, JobLogError, retention};
 use crate::job::{Event, EventId, FileIdentity, JobId, Phase, RemoteJobId, Sha256, State, Timestamp, stem};
 use rusqlite::{Connection, OptionalExtension, Params, named_params, params};
 use std::ffi::OsStr;
@@ -315,7 +315,7 @@ pub(super) fn owner_of_remote(connection: &Connection, account: &str, line: i64,
         .optional()?;
     match owner {
         Some(id) => Ok(Some(JobId(id))),
-        None => keep::pruned_owner(connection, account, line, RemoteJobId(id)),
+        None => retention::pruned_owner(connection, account, line, RemoteJobId(id)),
     }
 }
 

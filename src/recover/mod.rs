@@ -4,15 +4,15 @@
 //! list is the other: it tells which remote job a file became, and which names in the inbox somebody has sent before.
 //! What neither can tell is held, not guessed.
 
-use crate::ambient::{now, random};
-use crate::api::{ApiError, Client, Extent, JobQuery, Permit};
+use crate::adobe::{ApiError, Client, Extent, JobQuery, Permit};
+use crate::clock::{now, random};
 use crate::config::AccountConfig;
 use crate::folder::{AccountFolder, FiledFile, FolderProblem, filed_after};
+use crate::inbox::read_content;
 use crate::job::Timestamp;
 use crate::job::{Event, Kind, Likely, Place, RemoteJob, State, Target, classify};
 use crate::joblog::{Content, JobLog, JobLogError, OpenError, Reader, Restoration, Restored};
 use crate::track::judge;
-use crate::watch::read_content;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 

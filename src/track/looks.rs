@@ -1,12 +1,12 @@
-//! Looks for what is unconfirmed: the edge around `settle`.
+//! Looks for what is unconfirmed: the edge around `reconcile`.
 
 use super::Tracker;
-use crate::ambient::{now, random_fraction};
-use crate::api::{ApiError, Extent, Listing, Purpose};
+use crate::adobe::{ApiError, Extent, Listing, Purpose};
+use crate::clock::Moment;
+use crate::clock::{now, random_fraction};
 use crate::job::{Event, EventId, JobId, Likeness, Naming, RemoteJob, Target, Timestamp, printable};
 use crate::joblog::{JobLogError, LatestAccepted, Unsettled};
-use crate::ready::Moment;
-use crate::settle::{Judgement, Known, Latest, Look, Looks, Sent, WINDOW, judge, known_by_order};
+use crate::track::reconcile::{Judgement, Known, Latest, Look, Looks, Sent, WINDOW, judge, known_by_order};
 use std::collections::HashMap;
 use std::time::Duration;
 

@@ -2,24 +2,27 @@
 //!
 //! Each account has one task that reads the account's remote list: for the baseline before the first attempt, in sweeps
 //! for what was accepted, and in looks for what is unconfirmed. Requests are the scarce good: one list serves all open
-//! jobs of an account. What the answers mean is decided by pure functions, in [`judge()`] and in `settle`.
+//! jobs of an account. What the answers mean is decided by pure functions, in [`judge()`] and in [`reconcile`].
 
 mod judge;
 mod looks;
+pub mod reconcile;
 mod schedule;
 mod sweep;
 
 pub use judge::{Step, judge};
 pub use schedule::Schedule;
 
-use crate::ambient::{Clock, now, random_fraction};
-use crate::api::{ApiError, Budget, Client, Extent, JobQuery, Listing, Purpose, TokenError, Unauthorised, guide_date};
+use crate::adobe::{
+    ApiError, Budget, Client, Extent, JobQuery, Listing, Purpose, TokenError, Unauthorised, guide_date,
+};
+use crate::clock::Moment;
+use crate::clock::{Clock, now, random_fraction};
 use crate::config::PollConfig;
 use crate::job::{JobId, Target, Timestamp, printable};
 use crate::joblog::{Doubled, JobLog, JobLogError, Reader, RemoteList, Taken};
-use crate::ready::Moment;
 use crate::retry::RetryPolicy;
-use crate::settle::{Looks, WINDOW};
+use crate::track::reconcile::{Looks, WINDOW};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,10 +3,10 @@
 //! The first sweep comes `poll.first` after an upload, then they grow apart to `poll.max`. While a backlog is still being
 //! sent, uploads do not pull the sweep forward: each sweep costs a request for every hundred jobs.
 
+use crate::clock::Moment;
 use crate::config::PollConfig;
 use crate::job::Timestamp;
 use crate::joblog::Backlog;
-use crate::ready::Moment;
 use std::time::Duration;
 
 /// How a sweep of jobs that have been open for too long is spaced.

@@ -1,11 +1,11 @@
 //! A sweep: one list for all open jobs of an account (DESIGN §4, "Tracking").
 
 use super::{Tracker, judge};
-use crate::ambient::now;
-use crate::api::{ApiError, Extent, Purpose};
+use crate::adobe::{ApiError, Extent, Purpose};
+use crate::clock::now;
 use crate::job::{Event, JobId, RemoteJob, RemoteJobId, Target, Timestamp, printable};
 use crate::joblog::{Backlog, JobLogError, OpenRemote, Swept};
-use crate::settle::WINDOW;
+use crate::track::reconcile::WINDOW;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 

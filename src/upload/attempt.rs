@@ -1,8 +1,8 @@
 //! One attempt: the request, and what follows from its end.
 
 use super::{Again, Facts, Outcome, UploadSettings, Verdict, decide};
-use crate::ambient::{now, random_fraction};
-use crate::api::{Permit, Reading, Seen, Upload, UploadEnd};
+use crate::adobe::{Permit, Reading, Seen, Upload, UploadEnd};
+use crate::clock::{now, random_fraction};
 use crate::config::StyleChoice;
 use crate::job::{Event, Fingerprint, State, UploadStyle};
 use crate::joblog::{AttemptEnd, Claim, JobLog, JobLogError, Pending};

@@ -7,13 +7,13 @@
 mod attempt;
 mod outcome;
 #[cfg(test)]
-pub(crate) mod simulated;
+pub(crate) mod single;
 mod slots;
 
 pub use outcome::{Again, Facts, Outcome, Verdict, decide};
 
-use crate::ambient::now;
-use crate::api::{Budget, Client, Permit, Purpose, Reading};
+use crate::adobe::{Budget, Client, Permit, Purpose, Reading};
+use crate::clock::now;
 use crate::config::StyleChoice;
 use crate::job::Timestamp;
 use crate::joblog::{AccountRules, Claim, Claimed, JobLog, JobLogError};

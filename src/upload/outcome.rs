@@ -1,6 +1,6 @@
 //! The decision table of DESIGN §5: what was seen of an upload, and what it means. Pure.
 
-use crate::api::{Answer, ErrorBody, Seen, TokenError, UploadEnd};
+use crate::adobe::{Answer, ErrorBody, Seen, TokenError, UploadEnd};
 use crate::job::{Event, RemoteJob, UploadStyle};
 use std::time::Duration;
 

@@ -4,7 +4,7 @@
 //! second thread would hang beside the first. Where many hang, each account tries one file at a time, so that the threads
 //! of a hundred dead shares are few.
 
-use crate::api::Reading;
+use crate::adobe::Reading;
 use crate::job::JobId;
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -16,8 +16,8 @@ pub use joblog::{Attempt, Row, connect, connect_to_write};
 pub use mounted::Mounted;
 pub use relay::{Act, Answer, Ending, Head, Manner, Relay};
 
-use datadrop::directory::Directory;
 use datadrop::emulator::{AccountKey, Emulator, EmulatorOptions, LedgerEntry, Upload};
+use datadrop::folder::directory::Directory;
 use datadrop::job::UploadStyle;
 use sha2::Digest as _;
 use std::collections::BTreeMap;

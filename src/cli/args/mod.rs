@@ -1,21 +1,21 @@
 //! What can be said on the command line.
 
-mod api;
-mod questions;
-mod verbs;
+mod question_arguments;
+mod remote_arguments;
+mod verb_arguments;
 
-pub(super) use api::{
+pub(super) use question_arguments::{CompletionsArguments, ExplainArguments, ManArguments};
+pub(super) use remote_arguments::{
     AccountsCommand, AccountsCreate, AccountsDelete, AccountsList, AccountsShow, InitArguments, RemoteQuery,
 };
-pub(super) use questions::{CompletionsArguments, ExplainArguments, ManArguments};
 
-pub(super) use verbs::{CancelArguments, HoldArguments, ReleaseArguments, RetryArguments, Selection};
+pub(super) use verb_arguments::{CancelArguments, HoldArguments, ReleaseArguments, RetryArguments, Selection};
 
-use super::told::USUAL_CONFIG;
+use super::commands_to_paste::USUAL_CONFIG;
 use crate::config::{RateLimit, parse_duration, parse_rate};
 use crate::emulator::{Dialect, FaultRule, Names};
 use crate::job::State;
-use crate::report::Since;
+use crate::status::Since;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;

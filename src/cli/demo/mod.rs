@@ -3,21 +3,21 @@
 //! Nothing here is special: the configuration is a file as anybody would write it, the files are dropped as `drop` does
 //! it, and what is shown comes from the job log. Whatever the demo leaves behind can be looked at with the usual commands.
 
-mod layout;
+mod setup;
 mod show;
 
 use super::args::DemoArguments;
 use super::emulator;
 use super::failure::{Exit, Failure};
 use super::follow::{Follow, Wake};
+use super::interrupt::{self, Stop};
 use super::output::Output;
 use super::place;
 use super::run as daemon_run;
 use super::settings::{environment_free_config, here};
-use super::signals::{self, Stop};
-use crate::directory::Directory;
 use crate::emulator::{EmulatorOptions, write_samples};
-use layout::Layout;
+use crate::folder::directory::Directory;
+use setup::Layout;
 use show::{Foreseen, Show};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(super) fn run(arguments: &DemoArguments, output: &mut Output) -> Result<Exit, Failure> {
     let layout = Layout::make(arguments.dir.as_deref())?;
     let stop = Stop::on_signals()?;
-    let token = signals::stop_token()?;
+    let token = interrupt::stop_token()?;
     let runtime = daemon_run::runtime()?;
     let emulator = runtime.block_on(emulator::start(EmulatorOptions {
         processing: PROCESSING,
@@ -111,7 +111,7 @@ fn is_ready(follow: &mut Follow, daemon: &JoinHandle<Result<(), Failure>>) -> Re
             let watched = reader
                 .accounts()
                 .map_or(0, |accounts| accounts.iter().filter(|account| account.first_scan_at.is_some()).count());
-            if watched >= layout::ACCOUNTS.len() {
+            if watched >= setup::ACCOUNTS.len() {
                 return Ok(true);
             }
         }
@@ -132,10 +132,10 @@ fn drop_samples(layout: &Layout, stop: &Stop) -> Result<Vec<Foreseen>, Failure> 
         .to_zoned_datetime(here().zone)
         .date();
     let samples_dir = layout.samples_dir();
-    let samples = write_samples(&samples_dir, today).map_err(|error| layout::cannot_write(&samples_dir, &error))?;
+    let samples = write_samples(&samples_dir, today).map_err(|error| setup::cannot_write(&samples_dir, &error))?;
     let mut foreseen = Vec::new();
     for sample in samples {
-        let account = layout::account_of(&sample.file_name);
+        let account = setup::account_of(&sample.file_name);
         let source = samples_dir.join(&sample.file_name);
         let folder = Directory::open(&layout.folder(account)).map_err(|error| Failure::failed(error.to_string()))?;
         place::copy_in(&source, &folder, &sample.file_name, || stop.is_set())

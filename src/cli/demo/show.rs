@@ -7,7 +7,7 @@ use super::super::progress::{Moving, Progress};
 use super::super::settings::here;
 use crate::emulator::Sample;
 use crate::joblog::{JobFilter, JobRow};
-use crate::report::{change_line, jobs_table};
+use crate::status::{change_line, jobs_table};
 
 /// How a sample is to end.
 #[derive(Debug, Clone, PartialEq, Eq)]

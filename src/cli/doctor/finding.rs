@@ -1,6 +1,6 @@
 //! What was found: one line for people, one object for programs.
 
-use crate::report::printable;
+use crate::status::printable;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 

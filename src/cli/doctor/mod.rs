@@ -3,11 +3,11 @@
 //! It looks and asks; nothing is created or changed, but for a hidden file that is moved about for a trial where no
 //! daemon is at work, and removed. [`look`] and [`online`] bring facts, [`judge`] says what they mean.
 
+mod configuration;
 mod finding;
 mod judge;
-mod look;
+mod observations;
 mod online;
-mod settings;
 
 use super::apart;
 use super::args::DoctorArguments;
@@ -16,9 +16,9 @@ use super::output::Output;
 use super::people::user_name;
 use crate::config::{AccountConfig, Config, WatchMode};
 use crate::folder::{self, Examined, FolderProblem};
+use crate::inbox::{Neighbours, Way};
 use crate::joblog::{AccountRow, examine, look_for_daemon};
-use crate::report::counted;
-use crate::watch::{Neighbours, Way};
+use crate::status::counted;
 use finding::{Finding, Verdict};
 use judge::rights::{self, ALL, Person};
 use judge::service::Unit;
@@ -30,9 +30,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub(super) fn run(file: &Path, arguments: &DoctorArguments, output: &mut Output) -> Result<Exit, Failure> {
-    let mut read = settings::Read::open(file)?;
+    let mut read = configuration::Read::open(file)?;
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    let shown_unit = look::unit();
+    let shown_unit = observations::unit();
     let unit = shown_unit.as_ref().and_then(|unit| unit.as_ref().ok()).filter(|unit| unit.runs(&file));
     if let Some(unit) = unit {
         read.take_secret_of(unit);
@@ -57,7 +57,7 @@ pub(super) fn run(file: &Path, arguments: &DoctorArguments, output: &mut Output)
     findings.extend(disks(config, &folders));
     if config.watch.mode != WatchMode::Poll {
         let folders = u64::try_from(config.accounts.len()).unwrap_or(u64::MAX);
-        findings.extend(machine::inotify(look::inotify_limits(), folders));
+        findings.extend(machine::inotify(observations::inotify_limits(), folders));
     }
     findings.extend(shown_unit.as_ref().map(|unit| of_service(unit, &file, config)).unwrap_or_default());
     if !arguments.offline {
@@ -89,19 +89,19 @@ fn print(findings: &[Finding], json: bool, output: &mut Output) -> Result<(), Fa
 /// The user that the service runs as: the unit says so, or there is one of its name.
 fn service_user(unit: Option<&Unit>) -> Option<Person> {
     let name = unit.map(|unit| unit.user.as_str()).filter(|user| !user.is_empty()).unwrap_or("datadrop");
-    look::person(name, unit.map(|unit| unit.groups.as_slice()).unwrap_or_default())
+    observations::person(name, unit.map(|unit| unit.groups.as_slice()).unwrap_or_default())
 }
 
 /// Neither root nor the service looks.
 fn is_another(person: &Person) -> bool {
-    let me = look::me();
+    let me = observations::me();
     me != 0 && me != person.uid
 }
 
 /// Who is neither root nor the service sees other rights than the service has.
 fn looks_as_another(person: &Person) -> Option<Finding> {
     is_another(person).then(|| {
-        let (mine, theirs) = (user_name(look::me()), &person.name);
+        let (mine, theirs) = (user_name(observations::me()), &person.name);
         let message = format!("there is a user `{theirs}` for the service; what could be tried was tried as `{mine}`");
         Finding::bad(Verdict::Warn, "user", mine, message, format!("run `sudo -u {theirs} datadrop doctor`"))
     })
@@ -113,22 +113,22 @@ fn state(config: &Config, person: Option<&Person>) -> Finding {
     if !dir.is_dir() {
         return Finding::ok("state", shown, "not there yet: the first start makes it");
     }
-    let tried = match look::with_rights_of(person, || look::writable(dir)) {
+    let tried = match observations::with_rights_of(person, || observations::writable(dir)) {
         Ok(tried) => tried,
         Err(why) => return not_tried("state", shown, person, &why),
     };
-    let acted_for = person.filter(|_| look::can_act_for(person));
-    let closed = person.and_then(|person| rights::reach("state", &shown, person, &look::way(dir), ALL));
+    let acted_for = person.filter(|_| observations::can_act_for(person));
+    let closed = person.and_then(|person| rights::reach("state", &shown, person, &observations::way(dir), ALL));
     match (closed, tried) {
         // What was tried outdoes what its mode says.
         (Some(closed), _) if acted_for.is_none() => closed,
         (_, Ok(())) => Finding::ok("state", shown, "can be written"),
         // Members of the service's group may read it, and no more.
-        (_, Err(_)) if acted_for.is_none() && person.is_some_and(|person| person.uid != look::me()) => {
+        (_, Err(_)) if acted_for.is_none() && person.is_some_and(|person| person.uid != observations::me()) => {
             Finding::ok("state", shown, "the service's user can write it by its owner, group and mode")
         }
         (_, Err(error)) => {
-            let who = acted_for.map_or_else(|| user_name(look::me()), |person| person.name.clone());
+            let who = acted_for.map_or_else(|| user_name(observations::me()), |person| person.name.clone());
             let message = format!("`{who}` cannot write it: {error}");
             let remedy = "let it belong to the user that runs datadrop, on a file system that can be written";
             Finding::bad(Verdict::Fail, "state", shown, message, remedy)
@@ -178,7 +178,7 @@ struct Looked {
     dir: PathBuf,
     findings: Vec<Finding>,
     /// `None` where there is no folder.
-    space: Option<io::Result<look::Space>>,
+    space: Option<io::Result<observations::Space>>,
 }
 
 /// All of them at the same time, for so long at most: a share may hang (DESIGN F10).
@@ -191,7 +191,7 @@ fn folders(config: &Config, rows: Option<&HashMap<String, AccountRow>>, person: 
             let (own, person) = (account.clone(), person.cloned());
             let look = apart::begin(move || {
                 let findings = account_folder(&own, row.as_ref(), person.as_ref());
-                let space = own.folder.is_dir().then(|| look::space(&own.folder));
+                let space = own.folder.is_dir().then(|| observations::space(&own.folder));
                 (findings, space, Way::to(&own.folder).ok())
             });
             (account, look)
@@ -222,18 +222,18 @@ fn account_folder(account: &AccountConfig, row: Option<&AccountRow>, person: Opt
     let (name, dir) = (account.name.as_str(), &account.folder);
     let shown = dir.display().to_string();
     let remembered = row.and_then(|row| row.folder_mark.as_deref());
-    let tried = look::with_rights_of(person, || folder::examine(name, dir, remembered));
+    let tried = observations::with_rights_of(person, || folder::examine(name, dir, remembered));
     let examined = match tried {
         Err(why) => return vec![not_tried("folder", name.to_owned(), person, &why)],
         Ok(Ok(examined)) => examined,
         Ok(Err(FolderProblem::Unfit { why, .. } | FolderProblem::Closed { why, .. }))
             if person.is_some_and(is_another) =>
         {
-            let message = format!("{shown}: `{}` cannot tell whether it is fit: {why}", user_name(look::me()));
+            let message = format!("{shown}: `{}` cannot tell whether it is fit: {why}", user_name(observations::me()));
             return vec![Finding::bad(Verdict::Warn, "folder", name, message, "run `sudo datadrop doctor`")];
         }
         Ok(Err(FolderProblem::Unfit { dir: at, why } | FolderProblem::Closed { dir: at, why }))
-            if look::can_act_for(person) =>
+            if observations::can_act_for(person) =>
         {
             let user = person.map(|person| person.name.as_str()).unwrap_or_default();
             let message = format!("{}: `{user}`, which runs the service, cannot use it: {why}", at.display());
@@ -247,7 +247,7 @@ fn account_folder(account: &AccountConfig, row: Option<&AccountRow>, person: Opt
         }
     };
     // What was tried outdoes what its mode says.
-    let closed = if look::can_act_for(person) { None } else { closed(name, dir, person) };
+    let closed = if observations::can_act_for(person) { None } else { closed(name, dir, person) };
     let mut findings =
         vec![closed.unwrap_or_else(|| Finding::ok("folder", name, format!("{shown} {}", seen(&examined))))];
     if let Some(file_system) = &examined.remote {
@@ -259,12 +259,12 @@ fn account_folder(account: &AccountConfig, row: Option<&AccountRow>, person: Opt
             "a local folder is faster, if producers can write to one",
         ));
     }
-    findings.push(rights::producers(name, &shown, look::owned(&examined.metadata), person));
+    findings.push(rights::producers(name, &shown, observations::owned(&examined.metadata), person));
     findings
 }
 
 fn closed(account: &str, dir: &Path, person: Option<&Person>) -> Option<Finding> {
-    person.and_then(|person| rights::reach("folder", account, person, &look::way(dir), ALL))
+    person.and_then(|person| rights::reach("folder", account, person, &observations::way(dir), ALL))
 }
 
 fn seen(examined: &Examined) -> &'static str {
@@ -279,8 +279,8 @@ fn seen(examined: &Examined) -> &'static str {
 fn disks(config: &Config, folders: &[Looked]) -> Vec<Finding> {
     let mut devices = Vec::new();
     let mut findings = Vec::new();
-    let state = look::nearest(&config.state_dir);
-    let of_state = look::space(&state);
+    let state = observations::nearest(&config.state_dir);
+    let of_state = observations::space(&state);
     let of_folders = folders.iter().filter_map(|folder| Some((&folder.dir, folder.space.as_ref()?)));
     for (dir, space) in std::iter::once((&state, &of_state)).chain(of_folders) {
         let shown = dir.display().to_string();

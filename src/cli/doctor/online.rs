@@ -1,9 +1,9 @@
 //! Asking Adobe: a token, one request for the companies, one for each account.
 
 use super::finding::{Finding, Verdict};
-use super::judge::{machine, remote as judge};
-use crate::api::ApiError;
-use crate::cli::remote::Remote;
+use super::judge::{adobe_answers as judge, machine};
+use crate::adobe::ApiError;
+use crate::cli::api_session::Remote;
 use crate::config::Config;
 
 pub(super) fn findings(config: &Config) -> Vec<Finding> {

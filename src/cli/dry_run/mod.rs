@@ -1,7 +1,7 @@
 //! `run --dry-run`: what would be sent, file by file. It reads; nothing is sent, moved, made or locked.
 
 mod plan;
-mod words;
+mod printed;
 
 use super::apart::{self, FOLDER_TIMEOUT, Signs};
 use super::failure::{Exit, Failure};
@@ -10,7 +10,7 @@ use super::output::Output;
 use super::progress::Progress;
 use super::settings;
 use crate::config::{AccountConfig, Config, Duplicates, FinMode, Order, StyleChoice};
-use crate::directory::Entry;
+use crate::folder::directory::Entry;
 use crate::job::{Kind, UploadStyle, classify, printable, stem};
 use crate::joblog::{Reader, is_running};
 use plan::{AccountPlan, Found, Planned, Verdict, pair_up};
@@ -33,10 +33,10 @@ pub(super) fn run(file: &Path, output: &mut Output) -> Result<Exit, Failure> {
             let trouble = Some(apart::no_answer(&account.folder));
             AccountPlan { trouble, ..AccountPlan::empty(account) }
         };
-        output.words(&words::account(&plan))?;
+        output.words(&printed::account(&plan))?;
         plans.push(plan);
     }
-    output.data(&words::summary(&plans, config.api.rate_limit))?;
+    output.data(&printed::summary(&plans, config.api.rate_limit))?;
     if running {
         output.note("a daemon is running: it sends what is ready, whatever is looked at here")?;
     }

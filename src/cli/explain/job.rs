@@ -1,9 +1,9 @@
 //! A job in one sentence: where its file stands, and what helps. Pure.
 
-use super::facts::{Account, Facts, Job};
+use super::evidence::{Account, Facts, Job};
 use crate::job::{Phase, State, Timestamp, is_sendable};
 use crate::joblog::{Delivered, JobRow};
-use crate::report::{FIRST_LIST, counted, day_or_time, grouped, parse_time, printable, since_words, until_words};
+use crate::status::{FIRST_LIST, counted, day_or_time, grouped, parse_time, printable, since_words, until_words};
 
 /// What is to be done where no daemon runs.
 pub(super) const START: &str = "no daemon is running: nothing is sent until one is (`systemctl start datadrop`)";

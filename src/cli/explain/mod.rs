@@ -2,11 +2,11 @@
 //!
 //! It looks, and changes nothing. This file and [`Account::look`] bring facts, [`words`] and [`job`] say what they mean.
 
-mod facts;
+mod evidence;
+mod explanation;
 mod job;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use super::apart::{self, FOLDER_TIMEOUT, Signs};
 use super::args::ExplainArguments;
@@ -17,7 +17,7 @@ use super::settings::{self, here};
 use crate::config::{AccountConfig, Config, backlog_words};
 use crate::job::{JobId, Kind, Place, length_words, printable};
 use crate::joblog::{JobRow, Reader, is_running};
-use facts::{Answer, Facts, Job, Spot, What};
+use evidence::{Answer, Facts, Job, Spot, What};
 use serde::Serialize;
 use std::ffi::OsStr;
 use std::io;
@@ -51,7 +51,7 @@ pub(super) fn run(file: &Path, arguments: &ExplainArguments, output: &mut Output
         return Err(Failure::failed(apart::no_answer(folder)));
     };
     let facts = facts?;
-    let answer = words::answer(&facts);
+    let answer = explanation::answer(&facts);
     if arguments.json {
         let object = Object {
             path: &facts.path,
@@ -161,12 +161,12 @@ fn path_within(account: &AccountConfig, path: &Path) -> Option<PathBuf> {
     if is_folder { Some(PathBuf::new()) } else { path.strip_prefix(folder).ok().map(Path::to_owned) }
 }
 
-fn of_account(config: &Config, seen: &Account<'_>, reader: Option<&Reader>) -> Result<facts::Account, Failure> {
+fn of_account(config: &Config, seen: &Account<'_>, reader: Option<&Reader>) -> Result<evidence::Account, Failure> {
     let queued = match reader {
         Some(reader) => reader.backlog(&seen.config.name)?.to_send,
         None => 0,
     };
-    Ok(facts::Account {
+    Ok(evidence::Account {
         name: seen.config.name.clone(),
         trouble: seen.trouble.clone(),
         has_list: seen.row.baseline_at.is_some(),
@@ -259,7 +259,7 @@ fn newest(reader: &Reader, id: Option<JobId>) -> Result<Option<Job>, Failure> {
 fn since(reader: &Reader, row: JobRow) -> Result<Job, Failure> {
     let events = reader.events(JobId(row.id))?;
     let changed = events.iter().rev().find(|event| event.from_state.as_deref() != Some(&event.to_state));
-    let since = changed.and_then(|event| crate::report::parse_time(&event.at));
+    let since = changed.and_then(|event| crate::status::parse_time(&event.at));
     let is_unsettled = reader.job_standing(JobId(row.id))?.is_some_and(|standing| standing.is_unsettled);
     Ok(Job { row, since, is_unsettled })
 }

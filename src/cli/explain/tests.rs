@@ -1,12 +1,12 @@
 //! Every case in words.
 
 use super::super::outlook::Outlook;
-use super::facts::{Account, Answer, Facts, Job, Spot, What};
-use super::words::answer;
+use super::evidence::{Account, Answer, Facts, Job, Spot, What};
+use super::explanation::answer;
+use crate::inbox::Ignored;
 use crate::job::{FileIdentity, Fingerprint, JobId, Kind, Place, Sha256, State, Timestamp};
 use crate::joblog::{Content, Delivered, JobRow};
-use crate::report::Here;
-use crate::watch::Ignored;
+use crate::status::Here;
 use jiff::tz::TimeZone;
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -7,14 +7,14 @@ mod draft;
 mod questions;
 mod write;
 
+use super::api_session::Remote;
 use super::args::InitArguments;
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::remote::Remote;
-use crate::api::ApiError;
+use crate::adobe::ApiError;
 use crate::config::{self, Config, Credential};
 use crate::job::{Company, NewAccount, RemoteAccount};
-use crate::report::printable;
+use crate::status::printable;
 use draft::Draft;
 use questions::Questions;
 use secrecy::SecretString;

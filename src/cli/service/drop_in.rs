@@ -1,7 +1,7 @@
 //! The drop-in that lets the service into the configured folders (DESIGN §7, `service print-folders`).
 
-use crate::cli::told::USUAL_CONFIG as CONFIG;
-use crate::report::printable;
+use crate::cli::commands_to_paste::USUAL_CONFIG as CONFIG;
+use crate::status::printable;
 use std::fmt;
 use std::path::{Path, PathBuf};
 

@@ -1,20 +1,20 @@
 //! Requests in, answers out: each handler reads its request, asks the model, and spells the answer.
 
-mod accounts;
-mod admin;
 mod exchange;
-mod jobs;
-mod token;
-mod upload;
+mod serve_accounts;
+mod serve_admin;
+mod serve_jobs;
+mod serve_token;
+mod serve_upload;
 
+use super::access::{Gate, TokenCheck};
 use super::answers::Refusal;
-use super::clock::Clock;
 use super::faults::FaultBook;
-use super::gate::{Gate, TokenCheck};
 use super::kept::Kept;
 use super::ledger::{RequestCounts, RequestKind, RequestLog};
 use super::options::{Dialect, EmulatorOptions};
 use super::random::Random;
+use super::scaled_time::Clock;
 use super::world::{AccountKey, Job, World};
 use axum::Router;
 use axum::extract::{Request, State};
@@ -138,19 +138,19 @@ impl App {
 /// All routes; the API under each of the three segments that occur in the guide.
 pub(super) fn router(app: Arc<App>) -> Router {
     let api = Router::new()
-        .route("/account/{suite}", any(accounts::of_suite))
-        .route("/account/{suite}/{source}", any(accounts::single))
-        .route("/job/{suite}/{source}", any(jobs::of_account))
-        .route("/job/{suite}/{source}/{job}", any(jobs::single));
+        .route("/account/{suite}", any(serve_accounts::of_suite))
+        .route("/account/{suite}/{source}", any(serve_accounts::single))
+        .route("/job/{suite}/{source}", any(serve_jobs::of_account))
+        .route("/job/{suite}/{source}/{job}", any(serve_jobs::single));
     Router::new()
         .nest("/api/{company}/datasources", api.clone())
         .nest("/api/{company}/data_sources", api.clone())
         .nest("/api/{company}", api)
-        .route("/discovery/me", any(accounts::discovery))
-        .route("/ims/token/v3", any(token::give))
-        .route("/_emulator/ledger", any(admin::ledger))
-        .route("/_emulator/requests", any(admin::requests))
-        .route("/_emulator/faults", any(admin::faults))
+        .route("/discovery/me", any(serve_accounts::discovery))
+        .route("/ims/token/v3", any(serve_token::give))
+        .route("/_emulator/ledger", any(serve_admin::ledger))
+        .route("/_emulator/requests", any(serve_admin::requests))
+        .route("/_emulator/faults", any(serve_admin::faults))
         .fallback(nowhere)
         .with_state(app)
 }

@@ -2,7 +2,7 @@
 //! the process may end on either side of its commit.
 
 use super::{JobLog, Operation, Purpose, Shared, Writer, lock};
-use crate::ambient::simulated::passing;
+use crate::clock::surroundings::passing;
 use crate::joblog::{Job, JobLogError, OpenError, Reader, StateLock, sql};
 use std::sync::{Arc, Mutex, mpsc};
 

@@ -72,7 +72,7 @@ impl Writer {
     /// The one fsync of a group.
     pub(super) fn end_transaction(&self) -> Result<(), JobLogError> {
         #[cfg(test)]
-        crate::ambient::simulated::sync()?;
+        crate::clock::surroundings::sync()?;
         self.compare_files()?;
         let (_, events) = progress_of(&self.connection)?;
         let begun = Instant::now();

@@ -1,7 +1,7 @@
 //! The computer: disk, clock, the kernel's limits.
 
 use crate::cli::doctor::finding::{Finding, Verdict};
-use crate::report::{grouped, size};
+use crate::status::{grouped, size};
 use std::time::Duration;
 
 const FULL: u64 = 50_000_000;

@@ -1,0 +1,312 @@
+//! Reads the file of an upload, and stands for its being the promised one (DESIGN A2).
+
+use super::layout::Encoding;
+use crate::folder::directory::{Directory, Entry, EntryType};
+use crate::job::{FileIdentity, Fingerprint, Sha256, Writer};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use sha2::Digest;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+use tokio::sync::mpsc::Sender;
+
+/// Bytes of the file in one chunk. A multiple of three, so that base64 needs no padding in between.
+const CHUNK: usize = 48 << 10;
+
+/// Chunks between disk and network: the one overlaps the other, and memory stays small.
+pub(super) const CHUNKS_AHEAD: usize = 2;
+
+/// A part of the body, or why there is no more of it.
+pub(super) type Piece = Result<Chunk, FileFault>;
+
+/// A part of the body, prefix included, tail not.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) bytes: Bytes,
+    /// It is the last, and what was read is the promised file.
+    pub(super) verified: bool,
+}
+
+/// Why the file cannot be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum FileFault {
+    Changed(String),
+    Gone,
+    Unreadable(String),
+}
+
+impl From<io::Error> for FileFault {
+    fn from(error: io::Error) -> Self {
+        // Not an enum of ours: kinds may be added.
+        if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) {
+            return Self::Gone;
+        }
+        Self::Unreadable(error.to_string())
+    }
+}
+
+/// Reads the file from one end to the other into `pieces`. Blocks; ends early when nobody takes them any more. The file, if it
+/// was whole.
+pub(super) fn read(
+    path: &Path,
+    expected: &Fingerprint,
+    prefix: Vec<u8>,
+    encoding: Encoding,
+    pieces: &Sender<Piece>,
+) -> Option<Whole> {
+    match Reading::open(path, expected, encoding).and_then(|reading| reading.run(prefix, pieces)) {
+        Ok(whole) => whole,
+        Err(fault) => {
+            // A receiver that is gone has its answer already.
+            let _ = pieces.blocking_send(Err(fault));
+            None
+        }
+    }
+}
+
+/// A file that was read to its end and was the promised one.
+#[derive(Debug)]
+pub(super) struct Whole {
+    folder: Directory,
+    file: File,
+    expected: Fingerprint,
+}
+
+impl Whole {
+    /// Whether it is so still, and nobody is about to change it (DESIGN R5). Blocks.
+    pub(super) fn is_still(&self) -> Result<(), FileFault> {
+        is_promised(&Entry::of(&self.file)?, &self.expected)?;
+        match self.folder.writer_of(&self.file) {
+            Writer::Somebody => Err(FileFault::Changed("a program has it open for writing".to_owned())),
+            Writer::Nobody | Writer::Unknown => Ok(()),
+        }
+    }
+}
+
+struct Reading {
+    whole: Whole,
+    encoding: Encoding,
+    hasher: sha2::Sha256,
+    left: u64,
+    raw: Vec<u8>,
+}
+
+impl Reading {
+    fn open(path: &Path, expected: &Fingerprint, encoding: Encoding) -> Result<Self, FileFault> {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Err(FileFault::Gone) };
+        let folder = Directory::open(folder)?;
+        // Before it is opened: what has taken the file's place is not touched at all.
+        let seen = folder.entry(name)?;
+        is_promised(&seen, expected)?;
+        let (file, entry) = folder.open_file(name, &seen)?;
+        is_promised(&entry, expected)?;
+        Ok(Self {
+            whole: Whole { folder, file, expected: *expected },
+            encoding,
+            hasher: sha2::Sha256::new(),
+            left: expected.identity.size,
+            raw: Vec::new(),
+        })
+    }
+
+    fn run(mut self, prefix: Vec<u8>, pieces: &Sender<Piece>) -> Result<Option<Whole>, FileFault> {
+        let mut start = prefix;
+        loop {
+            let bytes = self.next_chunk(std::mem::take(&mut start))?;
+            let verified = self.left == 0;
+            if verified {
+                self.check_end()?;
+            }
+            if pieces.blocking_send(Ok(Chunk { bytes, verified })).is_err() {
+                return Ok(None);
+            }
+            if verified {
+                return Ok(Some(self.whole));
+            }
+        }
+    }
+
+    /// `start`, and behind it the next bytes of the file in the body's encoding.
+    fn next_chunk(&mut self, mut start: Vec<u8>) -> Result<Bytes, FileFault> {
+        let take = usize::try_from(self.left).map_or(CHUNK, |left| left.min(CHUNK));
+        let from = start.len();
+        match self.encoding {
+            Encoding::Raw => {
+                start.resize(from + take, 0);
+                fill(&mut self.whole.file, &mut start[from..])?;
+                self.hasher.update(&start[from..]);
+            }
+            Encoding::Base64 => {
+                self.raw.resize(take, 0);
+                fill(&mut self.whole.file, &mut self.raw)?;
+                self.hasher.update(&self.raw);
+                start.resize(from + take.div_ceil(3) * 4, 0);
+                BASE64_STANDARD
+                    .encode_slice(&self.raw, &mut start[from..])
+                    .map_err(|error| FileFault::Unreadable(error.to_string()))?;
+            }
+        }
+        self.left -= take as u64;
+        Ok(start.into())
+    }
+
+    /// Nothing follows, the file is the same one still that nobody writes to, and its bytes were the promised ones.
+    fn check_end(&mut self) -> Result<(), FileFault> {
+        if read_some(&mut self.whole.file, &mut [0])? != 0 {
+            return Err(FileFault::Changed("it is longer than it was".to_owned()));
+        }
+        self.whole.is_still()?;
+        let seen = Sha256::new(self.hasher.finalize_reset().into());
+        let promised = self.whole.expected.sha256;
+        if seen != promised {
+            return Err(FileFault::Changed(format!("its SHA-256 is {seen}, and was {promised}")));
+        }
+        Ok(())
+    }
+}
+
+/// Whether this is the file that was promised, unchanged.
+fn is_promised(found: &Entry, promised: &Fingerprint) -> Result<(), FileFault> {
+    let changed = match found.entry_type {
+        EntryType::Plain => difference(&found.identity, &promised.identity),
+        EntryType::Link => Some("there is a symbolic link in its place now".to_owned()),
+        EntryType::Directory | EntryType::Pipe | EntryType::Socket | EntryType::Device => {
+            Some("it is not a plain file any more".to_owned())
+        }
+    };
+    changed.map_or(Ok(()), |what| Err(FileFault::Changed(what)))
+}
+
+fn difference(now: &FileIdentity, promised: &FileIdentity) -> Option<String> {
+    // Under other numbers the hash decides (DESIGN F2).
+    if (now.device, now.inode) != (promised.device, promised.inode) && !now.looks_like(promised) {
+        return Some("another file is in its place now".to_owned());
+    }
+    if now.size != promised.size {
+        return Some(format!("its size is {} bytes, and was {}", now.size, promised.size));
+    }
+    (now.modified_ns != promised.modified_ns).then(|| "it was written to (its modification time differs)".to_owned())
+}
+
+/// Fills the buffer.
+fn fill(file: &mut File, mut buffer: &mut [u8]) -> Result<(), FileFault> {
+    while !buffer.is_empty() {
+        match read_some(file, buffer)? {
+            0 => return Err(FileFault::Changed("it is shorter than it was".to_owned())),
+            count => buffer = &mut buffer[count..],
+        }
+    }
+    Ok(())
+}
+
+fn read_some(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            ended => return ended,
+        }
+    }
+}
+
+/// The fingerprint of a file as it stands.
+#[cfg(test)]
+pub(super) fn fingerprint(path: &Path) -> Fingerprint {
+    let content = std::fs::read(path).unwrap();
+    Fingerprint {
+        identity: crate::folder::directory::identity_at(path),
+        sha256: Sha256::new(sha2::Sha256::digest(content).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, OpenOptions};
+
+    fn read_all(path: &Path, expected: &Fingerprint, encoding: Encoding) -> Result<Vec<u8>, FileFault> {
+        let (sender, mut receiver) = tokio::sync::mpsc::channel(1000);
+        read(path, expected, b"<".to_vec(), encoding, &sender);
+        drop(sender);
+        let mut body = Vec::new();
+        let mut verified = false;
+        while let Some(piece) = receiver.blocking_recv() {
+            assert!(!verified, "the verified chunk is the last");
+            let chunk = piece?;
+            body.extend_from_slice(&chunk.bytes);
+            verified = chunk.verified;
+        }
+        assert!(verified);
+        Ok(body)
+    }
+
+    #[test]
+    fn sizes_around_a_chunk_come_out_whole_in_both_encodings() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.txt");
+        for size in [0, 1, 2, 3, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 2] {
+            let content: Vec<u8> = (0..size).map(|index| u8::try_from(index % 251).unwrap()).collect();
+            fs::write(&path, &content).unwrap();
+            let promised = fingerprint(&path);
+            assert_eq!(read_all(&path, &promised, Encoding::Raw).unwrap()[1..], content);
+            let encoded = read_all(&path, &promised, Encoding::Base64).unwrap();
+            assert_eq!(BASE64_STANDARD.decode(&encoded[1..]).unwrap(), content);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_the_promised_one_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.txt");
+        fs::write(&path, "abc").unwrap();
+        let promised = fingerprint(&path);
+        let fault = |path: &Path, expected: &Fingerprint| match read_all(path, expected, Encoding::Raw) {
+            Err(FileFault::Changed(why)) => why,
+            other => panic!("{other:?}"),
+        };
+
+        let hash = Fingerprint { sha256: Sha256::new([7; 32]), ..promised };
+        assert!(fault(&path, &hash).starts_with("its SHA-256 is ba7816bf"));
+        fs::write(&path, "abcd").unwrap();
+        assert_eq!(fault(&path, &promised), "its size is 4 bytes, and was 3");
+        fs::write(folder.path().join("y.txt"), "abc").unwrap();
+        fs::rename(folder.path().join("y.txt"), &path).unwrap();
+        assert_eq!(fault(&path, &promised), "another file is in its place now");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(read_all(&path, &promised, Encoding::Raw), Err(FileFault::Gone));
+        std::os::unix::fs::symlink("y.txt", &path).unwrap();
+        assert_eq!(fault(&path, &promised), "there is a symbolic link in its place now");
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(fault(&path, &promised), "it is not a plain file any more");
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_never_verified() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.txt");
+        fs::write(&path, vec![b'x'; 3 * CHUNK]).unwrap();
+        let promised = fingerprint(&path);
+        let run = |change: &dyn Fn(&File)| {
+            let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+            std::thread::scope(|scope| {
+                scope.spawn(|| read(&path, &promised, Vec::new(), Encoding::Raw, &sender));
+                let mut first = true;
+                loop {
+                    match receiver.blocking_recv().unwrap() {
+                        Ok(chunk) => assert!(!chunk.verified),
+                        Err(fault) => return fault,
+                    }
+                    if std::mem::take(&mut first) {
+                        change(&OpenOptions::new().append(true).open(&path).unwrap());
+                    }
+                }
+            })
+        };
+        let grown = run(&|mut file| io::Write::write_all(&mut file, b"y").unwrap());
+        assert_eq!(grown, FileFault::Changed("it is longer than it was".to_owned()));
+        let shrunk = run(&|file| file.set_len(2 * CHUNK as u64 + 5).unwrap());
+        assert!(matches!(shrunk, FileFault::Changed(_)));
+    }
+}

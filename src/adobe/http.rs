@@ -1,0 +1,304 @@
+//! One request and one answer, without an opinion on either.
+
+use super::http_date;
+use super::refusal::ErrorBody;
+use crate::job::{RemoteJobId, ReportSuite, Target, Timestamp};
+use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::{Response, Url};
+use serde_json::Value;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// The most that is read of an answer (DESIGN §5). A page of 100 jobs takes 30 KB.
+const LONGEST_ANSWER: usize = 1 << 20;
+
+/// An answer as far as it came.
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) server_time: Option<Timestamp>,
+    pub(super) request_id: Option<String>,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) body: Vec<u8>,
+    /// Why the body is not complete, if it is not.
+    pub(super) cut: Option<Cut>,
+}
+
+/// Why an answer ends before its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Cut {
+    Broken(String),
+    Silence(Duration),
+    TooLong,
+}
+
+impl Cut {
+    pub(super) fn explain(&self) -> String {
+        match self {
+            Self::Broken(why) => format!("the answer broke off: {why}"),
+            Self::Silence(timeout) => format!("the answer stopped for {} s", timeout.as_secs_f32()),
+            Self::TooLong => "the answer is longer than 1 MiB".to_owned(),
+        }
+    }
+}
+
+impl Reply {
+    /// Reads the answer to its end, to 1 MiB, or until no byte came for `silence`. Some answers repeat the request: the
+    /// `secret` that it carried is taken out of them.
+    pub(super) async fn read(mut response: Response, silence: Duration, secret: &[u8]) -> Self {
+        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let server_time = header("date").and_then(http_date::http_date);
+        let retry_after = header("retry-after")
+            .and_then(|text| http_date::retry_after(text, server_time.unwrap_or_else(http_date::now)));
+        let request_id = header("x-request-id").map(super::refusal::clean);
+        let mut body = Vec::new();
+        let cut = loop {
+            match tokio::time::timeout(silence, response.chunk()).await {
+                Ok(Ok(Some(chunk))) if body.len() + chunk.len() > LONGEST_ANSWER => break Some(Cut::TooLong),
+                Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
+                Ok(Ok(None)) => break None,
+                Ok(Err(error)) => break Some(Cut::Broken(explain(error))),
+                Err(_) => break Some(Cut::Silence(silence)),
+            }
+        };
+        super::refusal::hide(&mut body, secret);
+        Self { status: response.status().as_u16(), server_time, request_id, retry_after, body, cut }
+    }
+
+    pub(super) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The JSON of a complete answer.
+    pub(super) fn json(&self) -> Result<Value, String> {
+        if let Some(cut) = &self.cut {
+            return Err(cut.explain());
+        }
+        serde_json::from_slice(&self.body).map_err(|_| {
+            format!("HTTP {} with something that is no JSON: {}", self.status, super::refusal::excerpt(&self.body))
+        })
+    }
+
+    /// The JSON of a complete answer that may hold secrets: no error quotes it.
+    pub(super) fn secret_json(&self) -> Result<Value, String> {
+        if let Some(cut) = &self.cut {
+            return Err(cut.explain());
+        }
+        serde_json::from_slice(&self.body).map_err(|_| format!("HTTP {} with something that is no JSON", self.status))
+    }
+
+    /// The words of a refusal, as far as they came.
+    pub(super) fn refusal(&self) -> ErrorBody {
+        let body = ErrorBody::read(&self.body);
+        if self.status == PROXY_WANTS_CREDENTIALS { proxy_refusal(&body.to_string()) } else { body }
+    }
+}
+
+/// 407: whatever asks, it was a proxy that answered.
+pub(super) const PROXY_WANTS_CREDENTIALS: u16 = 407;
+
+/// What a person can do about it.
+pub(super) const PROXY_REMEDY: &str = "write them into api.proxy, like http://user:password@proxy.example.com:3128";
+
+/// A proxy's refusal in words that help; its own are a page, or nothing.
+pub(super) fn proxy_refusal(words: &str) -> ErrorBody {
+    ErrorBody::Other(super::refusal::clean(&format!(
+        "the proxy wants other credentials; {PROXY_REMEDY}; it says: {words}"
+    )))
+}
+
+/// Why a request has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The proxy refused the tunnel with 407.
+    ProxyWantsCredentials,
+    /// Nothing was sent.
+    NotConnected(String),
+    /// It may have been sent.
+    Broken(String),
+}
+
+impl From<reqwest::Error> for Fault {
+    fn from(error: reqwest::Error) -> Self {
+        let unsent = error.is_connect() || error.is_builder();
+        let why = explain(error);
+        // The transport has a type for it that has no name outside of its crate.
+        if unsent && why.contains("tunnel error: proxy authorization required") {
+            return Self::ProxyWantsCredentials;
+        }
+        if unsent { Self::NotConnected(why) } else { Self::Broken(why) }
+    }
+}
+
+/// `{base}/{company}/{segment}/job/{rsid}/{dsid}[/{job_id}]` (guide; the segment may be absent).
+///
+/// # Errors
+/// One line, if the base address is no URL.
+pub(super) fn job_url(target: &Target, job: Option<RemoteJobId>) -> Result<Url, String> {
+    let (source, job) = (target.data_source_id.to_string(), job.map(|job| job.to_string()));
+    let ends = [Some(source.as_str()), job.as_deref()];
+    endpoint(&target.base_url, &target.company, &target.path_segment, "job", &target.report_suite_id, &ends)
+}
+
+/// `{base}/{company}/{segment}/account/{rsid}[/{dsid}]` (guide).
+///
+/// # Errors
+/// As [`job_url`].
+pub(super) fn account_url(suite: &ReportSuite, data_source_id: Option<i64>) -> Result<Url, String> {
+    let source = data_source_id.map(|id| id.to_string());
+    endpoint(&suite.base_url, &suite.company, &suite.path_segment, "account", &suite.id, &[source.as_deref()])
+}
+
+/// `discovery/me` lies beside the API's own path, not below it (reference: Adobe, "Discovery").
+///
+/// # Errors
+/// As [`job_url`].
+pub(super) fn discovery_url(base_url: &str) -> Result<Url, String> {
+    let mut url = parse(base_url)?;
+    let beside = url.path().trim_end_matches('/').trim_end_matches("/api").to_owned();
+    url.set_path(&format!("{beside}/discovery/me"));
+    Ok(url)
+}
+
+fn endpoint(
+    base_url: &str,
+    company: &str,
+    segment: &str,
+    kind: &str,
+    report_suite_id: &str,
+    ends: &[Option<&str>],
+) -> Result<Url, String> {
+    let mut url = parse(base_url)?;
+    {
+        let mut path = url.path_segments_mut().map_err(|()| format!("{base_url}: not an HTTP address"))?;
+        path.pop_if_empty().push(company);
+        if !segment.is_empty() {
+            path.push(segment);
+        }
+        path.push(kind).push(report_suite_id).extend(ends.iter().flatten());
+    }
+    Ok(url)
+}
+
+fn parse(base_url: &str) -> Result<Url, String> {
+    Url::parse(base_url).map_err(|error| format!("{base_url}: {error}"))
+}
+
+/// The address with this query. A space becomes `%20`, not `+`: the guide wants it so.
+pub(super) fn with_query(mut url: Url, parameters: &[(&str, &str)]) -> Url {
+    let mut query = String::new();
+    for (name, value) in parameters {
+        if !query.is_empty() {
+            query.push('&');
+        }
+        query.push_str(name);
+        query.push('=');
+        for byte in value.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                query.push(char::from(byte));
+            } else {
+                let _ = write!(query, "%{byte:02X}");
+            }
+        }
+    }
+    url.set_query((!query.is_empty()).then_some(&query));
+    url
+}
+
+/// The headers of every request to the API.
+///
+/// # Errors
+/// One line, if the company ID cannot be sent.
+pub(super) fn headers(company: &str, api_key: &HeaderValue, bearer: HeaderValue) -> Result<HeaderMap, String> {
+    let company = HeaderValue::from_str(company)
+        .map_err(|_| "api.global_company_id has characters that no HTTP header can carry".to_owned())?;
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert("authorization", bearer);
+    headers.insert("x-api-key", api_key.clone());
+    headers.insert("accept", HeaderValue::from_static("application/json"));
+    // `discovery/me` is asked before anybody knows the company.
+    if !company.is_empty() {
+        headers.insert("x-proxy-global-company-id", company);
+    }
+    Ok(headers)
+}
+
+/// What the layers of the transport say of any failure; the cause below says it better.
+const EMPTY_WORDS: [&str; 3] = ["error sending request", "client error (Connect)", "client error (SendRequest)"];
+
+/// The chain of causes in one line. Without the URL: the line says elsewhere what was asked.
+pub(super) fn explain(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let text = inner.to_string();
+        if EMPTY_WORDS.contains(&line.as_str()) {
+            line = text;
+        } else if !line.ends_with(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+        cause = inner.source();
+    }
+    if line.contains("UnknownIssuer") {
+        line.push_str("; if an authority of your own signed the certificate, name its PEM file in api.ca_file");
+    }
+    super::refusal::clean(&line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(segment: &str) -> Target {
+        Target {
+            base_url: "https://analytics.adobe.io/api".into(),
+            path_segment: segment.into(),
+            company: "example company".into(),
+            report_suite_id: "a/b?c%2F".into(),
+            data_source_id: 621,
+        }
+    }
+
+    #[test]
+    fn path_parts_are_encoded_and_the_segment_may_be_absent() {
+        assert_eq!(
+            job_url(&target("datasources"), Some(RemoteJobId(7))).unwrap().as_str(),
+            "https://analytics.adobe.io/api/example%20company/datasources/job/a%2Fb%3Fc%252F/621/7"
+        );
+        assert_eq!(
+            job_url(&target(""), None).unwrap().as_str(),
+            "https://analytics.adobe.io/api/example%20company/job/a%2Fb%3Fc%252F/621"
+        );
+    }
+
+    #[test]
+    fn accounts_and_discovery_have_their_places() {
+        let suite = |segment: &str| ReportSuite {
+            base_url: "https://analytics.adobe.io/api".into(),
+            path_segment: segment.into(),
+            company: "examplecompany".into(),
+            id: "examplersid".into(),
+        };
+        let url = |suite: &ReportSuite, id| account_url(suite, id).unwrap().to_string();
+        let base = "https://analytics.adobe.io/api/examplecompany";
+        assert_eq!(url(&suite("data_sources"), Some(621)), format!("{base}/data_sources/account/examplersid/621"));
+        assert_eq!(url(&suite(""), None), format!("{base}/account/examplersid"));
+        for (base, discovery) in [
+            ("https://analytics.adobe.io/api", "https://analytics.adobe.io/discovery/me"),
+            ("https://gateway.example.com/adobe/api/", "https://gateway.example.com/adobe/discovery/me"),
+            ("http://127.0.0.1:8610", "http://127.0.0.1:8610/discovery/me"),
+        ] {
+            assert_eq!(discovery_url(base).unwrap().as_str(), discovery);
+        }
+    }
+
+    #[test]
+    fn spaces_in_queries_are_percent_signs() {
+        let url = Url::parse("http://h/p").unwrap();
+        let url = with_query(url, &[("start_date", "2026-11-23 10:30:38"), ("page", "2")]);
+        assert_eq!(url.as_str(), "http://h/p?start_date=2026-11-23%2010%3A30%3A38&page=2");
+        assert_eq!(with_query(url, &[]).as_str(), "http://h/p");
+    }
+}

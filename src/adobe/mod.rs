@@ -1,0 +1,139 @@
+//! The Data Sources API, as its guide has it: the only place that speaks HTTP to Adobe.
+//!
+//! [`Client`] asks and tells what it saw. It decides nothing: no retries, no waiting for better times, no opinion on
+//! what an answer means for a job. Whoever calls brings a [`Permit`] for each request, taken from the one [`Budget`]
+//! of the credential.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `upload` | one upload: reader, body, commit, last bytes, answer |
+//! | `layout`, `file`, `body`, `gate` | its bytes; the file behind them; what the transport pulls; the gate before the last bytes |
+//! | `answer`, `refusal`, `error` | what was seen; who refused in what words; errors of lists and tokens |
+//! | `jobs`, `accounts`, `listing` | remote jobs; Data Sources accounts and companies; a list over its pages |
+//! | `request`, `http`, `connect`, `wire`, `date` | one request and answer; proxies and certificates; JSON of both spellings; dates |
+//! | `hook` | addresses that are told of alerts, or asked as a heartbeat |
+//! | `token` | the `Authorization` header, renewed ahead |
+//! | `budget`, `window` | permits; their arithmetic |
+//!
+//! Invariants: a request is never sent twice by anything in here or below; the last bytes of an upload go only through
+//! `gate`; no secret has a `Debug`, `Display` or log line; every text of the other side is cut and cleaned.
+
+mod account_requests;
+mod answer;
+mod body;
+mod budget;
+mod connect;
+mod error;
+mod file;
+mod gate;
+mod hook;
+mod http;
+mod http_date;
+mod job_requests;
+mod layout;
+mod listing;
+mod reading;
+mod refusal;
+mod request;
+#[cfg(test)]
+pub(crate) mod stand_in;
+#[cfg(test)]
+mod tests;
+mod token;
+mod upload_request;
+mod window;
+mod wire;
+
+pub use answer::{Answer, Seen, UploadEnd};
+pub use budget::{Budget, Permit, Purpose};
+pub use error::{ApiError, ClientError, TokenError, Unauthorised};
+pub use hook::hook_host;
+pub use http_date::guide_date;
+pub use job_requests::{Answered, JobQuery, Listed};
+pub use listing::{Extent, Listing};
+pub use reading::Reading;
+pub use refusal::ErrorBody;
+pub use upload_request::Upload;
+
+use crate::config::ApiConfig;
+use connect::Doors;
+use http::Reply;
+use reqwest::header::HeaderValue;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use token::{Bearer, Tokens};
+use tokio::time::Instant;
+
+/// Speaks to the API with one credential.
+pub struct Client {
+    doors: Doors,
+    tokens: Tokens,
+    /// The client ID, as `x-api-key` carries it.
+    api_key: HeaderValue,
+    /// The longest silence.
+    timeout: Duration,
+    budget: Arc<Budget>,
+    /// In a simulation, where requests go instead of out.
+    #[cfg(test)]
+    stand_in: Option<stand_in::StandIn>,
+    /// By the last answer that had a `Date`, in milliseconds.
+    clock_ahead: Mutex<Option<i64>>,
+}
+
+impl Client {
+    /// A client for this configuration; connects to nothing yet.
+    ///
+    /// # Errors
+    /// [`ClientError`] if proxy, certificates or client ID cannot be used.
+    pub fn new(api: &ApiConfig, budget: Arc<Budget>) -> Result<Self, ClientError> {
+        Ok(Self {
+            doors: Doors::new(api)?,
+            tokens: Tokens::new(api),
+            api_key: HeaderValue::from_str(&api.client_id).map_err(|_| ClientError::ClientId)?,
+            timeout: api.timeout,
+            budget,
+            #[cfg(test)]
+            stand_in: None,
+            clock_ahead: Mutex::new(None),
+        })
+    }
+
+    /// By how many milliseconds the server's clock is ahead of ours, as far as an answer of the API has told it: its
+    /// `Date` has whole seconds, and came some time ago.
+    #[must_use]
+    pub fn server_clock_ahead(&self) -> Option<i64> {
+        *self.clock_ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gets a token now, so that a wrong secret is known before the first file. Costs no permit.
+    ///
+    /// # Errors
+    /// [`TokenError`]: refused for good, or unavailable for the moment.
+    pub async fn authorise(&self) -> Result<(), TokenError> {
+        self.tokens.bearer(&self.doors, Duration::ZERO).await.map(|_| ())
+    }
+
+    /// What every answer means for the requests after it.
+    fn take_note(&self, reply: &Reply, bearer: &Bearer) {
+        if reply.status == 401 {
+            self.tokens.invalidate(bearer);
+        }
+        if let Some(server_time) = reply.server_time {
+            let ahead = server_time.0.saturating_sub(http_date::now().0);
+            *self.clock_ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
+        }
+        if matches!(reply.status, 429 | 503)
+            && let Some(wait) = reply.retry_after
+        {
+            self.budget.pause(Instant::now() + wait);
+        }
+    }
+}
+
+/// Without the credential.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("timeout", &self.timeout).field("budget", &self.budget).finish_non_exhaustive()
+    }
+}

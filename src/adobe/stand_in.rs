@@ -1,0 +1,151 @@
+//! What the transport would bring, in a simulation: everything above it is the real thing, and so is the reading of the
+//! file, but for the time that it takes.
+
+use super::Client;
+use super::answer::{Seen, UploadEnd};
+use super::error::ApiError;
+use super::file::{self, Piece};
+use super::http::{Cut, Reply};
+use super::layout::{Encoding, Layout};
+use super::request;
+use super::upload_request::Upload;
+use crate::job::Timestamp;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use reqwest::Url;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A request, as far as the other side has it.
+#[derive(Debug, Clone)]
+pub(crate) enum Call {
+    /// A list or a single job.
+    Get(Url),
+    /// An upload, without its last bytes.
+    Begin,
+    /// An upload, whole: what the body holds.
+    Whole {
+        /// The name it is sent under.
+        wire_name: String,
+        /// The file, taken out of the body.
+        content: Vec<u8>,
+    },
+}
+
+/// What comes back.
+#[derive(Debug, Clone)]
+pub(crate) enum Came {
+    /// Nothing yet: an upload goes on.
+    Nothing,
+    /// An answer.
+    Answer { status: u16, retry_after: Option<u64>, body: String, server_time: Timestamp },
+    /// Nobody was there.
+    NotConnected,
+    /// The connection was cut.
+    Broken,
+    /// Nothing for so long.
+    Silence,
+}
+
+/// The other side.
+type Answers = dyn Fn(Call) -> Pin<Box<dyn Future<Output = Came> + Send>> + Send + Sync;
+
+#[derive(Clone)]
+pub(crate) struct StandIn(Arc<Answers>);
+
+impl Client {
+    /// Whatever this client asks goes to the other side that is given.
+    pub(crate) fn stand_in(
+        &mut self,
+        answers: impl Fn(Call) -> Pin<Box<dyn Future<Output = Came> + Send>> + Send + Sync + 'static,
+    ) {
+        self.stand_in = Some(StandIn(Arc::new(answers)));
+    }
+}
+
+impl StandIn {
+    pub(super) async fn get(&self, asked: &str, url: Url, silence: Duration) -> Result<Reply, ApiError> {
+        let unclear = |why: String| Err(ApiError::Unclear { asked: asked.to_owned(), why });
+        match (self.0)(Call::Get(url)).await {
+            Came::Answer { status, retry_after, body, server_time } => {
+                let reply = reply(status, retry_after, body, server_time);
+                if reply.is_success() { Ok(reply) } else { Err(request::refusal(asked.to_owned(), &reply)) }
+            }
+            Came::NotConnected => Err(ApiError::NotConnected { asked: asked.to_owned(), why: "refused".to_owned() }),
+            Came::Silence => unclear(format!("no answer for {} s", silence.as_secs_f32())),
+            Came::Broken | Came::Nothing => unclear("reset".to_owned()),
+        }
+    }
+
+    /// One upload: the file is read and verified as always, and its last bytes wait for `commit`.
+    pub(super) async fn upload(
+        &self,
+        upload: Upload,
+        mut sending: impl FnMut(u8),
+        commit: impl Future<Output = bool>,
+        silence: Duration,
+    ) -> UploadEnd {
+        let Upload { target: _, style, wire_name, path, expected, reading: _ } = upload;
+        let layout = Layout::new(style, &wire_name, expected.identity.size);
+        let (sender, mut pieces) = tokio::sync::mpsc::channel::<Piece>(64);
+        let whole = file::read(&path, &expected, layout.prefix.clone(), layout.encoding, &sender);
+        drop(sender);
+        let mut body = Vec::new();
+        let mut verified = false;
+        while let Ok(piece) = pieces.try_recv() {
+            match piece {
+                Ok(chunk) => {
+                    body.extend_from_slice(&chunk.bytes);
+                    verified |= chunk.verified;
+                }
+                Err(fault) => return UploadEnd::unanswered(false, fault.into()),
+            }
+        }
+        match (self.0)(Call::Begin).await {
+            Came::Nothing => {}
+            came @ (Came::Answer { .. } | Came::NotConnected | Came::Broken | Came::Silence) => {
+                return ended(false, came, silence);
+            }
+        }
+        sending(50);
+        if !verified {
+            return UploadEnd::unanswered(false, Seen::FileUnreadable("reading it ended early".to_owned()));
+        }
+        if let Some(Err(fault)) = whole.map(|whole| whole.is_still()) {
+            return UploadEnd::unanswered(false, fault.into());
+        }
+        if !commit.await {
+            return UploadEnd::unanswered(false, Seen::NotCommitted);
+        }
+        let encoded = body.split_off(layout.prefix.len());
+        let content = match layout.encoding {
+            Encoding::Raw => encoded,
+            Encoding::Base64 => BASE64_STANDARD.decode(encoded).unwrap_or_default(),
+        };
+        ended(true, (self.0)(Call::Whole { wire_name, content }).await, silence)
+    }
+}
+
+fn ended(whole: bool, came: Came, silence: Duration) -> UploadEnd {
+    match came {
+        Came::Answer { status, retry_after, body, server_time } => {
+            UploadEnd::answered(whole, reply(status, retry_after, body, server_time))
+        }
+        Came::NotConnected => UploadEnd::unanswered(whole, Seen::NotConnected("refused".to_owned())),
+        Came::Silence => UploadEnd::unanswered(whole, Seen::Silence(silence)),
+        Came::Broken | Came::Nothing => UploadEnd::unanswered(whole, Seen::Broken("reset".to_owned())),
+    }
+}
+
+fn reply(status: u16, retry_after: Option<u64>, body: String, server_time: Timestamp) -> Reply {
+    Reply {
+        status,
+        server_time: Some(server_time),
+        request_id: None,
+        retry_after: retry_after.map(Duration::from_secs),
+        cut: (status == 200 && body.is_empty()).then(|| Cut::Broken("reset".to_owned())),
+        body: body.into_bytes(),
+    }
+}

@@ -1,0 +1,86 @@
+//! What a configuration says of alerts.
+
+use super::group::Subscription;
+use super::message::Sender;
+use crate::adobe::{Client, hook_host};
+use crate::config::{Config, Expect};
+use crate::retry::RetryPolicy;
+use secrecy::SecretString;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a receiver is told.
+pub(super) enum How {
+    /// A program and its arguments.
+    Command(Vec<String>),
+    /// A URL, which often holds a key.
+    Webhook(SecretString),
+}
+
+/// Without arguments and paths, which may hold keys.
+impl fmt::Display for How {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Command(command) => f.write_str(command.first().map_or("", String::as_str)),
+            Self::Webhook(url) => f.write_str(&hook_host(url)),
+        }
+    }
+}
+
+/// Someone who is told.
+pub(super) struct Receiver {
+    /// As the configuration counts them: a URL that is corrected gets what its wrong one did not.
+    pub(super) name: String,
+    pub(super) how: How,
+}
+
+/// Everything that the stage needs of a configuration.
+pub struct AlertSettings {
+    pub(super) receivers: Vec<Receiver>,
+    pub(super) subscriptions: Vec<Subscription>,
+    /// Accounts that run, and what they expect.
+    pub(super) expectations: Vec<(String, Expect)>,
+    /// Asked as long as all is well.
+    pub(super) heartbeat: Option<SecretString>,
+    pub(super) heartbeat_every: Duration,
+    /// From when on a file that is not sent is late, and one that Adobe does not end.
+    pub(super) alert_after: Duration,
+    pub(super) give_up_after: Duration,
+    pub(super) retry: RetryPolicy,
+    pub(super) client: Arc<Client>,
+    pub(super) sender: Sender,
+}
+
+impl AlertSettings {
+    /// Reads them out of a configuration.
+    #[must_use]
+    pub fn new(config: &Config, client: Arc<Client>) -> Self {
+        let (mut receivers, mut subscriptions) = (Vec::new(), Vec::new());
+        for (index, alert) in config.alerts.iter().enumerate() {
+            let command = alert.command.clone().map(|command| ("command", How::Command(command)));
+            let webhook = alert.webhook.clone().map(|webhook| ("webhook", How::Webhook(webhook)));
+            for (word, how) in [command, webhook].into_iter().flatten() {
+                let name = format!("alert #{}: {word}", index + 1);
+                subscriptions.push(Subscription { receiver: name.clone(), on: alert.on.clone() });
+                receivers.push(Receiver { name, how });
+            }
+        }
+        let enabled = config.accounts.iter().filter(|account| account.enabled);
+        Self {
+            receivers,
+            subscriptions,
+            expectations: enabled.filter_map(|account| Some((account.name.clone(), account.expect?))).collect(),
+            heartbeat: config.status.heartbeat.clone(),
+            heartbeat_every: config.status.heartbeat_every,
+            alert_after: config.retry.alert_after,
+            give_up_after: config.poll.give_up_after,
+            retry: RetryPolicy::new(&config.retry),
+            client,
+            sender: Sender {
+                host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+                version: env!("CARGO_PKG_VERSION"),
+            },
+        }
+    }
+}

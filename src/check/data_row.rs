@@ -1,0 +1,262 @@
+//! The rules of the rows of data. This is where the time goes: what is in order costs a look at each byte, no more.
+
+use super::code::Code;
+use super::columns::Role;
+use super::date::{self, Days};
+use super::header::{Header, fields};
+use super::report::{Findings, Skipped, quoted};
+use crate::job::Line;
+use jiff::civil::Date;
+use memchr::memchr;
+use std::ops::Range;
+
+/// The most bytes of one transaction ID.
+const LONGEST_TRANSACTION_ID: usize = 100;
+
+/// What the rows share.
+#[derive(Debug)]
+pub(super) struct Rows {
+    pub(super) header: Header,
+    pub(super) today: Date,
+    pub(super) days: Days,
+    /// The last date that was in order: most rows repeat the one before.
+    pub(super) last_date: Vec<u8>,
+}
+
+/// What a row holds besides its date.
+#[derive(Default)]
+struct Holds {
+    metric: bool,
+    dimension: bool,
+}
+
+impl Rows {
+    pub(super) fn new(header: Header, today: Date) -> Self {
+        Self { header, today, days: Days::default(), last_date: Vec::new() }
+    }
+
+    /// Judges a row of data.
+    pub(super) fn read(&mut self, line: &Line<'_>, findings: &mut Findings, skipped: &mut Skipped) {
+        let row = line.bytes;
+        let expected = self.header.roles.len();
+        let count = memchr::memchr_iter(b'\t', row).count() + 1;
+        if let Some(at) = memchr(b';', row) {
+            skipped.add(line.number);
+            findings.at(Code::Semicolon, line, at..at + 1, || {
+                ("Adobe skips rows that contain a semicolon".to_owned(), Some("write another character".to_owned()))
+            });
+        }
+        if count != expected {
+            mismatch(line, count, expected, findings);
+            return;
+        }
+        let mut holds = Holds::default();
+        for (index, (range, field)) in fields(row).enumerate() {
+            match self.header.roles[index] {
+                Role::Date => self.date(line, range, field, findings),
+                Role::Dimension => holds.dimension = holds.dimension || !field.trim_ascii().is_empty(),
+                Role::TransactionId => {
+                    holds.dimension = holds.dimension || !field.trim_ascii().is_empty();
+                    transaction_id(line, &range, field, findings);
+                }
+                Role::Metric if field.is_empty() => {}
+                Role::Metric => {
+                    holds.metric = true;
+                    if !is_number(field) {
+                        number(line, range, field, findings);
+                    }
+                }
+                Role::Unknown => {}
+            }
+        }
+        if self.header.wants_metric && !holds.metric {
+            findings.at(Code::RowWithoutMetric, line, 0..row.len(), || {
+                let message = "all metrics of this row are empty: every row must have at least one";
+                (message.to_owned(), Some("give the row a number, or leave it out".to_owned()))
+            });
+        }
+        if self.header.wants_dimension && !holds.dimension {
+            findings.at(Code::RowWithoutDimension, line, 0..row.len(), || {
+                let message = "all dimensions of this row are empty: every row must have at least one";
+                (message.to_owned(), Some("give the row a value in one of its dimensions".to_owned()))
+            });
+        }
+    }
+
+    fn date(&mut self, line: &Line<'_>, range: Range<usize>, field: &[u8], findings: &mut Findings) {
+        if field == self.last_date.as_slice() && !field.is_empty() {
+            return;
+        }
+        if field.trim_ascii().is_empty() {
+            findings.at(Code::DateMissing, line, range, || {
+                ("this row has no date: Adobe rejects the file".to_owned(), Some("fill in the date".to_owned()))
+            });
+            return;
+        }
+        let read = date::read(field);
+        if let Some(code) = read.breaks {
+            findings.at(code, line, range.clone(), || (wrong_date(code, field), better_date(field)));
+        }
+        let Some(day) = read.day else { return };
+        let in_future = date::against(day, self.today);
+        if let Some(code) = in_future {
+            findings.at(code, line, range.clone(), || (wrong_date(code, field), None));
+        }
+        if self.days.is_too_many_with(day) {
+            findings.at(Code::TooManyDays, line, range, || {
+                let message = format!("{} is the 91st day in this file; Adobe takes up to 90", quoted(field));
+                (message, Some("split the file by days".to_owned()))
+            });
+        }
+        if read.breaks.is_none() && in_future.is_none() {
+            self.last_date.clear();
+            self.last_date.extend_from_slice(field);
+        }
+    }
+}
+
+fn mismatch(line: &Line<'_>, count: usize, expected: usize, findings: &mut Findings) {
+    let row = line.bytes;
+    // Where the first field too many begins, or where the next one is missing.
+    let range = fields(row).nth(expected).map_or(row.len()..row.len(), |(range, _)| range.start..row.len());
+    findings.at(Code::FieldCount, line, range, || {
+        let fields = if count == 1 { "field" } else { "fields" };
+        let message = format!("the row has {count} {fields}, the header has {expected}: Adobe rejects the whole file");
+        let first = row.trim_ascii_start();
+        let remedy = if first.starts_with(b"#") {
+            "to make it a comment, begin the row with `#`, without anything before it".to_owned()
+        } else if count == 1 && expected > 1 && first.contains(&b',') {
+            "separate the values by tabs".to_owned()
+        } else {
+            let (verb, tabs) = (if count < expected { "add" } else { "remove" }, count.abs_diff(expected));
+            format!("{verb} {tabs} {}", if tabs == 1 { "tab" } else { "tabs" })
+        };
+        (message, Some(remedy))
+    });
+}
+
+fn wrong_date(code: Code, field: &[u8]) -> String {
+    let field = quoted(field);
+    if code == Code::DateNotPadded {
+        format!("{field} lacks a zero: month, day and time have two digits each")
+    } else if code == Code::DateImpossible {
+        format!("{field} is no day of the calendar, or no time")
+    } else if code == Code::DateFuture {
+        format!("{field} lies in the future: Adobe takes current and past dates only")
+    } else if code == Code::DateTomorrow {
+        format!("{field} is tomorrow here; it must be today in the time zone of the report suite")
+    } else {
+        format!("{field} is not written MM/DD/YYYY or MM/DD/YYYY/HH/mm/SS")
+    }
+}
+
+fn better_date(field: &[u8]) -> Option<String> {
+    date::meant(field).map(|right| format!("write `{right}`"))
+}
+
+fn transaction_id(line: &Line<'_>, range: &Range<usize>, field: &[u8], findings: &mut Findings) {
+    if field.len() <= LONGEST_TRANSACTION_ID {
+        return;
+    }
+    let mut start = range.start;
+    for id in field.split(|byte| *byte == b',') {
+        if id.len() > LONGEST_TRANSACTION_ID {
+            findings.at(Code::TransactionIdTooLong, line, start..start + id.len(), || {
+                let message = format!("this transaction ID has {} bytes; Adobe keeps up to 100", id.len());
+                (message, Some("shorten it, here and on the site".to_owned()))
+            });
+            return;
+        }
+        start += id.len() + 1;
+    }
+}
+
+/// `2`, `2.50`, `-2`.
+fn is_number(field: &[u8]) -> bool {
+    let digits = field.strip_prefix(b"-").unwrap_or(field);
+    let mut point = None;
+    for (index, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => {}
+            b'.' if point.is_none() && index > 0 => point = Some(index),
+            _ => return false,
+        }
+    }
+    !digits.is_empty() && point.is_none_or(|point| point + 1 < digits.len())
+}
+
+fn number(line: &Line<'_>, range: Range<usize>, field: &[u8], findings: &mut Findings) {
+    // Rows with semicolons are lost anyway.
+    if field.contains(&b';') {
+        return;
+    }
+    findings.at(Code::NumberFormat, line, range, || {
+        let right = better_number(field).map_or_else(
+            || "write digits and at most one point, such as `2` or `2.50`".to_owned(),
+            |right| format!("write `{right}`"),
+        );
+        (format!("{} is not a plain number", quoted(field)), Some(right))
+    });
+}
+
+/// The number that is meant, where there is one way to read it.
+fn better_number(field: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(field).ok().filter(|text| text.len() <= 32)?;
+    let bare = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '$' | '€' | '£' | '¥' | '"' | '+'));
+    let (whole, fraction) = bare.split_once('.').unwrap_or((bare, ""));
+    let groups: Vec<&str> = whole.split(',').collect();
+    let is_grouped =
+        groups.len() > 1 && groups[0].trim_start_matches('-').len() <= 3 && groups[1..].iter().all(|g| g.len() == 3);
+    let right = if is_grouped {
+        bare.replace(',', "")
+    } else if groups.len() == 2 && fraction.is_empty() && groups[1].len() < 3 {
+        // With one or two digits behind it, it is a decimal comma and nothing else.
+        bare.replace(',', ".")
+    } else {
+        let (sign, digits) = bare.strip_prefix('-').map_or(("", bare), |digits| ("-", digits));
+        match digits.strip_suffix('.') {
+            Some(whole) => format!("{sign}{whole}"),
+            None if digits.starts_with('.') => format!("{sign}0{digits}"),
+            None => bare.to_owned(),
+        }
+    };
+    is_number(right.as_bytes()).then_some(right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_plain_or_told_how_to_be() {
+        for number in ["0", "2", "2.50", "-2", "-0.5", "007", "123456789012345678901234567890"] {
+            assert!(is_number(number.as_bytes()), "{number}");
+        }
+        for (text, right) in [
+            ("1,234.50", Some("1234.50")),
+            ("1,234,567", Some("1234567")),
+            ("$7", Some("7")),
+            ("59.90 €", Some("59.90")),
+            ("+5", Some("5")),
+            (" 5", Some("5")),
+            ("5.", Some("5")),
+            (".5", Some("0.5")),
+            ("-.5", Some("-0.5")),
+            ("1,5", Some("1.5")),
+            ("\"3\"", Some("3")),
+            ("1.234,50", None),
+            ("1234,567", None),
+            ("12%", None),
+            ("1e5", None),
+            ("(5)", None),
+            ("-", None),
+            ("--5", None),
+            ("1.2.3", None),
+            ("n/a", None),
+            (".", None),
+        ] {
+            assert!(!is_number(text.as_bytes()), "{text}");
+            assert_eq!(better_number(text.as_bytes()).as_deref(), right, "{text}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Time and chance: what the pure parts take as arguments.
+
+#[cfg(test)]
+pub(crate) mod surroundings;
+
+use crate::job::Timestamp;
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The time by the system's clock.
+#[must_use]
+pub fn now() -> Timestamp {
+    #[cfg(test)]
+    if let Some(now) = surroundings::now() {
+        return now;
+    }
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The time where this machine is.
+#[must_use]
+pub fn local_now() -> jiff::ZonedDateTime {
+    jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::system())
+}
+
+/// The day that it is where this machine is.
+#[must_use]
+pub fn today() -> jiff::civil::Date {
+    local_now().date()
+}
+
+/// The digits that make a wire name unique.
+#[must_use]
+pub fn random_digits() -> u32 {
+    u32::try_from(random() >> 32).unwrap_or(0)
+}
+
+/// A number that nobody can foresee.
+#[must_use]
+pub fn random() -> u64 {
+    #[cfg(test)]
+    if let Some(number) = surroundings::random() {
+        return number;
+    }
+    RandomState::new().hash_one(0u8)
+}
+
+/// A fraction from 0 up to, not including, 1.
+#[must_use]
+pub fn random_fraction() -> f64 {
+    let bits = u32::try_from(random() >> 32).unwrap_or(0);
+    f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// A point on the monotonic clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Moment(pub Duration);
+
+impl Moment {
+    /// This much later.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> Self {
+        Self(self.0.saturating_add(wait))
+    }
+
+    /// The time from `earlier` to here; zero if `earlier` is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// The monotonic clock, counted from one point; copies agree with each other.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock(Instant);
+
+impl Clock {
+    /// Starts counting now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// How far it has come.
+    #[must_use]
+    pub fn moment(self) -> Moment {
+        #[cfg(test)]
+        if let Some(moment) = surroundings::moment() {
+            return moment;
+        }
+        Moment(self.0.elapsed())
+    }
+
+    /// A moment as an instant of the system.
+    #[must_use]
+    pub fn instant(self, moment: Moment) -> Instant {
+        self.0 + moment.0
+    }
+}

@@ -1,0 +1,229 @@
+//! Reads `[account_defaults]` and each `[[account]]`, and what accounts must not share.
+
+use super::folders::{Folder, check_overlaps};
+use super::problem::{Wrong, wrong};
+use super::problems::{Place, Report};
+use super::reader::{Section, Table};
+use super::sections::{AccountConfig, CheckMode, Duplicates, Expect, FinMode, Order, StyleChoice, WireName};
+use super::stage_sections::STYLES;
+use super::units::parse_expect;
+use config::ValueKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const FIN_MODES: [(&str, FinMode); 4] =
+    [("auto", FinMode::Auto), ("upload", FinMode::Upload), ("local", FinMode::Local), ("generate", FinMode::Generate)];
+const CHECK_MODES: [(&str, CheckMode); 3] =
+    [("off", CheckMode::Off), ("warn", CheckMode::Warn), ("reject", CheckMode::Reject)];
+const DUPLICATES: [(&str, Duplicates); 3] =
+    [("hold", Duplicates::Hold), ("hold-content", Duplicates::HoldContent), ("allow", Duplicates::Allow)];
+const ORDERS: [(&str, Order); 2] = [("name", Order::Name), ("arrival", Order::Arrival)];
+const WIRE_NAMES: [(&str, WireName); 2] = [("keep", WireName::Keep), ("unique", WireName::Unique)];
+
+/// The keys that may stand in either place.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Settings {
+    enabled: Option<bool>,
+    fin: Option<FinMode>,
+    wait_for_fin: Option<bool>,
+    check: Option<CheckMode>,
+    duplicates: Option<Duplicates>,
+    extensions: Option<Vec<String>>,
+    order: Option<Order>,
+    sequential: Option<bool>,
+    wire_name: Option<WireName>,
+    style: Option<StyleChoice>,
+    expect: Option<Expect>,
+    settle: Option<Duration>,
+}
+
+/// Reads `[account_defaults]`.
+pub(super) fn read_defaults(mut section: Section<'_>) -> Settings {
+    let settings = read_settings(&mut section);
+    section.finish();
+    settings
+}
+
+fn read_settings(section: &mut Section<'_>) -> Settings {
+    Settings {
+        enabled: section.truth("enabled"),
+        fin: section.word("fin", &FIN_MODES),
+        wait_for_fin: section.truth("wait_for_fin"),
+        check: section.word("check", &CHECK_MODES),
+        duplicates: section.word("duplicates", &DUPLICATES),
+        extensions: section.take("extensions", |given| given.texts().and_then(check_extensions)),
+        order: section.word("order", &ORDERS),
+        sequential: section.truth("sequential"),
+        wire_name: section.word("wire_name", &WIRE_NAMES),
+        style: section.word("style", &STYLES),
+        expect: section.take("expect", |given| {
+            let remedy = "write a number of files and a time of day, such as \"2 by 06:00\"";
+            parse_expect(given.text()?).ok_or_else(|| wrong("not a number of files and a time", remedy))
+        }),
+        settle: section.duration("settle"),
+    }
+}
+
+fn check_extensions(extensions: Vec<String>) -> Result<Vec<String>, Wrong> {
+    if extensions.is_empty() {
+        return Err(wrong("no file would ever be sent", "write [\"txt\"]"));
+    }
+    for extension in &extensions {
+        if extension.is_empty() {
+            return Err(wrong("an extension is empty", "write extensions such as \"txt\""));
+        }
+        if let Some(bare) = extension.strip_prefix('.') {
+            return Err(wrong("extensions are written without the dot", format!("write {bare:?}")));
+        }
+        if extension.contains(['.', '/']) || extension.chars().any(|char| char.is_whitespace() || char.is_control()) {
+            return Err(wrong(
+                format!("no file has the extension {extension:?}"),
+                "write its last part, such as \"txt\"",
+            ));
+        }
+        if extension.eq_ignore_ascii_case("fin") {
+            return Err(wrong("fin is the extension of markers", "remove it; markers are always watched for"));
+        }
+        if extension.eq_ignore_ascii_case("why") {
+            return Err(wrong("why is the extension of the notes in failed/ and held/", "choose another extension"));
+        }
+    }
+    Ok(extensions)
+}
+
+/// An account, and where its keys stand.
+struct Read {
+    config: AccountConfig,
+    name: String,
+    label: String,
+    name_place: Place,
+    id_place: Place,
+    folder_place: Place,
+}
+
+/// Reads every account, and compares them.
+pub(super) fn read_accounts(
+    report: &mut Report,
+    tables: Vec<(usize, Table)>,
+    defaults: &Settings,
+    (style, settle): (StyleChoice, Duration),
+    state_dir: &Path,
+) -> Vec<AccountConfig> {
+    let mut accounts: Vec<Read> = Vec::new();
+    for (index, table) in tables {
+        let account = read_account(report, index, table, defaults, (style, settle));
+        compare(report, &accounts, &account);
+        accounts.push(account);
+    }
+    let folders: Vec<Folder> = accounts
+        .iter()
+        .filter(|account| !account.config.folder.as_os_str().is_empty())
+        .map(|account| Folder::new(account.label.clone(), account.folder_place.clone(), &account.config.folder))
+        .collect();
+    check_overlaps(report, &folders, state_dir);
+    accounts.into_iter().map(|account| account.config).collect()
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
+fn read_account(
+    report: &mut Report,
+    index: usize,
+    table: Table,
+    defaults: &Settings,
+    (style, settle): (StyleChoice, Duration),
+) -> Read {
+    let name =
+        table.get("name").and_then(|value| if let ValueKind::String(name) = &value.kind { Some(name) } else { None });
+    let label = match name.filter(|name| is_name(name)) {
+        Some(name) => format!("account \"{name}\""),
+        None => format!("account #{}", index + 1),
+    };
+    let path = format!("account[{index}]");
+    let mut section = Section::new(report, "in [[account]]", &path, format!("{label}: "), table);
+    section.require("name", "write a name of your own, such as name = \"callcentre\"");
+    section.require("report_suite_id", "write it in quotes, such as report_suite_id = \"examplersid\"");
+    section.require(
+        "data_source_id",
+        "write its number, such as data_source_id = 621; the accounts list command shows it",
+    );
+    section.require("folder", "write the folder to watch, such as folder = \"/srv/datadrop/callcentre\"");
+    let [name_place, id_place, folder_place] = ["name", "data_source_id", "folder"].map(|key| section.place(key));
+    let name = section.take("name", |given| {
+        let name = given.filled()?;
+        let remedy = "write letters, digits, \"-\" and \"_\" only, such as \"callcentre\"";
+        if is_name(name) { Ok(name.to_owned()) } else { Err(wrong("not a name for an account", remedy)) }
+    });
+    let report_suite_id = section.take("report_suite_id", |given| {
+        let id = given.filled()?;
+        super::urls::check_segment(id).map(|()| id.to_owned())
+    });
+    let remedy = "write the number without quotes, such as 621";
+    let data_source_id = section.whole("data_source_id", 1..=i64::MAX, remedy).unwrap_or_default();
+    let folder = section.take("folder", |given| absolute(given.filled()?));
+    let own = read_settings(&mut section);
+    section.finish();
+    let name = name.unwrap_or_default();
+    let config = AccountConfig {
+        name: name.clone(),
+        report_suite_id: report_suite_id.unwrap_or_default(),
+        data_source_id,
+        folder: folder.unwrap_or_default(),
+        enabled: own.enabled.or(defaults.enabled).unwrap_or_default(),
+        fin: own.fin.or(defaults.fin).unwrap_or(FinMode::Auto),
+        wait_for_fin: own.wait_for_fin.or(defaults.wait_for_fin).unwrap_or_default(),
+        check: own.check.or(defaults.check).unwrap_or(CheckMode::Warn),
+        duplicates: own.duplicates.or(defaults.duplicates).unwrap_or(Duplicates::Hold),
+        extensions: own.extensions.or_else(|| defaults.extensions.clone()).unwrap_or_default(),
+        order: own.order.or(defaults.order).unwrap_or(Order::Name),
+        sequential: own.sequential.or(defaults.sequential).unwrap_or_default(),
+        wire_name: own.wire_name.or(defaults.wire_name).unwrap_or(WireName::Keep),
+        style: own.style.or(defaults.style).unwrap_or(style),
+        expect: own.expect.or(defaults.expect),
+        settle: own.settle.or(defaults.settle).unwrap_or(settle),
+    };
+    Read { config, name, label, name_place, id_place, folder_place }
+}
+
+/// An absolute path, without `.` and without a slash at the end.
+pub(super) fn absolute(text: &str) -> Result<PathBuf, Wrong> {
+    let path = Path::new(text);
+    if path.is_absolute() {
+        Ok(path.components().collect())
+    } else {
+        Err(wrong("not an absolute path", "write the whole path, from / on"))
+    }
+}
+
+/// Reports what this account shares with one before it. Wrong names and IDs are empty or zero here, and share nothing.
+fn compare(report: &mut Report, before: &[Read], account: &Read) {
+    let line = |place: &Place| place.line.map_or_else(String::new, |line| format!(" (line {line})"));
+    let (this, name) = (&account.config, &account.name);
+    if let Some(other) = before.iter().find(|other| !name.is_empty() && other.name == *name) {
+        let message = format!("another account has this name{}", line(&other.name_place));
+        let problem = wrong(message, "give each account a name of its own");
+        report.add(account.name_place.clone(), format!("{}: name", account.label), Some(format!("{name:?}")), problem);
+    }
+    let same = |other: &&Read| {
+        // Report suite IDs are not case-sensitive to Adobe; two accounts here would send one file twice there.
+        let same_suite = other.config.report_suite_id.eq_ignore_ascii_case(&this.report_suite_id);
+        same_suite
+            && !this.report_suite_id.is_empty()
+            && this.data_source_id > 0
+            && other.config.data_source_id == this.data_source_id
+    };
+    if let Some(other) = before.iter().find(same) {
+        let message = format!(
+            "{}{} sends to data source {} of report suite {:?} already",
+            other.label,
+            line(&other.id_place),
+            this.data_source_id,
+            this.report_suite_id
+        );
+        let problem = wrong(message, "keep one of the two accounts, or correct the IDs");
+        let value = Some(this.data_source_id.to_string());
+        report.add(account.id_place.clone(), format!("{}: data_source_id", account.label), value, problem);
+    }
+}

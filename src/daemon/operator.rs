@@ -1,0 +1,140 @@
+//! What people want of jobs, carried out by whoever holds the lock of the state directory: the daemon, which a command
+//! pokes, or the command itself where none runs (DESIGN §7).
+//!
+//! Looks at the files first, outside of any transaction; the job log then decides and writes down in one step each.
+
+use crate::clock::{now, random_digits};
+use crate::config::{AccountConfig, Config};
+use crate::folder::directory::{Directory, Entry};
+use crate::job::JobId;
+use crate::joblog::{Executor, FileNow, JobLog, JobLogError};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Maximum number of instructions that are carried out before their answers are awaited.
+const AT_ONCE: usize = 256;
+/// How long a move takes, most often.
+const MOVED_BY: Duration = Duration::from_millis(10);
+
+/// What carrying out takes of a configuration.
+#[must_use]
+pub fn executors(config: &Config) -> Vec<Executor> {
+    let executor = |account: &AccountConfig| Executor {
+        account: account.name.clone(),
+        folder: account.folder.clone(),
+        wire_name: account.wire_name,
+        target: account.target(&config.api),
+    };
+    config.accounts.iter().map(executor).collect()
+}
+
+/// The same for one account, and again until all are answered or the time is over: moves take a moment.
+///
+/// # Errors
+/// [`JobLogError`], as above.
+pub fn carry_out_within(
+    joblog: &JobLog,
+    executors: &[Executor],
+    account: &str,
+    patience: Duration,
+) -> Result<bool, JobLogError> {
+    let over = Instant::now() + patience;
+    loop {
+        let all = carry_out(joblog, executors, |of| of == account, || ())?;
+        if all || Instant::now() >= over {
+            return Ok(all);
+        }
+        std::thread::sleep(MOVED_BY);
+    }
+}
+
+/// Carries out every instruction on jobs of these accounts that nobody has answered, oldest first, and says whether all are
+/// answered then: one whose file has still to be moved is not. Blocks: on the disk, and on folders; `alive` is called for each.
+///
+/// # Errors
+/// [`JobLogError`]; what is not answered by then is carried out the next time.
+pub fn carry_out(
+    joblog: &JobLog,
+    executors: &[Executor],
+    is_wanted: impl Fn(&str) -> bool,
+    alive: impl Fn(),
+) -> Result<bool, JobLogError> {
+    let mut all = true;
+    let mut open = joblog.open_instructions().wait()?;
+    open.retain(|open| is_wanted(&open.account));
+    // As many at once as share a few fsyncs, and in their order: the job log takes one after the other.
+    while !open.is_empty() {
+        let rest = open.split_off(open.len().min(AT_ONCE));
+        let under_way: Vec<_> = open
+            .iter()
+            .map(|open| {
+                alive();
+                let files = open.paths.iter().map(|(job, path)| file_now(*job, path)).collect();
+                joblog.carry_out(open.id, executors.to_vec(), files, random_digits(), now())
+            })
+            .collect();
+        for answered in under_way {
+            match answered.wait() {
+                Ok(done) => all &= done,
+                // It costs this job its turn, and no other (DESIGN F10).
+                Err(error @ (JobLogError::BadRow { .. } | JobLogError::Impossible(_) | JobLogError::NoSuchJob(_))) => {
+                    tracing::error!("what is wanted of a job is not done: {error}");
+                    all = false;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        open = rest;
+    }
+    Ok(all)
+}
+
+/// What lies at the path that the job log has of a job's file.
+fn file_now(job: JobId, path: &Path) -> FileNow {
+    let folder = path.parent().and_then(|folder| Directory::open(folder).ok());
+    let found = folder.zip(path.file_name());
+    FileNow {
+        job,
+        identity: found
+            .as_ref()
+            .and_then(|(folder, name)| folder.entry(name).ok())
+            .filter(Entry::is_plain)
+            .map(|entry| entry.identity),
+        can_be_read: found.is_some_and(|(folder, name)| folder.can_read(name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Duplicates;
+    use crate::job::{Timestamp, Verb};
+    use crate::joblog::fixtures::{arrives, opened};
+    use crate::joblog::{Instruction, instruct};
+
+    #[test]
+    fn many_instructions_share_few_commits_and_are_answered_in_their_order() {
+        let (dir, log) = opened();
+        let jobs: Vec<JobId> =
+            (1..=200).map(|file| arrives(&log, &format!("{file}.txt"), file, Duplicates::Hold).id).collect();
+        let want = |verb, job| Instruction { job, verb, by: "anna".to_owned() };
+        let mut wanted: Vec<_> = jobs.iter().map(|&job| want(Verb::Cancel { force: false }, job)).collect();
+        // Refused, for it comes after the cancel.
+        wanted.push(want(Verb::Hold, jobs[0]));
+        let ids = instruct(dir.path(), &wanted, Timestamp(1)).unwrap();
+        let before = log.commits();
+        let executor = Executor {
+            account: "a".to_owned(),
+            folder: dir.path().to_owned(),
+            wire_name: crate::config::WireName::Keep,
+            target: crate::joblog::fixtures::target(),
+        };
+        carry_out(&log, &[executor], |_| true, || ()).unwrap();
+        let commits = log.commits() - before;
+        let answers = log.reader().unwrap().answers(&ids).unwrap();
+        let (last, cancelled) = answers.split_last().unwrap();
+        assert_eq!((cancelled.len(), cancelled.iter().filter(|answer| answer.done).count()), (200, 200));
+        assert!(!last.done && last.id == ids[200], "{last:?}");
+        assert!(commits <= 20, "{commits} commits for {} instructions", ids.len());
+    }
+}

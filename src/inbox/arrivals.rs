@@ -1,0 +1,416 @@
+//! The files of one inbox on their way to being ready: looked at, hashed, handed to the job log.
+
+use super::Board;
+use super::announce::Told;
+use super::known::Known;
+use super::look::{self, Look};
+use super::weigh::{BUFFER, Weighed, weigh};
+use super::worker::{FolderSettings, Interrupted, Progress};
+use crate::clock::Moment;
+use crate::clock::{Clock, now, random_digits};
+use crate::config::CheckMode;
+use crate::folder::{AccountFolder, remove_why};
+use crate::inbox::readiness::{Candidate, MarkerSight, NotYet, Pieces, Sight, Trace, Verdict, Waits};
+use crate::job::{FileIdentity, Kind, State, check_name, classify, printable, stem};
+use crate::joblog::{Arrival, InboxEntry, JobLog, Reader, Verdict as Finding};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// So many files share a transaction.
+const BATCH: usize = 256;
+/// So long the first of them waits for the others: large files take their time to be read.
+const BATCH_WAITS: Duration = Duration::from_millis(100);
+/// A file that is gone is looked for once more after this time (DESIGN F6).
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// From this size on a file is not read in a moment, in bytes.
+const TAKES_TIME: u64 = 200_000_000;
+/// From this size on it is asked whether the upload would be over in time, in bytes.
+const SLOW_FROM: u64 = 1_000_000;
+
+pub(super) struct Inbox {
+    pub(super) settings: Arc<FolderSettings>,
+    pub(super) folder: Arc<AccountFolder>,
+    pub(super) waits: Waits,
+    pub(super) pieces: Pieces,
+    pub(super) joblog: JobLog,
+    pub(super) reader: Arc<Reader>,
+    pub(super) board: Arc<Board>,
+    pub(super) clock: Clock,
+    progress: Arc<Progress>,
+    pub(super) candidates: HashMap<OsString, Waiting>,
+    /// When to look at whom again; entries of candidates that went on are skipped.
+    due: BinaryHeap<Reverse<(Moment, OsString)>>,
+    /// Markers by stem.
+    pub(super) markers: HashMap<String, MarkerSight>,
+    arrivals: Vec<Arrival>,
+    /// When the first of them came.
+    arrivals_since: Moment,
+    buffer: Vec<u8>,
+    wants_scan: Option<Moment>,
+    /// Jobs whose file the last complete scan did not find.
+    pub(super) absent: HashSet<crate::job::JobId>,
+    pub(super) named_ignored: HashSet<OsString>,
+    /// Files that were queued since the last scan began.
+    pub(super) queued: u64,
+}
+
+pub(super) struct Waiting {
+    candidate: Candidate,
+    /// The reason that stands in the job log.
+    noted: Option<String>,
+    /// It will become ready by itself.
+    by_itself: bool,
+    /// When it is to be looked at again.
+    look_at: Option<Moment>,
+    /// Its one entry of `due`, for that moment or an earlier one: who writes puts the look off with each write.
+    entered: Option<Moment>,
+}
+
+impl Waiting {
+    fn begin(kind: Kind, trace: Trace, by_itself: bool, now: Moment) -> Self {
+        Self { candidate: Candidate::new(kind, trace, now), noted: None, by_itself, look_at: None, entered: None }
+    }
+}
+
+impl Inbox {
+    pub(super) fn new(
+        settings: Arc<FolderSettings>,
+        folder: Arc<AccountFolder>,
+        joblog: JobLog,
+        reader: Arc<Reader>,
+        board: Arc<Board>,
+        clock: Clock,
+        progress: Arc<Progress>,
+    ) -> Self {
+        let waits = settings.waits_in(folder.is_remote);
+        Self {
+            waits,
+            pieces: Pieces::new(waits.settle, waits.settle_max, None),
+            settings,
+            folder,
+            joblog,
+            reader,
+            board,
+            clock,
+            progress,
+            candidates: HashMap::new(),
+            due: BinaryHeap::new(),
+            markers: HashMap::new(),
+            arrivals: Vec::new(),
+            arrivals_since: Moment::default(),
+            buffer: vec![0; BUFFER],
+            wants_scan: None,
+            absent: HashSet::new(),
+            named_ignored: HashSet::new(),
+            queued: 0,
+        }
+    }
+
+    /// When a candidate is to be looked at again.
+    pub(super) fn next_look(&self) -> Option<Moment> {
+        self.due.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Files that will become ready by themselves.
+    pub(super) fn pending(&self) -> usize {
+        self.candidates.values().filter(|waiting| waiting.by_itself).count()
+    }
+
+    /// When the next scan must be, if something asked for one.
+    pub(super) fn wants_scan(&mut self) -> Option<Moment> {
+        self.wants_scan.take()
+    }
+
+    pub(super) fn soon(&self) -> Duration {
+        LOOK_AGAIN.min(self.settings.rescan)
+    }
+
+    /// Events were lost: only the slow rule is left for whoever waits (DESIGN R5).
+    pub(super) fn lose_events(&mut self) {
+        self.board.forget();
+        let now = self.clock.moment();
+        for waiting in self.candidates.values_mut() {
+            waiting.candidate.trace.forget(now);
+        }
+        for marker in self.markers.values_mut() {
+            marker.order = None;
+        }
+    }
+
+    /// What is known of these names was known of files that we moved out ourselves.
+    pub(super) fn moved_out(&mut self, names: &[OsString]) {
+        for name in names {
+            self.candidates.remove(name);
+        }
+    }
+
+    /// These are new files by now: what was reported of them stands with jobs that have left them.
+    pub(super) fn report_again(&mut self, names: &[OsString]) {
+        for name in names {
+            if let Some(waiting) = self.candidates.get_mut(name) {
+                waiting.noted = None;
+            }
+        }
+    }
+
+    /// Deals with names that changed and with those whose time has come.
+    pub(super) fn take(&mut self, changed: Vec<OsString>) -> Result<(), Interrupted> {
+        let mut names = changed;
+        // Markers first: they may end the wait of their data files.
+        for name in &names {
+            self.note_marker(name);
+        }
+        let now = self.clock.moment();
+        while self.due.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+            if let Some(Reverse((at, name))) = self.due.pop()
+                && let Some(waiting) = self.candidates.get_mut(&name)
+                && waiting.entered == Some(at)
+            {
+                waiting.entered = None;
+                match waiting.look_at {
+                    Some(later) if later > now => {
+                        waiting.entered = Some(later);
+                        self.due.push(Reverse((later, name)));
+                    }
+                    Some(_) => {
+                        waiting.look_at = None;
+                        names.push(name);
+                    }
+                    None => {}
+                }
+            }
+        }
+        for name in &names {
+            self.consider(name, None)?;
+            if classify(name, &self.settings.extensions) == Some(Kind::Fin) {
+                self.consider_data_of(name)?;
+            }
+        }
+        self.flush()
+    }
+
+    pub(super) fn take_far(&mut self, name: &OsStr, known: Option<&InboxEntry>) -> Result<(), Interrupted> {
+        self.progress.alive();
+        #[cfg(test)]
+        assert!(name != super::defect::DEFECTIVE, "made by a test");
+        let Some(kind) = classify(name, &self.settings.extensions) else { return Ok(()) };
+        let heard_before = self.board.trace(name).map_or(0, |trace| trace.order);
+        let found = look::look(self.directory(), name, |entry| look::is_of_state(&self.settings.state_dir, entry));
+        let (file, sight) = match found {
+            Look::Gone | Look::Directory => {
+                self.forget(name, heard_before);
+                self.ask_for_scan_if_missed(name)?;
+                return Ok(());
+            }
+            Look::NotAFile(what, identity) => {
+                return self.reject(name, kind, look::not_a_file(what), identity);
+            }
+            Look::Unreadable(why) => {
+                let now = self.clock.moment();
+                let trace = self.board.trace(name).unwrap_or_default();
+                self.candidates.entry(name.to_owned()).or_insert_with(|| Waiting::begin(kind, trace, false, now));
+                return self.note_waiting(name, kind, Finding::Waiting(look::unreadable(&why), None), false);
+            }
+            Look::File(file, sight) => (file, sight),
+        };
+        let came_back = match self.known(name, known, sight)? {
+            Known::AsItIs => {
+                self.forget(name, heard_before);
+                return Ok(());
+            }
+            Known::CameBack { paired } => Some(paired),
+            Known::NotAsQueued => {
+                // Told anew: it may be what takes the other's place.
+                if let Some(waiting) = self.candidates.get_mut(name) {
+                    waiting.noted = None;
+                }
+                None
+            }
+            Known::WrittenOn => {
+                if !self.candidates.contains_key(name) {
+                    self.note_next_piece(name)?;
+                }
+                None
+            }
+            Known::Not if self.was_just_renamed(name, kind, sight.identity)? => {
+                self.forget(name, heard_before);
+                return Ok(());
+            }
+            Known::Not => None,
+        };
+        if let Err(refused) = check_name(name) {
+            return self.reject(name, kind, refused.to_string(), Some(sight.identity));
+        }
+        let now = self.clock.moment();
+        let trace = self.board.trace(name);
+        let begin = || Waiting::begin(kind, trace.unwrap_or_default(), true, now);
+        let waiting = self.candidates.entry(name.to_owned()).or_insert_with(begin);
+        if let Some(trace) = trace {
+            waiting.candidate.trace = trace;
+        }
+        if came_back.is_some() || self.folder.has_put_back(&sight.identity) {
+            waiting.candidate.trace.came_back();
+        }
+        waiting.candidate.look(sight, now);
+        let marker = name.to_str().and_then(|name| self.markers.get(stem(name))).copied();
+        let marker = marker.or((came_back == Some(true)).then_some(MarkerSight { order: None }));
+        let candidate = waiting.candidate;
+        let verdict = self.judge(name, &candidate, marker, &file, sight)?;
+        match verdict {
+            Verdict::Ready => {
+                self.note_whole(name, &candidate)?;
+                self.take_in(name, kind, file, sight)
+            }
+            Verdict::StayedEmpty => {
+                let reason = "the file stayed empty; there is nothing to send".to_owned();
+                self.reject(name, kind, reason, Some(sight.identity))
+            }
+            Verdict::NotYet { why, look_at } => {
+                if let Some(at) = look_at {
+                    self.look_again(name, at);
+                }
+                let by_itself = !matches!(why, NotYet::Empty | NotYet::NoMarker);
+                let reason = why.reason().to_owned();
+                let finding = match why {
+                    NotYet::NoMarker => Finding::Unmarked(reason, sight.identity),
+                    NotYet::Empty
+                    | NotYet::Open
+                    | NotYet::Writing
+                    | NotYet::Settling
+                    | NotYet::Interrupted
+                    | NotYet::CutOff => Finding::Waiting(reason, Some(sight.identity)),
+                };
+                self.note_waiting(name, kind, finding, by_itself)
+            }
+        }
+    }
+
+    fn ask_for_scan_if_missed(&mut self, name: &OsStr) -> Result<(), Interrupted> {
+        let entry = self.reader.inbox_entry(&self.settings.account, name)?;
+        let missed =
+            entry.is_some_and(|entry| !entry.to_be_moved && matches!(entry.state, State::Waiting | State::Queued));
+        if missed {
+            self.wants_scan = Some(self.clock.moment().after(self.soon() / 2));
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, name: &OsStr, kind: Kind, mut file: File, sight: Sight) -> Result<(), Interrupted> {
+        let size = sight.identity.size;
+        if size >= TAKES_TIME {
+            let account = &self.settings.account;
+            tracing::info!(account, "reading {}, {} MB", printable(&name.to_string_lossy()), size / 1_000_000);
+        }
+        if let Some(reason) = self.cannot_be_filed(&file) {
+            return self.note_waiting(name, kind, Finding::Waiting(reason, Some(sight.identity)), false);
+        }
+        let bytes_per_second = self.upload_speed(kind, size)?;
+        let alive = || self.progress.alive();
+        match weigh(&self.settings, name, kind, (&mut file, sight), bytes_per_second, &mut self.buffer, alive) {
+            Weighed::Verdict(Finding::Ready(content))
+                if kind == Kind::Data && self.was_renamed(name, &content.fingerprint)? =>
+            {
+                let heard = self.candidates.get(name).map_or(0, |waiting| waiting.candidate.trace.order);
+                self.forget(name, heard);
+                Ok(())
+            }
+            Weighed::Verdict(verdict) => self.arrive(name, kind, verdict),
+            Weighed::Unread(reason) => {
+                self.note_waiting(name, kind, Finding::Waiting(reason, Some(sight.identity)), false)
+            }
+            Weighed::Changed => {
+                // It was written to while it was read: the next look starts its quiet time anew.
+                self.look_again(name, self.clock.moment());
+                let reason = NotYet::Writing.reason().to_owned();
+                self.note_waiting(name, kind, Finding::Waiting(reason, Some(sight.identity)), true)
+            }
+        }
+    }
+
+    /// How fast uploads go, in bytes of a request's body a second, where the check asks whether one would be over in time.
+    fn upload_speed(&self, kind: Kind, size: u64) -> Result<Option<u64>, Interrupted> {
+        // Smaller ones are there in time on the slowest of lines.
+        let matters = kind == Kind::Data && size >= SLOW_FROM && self.settings.check != CheckMode::Off;
+        Ok(if matters { self.reader.upload_speed(&self.settings.account)? } else { None })
+    }
+
+    fn look_again(&mut self, name: &OsStr, at: Moment) {
+        let Some(waiting) = self.candidates.get_mut(name) else { return };
+        waiting.look_at = Some(at);
+        if waiting.entered.is_none_or(|entered| at < entered) {
+            waiting.entered = Some(at);
+            self.due.push(Reverse((at, name.to_owned())));
+        }
+    }
+
+    /// Hands on why a file waits, once. `by_itself`: it will become ready without anybody's doing.
+    fn note_waiting(&mut self, name: &OsStr, kind: Kind, finding: Finding, by_itself: bool) -> Result<(), Interrupted> {
+        if let Some(waiting) = self.candidates.get_mut(name) {
+            waiting.by_itself = by_itself;
+            let reason = finding.waits_for();
+            if reason.is_some() && waiting.noted.as_deref() == reason {
+                return Ok(());
+            }
+            waiting.noted = reason.map(str::to_owned);
+        }
+        self.arrive(name, kind, finding)
+    }
+
+    pub(super) fn reject(
+        &mut self,
+        name: &OsStr,
+        kind: Kind,
+        reason: String,
+        identity: Option<FileIdentity>,
+    ) -> Result<(), Interrupted> {
+        self.arrive(name, kind, Finding::Rejected(reason, identity))
+    }
+
+    fn arrive(&mut self, name: &OsStr, kind: Kind, verdict: Finding) -> Result<(), Interrupted> {
+        let random = random_digits();
+        let now = self.clock.moment();
+        if self.arrivals.is_empty() {
+            self.arrivals_since = now;
+        }
+        self.arrivals.push(Arrival { disk_name: name.to_owned(), kind, verdict, random });
+        let is_enough = self.arrivals.len() >= BATCH || now.since(self.arrivals_since) >= BATCH_WAITS;
+        if is_enough { self.flush() } else { Ok(()) }
+    }
+
+    /// Hands the arrivals to the job log. A name leaves the candidates only once that is durable.
+    pub(super) fn flush(&mut self) -> Result<(), Interrupted> {
+        if self.arrivals.is_empty() {
+            return Ok(());
+        }
+        let arrivals = std::mem::take(&mut self.arrivals);
+        let settled: Vec<OsString> = arrivals
+            .iter()
+            .filter(|arrival| arrival.verdict.waits_for().is_none())
+            .map(|arrival| arrival.disk_name.clone())
+            .collect();
+        let told: Vec<Told> = arrivals.iter().map(Told::of).collect();
+        let admissions = self.joblog.admit(self.settings.policy.clone(), arrivals, now()).wait()?;
+        for (told, admission) in told.iter().zip(&admissions).filter(|(_, admission)| admission.new) {
+            self.queued += u64::from(admission.state == State::Queued);
+            told.say(&self.settings.account, admission);
+            for (place, name) in &admission.left {
+                remove_why(self.folder.place(*place), name);
+            }
+        }
+        for name in settled {
+            let heard = self.candidates.get(&name).map_or(0, |waiting| waiting.candidate.trace.order);
+            self.forget(&name, heard);
+        }
+        Ok(())
+    }
+
+    /// A name is done with. `heard`: the order of the last event that was taken into account.
+    fn forget(&mut self, name: &OsStr, heard: u64) {
+        self.candidates.remove(name);
+        self.board.dealt_with(name, heard);
+    }
+}

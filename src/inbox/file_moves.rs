@@ -1,0 +1,173 @@
+//! The moves that the job log wants of a folder (DESIGN F1, F3).
+
+use super::read_content;
+use super::worker::{FolderWorker, Interrupted};
+use crate::clock::now;
+use crate::folder::directory::Directory;
+use crate::folder::{AccountFolder, Explained, FolderProblem, Touched, Wanted, explanation};
+use crate::job::{Kind, Place, stem};
+use crate::joblog::{Filed, Unfiled};
+use std::ffi::{OsStr, OsString};
+use std::io;
+
+/// So many moves share their fsyncs and their transaction.
+const MOVES: usize = 256;
+
+/// Moves that were made, by the names in the inbox.
+#[derive(Debug, Default)]
+pub(super) struct Moves {
+    pub(super) out: Vec<OsString>,
+    pub(super) back: Vec<OsString>,
+}
+
+impl FolderWorker {
+    /// Makes the moves that the job log wants, then writes down that they were made.
+    pub(super) fn file_away(&self, folder: &AccountFolder) -> Result<Moves, Interrupted> {
+        let mut made = Moves::default();
+        loop {
+            let unfiled = self.reader.unfiled(&self.settings.account, MOVES)?;
+            if unfiled.is_empty() {
+                return Ok(made);
+            }
+            // What becomes due meanwhile is told by a flag of its own, and shares its fsyncs with what comes after it.
+            let is_all = unfiled.len() < MOVES;
+            folder.check()?;
+            let mut touched = Touched::new();
+            let mut filed = Vec::with_capacity(unfiled.len());
+            let mut failure = None;
+            for job in unfiled {
+                self.progress.alive();
+                let read = |directory: &Directory, name: &OsStr| {
+                    read_content(directory, name, job.kind, &self.settings.state_dir).map(|content| content.fingerprint)
+                };
+                // A job log that cannot be read says nothing against it; the content has its say in any case.
+                let is_of_another = |place: Place, name: &OsStr| {
+                    let filed = self.reader.filed_job(&self.settings.account, place, name);
+                    filed.is_ok_and(|other| other.is_some_and(|other| other != job.id))
+                };
+                let wanted = Wanted {
+                    job: job.id,
+                    name: &job.disk_name,
+                    from: job.from,
+                    to: job.to,
+                    hashed: job.identity,
+                    sha256: job.sha256,
+                    read: &read,
+                    is_of_another: &is_of_another,
+                };
+                let moved = folder.move_file(&wanted, &mut touched);
+                match moved {
+                    Ok(moved) => {
+                        if moved.place == Place::Inbox {
+                            made.back.push(moved.name.clone());
+                        }
+                        if moved.place == job.to {
+                            self.explain(folder, &job, &moved.name);
+                        }
+                        if self.settings.generates_markers && needs_marker(&job) {
+                            // Before the move is written down: a crash in between makes it again, and finds it made.
+                            folder
+                                .make_marker(stem(&job.file_name))
+                                .map_err(|error| cannot_file(folder, &job, &error))?;
+                            touched.insert(Place::Inbox);
+                        }
+                        let lies_in = folder.place(moved.place);
+                        if let Some(note) = &moved.note {
+                            let account = &self.settings.account;
+                            tracing::warn!(
+                                account,
+                                job = job.id.0,
+                                "{}: job {}: {note}",
+                                job.disk_name.display(),
+                                job.id
+                            );
+                        }
+                        let is_new = job.from == Place::Inbox
+                            && moved.place == Place::Gone
+                            && lies_in.entry(&moved.name).is_ok();
+                        if is_new {
+                            made.back.push(job.disk_name.clone());
+                        } else if job.from == Place::Inbox {
+                            made.out.push(job.disk_name.clone());
+                        }
+                        filed.push(Filed {
+                            is_new,
+                            id: job.id,
+                            place: moved.place,
+                            path: lies_in.path_of(&moved.name),
+                            disk_name: moved.name,
+                            identity: moved.identity,
+                            note: moved.note,
+                        });
+                    }
+                    Err(error) => {
+                        failure = Some(cannot_file(folder, &job, &error));
+                        break;
+                    }
+                }
+            }
+            folder.sync(&touched).map_err(|error| FolderProblem::Unfit {
+                dir: folder.dir().to_owned(),
+                why: format!("the moves in it cannot be made durable: {error}"),
+            })?;
+            self.joblog.filed(filed, now()).wait()?;
+            if let Some(problem) = failure {
+                return Err(problem.into());
+            }
+            if is_all {
+                return Ok(made);
+            }
+        }
+    }
+
+    /// An accepted file gets its marker when it is moved (`fin = "generate"`); one whose place another took is not moved.
+    pub(super) fn make_missing_markers(&self, folder: &AccountFolder) -> Result<(), Interrupted> {
+        if !self.settings.generates_markers {
+            return Ok(());
+        }
+        for stem in self.reader.stems_without_marker(&self.settings.account)? {
+            folder
+                .make_marker(&stem)
+                .map_err(|error| FolderProblem::unfit(folder.dir(), "no marker can be made in it", &error))?;
+        }
+        Ok(())
+    }
+
+    fn explain(&self, folder: &AccountFolder, job: &Unfiled, name: &OsStr) {
+        let explained = Explained {
+            id: job.id,
+            account: &self.settings.account,
+            file_name: &job.file_name,
+            state: job.state,
+            is_unsettled: job.unsettled,
+            follows: job.pair.filter(|_| job.kind == Kind::Fin),
+            reason: job.reason.as_deref(),
+            findings: job.findings.as_deref(),
+            path: &folder.place(job.to).path_of(name),
+            attempts: job.attempts,
+            remote_job_id: job.remote_job_id,
+        };
+        if let Some(text) = explanation(&explained)
+            && matches!(job.to, Place::Held | Place::Failed)
+            && let Err(error) = folder.write_why(job.to, name, &text)
+        {
+            tracing::warn!(
+                account = %self.settings.account,
+                job = job.id.0,
+                "no .why can be written beside {}: {error}; `datadrop jobs show {}` tells the same",
+                name.display(),
+                job.id
+            );
+        }
+    }
+}
+
+/// Accepted, and nobody sent a marker with it.
+fn needs_marker(job: &Unfiled) -> bool {
+    job.kind == Kind::Data && job.pair.is_none() && matches!(job.to, Place::Sent | Place::Done)
+}
+
+fn cannot_file(folder: &AccountFolder, job: &Unfiled, error: &io::Error) -> FolderProblem {
+    let what = format!("{} cannot be moved to {}/", job.disk_name.display(), job.to.as_str());
+    FolderProblem::unfit(folder.dir(), &what, error)
+}

@@ -1,0 +1,219 @@
+//! What an account's thread would make of a name in its folder, for whoever only asks. Nothing is changed.
+
+use super::FolderSettings;
+use super::look::{self, Look};
+use super::markers::is_marker;
+use super::weigh::{BUFFER, Weighed, weigh};
+use crate::clock::Moment;
+use crate::folder::directory::Directory;
+use crate::folder::{FolderProblem, accepted_after};
+use crate::inbox::readiness::{self, Candidate, MarkerSight, NotYet, Sight, Signs, Trace};
+use crate::job::{Kind, Timestamp, check_name, classify, stem};
+use crate::joblog::{JobLogError, Reader, Verdict};
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::time::Duration;
+
+/// Why a name in a watched folder is none of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ignored {
+    /// A dotfile.
+    Hidden,
+    /// A directory.
+    Directory,
+    /// Its extension is one of ours but for the case, which counts at Adobe; the name that would do.
+    Case(OsString),
+    /// Its extension is none of ours.
+    Extension,
+}
+
+/// What would become of a name.
+#[derive(Debug, Clone)]
+pub enum Foreseen {
+    /// Nothing lies there.
+    Gone,
+    /// It stays where it is, whatever happens.
+    Ignored(Ignored),
+    /// What the job log would be told of it.
+    Told(Kind, Verdict),
+}
+
+/// Looks at a name as a scan would, on the understanding that a file which is quiet now stays so.
+///
+/// `folder`: the account's. `is_remote`: it is not known to be on a local file system.
+/// `now_ns`: the time in nanoseconds since 1970; a file that was changed just before is not quiet yet. `alive` is called at
+/// each read.
+#[must_use]
+pub fn foresee(
+    settings: &FolderSettings,
+    folder: &Directory,
+    name: &OsStr,
+    is_remote: bool,
+    now_ns: i64,
+    alive: impl Fn(),
+) -> Foreseen {
+    let looked = look::look(folder, name, |entry| look::is_of_state(&settings.state_dir, entry));
+    let kind = match (&looked, classify(name, &settings.extensions)) {
+        (Look::Gone, _) => return Foreseen::Gone,
+        (Look::Directory, _) => return Foreseen::Ignored(Ignored::Directory),
+        (Look::NotAFile(..) | Look::Unreadable(_) | Look::File(..), None) => {
+            return Foreseen::Ignored(why_ignored(name, &settings.extensions));
+        }
+        (Look::NotAFile(..) | Look::Unreadable(_) | Look::File(..), Some(kind)) => kind,
+    };
+    let verdict = match looked {
+        Look::Gone => return Foreseen::Gone,
+        Look::Directory => return Foreseen::Ignored(Ignored::Directory),
+        Look::NotAFile(what, identity) => Verdict::Rejected(look::not_a_file(what), identity),
+        Look::Unreadable(why) => Verdict::Waiting(look::unreadable(&why), None),
+        Look::File(mut file, sight) => {
+            let waits = settings.waits_in(is_remote);
+            let waiting = |why: NotYet| Verdict::Waiting(why.reason().to_owned(), Some(sight.identity));
+            let signs = look::signs_of(folder, &file, sight);
+            let marker = name.to_str().map(|name| OsString::from(format!("{}.fin", stem(name))));
+            let has_marker = marker.is_some_and(|marker| is_marker(folder, &marker, &settings.state_dir, false));
+            match (check_name(name), not_yet(kind, (sight, signs), &waits, has_marker, now_ns)) {
+                (Err(refused), _) => Verdict::Rejected(refused.to_string(), Some(sight.identity)),
+                (Ok(_), Some(why)) => waiting(why),
+                (Ok(_), None) => {
+                    match weigh(settings, name, kind, (&mut file, sight), None, &mut vec![0; BUFFER], alive) {
+                        Weighed::Verdict(verdict) => verdict,
+                        Weighed::Unread(reason) => Verdict::Waiting(reason, Some(sight.identity)),
+                        Weighed::Changed => waiting(NotYet::Writing),
+                    }
+                }
+            }
+        }
+    };
+    Foreseen::Told(kind, verdict)
+}
+
+/// Why a scan alone would not take the file in yet (DESIGN R4, R5, R6, R8): what events tell is not known here.
+fn not_yet(
+    kind: Kind,
+    (sight, signs): (Sight, Signs),
+    waits: &readiness::Waits,
+    has_marker: bool,
+    now_ns: i64,
+) -> Option<NotYet> {
+    let first = Moment::default();
+    let mut candidate = Candidate::new(kind, Trace::default(), first);
+    candidate.look(sight, first);
+    let marker = has_marker.then_some(MarkerSight { order: None });
+    // The thread waits from its own first sight; for somebody who asks once, the time since the last change must do.
+    let quiet = Duration::from_nanos(u64::try_from(now_ns.saturating_sub(sight.changed_ns)).unwrap_or(0));
+    let longest = waits.settle_unwatched.max(waits.settle_max);
+    match candidate.verdict(waits, marker, signs, first.after(quiet.min(longest))) {
+        readiness::Verdict::Ready => None,
+        readiness::Verdict::NotYet { why, .. } => Some(why),
+        readiness::Verdict::StayedEmpty => Some(NotYet::Empty),
+    }
+}
+
+/// What makes the job log older than the folder: a file in `sent/` or `done/` that it should know and does not. What is called
+/// like no file that datadrop files is somebody's own (a packed copy, a backup, notes), and `recover` could make nothing of it.
+/// `knew_until`: when the job log last saw a file accepted or ended ([`Reader::latest_end`]).
+///
+/// # Errors
+/// [`JobLogError`] if the database cannot be read.
+pub fn ahead(
+    reader: &Reader,
+    account: &str,
+    extensions: &[String],
+    folder: &Directory,
+    knew_until: Option<Timestamp>,
+) -> Result<Option<FolderProblem>, JobLogError> {
+    // What is filed gets there after the end of its job; whatever the job log knows of that is passed over below.
+    let latest = knew_until.map_or(i64::MIN, |at| at.0);
+    let filed = match accepted_after(folder, latest) {
+        Ok(filed) => filed,
+        Err(problem) => return Ok(Some(problem)),
+    };
+    for file in filed.into_iter().filter(|file| classify(&file.disk_name, extensions).is_some()) {
+        if reader.filed_job(account, file.place, &file.disk_name)?.is_none() {
+            return Ok(Some(FolderProblem::ahead(folder.path(), &file)));
+        }
+    }
+    Ok(None)
+}
+
+/// What keeps a name without one of our extensions out.
+pub(super) fn why_ignored(name: &OsStr, extensions: &[String]) -> Ignored {
+    if name.as_encoded_bytes().starts_with(b".") {
+        return Ignored::Hidden;
+    }
+    let path = Path::new(name);
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let lower = path.with_extension(extension).into_os_string();
+    if classify(&lower, extensions).is_some() { Ignored::Case(lower) } else { Ignored::Extension }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const LATER: i64 = i64::MAX;
+
+    fn settings(folder: &Path, keys: &str) -> FolderSettings {
+        let text = format!(
+            "[api]\nglobal_company_id = \"c\"\nclient_id = \"i\"\nclient_secret = \"s\"\n[upload]\nmax_file_size = 60\n\
+             [[account]]\nname = \"a\"\nreport_suite_id = \"r\"\ndata_source_id = 1\nfolder = {:?}\n{keys}\n",
+            folder.display().to_string()
+        );
+        let config = crate::config::load_text("test", &text, []).unwrap();
+        FolderSettings::new(&config, &config.accounts[0])
+    }
+
+    /// The reason, or the word for a file that needs none.
+    fn foreseen(settings: &FolderSettings, name: &str, now_ns: i64) -> String {
+        match foresee(settings, &Directory::open(&settings.folder).unwrap(), name.as_ref(), false, now_ns, || ()) {
+            Foreseen::Gone => "gone".to_owned(),
+            Foreseen::Ignored(why) => format!("{why:?}"),
+            Foreseen::Told(_, Verdict::Ready(content)) => format!("ready, {} rows", content.rows_expected),
+            Foreseen::Told(_, Verdict::Failing(_, reason)) => format!("failing: {reason}"),
+            Foreseen::Told(_, Verdict::Waiting(reason, _) | Verdict::Unmarked(reason, _)) => {
+                format!("waiting: {reason}")
+            }
+            Foreseen::Told(_, Verdict::Rejected(reason, _)) => format!("rejected: {reason}"),
+        }
+    }
+
+    #[test]
+    fn each_name_is_judged_as_the_thread_would() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = settings(dir.path(), "check = \"reject\"");
+        for (name, content, says) in [
+            ("good.txt", "Date\tEvar 1\tEvent 1\n11/20/2025\tred\t1\n", "ready, 1 rows"),
+            ("bad.txt", "Date\tEvar 1\tEvent 1\n11/20/2025\tred\n", "failing: Adobe would fail this file: line 2"),
+            ("large.txt", &"x".repeat(61), "rejected: the file has 61 bytes"),
+            ("empty.txt", "", "waiting: the file is empty"),
+            ("good.fin", "", "ready, 0 rows"),
+            ("full.fin", "x", "rejected: the marker has content"),
+            ("SALES.TXT", "x", "Case(\"SALES.txt\")"),
+            ("sales.csv", "x", "Extension"),
+            (".sales.txt", "x", "Hidden"),
+            ("a\nb.txt", "x", "rejected: the file name contains a newline"),
+        ] {
+            fs::write(dir.path().join(name), content).unwrap();
+            let found = foreseen(&settings, name, LATER);
+            assert!(found.starts_with(says), "{name}: {found}");
+        }
+        fs::create_dir(dir.path().join("folder.txt")).unwrap();
+        std::os::unix::fs::symlink("good.txt", dir.path().join("link.txt")).unwrap();
+        assert_eq!(foreseen(&settings, "folder.txt", LATER), "Directory");
+        assert_eq!(foreseen(&settings, "none.txt", LATER), "gone");
+        assert!(foreseen(&settings, "link.txt", LATER).starts_with("rejected: the name is that of a symbolic link"));
+    }
+
+    #[test]
+    fn a_file_changed_just_now_is_not_quiet_and_a_marker_may_be_required() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("sales.txt"), "x").unwrap();
+        let waits = settings(dir.path(), "wait_for_fin = true");
+        assert!(foreseen(&waits, "sales.txt", 0).contains("quiet for long enough"));
+        assert!(foreseen(&waits, "sales.txt", LATER).contains("waits for its marker"));
+        fs::write(dir.path().join("sales.fin"), "").unwrap();
+        assert!(foreseen(&waits, "sales.txt", LATER).starts_with("ready"));
+    }
+}

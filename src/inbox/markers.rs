@@ -1,0 +1,74 @@
+//! The markers of a folder: which of them stand, and how they came (DESIGN R2, R6).
+
+use super::arrivals::Inbox;
+use super::look::{Look, hold, is_of_state, look};
+use super::worker::Interrupted;
+use crate::folder::directory::Directory;
+use crate::inbox::readiness::MarkerSight;
+use crate::job::{Kind, Writer, classify, stem};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::path::Path;
+
+/// Whether this name is that of a marker that stands: a plain file, blank, and nobody writes to it. Anything else is rejected,
+/// or will be once it is complete, and says nothing of its data file. `writing`: what events tell of a writer.
+pub(super) fn is_marker(directory: &Directory, name: &OsStr, state_dir: &Path, writing: bool) -> bool {
+    let Look::File(mut file, sight) = look(directory, name, |entry| is_of_state(state_dir, entry)) else {
+        return false;
+    };
+    let is_written = match directory.writer_of(&file) {
+        Writer::Somebody => true,
+        Writer::Nobody => false,
+        Writer::Unknown => writing,
+    };
+    let is_blank =
+        |file: &mut File| hold(file, Kind::Fin, None, &mut [0; 4096], || ()).is_ok_and(|held| held.only_white_space);
+    !is_written && (sight.identity.size == 0 || is_blank(&mut file))
+}
+
+impl Inbox {
+    pub(super) fn note_marker(&mut self, name: &OsStr) {
+        if classify(name, &self.settings.extensions) != Some(Kind::Fin) {
+            return;
+        }
+        let Some(name_text) = name.to_str() else { return };
+        // Something may be there of which nothing is known how it came: the file is the truth.
+        if !self.is_marker(name) {
+            self.markers.remove(stem(name_text));
+            return;
+        }
+        match self.board.trace(name) {
+            // One that we moved back ourselves says nothing of what was written meanwhile.
+            Some(trace) => {
+                let order = Some(trace.order).filter(|_| !self.was_put_back(name));
+                self.markers.insert(stem(name_text).to_owned(), MarkerSight { order });
+            }
+            None => {
+                self.markers.entry(stem(name_text).to_owned()).or_insert(MarkerSight { order: None });
+            }
+        }
+    }
+
+    /// Whether a marker lies there that will not be rejected.
+    pub(super) fn is_marker(&self, name: &OsStr) -> bool {
+        let writing = self.board.trace(name).is_some_and(|trace| trace.writing);
+        is_marker(self.directory(), name, &self.settings.state_dir, writing)
+    }
+
+    fn was_put_back(&self, name: &OsStr) -> bool {
+        self.directory()
+            .find(name)
+            .is_ok_and(|found| found.is_some_and(|found| self.folder.has_put_back(&found.identity)))
+    }
+
+    pub(super) fn consider_data_of(&mut self, marker: &OsStr) -> Result<(), Interrupted> {
+        let Some(marker) = marker.to_str() else { return Ok(()) };
+        for extension in self.settings.extensions.clone() {
+            let name = OsString::from(format!("{}.{extension}", stem(marker)));
+            if self.candidates.contains_key(&name) {
+                self.consider(&name, None)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! Step 1: watch the folders, and take in what is ready.
+//!
+//! Each account has one thread, which does everything that touches its folder: it listens to events (hints), scans
+//! (the truth), looks at candidates, hashes what is ready, hands it to the job log, and files what the job log wants
+//! moved. One thread for each folder means that scans and moves never race, and that a share which hangs blocks its own
+//! account only.
+
+mod announce;
+mod arrivals;
+mod board;
+mod clean;
+mod defect;
+mod events;
+mod file_moves;
+mod forecast;
+mod known;
+mod look;
+mod markers;
+mod neighbours;
+mod pace;
+mod piecewise;
+pub mod readiness;
+mod recheck;
+mod scan;
+mod trouble;
+#[cfg(test)]
+pub(crate) mod turns;
+mod weigh;
+mod worker;
+
+pub use board::Board;
+pub use events::{EventSource, WatchError};
+pub use forecast::{Foreseen, Ignored, ahead, foresee};
+pub use neighbours::{Neighbours, Way};
+pub use worker::{FolderSettings, FolderWorker, Interrupted, Progress};
+
+use crate::folder::directory::{Directory, Entry};
+use crate::job::{Fingerprint, Kind};
+use crate::joblog::Content;
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+
+/// Reads a file that is to stay as it is: its identity, its hash, its rows. What is of the state directory is not opened.
+///
+/// # Errors
+/// The system's, or that it is no plain file or changed meanwhile.
+pub fn read_content(directory: &Directory, name: &OsStr, kind: Kind, state_dir: &Path) -> io::Result<Content> {
+    let seen = directory.entry(name)?;
+    if look::is_of_state(state_dir, &seen) {
+        return Err(io::Error::other(look::not_a_file(look::OWN)));
+    }
+    let (mut file, entry) = directory.open_file(name, &seen)?;
+    let before = look::sight_of(&entry);
+    let held = look::hold(&mut file, kind, None, &mut vec![0; weigh::BUFFER], || ())?;
+    let after = look::sight_of(&Entry::of(&file)?);
+    if before != after || held.size != after.identity.size {
+        return Err(io::Error::other("it was changed while it was read"));
+    }
+    let fingerprint = Fingerprint { identity: after.identity, sha256: held.sha256 };
+    Ok(Content { fingerprint, rows_expected: held.rows, findings: None })
+}

@@ -1,0 +1,90 @@
+//! What a complete file amounts to: too large, no marker after all, what Adobe would fail, or ready.
+
+use super::FolderSettings;
+use super::look::{hold, sight_of};
+use crate::check::{Checked, Checker, Facts};
+use crate::clock::today;
+use crate::config::CheckMode;
+use crate::folder::directory::Entry;
+use crate::inbox::readiness::Sight;
+use crate::job::{Fingerprint, Kind};
+use crate::joblog::{Content, Verdict};
+use std::ffi::OsStr;
+use std::fs::File;
+
+/// Bytes read at once: large enough to cost few calls, small enough to be kept.
+pub(super) const BUFFER: usize = 128 << 10;
+/// So many findings of each rule are kept; more of one kind help nobody.
+const KEPT: usize = 5;
+
+/// What became of reading a file that seemed complete.
+pub(super) enum Weighed {
+    /// What the job log is told: ready, failing or rejected.
+    Verdict(Verdict),
+    /// It cannot be read; the reason for the job log.
+    Unread(String),
+    /// It was written to meanwhile.
+    Changed,
+}
+
+/// Reads a file as its account's rules want it, once, and calls `alive` at each read. `bytes_per_second`: how fast uploads
+/// go, where that is known.
+pub(super) fn weigh(
+    settings: &FolderSettings,
+    name: &OsStr,
+    kind: Kind,
+    (file, sight): (&mut File, Sight),
+    bytes_per_second: Option<u64>,
+    buffer: &mut [u8],
+    alive: impl Fn(),
+) -> Weighed {
+    let size = sight.identity.size;
+    let rejected = |reason: String| Weighed::Verdict(Verdict::Rejected(reason, Some(sight.identity)));
+    if size > settings.max_file_size {
+        return rejected(format!(
+            "the file has {size} bytes, more than upload.max_file_size allows ({}); split it, or raise the limit",
+            settings.max_file_size
+        ));
+    }
+    let held = match hold(file, kind, checker(settings, name, kind, bytes_per_second), buffer, alive) {
+        Ok(held) => held,
+        Err(error) => {
+            return Weighed::Unread(format!("the file cannot be read: {error}; it is tried again at each rescan"));
+        }
+    };
+    if held.size != size || !Entry::of(file).is_ok_and(|entry| sight_of(&entry) == sight) {
+        return Weighed::Changed;
+    }
+    if kind == Kind::Fin && !held.only_white_space {
+        return rejected(
+            "the marker has content; a marker must be empty, it only says that its data file is complete".to_owned(),
+        );
+    }
+    let fingerprint = Fingerprint { identity: sight.identity, sha256: held.sha256 };
+    let findings = held.checked.as_ref().and_then(Checked::told);
+    let failing = held.checked.is_some_and(|checked| checked.would_fail() && settings.check == CheckMode::Reject);
+    let cause = findings.as_ref().and_then(|findings| findings.likely.cause.clone()).filter(|_| failing);
+    let content = Content { fingerprint, rows_expected: held.rows, findings };
+    Weighed::Verdict(match cause {
+        Some(cause) => Verdict::Failing(content, format!("Adobe would fail this file: {cause}")),
+        None => Verdict::Ready(content),
+    })
+}
+
+/// The rules for this file, where the account wants them asked.
+fn checker(settings: &FolderSettings, name: &OsStr, kind: Kind, bytes_per_second: Option<u64>) -> Option<Checker> {
+    let wanted = match settings.check {
+        CheckMode::Off => false,
+        CheckMode::Warn | CheckMode::Reject => kind == Kind::Data,
+    };
+    wanted.then(|| {
+        Checker::new(&Facts {
+            file_name: name,
+            extensions: &settings.extensions,
+            today: today(),
+            max_size: settings.max_file_size,
+            bytes_per_second,
+            keep: KEPT,
+        })
+    })
+}

@@ -1,0 +1,432 @@
+//! From the folder into the job log: a file that is ready, that waits, or that can never be sent.
+
+use super::advance::advance;
+use super::duplicates::{Duplicate, duplicate_of, took_the_place_of};
+use super::filing::note_of_file;
+use super::save::save_job;
+use super::writer::{Effects, JobLog, Pending};
+use super::{Job, JobLogError, check_findings, pair, sql};
+use crate::config::{Duplicates, WireName};
+use crate::job::{
+    Event, FileFindings, FileIdentity, Fingerprint, JobId, Kind, Place, State, Timestamp, unique_wire_name,
+};
+use rusqlite::Connection;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+/// What an account wants done with the files it takes in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdmitPolicy {
+    /// The account's name.
+    pub account: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What counts as sent already.
+    pub duplicates: Duplicates,
+    /// Under which name files are sent.
+    pub wire_name: WireName,
+}
+
+/// A file of the inbox, looked at.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Its name on disk, byte for byte.
+    pub disk_name: OsString,
+    /// Data file or marker.
+    pub kind: Kind,
+    /// What became of looking at it.
+    pub verdict: Verdict,
+    /// For `wire_name = "unique"`.
+    pub random: u32,
+}
+
+/// What became of looking at a file.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// Complete and hashed.
+    Ready(Content),
+    /// Complete and hashed, but Adobe would fail it and the account wants such files rejected; why.
+    Failing(Content, String),
+    /// Not ready; why. The file, where it could be looked at.
+    Waiting(String, Option<FileIdentity>),
+    /// Quiet, but without the marker that the account requires; why, and which file. It may stay like that for ever.
+    Unmarked(String, FileIdentity),
+    /// Never to be sent; why, and which file, so that no other is filed in its place.
+    Rejected(String, Option<FileIdentity>),
+}
+
+impl Verdict {
+    /// Why the file is not ready, if it may still become so.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<&str> {
+        match self {
+            Self::Waiting(reason, _) | Self::Unmarked(reason, _) => Some(reason),
+            Self::Ready(_) | Self::Failing(..) | Self::Rejected(..) => None,
+        }
+    }
+}
+
+/// What a complete file holds.
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// The file and its hash.
+    pub fingerprint: Fingerprint,
+    /// Rows by Adobe's way of counting; zero for a marker.
+    pub rows_expected: u64,
+    /// What the check found, if it was asked and found something.
+    pub findings: Option<FileFindings>,
+}
+
+/// What the job log made of an arrival.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admission {
+    /// The job.
+    pub id: JobId,
+    /// Where it stands now.
+    pub state: State,
+    /// Why it stands there, where that needs a reason.
+    pub reason: Option<String>,
+    /// The job is new, not merely known.
+    pub new: bool,
+    /// Where the file lay as that of earlier jobs, if a person moved it back.
+    pub left: Vec<(Place, OsString)>,
+}
+
+impl JobLog {
+    /// Takes arrivals in, one transaction for all of them. Idempotent: a file that is known makes no new job.
+    #[must_use]
+    pub fn admit(&self, policy: AdmitPolicy, arrivals: Vec<Arrival>, now: Timestamp) -> Pending<Vec<Admission>> {
+        self.call(move |connection, effects| {
+            arrivals.iter().map(|arrival| admit(connection, effects, &policy, arrival, now)).collect()
+        })
+    }
+
+    /// A file that the job log had in the inbox is not there any more: removed by a person (DESIGN F6).
+    ///
+    /// What may be on the wire is left alone.
+    #[must_use]
+    pub fn vanished(&self, ids: Vec<JobId>, now: Timestamp) -> Pending<()> {
+        self.call(move |connection, effects| {
+            for id in ids {
+                let mut job = sql::job(connection, id)?;
+                if job.place == Place::Inbox && matches!(job.state, State::Waiting | State::Queued) {
+                    job.place = Place::Gone;
+                    if job.kind == Kind::Fin {
+                        pair::untie(connection, &mut job)?;
+                    }
+                    let reason = Some("the file was removed from the folder before it was sent".to_owned());
+                    advance(connection, effects, &mut job, Event::Cancelled, reason, now)?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn admit(
+    connection: &Connection,
+    effects: &mut Effects,
+    policy: &AdmitPolicy,
+    arrival: &Arrival,
+    now: Timestamp,
+) -> Result<Admission, JobLogError> {
+    let known = sql::job_in_inbox(connection, &policy.account, &arrival.disk_name)?;
+    let mut job = match known {
+        Some(mut known) => match meet(&known, arrival) {
+            Meeting::Same => {
+                if let Verdict::Ready(content) | Verdict::Failing(content, _) = &arrival.verdict {
+                    // Touched, or written anew with the same bytes: the job goes on with the file as it is now.
+                    known.identity = Some(content.fingerprint.identity);
+                    save_job(connection, &known)?;
+                    // One whose last attempt met something else can be sent only now.
+                    effects.changed = true;
+                }
+                return Ok(Admission {
+                    id: known.id,
+                    state: known.state,
+                    reason: known.reason,
+                    new: false,
+                    left: Vec::new(),
+                });
+            }
+            Meeting::GrownUp => known,
+            Meeting::Replaced => {
+                part_with(connection, effects, known, now)?;
+                create(connection, policy, arrival, now)?
+            }
+        },
+        None => create(connection, policy, arrival, now)?,
+    };
+    let mut left = Vec::new();
+    match &arrival.verdict {
+        Verdict::Waiting(reason, _) | Verdict::Unmarked(reason, _) => {
+            if job.reason.as_deref() != Some(reason) {
+                job.reason = Some(reason.clone());
+                sql::set_reason(connection, job.id, Some(reason))?;
+            }
+            tie_if_data(connection, effects, &mut job, now)?;
+        }
+        Verdict::Rejected(reason, identity) => {
+            job.identity = *identity;
+            job.size = identity.map(|identity| identity.size);
+            if job.kind == Kind::Fin {
+                // A rejected marker is none: its data file waits for another, or needs none.
+                pair::untie(connection, &mut job)?;
+            }
+            advance(connection, effects, &mut job, Event::Refused, Some(reason.clone()), now)?;
+            tie_if_data(connection, effects, &mut job, now)?;
+        }
+        Verdict::Ready(content) => {
+            note_content(connection, &mut job, content, now)?;
+            left = leave_former(connection, effects, &job, now)?;
+            take_in(connection, effects, policy.duplicates, &mut job, now)?;
+        }
+        Verdict::Failing(content, reason) => {
+            note_content(connection, &mut job, content, now)?;
+            left = leave_former(connection, effects, &job, now)?;
+            advance(connection, effects, &mut job, Event::Refused, Some(reason.clone()), now)?;
+            tie_if_data(connection, effects, &mut job, now)?;
+        }
+    }
+    Ok(Admission { id: job.id, state: job.state, reason: job.reason, new: true, left })
+}
+
+/// A marker that rests in the inbox belongs to the newest content of its stem, whatever becomes of that.
+fn tie_if_data(
+    connection: &Connection,
+    effects: &mut Effects,
+    job: &mut Job,
+    now: Timestamp,
+) -> Result<(), JobLogError> {
+    if job.kind == Kind::Data { pair::match_up(connection, effects, job, now) } else { Ok(()) }
+}
+
+/// How a file in the inbox relates to the job that the job log has under its name.
+enum Meeting {
+    /// It is that job's file.
+    Same,
+    /// That job waited for this.
+    GrownUp,
+    /// Something else lies there now.
+    Replaced,
+}
+
+fn meet(known: &Job, arrival: &Arrival) -> Meeting {
+    if known.state == State::Waiting && known.sha256.is_none() {
+        return Meeting::GrownUp;
+    }
+    match &arrival.verdict {
+        // Also where the account did not want such files rejected when this one was taken in.
+        Verdict::Ready(content) | Verdict::Failing(content, _) if is_its_file(known, &content.fingerprint) => {
+            Meeting::Same
+        }
+        // Another file lies there, complete or not.
+        Verdict::Waiting(_, Some(file)) | Verdict::Unmarked(_, file)
+            if known.identity.is_some_and(|known| !known.may_be_same_file(file)) =>
+        {
+            Meeting::Replaced
+        }
+        // Its last attempt met something else than was hashed, and that has no marker: it is not what the marker was for.
+        Verdict::Unmarked(..) if known.state == State::Queued && known.identity.is_none() => Meeting::Replaced,
+        // A file that is being written again says nothing yet; its job cannot be sent meanwhile, the hash forbids it.
+        Verdict::Waiting(..) | Verdict::Unmarked(..) => Meeting::Same,
+        // A rejected file whose move is still due.
+        Verdict::Rejected(..) if known.state == State::Rejected => Meeting::Same,
+        Verdict::Ready(_) | Verdict::Failing(..) | Verdict::Rejected(..) => Meeting::Replaced,
+    }
+}
+
+/// The same bytes in the same file. In another one they were dropped a second time (DESIGN F2, F7); but a marker that has not
+/// been sent says the same whichever file it is.
+fn is_its_file(known: &Job, found: &Fingerprint) -> bool {
+    let rests = known.kind == Kind::Fin && matches!(known.state, State::Waiting | State::Queued);
+    let is_same_file = known.identity.is_none_or(|identity| identity.may_be_same_file(&found.identity));
+    known.sha256 == Some(found.sha256) && (rests || is_same_file)
+}
+
+/// The job's file is gone from under its name (DESIGN F7).
+pub(super) fn part_with(
+    connection: &Connection,
+    effects: &mut Effects,
+    mut old: Job,
+    now: Timestamp,
+) -> Result<(), JobLogError> {
+    old.place = Place::Gone;
+    match (old.kind, old.pair) {
+        // The data file stays for the marker that comes in its place, unless this one may be there already.
+        (Kind::Fin, Some(_)) if matches!(old.state, State::Waiting | State::Queued) => {
+            pair::untie(connection, &mut old)?;
+        }
+        (Kind::Data, Some(_)) => pair::leave_resting_marker(connection, &mut old)?,
+        (Kind::Fin, Some(_)) | (Kind::Data | Kind::Fin, None) => {}
+    }
+    match old.state {
+        State::Waiting | State::Queued => {
+            let reason = Some("replaced: another file of this name came before this one was sent".to_owned());
+            advance(connection, effects, &mut old, Event::Cancelled, reason, now)
+        }
+        // Its attempt decides: accepted, or cancelled as replaced once it is known not to be. What is accepted has nothing to lose.
+        State::Uploading(_) | State::Unconfirmed | State::Uploaded | State::Processing => save_job(connection, &old),
+        State::Held | State::Success | State::Partial | State::Failure | State::Rejected | State::Cancelled => {
+            let note = format!(
+                "another file of this name took its place before it was moved to {}/",
+                old.state.place().as_str()
+            );
+            note_of_file(connection, &mut old, &note, now)?;
+            save_job(connection, &old)
+        }
+    }
+}
+
+/// What a person moved back out of `held/` or `failed/` is a new file (DESIGN F3): the job that it was has none any more. The
+/// answer: where it lay.
+fn leave_former(
+    connection: &Connection,
+    effects: &mut Effects,
+    new: &Job,
+    now: Timestamp,
+) -> Result<Vec<(Place, OsString)>, JobLogError> {
+    let Some(identity) = new.identity else { return Ok(Vec::new()) };
+    let mut left = Vec::new();
+    for mut former in sql::set_apart(connection, &new.account, &identity)? {
+        left.push((former.place, former.disk_name.clone()));
+        former.place = Place::Gone;
+        let note = format!("its file was moved back into the folder, and is job {} now", new.id);
+        // One that may have been ingested still keeps its content from being sent unasked.
+        if former.state == State::Held && !former.unsettled {
+            advance(connection, effects, &mut former, Event::Cancelled, Some(note), now)?;
+        } else {
+            note_of_file(connection, &mut former, &note, now)?;
+            save_job(connection, &former)?;
+        }
+    }
+    Ok(left)
+}
+
+fn create(
+    connection: &Connection,
+    policy: &AdmitPolicy,
+    arrival: &Arrival,
+    now: Timestamp,
+) -> Result<Job, JobLogError> {
+    let file_name = arrival.disk_name.to_string_lossy().into_owned();
+    let wire_name = match policy.wire_name {
+        WireName::Keep => file_name.clone(),
+        WireName::Unique => unique_wire_name(&file_name, arrival.random),
+    };
+    let path = Job::path_in(&policy.folder, Place::Inbox, OsStr::new(&arrival.disk_name));
+    let disk_name = arrival.disk_name.clone();
+    let mut job = Job { wire_name, ..Job::seen(&policy.account, file_name, disk_name, arrival.kind, path, now) };
+    job.id = sql::insert_job(connection, &job)?;
+    sql::insert_event(connection, job.id, now, "seen", None, State::Waiting, None)?;
+    Ok(job)
+}
+
+/// What the file holds: from here on the job stands for this content.
+fn note_content(connection: &Connection, job: &mut Job, content: &Content, now: Timestamp) -> Result<(), JobLogError> {
+    job.identity = Some(content.fingerprint.identity);
+    job.size = Some(content.fingerprint.identity.size);
+    job.sha256 = Some(content.fingerprint.sha256);
+    job.rows_expected = i64::try_from(content.rows_expected).ok();
+    match &content.findings {
+        Some(findings) => check_findings::record(connection, job, findings, now),
+        None => Ok(()),
+    }
+}
+
+fn take_in(
+    connection: &Connection,
+    effects: &mut Effects,
+    duplicates: Duplicates,
+    job: &mut Job,
+    now: Timestamp,
+) -> Result<(), JobLogError> {
+    match job.kind {
+        Kind::Data => {
+            match duplicate_of(connection, job, duplicates)? {
+                // It is asked again when it goes (DESIGN A1), and goes when it is known how the other ended (A4, F7).
+                Some(Duplicate { of, .. }) if took_the_place_of(connection, job, of)? => {
+                    advance(connection, effects, job, Event::Ready, None, now)?;
+                }
+                Some(Duplicate { reason, is_unsettled, .. }) => {
+                    job.unsettled |= is_unsettled;
+                    let keeps_its_marker = pair::leave_marker_to_the_first(connection, effects, job, now)?;
+                    advance(connection, effects, job, Event::Held, Some(reason), now)?;
+                    if keeps_its_marker {
+                        return Ok(());
+                    }
+                }
+                None => advance(connection, effects, job, Event::Ready, None, now)?,
+            }
+            pair::match_up(connection, effects, job, now)
+        }
+        Kind::Fin => {
+            save_job(connection, job)?;
+            effects.changed = true;
+            pair::match_up(connection, effects, job, now)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::joblog::fixtures::{arrives, hash, opened};
+
+    #[test]
+    fn a_held_file_that_another_of_its_name_overwrites_is_not_lost_in_silence() {
+        let (_dir, log) = opened();
+        let arrives = |name, content| arrives(&log, name, content, Duplicates::HoldContent);
+        arrives("sales.txt", 1);
+        let held = arrives("costs.txt", 1);
+        assert_eq!(held.state, State::Held);
+        let next = arrives("costs.txt", 2);
+        assert_eq!((next.state, next.new), (State::Queued, true));
+        let (reason, place, told): (String, String, i64) = log
+            .call(move |connection, _| {
+                Ok(connection.query_row(
+                    "SELECT reason, place, (SELECT count(*) FROM job_event WHERE job_id = job.id AND event = 'filed')
+                     FROM job WHERE id = ?1",
+                    [held.id.0],
+                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+                )?)
+            })
+            .wait()
+            .unwrap();
+        assert!(reason.starts_with("duplicate: "), "{reason}");
+        assert!(
+            reason.ends_with("; another file of this name took its place before it was moved to held/"),
+            "{reason}"
+        );
+        assert_eq!((place.as_str(), told), ("gone", 1));
+    }
+
+    /// Found by the simulation, seed 1300201: the newer file waited for the marker, and the marker for the newer file.
+    #[test]
+    fn p4_a_marker_belongs_to_the_newest_content_though_it_was_tied_before_it_was_taken_in() {
+        let (_dir, log) = opened();
+        let came = |name: &str, kind, verdict| {
+            let policy = AdmitPolicy {
+                account: "a".to_owned(),
+                folder: "/srv/a".into(),
+                duplicates: Duplicates::Hold,
+                wire_name: WireName::Keep,
+            };
+            let arrival = Arrival { disk_name: name.into(), kind, verdict, random: 0 };
+            log.admit(policy, vec![arrival], Timestamp(0)).wait().unwrap().remove(0).id
+        };
+        let file = |inode| FileIdentity { device: 1, inode, born_ns: 0, size: 3, modified_ns: 4 };
+        let ready = |inode: u8| {
+            let fingerprint = Fingerprint { identity: file(inode.into()), sha256: hash(inode) };
+            Verdict::Ready(Content { fingerprint, rows_expected: 1, findings: None })
+        };
+        let waits = |inode| Verdict::Waiting("it is written to".to_owned(), Some(file(inode)));
+        came("sales.txt", Kind::Data, waits(1));
+        let newer = came("sales.csv", Kind::Data, waits(2));
+        let marker = came("sales.fin", Kind::Fin, waits(3));
+        came("sales.txt", Kind::Data, ready(1));
+        came("sales.fin", Kind::Fin, ready(3));
+        let pair = log.call(move |connection, _| Ok(sql::job(connection, marker)?.pair)).wait().unwrap();
+        assert_eq!(pair, Some(newer));
+    }
+}

@@ -1,0 +1,196 @@
+//! What the remote lists say: the baseline, the sweeps, and the end of what was unconfirmed (DESIGN S1 to S4).
+
+use super::account_record::goes_to;
+use super::advance::advance;
+use super::attempts::take_remote;
+use super::listed::{RemoteList, Taken, take_list};
+use super::noted::{note_block, note_delay};
+use super::save::save_job;
+use super::writer::{JobLog, Pending};
+use super::{Job, sql};
+use crate::job::{Event, EventId, JobId, Kind, Likely, RemoteJob, RemoteJobId, State, Target, Timestamp, Told};
+use rusqlite::params;
+
+/// A job that the API has and that is not at its end.
+#[derive(Debug, Clone)]
+pub struct OpenRemote {
+    /// The job.
+    pub id: JobId,
+    /// The name under which its file was dropped.
+    pub file_name: String,
+    /// Adobe's number.
+    pub remote_job_id: RemoteJobId,
+    /// Data file or marker.
+    pub kind: Kind,
+    /// `uploaded` or `processing`.
+    pub state: State,
+    /// Why, as it stands in the job log.
+    pub reason: Option<String>,
+    /// Its file holds something by now that was not sent.
+    pub has_changed: bool,
+    /// Adobe's word, last seen.
+    pub remote_status: Option<String>,
+    /// What was told of it, by which it is known again.
+    pub told: Told,
+    /// The server has begun its numbers anew since: the one that this had may be that of another by now.
+    pub is_of_former_line: bool,
+    /// Rows by Adobe's way of counting.
+    pub rows_expected: Option<i64>,
+    /// What the check of its file says of a bad end.
+    pub likely: Likely,
+    /// When it was accepted.
+    pub uploaded_at: Timestamp,
+    /// Where it went.
+    pub target: Target,
+}
+
+/// A job whose last attempt ended without a clear answer.
+#[derive(Debug, Clone)]
+pub struct Unsettled {
+    /// The job.
+    pub id: JobId,
+    /// The name it was sent under.
+    pub wire_name: String,
+    /// No other file has that name (`wire_name = "unique"`).
+    pub name_is_unique: bool,
+    /// Rows by Adobe's way of counting.
+    pub rows_expected: Option<i64>,
+    /// Unclear ends so far.
+    pub unclear_ends: u32,
+    /// The event that began the attempt.
+    pub began: EventId,
+    /// When that was, by our clock.
+    pub started_at: Timestamp,
+    /// When it ended by the server's clock, where an answer said.
+    pub server_time: Option<Timestamp>,
+    /// A time by the server's clock that was before it began.
+    pub server_after: Option<Timestamp>,
+    /// The number that the server's answer gave it, though that is another's: it said that it has the file.
+    pub disputed: Option<RemoteJobId>,
+    /// Where it went.
+    pub target: Target,
+    /// Why, as it stands in the job log.
+    pub reason: Option<String>,
+}
+
+/// What a sweep decided of one job.
+#[derive(Debug, Clone)]
+pub struct Swept {
+    /// The job.
+    pub id: JobId,
+    /// The step, if it takes one.
+    pub event: Option<Event>,
+    /// Why, or what is odd.
+    pub reason: Option<String>,
+    /// Adobe's words.
+    pub remote: Option<RemoteJob>,
+    /// Adobe takes too long, or does not know it any more: somebody should look.
+    pub may_never_end: bool,
+}
+
+impl JobLog {
+    /// Makes the baseline durable: the jobs in it cannot be ours. `None`, and nothing is done, if the account goes elsewhere
+    /// by now.
+    #[must_use]
+    pub fn baseline(&self, account: String, target: Target, list: RemoteList) -> Pending<Option<Taken>> {
+        self.call(move |connection, effects| {
+            if !goes_to(connection, &account, &target)? {
+                return Ok(None);
+            }
+            let taken = take_list(connection, &account, &list)?;
+            connection
+                .prepare_cached(
+                    "UPDATE account SET baseline_event = CASE WHEN baseline_at IS NULL THEN ?3 ELSE baseline_event END,
+                            baseline_at = coalesce(baseline_at, ?2), swept_at = ?2
+                     WHERE name = ?1",
+                )?
+                .execute(params![account, list.at.0, list.after.0])?;
+            note_block(connection, &account, list.at)?;
+            effects.changed = true;
+            Ok(Some(taken))
+        })
+    }
+
+    /// Records a sweep: every job that was listed, and each step that follows from it.
+    #[must_use]
+    pub fn swept(&self, account: String, list: RemoteList, steps: Vec<Swept>, now: Timestamp) -> Pending<Taken> {
+        self.call(move |connection, effects| {
+            let taken = take_list(connection, &account, &list)?;
+            effects.changed = true;
+            if taken.begins_anew {
+                // Which job a number is of has to be looked at anew.
+                return Ok(taken);
+            }
+            for step in steps {
+                let mut job = sql::job(connection, step.id)?;
+                if !matches!(job.state, State::Uploaded | State::Processing) {
+                    continue;
+                }
+                if let Some(remote) = &step.remote {
+                    take_remote(&mut job, remote);
+                }
+                match step.event {
+                    Some(event) if job.state.next(event)? != job.state => {
+                        advance(connection, effects, &mut job, event, step.reason, now)?;
+                    }
+                    Some(_) | None => {
+                        job.reason = step.reason;
+                        save_job(connection, &job)?;
+                    }
+                }
+                if step.may_never_end {
+                    note_delay(connection, &job, now)?;
+                }
+            }
+            connection
+                .prepare_cached("UPDATE account SET swept_at = ?2 WHERE name = ?1")?
+                .execute(params![account, now.0])?;
+            Ok(taken)
+        })
+    }
+
+    /// Records what a look listed.
+    #[must_use]
+    pub fn listed(&self, account: String, list: RemoteList) -> Pending<Taken> {
+        self.call(move |connection, _| take_list(connection, &account, &list))
+    }
+
+    /// Ends what was unconfirmed: `Found` with the remote job, `NotFound` with the time of the next attempt, or `Held`.
+    ///
+    /// A remote job that another file owns by now is not adopted: the answer is `false`, and the look must be repeated.
+    #[must_use]
+    pub fn settle(
+        &self,
+        id: JobId,
+        event: Event,
+        remote: Option<RemoteJob>,
+        reason: String,
+        now: Timestamp,
+    ) -> Pending<bool> {
+        self.call(move |connection, effects| {
+            let mut job: Job = sql::job(connection, id)?;
+            if job.state != State::Unconfirmed {
+                return Ok(false);
+            }
+            if let Some(remote) = &remote {
+                let line = sql::line_of_job(connection, &job)?;
+                if sql::owner_of_remote(connection, &job.account, line, remote.remote_job_id.0)?.is_some() {
+                    return Ok(false);
+                }
+                take_remote(&mut job, remote);
+            }
+            job.next_attempt_at = Some(now);
+            connection
+                .prepare_cached("UPDATE account SET unclear_streak = 0 WHERE name = ?1 AND ?2 = 'found'")?
+                .execute(params![job.account, event.as_str()])?;
+            advance(connection, effects, &mut job, event, Some(reason), now)?;
+            Ok(true)
+        })
+    }
+
+    /// A reason for people where nothing else changes.
+    #[must_use]
+    pub fn explain(&self, id: JobId, reason: String) -> Pending<()> {
+        self.call(move |connection, _| sql::set_reason(connection, id, Some(&reason)))
+    }
+}

@@ -1,0 +1,104 @@
+//! What programs read (DESIGN §7, "JSON shapes"): keys always present, nulls included.
+
+use super::StatusReport;
+use crate::joblog::{AttemptRow, EventRow, JobRow};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct JobObject<'a> {
+    #[serde(flatten)]
+    columns: &'a JobRow,
+    attempt_list: &'a [AttemptRow],
+    events: &'a [EventRow],
+}
+
+/// An array of jobs with the columns of the view `job_log`.
+///
+/// # Errors
+/// Never in practice: every row has a JSON form.
+pub fn jobs_json(jobs: &[JobRow]) -> serde_json::Result<String> {
+    lines(jobs)
+}
+
+/// One job: its columns, its attempts, what happened to it.
+///
+/// # Errors
+/// Never in practice: every row has a JSON form.
+pub fn job_json(job: &JobRow, attempts: &[AttemptRow], events: &[EventRow]) -> serde_json::Result<String> {
+    lines(&JobObject { columns: job, attempt_list: attempts, events })
+}
+
+/// The state of the service.
+///
+/// # Errors
+/// Never in practice: the report has a JSON form.
+pub fn status_json(report: &StatusReport) -> serde_json::Result<String> {
+    lines(report)
+}
+
+/// Indented, and a line end at the end.
+pub(super) fn lines(value: &(impl Serialize + ?Sized)) -> serde_json::Result<String> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample_rows::held;
+    use super::*;
+
+    #[test]
+    fn no_jobs_are_an_empty_array() {
+        assert_eq!(jobs_json(&[]).unwrap(), "[]\n");
+    }
+
+    #[test]
+    fn a_job_has_every_column_and_its_history() {
+        let event = EventRow {
+            at: "2026-11-23T10:30:38.007Z".to_owned(),
+            event: "seen".to_owned(),
+            from_state: None,
+            to_state: "waiting".to_owned(),
+            detail: None,
+        };
+        let json = job_json(&held(7, "sales.txt", "duplicate"), &[], &[event]).unwrap();
+        insta::assert_snapshot!(json, @r#"
+        {
+          "id": 7,
+          "account": "callcentre",
+          "file_name": "sales.txt",
+          "kind": "data",
+          "state": "held",
+          "reason": "duplicate",
+          "path": "/srv/datadrop/callcentre/held/sales.txt",
+          "size": 1234567,
+          "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+          "rows_expected": 100,
+          "rows_processed": null,
+          "remote_job_id": null,
+          "remote_status": null,
+          "remote_created": null,
+          "remote_started": null,
+          "remote_finished": null,
+          "attempts": 0,
+          "seen_at": "2026-11-23T10:30:38.007Z",
+          "queued_at": "2026-11-23T10:30:38.107Z",
+          "uploaded_at": null,
+          "finished_at": null,
+          "next_attempt_at": null,
+          "pair_id": null,
+          "attempt_list": [],
+          "events": [
+            {
+              "at": "2026-11-23T10:30:38.007Z",
+              "event": "seen",
+              "from_state": null,
+              "to_state": "waiting",
+              "detail": null
+            }
+          ]
+        }
+        "#);
+    }
+}

@@ -1,0 +1,404 @@
+//! Where the service and its accounts stand.
+
+use super::format::{Here, counted, printable, since_words, until_words};
+use crate::job::{State, Timestamp};
+use serde::{Serialize, Serializer};
+use std::fmt::Write as _;
+
+/// The answer to `status`; the names are the JSON keys.
+#[derive(Debug, Clone, Serialize)]
+pub struct StatusReport {
+    /// `running` or `stopped`.
+    pub daemon: &'static str,
+    /// Where the job log lies.
+    pub state_dir: String,
+    /// Why the configuration as it is now is not what runs, if its reload was refused.
+    pub reload_refused: Option<String>,
+    /// Since when.
+    #[serde(serialize_with = "time")]
+    pub reload_refused_at: Option<Timestamp>,
+    /// Each account of the configuration, then those that only the job log knows.
+    pub accounts: Vec<AccountStatus>,
+    /// What the API allows.
+    pub request_budget: RequestBudget,
+    /// What is ready to be sent.
+    pub backlog: BacklogStatus,
+}
+
+/// What is ready to be sent, over all accounts for which anything is.
+#[derive(Debug, Clone, Serialize)]
+pub struct BacklogStatus {
+    /// Files, markers among them.
+    pub files: u64,
+    /// How long they take at what the API allows; null where nothing limits them.
+    pub seconds: Option<u64>,
+    /// Both in words.
+    #[serde(skip)]
+    pub words: String,
+}
+
+/// At most so many requests in any such time; nulls are no limit.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct RequestBudget {
+    /// How many.
+    pub limit: Option<u32>,
+    /// In what time.
+    pub per_seconds: Option<f64>,
+}
+
+/// One account.
+#[derive(Debug, Clone, Serialize)]
+pub struct AccountStatus {
+    /// Its name.
+    pub name: String,
+    /// Its folder; null when the configuration does not have it any more.
+    pub folder: Option<String>,
+    /// Whether anything is sent for it.
+    pub enabled: bool,
+    /// Jobs by state.
+    #[serde(flatten)]
+    pub jobs: StateCounts,
+    /// Why nothing is sent, if nothing is.
+    pub blocked: Option<String>,
+    /// Since when.
+    #[serde(serialize_with = "time")]
+    pub blocked_since: Option<Timestamp>,
+    /// Why files that were tried in vain are to be tried again, if any are.
+    pub trying_again: Option<String>,
+    /// The states in which files wait for a person.
+    #[serde(skip)]
+    pub to_handle: Vec<String>,
+    /// The upload style that worked.
+    pub style: Option<String>,
+    /// When a file last ended in `success`.
+    #[serde(serialize_with = "time")]
+    pub last_success: Option<Timestamp>,
+    /// When Adobe's list was last read.
+    #[serde(serialize_with = "time")]
+    pub last_sweep: Option<Timestamp>,
+    /// When it is read next.
+    #[serde(serialize_with = "time")]
+    pub next_sweep: Option<Timestamp>,
+    /// Files in the folder that are none of ours.
+    pub ignored_files: i64,
+    /// The quiet period, in seconds, where programs that write files in pieces made it longer than the configured one.
+    pub settle_seconds: Option<f64>,
+}
+
+/// How many jobs are in each state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the names are the states of DESIGN §4")]
+pub struct StateCounts {
+    pub waiting: i64,
+    pub queued: i64,
+    pub uploading: i64,
+    pub unconfirmed: i64,
+    pub held: i64,
+    pub uploaded: i64,
+    pub processing: i64,
+    pub success: i64,
+    pub partial: i64,
+    pub failure: i64,
+    pub rejected: i64,
+    pub cancelled: i64,
+}
+
+impl StateCounts {
+    /// The count of a state.
+    pub fn of(&mut self, state: State) -> &mut i64 {
+        match state {
+            State::Waiting => &mut self.waiting,
+            State::Queued => &mut self.queued,
+            State::Uploading(_) => &mut self.uploading,
+            State::Unconfirmed => &mut self.unconfirmed,
+            State::Held => &mut self.held,
+            State::Uploaded => &mut self.uploaded,
+            State::Processing => &mut self.processing,
+            State::Success => &mut self.success,
+            State::Partial => &mut self.partial,
+            State::Failure => &mut self.failure,
+            State::Rejected => &mut self.rejected,
+            State::Cancelled => &mut self.cancelled,
+        }
+    }
+
+    /// Files that lie in the inbox.
+    #[must_use]
+    pub fn inbox(&self) -> i64 {
+        self.waiting + self.queued + self.uploading + self.unconfirmed
+    }
+
+    /// Accepted, and not at its end.
+    #[must_use]
+    pub fn open(&self) -> i64 {
+        self.uploaded + self.processing
+    }
+
+    /// At its end.
+    #[must_use]
+    pub fn ended(&self) -> i64 {
+        self.ends().iter().map(|(_, count)| count).sum()
+    }
+
+    /// Every state and its count, in the order of the way.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, i64)> + use<> {
+        let under_way = [("held", self.held), ("uploaded", self.uploaded), ("processing", self.processing)];
+        self.inbox_states().into_iter().chain(under_way).chain(self.ends())
+    }
+
+    fn inbox_states(&self) -> [(&'static str, i64); 4] {
+        [
+            ("waiting", self.waiting),
+            ("queued", self.queued),
+            ("uploading", self.uploading),
+            ("unconfirmed", self.unconfirmed),
+        ]
+    }
+
+    fn ends(&self) -> [(&'static str, i64); 5] {
+        [
+            ("success", self.success),
+            ("partial", self.partial),
+            ("failure", self.failure),
+            ("rejected", self.rejected),
+            ("cancelled", self.cancelled),
+        ]
+    }
+}
+
+#[expect(clippy::ref_option, reason = "the signature is serde's")]
+fn time<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(|time| time.to_string()).serialize(serializer)
+}
+
+/// The report for a person.
+#[must_use]
+pub fn status_page(report: &StatusReport, here: &Here) -> String {
+    let running = report.daemon == "running";
+    let mut page = if running {
+        "datadrop is running".to_owned()
+    } else {
+        "datadrop is not running: nothing is sent until it is (`systemctl start datadrop`)".to_owned()
+    };
+    let _ = write!(page, "\nstate directory {}", printable(&report.state_dir));
+    match (report.request_budget.limit, report.request_budget.per_seconds) {
+        (Some(limit), Some(seconds)) => {
+            let _ = writeln!(page, ", at most {} in {seconds} s", counted(i64::from(limit), "request"));
+        }
+        (_, _) => page.push_str(", requests without a limit\n"),
+    }
+    if let (Some(why), Some(at)) = (&report.reload_refused, report.reload_refused_at) {
+        let _ = writeln!(
+            page,
+            "NOT AS CONFIGURED: the last reload was refused {}, so what runs is what held before: {}",
+            since_words(at, here),
+            printable(why)
+        );
+    }
+    if report.backlog.files > 0 {
+        let _ = writeln!(page, "to be sent: {}", report.backlog.words);
+    }
+    if report.accounts.is_empty() {
+        page.push_str("\nno accounts: the configuration has no [[account]]\n");
+    }
+    for account in &report.accounts {
+        page.push('\n');
+        account_page(&mut page, account, running, here);
+    }
+    page
+}
+
+fn account_page(page: &mut String, account: &AccountStatus, running: bool, here: &Here) {
+    let _ = write!(page, "{}  ", printable(&account.name));
+    page.push_str(&account.folder.as_deref().map_or("(not in the configuration any more)".to_owned(), printable));
+    if !account.enabled && account.folder.is_some() {
+        page.push_str("  (disabled: nothing is sent)");
+    }
+    let jobs = &account.jobs;
+    let _ = writeln!(
+        page,
+        "\n  inbox {}, open {}, held {}",
+        list(jobs.inbox(), &jobs.inbox_states()),
+        jobs.open(),
+        jobs.held
+    );
+    let _ = writeln!(page, "  ended {}", list(jobs.ended(), &jobs.ends()));
+    let _ = write!(page, "{}", see_why(account));
+    if let Some(why) = &account.blocked {
+        let since = account.blocked_since.map_or_else(String::new, |at| format!(" {}", since_words(at, here)));
+        let _ = writeln!(page, "  BLOCKED{since}: {}", printable(why));
+    }
+    if let Some(why) = account.trying_again.as_ref().filter(|_| account.blocked.is_none()) {
+        let _ = writeln!(page, "  NOT SENT YET: {}", printable(why));
+    }
+    if let Some(seconds) = account.settle_seconds {
+        let _ = writeln!(
+            page,
+            "  WRITTEN IN PIECES: files were changed after they were taken in, so each waits until it was quiet for {seconds} s; \
+             rename finished files into the folder, or add a marker (.fin) after each"
+        );
+    }
+    let ago = |time: Option<Timestamp>| time.map_or_else(|| "never".to_owned(), |at| since_words(at, here));
+    let _ = write!(page, "  last success {}, last sweep {}", ago(account.last_success), ago(account.last_sweep));
+    if let Some(at) = account.next_sweep.filter(|_| running) {
+        let _ = write!(page, ", next sweep {}", until_words(at, here));
+    }
+    let _ = writeln!(page, ", style {}", account.style.as_deref().map_or("not learnt yet".to_owned(), printable));
+    if account.ignored_files > 0 {
+        let _ = writeln!(
+            page,
+            "  {} in the folder ignored: not a watched extension",
+            counted(account.ignored_files, "file")
+        );
+    }
+}
+
+/// The command that shows what a person has to handle, if there is anything.
+fn see_why(account: &AccountStatus) -> String {
+    let states: Vec<String> = account.to_handle.iter().map(|state| format!("--state {state}")).collect();
+    if states.is_empty() {
+        return String::new();
+    }
+    format!("  see why: datadrop jobs list --account {} {}\n", printable(&account.name), states.join(" "))
+}
+
+/// `3 (1 waiting, 2 queued)`: a sum and what it is made of.
+fn list(sum: i64, parts: &[(&str, i64)]) -> String {
+    let parts: Vec<String> =
+        parts.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}")).collect();
+    if parts.is_empty() { sum.to_string() } else { format!("{sum} ({})", parts.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample_rows::here;
+    use super::*;
+    use std::time::Duration;
+
+    fn report() -> StatusReport {
+        let here = here();
+        let busy = AccountStatus {
+            name: "callcentre".to_owned(),
+            folder: Some("/srv/datadrop/callcentre".to_owned()),
+            enabled: true,
+            jobs: StateCounts {
+                waiting: 1,
+                queued: 2,
+                processing: 3,
+                held: 1,
+                success: 120,
+                partial: 1,
+                ..StateCounts::default()
+            },
+            blocked: None,
+            blocked_since: None,
+            trying_again: Some("could not connect: Connection refused; tried again by itself".to_owned()),
+            to_handle: vec!["held".to_owned(), "partial".to_owned()],
+            style: Some("put-json".to_owned()),
+            last_success: Some(here.now.before(Duration::from_mins(5))),
+            last_sweep: Some(here.now.before(Duration::from_secs(20))),
+            next_sweep: Some(here.now.after(Duration::from_secs(12))),
+            ignored_files: 3,
+            settle_seconds: None,
+        };
+        let blocked = AccountStatus {
+            name: "returns".to_owned(),
+            folder: Some("/srv/datadrop/returns".to_owned()),
+            jobs: StateCounts::default(),
+            blocked: Some("the folder carries no mark; is the share mounted?".to_owned()),
+            blocked_since: Some(here.now.before(Duration::from_hours(3))),
+            trying_again: None,
+            to_handle: Vec::new(),
+            style: None,
+            last_success: None,
+            last_sweep: None,
+            next_sweep: None,
+            ignored_files: 0,
+            settle_seconds: Some(4.0),
+            ..busy.clone()
+        };
+        StatusReport {
+            reload_refused: None,
+            reload_refused_at: None,
+            daemon: "running",
+            state_dir: "/var/lib/datadrop".to_owned(),
+            accounts: vec![busy, blocked],
+            request_budget: RequestBudget { limit: Some(12), per_seconds: Some(6.0) },
+            backlog: BacklogStatus { files: 2, seconds: Some(1), words: "2 files, 1 s at 12 per 6 s".to_owned() },
+        }
+    }
+
+    #[test]
+    fn a_person_sees_what_lies_where_and_what_is_wrong() {
+        insta::assert_snapshot!(status_page(&report(), &here()), @r"
+        datadrop is running
+        state directory /var/lib/datadrop, at most 12 requests in 6 s
+        to be sent: 2 files, 1 s at 12 per 6 s
+
+        callcentre  /srv/datadrop/callcentre
+          inbox 3 (1 waiting, 2 queued), open 3, held 1
+          ended 121 (120 success, 1 partial)
+          see why: datadrop jobs list --account callcentre --state held --state partial
+          NOT SENT YET: could not connect: Connection refused; tried again by itself
+          last success 5 min ago, last sweep 20 s ago, next sweep in 12 s, style put-json
+          3 files in the folder ignored: not a watched extension
+
+        returns  /srv/datadrop/returns
+          inbox 0, open 0, held 0
+          ended 0
+          BLOCKED 3 h ago: the folder carries no mark; is the share mounted?
+          WRITTEN IN PIECES: files were changed after they were taken in, so each waits until it was quiet for 4 s; rename finished files into the folder, or add a marker (.fin) after each
+          last success never, last sweep never, style not learnt yet
+        ");
+    }
+
+    #[test]
+    fn a_program_gets_every_key() {
+        let mut report = report();
+        report.accounts.truncate(1);
+        insta::assert_snapshot!(super::super::status_json(&report).unwrap(), @r#"
+        {
+          "daemon": "running",
+          "state_dir": "/var/lib/datadrop",
+          "reload_refused": null,
+          "reload_refused_at": null,
+          "accounts": [
+            {
+              "name": "callcentre",
+              "folder": "/srv/datadrop/callcentre",
+              "enabled": true,
+              "waiting": 1,
+              "queued": 2,
+              "uploading": 0,
+              "unconfirmed": 0,
+              "held": 1,
+              "uploaded": 0,
+              "processing": 3,
+              "success": 120,
+              "partial": 1,
+              "failure": 0,
+              "rejected": 0,
+              "cancelled": 0,
+              "blocked": null,
+              "blocked_since": null,
+              "trying_again": "could not connect: Connection refused; tried again by itself",
+              "style": "put-json",
+              "last_success": "2026-11-23T10:30:00.000Z",
+              "last_sweep": "2026-11-23T10:34:40.000Z",
+              "next_sweep": "2026-11-23T10:35:12.000Z",
+              "ignored_files": 3,
+              "settle_seconds": null
+            }
+          ],
+          "request_budget": {
+            "limit": 12,
+            "per_seconds": 6.0
+          },
+          "backlog": {
+            "files": 2,
+            "seconds": 1
+          }
+        }
+        "#);
+    }
+}

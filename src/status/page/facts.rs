@@ -1,0 +1,233 @@
+//! Reads what an answer needs and has it told: on a blocking thread, for SQLite waits for the disk.
+
+use super::chart::first_day;
+use super::frame::{Frame, login, notice};
+use super::job_list::{Found, jobs};
+use super::life::{Life, life};
+use super::metrics;
+use super::overview::{Overview, overview};
+use super::response::{Answer, Kind};
+use super::route::{JobsQuery, Route};
+use super::{Running, Sources};
+use crate::clock::now;
+use crate::job::JobId;
+use crate::joblog::{JobFilter, JobLogError, JobRow, Reader};
+use crate::status::{Here, RECENT, StatusReport, job_json, jobs_json, status_json, status_report};
+use axum::http::StatusCode;
+use jiff::tz::TimeZone;
+use std::time::Instant;
+
+/// So many jobs that need a person are shown.
+const PEOPLE: usize = 8;
+/// So many of the newest jobs are shown on the first page.
+const NEWEST: usize = 12;
+/// A search by name looks at so many jobs at once, and offers to look at more: a long job log takes a second to search.
+const WINDOW: i64 = 50_000;
+
+/// Why there is nothing to show.
+enum Failed {
+    JobLog(JobLogError),
+    Json(serde_json::Error),
+    NoSuchJob(JobId),
+    NoSuchTime,
+}
+
+impl From<JobLogError> for Failed {
+    fn from(error: JobLogError) -> Self {
+        Self::JobLog(error)
+    }
+}
+
+impl From<serde_json::Error> for Failed {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error)
+    }
+}
+
+/// The answer to what is asked. `may_tell`: names may be told to whoever asks.
+pub(super) fn answer(route: &Route, sources: &Sources, running: &Running, may_tell: bool) -> Answer {
+    match try_answer(route, sources, running, may_tell) {
+        Ok(answer) => answer,
+        Err(failed) => {
+            let (status, title, text) = match failed {
+                Failed::JobLog(error) => {
+                    (StatusCode::SERVICE_UNAVAILABLE, "The job log cannot be read", error.to_string())
+                }
+                Failed::Json(error) => (StatusCode::INTERNAL_SERVER_ERROR, "A defect of datadrop", error.to_string()),
+                Failed::NoSuchJob(id) => (StatusCode::NOT_FOUND, "No such job", format!("there is no job {id}")),
+                Failed::NoSuchTime => (
+                    StatusCode::BAD_REQUEST,
+                    "No such time",
+                    "since: this time does not exist in the zone of the server".to_owned(),
+                ),
+            };
+            if route.is_page() {
+                Answer::new(status, Kind::Page, notice(title, &text))
+            } else {
+                Answer::line(status, &text)
+            }
+        }
+    }
+}
+
+fn try_answer(route: &Route, sources: &Sources, running: &Running, may_tell: bool) -> Result<Answer, Failed> {
+    let here = Here { now: now(), zone: TimeZone::system() };
+    Ok(match route {
+        Route::Overview => Answer::ok(Kind::Page, overview_page(sources, running, here)?),
+        Route::Jobs(query) => Answer::ok(Kind::Page, jobs_page(query, sources, running, here)?),
+        Route::Job(id) => Answer::ok(Kind::Page, job_page(*id, sources, running, here)?),
+        Route::ApiStatus => Answer::ok(Kind::Json, status_json(&status(sources, running)?)?),
+        Route::ApiJobs(query) => {
+            let filter = query.filter(&here).ok_or(Failed::NoSuchTime)?;
+            Answer::ok(Kind::Json, jobs_json(&readable(&sources.reader, &filter)?)?)
+        }
+        Route::ApiJob(id) => {
+            let job = sources.reader.job(*id)?.ok_or(Failed::NoSuchJob(*id))?;
+            let json = job_json(&job, &sources.reader.attempts(*id)?, &sources.reader.events(*id)?)?;
+            Answer::ok(Kind::Json, json)
+        }
+        Route::Metrics => Answer::ok(Kind::Metrics, metrics_text(sources, running, &here)?),
+        Route::Healthz => signs("ok", "not ok", &running.ailments(Instant::now()), may_tell),
+        Route::Readyz => signs("ready", "not ready", &unready(sources, running)?, may_tell),
+        Route::Login => Answer::ok(Kind::Page, login(false)),
+        Route::Style => Answer::ok(Kind::Style, include_str!("style.css")),
+        Route::Script => Answer::ok(Kind::Script, include_str!("refresh.js")),
+        Route::Icon => Answer::ok(Kind::Icon, include_str!("icon.svg")),
+    })
+}
+
+/// A line for machines, and one for each reason.
+fn signs(good: &str, bad: &str, reasons: &[String], may_tell: bool) -> Answer {
+    if reasons.is_empty() {
+        return Answer::line(StatusCode::OK, good);
+    }
+    let told = if may_tell { reasons } else { &[] };
+    let lines: Vec<&str> = std::iter::once(bad).chain(told.iter().map(String::as_str)).collect();
+    Answer::line(StatusCode::SERVICE_UNAVAILABLE, &lines.join("\n"))
+}
+
+/// Why a file that was dropped now would not be sent.
+fn unready(sources: &Sources, running: &Running) -> Result<Vec<String>, JobLogError> {
+    let mut reasons = running.ailments(Instant::now());
+    if let Some(problem) = sources.storage.borrow().as_ref() {
+        reasons.push(format!("the job log cannot be written: {problem}"));
+    }
+    let known = sources.reader.accounts()?;
+    for account in running.config.accounts.iter().filter(|account| account.enabled) {
+        let blocked = known.iter().find(|row| row.name == account.name).and_then(|row| row.blocked());
+        let is_watched = running.folders.iter().any(|folder| folder.account == account.name && folder.is_watched);
+        if let Some(why) = blocked {
+            reasons.push(format!("account {} is blocked: {why}", account.name));
+        } else if !is_watched {
+            reasons.push(format!("account {}: its folder has not been scanned yet", account.name));
+        }
+    }
+    Ok(reasons)
+}
+
+fn status(sources: &Sources, running: &Running) -> Result<StatusReport, JobLogError> {
+    Ok(status_report(&running.config, true, sources.reader.standing(now().before(RECENT))?))
+}
+
+fn frame(sources: &Sources, running: &Running, here: Here) -> Frame {
+    Frame { ailments: running.ailments(Instant::now()), started: sources.started, here }
+}
+
+fn overview_page(sources: &Sources, running: &Running, here: Here) -> Result<String, Failed> {
+    let reader = &sources.reader;
+    let today = here.today().unwrap_or_default();
+    let report = status(sources, running)?;
+    let days = reader.sums_by_day(&first_day(today).to_string())?;
+    let (people, count) = reader.needing_a_person(here.now.before(RECENT), PEOPLE)?;
+    let mut newest = readable(reader, &JobFilter { limit: Some(NEWEST), ..JobFilter::default() })?;
+    newest.reverse();
+    let problem = sources.storage.borrow().as_ref().map(ToString::to_string);
+    let facts = Overview {
+        report: &report,
+        days: &days,
+        people: (&people, count),
+        newest: &newest,
+        budget: running.budget.spent(),
+        job_log_problem: problem.as_deref(),
+        today,
+    };
+    Ok(overview(&frame(sources, running, here), &facts))
+}
+
+/// The jobs but those that cannot be read, which block their accounts and are named there (DESIGN F10).
+fn readable(reader: &Reader, filter: &JobFilter) -> Result<Vec<JobRow>, JobLogError> {
+    Ok(reader.each_job(filter)?.into_iter().flatten().collect())
+}
+
+fn jobs_page(query: &JobsQuery, sources: &Sources, running: &Running, here: Here) -> Result<String, Failed> {
+    let reader = &sources.reader;
+    let mut filter = query.filter(&here).ok_or(Failed::NoSuchTime)?;
+    let mut window = None;
+    if let Some(name) = &query.name {
+        filter.name = Some(pattern(name));
+        let to = query.before.or(reader.newest_job()?.map(|id| JobId(id.0 + 1))).unwrap_or(JobId(1));
+        let from = JobId(to.0.saturating_sub(WINDOW).max(1));
+        filter.from = Some(from);
+        window = Some((from, JobId(to.0 - 1)));
+    }
+    let mut found = readable(reader, &filter)?;
+    found.reverse();
+    let accounts: Vec<String> = reader.accounts()?.into_iter().map(|row| row.name).collect();
+    let is_full = found.len() >= query.limit;
+    let unsearched = window.filter(|(from, _)| !is_full && from.0 > 1);
+    let older = match (is_full, unsearched) {
+        (true, _) => found.last().map(|job| JobId(job.id)),
+        (false, unsearched) => unsearched.map(|(from, _)| from),
+    };
+    let shown = Found { jobs: &found, accounts: &accounts, older, searched: unsearched };
+    Ok(jobs(&frame(sources, running, here), query, &shown))
+}
+
+/// What somebody typed, as a pattern for the whole name.
+fn pattern(typed: &str) -> String {
+    if typed.contains(['*', '?', '[']) { typed.to_owned() } else { format!("*{typed}*") }
+}
+
+fn job_page(id: JobId, sources: &Sources, running: &Running, here: Here) -> Result<String, Failed> {
+    let reader = &sources.reader;
+    let job = reader.job(id)?.ok_or(Failed::NoSuchJob(id))?;
+    let (findings, attempts, events) = (reader.findings(id)?, reader.attempts(id)?, reader.events(id)?);
+    let told = Life { job: &job, findings: findings.as_deref(), attempts: &attempts, events: &events };
+    Ok(life(&frame(sources, running, here), &told))
+}
+
+fn metrics_text(sources: &Sources, running: &Running, here: &Here) -> Result<String, Failed> {
+    let reader = &sources.reader;
+    Ok(metrics::render(&metrics::Facts {
+        report: &status(sources, running)?,
+        oldest_queued: &reader.oldest_queued()?,
+        attempts: &reader.attempt_ends()?,
+        sums: &reader.sums()?,
+        missed: running.folders.iter().map(|folder| (folder.account.as_str(), folder.missed)).collect(),
+        budget: running.budget.spent(),
+        commits: &sources.commits.read(),
+        job_log_is_writable: sources.storage.borrow().is_none(),
+        started: sources.started,
+        now: here.now,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_is_a_part_of_a_name_unless_it_is_a_pattern() {
+        assert_eq!(pattern("sales"), "*sales*");
+        assert_eq!(pattern("sales-?.txt"), "sales-?.txt");
+    }
+
+    #[test]
+    fn reasons_are_told_to_those_who_may_know() {
+        let reasons = ["account a is blocked".to_owned()];
+        assert_eq!(signs("ready", "not ready", &reasons, true).body, "not ready\naccount a is blocked\n");
+        let untold = signs("ready", "not ready", &reasons, false);
+        assert_eq!((untold.status, untold.body.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"));
+        assert_eq!(signs("ready", "not ready", &[], false).body, "ready\n");
+    }
+}

@@ -1,0 +1,51 @@
+//! What only the running process knows, as the supervisor hands it over.
+
+use super::Access;
+use crate::adobe::Budget;
+use crate::config::Config;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The supervisor looks at its stages every 10 s; after so long without a look it hangs itself.
+const SILENT_AFTER: Duration = Duration::from_secs(60);
+
+/// The state of the process at the supervisor's last look.
+#[derive(Debug, Clone)]
+pub struct Running {
+    /// When that was.
+    pub at: Instant,
+    /// The stages that gave no sign of life for long.
+    pub stuck: Vec<String>,
+    /// Each account's folder.
+    pub folders: Vec<FolderRunning>,
+    /// What is left of the request budget; read when it is shown.
+    pub budget: Arc<Budget>,
+    /// The configuration in force.
+    pub config: Arc<Config>,
+    /// Who may look.
+    pub access: Arc<Access>,
+}
+
+/// A folder's thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderRunning {
+    /// The account.
+    pub account: String,
+    /// It has been scanned whole and can be used.
+    pub is_watched: bool,
+    /// Files that scans found and events had not told of.
+    pub missed: u64,
+}
+
+impl Running {
+    /// What keeps the process from making progress; empty while all is well.
+    #[must_use]
+    pub fn ailments(&self, now: Instant) -> Vec<String> {
+        let mut ailments: Vec<String> =
+            self.stuck.iter().map(|stage| format!("no sign of life from the stage `{stage}`")).collect();
+        if now.saturating_duration_since(self.at) > SILENT_AFTER {
+            ailments.push("no sign of life from the supervisor".to_owned());
+        }
+        ailments
+    }
+}

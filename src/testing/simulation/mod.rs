@@ -1,0 +1,125 @@
+//! The whole of datadrop in one thread, under a clock, a server, people and accidents that a seed decides.
+//!
+//! What runs here is the real thing: the folder's turns on real files, the job log with its SQL, attempts with the
+//! reading and verifying of their file, settling, sweeps, recovery. What is not real is what a seed must decide: time and
+//! chance (`clock::surroundings`), the transport and the server behind it (`adobe::stand_in`, [`other_side`]), the order in which
+//! stages go on ([`process`]), and the end of the process, which may come at each commit, request, rename and sync. The
+//! promises of DESIGN §3 are held against the server's ledger, the folder and the job log ([`check`]), after each step
+//! and at rest.
+//!
+//! `DATADROP_SIM_STEPS` says how many steps to take, `DATADROP_SIM_SEED` where to begin. A seed that fails is made as
+//! short as it goes, and told.
+
+#![allow(clippy::print_stdout, reason = "figures are told aloud")]
+#![allow(clippy::struct_excessive_bools, reason = "rules of a configuration are")]
+#![allow(clippy::too_many_lines, reason = "one arm for each thing that people do")]
+
+mod accidents;
+mod acts;
+mod course;
+mod droppers;
+mod other_side;
+mod process;
+mod promises;
+mod quiet;
+mod scene;
+mod script;
+mod story;
+
+use scene::Stage;
+use script::Plan;
+use std::fmt::Write as _;
+use story::{Broken, Figures};
+
+/// Steps of a run that nobody asked to be longer.
+const STEPS: u64 = 100_000;
+/// So many shorter stories are tried.
+const TRIES: usize = 400;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Leaves out of a story what it does not need to fail in the same way.
+fn shortest(stage: &Stage, plan: &Plan, broken: &Broken) -> Plan {
+    let mut plan = plan.clone();
+    let mut tries = TRIES;
+    let mut size = plan.items.len().div_ceil(2);
+    while size > 0 {
+        let mut start = 0;
+        while start < plan.items.len() && tries > 0 {
+            let mut shorter = plan.clone();
+            shorter.items.drain(start..(start + size).min(plan.items.len()));
+            tries -= 1;
+            match stage.play(&shorter, false).ended {
+                Err(again) if again.promise == broken.promise => plan = shorter,
+                Ok(()) | Err(_) => start += size,
+            }
+        }
+        size = if size == 1 { 0 } else { size.div_ceil(2) };
+    }
+    plan
+}
+
+fn tell(stage: &Stage, plan: &Plan, broken: &Broken) -> String {
+    let short = shortest(stage, plan, broken);
+    let played = stage.play(&short, true);
+    let broken = played.ended.err().unwrap_or_else(|| broken.clone());
+    let mut text = format!("seed {}: broken: {}\n  {}\n", plan.seed, broken.promise, broken.how);
+    writeln!(text, "  {} of its {} items are needed; {:?}", short.items.len(), plan.items.len(), short.rules).unwrap();
+    for line in played.lines {
+        writeln!(text, "  {line}").unwrap();
+    }
+    text
+}
+
+/// Plays seeds until so many steps were taken; the first that fails is told.
+fn play(first: u64, steps: u64) -> Result<Figures, String> {
+    let stage = Stage::new();
+    let mut figures = Figures::default();
+    let mut seed = first;
+    while figures.steps < steps {
+        let plan = Plan::new(seed);
+        let played = stage.play(&plan, false);
+        figures.add(&played.figures);
+        if let Err(broken) = played.ended {
+            return Err(format!(
+                "after {} steps in {} seeds, {}",
+                figures.steps,
+                figures.seeds,
+                tell(&stage, &plan, &broken)
+            ));
+        }
+        seed += 1;
+    }
+    Ok(figures)
+}
+
+#[test]
+fn no_promise_breaks_whatever_a_seed_brings() {
+    let steps = number("DATADROP_SIM_STEPS").unwrap_or(STEPS);
+    let first = number("DATADROP_SIM_SEED").unwrap_or(1);
+    let began = std::time::Instant::now();
+    match play(first, steps) {
+        Ok(figures) => {
+            println!("{figures}  from seed {first}, in {:.1} s", began.elapsed().as_secs_f64());
+            assert!(figures.crashes > 0 && figures.deliveries > 0);
+            if steps >= STEPS {
+                assert_eq!(figures.missing(), [""; 0], "must occur and did not");
+            }
+        }
+        Err(story) => panic!("{story}"),
+    }
+}
+
+#[test]
+fn the_same_seed_tells_the_same_story() {
+    let stage = Stage::new();
+    for seed in 1..20 {
+        let plan = Plan::new(seed);
+        let [first, second] = [(); 2].map(|()| stage.play(&plan, true));
+        let lines = first.lines.iter().zip(&second.lines).find(|(first, second)| first != second);
+        assert_eq!(lines, None, "seed {seed}");
+        assert_eq!(first.figures, second.figures, "seed {seed}");
+    }
+}
