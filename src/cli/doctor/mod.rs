@@ -1,7 +1,7 @@
 //! `doctor`: what is wrong, or soon will be, and what to do about it.
 //!
 //! It looks and asks; nothing is created or changed, but for a hidden file that is moved about for a trial where no
-//! daemon is at work, and removed. [`look`] and [`online`] bring facts, [`judge`] says what they mean.
+//! daemon is at work, and removed. [`observations`] and [`online`] bring facts, [`judge`] says what they mean.
 
 mod configuration;
 mod finding;

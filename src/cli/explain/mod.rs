@@ -1,6 +1,6 @@
 //! `explain`: one sentence why a file is, or is not, on its way.
 //!
-//! It looks, and changes nothing. This file and [`Account::look`] bring facts, [`words`] and [`job`] say what they mean.
+//! It looks, and changes nothing. This file and [`Account::look`] bring facts, [`explanation`] and [`job`] say what they mean.
 
 mod evidence;
 mod explanation;

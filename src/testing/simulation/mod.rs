@@ -4,7 +4,7 @@
 //! reading and verifying of their file, settling, sweeps, recovery. What is not real is what a seed must decide: time and
 //! chance (`clock::surroundings`), the transport and the server behind it (`adobe::stand_in`, [`other_side`]), the order in which
 //! stages go on ([`process`]), and the end of the process, which may come at each commit, request, rename and sync. The
-//! promises of DESIGN §3 are held against the server's ledger, the folder and the job log ([`check`]), after each step
+//! promises of DESIGN §3 are held against the server's ledger, the folder and the job log ([`promises`]), after each step
 //! and at rest.
 //!
 //! `DATADROP_SIM_STEPS` says how many steps to take, `DATADROP_SIM_SEED` where to begin. A seed that fails is made as
