@@ -1,5 +1,5 @@
 //! The JSON of an alert: what a command gets on standard input, and a webhook as its body. Its keys are documented in
-//! the README and stay. Pure.
+//! `ALERTS.md` and stay. Pure.
 
 use super::group::Named;
 use crate::config::AlertEvent;
