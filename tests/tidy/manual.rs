@@ -1,4 +1,4 @@
-//! README, licence and checks, held to the program.
+//! The manual, licence and checks, held to the program.
 
 use super::{assert_none, root};
 use std::collections::BTreeSet;
@@ -9,11 +9,22 @@ use std::process::Command;
 /// Commands that have commands of their own.
 const FAMILIES: [&str; 3] = ["accounts", "jobs", "service"];
 
+/// What the person reads who installs and operates datadrop. The package installs all of it.
+const MANUAL: [&str; 4] = ["README.md", "systemd/OPERATING.md", "src/alert/ALERTS.md", "src/page/METRICS.md"];
+
+/// Maximum number of lines of README: it leads to the first file, and the other documents hold the rest.
+const README_LINES: usize = 200;
+
 fn readme() -> String {
     fs::read_to_string(root().join("README.md")).unwrap()
 }
 
-/// The blocks of README between lines of backticks, each with its language and its first line's number.
+/// The documents of the manual, each with its path.
+fn manual() -> impl Iterator<Item = (&'static str, String)> {
+    MANUAL.into_iter().map(|path| (path, fs::read_to_string(root().join(path)).unwrap()))
+}
+
+/// The blocks of a document between lines of backticks, each with its language and its first line's number.
 fn blocks(text: &str) -> Vec<(String, usize, Vec<String>)> {
     let mut blocks: Vec<(String, usize, Vec<String>)> = Vec::new();
     let mut is_open = false;
@@ -47,13 +58,13 @@ fn help(command: &[&str]) -> Option<String> {
     output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
 }
 
-/// The lines of commands that README shows, each with its line's number and from the word after `datadrop`.
+/// The lines of commands that a document shows, each with its line's number and from the word after `datadrop`.
 fn command_lines(text: &str) -> Vec<(usize, String)> {
     let mut lines = spans(text);
     for (_, first, block) in blocks(text).into_iter().filter(|(language, ..)| language == "sh") {
         lines.extend(block.into_iter().enumerate().map(|(index, line)| (first + index, line)));
     }
-    let programs = ["datadrop ", "sudo -u datadrop datadrop ", "cargo run --release -- "];
+    let programs = ["datadrop ", "sudo datadrop ", "sudo -u datadrop datadrop ", "cargo run --release -- "];
     lines
         .into_iter()
         .filter_map(|(number, line)| {
@@ -64,33 +75,32 @@ fn command_lines(text: &str) -> Vec<(usize, String)> {
 }
 
 #[test]
-fn every_command_and_option_that_readme_shows_exists() {
-    let text = readme();
+fn every_command_and_option_that_the_manual_shows_exists() {
     let mut breaches = Vec::new();
     let mut shown = BTreeSet::new();
-    for (number, line) in command_lines(&text) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let is_name = |word: &&&str| !word.starts_with('-') && word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
-        let named: Vec<&str> = words.iter().take_while(is_name).copied().collect();
-        let has_subcommands = named.first().is_some_and(|name| FAMILIES.contains(name));
-        let command = &named[..named.len().min(if has_subcommands { 2 } else { 1 })];
-        let Some(help) = help(command) else {
-            breaches.push(format!("README.md:{number}: there is no command `datadrop {}`", command.join(" ")));
-            continue;
-        };
-        shown.insert(command.join(" "));
-        for option in words.iter().filter(|word| word.starts_with("--")) {
-            if !help.contains(option) {
-                breaches.push(format!("README.md:{number}: `datadrop {}` has no {option}", command.join(" ")));
+    for (path, text) in manual() {
+        for (number, line) in command_lines(&text) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let is_name =
+                |word: &&&str| !word.starts_with('-') && word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+            let named: Vec<&str> = words.iter().take_while(is_name).copied().collect();
+            let has_subcommands = named.first().is_some_and(|name| FAMILIES.contains(name));
+            let command = named[..named.len().min(if has_subcommands { 2 } else { 1 })].join(" ");
+            let Some(help) = help(&command.split(' ').collect::<Vec<_>>()) else {
+                breaches.push(format!("{path}:{number}: there is no command `datadrop {command}`"));
+                continue;
+            };
+            // In the table of commands, what follows are options of the command in the same row.
+            let row = text.lines().nth(number - 1).unwrap();
+            let in_row = row.split('`').skip(1).step_by(2).filter(|_| row.starts_with("| `"));
+            let in_row = in_row.filter_map(|span| span.split(' ').next());
+            for option in words.iter().copied().chain(in_row).filter(|word| word.starts_with("--")) {
+                if !help.contains(option) {
+                    breaches.push(format!("{path}:{number}: `datadrop {command}` has no {option}"));
+                }
             }
-        }
-        // In the table of commands, what follows are options of the command in the same row.
-        let row = text.lines().nth(number - 1).unwrap();
-        for option in row.split('`').skip(1).step_by(2).filter(|span| row.starts_with("| `") && span.starts_with("--"))
-        {
-            let option = option.split(' ').next().unwrap();
-            if !help.contains(option) {
-                breaches.push(format!("README.md:{number}: `datadrop {}` has no {option}", command.join(" ")));
+            if path == "README.md" {
+                shown.insert(command);
             }
         }
     }
@@ -101,7 +111,7 @@ fn every_command_and_option_that_readme_shows_exists() {
             breaches.push(format!("README.md: does not show `datadrop {command}`"));
         }
     }
-    assert_none("README shows the commands that there are", &breaches);
+    assert_none("the manual shows the commands that there are", &breaches);
 }
 
 #[test]
@@ -152,13 +162,15 @@ fn known_keys() -> BTreeSet<String> {
 }
 
 #[test]
-fn every_key_that_readme_names_is_known() {
+fn every_key_that_the_manual_names_is_known() {
     let known = known_keys();
     assert!(known.contains("upload.max_in_flight") && known.contains("account.folder"), "{known:?}");
     let sections: BTreeSet<&str> =
         known.iter().filter_map(|key| key.split_once('.')).map(|(section, _)| section).collect();
     let mut breaches = Vec::new();
-    for (number, span) in spans(&readme()) {
+    for (path, number, span) in
+        manual().flat_map(|(path, text)| spans(&text).into_iter().map(move |(n, s)| (path, n, s)))
+    {
         let span = span.as_str();
         let (name, value) = span.split_once(" = ").unwrap_or((span, ""));
         let is_key = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
@@ -174,16 +186,28 @@ fn every_key_that_readme_names_is_known() {
             _ => true,
         };
         if !is_known {
-            breaches.push(format!("README.md:{number}: there is no key `{name}`"));
+            breaches.push(format!("{path}:{number}: there is no key `{name}`"));
         }
         if let Some(variable) = span.strip_prefix("DATADROP__") {
             let key = variable.split('=').next().unwrap().to_lowercase().replace("__", ".");
             if !known.contains(&key) {
-                breaches.push(format!("README.md:{number}: there is no key `{key}`"));
+                breaches.push(format!("{path}:{number}: there is no key `{key}`"));
             }
         }
     }
-    assert_none("README names keys that exist", &breaches);
+    for (path, text) in manual() {
+        for (_, number, lines) in blocks(&text).into_iter().filter(|(language, ..)| language == "toml") {
+            breaches.extend(unknown_keys(&format!("{path}, block from line {number}"), &lines.join("\n")));
+        }
+    }
+    assert_none("the manual names keys that exist", &breaches);
+}
+
+/// What the program says of keys in this configuration that it does not know. A part of a configuration, and files that are
+/// not there, have other problems, which do not matter here.
+fn unknown_keys(name: &str, text: &str) -> Vec<String> {
+    let problems = datadrop::config::load_text(name, text, []).map_or_else(|error| error.problems, |_| Vec::new());
+    problems.iter().filter(|problem| problem.message.contains("no such key")).map(ToString::to_string).collect()
 }
 
 #[test]
@@ -199,15 +223,7 @@ fn the_default_configuration_names_only_known_keys() {
         uncommented.push_str(if is_key || is_section { bare } else { "" });
         uncommented.push('\n');
     }
-    // Several credentials at once, and files that are not there: other problems are sure to come.
-    let error = datadrop::config::load_text("config/default.toml", &uncommented, []).unwrap_err();
-    let breaches: Vec<String> = error
-        .problems
-        .iter()
-        .filter(|problem| problem.message.contains("no such key"))
-        .map(ToString::to_string)
-        .collect();
-    assert_none("config/default.toml documents keys that exist", &breaches);
+    assert_none("config/default.toml documents keys that exist", &unknown_keys("config/default.toml", &uncommented));
 }
 
 #[test]
@@ -235,14 +251,102 @@ fn the_checks_run_the_test_command_of_readme() {
 }
 
 #[test]
-fn every_file_that_readme_names_is_there() {
+fn readme_is_short() {
+    let lines = readme().lines().count();
+    assert!(
+        lines <= README_LINES,
+        "README.md has {lines} lines, and may have {README_LINES}: move what only operators need"
+    );
+}
+
+#[test]
+fn every_file_that_the_manual_names_is_there() {
     let folders = ["src/", "config/", "tests/", "systemd/", ".ci/"];
-    let breaches: Vec<String> = spans(&readme())
-        .into_iter()
-        .filter(|(_, span)| folders.iter().any(|folder| span.starts_with(folder)) && !root().join(span).exists())
-        .map(|(number, span)| format!("README.md:{number}: there is no {span}"))
-        .collect();
-    assert_none("README names files that exist", &breaches);
+    let mut breaches = Vec::new();
+    for (path, text) in manual() {
+        let spans = spans(&text).into_iter();
+        let missing = spans.filter(|(_, span)| folders.iter().any(|folder| span.starts_with(folder)));
+        let missing = missing.filter(|(_, span)| !root().join(span).exists());
+        breaches.extend(missing.map(|(number, span)| format!("{path}:{number}: there is no {span}")));
+    }
+    assert_none("the manual names files that exist", &breaches);
+}
+
+/// The targets of links that lead to no other site, each with its line's number.
+fn links(text: &str) -> Vec<(usize, &str)> {
+    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
+    lines
+        .flat_map(|(number, line)| line.split("](").skip(1).map(move |rest| (number, rest)))
+        .filter_map(|(number, rest)| Some((number, rest.split_once(')')?.0)))
+        .filter(|(_, target)| !target.contains("://"))
+        .collect()
+}
+
+/// The headings of a document, as links name them.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    headings
+        .map(|heading| {
+            let kept = heading.to_lowercase().replace(' ', "-");
+            kept.chars().filter(|c| c.is_alphanumeric() || *c == '-' || *c == '_').collect()
+        })
+        .collect()
+}
+
+#[test]
+fn every_link_of_the_manual_leads_somewhere() {
+    let mut breaches = Vec::new();
+    for (path, text) in manual() {
+        let folder = root().join(path).parent().unwrap().to_owned();
+        let links = links(&text);
+        assert!(path != "README.md" || !links.is_empty(), "README leads to the other documents");
+        for (number, link) in links {
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { root().join(path) } else { folder.join(file) };
+            let is_there = match fs::read_to_string(&target) {
+                Ok(text) => heading.is_empty() || anchors(&text).contains(heading),
+                Err(_) => false,
+            };
+            if !is_there {
+                breaches.push(format!("{path}:{number}: leads to {link}, which is not there"));
+            }
+        }
+    }
+    assert_none("the manual links to what exists", &breaches);
+}
+
+#[test]
+fn the_package_installs_the_manual() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let unit = fs::read_to_string(root().join("systemd/datadrop.service")).unwrap();
+    for path in MANUAL {
+        assert!(manifest.contains(&format!("[\"{path}\", \"usr/share/doc/datadrop/\", \"644\"]")), "{path}");
+    }
+    for name in ["README.md", "OPERATING.md"] {
+        assert!(unit.contains(&format!("file:///usr/share/doc/datadrop/{name}")), "the unit leads to {name}");
+    }
+}
+
+/// What follows `before` up to the first character that no name has, wherever it stands.
+fn names_after(text: &str, before: &str) -> BTreeSet<String> {
+    let rests = text.split(before).skip(1);
+    rests.map(|rest| rest.split(|c: char| !c.is_ascii_lowercase() && c != '_').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_manual_has_every_metric_and_every_event() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let scraped = read("tests/snapshots/integration__surface__metrics.snap");
+    let shown = names_after(&read("src/page/METRICS.md"), "| `datadrop_");
+    assert_eq!(
+        shown,
+        names_after(&scraped, "# TYPE datadrop_"),
+        "src/page/METRICS.md names the metrics that there are"
+    );
+    let alerts = read("src/alert/ALERTS.md");
+    for event in datadrop::config::AlertEvent::ALL {
+        assert!(alerts.contains(&format!("| `{}` |", event.as_str())), "src/alert/ALERTS.md lacks {}", event.as_str());
+    }
 }
 
 #[test]
