@@ -10,7 +10,7 @@ use std::process::Command;
 const FAMILIES: [&str; 3] = ["accounts", "jobs", "service"];
 
 /// What the person reads who installs and operates datadrop. The package installs all of it.
-const MANUAL: [&str; 4] = ["README.md", "systemd/OPERATING.md", "src/alert/ALERTS.md", "src/page/METRICS.md"];
+const MANUAL: [&str; 4] = ["README.md", "systemd/OPERATING.md", "src/alert/ALERTS.md", "src/status/page/METRICS.md"];
 
 /// Maximum number of lines of README: it leads to the first file, and the other documents hold the rest.
 const README_LINES: usize = 200;
@@ -337,11 +337,11 @@ fn names_after(text: &str, before: &str) -> BTreeSet<String> {
 fn the_manual_has_every_metric_and_every_event() {
     let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
     let scraped = read("tests/snapshots/integration__surface__metrics.snap");
-    let shown = names_after(&read("src/page/METRICS.md"), "| `datadrop_");
+    let shown = names_after(&read("src/status/page/METRICS.md"), "| `datadrop_");
     assert_eq!(
         shown,
         names_after(&scraped, "# TYPE datadrop_"),
-        "src/page/METRICS.md names the metrics that there are"
+        "src/status/page/METRICS.md names the metrics that there are"
     );
     let alerts = read("src/alert/ALERTS.md");
     for event in datadrop::config::AlertEvent::ALL {
