@@ -3,6 +3,7 @@
 
 use crate::harness::{Daemon, World, arrived_once, connect_to_write, primed, stderr, stdout, tagged};
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -303,8 +304,8 @@ fn p5_a_backup_that_is_restored_through_sqlite_under_the_daemon_stops_uploads() 
     goes_on(&world);
 }
 
-#[test]
-fn p5_a_backup_that_is_copied_over_the_database_under_the_daemon_stops_uploads() {
+/// A backup is copied over the database as `cp` does it: the same inode, in so many pieces.
+fn copied_over(pieces: usize) {
     let restore = |world: &World| {
         let backup = world.dir.path().join("backup.db");
         let log = connect_to_write(&world.state_dir());
@@ -314,14 +315,32 @@ fn p5_a_backup_that_is_copied_over_the_database_under_the_daemon_stops_uploads()
         arrived_once(world, "second.txt");
         log.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
         drop(log);
-        // As `cp` does it: the same inode.
-        fs::write(database(world), fs::read(backup).unwrap()).unwrap();
+        let backup = fs::read(backup).unwrap();
+        let mut copy = fs::File::create(database(world)).unwrap();
+        for piece in backup.chunks(backup.len().div_ceil(pieces)) {
+            copy.write_all(piece).unwrap();
+            if pieces > 1 {
+                // The daemon writes down that it waits for content, and meets what is there by now.
+                world.drop_file("a", "empty.txt", "");
+                std::thread::sleep(Duration::from_millis(700));
+            }
+        }
     };
     let world = refused_after(restore, "the content of datadrop.db was replaced");
     let recovered = world.run(&["recover"]);
     assert!(recovered.status.success(), "{}", stderr(&recovered));
     goes_on(&world);
     arrived_once(&world, "second.txt");
+}
+
+#[test]
+fn p5_a_backup_that_is_copied_over_the_database_under_the_daemon_stops_uploads() {
+    copied_over(1);
+}
+
+#[test]
+fn p5_a_backup_that_is_copied_slowly_over_the_database_under_the_daemon_stops_uploads() {
+    copied_over(3);
 }
 
 #[test]

@@ -110,6 +110,11 @@ pub enum StorageProblem {
     /// Another process holds the write lock.
     #[error("{0} holds its write lock; end that process or its transaction, and datadrop continues")]
     Locked(String),
+    /// What is read is no database, or one that contradicts itself.
+    #[error(
+        "{0}, so nothing is sent; stop the service, put datadrop.db and the files beside it away, and run `datadrop recover`"
+    )]
+    Damaged(String),
     /// The files that are written to are no longer those that others find. Nothing goes on before the next start.
     #[error("{0} while datadrop ran, so nothing is sent any more; restart the service, which says what to do")]
     Lost(String),
@@ -131,6 +136,9 @@ impl From<rusqlite::Error> for JobLogError {
                 | Code::NoLargeFileSupport
                 | Code::PermissionDenied,
             ) => Self::Storage(StorageProblem::Disk(error.to_string())),
+            Some(Code::DatabaseCorrupt | Code::NotADatabase) => {
+                Self::Storage(StorageProblem::Damaged(error.to_string()))
+            }
             _ => Self::Impossible(error.to_string()),
         }
     }

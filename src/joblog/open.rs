@@ -296,7 +296,7 @@ pub(super) fn open_beside_writer(dir: &Path) -> Result<Connection, OpenError> {
 }
 
 /// `None`: there is nothing in it yet.
-fn open_in_use(dir: &Path) -> rusqlite::Result<Option<Connection>> {
+pub(super) fn open_in_use(dir: &Path) -> rusqlite::Result<Option<Connection>> {
     let connection = Connection::open_with_flags(dir.join(DATABASE), READING)?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     Ok((tables > 0).then_some(connection))

@@ -74,6 +74,9 @@ impl Writer {
         #[cfg(test)]
         crate::clock::surroundings::sync()?;
         self.compare_files()?;
+        if self.files.is_written_to() {
+            self.compare()?;
+        }
         let (_, events) = progress_of(&self.connection)?;
         let begun = Instant::now();
         self.connection.prepare_cached("COMMIT")?.execute([])?;

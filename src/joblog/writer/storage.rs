@@ -3,7 +3,7 @@
 use super::{JobLogError, StorageProblem, Writer};
 use crate::joblog::database_files::SAVED;
 use crate::joblog::lock::{Memory, NOTHING_SAVED};
-use crate::joblog::open::{begin_run, open_beside_writer, progress_of};
+use crate::joblog::open::{begin_run, open_in_use, progress_of};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use std::mem::discriminant;
@@ -78,8 +78,12 @@ impl Writer {
     /// Whether what is written can still be read by others (DESIGN §8); once it cannot, nothing is ever written again.
     pub(super) fn compare(&self) -> Result<(), JobLogError> {
         self.compare_files()?;
-        if self.holds_what_was_written()? {
-            return Ok(());
+        match self.holds_what_was_written() {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            // A file that another is copied over is no database, or a torn one, until the copy is whole.
+            Err(JobLogError::Storage(StorageProblem::Damaged(_))) if self.files.is_written_to() => {}
+            Err(error) => return Err(error),
         }
         Err(self.lose(StorageProblem::Lost("the content of datadrop.db was replaced".to_owned()), false))
     }
@@ -92,7 +96,9 @@ impl Writer {
         match self.files.compare() {
             Ok(()) => Ok(()),
             Err(problem @ StorageProblem::Lost(_)) => Err(self.lose(problem, true)),
-            Err(problem @ (StorageProblem::Disk(_) | StorageProblem::Locked(_))) => Err(JobLogError::Storage(problem)),
+            Err(problem @ (StorageProblem::Disk(_) | StorageProblem::Locked(_) | StorageProblem::Damaged(_))) => {
+                Err(JobLogError::Storage(problem))
+            }
         }
     }
 
@@ -112,8 +118,7 @@ impl Writer {
             return Ok(true);
         }
         // Another process may have put the write-ahead log away. Read afresh: the writer would see its own pages.
-        let fresh = open_beside_writer(&self.shared.dir)
-            .map_err(|error| JobLogError::Storage(StorageProblem::Disk(error.to_string())))?;
+        let Some(fresh) = open_in_use(&self.shared.dir)? else { return Ok(false) };
         let is_ours = self.is_ours(&fresh)?;
         if is_ours && self.examination.borrow().is_none() {
             self.files.trust();
