@@ -99,65 +99,41 @@
 //!   `fs.protected_hardlinks` is off. So a hard link into a folder is a file like any other, and each account sends it once.
 //! - Content is not transformed. Row counts are compared, values are not.
 //!
-//! # How the promise is held against the code
+//! # Where to change
 //!
-//! - `testing::simulation` (tests only): the real stages, with the job log and its SQL, under a clock, a server, people (who drop files
-//!   and give instructions) and accidents that a seed decides; the process may end at each commit, request, rename and
-//!   sync. Programs hold files open, write them by two or in pieces and break off; machines and job logs are set back to an
-//!   earlier state; some folders give each path an inode of its own. The promises are held against the server's ledger after
-//!   each step and at rest. A seed that fails is shortened and told. 100,000 steps in each run of the tests, which must come by
-//!   each situation of a list; 150,527 from seed 1 in the longest so far (1,752 seeds, 1,194 crashes). Defects that were
-//!   planted were told after so many steps: leases ignored 299, identity by inode alone 426, resent in spite of an unowned
-//!   remote job 906, no look for remote jobs after a set-back 10,937.
-//! - `tests/kills.rs`: the real binary, killed at random instants under fifteen faults, while three other processes look at the
-//!   job log, back it up and lock it; counted at the emulator's ledger. 100 kills in each run, 1,000 in the longest.
-//! - `tests/looking.rs`: other processes at the job log, which look, copy, lock, remove, replace and restore it.
-//! - `tests/links.rs`: somebody who plants links, pipes, devices and directories under every name that is used in a folder.
-//! - `tests/mounts.rs`, `identity.rs`: real `sshfs`, `mergerfs` and overlays, folders that were copied, files that were renamed.
-//! - `tests/shares.rs`, `isolation.rs`: a share that hangs in each operation, links, rows that make no sense: F10.
-//! - `tests/machine.rs`, `frozen.rs`: disks that are full, read-only, gone or frozen, moves that fail, no watches.
-//! - `tests/systemd.rs`: the package, the unit and the daemon under a real systemd in a throw-away copy of the machine.
-//! - `tests/settling.rs`, `recovery.rs`, `faults.rs`, `bad_answers.rs`, `transport.rs`, `recover.rs`: one promise each, by
-//!   its name, from outside.
-//! - `tests/writers.rs`, `programs.rs`: writers that pause, come back and break off; `rsync`, `scp`, FTP, editors, archives.
-//! - Properties: every state and event, readiness, delays, wire types, configuration and data files of any bytes.
+//! Each row names where to begin; rustdoc checks the links. If people or programs can see the change, a snapshot of
+//! `tests/surface.rs` shows it.
 //!
-//! # The rules that comments cite
+//! | to change | begin at | also |
+//! | --- | --- | --- |
+//! | the quiet period | [`ready::Candidate::verdict`]: the rules R1 to R9; [`ready::Waits`]: the times | the defaults in `config/default.toml`, how the period grows in [`ready::Pieces`], [`config::WatchConfig`] for a new key |
+//! | a check rule | [`check::Code`]: the table of rules, with their words | the code that finds it, such as [`check::row`], [`check::header`] or [`check::columns`], and a file in `tests/check_data` |
+//! | what a 409 means | [`upload::decide`]: the table of outcomes | [`design`] §5, "Outcomes" |
+//! | the wording of `held` | [`folder::explanation`] for the `.why`, [`cli::explain`] for `explain` | the reason itself: [`settle::judge`] and [`upload::decide`], [`joblog::admit`] for duplicates |
+//! | a column of `jobs list` | [`report::jobs_table`] for people; [`joblog::JobRow`], [`report::JOB_COLUMNS`] and the view `job_log` in `joblog/migrations` for programs | [`design`] §8: columns only ever come at the end |
+//! | a state or an event of a job | [`job::State::next`] | [`design`] §4, "States"; the sets of states in [`joblog::sql`] |
+//! | what a word of Adobe's means | [`track::judge`] | [`design`] §4, "Tracking" |
+//! | when Adobe's list is requested | [`track::Schedule`] | [`api::window`] shares requests out |
+//! | the form of an upload request | [`api::layout`] | [`emulator::wire_body`], which reads it strictly |
+//! | a key of the configuration | `config/default.toml`, [`config::Config`] | the reader of its section, such as [`config::stages`], and a case in `tests/bad_configs` |
+//! | what a verb may do | [`job::Verb::decide`] | [`joblog::carry_out`], which does it in one transaction |
+//! | an alert | [`config::AlertEvent`], [`alert::message`] | [`joblog::alerts`], which reads what happened |
+//! | a metric | [`page::metrics`] | `tests/snapshots` |
+//! | a command or a flag | [`cli::args`] | the command's own file in `src/cli` |
 //!
-//! Comments name the rules of the design by letter and number (`DESIGN A2`). In short:
+//! # The design, and how it is tested
 //!
-//! | rule | says |
-//! | --- | --- |
-//! | R1 | renamed into the folder: ready at once |
-//! | R2 | its marker came after its last change, as we saw it happen: ready at once |
-//! | R3 | closed after writing: ready after `watch.settle` without a change |
-//! | R4 | found by a scan alone: ready after `watch.settle_unwatched` of sameness since our own first sight |
-//! | R5 | never ready while somebody has it open for writing: the kernel says so, or else the events |
-//! | R6 | `wait_for_fin`: besides, its marker must be there; a rejected marker is none |
-//! | R7 | changed after it was taken in: the account's quiet period doubles, up to `watch.settle_max` |
-//! | R8 | renamed with the time of a broken transfer: the rename proves nothing |
-//! | R9 | written in place, and no line end at its end: ready after `watch.settle_max` |
-//! | A1 | one transaction claims the job and makes the attempt |
-//! | A2 | streamed and hashed; the last bytes wait for size, hash and a durable `committing` |
-//! | A3 | an end before that cannot have been ingested; after it, only a clear answer ends the attempt |
-//! | A4 | one upload of one wire name, one file and one content at a time for each account |
-//! | A5 | a job keeps the target of its first attempt |
-//! | S1 | baseline: what was in the remote list before us cannot be ours |
-//! | S2 | a look counts only if it read every page and shows what it must show |
-//! | S3 | found and uncontradicted: adopted; ambiguous: `held` |
-//! | S4 | absent in three looks over `upload.confirm_for`: sent again |
-//! | S5 | a remote job under a name of ours that no job owns: told, and files of that name are `held` |
-//! | S6 | how the API changes names is learnt; an unowned remote job that may be ours is never followed by a resend, but `held` |
-//! | F1 | moves are renames that never overwrite; unfinished ones are tried again before the next scan |
-//! | F2 | what is to be moved is compared with what was sent: numbers and times are hints, the content decides; another is a new file. What is written into a sent file later makes its job `partial`, until a day after its end |
-//! | F3 | `.why` beside each file in `failed/` and `held/` |
-//! | F4 | the hidden mark `.datadrop` proves that this is the account's folder |
-//! | F5 | what cannot be filed is not sent: a folder that fails a trial blocks its account, a file that is held fast waits |
-//! | F6 | "removed by a person" takes two complete scans that agree |
-//! | F7 | a file changed while `queued` ends its job and makes a new one |
-//! | F8 | at an account's first start, names already in the remote list are `held` |
-//! | F9 | nothing in a watched folder is trusted: reached by name from open directories, never through a link; files are made anew |
-//! | F10 | one account's folder, file or row in the job log stops no other account, command, start or reload |
+//! [`design`] holds the promises P1 to P7 and the rules that comments cite by letter and number (`DESIGN A2`).
+//! `tests/README.md` says how both are held against the code, and `.github/CONTRIBUTING.md` how to build, test and replay a
+//! seed.
+
+#![allow(
+    rustdoc::private_intra_doc_links,
+    reason = "the map leads into private modules: nobody uses this as a library"
+)]
+
+#[doc = include_str!("DESIGN.md")]
+pub mod design {}
 
 // In the order of the flow. The blank lines keep rustfmt from sorting it.
 

@@ -1,4 +1,4 @@
-//! Sums that are kept as things end (migration `0005_page.sql`), and what else is told of many jobs at once. Nothing here
+//! Sums that are kept as things end (migration `0007_page.sql`), and what else is told of many jobs at once. Nothing here
 //! takes longer because the job log is long.
 
 use super::{AccountRow, Counts, JobLogError, JobRow, Reader};
