@@ -290,7 +290,7 @@ fn told_of(world: &World, path: &PathBuf) -> Value {
     alert["jobs"][0].clone()
 }
 
-/// DESIGN §4, Tracking: a 404 of a single job leaves it `uploaded`, and people are told.
+/// DESIGN §4, "Tracking": a 404 of a single job leaves it `uploaded`, and people are told.
 #[test]
 fn a_remote_job_that_adobe_does_not_know_any_more_is_told_once() {
     let mut world = world("");

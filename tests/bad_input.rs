@@ -1,6 +1,6 @@
 //! What people and programs really drop: empty files, odd names, things that are no files, files that change under way.
 //!
-//! Promises 1 to 4 hold for all of it: each file ends at the server once, whole, or rests with a reason.
+//! P1 to P4 hold for all of it: each file ends at the server once, whole, or rests with a reason.
 
 use crate::harness::{Row, World, large, names, tagged};
 use std::ffi::{OsStr, OsString};

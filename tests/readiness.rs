@@ -1,4 +1,4 @@
-//! When is a file complete? (DESIGN §4, "Ready".) What comes too early is partial, what never comes is lost.
+//! When is a file complete? (DESIGN §4, "Readiness".) What comes too early is partial, what never comes is lost.
 //!
 //! A test of "at once" makes the waits so long that nothing but the rule can deliver within a test's patience. A test of
 //! "not yet" drops another file afterwards and waits for that one: what was to be kept back must still be there then.

@@ -1,4 +1,4 @@
-//! Promise 6: no secret reaches a log, the job log, an error text or a list of processes.
+//! P6: no secret reaches a log, the job log, an error text or a list of processes.
 
 use crate::harness::{SECRET, World, quick, stderr, stdout, tagged};
 use datadrop::emulator::EmulatorOptions;

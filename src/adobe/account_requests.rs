@@ -11,7 +11,7 @@ use crate::job::{Company, NewAccount, RemoteAccount, ReportSuite};
 use reqwest::Method;
 
 impl Client {
-    /// Every account of a report suite (guide, "GET retrieve all accounts").
+    /// Every account of a report suite (DESIGN §5, "GET retrieve all accounts").
     ///
     /// # Errors
     /// [`ApiError`]; an answer with an entry that is no account is [`ApiError::Unclear`], never a shorter list.
@@ -27,7 +27,7 @@ impl Client {
             .ok_or_else(|| unclear("an answer that is no list of accounts".to_owned()))
     }
 
-    /// One account (guide, "GET retrieve a single account").
+    /// One account (DESIGN §5, "GET retrieve a single account").
     ///
     /// # Errors
     /// [`ApiError`]; an answer about another account is unclear.
@@ -48,7 +48,7 @@ impl Client {
         }
     }
 
-    /// Creates an account (guide, "POST create an account").
+    /// Creates an account (DESIGN §5, "POST create an account").
     ///
     /// # Errors
     /// [`ApiError`]; after [`ApiError::Unclear`] nobody knows whether there is a new account, and only the list tells.
@@ -70,7 +70,7 @@ impl Client {
             .ok_or_else(|| unclear("an answer without a data_source_id".to_owned()))
     }
 
-    /// Deletes an account, which cannot be undone (guide, "DELETE account"). Returns Adobe's words.
+    /// Deletes an account, which cannot be undone (DESIGN §5, "DELETE account"). Returns Adobe's words.
     ///
     /// # Errors
     /// [`ApiError`]; after [`ApiError::Unclear`] nobody knows whether it is gone, and only the list tells. An answer

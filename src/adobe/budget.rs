@@ -1,4 +1,4 @@
-//! The request budget of the credential: uploads, sweeps and settling share it (DESIGN §4, "Tracking").
+//! The request budget of the credential: uploads, sweeps and settling share it (DESIGN §4, "The request budget").
 //!
 //! Adobe allows 12 requests in 6 s **per user**, so this is one object for all accounts. It is a sliding window as
 //! the server sees it, not a bucket: a bucket lets twice its content through around a refill.

@@ -130,7 +130,7 @@ impl From<reqwest::Error> for Fault {
     }
 }
 
-/// `{base}/{company}/{segment}/job/{rsid}/{dsid}[/{job_id}]` (guide; the segment may be absent).
+/// `{base}/{company}/{segment}/job/{rsid}/{dsid}[/{job_id}]` (DESIGN §5, "Endpoints"; the segment may be absent).
 ///
 /// # Errors
 /// One line, if the base address is no URL.
@@ -140,7 +140,7 @@ pub(super) fn job_url(target: &Target, job: Option<RemoteJobId>) -> Result<Url, 
     endpoint(&target.base_url, &target.company, &target.path_segment, "job", &target.report_suite_id, &ends)
 }
 
-/// `{base}/{company}/{segment}/account/{rsid}[/{dsid}]` (guide).
+/// `{base}/{company}/{segment}/account/{rsid}[/{dsid}]` (DESIGN §5, "Endpoints").
 ///
 /// # Errors
 /// As [`job_url`].
@@ -149,7 +149,7 @@ pub(super) fn account_url(suite: &ReportSuite, data_source_id: Option<i64>) -> R
     endpoint(&suite.base_url, &suite.company, &suite.path_segment, "account", &suite.id, &[source.as_deref()])
 }
 
-/// `discovery/me` lies beside the API's own path, not below it (reference: Adobe, "Discovery").
+/// `discovery/me` lies beside the API's own path, not below it (DESIGN §5, "Endpoints").
 ///
 /// # Errors
 /// As [`job_url`].

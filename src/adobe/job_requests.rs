@@ -9,7 +9,7 @@ use super::wire;
 use crate::job::{RemoteJob, RemoteJobId, Target, Timestamp};
 use reqwest::Method;
 
-/// Which jobs to list (guide, "GET retrieve all jobs"). Dates are `yyyy-mm-dd hh:mm:ss`, see
+/// Which jobs to list (DESIGN §5, "GET retrieve all jobs"). Dates are `yyyy-mm-dd hh:mm:ss`, see
 /// [`guide_date`](super::guide_date).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JobQuery {
@@ -79,7 +79,7 @@ impl Client {
         })
     }
 
-    /// One job (guide, "GET retrieve a single job").
+    /// One job (DESIGN §5, "GET retrieve a single job").
     ///
     /// # Errors
     /// [`ApiError`]; [`ApiError::NotFound`] concerns this job only. An answer about another job is unclear.

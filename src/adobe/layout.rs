@@ -57,7 +57,7 @@ impl Layout {
         Self::framed(Method::PUT, "application/json".to_owned(), prefix, Encoding::Base64, tail, size)
     }
 
-    /// One part `file` (reference/adobe.md §4).
+    /// One part `file` (DESIGN §5, "Upload styles").
     fn multipart(method: Method, wire_name: &str, size: u64, boundary: &str) -> Self {
         // As browsers do (HTML standard, "multipart/form-data"); backslashes would be read differently everywhere.
         let name = wire_name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");

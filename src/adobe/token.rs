@@ -194,7 +194,7 @@ impl Tokens {
         }
     }
 
-    /// `client_credentials`, parameters in the body: query strings may be logged (reference/adobe.md §3.3).
+    /// `client_credentials`, parameters in the body: query strings may be logged (DESIGN §5, "Token").
     async fn grant(&self, doors: &Doors, secret: &SecretString) -> Result<(SecretString, Option<Life>), TokenError> {
         let place = |why: String| TokenError::Unavailable(format!("{}: {why}", self.token_url));
         let url = Url::parse(&self.token_url).map_err(|error| place(error.to_string()))?;

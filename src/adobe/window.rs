@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What a request is for: decides who goes first when requests are scarce (DESIGN §4, "Tracking").
+/// What a request is for: decides who goes first when requests are scarce (DESIGN §4, "The request budget").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Sends a file.

@@ -1,6 +1,6 @@
 //! What the API writes, in both spellings, and its way into the domain's types.
 //!
-//! Read key by key instead of by derived types: one odd member ("Adobe may add optional members at any time", guide)
+//! Read key by key instead of by derived types: one odd member ("Adobe may add optional members at any time", its guide says)
 //! must not make a whole page unreadable, and both spellings may meet in one object.
 
 use crate::job::{Company, RemoteAccount, RemoteJob, RemoteJobId};
@@ -15,7 +15,7 @@ const CREATED: [&str; 2] = ["Date the job was created", "uploaded_date"];
 const STARTED: [&str; 2] = ["Date the job began processing", "started_processing_date"];
 const FINISHED: [&str; 2] = ["Date the job finished processing", "finished_processing_date"];
 
-/// One page of the list (guide, "GET retrieve all jobs").
+/// One page of the list (DESIGN §5, "GET retrieve all jobs").
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Page {
     pub(super) jobs: Vec<RemoteJob>,
@@ -46,7 +46,7 @@ pub(super) fn page(value: &Value) -> Option<Page> {
     let of = object.get("total_pages").and_then(small);
     let entries: &[Value] = match object.get("jobs")? {
         Value::Array(entries) => entries,
-        // "If this value exceeds the available pages, no results will be returned" (guide).
+        // A page past the end is empty (DESIGN §5, "Endpoints").
         Value::Null if number.zip(of).is_some_and(|(number, of)| number > of) => &[],
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => return None,
     };

@@ -72,7 +72,7 @@ fn decode(text: &str) -> Result<String, String> {
 const STATUSES: [&str; 5] = ["uploaded", "processing", "success", "failure", "deleted"];
 
 impl JobFilter {
-    /// Reads the query of a job list (guide, "GET retrieve all jobs").
+    /// Reads the query of a job list (DESIGN §5, "GET retrieve all jobs").
     pub(super) fn of_query(query: Option<&str>, now: Timestamp) -> Result<Self, Refusal> {
         let pairs = Pairs::of_query(query, &["status", "start_date", "end_date", "page"])?;
         let status = match pairs.get("status") {

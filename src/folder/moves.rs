@@ -70,7 +70,7 @@ impl AccountFolder {
             }
         };
         if lies_in == Place::Inbox && matches!(met, Met::Changed(_)) && matches!(to, Place::Sent | Place::Done) {
-            // What somebody wrote into it by now has to be sent too (promise 1).
+            // What somebody wrote into it by now has to be sent too (P1).
             return Ok(gone(&called, &format!("{CHANGED}; what lies in the folder now is a new file")));
         }
         let (source, target) = (self.place(lies_in), self.place(to));

@@ -152,7 +152,7 @@ pub struct Fingerprint {
 pub struct Target {
     /// `https://analytics.adobe.io/api`, without a slash at the end.
     pub base_url: String,
-    /// `datasources`, `data_sources`, or empty (guide: all three occur).
+    /// `datasources`, `data_sources`, or empty (all three occur, DESIGN §5, "Endpoints").
     pub path_segment: String,
     /// The global company ID.
     pub company: String,

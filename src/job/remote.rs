@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use std::fmt;
 
-/// The number that Adobe gave to what it made of an upload (guide: `Job ID`).
+/// The number that Adobe gave to what it made of an upload (`Job ID`, DESIGN §5, "Endpoints").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct RemoteJobId(pub i64);
@@ -16,7 +16,7 @@ impl fmt::Display for RemoteJobId {
     }
 }
 
-/// What the API says of one remote job, Adobe's words kept (guide, "GET retrieve a single job").
+/// What the API says of one remote job, Adobe's words kept (DESIGN §5, "GET retrieve a single job").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RemoteJob {
     /// The name under which the file was sent.
@@ -130,7 +130,7 @@ pub fn date_told(text: &str) -> Option<i64> {
 pub struct ReportSuite {
     /// `https://analytics.adobe.io/api`, without a slash at the end.
     pub base_url: String,
-    /// `datasources`, `data_sources`, or empty (guide: all three occur).
+    /// `datasources`, `data_sources`, or empty (all three occur, DESIGN §5, "Endpoints").
     pub path_segment: String,
     /// The global company ID.
     pub company: String,
@@ -158,7 +158,7 @@ impl fmt::Display for ReportSuite {
     }
 }
 
-/// A Data Sources account as the API shows it (guide, "GET retrieve a single account"). Only its number is sure to be
+/// A Data Sources account as the API shows it (DESIGN §5, "GET retrieve a single account"). Only its number is sure to be
 /// there.
 #[derive(Debug, Clone)]
 pub struct RemoteAccount {
@@ -178,7 +178,7 @@ pub struct RemoteAccount {
     pub ftp_password: Option<SecretString>,
 }
 
-/// What may be said of an account to be created (guide, "POST create an account"); the API requires none of it.
+/// What may be said of an account to be created (DESIGN §5, "POST create an account"); the API requires none of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewAccount {
     /// Its name in Adobe's pages.

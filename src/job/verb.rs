@@ -305,7 +305,7 @@ mod tests {
             }
         }
 
-        /// Promise 3: nobody is made to send what may have been ingested without saying so.
+        /// P3: nobody is made to send what may have been ingested without saying so.
         #[test]
         fn what_may_have_been_ingested_is_sent_only_by_resend(
             verb in proptest::sample::select(VERBS.to_vec()),
@@ -370,7 +370,7 @@ mod tests {
         assert_eq!(resend.decide(&unsettled), Ok(Plan::Steps(vec![Event::Released])));
     }
 
-    /// Promise 4: a marker never goes where its data file does not.
+    /// P4: a marker never goes where its data file does not.
     #[test]
     fn a_marker_goes_only_with_its_data_file() {
         let marker = JobStanding { kind: Kind::Fin, ..standing(State::Held) };

@@ -19,7 +19,7 @@ pub(super) fn match_up(
         Kind::Fin => {
             let paired = job.pair.map(|pair| sql::job(connection, pair)).transpose()?;
             let data = match (paired, data_for(connection, job)?) {
-                // Newer content came before it was taken in itself, and may wait for it (promise 4, DESIGN R6).
+                // Newer content came before it was taken in itself, and may wait for it (P4, DESIGN R6).
                 (Some(former), Some(newest)) if newest.id > former.id => {
                     sql::set_pair(connection, former.id, None)?;
                     Some(newest)
@@ -39,7 +39,7 @@ pub(super) fn match_up(
             if has_resting_marker(connection, job)? {
                 return Ok(());
             }
-            // A marker that has not been sent belongs to the newest content of its stem (promise 4).
+            // A marker that has not been sent belongs to the newest content of its stem (P4).
             let Some(mut marker) = sql::resting_marker(connection, &job.account, stem(&job.file_name))? else {
                 return Ok(());
             };

@@ -210,7 +210,7 @@ pub(super) fn resting_marker(connection: &Connection, account: &str, stem: &str)
     )
 }
 
-/// A marker is in line once its data file was accepted, and while no newer content of its stem is on its way (promise 4). An
+/// A marker is in line once its data file was accepted, and while no newer content of its stem is on its way (P4). An
 /// older one that a person let come back, which has an inode, may wait for ever under another name: it counts once it goes.
 const MARKER_IS_IN_LINE: &str = "(EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id
                             AND data.state IN ('uploaded', 'processing', 'success', 'partial'))
@@ -233,7 +233,7 @@ pub(super) const OWNER_ON_THE_WIRE: &str = "SELECT 1 FROM job AS owner INDEXED B
 ///
 /// Left out: a job whose wire name is still on the wire (DESIGN A4), or, where those are unique, a file of the same name and
 /// content whose place it took; one whose file has to come back into the inbox first;
-/// a marker while a data file of its stem is not accepted (promise 4).
+/// a marker while a data file of its stem is not accepted (P4).
 pub(super) fn due_jobs(
     connection: &Connection,
     account: &str,

@@ -189,7 +189,7 @@ mod tests {
     }
 
     proptest! {
-        /// Promise 7: no word of Adobe's, whatever it is, leads anywhere illegal, and an unknown one never ends a job.
+        /// P7: no word of Adobe's, whatever it is, leads anywhere illegal, and an unknown one never ends a job.
         #[test]
         fn any_answer_has_a_legal_step(status in proptest::option::of(".{0,12}"), rows in proptest::option::of(any::<i64>()),
                                        expected in proptest::option::of(0i64..1_000_000)) {

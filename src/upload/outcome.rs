@@ -290,7 +290,7 @@ mod tests {
         assert_eq!(decide(&end(true, nameless), &FACTS).event, Unclear);
     }
 
-    /// DESIGN §5, "then": who waits, for how long, and who is to blame.
+    /// DESIGN §5, "Outcomes": who waits, for how long, and who is to blame.
     #[test]
     fn each_end_says_who_waits_and_who_is_to_blame() {
         let wish = Some(Duration::from_secs(7));

@@ -4,7 +4,7 @@ use crate::cli::api_dates;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
-/// What the API can be asked for (guide, "GET retrieve all jobs").
+/// What the API can be asked for (DESIGN §5, "GET retrieve all jobs").
 #[derive(Debug, Args)]
 #[command(next_help_heading = "With --remote")]
 pub(in crate::cli) struct RemoteQuery {

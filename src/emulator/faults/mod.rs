@@ -142,7 +142,7 @@ pub(super) enum Act {
     Answer { status: u16, retry_after: Option<u64>, words: Words },
 }
 
-/// In whose words an error is told (`reference/adobe.md` §3.5).
+/// In whose words an error is told (DESIGN §5, "Outcomes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Words {
     Gateway,

@@ -1,4 +1,4 @@
-//! The guide's PUT: Spring's `MultipartFile` as JSON (`reference/adobe.md` §4).
+//! The guide's PUT: Spring's `MultipartFile` as JSON (DESIGN §5, "Upload styles").
 
 use super::{WireFile, find, is_path};
 use crate::emulator::answers::Refusal;

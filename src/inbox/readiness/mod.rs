@@ -1,4 +1,4 @@
-//! When is a file complete? Per path, never by a global timer (DESIGN §4, "Ready", R1 to R9).
+//! When is a file complete? Per path, never by a global timer (DESIGN §4, "Readiness", R1 to R9).
 //!
 //! Pure: what was heard of a path and what was seen of it come in with their times; a verdict comes out. Times are
 //! monotonic, counted from a fixed point of the process: a file's own dates prove nothing, copies preserve them.

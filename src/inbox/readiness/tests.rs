@@ -225,7 +225,7 @@ fn any_heard() -> impl Strategy<Value = Heard> {
 }
 
 proptest! {
-    /// Promise 2: whatever was heard, a file that was written to and not closed since is not ready, and none that the kernel
+    /// P2: whatever was heard, a file that was written to and not closed since is not ready, and none that the kernel
     /// says is open.
     #[test]
     fn r5_holds_after_any_history(events in proptest::collection::vec((any_heard(), 0u64..3), 0..12), wait in 0u64..9_999_999,

@@ -94,7 +94,7 @@ fn words_survive_the_way_through_the_job_log() {
 }
 
 proptest! {
-    /// Promise 5: whatever happens, a job is accepted only after `committing` was recorded, unless a person says so.
+    /// P5: whatever happens, a job is accepted only after `committing` was recorded, unless a person says so.
     #[test]
     fn every_way_to_uploaded_passes_committing(events in proptest::collection::vec(proptest::sample::select(Event::ALL.to_vec()), 0..60)) {
         let mut state = State::Waiting;

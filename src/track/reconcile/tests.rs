@@ -88,7 +88,7 @@ fn s2_an_incomplete_look_does_not_count() {
     }
 }
 
-/// Promise 3: adopting it for one of the two would have the other sent again.
+/// P3: adopting it for one of the two would have the other sent again.
 #[test]
 fn s3_what_may_be_that_of_another_unsettled_job_is_held() {
     let listed = look(vec![remote(200, "sales.txt", Some(3))]);
