@@ -1,5 +1,6 @@
 //! The shape of the code, held to what `lib.rs` says of it. Every breach is told with its file and line, all at once.
 
+mod citations;
 mod manual;
 mod tokens;
 
