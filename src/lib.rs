@@ -101,36 +101,31 @@
 //!
 //! # Where to change
 //!
-//! Each row names where to begin; rustdoc checks the links. If people or programs can see the change, a snapshot of
-//! `tests/surface.rs` shows it.
+//! Each row names where to begin. rustdoc checks the links, and `tests/tidy/citations.rs` the paths. If people or programs
+//! can see the change, a snapshot of `tests/surface.rs` shows it.
 //!
 //! | to change | begin at | also |
 //! | --- | --- | --- |
 //! | the quiet period | [`ready::Candidate::verdict`]: the rules R1 to R9; [`ready::Waits`]: the times | the defaults in `config/default.toml`, how the period grows in [`ready::Pieces`], [`config::WatchConfig`] for a new key |
-//! | a check rule | [`check::Code`]: the table of rules, with their words | the code that finds it, such as [`check::row`], [`check::header`] or [`check::columns`], and a file in `tests/check_data` |
+//! | a check rule | [`check::Code`]: the table of rules, with their words | the code that finds it, such as `src/check/row.rs`, `src/check/header.rs` or `src/check/columns.rs`, and a file in `tests/check_data` |
 //! | what a 409 means | [`upload::decide`]: the table of outcomes | [`design`] §5, "Outcomes" |
-//! | the wording of `held` | [`folder::explanation`] for the `.why`, [`cli::explain`] for `explain` | the reason itself: [`settle::judge`] and [`upload::decide`], [`joblog::admit`] for duplicates |
-//! | a column of `jobs list` | [`report::jobs_table`] for people; [`joblog::JobRow`], [`report::JOB_COLUMNS`] and the view `job_log` in `joblog/migrations` for programs | [`design`] §8: columns only ever come at the end |
-//! | a state or an event of a job | [`job::State::next`] | [`design`] §4, "States"; the sets of states in [`joblog::sql`] |
+//! | the wording of `held` | [`folder::explanation`] for the `.why`, `src/cli/explain/words.rs` for `explain` | the reason itself: [`settle::judge`] and [`upload::decide`], `src/joblog/duplicates.rs` |
+//! | a column of `jobs list` | [`report::jobs_table`] for people; [`joblog::JobRow`], [`report::JOB_COLUMNS`] and the view `job_log` (`src/joblog/migrations/0001_jobs.sql`) for programs | [`design`] §8: columns only ever come at the end |
+//! | a state or an event of a job | [`job::State::next`] | [`design`] §4, "States"; the sets of states in `src/joblog/sql.rs` |
 //! | what a word of Adobe's means | [`track::judge`] | [`design`] §4, "Tracking" |
-//! | when Adobe's list is requested | [`track::Schedule`] | [`api::window`] shares requests out |
-//! | the form of an upload request | [`api::layout`] | [`emulator::wire_body`], which reads it strictly |
-//! | a key of the configuration | `config/default.toml`, [`config::Config`] | the reader of its section, such as [`config::stages`], and a case in `tests/bad_configs` |
-//! | what a verb may do | [`job::Verb::decide`] | [`joblog::carry_out`], which does it in one transaction |
-//! | an alert | [`config::AlertEvent`], [`alert::message`] | [`joblog::alerts`], which reads what happened |
-//! | a metric | [`page::metrics`] | `tests/snapshots` |
-//! | a command or a flag | [`cli::args`] | the command's own file in `src/cli` |
+//! | when Adobe's list is requested | [`track::Schedule`] | `src/api/window.rs` shares requests out |
+//! | the form of an upload request | `src/api/layout.rs` | `src/emulator/wire_body.rs`, which reads it strictly |
+//! | a key of the configuration | `config/default.toml`, [`config::Config`] | the reader of its section, such as `src/config/stages.rs`, and a case in `tests/bad_configs` |
+//! | what a verb may do | [`job::Verb::decide`] | `src/joblog/carry_out.rs`, which does it in one transaction |
+//! | an alert | [`config::AlertEvent`], `src/alert/message.rs` | `src/joblog/alerts.rs`, which reads what happened |
+//! | a metric | `src/page/metrics.rs` | `tests/snapshots` |
+//! | a command or a flag | `src/cli/args/mod.rs` | the command's own file in `src/cli` |
 //!
 //! # The design, and how it is tested
 //!
 //! [`design`] holds the promises P1 to P7 and the rules that comments cite by letter and number (`DESIGN A2`).
 //! `tests/README.md` says how both are held against the code, and `.github/CONTRIBUTING.md` how to build, test and replay a
 //! seed.
-
-#![allow(
-    rustdoc::private_intra_doc_links,
-    reason = "the map leads into private modules: nobody uses this as a library"
-)]
 
 #[doc = include_str!("DESIGN.md")]
 pub mod design {}
