@@ -103,8 +103,9 @@ fn no_promise_breaks_whatever_a_seed_brings() {
     match play(first, steps) {
         Ok(figures) => {
             println!("{figures}  from seed {first}, in {:.1} s", began.elapsed().as_secs_f64());
-            assert!(figures.crashes > 0 && figures.deliveries > 0);
+            // A few seeds, replayed, need not come by everything.
             if steps >= STEPS {
+                assert!(figures.crashes > 0 && figures.deliveries > 0);
                 assert_eq!(figures.missing(), [""; 0], "must occur and did not");
             }
         }
