@@ -106,19 +106,19 @@
 //!
 //! | to change | begin at | also |
 //! | --- | --- | --- |
-//! | the quiet period | [`ready::Candidate::verdict`]: the rules R1 to R9; [`ready::Waits`]: the times | the defaults in `config/default.toml`, how the period grows in [`ready::Pieces`], [`config::WatchConfig`] for a new key |
-//! | a check rule | [`check::Code`]: the table of rules, with their words | the code that finds it, such as `src/check/row.rs`, `src/check/header.rs` or `src/check/columns.rs`, and a file in `tests/check_data` |
+//! | the quiet period | [`inbox::readiness::Candidate::verdict`]: the rules R1 to R9; [`inbox::readiness::Waits`]: the times | the defaults in `config/default.toml`, how the period grows in [`inbox::readiness::Pieces`], [`config::WatchConfig`] for a new key |
+//! | a check rule | [`check::Code`]: the table of rules, with their words | the code that finds it, such as `src/check/data_row.rs`, `src/check/header.rs` or `src/check/columns.rs`, and a file in `tests/check_data` |
 //! | what a 409 means | [`upload::decide`]: the table of outcomes | [`design`] §5, "Outcomes" |
-//! | the wording of `held` | [`folder::explanation`] for the `.why`, `src/cli/explain/words.rs` for `explain` | the reason itself: [`settle::judge`] and [`upload::decide`], `src/joblog/duplicates.rs` |
-//! | a column of `jobs list` | [`report::jobs_table`] for people; [`joblog::JobRow`], [`report::JOB_COLUMNS`] and the view `job_log` (`src/joblog/migrations/0001_jobs.sql`) for programs | [`design`] §8: columns only ever come at the end |
+//! | the wording of `held` | [`folder::explanation`] for the `.why`, `src/cli/explain/explanation.rs` for `explain` | the reason itself: [`track::reconcile::judge`] and [`upload::decide`], `src/joblog/duplicates.rs` |
+//! | a column of `jobs list` | [`status::jobs_table`] for people; [`joblog::JobRow`], [`status::JOB_COLUMNS`] and the view `job_log` (`src/joblog/migrations/0001_jobs.sql`) for programs | [`design`] §8: columns only ever come at the end |
 //! | a state or an event of a job | [`job::State::next`] | [`design`] §4, "States"; the sets of states in `src/joblog/sql.rs` |
 //! | what a word of Adobe's means | [`track::judge`] | [`design`] §4, "Tracking" |
-//! | when Adobe's list is requested | [`track::Schedule`] | `src/api/window.rs` shares requests out |
-//! | the form of an upload request | `src/api/layout.rs` | `src/emulator/wire_body.rs`, which reads it strictly |
-//! | a key of the configuration | `config/default.toml`, [`config::Config`] | the reader of its section, such as `src/config/stages.rs`, and a case in `tests/bad_configs` |
+//! | when Adobe's list is requested | [`track::Schedule`] | `src/adobe/window.rs` shares requests out |
+//! | the form of an upload request | `src/adobe/layout.rs` | `src/emulator/wire_body.rs`, which reads it strictly |
+//! | a key of the configuration | `config/default.toml`, [`config::Config`] | the reader of its section, such as `src/config/stage_sections.rs`, and a case in `tests/bad_configs` |
 //! | what a verb may do | [`job::Verb::decide`] | `src/joblog/carry_out.rs`, which does it in one transaction |
 //! | an alert | [`config::AlertEvent`], `src/alert/message.rs` | `src/joblog/alerts.rs`, which reads what happened |
-//! | a metric | `src/page/metrics.rs` | `tests/snapshots` |
+//! | a metric | `src/status/page/metrics.rs` | `tests/snapshots` |
 //! | a command or a flag | `src/cli/args/mod.rs` | the command's own file in `src/cli` |
 //!
 //! # The design, and how it is tested
