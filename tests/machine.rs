@@ -128,7 +128,7 @@ fn f5_nothing_is_sent_from_a_folder_that_has_become_read_only_until_it_can_be_wr
     // The restart that the block asks for changes nothing here, and the other thing that it names does.
     daemon.stop();
     let _daemon = world.start();
-    world.wait("it to be told again", || world.blocked("a").contains("it is mounted read-only; restart the service"));
+    world.wait("it to be told again", || world.blocked("a").contains("mount it for writing"));
     world.drop_file("b", "other.txt", tagged("other"));
     arrived_once(&world, "other.txt");
     disk.remount("rw");

@@ -58,7 +58,7 @@ pub enum FolderProblem {
         why: String,
     },
     /// Nothing can be written there, whatever the rights of the user: a sandbox that does not include it, most often.
-    #[error("{}: {why}: it was made or replaced after the service started, or the unit does not let the service write there, or it is mounted read-only; restart the service, and if that does not help, see `datadrop service print-folders` and `datadrop doctor`", dir.display())]
+    #[error("{}: {why}: it is mounted read-only, or it was made or replaced after the service started, or the unit does not let the service write there; mount it for writing, and the account continues automatically, otherwise restart the service, and if that does not help, see `datadrop service print-folders` and `datadrop doctor`", dir.display())]
     ReadOnly {
         /// The folder.
         dir: PathBuf,
@@ -90,7 +90,8 @@ mod tests {
             FolderProblem::unfit(Path::new("/srv/a"), "no file can be made in it", &io::Error::from(kind)).to_string()
         };
         let closed = told(io::ErrorKind::ReadOnlyFilesystem);
-        assert!(closed.contains("restart the service") && closed.contains("service print-folders"), "{closed}");
+        assert!(closed.contains("mount it for writing") && closed.contains("restart the service"), "{closed}");
+        assert!(closed.contains("service print-folders"), "{closed}");
         let refused = told(io::ErrorKind::PermissionDenied);
         assert!(refused.contains("the right to write there") && !refused.contains("restart"), "{refused}");
         assert!(closed.starts_with("/srv/a: no file can be made in it: ") && !closed.contains('\n'), "{closed}");
