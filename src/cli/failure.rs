@@ -104,6 +104,7 @@ impl From<OpenError> for Failure {
             | OpenError::Running(_)
             | OpenError::StateDir { .. }
             | OpenError::Newer { .. }
+            | OpenError::Earlier(_)
             | OpenError::NotYours { .. }
             | OpenError::Locked { .. }
             | OpenError::Gone(_)

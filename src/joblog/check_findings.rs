@@ -54,11 +54,6 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn findings(&self, id: JobId) -> Result<Option<String>, JobLogError> {
-        let connection = self.connection();
-        // A daemon that was started before this version came still works with a job log that has no such column.
-        let is_there: i64 = connection
-            .prepare_cached("SELECT count(*) FROM pragma_table_info('job') WHERE name = 'findings'")?
-            .query_row([], |row| row.get(0))?;
-        if is_there == 0 { Ok(None) } else { list(&connection, id) }
+        list(&self.connection(), id)
     }
 }

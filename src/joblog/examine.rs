@@ -1,8 +1,8 @@
 //! Looking at a job log as it is, without leaving anything beside it (DESIGN §7, `doctor`).
 
 use super::database_files::{DATABASE, is_at_rest};
-use super::open::{is_readable, newest, open_at_rest, open_reader};
-use super::{JobLogError, OpenError, Reader};
+use super::open::{is_readable, newest, open_at_rest, open_reader, version_of};
+use super::{OpenError, Reader};
 use rusqlite::Connection;
 use std::path::Path;
 
@@ -39,7 +39,7 @@ pub fn examine(dir: &Path) -> Result<Option<Examination>, OpenError> {
             connection
         }
     };
-    let version = version(&connection).map_err(|error| damaged(error.to_string()))?;
+    let version = version_of(&connection).map_err(|error| damaged(error.to_string()))?;
     Ok(Some(Examination { reader: Reader::of(connection), version, known: newest() }))
 }
 
@@ -67,10 +67,6 @@ fn whole(connection: &Connection, damaged: impl Fn(String) -> OpenError) -> Resu
         Ok(verdict) => Err(damaged(verdict)),
         Err(error) => Err(damaged(error.to_string())),
     }
-}
-
-fn version(connection: &Connection) -> Result<i64, JobLogError> {
-    Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Opening the job log: the pragmas, the migrations, and what must not be opened as it is.
+//! Opening the job log: the pragmas, the schema, and what must not be opened as it is.
 
 use super::database_files::{DATABASE, WAL, holder_in, is_at_rest, is_there};
 use super::lock::{Birth, Memory, NOTHING_SAVED, StateLock};
@@ -8,26 +8,11 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Migrations in order; `user_version` counts those applied. Append-only: a released file never changes.
-pub(super) const MIGRATIONS: [&str; 17] = [
-    include_str!("migrations/0001_jobs.sql"),
-    include_str!("migrations/0002_order.sql"),
-    include_str!("migrations/0003_findings.sql"),
-    include_str!("migrations/0004_instructions.sql"),
-    include_str!("migrations/0005_alerts.sql"),
-    include_str!("migrations/0006_keep.sql"),
-    include_str!("migrations/0007_page.sql"),
-    include_str!("migrations/0008_progress.sql"),
-    include_str!("migrations/0009_reload.sql"),
-    include_str!("migrations/0010_set_apart.sql"),
-    include_str!("migrations/0011_seen.sql"),
-    include_str!("migrations/0012_aimed.sql"),
-    include_str!("migrations/0013_run.sql"),
-    include_str!("migrations/0014_changed.sql"),
-    include_str!("migrations/0015_settle.sql"),
-    include_str!("migrations/0016_ours.sql"),
-    include_str!("migrations/0017_answered.sql"),
-];
+/// What makes a job log, in order; `user_version` counts those applied. Append-only: what was released never changes.
+const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+/// Marks a database as a job log (`PRAGMA application_id`, the letters "ddjl"). Those that development versions made before the
+/// schema was squashed carry 0, and numbers of versions that mean something else.
+const APPLICATION: i64 = 0x6464_6a6c;
 
 const READING: OpenFlags =
     OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX).union(OpenFlags::SQLITE_OPEN_URI);
@@ -71,6 +56,9 @@ pub enum OpenError {
         /// Ours.
         known: i64,
     },
+    /// A development version of datadrop wrote it, before the first release.
+    #[error("{}: written by a development version of datadrop, whose job log this one cannot read; to go on, move it away with its -wal and -shm, keep it, and rebuild the job log: datadrop recover", .0.display())]
+    Earlier(PathBuf),
     /// Another user's.
     #[error("{}: the job log cannot be changed: {why}; run this as the user that runs datadrop (`sudo -u datadrop datadrop …`)", file.display())]
     NotYours {
@@ -146,10 +134,7 @@ pub(super) fn open_writer(lock: &StateLock, purpose: Purpose) -> Result<Connecti
              PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;",
         )
         .map_err(damaged)?;
-    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(damaged)?;
-    if found > newest() {
-        return Err(OpenError::Newer { file: file.clone(), found, known: newest() });
-    }
+    let found = known_version(&connection, &file, damaged)?;
     // The structure is looked at, not each value anew: the table's checks held when it was written, and take most of the time.
     // After a crash, a database may have been copied over the one that the write-ahead log belongs to.
     let check = if leaves_something { "PRAGMA integrity_check(1)" } else { "PRAGMA quick_check(1)" };
@@ -215,10 +200,7 @@ pub(super) fn open_for_instructions(dir: &Path) -> Result<Connection, OpenError>
     connection.busy_timeout(Duration::from_secs(10)).map_err(closed)?;
     // The daemon puts its write-ahead log away itself.
     connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0").map_err(closed)?;
-    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(closed)?;
-    if found > newest() {
-        return Err(OpenError::Newer { file: file.clone(), found, known: newest() });
-    }
+    let found = known_version(&connection, &file, closed)?;
     if found < newest() {
         let why =
             format!("it is of version {found}, and this datadrop writes version {}: restart the service", newest());
@@ -240,10 +222,38 @@ pub(super) fn newest() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
+/// How many migrations the database has had; 0 if there is nothing in it yet.
+pub(super) fn version_of(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// The same, if this datadrop can go on from there.
+fn known_version(
+    connection: &Connection,
+    file: &Path,
+    failed: impl Fn(rusqlite::Error) -> OpenError,
+) -> Result<i64, OpenError> {
+    let found = version_of(connection).map_err(&failed)?;
+    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(&failed);
+    if number("PRAGMA application_id")? != APPLICATION && number("SELECT count(*) FROM sqlite_schema")? > 0 {
+        return Err(OpenError::Earlier(file.to_owned()));
+    }
+    if found > newest() {
+        return Err(OpenError::Newer { file: file.to_owned(), found, known: newest() });
+    }
+    Ok(found)
+}
+
+/// Marks a database as a job log.
+pub(super) fn mark(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "application_id", APPLICATION)
+}
+
 fn migrate(connection: &mut Connection, applied: i64) -> rusqlite::Result<()> {
     for (version, migration) in (1i64..).zip(MIGRATIONS).filter(|(version, _)| *version > applied) {
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         transaction.execute_batch(migration)?;
+        mark(&transaction)?;
         transaction.pragma_update(None, "user_version", version)?;
         transaction.commit()?;
     }
@@ -323,11 +333,7 @@ fn readable(connection: Connection, dir: &Path) -> Result<Connection, OpenError>
 
 fn of_known_version(connection: Connection, dir: &Path) -> Result<Connection, OpenError> {
     let file = dir.join(DATABASE);
-    match connection.query_row("PRAGMA user_version", [], |row| row.get(0)) {
-        Ok(found) if found > newest() => return Err(OpenError::Newer { file, found, known: newest() }),
-        Ok(_) => {}
-        Err(error) => return Err(OpenError::Damaged { file, why: error.to_string() }),
-    }
+    known_version(&connection, &file, |error| OpenError::Damaged { file: file.clone(), why: error.to_string() })?;
     keep_statements(&connection).map_err(|error| OpenError::Damaged { file, why: error.to_string() })?;
     Ok(connection)
 }
@@ -344,43 +350,60 @@ fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
 mod tests {
     use super::*;
 
+    /// Whatever its number says: those of the old numbering mean something else.
     #[test]
-    fn a_job_log_of_each_earlier_version_is_taken_over_with_all_that_is_in_it() {
-        for version in 1..MIGRATIONS.len() {
+    fn a_database_of_before_the_first_release_is_refused_and_left_as_it_is() {
+        for version in [1, 17, 99] {
             let dir = tempfile::tempdir().unwrap();
             let lock = StateLock::take(dir.path()).unwrap();
-            let old = Connection::open(dir.path().join(DATABASE)).unwrap();
-            for migration in &MIGRATIONS[..version] {
-                old.execute_batch(migration).unwrap();
-            }
-            old.pragma_update(None, "user_version", i64::try_from(version).unwrap()).unwrap();
-            // From `0016_ours.sql` on nothing of it has a default.
-            let listed = if version < 16 {
-                "INSERT INTO remote_job (account, remote_job_id, file_name, first_seen_at) VALUES ('a', 7, 'sales.txt', 5)"
-            } else {
-                "INSERT INTO remote_job (account, line, remote_job_id, file_name, first_seen_at, after_event)
-                 VALUES ('a', 0, 7, 'sales.txt', 5, 0)"
-            };
-            old.execute_batch(listed).unwrap();
+            let file = dir.path().join(DATABASE);
+            let old = Connection::open(&file).unwrap();
             old.execute_batch(
-                "INSERT INTO account (name, baseline_at) VALUES ('a', 5);
-                 INSERT INTO job (account, file_name, disk_name, stem, wire_name, kind, state, place, belongs, path, seen_at)
-                 VALUES ('a', 'sales.txt', CAST('sales.txt' AS BLOB), 'sales', 'sales.txt', 'data', 'waiting', 'inbox', 'inbox', '/x', 6);",
+                "CREATE TABLE job (id INTEGER PRIMARY KEY, file_name TEXT); INSERT INTO job VALUES (7, 'sales.txt');",
             )
             .unwrap();
+            old.pragma_update(None, "user_version", version).unwrap();
             drop(old);
-            let new = open_writer(&lock, Purpose::Work).unwrap();
-            let found: (i64, i64, i64, i64, i64) = new
+            let refusals = [
+                open_writer(&lock, Purpose::Work).err(),
+                open_writer(&lock, Purpose::Rebuild).err(),
+                open_reader(dir.path()).err(),
+                open_at_rest(dir.path()).err(),
+                open_for_instructions(dir.path()).err(),
+            ];
+            for refusal in refusals {
+                let refusal = refusal.unwrap();
+                assert!(matches!(&refusal, OpenError::Earlier(named) if *named == file), "{refusal:?}");
+                let told = refusal.to_string();
+                assert!(
+                    told.contains("move it away with its -wal and -shm") && told.contains("datadrop recover"),
+                    "{told}"
+                );
+            }
+            let old = Connection::open(&file).unwrap();
+            let left: (i64, String) = old
                 .query_row(
-                    "SELECT user_version, (SELECT count(*) FROM job_log), (SELECT after_event FROM remote_job),
-                            (SELECT baseline_at FROM account),
-                            (SELECT count(*) FROM job WHERE findings IS NULL AND rows_skipped = 0) FROM pragma_user_version",
+                    "SELECT user_version, (SELECT file_name FROM job WHERE id = 7) FROM pragma_user_version",
                     [],
-                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
+                    |row| Ok((row.get(0)?, row.get(1)?)),
                 )
                 .unwrap();
-            // What an older version had listed counts as known before anything that is sent from now on.
-            assert_eq!(found, (newest(), 1, 0, 5, 1), "from version {version}");
+            assert_eq!(left, (version, "sales.txt".to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_new_job_log_is_of_the_newest_version_and_goes_on_with_what_is_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = StateLock::take(dir.path()).unwrap();
+        // A start that ended before the schema was there left a database with nothing in it.
+        Connection::open(dir.path().join(DATABASE)).unwrap().execute_batch("PRAGMA journal_mode = WAL").unwrap();
+        for accounts in [0, 1] {
+            let writer = open_writer(&lock, Purpose::Work).unwrap();
+            assert_eq!(version_of(&writer).unwrap(), 1);
+            let known: i64 = writer.query_row("SELECT count(*) FROM account", [], |row| row.get(0)).unwrap();
+            assert_eq!(known, accounts);
+            writer.execute("INSERT OR IGNORE INTO account (name) VALUES ('a')", []).unwrap();
         }
     }
 

@@ -97,7 +97,7 @@ impl JobLog {
     }
 
     /// Gives at most so many free pages back to the file system, if there are many more than new rows will need. A job
-    /// log that an older version made keeps them. The answer: whether there may be more.
+    /// log that was read back from a dump keeps them. The answer: whether there may be more.
     #[must_use]
     pub fn shrink(&self, pages: u32) -> Pending<bool> {
         self.call(move |connection, _| {

@@ -1,5 +1,5 @@
-//! Sums that are kept as things end (migration `0007_page.sql`), and what else is told of many jobs at once. Nothing here
-//! takes longer because the job log is long.
+//! Sums that are kept as things end ("Sums" of `schema.sql`), and what else is told of many jobs at once. Nothing here takes
+//! longer because the job log is long.
 
 use super::{AccountRow, Counts, JobLogError, JobRow, Reader};
 use crate::job::{JobId, Timestamp};
@@ -233,9 +233,8 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{JobFilter, JobLog, StateLock, database_files, open};
+    use super::super::{JobFilter, JobLog, StateLock};
     use super::*;
-    use rusqlite::Connection;
 
     /// Data files and a marker that end, one that does not; times are noon on two days.
     const JOBS: &str = "
@@ -259,15 +258,6 @@ mod tests {
         -- Nothing ends twice, whatever is written again.
         UPDATE job SET finished_at = finished_at, reason = 'x';
         UPDATE attempt SET outcome = outcome;";
-
-    fn told(reader: &Reader) -> String {
-        format!(
-            "{:#?}\n{:#?}\n{:#?}",
-            reader.counts().unwrap(),
-            reader.sums_by_day("").unwrap(),
-            reader.attempt_ends().unwrap()
-        )
-    }
 
     fn counts(reader: &Reader) -> Vec<(String, String, i64)> {
         reader.counts().unwrap().into_iter().map(|count| (count.account, count.state, count.jobs)).collect()
@@ -303,24 +293,6 @@ mod tests {
         assert_eq!(attempts, [accepted("a"), ("a".to_owned(), "not_ingested".to_owned(), 1), accepted("b")]);
         let last = reader.standing(Timestamp(0)).unwrap().last_success;
         assert_eq!(last, ["a", "b"].map(|name| (name.to_owned(), Timestamp(1_795_348_800_000))));
-    }
-
-    #[test]
-    fn a_job_log_of_before_is_summed_to_the_same() {
-        let (_dir, log) = kept_as_they_ended();
-        let dir = tempfile::tempdir().unwrap();
-        let lock = StateLock::take(dir.path()).unwrap();
-        let old = Connection::open(dir.path().join(database_files::DATABASE)).unwrap();
-        let mut version: i64 = 0;
-        for migration in open::MIGRATIONS.iter().take_while(|sql| !sql.contains("CREATE TABLE ended")) {
-            old.execute_batch(migration).unwrap();
-            version += 1;
-        }
-        old.pragma_update(None, "user_version", version).unwrap();
-        old.execute_batch(&format!("{JOBS}{ENDS}")).unwrap();
-        drop(old);
-        let migrated = JobLog::open(lock).unwrap();
-        assert_eq!(told(&migrated.reader().unwrap()), told(&log.reader().unwrap()));
     }
 
     #[test]

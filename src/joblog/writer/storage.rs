@@ -3,7 +3,7 @@
 use super::{JobLogError, StorageProblem, Writer};
 use crate::joblog::database_files::SAVED;
 use crate::joblog::lock::{Memory, NOTHING_SAVED};
-use crate::joblog::open::{begin_run, open_in_use, progress_of};
+use crate::joblog::open::{begin_run, mark, open_in_use, progress_of};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use std::mem::discriminant;
@@ -26,9 +26,8 @@ impl Writer {
             self.files.trust();
         }
         let result = self.free_space().and_then(|()| self.begin()).and_then(|()| {
-            self.connection
-                .execute_batch("PRAGMA application_id = 1684107876; PRAGMA application_id = 0")
-                .map_err(JobLogError::from)?;
+            // A write that changes nothing.
+            self.connection.execute_batch("PRAGMA application_id = 0").and_then(|()| mark(&self.connection))?;
             self.end_transaction()
         });
         if result.is_err() && !self.connection.is_autocommit() {

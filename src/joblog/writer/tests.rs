@@ -129,3 +129,12 @@ fn what_says_nothing_of_the_disk_does_not_call_a_sick_one_well() {
     log.probe();
     assert_eq!(*log.storage().borrow(), None, "a probe that went through");
 }
+
+#[test]
+fn a_try_of_the_disk_leaves_a_job_log_that_can_be_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = JobLog::open_at_once(StateLock::take(dir.path()).unwrap()).unwrap();
+    log.probe();
+    drop(log);
+    JobLog::open(StateLock::take(dir.path()).unwrap()).unwrap();
+}
