@@ -9,6 +9,7 @@ mod name;
 mod naming;
 mod remote;
 mod rows;
+pub mod sets;
 mod state;
 mod time;
 mod verb;

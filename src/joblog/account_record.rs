@@ -3,6 +3,7 @@
 use super::noted::{UNOPENED, note_block};
 use super::writer::{JobLog, Pending};
 use super::{JobLogError, Reader, sql};
+use crate::job::sets::GOING_ON;
 use crate::job::{JobId, Target, Timestamp, UploadStyle};
 use rusqlite::{Connection, Params, Row, params};
 use std::collections::HashMap;
@@ -278,7 +279,7 @@ impl Reader {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(&format!(
             "SELECT id, account, target_id FROM {} WHERE finished_at IS NULL AND {condition}
-             AND state IN ('waiting', 'queued', 'uploading', 'unconfirmed', 'uploaded', 'processing') ORDER BY id",
+             AND state IN {GOING_ON} ORDER BY id",
             sql::UNFINISHED
         ))?;
         let mut targets: HashMap<i64, Option<Target>> = HashMap::new();

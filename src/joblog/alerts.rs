@@ -6,6 +6,7 @@
 use super::writer::{JobLog, Pending};
 use super::{JobLogError, Reader, sql};
 use crate::config::AlertEvent;
+use crate::job::sets::NEEDS_A_PERSON;
 use crate::job::{JobId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -111,10 +112,14 @@ pub struct Outbox {
 }
 
 /// Those events of jobs that can be alerted. A restored job is no news, and `filed` changes nothing.
-const ALERTABLE: &str = "(job_event.event IN ('doubled', 'delayed')
+fn alertable() -> String {
+    format!(
+        "(job_event.event IN ('doubled', 'delayed')
          OR (job_event.event = 'changed' AND job_event.to_state = 'partial')
-         OR (job_event.to_state IN ('failure', 'partial', 'rejected', 'held') AND job_event.event <> 'recovered'
-             AND job_event.from_state IS NOT job_event.to_state))";
+         OR (job_event.to_state IN {NEEDS_A_PERSON} AND job_event.event <> 'recovered'
+             AND job_event.from_state IS NOT job_event.to_state))"
+    )
+}
 
 impl JobLog {
     /// From now on these receivers are told, and of what happens from now on, if nobody was told before. What waits for
@@ -311,7 +316,8 @@ fn job_facts(
         "SELECT job_event.id, job_event.at, job_event.event, job_event.to_state, job_event.detail, job.id, job.account,
                 job.file_name
          FROM job_event JOIN job ON job.id = job_event.job_id
-         WHERE job_event.id > ?1 AND job_event.id <= ?2 AND {ALERTABLE} ORDER BY job_event.id LIMIT ?3"
+         WHERE job_event.id > ?1 AND job_event.id <= ?2 AND {} ORDER BY job_event.id LIMIT ?3",
+        alertable()
     ))?;
     let mut rows = statement.query(params![after, to, i64::try_from(limit).unwrap_or(i64::MAX)])?;
     let mut facts = Vec::new();

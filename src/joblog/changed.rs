@@ -5,6 +5,7 @@ use super::row::Job;
 use super::save::save_job;
 use super::writer::{JobLog, Pending};
 use super::{JobLogError, Reader, sql};
+use crate::job::sets::{AT_ADOBE, DONE};
 use crate::job::{AfterSending, Event, FileIdentity, JobId, Place, Sha256, State, Timestamp};
 use rusqlite::{Connection, params};
 use std::ffi::OsString;
@@ -41,13 +42,13 @@ impl Reader {
     /// [`JobLogError`] if the database cannot be read.
     pub fn sent_jobs(&self, account: &str, ended_after: Timestamp) -> Result<Vec<JobId>, JobLogError> {
         let connection = self.connection();
-        let mut statement = connection.prepare_cached(
+        let mut statement = connection.prepare_cached(&format!(
             "SELECT id FROM job INDEXED BY job_unfinished
-             WHERE account = ?1 AND finished_at IS NULL AND state IN ('uploaded', 'processing') AND place = 'sent' AND kind = 'data'
+             WHERE account = ?1 AND finished_at IS NULL AND state IN {AT_ADOBE} AND place = 'sent' AND kind = 'data'
              UNION ALL
              SELECT id FROM job INDEXED BY job_ended
-             WHERE account = ?1 AND state IN ('success', 'partial') AND finished_at >= ?2 AND place = 'done' AND kind = 'data'",
-        )?;
+             WHERE account = ?1 AND state IN {DONE} AND finished_at >= ?2 AND place = 'done' AND kind = 'data'"
+        ))?;
         let ids = statement.query_map(params![account, ended_after.0], |row| row.get(0).map(JobId))?;
         Ok(ids.collect::<rusqlite::Result<_>>()?)
     }

@@ -1,6 +1,7 @@
 //! What the check found in a file: written once, when the file is taken in, and read where people are told of it.
 
 use super::{Job, JobLogError, Reader, sql};
+use crate::job::sets::AT_ADOBE;
 use crate::job::{FileFindings, JobId, Likely, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::HashMap;
@@ -37,10 +38,10 @@ pub(super) fn list(connection: &Connection, id: JobId) -> Result<Option<String>,
 
 /// What was found in the files of an account's open remote jobs.
 pub(super) fn likely_of_open(connection: &Connection, account: &str) -> Result<HashMap<JobId, Likely>, JobLogError> {
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT id, likely_cause, likely_rows, rows_skipped FROM job
-         WHERE account = ?1 AND state IN ('uploaded', 'processing') AND finished_at IS NULL AND findings IS NOT NULL",
-    )?;
+         WHERE account = ?1 AND state IN {AT_ADOBE} AND finished_at IS NULL AND findings IS NOT NULL"
+    ))?;
     let rows = statement.query_map([account], |row| {
         let rows_skipped = u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0);
         Ok((JobId(row.get(0)?), Likely { cause: row.get(1)?, rows: row.get(2)?, rows_skipped }))

@@ -6,6 +6,7 @@ use super::unowned::{unowned_since_first_attempt, unowned_since_seen, was_there_
 use super::writer::{Effects, JobLog, Pending};
 use super::{Job, JobLogError, pair, sql};
 use crate::config::{Duplicates, FinMode, Order};
+use crate::job::sets::ON_THE_WIRE;
 use crate::job::{Event, EventId, Kind, State, Target, Timestamp, UploadStyle};
 use rusqlite::Connection;
 use std::path::PathBuf;
@@ -256,9 +257,9 @@ fn is_busy(connection: &Connection, job: &Job) -> Result<bool, JobLogError> {
         .prepare_cached(&format!(
             "SELECT count(*) FROM job WHERE id = ?1
              AND (EXISTS (SELECT 1 FROM job AS other WHERE other.account = job.account AND other.wire_name = job.wire_name
-                          AND other.state IN ('uploading', 'unconfirmed'))
+                          AND other.state IN {ON_THE_WIRE})
                   OR EXISTS ({}))",
-            sql::OWNER_ON_THE_WIRE
+            sql::owner_on_the_wire()
         ))?
         .query_row([job.id.0], |row| row.get::<_, i64>(0))?
         > 0)

@@ -2,15 +2,14 @@
 
 use super::{Job, JobLogError, retention, sql};
 use crate::config::Duplicates;
+use crate::job::sets::ON_THE_WIRE;
 use crate::job::{JobId, Kind, Place, State};
 use rusqlite::Connection;
 
 /// Whether this file lies where that of an upload lay of which nobody knows yet how it ends.
 pub(super) fn took_the_place_of(connection: &Connection, job: &Job, former: JobId) -> Result<bool, JobLogError> {
     Ok(sql::job_if_known(connection, former)?.is_some_and(|former| {
-        matches!(former.state, State::Uploading(_) | State::Unconfirmed)
-            && former.place == Place::Gone
-            && former.file_name == job.file_name
+        ON_THE_WIRE.contains(former.state) && former.place == Place::Gone && former.file_name == job.file_name
     }))
 }
 

@@ -1,7 +1,8 @@
 //! Looking at a job log as it is, without leaving anything beside it (DESIGN §7, `doctor`).
 
 use super::database_files::{DATABASE, is_at_rest};
-use super::open::{is_readable, newest, open_at_rest, open_reader, version_of};
+use super::open::{is_readable, open_at_rest, open_reader};
+use super::schema::{newest, version_of};
 use super::{OpenError, Reader};
 use rusqlite::Connection;
 use std::path::Path;

@@ -5,6 +5,7 @@ use super::intake::part_with;
 use super::save::save_job;
 use super::writer::{JobLog, Pending};
 use super::{Job, JobLogError, Reader, pair, sql};
+use crate::job::sets::ON_THE_WIRE;
 use crate::job::{CHANGED, Event, FileIdentity, JobId, Kind, Place, Sha256, State, Timestamp, printable};
 use rusqlite::{Connection, params};
 use std::ffi::OsString;
@@ -197,8 +198,10 @@ impl Reader {
         let jobs = sql::jobs_of(
             "job INDEXED BY job_by_content",
             &self.connection(),
-            "account = ?1 AND sha256 = ?2 AND kind = 'data' AND place = 'inbox'
-               AND (state IN ('uploading', 'unconfirmed') OR belongs <> place)",
+            &format!(
+                "account = ?1 AND sha256 = ?2 AND kind = 'data' AND place = 'inbox'
+                   AND (state IN {ON_THE_WIRE} OR belongs <> place)"
+            ),
             params![account, sha256.to_string()],
         )?;
         Ok(jobs.into_iter().map(WireOwner::from).collect())
@@ -212,7 +215,7 @@ impl Reader {
         let jobs = sql::jobs_of(
             "job INDEXED BY job_on_the_wire",
             &self.connection(),
-            "account = ?1 AND state IN ('uploading', 'unconfirmed') AND kind = 'data' AND place = 'inbox' AND inode = ?2",
+            &format!("account = ?1 AND state IN {ON_THE_WIRE} AND kind = 'data' AND place = 'inbox' AND inode = ?2"),
             params![account, file.inode.cast_signed()],
         )?;
         Ok(jobs.into_iter().map(WireOwner::from).collect())

@@ -3,6 +3,7 @@
 
 use super::account_record::goes_to;
 use super::{JobLogError, sql};
+use crate::job::sets::ON_THE_WIRE;
 use crate::job::{EventId, JobId, Likeness, Naming, RemoteJob, RemoteJobId, Target, Timestamp, Told, stem};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::time::Duration;
@@ -280,7 +281,7 @@ pub(super) fn namesake(
     for stem in stems(wire_name) {
         let mut statement = connection.prepare_cached(&format!(
             "SELECT job.id, CASE WHEN job.line = (SELECT line FROM account WHERE name = job.account) THEN job.remote_job_id END,
-                    job.state IN ('uploading', 'unconfirmed'),
+                    job.state IN {ON_THE_WIRE},
                     (SELECT min(id) FROM job_event WHERE job_id = job.id AND event = 'started')
              FROM job INDEXED BY job_by_stem WHERE account = ?1 AND stem = ?2 AND wire_name = ?3 AND attempts > 0
                AND {} ORDER BY id",

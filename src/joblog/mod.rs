@@ -37,6 +37,7 @@ mod restore;
 mod retention;
 mod row;
 mod save;
+mod schema;
 mod sql;
 mod strangers;
 mod timing;

@@ -3,6 +3,7 @@
 
 use super::writer::{JobLog, Pending};
 use super::{Job, JobLogError, Reader, sql};
+use crate::job::sets::{AT_ADOBE, NOT_ACCEPTED_YET};
 use crate::job::{JobId, Timestamp};
 use rusqlite::{Connection, params};
 
@@ -115,10 +116,10 @@ impl JobLog {
 /// and once after. True: it is news.
 pub(super) fn note_delay(connection: &Connection, job: &Job, now: Timestamp) -> Result<bool, JobLogError> {
     let noted: i64 = connection
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT count(*) FROM job_event
-             WHERE job_id = ?1 AND event = 'delayed' AND (to_state IN ('uploaded', 'processing')) = ?2",
-        )?
+             WHERE job_id = ?1 AND event = 'delayed' AND (to_state IN {AT_ADOBE}) = ?2"
+        ))?
         .query_row(params![job.id.0, job.state.is_accepted()], |row| row.get(0))?;
     if noted > 0 {
         return Ok(false);
@@ -133,13 +134,8 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn reload_refused(&self) -> Result<Option<(String, Timestamp)>, JobLogError> {
-        let connection = self.connection();
-        // A job log that no daemon of this version has opened yet has no such table.
-        let is_there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'daemon')";
-        if !connection.query_row(is_there, [], |row| row.get::<_, bool>(0))? {
-            return Ok(None);
-        }
-        Ok(connection
+        Ok(self
+            .connection()
             .prepare_cached("SELECT reload_refused, reload_refused_at FROM daemon WHERE reload_refused IS NOT NULL")?
             .query_map([], |row| Ok((row.get(0)?, Timestamp(row.get(1)?))))?
             .next()
@@ -153,16 +149,16 @@ impl Reader {
     /// [`JobLogError`] if the database cannot be read.
     pub fn late(&self, unsent: Timestamp, unended: Timestamp, limit: usize) -> Result<Vec<JobId>, JobLogError> {
         let connection = self.connection();
-        let mut statement = connection.prepare_cached(
+        let mut statement = connection.prepare_cached(&format!(
             "SELECT id FROM job
              WHERE finished_at IS NULL
-               AND ((state IN ('waiting', 'queued', 'uploading', 'unconfirmed') AND seen_at < ?1)
-                    OR (state IN ('uploaded', 'processing') AND uploaded_at < ?2))
+               AND ((state IN {NOT_ACCEPTED_YET} AND seen_at < ?1)
+                    OR (state IN {AT_ADOBE} AND uploaded_at < ?2))
                AND NOT EXISTS (SELECT 1 FROM job_event
                                WHERE job_id = job.id AND event = 'delayed'
-                                 AND (to_state IN ('uploaded', 'processing')) = (state IN ('uploaded', 'processing')))
-             LIMIT ?3",
-        )?;
+                                 AND (to_state IN {AT_ADOBE}) = (state IN {AT_ADOBE}))
+             LIMIT ?3"
+        ))?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = statement.query_map([unsent.0, unended.0, limit], |row| row.get(0).map(JobId))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)

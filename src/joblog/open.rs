@@ -2,17 +2,12 @@
 
 use super::database_files::{DATABASE, WAL, holder_in, is_at_rest, is_there};
 use super::lock::{Birth, Memory, NOTHING_SAVED, StateLock};
+use super::schema::{known_version, migrate, newest};
 use super::strangers::{lost, refuse_strangers, refuse_to_begin_anew};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// What makes a job log, in order; `user_version` counts those applied. Append-only: what was released never changes.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
-/// Marks a database as a job log (`PRAGMA application_id`, the letters "ddjl"). Those that development versions made before the
-/// schema was squashed carry 0, and numbers of versions that mean something else.
-const APPLICATION: i64 = 0x6464_6a6c;
 
 const READING: OpenFlags =
     OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX).union(OpenFlags::SQLITE_OPEN_URI);
@@ -218,48 +213,6 @@ pub(super) fn not_written(dir: &Path, error: &rusqlite::Error) -> OpenError {
     }
 }
 
-pub(super) fn newest() -> i64 {
-    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
-}
-
-/// How many migrations the database has had; 0 if there is nothing in it yet.
-pub(super) fn version_of(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
-}
-
-/// The same, if this datadrop can go on from there.
-fn known_version(
-    connection: &Connection,
-    file: &Path,
-    failed: impl Fn(rusqlite::Error) -> OpenError,
-) -> Result<i64, OpenError> {
-    let found = version_of(connection).map_err(&failed)?;
-    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(&failed);
-    if number("PRAGMA application_id")? != APPLICATION && number("SELECT count(*) FROM sqlite_schema")? > 0 {
-        return Err(OpenError::Earlier(file.to_owned()));
-    }
-    if found > newest() {
-        return Err(OpenError::Newer { file: file.to_owned(), found, known: newest() });
-    }
-    Ok(found)
-}
-
-/// Marks a database as a job log.
-pub(super) fn mark(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "application_id", APPLICATION)
-}
-
-fn migrate(connection: &mut Connection, applied: i64) -> rusqlite::Result<()> {
-    for (version, migration) in (1i64..).zip(MIGRATIONS).filter(|(version, _)| *version > applied) {
-        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        transaction.execute_batch(migration)?;
-        mark(&transaction)?;
-        transaction.pragma_update(None, "user_version", version)?;
-        transaction.commit()?;
-    }
-    Ok(())
-}
-
 /// Whether there is a job log; an error if this user may not read it, or if there should be one.
 pub(super) fn is_readable(dir: &Path) -> Result<bool, OpenError> {
     let closed = |error: std::io::Error| OpenError::Closed {
@@ -349,6 +302,7 @@ fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::joblog::schema::version_of;
 
     /// Whatever its number says: those of the old numbering mean something else.
     #[test]
@@ -428,20 +382,5 @@ mod tests {
         let lock = StateLock::take(dir.path()).unwrap();
         drop(open_writer(&lock, Purpose::Work).unwrap());
         open_reader(dir.path()).unwrap();
-    }
-
-    #[test]
-    fn the_tables_checks_hold_for_whoever_writes() {
-        let dir = tempfile::tempdir().unwrap();
-        let writer = open_writer(&StateLock::take(dir.path()).unwrap(), Purpose::Work).unwrap();
-        let insert = |state: &str| {
-            writer.execute(
-                "INSERT INTO job (account, file_name, disk_name, stem, wire_name, kind, state, place, belongs, path, seen_at)
-                 VALUES ('a', 'f.txt', x'66', 'f', 'f.txt', 'data', ?1, 'inbox', 'inbox', '/f.txt', 0)",
-                [state],
-            )
-        };
-        assert!(insert("waiting").is_ok());
-        assert!(insert("nonsense").unwrap_err().to_string().contains("CHECK"));
     }
 }

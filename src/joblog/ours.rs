@@ -1,6 +1,7 @@
 //! Which of the remote jobs are ours: what a look at the remote list needs of the job log (DESIGN S2, S3, S6).
 
 use super::{JobLogError, Reader, listed, sql, unowned};
+use crate::job::sets::{ON_THE_WIRE, ON_THE_WIRE_OR_HELD};
 use crate::job::{EventId, JobId, Naming, OtherSent, RemoteJobId, Target, Timestamp, Told};
 use rusqlite::{OptionalExtension as _, params};
 
@@ -56,14 +57,16 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn others_sent(&self, account: &str, except: JobId) -> Result<Vec<OtherSent>, JobLogError> {
-        const COLUMNS: &str = "id, wire_name, state = 'uploading', state IN ('uploading', 'unconfirmed'),
-                    (SELECT max(id) FROM job_event WHERE job_id = job.id AND event = 'started')";
+        let columns = format!(
+            "id, wire_name, state = 'uploading', state IN {ON_THE_WIRE},
+             (SELECT max(id) FROM job_event WHERE job_id = job.id AND event = 'started')"
+        );
         let connection = self.connection();
         let mut statement = connection.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM {} WHERE account = ?1 AND finished_at IS NULL AND state IN ('uploading', 'unconfirmed', 'held')
+            "SELECT {columns} FROM {} WHERE account = ?1 AND finished_at IS NULL AND state IN {ON_THE_WIRE_OR_HELD}
                AND (state <> 'held' OR (unsettled AND remote_job_id IS NULL)) AND id <> ?2 AND {there}
              UNION ALL
-             SELECT {COLUMNS} FROM job INDEXED BY job_ended WHERE account = ?1 AND state = 'cancelled' AND finished_at IS NOT NULL
+             SELECT {columns} FROM job INDEXED BY job_ended WHERE account = ?1 AND state = 'cancelled' AND finished_at IS NOT NULL
                AND unsettled AND remote_job_id IS NULL AND id <> ?2 AND {there}",
             sql::UNFINISHED,
             there = sql::GOES_THERE

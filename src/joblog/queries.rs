@@ -2,6 +2,7 @@
 
 use super::row::Fault;
 use super::{JobLogError, Reader};
+use crate::job::sets::NOT_ACCEPTED_YET;
 use crate::job::{JobId, Phase, State, Timestamp, stem};
 use rusqlite::{OptionalExtension, Row};
 use serde::Serialize;
@@ -425,12 +426,12 @@ impl Reader {
     pub fn unsent_since(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Unsent>, JobLogError> {
         let connection = self.connection();
         // The columns beside min() are those of the row that has it.
-        let mut statement = connection.prepare_cached(
+        let mut statement = connection.prepare_cached(&format!(
             "SELECT account, count(*), min(id), file_name, state, reason FROM job
-             WHERE finished_at IS NULL AND state IN ('waiting', 'queued', 'uploading', 'unconfirmed')
+             WHERE finished_at IS NULL AND state IN {NOT_ACCEPTED_YET}
                AND seen_at >= ?1 AND seen_at < ?2
-             GROUP BY account ORDER BY account",
-        )?;
+             GROUP BY account ORDER BY account"
+        ))?;
         let rows = statement.query_map([from.0, to.0], |row| {
             Ok(Unsent {
                 account: row.get(0)?,

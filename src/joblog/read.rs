@@ -4,7 +4,8 @@ use super::account_record::{ACCOUNT_COLUMNS, AccountRow, account_row};
 use super::attempts::disputed;
 use super::changed::without_change;
 use super::{InboxEntry, JobLogError, OpenError, OpenRemote, Unfiled, Unsettled, check_findings, open, sql};
-use crate::job::{Event, EventId, JobId, Place, State, Timestamp, Told};
+use crate::job::sets::{ANY, AT_ADOBE, TO_SEND};
+use crate::job::{Event, EventId, JobId, Place, Timestamp, Told};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -129,7 +130,7 @@ impl Reader {
         let jobs = sql::jobs_of(
             sql::UNFINISHED,
             &self.connection(),
-            "account = ?1 AND state IN ('uploaded', 'processing') AND finished_at IS NULL ORDER BY id",
+            &format!("account = ?1 AND state IN {AT_ADOBE} AND finished_at IS NULL ORDER BY id"),
             [account],
         )?;
         let mut likely = check_findings::likely_of_open(&self.connection(), account)?;
@@ -137,7 +138,7 @@ impl Reader {
         let lines: HashMap<JobId, i64> = self
             .connection()
             .prepare_cached(&format!(
-                "SELECT id, line FROM {} WHERE account = ?1 AND state IN ('uploaded', 'processing') AND finished_at IS NULL",
+                "SELECT id, line FROM {} WHERE account = ?1 AND state IN {AT_ADOBE} AND finished_at IS NULL",
                 sql::UNFINISHED
             ))?
             .query_map([account], |row| Ok((JobId(row.get(0)?), row.get(1)?)))?
@@ -263,13 +264,13 @@ impl Reader {
         let time = |row: &Row<'_>, index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(Timestamp));
         Ok(self
             .connection()
-            .prepare_cached(
-                "SELECT count(*) FILTER (WHERE state IN ('uploaded', 'processing')),
-                        count(*) FILTER (WHERE state IN ('queued', 'uploading')),
-                        min(uploaded_at) FILTER (WHERE state IN ('uploaded', 'processing')),
-                        max(uploaded_at) FILTER (WHERE state IN ('uploaded', 'processing'))
-                 FROM job INDEXED BY job_unfinished WHERE account = ?1 AND finished_at IS NULL",
-            )?
+            .prepare_cached(&format!(
+                "SELECT count(*) FILTER (WHERE state IN {AT_ADOBE}),
+                        count(*) FILTER (WHERE state IN {TO_SEND}),
+                        min(uploaded_at) FILTER (WHERE state IN {AT_ADOBE}),
+                        max(uploaded_at) FILTER (WHERE state IN {AT_ADOBE})
+                 FROM job INDEXED BY job_unfinished WHERE account = ?1 AND finished_at IS NULL"
+            ))?
             .query_row([account], |row| {
                 Ok(Backlog {
                     open: row.get::<_, i64>(0)?.cast_unsigned(),
@@ -291,7 +292,6 @@ impl Reader {
 
 /// No stage would ever meet a job in a state that is none: it would be lost without a word.
 fn refuse_strange(connection: &Connection, account: &str) -> Result<(), JobLogError> {
-    let known = State::ALL.map(|state| format!("'{}'", state.as_str())).join(", ");
-    let strange = format!("account = ?1 AND finished_at IS NULL AND state NOT IN ({known}) LIMIT 1");
+    let strange = format!("account = ?1 AND finished_at IS NULL AND state NOT IN {ANY} LIMIT 1");
     sql::jobs_of(sql::UNFINISHED, connection, &strange, [account]).map(drop)
 }

@@ -5,6 +5,7 @@ use super::row::name_bytes;
 use super::save::save_job;
 use super::writer::{JobLog, Pending};
 use super::{Job, JobLogError, Reader, sql};
+use crate::job::sets::{DONE, ENDED, NEVER_ACCEPTED};
 use crate::job::{FileIdentity, JobId, Place, RemoteJobId, Sha256, State, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::ffi::{OsStr, OsString};
@@ -12,8 +13,10 @@ use std::ffi::{OsStr, OsString};
 /// A job that may leave: at its end since before `?2`, and known to be ingested or not; its file where it belongs, its partner
 /// at its end as long; the newest event not its own, as the numbers of events must only grow. `?3`: whether files of
 /// success stay for ever; otherwise they leave `done/` first.
-const PRUNABLE: &str = "account = ?1 AND finished_at IS NOT NULL AND finished_at < ?2
-     AND state IN ('success', 'partial', 'failure', 'rejected', 'cancelled') AND (place = belongs OR place = 'gone')
+fn prunable() -> String {
+    format!(
+        "account = ?1 AND finished_at IS NOT NULL AND finished_at < ?2
+     AND state IN {ENDED} AND (place = belongs OR place = 'gone')
      AND NOT unsettled
      AND (?3 OR state <> 'success' OR place <> 'done'
           OR EXISTS (SELECT 1 FROM job_event WHERE job_id = job.id AND event = 'left'))
@@ -21,7 +24,9 @@ const PRUNABLE: &str = "account = ?1 AND finished_at IS NOT NULL AND finished_at
                      AND (other.finished_at IS NULL OR other.finished_at >= ?2))
      AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.pair_id = job.id
                      AND (other.finished_at IS NULL OR other.finished_at >= ?2))
-     AND job.id <> (SELECT job_id FROM job_event ORDER BY job_event.id DESC LIMIT 1)";
+     AND job.id <> (SELECT job_id FROM job_event ORDER BY job_event.id DESC LIMIT 1)"
+    )
+}
 
 /// What may leave.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +72,7 @@ impl JobLog {
             let mut pruned = 0;
             for id in ids {
                 let may_leave = connection
-                    .prepare_cached(&format!("SELECT count(*) FROM job WHERE {PRUNABLE} AND id = ?4"))?
+                    .prepare_cached(&format!("SELECT count(*) FROM job WHERE {} AND id = ?4", prunable()))?
                     .query_row(params![account, rule.before.0, rule.files_stay, id.0], |row| row.get::<_, i64>(0))?
                     > 0;
                 if may_leave {
@@ -97,7 +102,7 @@ impl JobLog {
     }
 
     /// Gives at most so many free pages back to the file system, if there are many more than new rows will need. A job
-    /// log that was read back from a dump keeps them. The answer: whether there may be more.
+    /// log that was made otherwise keeps them. The answer: whether there may be more.
     #[must_use]
     pub fn shrink(&self, pages: u32) -> Pending<bool> {
         self.call(move |connection, _| {
@@ -191,14 +196,14 @@ pub(super) fn delivered_with_content(
     same_name: Option<&str>,
 ) -> Result<Option<(JobId, String)>, JobLogError> {
     Ok(connection
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT job_id, file_name FROM delivered
-             WHERE account = ?1 AND sha256 = ?2 AND kind = 'data' AND state IN ('success', 'partial')
+             WHERE account = ?1 AND sha256 = ?2 AND kind = 'data' AND state IN {DONE}
                AND (?3 IS NULL OR file_name = ?3)
                AND place_id IN (0, (SELECT target.place FROM account JOIN target ON target.id = account.target_id
                                     WHERE account.name = ?1))
-             ORDER BY job_id DESC LIMIT 1",
-        )?
+             ORDER BY job_id DESC LIMIT 1"
+        ))?
         .query_row(params![account, sha256.to_string(), same_name], |row| Ok((JobId(row.get(0)?), row.get(1)?)))
         .optional()?)
 }
@@ -223,7 +228,7 @@ impl Reader {
     /// [`JobLogError`] if the database cannot be read.
     pub fn prunable(&self, account: &str, rule: PruneRule, limit: usize) -> Result<Vec<JobId>, JobLogError> {
         let connection = self.connection();
-        let mut statement = connection.prepare_cached(&format!("SELECT id FROM job WHERE {PRUNABLE} LIMIT ?4"))?;
+        let mut statement = connection.prepare_cached(&format!("SELECT id FROM job WHERE {} LIMIT ?4", prunable()))?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = statement
             .query_map(params![account, rule.before.0, rule.files_stay, limit], |row| row.get(0).map(JobId))?;
@@ -261,13 +266,15 @@ impl Reader {
     pub fn old_files(&self, account: &str, before: Timestamp, limit: usize) -> Result<Vec<OldFile>, JobLogError> {
         let jobs: Vec<Job> = sql::jobs_where(
             &self.connection(),
-            "account = ?1 AND state = 'success' AND place = 'done' AND inode IS NOT NULL
+            &format!(
+                "account = ?1 AND state = 'success' AND place = 'done' AND inode IS NOT NULL
                AND finished_at IS NOT NULL AND finished_at < ?2
                AND NOT EXISTS (SELECT 1 FROM job AS other WHERE (other.id = job.pair_id OR other.pair_id = job.id)
                                AND NOT (other.state = 'success' AND other.finished_at < ?2)
-                               AND other.state NOT IN ('rejected', 'cancelled'))
+                               AND other.state NOT IN {NEVER_ACCEPTED})
                AND NOT EXISTS (SELECT 1 FROM job_event WHERE job_id = job.id AND event = 'left')
-             LIMIT ?3",
+             LIMIT ?3"
+            ),
             params![account, before.0, i64::try_from(limit).unwrap_or(i64::MAX)],
         )?;
         Ok(jobs

@@ -2,6 +2,10 @@
 
 use super::row::name_bytes;
 use super::{Job, JobLogError, retention};
+use crate::job::sets::{
+    AT_ADOBE, AT_ADOBE_OR_DONE, DONE, FAILED, HELD_OR_CANCELLED, ON_ITS_WAY, ON_THE_WIRE, ON_THE_WIRE_OR_AT_ADOBE,
+    RESTING, UNDER_WAY,
+};
 use crate::job::{Event, EventId, FileIdentity, JobId, Phase, RemoteJobId, Sha256, State, Timestamp, stem};
 use rusqlite::{Connection, OptionalExtension, Params, named_params, params};
 use std::ffi::OsStr;
@@ -131,7 +135,7 @@ pub(super) fn earlier_delivery(
         connection,
         &format!(
             "account = ?1 AND sha256 = ?2 AND kind = 'data' AND id <> ?4 AND (?3 IS NULL OR file_name = ?3) AND {GOES_THERE}
-           AND (state IN ('uploading', 'unconfirmed', 'uploaded', 'processing', 'success', 'partial')
+           AND (state IN {ON_THE_WIRE} OR state IN {AT_ADOBE_OR_DONE}
                 OR (state = 'queued' AND id < ?4)
                 OR (state = 'held' AND attempts > 0))
          ORDER BY id DESC LIMIT 1"
@@ -151,7 +155,7 @@ pub(super) fn unsettled_with_content(
     job_where(
         connection,
         &format!(
-            "account = ?1 AND sha256 = ?2 AND state IN ('held', 'cancelled') AND unsettled AND id <> ?3 AND {GOES_THERE}
+            "account = ?1 AND sha256 = ?2 AND state IN {HELD_OR_CANCELLED} AND unsettled AND id <> ?3 AND {GOES_THERE}
              ORDER BY id DESC LIMIT 1"
         ),
         params![account, sha256.to_string(), except.0],
@@ -159,8 +163,11 @@ pub(super) fn unsettled_with_content(
 }
 
 /// A data job without a marker, or whose marker came to nothing.
-const UNMARKED: &str = "(pair_id IS NULL OR EXISTS (SELECT 1 FROM job AS marker WHERE marker.id = job.pair_id
-                                           AND marker.state IN ('rejected', 'cancelled', 'failure')))";
+fn unmarked() -> String {
+    format!(
+        "(pair_id IS NULL OR EXISTS (SELECT 1 FROM job AS marker WHERE marker.id = job.pair_id AND marker.state IN {FAILED}))"
+    )
+}
 
 /// The newest data job of this stem that has no marker yet. One whose file another took the place of counts while it is on
 /// its way or at Adobe.
@@ -169,8 +176,9 @@ pub(super) fn newest_unpaired_data(connection: &Connection, account: &str, stem:
         connection,
         &format!(
             "account = ?1 AND stem = ?2 AND kind = 'data'
-               AND (place <> 'gone' OR state IN ('uploading', 'unconfirmed', 'uploaded', 'processing')) AND {UNMARKED}
-             ORDER BY id DESC LIMIT 1"
+               AND (place <> 'gone' OR state IN {ON_THE_WIRE_OR_AT_ADOBE}) AND {}
+             ORDER BY id DESC LIMIT 1",
+            unmarked()
         ),
         params![account, stem],
     )
@@ -183,8 +191,9 @@ pub(super) fn unmarked_with_content_of(connection: &Connection, duplicate: &Job)
         connection,
         &format!(
             "account = ?1 AND sha256 = ?2 AND stem = ?3 AND id <> ?4 AND kind = 'data'
-               AND state IN ('queued', 'uploading', 'unconfirmed', 'uploaded', 'processing', 'success', 'partial') AND {UNMARKED}
-             ORDER BY id DESC LIMIT 1"
+               AND (state IN {UNDER_WAY} OR state IN {DONE}) AND {}
+             ORDER BY id DESC LIMIT 1",
+            unmarked()
         ),
         params![duplicate.account, sha256.to_string(), stem(&duplicate.file_name), duplicate.id.0],
     )
@@ -193,8 +202,9 @@ pub(super) fn unmarked_with_content_of(connection: &Connection, duplicate: &Job)
 /// The stems of data files that Adobe has, whose place another file took, and that have no marker.
 pub(super) fn stems_without_marker(connection: &Connection, account: &str) -> Result<Vec<String>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT DISTINCT stem FROM {UNFINISHED} WHERE account = ?1 AND finished_at IS NULL AND state IN ('uploaded', 'processing')
-           AND kind = 'data' AND place = 'gone' AND {UNMARKED}"
+        "SELECT DISTINCT stem FROM {UNFINISHED} WHERE account = ?1 AND finished_at IS NULL AND state IN {AT_ADOBE}
+           AND kind = 'data' AND place = 'gone' AND {}",
+        unmarked()
     ))?;
     let stems = statement.query_map([account], |row| row.get(0))?;
     Ok(stems.collect::<rusqlite::Result<_>>()?)
@@ -204,30 +214,40 @@ pub(super) fn stems_without_marker(connection: &Connection, account: &str) -> Re
 pub(super) fn resting_marker(connection: &Connection, account: &str, stem: &str) -> Result<Option<Job>> {
     job_where(
         connection,
-        "account = ?1 AND stem = ?2 AND kind = 'fin' AND place = 'inbox' AND state IN ('waiting', 'queued')
-         ORDER BY id DESC LIMIT 1",
+        &format!(
+            "account = ?1 AND stem = ?2 AND kind = 'fin' AND place = 'inbox' AND state IN {RESTING}
+             ORDER BY id DESC LIMIT 1"
+        ),
         params![account, stem],
     )
 }
 
 /// A marker is in line once its data file was accepted, and while no newer content of its stem is on its way (P4). An
 /// older one that a person let come back, which has an inode, may wait for ever under another name: it counts once it goes.
-const MARKER_IS_IN_LINE: &str = "(EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id
-                            AND data.state IN ('uploaded', 'processing', 'success', 'partial'))
+fn marker_is_in_line() -> String {
+    format!(
+        "(EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id
+                            AND data.state IN {AT_ADOBE_OR_DONE})
                     AND NOT EXISTS (SELECT 1 FROM job AS data WHERE data.account = job.account AND data.stem = job.stem
-                            AND data.kind = 'data' AND (data.state IN ('queued', 'uploading', 'unconfirmed')
-                                 OR (data.state = 'waiting' AND (data.id > job.pair_id OR data.inode IS NULL)))))";
+                            AND data.kind = 'data' AND (data.state IN {ON_ITS_WAY}
+                                 OR (data.state = 'waiting' AND (data.id > job.pair_id OR data.inode IS NULL)))))"
+    )
+}
 
 /// It goes once its data file was filed, which tells whether that still held what was accepted.
 const MARKER_MAY_GO: &str =
     "NOT EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id AND data.place = 'inbox')";
 
 /// An upload whose outcome is not known owns its file and its content, under whatever name they lie there too (DESIGN A4).
-pub(super) const OWNER_ON_THE_WIRE: &str = "SELECT 1 FROM job AS owner INDEXED BY job_on_the_wire
-             WHERE owner.account = job.account AND owner.state IN ('uploading', 'unconfirmed')
+pub(super) fn owner_on_the_wire() -> String {
+    format!(
+        "SELECT 1 FROM job AS owner INDEXED BY job_on_the_wire
+             WHERE owner.account = job.account AND owner.state IN {ON_THE_WIRE}
                AND owner.kind = 'data' AND job.kind = 'data' AND owner.id <> job.id
                AND (owner.sha256 = job.sha256
-                    OR (owner.inode = job.inode AND owner.device = job.device AND owner.born_ns = job.born_ns))";
+                    OR (owner.inode = job.inode AND owner.device = job.device AND owner.born_ns = job.born_ns))"
+    )
+}
 
 /// Due jobs of an account in the order in which they may start.
 ///
@@ -242,15 +262,16 @@ pub(super) fn due_jobs(
     limit: usize,
 ) -> Result<Vec<Job>> {
     let order = if by_name { "stem, kind, file_name, id" } else { "queued_at, id" };
+    let (owner_on_the_wire, marker_is_in_line) = (owner_on_the_wire(), marker_is_in_line());
     // The plus keeps the index that has the order: the one by due time would sort the whole backlog each time.
     jobs_where(
         connection,
         &format!(
             "account = ?1 AND state = 'queued' AND (+next_attempt_at <= ?2 OR +next_attempt_at > ?4) AND inode IS NOT NULL AND place = 'inbox'
                AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.account = job.account
-                               AND other.wire_name = job.wire_name AND other.state IN ('uploading', 'unconfirmed'))
-               AND NOT EXISTS ({OWNER_ON_THE_WIRE})
-               AND (kind = 'data' OR ({MARKER_IS_IN_LINE} AND {MARKER_MAY_GO}))
+                               AND other.wire_name = job.wire_name AND other.state IN {ON_THE_WIRE})
+               AND NOT EXISTS ({owner_on_the_wire})
+               AND (kind = 'data' OR ({marker_is_in_line} AND {MARKER_MAY_GO}))
              ORDER BY {order} LIMIT ?3"
         ),
         params![account, now.0, i64::try_from(limit).unwrap_or(i64::MAX), now.after(longest_wait).0],
@@ -273,9 +294,10 @@ pub(super) fn head_of_line(connection: &Connection, account: &str, by_name: bool
     job_where(
         connection,
         &format!(
-            "account = ?1 AND state IN ('queued', 'uploading', 'unconfirmed') AND finished_at IS NULL \
-             AND (kind = 'data' OR state <> 'queued' OR {MARKER_IS_IN_LINE}) \
-             ORDER BY state = 'queued', {order} LIMIT 1"
+            "account = ?1 AND state IN {ON_ITS_WAY} AND finished_at IS NULL \
+             AND (kind = 'data' OR state <> 'queued' OR {}) \
+             ORDER BY state = 'queued', {order} LIMIT 1",
+            marker_is_in_line()
         ),
         params![account],
     )

@@ -2,8 +2,10 @@
 //! longer because the job log is long.
 
 use super::{AccountRow, Counts, JobLogError, JobRow, Reader};
+use crate::job::sets::{ENDED_BADLY, NEEDS_A_PERSON};
 use crate::job::{JobId, Timestamp};
-use rusqlite::Row;
+use rusqlite::{Row, params};
+use serde_json::json;
 
 /// Where every account stands.
 #[derive(Debug, Clone, Default)]
@@ -94,7 +96,7 @@ impl Reader {
     fn to_handle(&self, since: Timestamp) -> Result<Vec<(String, String)>, JobLogError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
-            "SELECT name, state.value FROM account CROSS JOIN json_each('[\"held\", \"partial\", \"failure\", \"rejected\"]') AS state
+            "SELECT name, state.value FROM account CROSS JOIN json_each(?2) AS state
              WHERE iif(state.value = 'held',
                        EXISTS (SELECT 1 FROM job INDEXED BY job_unfinished
                                WHERE account = name AND job.state = 'held' AND finished_at IS NULL),
@@ -103,7 +105,10 @@ impl Reader {
                                  AND finished_at >= ?1 AND (job.state = 'partial' OR place = 'failed')))
              ORDER BY name, state.key",
         )?;
-        let rows = statement.query_map([since.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let rows = statement
+            .query_map(params![since.0, json!(NEEDS_A_PERSON.words().collect::<Vec<_>>()).to_string()], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -198,18 +203,20 @@ impl Reader {
     /// [`JobLogError`] if the database cannot be read.
     pub fn needing_a_person(&self, since: Timestamp, limit: usize) -> Result<(Vec<JobRow>, i64), JobLogError> {
         // Accounts first, which CROSS JOIN sees to: each arm then reads a few rows of its index instead of all.
-        const THEM: &str = "
+        let them = format!(
+            "
             SELECT id FROM account CROSS JOIN job INDEXED BY job_unfinished ON account = name
             WHERE state = 'held' AND finished_at IS NULL
             UNION ALL
             SELECT id FROM account CROSS JOIN job INDEXED BY job_ended ON account = name
-            WHERE state IN ('failure', 'partial', 'rejected') AND finished_at IS NOT NULL AND finished_at >= ?1";
+            WHERE state IN {ENDED_BADLY} AND finished_at IS NOT NULL AND finished_at >= ?1"
+        );
         let connection = self.connection();
         let count = connection
-            .prepare_cached(&format!("SELECT count(*) FROM ({THEM})"))?
+            .prepare_cached(&format!("SELECT count(*) FROM ({them})"))?
             .query_row([since.0], |row| row.get(0))?;
         let ids: Vec<i64> = connection
-            .prepare_cached(&format!("SELECT id FROM ({THEM}) ORDER BY id DESC LIMIT {limit}"))?
+            .prepare_cached(&format!("SELECT id FROM ({them}) ORDER BY id DESC LIMIT {limit}"))?
             .query_map([since.0], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         drop(connection);

@@ -2,6 +2,7 @@
 
 use super::{JobLogError, Reader};
 use crate::job::JobId;
+use crate::job::sets::{AT_ADOBE, UNDER_WAY};
 
 /// Where the job log stood when a run began.
 #[derive(Debug, Clone)]
@@ -46,9 +47,11 @@ impl Reader {
     /// [`JobLogError`] if the database cannot be read.
     pub fn goes_on(&self, account: &str) -> Result<bool, JobLogError> {
         self.has_any(
-            "SELECT EXISTS (SELECT 1 FROM job INDEXED BY job_unfinished WHERE account = ?1 AND finished_at IS NULL
-                            AND state IN ('queued', 'uploading', 'unconfirmed', 'uploaded', 'processing'))
-                 OR EXISTS (SELECT 1 FROM job INDEXED BY job_unfiled WHERE account = ?1 AND place <> belongs AND place <> 'gone')",
+            &format!(
+                "SELECT EXISTS (SELECT 1 FROM job INDEXED BY job_unfinished WHERE account = ?1 AND finished_at IS NULL
+                                AND state IN {UNDER_WAY})
+                     OR EXISTS (SELECT 1 FROM job INDEXED BY job_unfiled WHERE account = ?1 AND place <> belongs AND place <> 'gone')"
+            ),
             account,
         )
     }
@@ -59,8 +62,10 @@ impl Reader {
     /// [`JobLogError`] if the database cannot be read.
     pub fn is_at_adobe(&self, account: &str) -> Result<bool, JobLogError> {
         self.has_any(
-            "SELECT EXISTS (SELECT 1 FROM job INDEXED BY job_unfinished WHERE account = ?1 AND finished_at IS NULL
-                            AND state IN ('uploaded', 'processing'))",
+            &format!(
+                "SELECT EXISTS (SELECT 1 FROM job INDEXED BY job_unfinished WHERE account = ?1 AND finished_at IS NULL
+                                AND state IN {AT_ADOBE})"
+            ),
             account,
         )
     }

@@ -3,7 +3,8 @@
 use super::{JobLogError, StorageProblem, Writer};
 use crate::joblog::database_files::SAVED;
 use crate::joblog::lock::{Memory, NOTHING_SAVED};
-use crate::joblog::open::{begin_run, mark, open_in_use, progress_of};
+use crate::joblog::open::{begin_run, open_in_use, progress_of};
+use crate::joblog::schema::mark;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use std::mem::discriminant;
