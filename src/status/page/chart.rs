@@ -1,10 +1,10 @@
 //! Files and rows by day as a picture, and the same as a table for whoever does not see it.
 
-use super::html::Html;
 use crate::joblog::{DaySums, Sums};
 use crate::status::{counted, grouped};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
+use maud::{Markup, html};
 use std::fmt::Write as _;
 
 /// So many days are shown, today included.
@@ -29,6 +29,10 @@ pub(super) struct Day {
 impl Day {
     fn files(&self) -> i64 {
         self.success + self.partial + self.failed
+    }
+
+    fn numbers(&self) -> [i64; 5] {
+        [self.success, self.partial, self.failed, self.rows.rows_processed, self.rows.rows_lost]
     }
 
     fn in_words(&self) -> String {
@@ -83,42 +87,35 @@ pub(super) fn days(sums: &[DaySums], account: &str, today: Date) -> Vec<Day> {
 }
 
 /// The picture.
-pub(super) fn picture(html: &mut Html, days: &[Day]) {
+pub(super) fn picture(days: &[Day]) -> Markup {
     let most_files = days.iter().map(Day::files).max().unwrap_or(0);
-    let most_rows = days.iter().map(|day| day.rows.rows_processed + day.rows.rows_lost).max().unwrap_or(0);
-    html.raw("<figure class=\"days\">");
     if most_files == 0 {
-        html.raw("<p class=\"quiet\">No file came to its end in the last 30 days.</p></figure>");
-        return;
+        return html! { figure.days { p.quiet { "No file came to its end in the last 30 days." } } };
     }
     let total: i64 = days.iter().map(Day::files).sum();
-    html.raw("<div class=\"axis\"><span>Files by day</span><span>");
-    html.text(&format!("{} in 30 days, {} at most", grouped(total), grouped(most_files)));
-    html.raw("</span></div>");
-    panel(html, "files", FILES_HEIGHT, days, &format!("Files by day, {total} in the last 30 days"), |day| {
-        let bars = [("b-success", day.success), ("b-partial", day.partial), ("b-failed", day.failed)];
-        stacked(&bars, most_files, FILES_HEIGHT)
-    });
-    html.raw("<div class=\"axis\"><span>Rows by day</span><span>");
     let rows: i64 = days.iter().map(|day| day.rows.rows_processed).sum();
     let lost: i64 = days.iter().map(|day| day.rows.rows_lost).sum();
-    html.text(&format!("{} processed", grouped(rows)));
-    if lost > 0 {
-        html.text(", ");
-        html.say("b", &[("class", "lost")], &format!("{} lost", grouped(lost)));
+    let of_files = |day: &Day| vec![("b-success", day.success), ("b-partial", day.partial), ("b-failed", day.failed)];
+    let of_rows = |day: &Day| vec![("b-rows", day.rows.rows_processed), ("b-failed", day.rows.rows_lost)];
+    html! {
+        figure.days {
+            div.axis {
+                span { "Files by day" }
+                span { (grouped(total)) " in 30 days, " (grouped(most_files)) " at most" }
+            }
+            (panel("files", FILES_HEIGHT, days, &format!("Files by day, {total} in the last 30 days"), of_files))
+            div.axis {
+                span { "Rows by day" }
+                span { (grouped(rows)) " processed" @if lost > 0 { ", " b.lost { (grouped(lost)) " lost" } } }
+            }
+            (panel("rows", ROWS_HEIGHT, days, &format!("Rows by day, {rows} processed and {lost} lost"), of_rows))
+            div.axis.dates {
+                span { @if let Some(first) = days.first() { (first.date.strftime("%-d %b")) } }
+                span { "today" }
+            }
+            (table(days))
+        }
     }
-    html.raw("</span></div>");
-    panel(html, "rows", ROWS_HEIGHT, days, &format!("Rows by day, {rows} processed and {lost} lost"), |day| {
-        let bars = [("b-rows", day.rows.rows_processed), ("b-failed", day.rows.rows_lost)];
-        stacked(&bars, most_rows, ROWS_HEIGHT)
-    });
-    html.raw("<div class=\"axis dates\"><span>");
-    if let Some(first) = days.first() {
-        html.text(&first.date.strftime("%-d %b").to_string());
-    }
-    html.raw("</span><span>today</span></div>");
-    table(html, days);
-    html.raw("</figure>");
 }
 
 /// Bars from the ground up: class, height, and where the top is.
@@ -136,56 +133,47 @@ fn stacked(parts: &[(&'static str, i64)], most: i64, height: i64) -> Vec<(&'stat
         .collect()
 }
 
-fn panel(
-    html: &mut Html,
-    class: &'static str,
-    height: i64,
-    days: &[Day],
-    label: &str,
-    bars: impl Fn(&Day) -> Vec<(&'static str, i64, i64)>,
-) {
-    let width = i64::from(DAYS) * SLOT;
-    let view = format!("0 0 {width} {height}");
-    let attributes = [
-        ("class", class),
-        ("viewBox", view.as_str()),
-        ("preserveAspectRatio", "none"),
-        ("role", "img"),
-        ("aria-label", label),
-    ];
-    html.element("svg", &attributes, |html| {
-        for (left, day) in (0..).step_by(usize::try_from(SLOT).unwrap_or(1)).zip(days) {
-            html.element("g", &[], |html| {
-                html.say("title", &[], &day.in_words());
-                // The whole slot answers to the pointer, however low its bar.
-                rect(html, "slot", (left, 0), (SLOT, height));
-                for (class, tall, top) in bars(day) {
-                    rect(html, class, (left + (SLOT - BAR) / 2, top), (BAR, tall));
+/// What is drawn of a day: classes and counts, from the ground up.
+type Parts = Vec<(&'static str, i64)>;
+
+fn panel(class: &str, height: i64, days: &[Day], label: &str, parts: impl Fn(&Day) -> Parts) -> Markup {
+    let sum = |day| parts(day).iter().map(|(_, count)| count).sum();
+    let most: i64 = days.iter().map(sum).max().unwrap_or(0);
+    let view = format!("0 0 {} {height}", i64::from(DAYS) * SLOT);
+    html! {
+        svg class=(class) viewBox=(view) preserveAspectRatio="none" role="img" aria-label=(label) {
+            @for (slot, day) in (0_i64..).zip(days) {
+                g {
+                    title { (day.in_words()) }
+                    // The whole slot answers to the pointer, however low its bar.
+                    rect.slot x=(slot * SLOT) y="0" width=(SLOT) height=(height) {}
+                    @for (class, tall, top) in stacked(&parts(day), most, height) {
+                        rect class=(class) x=(slot * SLOT + (SLOT - BAR) / 2) y=(top) width=(BAR) height=(tall) {}
+                    }
                 }
-            });
+            }
         }
-    });
-}
-
-pub(super) fn rect(html: &mut Html, class: &str, at: (i64, i64), size: (i64, i64)) {
-    let [x, y, width, height] = [at.0, at.1, size.0, size.1].map(|number| number.to_string());
-    html.empty("rect", &[("class", class), ("x", &x), ("y", &y), ("width", &width), ("height", &height)]);
-}
-
-fn table(html: &mut Html, days: &[Day]) {
-    html.raw(
-        "<details><summary>As a table</summary><table class=\"plain\"><thead><tr><th>Day</th><th>Success</th>\
-         <th>Partial</th><th>Failed</th><th>Rows processed</th><th>Rows lost</th></tr></thead><tbody>",
-    );
-    for day in days.iter().rev().filter(|day| day.files() > 0) {
-        html.raw("<tr>");
-        html.say("th", &[("scope", "row")], &day.date.to_string());
-        for number in [day.success, day.partial, day.failed, day.rows.rows_processed, day.rows.rows_lost] {
-            html.say("td", &[], &grouped(number));
-        }
-        html.raw("</tr>");
     }
-    html.raw("</tbody></table></details>");
+}
+
+fn table(days: &[Day]) -> Markup {
+    const NAMES: [&str; 6] = ["Day", "Success", "Partial", "Failed", "Rows processed", "Rows lost"];
+    html! {
+        details {
+            summary { "As a table" }
+            table.plain {
+                thead { tr { @for name in NAMES { th { (name) } } } }
+                tbody {
+                    @for day in days.iter().rev().filter(|day| day.files() > 0) {
+                        tr {
+                            th scope="row" { (day.date) }
+                            @for number in day.numbers() { td { (grouped(number)) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -198,9 +186,7 @@ mod tests {
     }
 
     fn drawn(sums: &[DaySums]) -> String {
-        let mut html = Html::default();
-        picture(&mut html, &days(sums, "callcentre", today()));
-        html.into_string()
+        picture(&days(sums, "callcentre", today())).into_string()
     }
 
     #[test]

@@ -1,40 +1,38 @@
 //! One account: its way from the inbox to the end with counts, and what is to be known of it.
 
 use super::chart::{Day, picture};
-use super::frame::{Style, count_link, when};
-use super::html::{Html, link};
+use super::frame::{Style, count_link, link, when};
 use crate::status::{AccountStatus, Here, counted, grouped, until_words};
+use maud::{Markup, html};
 
 /// An account's card.
-pub(super) fn account(html: &mut Html, status: &AccountStatus, days: &[Day], here: &Here) {
-    html.raw("<article class=\"account\"><header>");
-    html.element("h3", &[], |html| {
-        html.say("a", &[("href", &link("/jobs", &[("account", &status.name)]))], &status.name);
-    });
+pub(super) fn account(status: &AccountStatus, days: &[Day], here: &Here) -> Markup {
     let (class, word) = match (&status.blocked, &status.folder, status.enabled) {
         (_, None, _) => ("pill off", "not configured any more"),
         (_, Some(_), false) => ("pill off", "disabled"),
         (Some(_), Some(_), true) => ("pill bad", "blocked"),
         (None, Some(_), true) => ("pill good", "watching"),
     };
-    html.say("span", &[("class", class)], word);
-    if let Some(folder) = &status.folder {
-        html.say("code", &[("class", "folder")], folder);
+    html! {
+        article.account {
+            header {
+                h3 { a href=(link("/jobs", &[("account", &status.name)])) { (status.name) } }
+                span class=(class) { (word) }
+                @if let Some(folder) = &status.folder { code.folder { (folder) } }
+            }
+            div.halves {
+                div { (steps(status)) (ends(status)) (facts(status, here)) }
+                (picture(days))
+            }
+        }
     }
-    html.raw("</header><div class=\"halves\"><div>");
-    steps(html, status);
-    ends(html, status);
-    facts(html, status, here);
-    html.raw("</div>");
-    picture(html, days);
-    html.raw("</div></article>");
 }
 
 /// A place, the files in it, and in which states they are.
 type Step<'a> = (&'static str, i64, &'a [(&'static str, i64)]);
 
 /// The four places where a file can be while nothing is wrong with it.
-fn steps(html: &mut Html, status: &AccountStatus) {
+fn steps(status: &AccountStatus) -> Markup {
     let jobs = &status.jobs;
     let steps: [Step<'_>; 4] = [
         ("Inbox", jobs.waiting + jobs.queued, &[("waiting", jobs.waiting), ("queued", jobs.queued)]),
@@ -46,70 +44,68 @@ fn steps(html: &mut Html, status: &AccountStatus) {
         ("At Adobe", jobs.open(), &[("uploaded", jobs.uploaded), ("processing", jobs.processing)]),
         ("Done", jobs.success, &[("success", jobs.success)]),
     ];
-    html.raw("<ol class=\"flow\">");
-    for (name, count, states) in steps {
-        html.element("li", if count == 0 { &[("class", "none")] } else { &[] }, |html| {
-            html.say("span", &[("class", "step")], name);
-            html.say("span", &[("class", "count")], &grouped(count));
-            html.element("span", &[("class", "of")], |html| {
-                let there: Vec<_> = states.iter().filter(|(_, count)| *count > 0).collect();
-                for (index, (state, count)) in there.iter().enumerate() {
-                    if index > 0 {
-                        html.raw(", ");
-                    }
-                    let words =
-                        if there.len() == 1 { (*state).to_owned() } else { format!("{} {state}", grouped(*count)) };
-                    html.say("a", &[("href", &link("/jobs", &[("account", &status.name), ("state", state)]))], &words);
+    html! {
+        ol.flow {
+            @for (name, count, states) in steps {
+                li class=[(count == 0).then_some("none")] {
+                    span.step { (name) }
+                    span.count { (grouped(count)) }
+                    span.of { (parts(&status.name, states)) }
                 }
-            });
-        });
+            }
+        }
     }
-    html.raw("</ol>");
+}
+
+/// The states in which there are files, with their counts unless there is but one.
+fn parts(account: &str, states: &[(&'static str, i64)]) -> Markup {
+    let there: Vec<_> = states.iter().filter(|(_, count)| *count > 0).collect();
+    html! {
+        @for (index, (state, count)) in there.iter().enumerate() {
+            @if index > 0 { ", " }
+            a href=(link("/jobs", &[("account", account), ("state", state)])) {
+                @if there.len() > 1 { (grouped(*count)) " " }
+                (state)
+            }
+        }
+    }
 }
 
 /// Where a file can be when something is wrong with it.
-fn ends(html: &mut Html, status: &AccountStatus) {
+fn ends(status: &AccountStatus) -> Markup {
     let jobs = &status.jobs;
-    let ends = [
+    let mut ends = vec![
         ("held", jobs.held),
         ("partial", jobs.partial),
         ("failure", jobs.failure),
         ("rejected", jobs.rejected),
         ("cancelled", jobs.cancelled),
     ];
-    if ends.iter().all(|(_, count)| *count == 0) {
-        return;
+    ends.retain(|(_, count)| *count > 0);
+    html! {
+        @if !ends.is_empty() {
+            p.chips { @for (state, count) in ends { (count_link(&status.name, state, count)) " " } }
+        }
     }
-    html.raw("<p class=\"chips\">");
-    for (state, count) in ends.into_iter().filter(|(_, count)| *count > 0) {
-        count_link(html, &status.name, state, count);
-        html.raw(" ");
-    }
-    html.raw("</p>");
 }
 
-fn facts(html: &mut Html, status: &AccountStatus, here: &Here) {
-    html.raw("<dl class=\"facts\">");
-    for (name, time) in [("Last success", status.last_success), ("Last sweep", status.last_sweep)] {
-        html.say("dt", &[], name);
-        html.element("dd", &[], |html| match time {
-            Some(at) => when(html, &at.to_string(), here, Style::Ago),
-            None => html.raw("never"),
-        });
+fn facts(status: &AccountStatus, here: &Here) -> Markup {
+    html! {
+        dl.facts {
+            @for (name, time) in [("Last success", status.last_success), ("Last sweep", status.last_sweep)] {
+                dt { (name) }
+                dd { @if let Some(at) = time { (when(&at.to_string(), here, Style::Ago)) } @else { "never" } }
+            }
+            @if let Some(next) = status.next_sweep.filter(|_| status.enabled) {
+                dt { "Next sweep" }
+                dd { (until_words(next, here)) }
+            }
+            dt { "Upload style" }
+            dd { (status.style.as_deref().unwrap_or("not learnt yet")) }
+            @if status.ignored_files > 0 {
+                dt { "Ignored" }
+                dd.wide { (counted(status.ignored_files, "file")) ", not of a watched extension" }
+            }
+        }
     }
-    if let Some(next) = status.next_sweep.filter(|_| status.enabled) {
-        html.say("dt", &[], "Next sweep");
-        html.say("dd", &[], &until_words(next, here));
-    }
-    html.say("dt", &[], "Upload style");
-    html.say("dd", &[], status.style.as_deref().unwrap_or("not learnt yet"));
-    if status.ignored_files > 0 {
-        html.say("dt", &[], "Ignored");
-        html.say(
-            "dd",
-            &[("class", "wide")],
-            &format!("{}, not of a watched extension", counted(status.ignored_files, "file")),
-        );
-    }
-    html.raw("</dl>");
 }

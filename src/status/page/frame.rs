@@ -1,8 +1,11 @@
-//! What every page has around it.
+//! What every page has around it, and the pieces that several of them show.
+//!
+//! File names come from other people and may contain `<script>`. `maud` escapes every text in a page, and [`document`]
+//! replaces characters that could move the cursor or turn a line around.
 
-use super::html::{Html, link};
 use crate::job::Timestamp;
-use crate::status::{Here, day_or_time, grouped, parse_time, since_words};
+use crate::status::{Here, day_or_time, grouped, parse_time, printable, since_words};
+use maud::{DOCTYPE, Markup, html};
 
 /// What the frame of a page tells.
 #[derive(Debug)]
@@ -23,112 +26,122 @@ pub(super) enum Menu {
 }
 
 /// A whole page. `live` is what is exchanged while somebody looks; `fixed` stands above it and stays.
-pub(super) fn page(
-    frame: &Frame,
-    title: &str,
-    menu: Menu,
-    fixed: impl FnOnce(&mut Html),
-    live: impl FnOnce(&mut Html),
-) -> String {
-    let mut html = head(title);
-    html.raw(
-        "<body><a class=\"skip\" href=\"#main\">Skip to the content</a><header class=\"top\"><div class=\"inner\">",
-    );
-    brand(&mut html);
-    html.raw("<nav aria-label=\"Pages\">");
-    for (entry, path, name) in [(Menu::Overview, "/", "Overview"), (Menu::Jobs, "/jobs", "Jobs")] {
-        let current: &[(&str, &str)] = &[("href", path), ("aria-current", "page")];
-        html.say("a", if entry == menu { current } else { &current[..1] }, name);
-    }
-    html.raw("</nav></div></header><main id=\"main\">");
-    fixed(&mut html);
-    html.raw("<div id=\"live\">");
-    vital_signs(&mut html, frame);
-    live(&mut html);
-    html.raw("</div></main>");
-    footer(&mut html, frame);
-    html.raw("</body></html>\n");
-    html.into_string()
+pub(super) fn page(frame: &Frame, title: &str, menu: Menu, fixed: &Markup, live: &Markup) -> String {
+    let entries = [(Menu::Overview, "/", "Overview"), (Menu::Jobs, "/jobs", "Jobs")];
+    let nav = html! {
+        nav aria-label="Pages" {
+            @for (entry, path, name) in entries {
+                a href=(path) aria-current=[(entry == menu).then_some("page")] { (name) }
+            }
+        }
+    };
+    let body = html! {
+        a.skip href="#main" { "Skip to the content" }
+        (top(&nav))
+        main #main {
+            (fixed)
+            div #live { (vital_signs(frame)) (live) }
+        }
+        (footer(frame))
+    };
+    document(title, &body)
 }
 
 /// A page that only says something: an address that is not there, a job log that cannot be read.
 pub(super) fn notice(title: &str, text: &str) -> String {
-    let mut html = head(title);
-    html.raw("<body><header class=\"top\"><div class=\"inner\">");
-    brand(&mut html);
-    html.raw("</div></header><main id=\"main\" class=\"notice\">");
-    html.say("h1", &[], title);
-    html.say("p", &[], text);
-    html.raw("<p><a href=\"/\">To the overview</a></p></main></body></html>\n");
-    html.into_string()
+    let main = html! {
+        h1 { (title) }
+        p { (text) }
+        p { a href="/" { "To the overview" } }
+    };
+    small(title, &main)
 }
 
 /// Asks for the token. `failed`: what was given was not it.
 pub(super) fn login(failed: bool) -> String {
-    let mut html = head("Log in");
-    html.raw("<body><header class=\"top\"><div class=\"inner\">");
-    brand(&mut html);
-    html.raw(
-        "</div></header><main id=\"main\" class=\"notice\"><h1>Who is looking?</h1>\
-         <p>This page shows the names of accounts and files, so it asks for the token that stands in the file that \
-         <code>status.token_file</code> names.</p><form class=\"login\" method=\"post\" action=\"/login\">\
-         <label for=\"token\">Token</label><input id=\"token\" name=\"token\" type=\"password\" \
-         autocomplete=\"current-password\" required autofocus/><button>Look</button></form>",
-    );
-    if failed {
-        html.raw("<p class=\"wrong\" role=\"alert\">That was not the token.</p>");
+    let main = html! {
+        h1 { "Who is looking?" }
+        p {
+            "This page shows the names of accounts and files, so it asks for the token that stands in the file that "
+            code { "status.token_file" } " names."
+        }
+        form.login method="post" action="/login" {
+            label for="token" { "Token" }
+            input #token name="token" type="password" autocomplete="current-password" required autofocus;
+            button { "Look" }
+        }
+        @if failed { p.wrong role="alert" { "That was not the token." } }
+    };
+    small("Log in", &main)
+}
+
+/// A page without a menu.
+fn small(title: &str, main: &Markup) -> String {
+    document(title, &html! { (top(&html! {})) main.notice #main { (main) } })
+}
+
+fn document(title: &str, body: &Markup) -> String {
+    let whole = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · datadrop" }
+                link rel="icon" href="/icon.svg" type="image/svg+xml";
+                link rel="stylesheet" href="/style.css";
+                script src="/refresh.js" defer {}
+            }
+            body { (body) }
+        }
+    };
+    printable(&whole.into_string()) + "\n"
+}
+
+fn top(nav: &Markup) -> Markup {
+    html! {
+        header.top {
+            div.inner {
+                a.brand href="/" {
+                    svg viewBox="0 0 24 24" aria-hidden="true" {
+                        path d="M12 2.5c3.6 4.6 6 7.9 6 11.1a6 6 0 0 1-12 0c0-3.2 2.4-6.5 6-11.1z" {}
+                        path.tray d="M3 21.5h18" {}
+                    }
+                    "datadrop"
+                }
+                (nav)
+            }
+        }
     }
-    html.raw("</main></body></html>\n");
-    html.into_string()
-}
-
-fn head(title: &str) -> Html {
-    let mut html = Html::default();
-    html.raw(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"/>\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\
-         <meta name=\"color-scheme\" content=\"light dark\"/>",
-    );
-    html.say("title", &[], &format!("{title} · datadrop"));
-    html.raw(
-        "<link rel=\"icon\" href=\"/icon.svg\" type=\"image/svg+xml\"/><link rel=\"stylesheet\" href=\"/style.css\"/>\
-         <script src=\"/refresh.js\" defer></script></head>",
-    );
-    html
-}
-
-fn brand(html: &mut Html) {
-    html.raw(
-        "<a class=\"brand\" href=\"/\"><svg viewBox=\"0 0 24 24\" aria-hidden=\"true\"><path d=\"M12 2.5c3.6 4.6 6 7.9 6 \
-         11.1a6 6 0 0 1-12 0c0-3.2 2.4-6.5 6-11.1z\"/><path class=\"tray\" d=\"M3 21.5h18\"/></svg>datadrop</a>",
-    );
 }
 
 /// One line on the service itself; loud only if something is wrong.
-fn vital_signs(html: &mut Html, frame: &Frame) {
-    if frame.ailments.is_empty() {
-        return;
+fn vital_signs(frame: &Frame) -> Markup {
+    html! {
+        @if !frame.ailments.is_empty() {
+            section.ailments role="alert" {
+                h2 { "The service does not make progress" }
+                ul { @for ailment in &frame.ailments { li { (ailment) } } }
+                p { "If it does not recover by itself, look into its log and restart it; nothing is lost by that." }
+            }
+        }
     }
-    html.raw("<section class=\"ailments\" role=\"alert\"><h2>The service does not make progress</h2><ul>");
-    for ailment in &frame.ailments {
-        html.say("li", &[], ailment);
-    }
-    html.raw("</ul><p>If it does not recover by itself, look into its log and restart it; nothing is lost by that.</p></section>");
 }
 
-fn footer(html: &mut Html, frame: &Frame) {
-    html.raw("<footer><p>datadrop ");
-    html.text(env!("CARGO_PKG_VERSION"));
-    html.raw(", started ");
-    when(html, &frame.started.to_string(), &frame.here, Style::Ago);
-    html.raw(". Times are those of the server");
-    if let Some(zone) = frame.here.zone_name() {
-        html.text(&format!(" ({zone})"));
+fn footer(frame: &Frame) -> Markup {
+    html! {
+        footer {
+            p {
+                "datadrop " (env!("CARGO_PKG_VERSION")) ", started "
+                (when(&frame.started.to_string(), &frame.here, Style::Ago))
+                ". Times are those of the server"
+                @if let Some(zone) = frame.here.zone_name() { " (" (zone) ")" }
+                ". This page only looks; the command " code { "datadrop" } " does."
+            }
+            p { a href="/metrics" { "Metrics" } " " a href="/api/status" { "Status as JSON" } }
+        }
     }
-    html.raw(
-        ". This page only looks; the command <code>datadrop</code> does.</p>\
-         <p><a href=\"/metrics\">Metrics</a> <a href=\"/api/status\">Status as JSON</a></p></footer>",
-    );
 }
 
 /// How a time is told.
@@ -143,34 +156,41 @@ pub(super) enum Style {
 }
 
 /// A time, with the whole of it for machines and for whoever points at it.
-pub(super) fn when(html: &mut Html, rfc3339: &str, here: &Here, style: Style) {
+pub(super) fn when(rfc3339: &str, here: &Here, style: Style) -> Markup {
     let full = here.date_time(rfc3339);
     let words = match (style, parse_time(rfc3339)) {
         (Style::Ago, Some(at)) => since_words(at, here),
         (Style::Short, Some(_)) => day_or_time(rfc3339, here),
         (Style::Full, _) | (_, None) => full.clone(),
     };
-    html.say("time", &[("datetime", rfc3339), ("title", &full)], &words);
+    html! { time datetime=(rfc3339) title=(full) { (words) } }
 }
 
 /// A state as a badge: a colour, and the word beside it.
-pub(super) fn badge(html: &mut Html, state: &str) {
-    html.say("span", &[("class", &format!("badge s-{state}"))], state);
+pub(super) fn badge(state: &str) -> Markup {
+    html! { span class={ "badge s-" (state) } { (state) } }
 }
 
 /// A count that leads to the jobs behind it.
-pub(super) fn count_link(html: &mut Html, account: &str, state: &str, count: i64) {
+pub(super) fn count_link(account: &str, state: &str, count: i64) -> Markup {
     let target = link("/jobs", &[("account", account), ("state", state)]);
-    html.element("a", &[("class", &format!("chip s-{state}")), ("href", &target)], |html| {
-        html.say("b", &[], &grouped(count));
-        html.raw(" ");
-        html.text(state);
-    });
+    html! { a class={ "chip s-" (state) } href=(target) { b { (grouped(count)) } " " (state) } }
+}
+
+/// A path of ours with query parameters; empty ones are left out.
+pub(super) fn link(path: &str, parameters: &[(&str, &str)]) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in parameters.iter().filter(|(_, value)| !value.is_empty()) {
+        query.append_pair(name, value);
+    }
+    let query = query.finish();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_notice_escapes_what_it_tells() {
@@ -183,5 +203,28 @@ mod tests {
     fn a_wrong_token_is_told_and_a_first_look_is_not_blamed() {
         assert!(login(true).contains("That was not the token"));
         assert!(!login(false).contains("That was not the token"));
+    }
+
+    #[test]
+    fn control_characters_are_shown_and_other_scripts_are_kept() {
+        let page = notice("日本\u{202e}\n\0.txt", "");
+        assert!(page.contains("<h1>日本\\u{202e}\\n\\u{0}.txt</h1>"), "{page}");
+    }
+
+    #[test]
+    fn links_carry_any_name() {
+        assert_eq!(link("/jobs", &[("account", ""), ("name", "a&b=日.txt")]), "/jobs?name=a%26b%3D%E6%97%A5.txt");
+        assert_eq!(link("/jobs", &[("name", "")]), "/jobs");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+        #[test]
+        fn no_text_leaves_its_element_or_attribute(text in "\\PC*|[<>&\"'/a-z\\n]*") {
+            let badge = badge(&text).into_string();
+            prop_assert_eq!(badge.matches('<').count(), 2);
+            prop_assert_eq!(badge.matches('>').count(), 2);
+            prop_assert_eq!(badge.matches('"').count(), 2);
+        }
     }
 }

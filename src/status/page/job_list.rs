@@ -1,11 +1,11 @@
 //! Lists of jobs, and the page that searches them.
 
-use super::frame::{Frame, Menu, Style, badge, page, when};
-use super::html::{Html, link};
+use super::frame::{Frame, Menu, Style, badge, link, page, when};
 use super::route::JobsQuery;
 use crate::job::JobId;
 use crate::joblog::JobRow;
 use crate::status::{Here, counted, cut, grouped};
+use maud::{Markup, html};
 
 /// The words of the states, in the order of the way.
 const STATES: [&str; 12] = [
@@ -47,38 +47,33 @@ pub(super) struct Found<'a> {
 
 /// The page.
 pub(super) fn jobs(frame: &Frame, query: &JobsQuery, found: &Found<'_>) -> String {
-    page(
-        frame,
-        "Jobs",
-        Menu::Jobs,
-        |html| {
-            html.raw("<h1>Jobs</h1>");
-            search(html, query, found.accounts);
-        },
-        |html| {
-            if found.jobs.is_empty() {
-                html.raw("<p class=\"quiet card\">No job matches.</p>");
-            } else {
-                table(html, found.jobs, Columns { account: found.accounts.len() > 1 }, &frame.here);
-            }
-            html.raw("<nav class=\"pages\" aria-label=\"Older and newer jobs\">");
-            html.element("span", &[], |html| {
-                if let Some((from, to)) = found.searched {
-                    html.text(&format!("searched the jobs {} to {}", grouped(from.0), grouped(to.0)));
-                } else {
-                    html.text(&counted(i64::try_from(found.jobs.len()).unwrap_or(i64::MAX), "job"));
+    let fixed = html! {
+        h1 { "Jobs" }
+        (search(query, found.accounts))
+    };
+    let live = html! {
+        @if found.jobs.is_empty() {
+            p.quiet.card { "No job matches." }
+        } @else {
+            (table(found.jobs, Columns { account: found.accounts.len() > 1 }, &frame.here))
+        }
+        nav.pages aria-label="Older and newer jobs" {
+            span {
+                @if let Some((from, to)) = found.searched {
+                    "searched the jobs " (grouped(from.0)) " to " (grouped(to.0))
+                } @else {
+                    (counted(i64::try_from(found.jobs.len()).unwrap_or(i64::MAX), "job"))
                 }
-            });
-            if query.before.is_some() {
-                html.say("a", &[("href", &address(query, None))], "Newest");
             }
-            if let Some(older) = found.older {
-                let words = if found.searched.is_some() { "Search older ones" } else { "Older" };
-                html.say("a", &[("href", &address(query, Some(older))), ("rel", "next")], words);
+            @if query.before.is_some() { a href=(address(query, None)) { "Newest" } }
+            @if let Some(older) = found.older {
+                a href=(address(query, Some(older))) rel="next" {
+                    @if found.searched.is_some() { "Search older ones" } @else { "Older" }
+                }
             }
-            html.raw("</nav>");
-        },
-    )
+        }
+    };
+    page(frame, "Jobs", Menu::Jobs, &fixed, &live)
 }
 
 /// The address of the same list elsewhere.
@@ -93,69 +88,67 @@ fn address(query: &JobsQuery, before: Option<JobId>) -> String {
     link("/jobs", &parameters)
 }
 
-fn search(html: &mut Html, query: &JobsQuery, accounts: &[String]) {
-    html.raw("<form class=\"search\" method=\"get\" action=\"/jobs\" role=\"search\"><div><label for=\"name\">File name</label>");
-    let name = query.name.as_deref().unwrap_or_default();
-    html.empty(
-        "input",
-        &[
-            ("id", "name"),
-            ("name", "name"),
-            ("type", "search"),
-            ("value", name),
-            ("placeholder", "a part of it, or sales*.txt"),
-        ],
-    );
-    html.raw("</div>");
+fn search(query: &JobsQuery, accounts: &[String]) -> Markup {
     let accounts: Vec<&str> = accounts.iter().map(String::as_str).collect();
-    choice(html, ("account", "Account"), &accounts, query.account.as_deref());
     let state = if let [state] = query.states.as_slice() { Some(state.as_str()) } else { None };
-    choice(html, ("state", "State"), &STATES, state);
-    html.raw("<button>Search</button></form>");
+    let name = query.name.as_deref().unwrap_or_default();
+    html! {
+        form.search method="get" action="/jobs" role="search" {
+            div {
+                label for="name" { "File name" }
+                input #name name="name" type="search" value=(name) placeholder="a part of it, or sales*.txt";
+            }
+            (choice(("account", "Account"), &accounts, query.account.as_deref()))
+            (choice(("state", "State"), &STATES, state))
+            button { "Search" }
+        }
+    }
 }
 
-fn choice(html: &mut Html, (name, label): (&'static str, &str), words: &[&str], chosen: Option<&str>) {
-    html.raw("<div>");
-    html.say("label", &[("for", name)], label);
-    html.element("select", &[("id", name), ("name", name)], |html| {
-        html.raw("<option value=\"\">all</option>");
-        for word in words {
-            let plain = [("value", *word), ("selected", "selected")];
-            html.say("option", if chosen == Some(word) { &plain } else { &plain[..1] }, word);
+fn choice((name, label): (&str, &str), words: &[&str], chosen: Option<&str>) -> Markup {
+    html! {
+        div {
+            label for=(name) { (label) }
+            select id=(name) name=(name) {
+                option value="" { "all" }
+                @for word in words { option value=(word) selected[chosen == Some(word)] { (word) } }
+            }
         }
-    });
-    html.raw("</div>");
+    }
 }
 
 /// Jobs, one a row; on a narrow screen one a card.
-pub(super) fn table(html: &mut Html, jobs: &[JobRow], columns: Columns, here: &Here) {
-    html.raw("<table class=\"jobs card\"><thead><tr><th>State</th><th>File</th>");
-    if columns.account {
-        html.raw("<th>Account</th>");
-    }
-    html.raw(
-        "<th class=\"number\">Rows</th><th class=\"number\">Seen</th><th class=\"number\">Job</th></tr></thead><tbody>",
-    );
-    for job in jobs {
-        html.raw("<tr><td class=\"state\">");
-        badge(html, &job.state);
-        html.raw("</td><td class=\"file\">");
-        let target = format!("/jobs/{}", job.id);
-        html.say("a", &[("class", "name"), ("href", &target)], &job.file_name);
-        if let Some(reason) = &job.reason {
-            html.say("span", &[("class", "reason")], &cut(reason, REASON));
+pub(super) fn table(jobs: &[JobRow], columns: Columns, here: &Here) -> Markup {
+    html! {
+        table.jobs.card {
+            thead {
+                tr {
+                    th { "State" }
+                    th { "File" }
+                    @if columns.account { th { "Account" } }
+                    @for name in ["Rows", "Seen", "Job"] { th.number { (name) } }
+                }
+            }
+            tbody { @for job in jobs { (row(job, columns, here)) } }
         }
-        html.raw("</td>");
-        if columns.account {
-            html.say("td", &[("class", "of")], &job.account);
-        }
-        let is_counted = job.kind != "fin" && (job.rows_processed.is_some() || job.rows_expected.is_some());
-        html.say("td", &[("class", if is_counted { "number rows" } else { "number none" })], &rows(job));
-        html.element("td", &[("class", "number seen")], |html| when(html, &job.seen_at, here, Style::Short));
-        html.say("td", &[("class", "number id")], &job.id.to_string());
-        html.raw("</tr>");
     }
-    html.raw("</tbody></table>");
+}
+
+fn row(job: &JobRow, columns: Columns, here: &Here) -> Markup {
+    let is_counted = job.kind != "fin" && (job.rows_processed.is_some() || job.rows_expected.is_some());
+    html! {
+        tr {
+            td.state { (badge(&job.state)) }
+            td.file {
+                a.name href={ "/jobs/" (job.id) } { (job.file_name) }
+                @if let Some(reason) = &job.reason { span.reason { (cut(reason, REASON)) } }
+            }
+            @if columns.account { td.of { (job.account) } }
+            td.number.rows[is_counted].none[!is_counted] { (rows(job)) }
+            td.number.seen { (when(&job.seen_at, here, Style::Short)) }
+            td.number.id { (job.id) }
+        }
+    }
 }
 
 /// `100`, or `96 of 100` where Adobe processed another number than the file has.

@@ -1,11 +1,10 @@
 //! One job: what it is, and its life as a time line.
 
-use super::chart::rect;
-use super::frame::{Frame, Menu, Style, badge, page, when};
-use super::html::{Html, link};
+use super::frame::{Frame, Menu, Style, badge, link, page, when};
 use super::job_list::rows;
 use crate::joblog::{AttemptRow, EventRow, JobRow};
 use crate::status::{Here, grouped, parse_time, size, span};
+use maud::{Markup, html};
 use std::time::Duration;
 
 /// The width of the picture in units of its own.
@@ -30,38 +29,40 @@ struct Stay {
     is_now: bool,
 }
 
+impl Stay {
+    fn in_words(&self) -> String {
+        format!("{} {}", self.state, span(self.length))
+    }
+}
+
 /// The page.
 pub(super) fn life(frame: &Frame, life: &Life<'_>) -> String {
     let (job, here) = (life.job, &frame.here);
-    page(
-        frame,
-        &format!("Job {}: {}", job.id, job.file_name),
-        Menu::Jobs,
-        |_| {},
-        |html| {
-            html.raw("<div class=\"title\"><p class=\"above\">");
-            html.say("a", &[("href", &link("/jobs", &[("account", &job.account)]))], &job.account);
-            html.text(&format!(" · {} {}", if job.kind == "fin" { "marker, job" } else { "job" }, job.id));
-            html.raw("</p><h1>");
-            html.text(&job.file_name);
-            html.raw("</h1>");
-            badge(html, &job.state);
-            html.raw("</div>");
-            if let Some(reason) = &job.reason {
-                html.say("p", &[("class", &format!("why s-{}", job.state))], reason);
+    let shown = html! {
+        div.title {
+            p.above {
+                a href=(link("/jobs", &[("account", &job.account)])) { (job.account) }
+                " · " @if job.kind == "fin" { "marker, " } "job " (job.id)
             }
-            time_line(html, &stays(life, here));
-            html.raw(
-                "<div class=\"halves job\"><section aria-labelledby=\"history\"><h2 id=\"history\">What happened</h2>",
-            );
-            history(html, life.events, here);
-            html.raw("</section><section aria-labelledby=\"file\"><h2 id=\"file\">The file</h2>");
-            facts(html, job, here);
-            findings(html, life.findings);
-            html.raw("</section></div>");
-            attempts(html, life.attempts, here);
-        },
-    )
+            h1 { (job.file_name) }
+            (badge(&job.state))
+        }
+        @if let Some(reason) = &job.reason { p class={ "why s-" (job.state) } { (reason) } }
+        (time_line(&stays(life, here)))
+        div.halves.job {
+            section aria-labelledby="history" {
+                h2 #history { "What happened" }
+                (history(life.events, here))
+            }
+            section aria-labelledby="file" {
+                h2 #file { "The file" }
+                (facts(job, here))
+                (findings(life.findings))
+            }
+        }
+        (attempts(life.attempts, here))
+    };
+    page(frame, &format!("Job {}: {}", job.id, job.file_name), Menu::Jobs, &html! {}, &shown)
 }
 
 /// How long the job was in each state; steps within one state count together.
@@ -105,140 +106,144 @@ fn widths(stays: &[Stay]) -> Vec<i64> {
     weights.iter().map(|weight| weight * WIDTH / all.max(1)).collect()
 }
 
-fn time_line(html: &mut Html, stays: &[Stay]) {
+fn time_line(stays: &[Stay]) -> Markup {
     if stays.is_empty() {
-        return;
+        return html! {};
     }
-    html.raw("<figure class=\"line card\">");
-    let label = stays.iter().map(|stay| format!("{} {}", stay.state, span(stay.length))).collect::<Vec<_>>().join(", ");
-    let view = format!("0 0 {WIDTH} 20");
-    let attributes =
-        [("viewBox", view.as_str()), ("preserveAspectRatio", "none"), ("role", "img"), ("aria-label", &label)];
-    html.element("svg", &attributes, |html| {
-        let mut left = 0;
-        for (stay, width) in stays.iter().zip(widths(stays)) {
-            html.element("g", &[], |html| {
-                html.say("title", &[], &format!("{} {}", stay.state, span(stay.length)));
-                rect(html, &format!("s-{}", stay.state), (left, 0), ((width - 3).max(1), 20));
-            });
-            left += width;
-        }
+    let label = stays.iter().map(Stay::in_words).collect::<Vec<_>>().join(", ");
+    let widths = widths(stays);
+    let lefts = widths.iter().scan(0, |right, width| {
+        *right += width;
+        Some(*right - width)
     });
-    html.raw("<ol>");
-    for stay in stays {
-        html.element("li", &[], |html| {
-            badge(html, &stay.state);
-            html.say("b", &[], &span(stay.length));
-            if stay.is_now {
-                html.raw(" so far");
-            }
-        });
-    }
-    html.raw("</ol><figcaption>Long stays are drawn shorter than they were.</figcaption></figure>");
-}
-
-fn history(html: &mut Html, events: &[EventRow], here: &Here) {
-    if events.is_empty() {
-        html.raw("<p class=\"quiet\">Its history was pruned.</p>");
-        return;
-    }
-    html.raw("<ol class=\"history\">");
-    let mut before = None;
-    for event in events {
-        let at = parse_time(&event.at);
-        html.element("li", &[("class", &format!("s-{}", event.to_state))], |html| {
-            html.element("p", &[], |html| {
-                html.say("b", &[], &event.event.replace('_', " "));
-                if event.from_state.as_deref() != Some(event.to_state.as_str()) {
-                    html.raw(" → ");
-                    html.text(&event.to_state);
+    html! {
+        figure.line.card {
+            svg viewBox={ "0 0 " (WIDTH) " 20" } preserveAspectRatio="none" role="img" aria-label=(label) {
+                @for ((stay, width), left) in stays.iter().zip(&widths).zip(lefts) {
+                    g {
+                        title { (stay.in_words()) }
+                        rect class={ "s-" (stay.state) } x=(left) y="0" width=((width - 3).max(1)) height="20" {}
+                    }
                 }
-            });
-            if let Some(detail) = &event.detail {
-                html.say("p", &[("class", "detail")], detail);
             }
-            html.element("p", &[("class", "at")], |html| {
-                when(html, &event.at, here, Style::Full);
-                if let (Some(before), Some(at)) = (before, at) {
-                    html.text(&format!(" · {} later", span(at.since(before))));
+            ol {
+                @for stay in stays {
+                    li { (badge(&stay.state)) b { (span(stay.length)) } @if stay.is_now { " so far" } }
                 }
-            });
-        });
-        before = at;
-    }
-    html.raw("</ol>");
-}
-
-fn facts(html: &mut Html, job: &JobRow, here: &Here) {
-    html.raw("<dl class=\"facts card\">");
-    let mut fact = |name: &str, value: Option<&str>, class: &str| {
-        if let Some(value) = value {
-            html.say("dt", &[], name);
-            html.say("dd", &[("class", class)], value);
+            }
+            figcaption { "Long stays are drawn shorter than they were." }
         }
-    };
-    fact("Lies at", Some(&job.path), "path");
+    }
+}
+
+fn history(events: &[EventRow], here: &Here) -> Markup {
+    let times: Vec<_> = events.iter().map(|event| parse_time(&event.at)).collect();
+    let befores = std::iter::once(None).chain(times.iter().copied());
+    html! {
+        @if events.is_empty() {
+            p.quiet { "Its history was pruned." }
+        } @else {
+            ol.history {
+                @for ((event, at), before) in events.iter().zip(&times).zip(befores) {
+                    li class={ "s-" (event.to_state) } {
+                        p {
+                            b { (event.event.replace('_', " ")) }
+                            @if event.from_state.as_deref() != Some(event.to_state.as_str()) { " → " (event.to_state) }
+                        }
+                        @if let Some(detail) = &event.detail { p.detail { (detail) } }
+                        p.at {
+                            (when(&event.at, here, Style::Full))
+                            @if let (Some(before), Some(at)) = (before, at) { " · " (span(at.since(before))) " later" }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn facts(job: &JobRow, here: &Here) -> Markup {
     let bytes = job
         .size
         .map(|bytes| if bytes < 1_000 { size(bytes) } else { format!("{} ({} bytes)", size(bytes), grouped(bytes)) });
-    fact("Size", bytes.as_deref(), "");
-    fact("Rows", (job.kind != "fin").then(|| rows(job)).as_deref(), "");
-    fact("SHA-256", job.sha256.as_deref(), "path");
-    fact("Remote job", job.remote_job_id.map(|id| id.to_string()).as_deref(), "");
-    fact("Adobe says", job.remote_status.as_deref(), "");
-    // Adobe's dates carry no zone, so they stay as they are.
-    fact("Adobe: created", job.remote_created.as_deref(), "");
-    fact("Adobe: started", job.remote_started.as_deref(), "");
-    fact("Adobe: finished", job.remote_finished.as_deref(), "");
-    if let Some(at) = &job.next_attempt_at {
-        html.raw("<dt>Next attempt</dt><dd>");
-        when(html, at, here, Style::Full);
-        html.raw("</dd>");
+    let facts = [
+        ("Lies at", Some(job.path.clone()), "path"),
+        ("Size", bytes, ""),
+        ("Rows", (job.kind != "fin").then(|| rows(job)), ""),
+        ("SHA-256", job.sha256.clone(), "path"),
+        ("Remote job", job.remote_job_id.map(|id| id.to_string()), ""),
+        ("Adobe says", job.remote_status.clone(), ""),
+        // Adobe's dates carry no zone, so they stay as they are.
+        ("Adobe: created", job.remote_created.clone(), ""),
+        ("Adobe: started", job.remote_started.clone(), ""),
+        ("Adobe: finished", job.remote_finished.clone(), ""),
+    ];
+    html! {
+        dl.facts.card {
+            @for (name, value, class) in facts {
+                @if let Some(value) = value {
+                    dt { (name) }
+                    dd class=(class) { (value) }
+                }
+            }
+            @if let Some(at) = &job.next_attempt_at {
+                dt { "Next attempt" }
+                dd { (when(at, here, Style::Full)) }
+            }
+            @if let Some(pair) = job.pair_id {
+                dt { @if job.kind == "fin" { "Data file" } @else { "Marker" } }
+                dd { a href={ "/jobs/" (pair) } { "job " (pair) } }
+            }
+        }
     }
-    if let Some(pair) = job.pair_id {
-        html.say("dt", &[], if job.kind == "fin" { "Data file" } else { "Marker" });
-        html.element("dd", &[], |html| html.say("a", &[("href", &format!("/jobs/{pair}"))], &format!("job {pair}")));
-    }
-    html.raw("</dl>");
 }
 
-fn findings(html: &mut Html, findings: Option<&str>) {
-    let Some(findings) = findings else { return };
-    html.raw("<h2>What the check found</h2><ul class=\"findings card\">");
-    for finding in findings.lines() {
-        html.say("li", &[], finding);
+fn findings(findings: Option<&str>) -> Markup {
+    html! {
+        @if let Some(findings) = findings {
+            h2 { "What the check found" }
+            ul.findings.card { @for finding in findings.lines() { li { (finding) } } }
+        }
     }
-    html.raw("</ul>");
 }
 
-fn attempts(html: &mut Html, attempts: &[AttemptRow], here: &Here) {
-    if attempts.is_empty() {
-        return;
-    }
-    html.raw(
-        "<section aria-labelledby=\"attempts\"><h2 id=\"attempts\">Attempts</h2><table class=\"attempts card\"><thead><tr>\
-         <th class=\"number\">#</th><th>Began</th><th>Style</th><th>End</th><th class=\"number\">Took</th><th>Request</th></tr></thead><tbody>",
-    );
-    for attempt in attempts {
-        html.raw("<tr>");
-        html.say("td", &[("class", "number")], &attempt.number.to_string());
-        html.element("td", &[], |html| when(html, &attempt.started_at, here, Style::Full));
-        html.say("td", &[], &attempt.style);
-        html.element("td", &[], |html| {
-            html.text(&attempt.outcome.as_deref().unwrap_or(&attempt.phase).replace('_', " "));
-            if let Some(status) = attempt.http_status {
-                html.text(&format!(", HTTP {status}"));
+fn attempts(attempts: &[AttemptRow], here: &Here) -> Markup {
+    html! {
+        @if !attempts.is_empty() {
+            section aria-labelledby="attempts" {
+                h2 #attempts { "Attempts" }
+                table.attempts.card {
+                    thead {
+                        tr {
+                            th.number { "#" }
+                            @for name in ["Began", "Style", "End"] { th { (name) } }
+                            th.number { "Took" }
+                            th { "Request" }
+                        }
+                    }
+                    tbody { @for attempt in attempts { (attempt_row(attempt, here)) } }
+                }
             }
-            if let Some(detail) = &attempt.detail {
-                html.say("span", &[("class", "reason")], detail);
-            }
-        });
-        let took = attempt.ended_at.as_deref().and_then(parse_time).zip(parse_time(&attempt.started_at));
-        html.say("td", &[("class", "number")], &took.map_or_else(String::new, |(end, start)| span(end.since(start))));
-        html.say("td", &[("class", "path")], attempt.request_id.as_deref().unwrap_or_default());
-        html.raw("</tr>");
+        }
     }
-    html.raw("</tbody></table></section>");
+}
+
+fn attempt_row(attempt: &AttemptRow, here: &Here) -> Markup {
+    let took = attempt.ended_at.as_deref().and_then(parse_time).zip(parse_time(&attempt.started_at));
+    html! {
+        tr {
+            td.number { (attempt.number) }
+            td { (when(&attempt.started_at, here, Style::Full)) }
+            td { (attempt.style) }
+            td {
+                (attempt.outcome.as_deref().unwrap_or(&attempt.phase).replace('_', " "))
+                @if let Some(status) = attempt.http_status { ", HTTP " (status) }
+                @if let Some(detail) = &attempt.detail { span.reason { (detail) } }
+            }
+            td.number { @if let Some((end, start)) = took { (span(end.since(start))) } }
+            td.path { (attempt.request_id.as_deref().unwrap_or_default()) }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -12,14 +12,12 @@
 //! its own, and [`Running`], which the supervisor renews. Whatever it does, no upload waits for it. Everything from `gate`
 //! on but `facts` is pure: facts in, text out.
 //!
-//! Names of files are other people's words and end up in a browser: `html` is the only place that makes markup, and it
-//! escapes every text.
+//! File names come from other people and end up in a browser. Only `maud` makes markup, and it escapes every text.
 
 mod chart;
 mod facts;
 mod flow;
 mod frame;
-mod html;
 mod job_list;
 mod life;
 mod metrics;

@@ -2,12 +2,13 @@
 
 use super::chart::days;
 use super::flow::account;
-use super::frame::{Frame, Menu, Style, badge, page, when};
-use super::html::{Html, link};
+use super::frame::{Frame, Menu, Style, badge, link, page, when};
 use super::job_list::{Columns, table};
+use crate::job::Timestamp;
 use crate::joblog::{DaySums, JobRow};
 use crate::status::{AccountStatus, Here, StatusReport, counted, cut, grouped};
 use jiff::civil::Date;
+use maud::{Markup, html};
 
 /// So much of a reason is shown; the job's own page has all of it.
 const REASON: usize = 220;
@@ -29,121 +30,135 @@ pub(super) struct Overview<'a> {
 
 /// The page.
 pub(super) fn overview(frame: &Frame, facts: &Overview<'_>) -> String {
-    page(
-        frame,
-        "Overview",
-        Menu::Overview,
-        |_| {},
-        |html| {
-            html.raw("<h1 class=\"hidden\">Overview</h1>");
-            people(html, facts, &frame.here);
-            html.raw("<section aria-labelledby=\"accounts\"><div class=\"heading\"><h2 id=\"accounts\">Accounts</h2>");
-            legend(html, facts);
-            html.raw("</div>");
-            if facts.report.accounts.is_empty() {
-                html.raw("<p class=\"quiet\">There are no accounts.</p>");
+    let here = &frame.here;
+    let accounts = &facts.report.accounts;
+    let live = html! {
+        h1.hidden { "Overview" }
+        (people(facts, here))
+        section aria-labelledby="accounts" {
+            div.heading {
+                h2 #accounts { "Accounts" }
+                (legend(facts))
             }
-            for status in &facts.report.accounts {
-                account(html, status, &days(facts.days, &status.name, facts.today), &frame.here);
+            @if accounts.is_empty() { p.quiet { "There are no accounts." } }
+            @for status in accounts {
+                (account(status, &days(facts.days, &status.name, facts.today), here))
             }
-            html.raw("</section><section aria-labelledby=\"newest\"><div class=\"heading\"><h2 id=\"newest\">Newest files</h2><a href=\"/jobs\">All of them</a></div>");
-            if facts.newest.is_empty() {
-                html.raw("<p class=\"quiet card\">No file yet. Put one into an account’s folder, or use <code>datadrop drop FILE --account A</code>.</p>");
-            } else {
-                let several = facts.report.accounts.len() > 1;
-                table(html, facts.newest, Columns { account: several }, &frame.here);
+        }
+        section aria-labelledby="newest" {
+            div.heading {
+                h2 #newest { "Newest files" }
+                a href="/jobs" { "All of them" }
             }
-            html.raw("</section>");
-        },
-    )
+            @if facts.newest.is_empty() {
+                p.quiet.card {
+                    "No file yet. Put one into an account’s folder, or use " code { "datadrop drop FILE --account A" } "."
+                }
+            } @else {
+                (table(facts.newest, Columns { account: accounts.len() > 1 }, here))
+            }
+        }
+    };
+    page(frame, "Overview", Menu::Overview, &html! {}, &live)
 }
 
-fn legend(html: &mut Html, facts: &Overview<'_>) {
-    html.raw(
-        "<p class=\"legend\"><span class=\"b-success\">success</span><span class=\"b-partial\">partial</span>\
-         <span class=\"b-failed\">failed, lost</span><span class=\"b-rows\">rows</span></p>",
-    );
+fn legend(facts: &Overview<'_>) -> Markup {
     let (used, limit) = facts.budget;
-    if let (Some(limit), Some(seconds)) = (limit, facts.report.request_budget.per_seconds) {
-        html.say("p", &[("class", "budget")], &format!("{used} of {limit} requests used in {seconds} s"));
+    html! {
+        p.legend {
+            span.b-success { "success" }
+            span.b-partial { "partial" }
+            span.b-failed { "failed, lost" }
+            span.b-rows { "rows" }
+        }
+        @if let (Some(limit), Some(seconds)) = (limit, facts.report.request_budget.per_seconds) {
+            p.budget { (used) " of " (limit) " requests used in " (seconds) " s" }
+        }
     }
 }
 
 /// On top: whatever does not go on by itself.
-fn people(html: &mut Html, facts: &Overview<'_>, here: &Here) {
+fn people(facts: &Overview<'_>, here: &Here) -> Markup {
     let blocked: Vec<&AccountStatus> =
         facts.report.accounts.iter().filter(|account| account.blocked.is_some()).collect();
     let (jobs, count) = facts.people;
     let refused = facts.report.reload_refused.as_deref();
     if blocked.is_empty() && count == 0 && facts.job_log_problem.is_none() && refused.is_none() {
-        html.raw(
-            "<section class=\"calm\"><p><span aria-hidden=\"true\">✓</span> Nothing needs a person.</p></section>",
-        );
-        return;
+        return html! {
+            section.calm { p { span aria-hidden="true" { "✓" } " Nothing needs a person." } }
+        };
     }
-    html.raw("<section class=\"people\" aria-labelledby=\"people\"><div class=\"heading\"><h2 id=\"people\">Needs a person</h2>");
-    if count > 0 {
-        html.say("p", &[], &format!("{} held, or ended badly in the last 7 days", counted(count, "file")));
-    }
-    html.raw("</div><ul class=\"card\">");
-    if let Some(problem) = facts.job_log_problem {
-        html.raw("<li><span class=\"badge s-failure\">job log</span><div><b>Nothing is sent</b><p>");
-        html.text(&format!("The job log cannot be written: {problem}."));
-        html.raw("</p></div></li>");
-    }
-    if let Some(why) = refused {
-        html.raw("<li><span class=\"badge s-held\">reload</span><div><b>Not as configured</b>");
-        html.say("p", &[], &format!("The last reload was refused, so what runs is what held before: {why}"));
-        html.raw("</div>");
-        if let Some(at) = facts.report.reload_refused_at {
-            when(html, &at.to_string(), here, Style::Ago);
-        }
-        html.raw("</li>");
-    }
-    for account in blocked {
-        html.raw("<li><span class=\"badge s-failure\">blocked</span><div>");
-        html.say("b", &[], &account.name);
-        html.say("p", &[], account.blocked.as_deref().unwrap_or_default());
-        html.raw("</div>");
-        if let Some(since) = account.blocked_since {
-            when(html, &since.to_string(), here, Style::Ago);
-        }
-        html.raw("</li>");
-    }
-    for job in jobs {
-        html.raw("<li>");
-        badge(html, &job.state);
-        html.raw("<div>");
-        html.say("a", &[("class", "name"), ("href", &format!("/jobs/{}", job.id))], &job.file_name);
-        html.say("span", &[("class", "account")], &job.account);
-        if let Some(reason) = &job.reason {
-            html.say("p", &[], &cut(reason, REASON));
-        }
-        html.raw("</div>");
-        when(html, job.finished_at.as_deref().unwrap_or(&job.seen_at), here, Style::Ago);
-        html.raw("</li>");
-    }
-    html.raw("</ul>");
-    let left = count.saturating_sub(i64::try_from(jobs.len()).unwrap_or(i64::MAX));
-    if left > 0 {
-        html.raw("<p class=\"more\">");
-        html.text(&format!("{} more: ", grouped(left)));
-        for (index, state) in ["held", "failure", "partial", "rejected"].into_iter().enumerate() {
-            if index > 0 {
-                html.raw(", ");
+    let ago = |at: Option<Timestamp>| at.map(|at| when(&at.to_string(), here, Style::Ago)).unwrap_or_default();
+    html! {
+        section.people aria-labelledby="people" {
+            div.heading {
+                h2 #people { "Needs a person" }
+                @if count > 0 { p { (counted(count, "file")) " held, or ended badly in the last 7 days" } }
             }
-            html.say("a", &[("href", &link("/jobs", &[("state", state)]))], state);
+            ul.card {
+                @if let Some(problem) = facts.job_log_problem {
+                    li {
+                        span.badge.s-failure { "job log" }
+                        div { b { "Nothing is sent" } p { "The job log cannot be written: " (problem) "." } }
+                    }
+                }
+                @if let Some(why) = refused {
+                    li {
+                        span.badge.s-held { "reload" }
+                        div {
+                            b { "Not as configured" }
+                            p { "The last reload was refused, so what runs is what held before: " (why) }
+                        }
+                        (ago(facts.report.reload_refused_at))
+                    }
+                }
+                @for account in blocked {
+                    li {
+                        span.badge.s-failure { "blocked" }
+                        div { b { (account.name) } p { (account.blocked.as_deref().unwrap_or_default()) } }
+                        (ago(account.blocked_since))
+                    }
+                }
+                @for job in jobs { (needs_a_person(job, here)) }
+            }
+            (others(count.saturating_sub(i64::try_from(jobs.len()).unwrap_or(i64::MAX))))
         }
-        html.raw("</p>");
     }
-    html.raw("</section>");
+}
+
+fn needs_a_person(job: &JobRow, here: &Here) -> Markup {
+    html! {
+        li {
+            (badge(&job.state))
+            div {
+                a.name href={ "/jobs/" (job.id) } { (job.file_name) }
+                span.account { (job.account) }
+                @if let Some(reason) = &job.reason { p { (cut(reason, REASON)) } }
+            }
+            (when(job.finished_at.as_deref().unwrap_or(&job.seen_at), here, Style::Ago))
+        }
+    }
+}
+
+/// Where those are that there is no room for.
+fn others(count: i64) -> Markup {
+    html! {
+        @if count > 0 {
+            p.more {
+                (grouped(count)) " more: "
+                @for (index, state) in ["held", "failure", "partial", "rejected"].into_iter().enumerate() {
+                    @if index > 0 { ", " }
+                    a href=(link("/jobs", &[("state", state)])) { (state) }
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::page_fixtures::{day, here, job, report};
     use super::*;
-    use crate::job::Timestamp;
 
     fn shown(people: &[JobRow], newest: &[JobRow]) -> String {
         let mut report = report();
