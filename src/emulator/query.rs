@@ -6,6 +6,7 @@ use crate::job::Timestamp;
 use jiff::Span;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use percent_encoding::percent_decode_str;
 
 /// Names and values of a query string or a form.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -51,22 +52,14 @@ impl Pairs {
 
 /// Percent-encoding, and `+` for a space.
 fn decode(text: &str) -> Result<String, String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match byte {
-            b'+' => bytes.push(b' '),
-            b'%' => {
-                let digits = rest.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-                let decoded = digits.and_then(|pair| u8::from_str_radix(pair, 16).ok());
-                bytes.push(decoded.ok_or_else(|| format!("`{text}` is no valid percent-encoding"))?);
-                rest = &rest[2..];
-            }
-            _ => bytes.push(byte),
-        }
+    let spaced = text.replace('+', " ");
+    let is_encoded =
+        |after: &str| matches!(after.as_bytes(), [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+    if !spaced.split('%').skip(1).all(is_encoded) {
+        return Err(format!("`{text}` is no valid percent-encoding"));
     }
-    String::from_utf8(bytes).map_err(|_| format!("`{text}` is not UTF-8"))
+    let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| format!("`{text}` is not UTF-8"))?;
+    Ok(decoded.into_owned())
 }
 
 const STATUSES: [&str; 5] = ["uploaded", "processing", "success", "failure", "deleted"];

@@ -42,7 +42,3 @@ fn is_path(text: &str) -> bool {
     let drive = chars.next().is_some_and(|letter| letter.is_ascii_alphabetic()) && chars.as_str().starts_with(":\\");
     text.contains('/') || text.starts_with("file:") || text.starts_with("\\\\") || drive
 }
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
-}

@@ -41,7 +41,15 @@ impl App {
     }
 
     /// A request without content worth a fault of its own: everything but uploads.
-    pub(super) async fn exchange(&self, place: Place, work: impl FnOnce() -> Result<Response, Refusal>) -> Response {
+    pub(super) async fn exchange(
+        &self,
+        admitted: Result<(), Refusal>,
+        place: Place,
+        work: impl FnOnce() -> Result<Response, Refusal>,
+    ) -> Response {
+        if let Err(refusal) = admitted {
+            return self.answer(Err(refusal));
+        }
         for when in [When::BeforeBody, When::AfterBody] {
             if let Some(struck) = self.strike(place, when, None, || None).await {
                 return struck;

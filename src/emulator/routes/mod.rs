@@ -17,7 +17,9 @@ use super::random::Random;
 use super::scaled_time::Clock;
 use super::world::{AccountKey, Job, World};
 use axum::Router;
+use axum::body::to_bytes;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
 use axum::routing::any;
@@ -180,6 +182,22 @@ fn no_such_account(key: &AccountKey) -> Refusal {
         StatusCode::NOT_FOUND,
         format!("report suite {} has no Data Sources account {}", key.report_suite_id, key.data_source_id),
     )
+}
+
+/// Admits a request that takes no body.
+fn admit(app: &App, kind: RequestKind, company: &str, head: &Parts) -> Result<(), Refusal> {
+    app.admit(kind, &head.method, &head.headers, company)?;
+    no_body(&head.headers)
+}
+
+fn only_get(method: &Method) -> Result<(), Refusal> {
+    if method == Method::GET { Ok(()) } else { Err(Refusal::method("GET")) }
+}
+
+/// Reads a body of at most so many bytes, or says what is wrong with it.
+async fn whole_text(request: Request, most: usize) -> Result<String, &'static str> {
+    let bytes = to_bytes(request.into_body(), most).await.map_err(|_| "cut short or too large")?;
+    String::from_utf8(bytes.into()).map_err(|_| "not UTF-8")
 }
 
 /// Reads that a request without a body has none.

@@ -1,12 +1,12 @@
 //! The four account endpoints, and discovery.
 
-use super::{App, account_key, no_body, no_such_account};
+use super::{App, COMPANY_HEADER, account_key, admit, no_such_account, only_get, text_of};
 use crate::emulator::answers::{Refusal, json_answer};
 use crate::emulator::faults::Place;
 use crate::emulator::ledger::RequestKind;
 use crate::emulator::query::Pairs;
 use crate::emulator::world::NewAccount;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, State};
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -17,14 +17,10 @@ use std::sync::Arc;
 pub(super) async fn of_suite(
     State(app): State<Arc<App>>,
     Path((company, suite)): Path<(String, String)>,
-    request: Request,
+    head: Parts,
 ) -> Response {
-    let head = request.into_parts().0;
-    if let Err(refusal) = admit(&app, RequestKind::Account, &company, &head) {
-        return app.answer(Err(refusal));
-    }
     let query = head.uri.query();
-    app.exchange(Place::Account, || match head.method {
+    app.exchange(admit(&app, RequestKind::Account, &company, &head), Place::Account, || match head.method {
         Method::GET => {
             Pairs::of_query(query, &[])?;
             Ok(json_answer(&app.model().world.accounts.of_suite(&suite)))
@@ -54,13 +50,9 @@ fn new_account(pairs: &Pairs) -> Result<NewAccount, Refusal> {
 pub(super) async fn single(
     State(app): State<Arc<App>>,
     Path((company, suite, source)): Path<(String, String, String)>,
-    request: Request,
+    head: Parts,
 ) -> Response {
-    let head = request.into_parts().0;
-    if let Err(refusal) = admit(&app, RequestKind::Account, &company, &head) {
-        return app.answer(Err(refusal));
-    }
-    app.exchange(Place::Account, || {
+    app.exchange(admit(&app, RequestKind::Account, &company, &head), Place::Account, || {
         let key = account_key(suite, &source)?;
         Pairs::of_query(head.uri.query(), &[])?;
         match head.method {
@@ -79,17 +71,11 @@ pub(super) async fn single(
 }
 
 /// Which companies the token may see.
-pub(super) async fn discovery(State(app): State<Arc<App>>, request: Request) -> Response {
-    let head = request.into_parts().0;
+pub(super) async fn discovery(State(app): State<Arc<App>>, head: Parts) -> Response {
     // No company in the path that the header could contradict.
-    let named = super::text_of(&head.headers, super::COMPANY_HEADER).unwrap_or_default();
-    if let Err(refusal) = admit(&app, RequestKind::Other, named, &head) {
-        return app.answer(Err(refusal));
-    }
-    app.exchange(Place::Discovery, || {
-        if head.method != Method::GET {
-            return Err(Refusal::method("GET"));
-        }
+    let named = text_of(&head.headers, COMPANY_HEADER).unwrap_or_default();
+    app.exchange(admit(&app, RequestKind::Other, named, &head), Place::Discovery, || {
+        only_get(&head.method)?;
         let company = |id: &String| {
             json!({"globalCompanyId": id, "companyName": format!("Company {id}"), "apiRateLimitPolicy": "aa_api_tier10_tp"})
         };
@@ -100,9 +86,4 @@ pub(super) async fn discovery(State(app): State<Arc<App>>, request: Request) -> 
         })))
     })
     .await
-}
-
-fn admit(app: &App, kind: RequestKind, company: &str, head: &Parts) -> Result<(), Refusal> {
-    app.admit(kind, &head.method, &head.headers, company)?;
-    no_body(&head.headers)
 }

@@ -1,6 +1,6 @@
 //! What the API does not have: the ledger, the counters and the faults of the emulator itself.
 
-use super::App;
+use super::{App, only_get, whole_text};
 use crate::emulator::answers::{Refusal, json_answer};
 use crate::emulator::faults::FaultRule;
 use axum::extract::{Request, State};
@@ -12,12 +12,12 @@ use std::sync::Arc;
 /// A rule is one line.
 const LARGEST_RULE: usize = 16 * 1024;
 
-pub(super) async fn ledger(State(app): State<Arc<App>>, request: Request) -> Response {
-    app.answer(only_get(&request).map(|()| json_answer(&app.model().world.ledger(app.clock.now()))))
+pub(super) async fn ledger(State(app): State<Arc<App>>, method: Method) -> Response {
+    app.answer(only_get(&method).map(|()| json_answer(&app.model().world.ledger(app.clock.now()))))
 }
 
-pub(super) async fn requests(State(app): State<Arc<App>>, request: Request) -> Response {
-    app.answer(only_get(&request).map(|()| json_answer(&app.model().request_counts())))
+pub(super) async fn requests(State(app): State<Arc<App>>, method: Method) -> Response {
+    app.answer(only_get(&method).map(|()| json_answer(&app.model().request_counts())))
 }
 
 /// GET lists, POST adds one, DELETE clears.
@@ -48,13 +48,6 @@ pub(super) async fn faults(State(app): State<Arc<App>>, request: Request) -> Res
 }
 
 async fn read_rule(request: Request) -> Result<FaultRule, Refusal> {
-    let bytes = axum::body::to_bytes(request.into_body(), LARGEST_RULE)
-        .await
-        .map_err(|_| Refusal::bad("the rule is cut short or too large"))?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| Refusal::bad("the rule is not UTF-8"))?;
+    let text = whole_text(request, LARGEST_RULE).await.map_err(|what| Refusal::bad(format!("the rule is {what}")))?;
     text.parse().map_err(|error: super::super::faults::FaultRuleError| Refusal::bad(error.to_string()))
-}
-
-fn only_get(request: &Request) -> Result<(), Refusal> {
-    if request.method() == Method::GET { Ok(()) } else { Err(Refusal::method("GET")) }
 }

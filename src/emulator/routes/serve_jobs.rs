@@ -1,6 +1,6 @@
 //! Jobs: the list and the single job. Uploads go on to `upload`.
 
-use super::{App, account_key, no_body, no_such_account, serve_upload};
+use super::{App, account_key, admit, no_body, no_such_account, only_get, serve_upload};
 use crate::emulator::answers::{Refusal, json_answer};
 use crate::emulator::faults::Place;
 use crate::emulator::ledger::RequestKind;
@@ -21,7 +21,7 @@ pub(super) async fn of_account(
     request: Request,
 ) -> Response {
     match *request.method() {
-        Method::GET => list(&app, &company, suite, &source, request.into_parts().0).await,
+        Method::GET => list(&app, &company, suite, &source, &request.into_parts().0).await,
         Method::PUT | Method::POST => serve_upload::take(&app, &company, suite, &source, request).await,
         _ => {
             let admitted = app.admit(RequestKind::Other, request.method(), request.headers(), &company);
@@ -38,13 +38,8 @@ pub(super) fn upload_methods(dialect: Dialect) -> &'static str {
     }
 }
 
-async fn list(app: &App, company: &str, suite: String, source: &str, head: Parts) -> Response {
-    let refused =
-        app.admit(RequestKind::List, &head.method, &head.headers, company).and_then(|()| no_body(&head.headers)).err();
-    if let Some(refusal) = refused {
-        return app.answer(Err(refusal));
-    }
-    app.exchange(Place::List, || {
+async fn list(app: &App, company: &str, suite: String, source: &str, head: &Parts) -> Response {
+    app.exchange(admit(app, RequestKind::List, company, head), Place::List, || {
         let key = account_key(suite, source)?;
         let now = app.clock.now();
         let filter = JobFilter::of_query(head.uri.query(), now)?;
@@ -70,18 +65,13 @@ async fn list(app: &App, company: &str, suite: String, source: &str, head: Parts
 pub(super) async fn single(
     State(app): State<Arc<App>>,
     Path((company, suite, source, job)): Path<(String, String, String, String)>,
-    request: Request,
+    head: Parts,
 ) -> Response {
-    let head = request.into_parts().0;
-    let refused = app
+    let admitted = app
         .admit(RequestKind::Single, &head.method, &head.headers, &company)
-        .and_then(|()| if head.method == Method::GET { Ok(()) } else { Err(Refusal::method("GET")) })
-        .and_then(|()| no_body(&head.headers))
-        .err();
-    if let Some(refusal) = refused {
-        return app.answer(Err(refusal));
-    }
-    app.exchange(Place::Single, || {
+        .and_then(|()| only_get(&head.method))
+        .and_then(|()| no_body(&head.headers));
+    app.exchange(admitted, Place::Single, || {
         let key = account_key(suite, &source)?;
         Pairs::of_query(head.uri.query(), &[])?;
         find(&app, &key, &job)

@@ -1,6 +1,6 @@
 //! The token endpoint of Adobe's identity service (IMS): OAuth server-to-server.
 
-use super::{App, text_of};
+use super::{App, text_of, whole_text};
 use crate::emulator::answers::{Refusal, json_answer};
 use crate::emulator::faults::Place;
 use crate::emulator::ledger::RequestKind;
@@ -8,7 +8,6 @@ use crate::emulator::query::Pairs;
 use axum::extract::{Request, State};
 use axum::http::{Method, header};
 use axum::response::Response;
-use http_body_util::{BodyExt, Limited};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ const LARGEST_FORM: usize = 64 * 1024;
 pub(super) async fn give(State(app): State<Arc<App>>, request: Request) -> Response {
     app.model().requests.count(request.method(), RequestKind::Token);
     let form = read(request).await;
-    app.exchange(Place::Token, || answer(&app, &form?)).await
+    app.exchange(Ok(()), Place::Token, || answer(&app, &form?)).await
 }
 
 async fn read(request: Request) -> Result<Pairs, Refusal> {
@@ -34,10 +33,8 @@ async fn read(request: Request) -> Result<Pairs, Refusal> {
     if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return Err(invalid("the content type should be application/x-www-form-urlencoded"));
     }
-    let body = Limited::new(request.into_body(), LARGEST_FORM).collect().await;
-    let bytes = body.map_err(|_| invalid("the form is cut short or too large"))?.to_bytes();
-    let text = std::str::from_utf8(&bytes).map_err(|_| invalid("the form is not UTF-8"))?;
-    Pairs::read(text).map_err(|problem| invalid(&problem))
+    let text = whole_text(request, LARGEST_FORM).await.map_err(|what| invalid(&format!("the form is {what}")))?;
+    Pairs::read(&text).map_err(|problem| invalid(&problem))
 }
 
 fn answer(app: &App, form: &Pairs) -> Result<Response, Refusal> {

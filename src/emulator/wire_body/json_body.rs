@@ -1,9 +1,10 @@
 //! The guide's PUT: Spring's `MultipartFile` as JSON (DESIGN §5, "Upload styles").
 
-use super::{WireFile, find, is_path};
+use super::{WireFile, is_path};
 use crate::emulator::answers::Refusal;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use memchr::memmem::find;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;

@@ -1,7 +1,9 @@
 //! What Adobe documents since June 2024: one part, `file`, with a file name.
 
-use super::{WireFile, find, is_path};
+use super::{WireFile, is_path};
 use crate::emulator::answers::Refusal;
+use memchr::memmem::find;
+use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
 /// The end of a part's head.
@@ -17,7 +19,7 @@ pub(super) fn read<'a>(boundary: &str, body: &'a [u8]) -> Result<WireFile<'a>, R
     let head_end = find(&rest[..rest.len().min(16 * 1024)], BLANK_LINE).ok_or_else(|| bad("its part has no head"))?;
     let head = std::str::from_utf8(&rest[..head_end]).map_err(|_| bad("the part's head is not UTF-8"))?;
     let rest = &rest[head_end + BLANK_LINE.len()..];
-    let end = next_delimiter(rest, delimiter.as_bytes()).ok_or_else(|| bad("its last boundary is missing"))?;
+    let end = find(rest, format!("\r\n{delimiter}").as_bytes()).ok_or_else(|| bad("its last boundary is missing"))?;
     let after = &rest[end + 2 + delimiter.len()..];
     match after.strip_prefix(b"--") {
         Some(b"" | b"\r\n") => {}
@@ -35,18 +37,6 @@ pub(super) fn read<'a>(boundary: &str, body: &'a [u8]) -> Result<WireFile<'a>, R
     Ok(WireFile { name: Cow::Owned(name), content: Cow::Borrowed(&rest[..end]) })
 }
 
-/// Where the CRLF before the next delimiter is. Looks at line ends only, as content has few of them.
-fn next_delimiter(rest: &[u8], delimiter: &[u8]) -> Option<usize> {
-    let mut from = 0;
-    loop {
-        let newline = from + rest[from..].iter().position(|&byte| byte == b'\n')?;
-        if newline > 0 && rest[newline - 1] == b'\r' && rest[newline + 1..].starts_with(delimiter) {
-            return Some(newline - 1);
-        }
-        from = newline + 1;
-    }
-}
-
 fn disposition(head: &str) -> Option<&str> {
     head.split("\r\n").find_map(|line| {
         let (key, value) = line.split_once(':')?;
@@ -60,10 +50,10 @@ fn disposition(head: &str) -> Option<&str> {
 fn file_name(disposition: &str) -> Option<String> {
     if let Some(extended) = parameter(disposition, "filename*") {
         let encoded = extended.get(..7).filter(|charset| charset.eq_ignore_ascii_case("utf-8''"))?;
-        return percent_decoded(&extended[encoded.len()..], |_| true);
+        return percent_decode_str(&extended[encoded.len()..]).decode_utf8().ok().map(Cow::into_owned);
     }
     // Browsers and curl encode the quote and line ends, and nothing else.
-    percent_decoded(&parameter(disposition, "filename")?, |byte| matches!(byte, b'"' | b'\r' | b'\n'))
+    Some(parameter(disposition, "filename")?.replace("%22", "\"").replace("%0D", "\r").replace("%0A", "\n"))
 }
 
 fn parameter(disposition: &str, wanted: &str) -> Option<String> {
@@ -98,27 +88,6 @@ fn value_of(text: &str) -> Option<(String, &str)> {
         }
     }
     None
-}
-
-/// Decodes the bytes that `wanted` names, and leaves any other `%` alone.
-fn percent_decoded(text: &str, wanted: impl Fn(u8) -> bool) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let pair = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-        let decoded = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()).filter(|&byte| wanted(byte));
-        match decoded {
-            Some(decoded) if byte == b'%' => {
-                bytes.push(decoded);
-                rest = &after[2..];
-            }
-            Some(_) | None => {
-                bytes.push(byte);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// The name in the first part's head, if that head is complete.
