@@ -29,6 +29,9 @@ mod story;
 use scene::Stage;
 use script::Plan;
 use std::fmt::Write as _;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use story::{Broken, Figures};
 
 /// Steps of a run that nobody asked to be longer.
@@ -73,26 +76,30 @@ fn tell(stage: &Stage, plan: &Plan, broken: &Broken) -> String {
     text
 }
 
-/// Plays seeds until so many steps were taken; the first that fails is told.
+/// Plays seeds, on each core one at a time, until so many steps were taken; the first that fails is told.
 fn play(first: u64, steps: u64) -> Result<Figures, String> {
-    let stage = Stage::new();
-    let mut figures = Figures::default();
-    let mut seed = first;
-    while figures.steps < steps {
-        let plan = Plan::new(seed);
-        let played = stage.play(&plan, false);
-        figures.add(&played.figures);
-        if let Err(broken) = played.ended {
-            return Err(format!(
-                "after {} steps in {} seeds, {}",
-                figures.steps,
-                figures.seeds,
-                tell(&stage, &plan, &broken)
-            ));
+    let (seeds, played, broke) = (AtomicU64::new(first), Mutex::new(Figures::default()), AtomicBool::new(false));
+    let so_far = || played.lock().unwrap_or_else(PoisonError::into_inner);
+    let play_on = || {
+        let stage = Stage::new();
+        while so_far().steps < steps && !broke.load(Ordering::Relaxed) {
+            let plan = Plan::new(seeds.fetch_add(1, Ordering::Relaxed));
+            let story = stage.play(&plan, false);
+            so_far().add(&story.figures);
+            if let Err(broken) = story.ended {
+                broke.store(true, Ordering::Relaxed);
+                let (steps, seeds) = (so_far().steps, so_far().seeds);
+                return Err(format!("after {steps} steps in {seeds} seeds, {}", tell(&stage, &plan, &broken)));
+            }
         }
-        seed += 1;
-    }
-    Ok(figures)
+        Ok(())
+    };
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(play_on)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("a story catches what panics in it"))
+    })?;
+    Ok(played.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 #[test]
