@@ -110,8 +110,8 @@
 //! | a check rule | [`check::Code`]: the table of rules, with their words | the code that finds it, such as `src/check/data_row.rs`, `src/check/header.rs` or `src/check/columns.rs`, and a file in `tests/check_data` |
 //! | what a 409 means | [`upload::decide`]: the table of outcomes | [`design`] §5, "Outcomes" |
 //! | the wording of `held` | [`folder::explanation`] for the `.why`, `src/cli/explain/explanation.rs` for `explain` | the reason itself: [`track::reconcile::judge`] and [`upload::decide`], `src/joblog/duplicates.rs` |
-//! | a column of `jobs list` | [`status::jobs_table`] for people; [`joblog::JobRow`], [`status::JOB_COLUMNS`] and the view `job_log` (`src/joblog/migrations/0001_jobs.sql`) for programs | [`design`] §8: columns only ever come at the end |
-//! | a state or an event of a job | [`job::State::next`] | [`design`] §4, "States"; the sets of states in `src/joblog/sql.rs` |
+//! | a column of `jobs list` | [`status::jobs_table`] for people; [`joblog::JobRow`], [`status::JOB_COLUMNS`] and the view `job_log` (`src/joblog/schema.sql`) for programs | [`design`] §8: columns only ever come at the end |
+//! | a state or an event of a job | [`job::State::next`] | [`design`] §4, "States"; the named sets of states in `src/job/sets.rs`, and the checks of `src/joblog/schema.sql` |
 //! | what a word of Adobe's means | [`track::judge`] | [`design`] §4, "Tracking" |
 //! | when Adobe's list is requested | [`track::Schedule`] | `src/adobe/window.rs` shares requests out |
 //! | the form of an upload request | `src/adobe/layout.rs` | `src/emulator/wire_body.rs`, which reads it strictly |
