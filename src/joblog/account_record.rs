@@ -1,8 +1,10 @@
 //! What the job log remembers of an account.
 
+use super::errors::JobLogError;
 use super::noted::{UNOPENED, note_block};
+use super::reader::Reader;
+use super::sql;
 use super::writer::{JobLog, Pending};
-use super::{JobLogError, Reader, sql};
 use crate::job::sets::GOING_ON;
 use crate::job::{JobId, Target, Timestamp, UploadStyle};
 use rusqlite::{Connection, Params, Row, params};
@@ -39,10 +41,10 @@ pub struct AccountRow {
     pub settle: Option<Duration>,
 }
 
-pub(super) const ACCOUNT_COLUMNS: &str = "name, folder_mark, style, folder_problem, api_problem, blocked_at, baseline_at, swept_at, next_sweep_at, ignored, first_scan_at, settle_ms";
+const ACCOUNT_COLUMNS: &str = "name, folder_mark, style, folder_problem, api_problem, blocked_at, baseline_at, swept_at, next_sweep_at, ignored, first_scan_at, settle_ms";
 
 impl AccountRow {
-    pub(super) fn decode(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn decode(row: &Row<'_>) -> rusqlite::Result<Self> {
         let time = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(Timestamp));
         Ok(Self {
             name: row.get(0)?,
@@ -258,6 +260,26 @@ pub struct OpenJob {
 }
 
 impl Reader {
+    /// Every account that the job log knows.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn accounts(&self) -> Result<Vec<AccountRow>, JobLogError> {
+        let connection = self.connection();
+        let mut statement =
+            connection.prepare_cached(&format!("SELECT {ACCOUNT_COLUMNS} FROM account ORDER BY name"))?;
+        let rows = statement.query_map([], AccountRow::decode)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// One account; it has a row since it was opened.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn account(&self, name: &str) -> Result<AccountRow, JobLogError> {
+        account_row(&self.connection(), name)
+    }
+
     /// The jobs that go on by themselves, oldest first.
     ///
     /// # Errors
@@ -300,14 +322,6 @@ impl Reader {
     }
 }
 
-/// Whether that is where the account's files go now.
-pub(super) fn goes_to(connection: &Connection, account: &str, target: &Target) -> Result<bool, JobLogError> {
-    let target_id = sql::target_id(connection, target)?;
-    Ok(connection
-        .prepare_cached("SELECT target_id IS ?2 FROM account WHERE name = ?1")?
-        .query_row(params![account, target_id], |row| row.get(0))?)
-}
-
 fn aim(connection: &Connection, account: &str, target: &Target) -> Result<(), JobLogError> {
     let target_id = sql::target_id(connection, target)?;
     let changed = connection
@@ -326,7 +340,7 @@ fn aim(connection: &Connection, account: &str, target: &Target) -> Result<(), Jo
     Ok(())
 }
 
-pub(super) fn account_row(connection: &Connection, account: &str) -> Result<AccountRow, JobLogError> {
+fn account_row(connection: &Connection, account: &str) -> Result<AccountRow, JobLogError> {
     Ok(connection
         .prepare_cached(&format!("SELECT {ACCOUNT_COLUMNS} FROM account WHERE name = ?1"))?
         .query_row([account], AccountRow::decode)?)

@@ -3,8 +3,10 @@
 //! The events themselves are written where they happen, in the same transaction as the change; a cursor says how far they
 //! were read. So nothing is missed over a crash, and what was not delivered is still there.
 
+use super::errors::JobLogError;
+use super::reader::Reader;
+use super::sql;
 use super::writer::{JobLog, Pending};
-use super::{JobLogError, Reader, sql};
 use crate::config::AlertEvent;
 use crate::job::sets::NEEDS_A_PERSON;
 use crate::job::{JobId, Timestamp};

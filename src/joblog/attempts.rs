@@ -1,11 +1,13 @@
 //! Upload attempts: committing, ended, recovered (DESIGN A2 to A4).
 
 use super::advance::advance;
-use super::listed::{after_event, remember};
+use super::errors::JobLogError;
+use super::listed::{after_event, owner_of_remote, remember};
 use super::noted::note_delay;
-use super::save::save_job;
+use super::row::Job;
+use super::sql;
+use super::sql::save_job;
 use super::writer::{Effects, JobLog, Pending};
-use super::{Job, JobLogError, sql};
 use crate::job::{Event, JobId, Phase, RemoteJob, RemoteJobId, State, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -286,7 +288,7 @@ fn remember_answered(
 /// Why a remote job cannot come from the job's latest attempt, if it cannot.
 fn anothers(connection: &Connection, job: &Job, id: RemoteJobId) -> Result<Option<String>, JobLogError> {
     let line = sql::line_of_job(connection, job)?;
-    if let Some(owner) = sql::owner_of_remote(connection, &job.account, line, id.0)? {
+    if let Some(owner) = owner_of_remote(connection, &job.account, line, id.0)? {
         return Ok(Some(format!("is that of job {owner}, unless the server has restarted its job numbers")));
     }
     let listed_after = after_event(connection, &job.account, line, id)?;

@@ -1,29 +1,20 @@
 //! Carries out what people want of jobs: the decision, the steps and the answer in one transaction (DESIGN §7).
 
-use super::advance::advance;
+use super::advance::{self, advance};
 use super::attempts::{AttemptEnd, disputed, end_attempt};
-use super::filing::Haste;
-use super::instructions::{Instruction, InstructionId, open_instruction, open_instructions, standing};
-use super::save::save_job;
-use super::writer::{Effects, JobLog, Pending};
-use super::{Job, JobLogError, pair, sql, unowned};
+use super::errors::JobLogError;
+use super::instructions::{Instruction, InstructionId, Open, open_instruction, open_instructions, standing};
+use super::listed::owner_of_remote;
+use super::reconcile::not_of_that_name;
+use super::row::{Job, PUT_ON_HOLD, is_put_on_hold};
+use super::sql::{self, save_job};
+use super::writer::{Effects, Haste, JobLog, Pending};
 use crate::config::WireName;
 use crate::job::{
     Event, FileIdentity, JobId, Kind, Phase, Place, Plan, RemoteJobId, State, Target, Timestamp, unique_wire_name,
 };
 use rusqlite::{Connection, params};
 use std::path::PathBuf;
-
-/// An instruction that nobody has answered, and the files that it may concern.
-#[derive(Debug, Clone)]
-pub struct Open {
-    /// Its number.
-    pub id: InstructionId,
-    /// The account of its job; empty if there is no such job.
-    pub account: String,
-    /// The job's file and that of its marker, where they were last.
-    pub paths: Vec<(JobId, PathBuf)>,
-}
 
 /// The file of a job as it is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,13 +103,6 @@ impl Came {
     }
 }
 
-/// How the reason of a job begins that a person holds.
-const PUT_ON_HOLD: &str = "put on hold by ";
-
-pub(super) fn is_put_on_hold(job: &Job) -> bool {
-    job.reason.as_deref().is_some_and(|reason| reason.starts_with(PUT_ON_HOLD))
-}
-
 /// Carries out one instruction in its transaction.
 struct Hand<'a> {
     connection: &'a Connection,
@@ -196,7 +180,7 @@ impl Hand<'_> {
                 self.end_attempt_row(&job)?;
             }
             if matches!(event, Event::Cancelled | Event::GivenUp) && job.kind == Kind::Fin {
-                pair::untie(self.connection, &mut job)?;
+                advance::untie(self.connection, &mut job)?;
             }
             // Whoever lets go what a person put on hold overrules no rule: those are asked when it is sent.
             job.released |= event == Event::Released && !is_put_on_hold(&job);
@@ -204,7 +188,7 @@ impl Hand<'_> {
             advance(self.connection, self.effects, &mut job, event, reason, self.now)?;
             if event == Event::Returned && job.kind == Kind::Fin && job.sha256.is_some() {
                 // Its data file may have come while it was held.
-                pair::match_up(self.connection, self.effects, &mut job, self.now)?;
+                advance::match_up(self.connection, self.effects, &mut job, self.now)?;
             }
         }
         Ok(Came::done(format!("was {before}, is {}", job.state)))
@@ -309,7 +293,7 @@ impl Hand<'_> {
         sql::insert_event(self.connection, job.id, self.now, "seen", None, State::Waiting, job.reason.as_deref())?;
         old.place = Place::Gone;
         if old.kind == Kind::Fin {
-            pair::untie(self.connection, &mut old)?;
+            advance::untie(self.connection, &mut old)?;
         }
         let detail = format!("sent again by {} as job {}", self.by, job.id);
         sql::insert_event(self.connection, old.id, self.now, "retried", Some(old.state), old.state, Some(&detail))?;
@@ -322,7 +306,7 @@ impl Hand<'_> {
 
     fn adopt(&mut self, mut job: Job, remote: RemoteJobId, executor: &Executor) -> Result<Came, JobLogError> {
         let line = sql::line_of_job(self.connection, &job)?;
-        if let Some(owner) = sql::owner_of_remote(self.connection, &job.account, line, remote.0)? {
+        if let Some(owner) = owner_of_remote(self.connection, &job.account, line, remote.0)? {
             let is_its_own = disputed(self.connection, &job)? == Some(remote);
             let Some(target_id) = job.target_id.filter(|_| is_its_own) else {
                 return Ok(Came::Refused(format!("the remote job {remote} is that of job {owner}")));
@@ -333,7 +317,7 @@ impl Hand<'_> {
                 .prepare_cached("UPDATE account SET line = ?3 WHERE name = ?1 AND line = ?2")?
                 .execute(params![job.account, line, anew])?;
         }
-        if let Some(why) = unowned::not_of_that_name(self.connection, &job, (remote, None))? {
+        if let Some(why) = not_of_that_name(self.connection, &job, (remote, None))? {
             return Ok(Came::Refused(why));
         }
         job.remote_job_id = Some(remote);

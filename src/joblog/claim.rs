@@ -1,14 +1,16 @@
 //! Handing out due jobs: each claim is an attempt that is durable before a byte goes (DESIGN A1, A4).
 
-use super::advance::advance;
+use super::advance::{self, advance};
 use super::duplicates::{Duplicate, duplicate_of};
-use super::unowned::{unowned_since_first_attempt, unowned_since_seen, was_there_first};
+use super::errors::JobLogError;
+use super::reconcile::{unowned_since_first_attempt, unowned_since_seen, was_there_first};
+use super::row::Job;
+use super::sql;
 use super::writer::{Effects, JobLog, Pending};
-use super::{Job, JobLogError, pair, sql};
 use crate::config::{Duplicates, FinMode, Order};
-use crate::job::sets::ON_THE_WIRE;
-use crate::job::{Event, EventId, Kind, State, Target, Timestamp, UploadStyle};
-use rusqlite::Connection;
+use crate::job::sets::{AT_ADOBE_OR_DONE, ON_ITS_WAY, ON_THE_WIRE};
+use crate::job::{Event, EventId, JobId, Kind, Phase, State, Target, Timestamp, UploadStyle};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -76,7 +78,7 @@ impl JobLog {
                 let room = rules.room.min(limit - claimed.claims.len());
                 if may_send(connection, &rules.name)? {
                     claim_account(connection, effects, rules, room, now, &mut claimed.claims)?;
-                    if let Some(due) = sql::next_due(connection, &rules.name, now)? {
+                    if let Some(due) = next_due(connection, &rules.name, now)? {
                         claimed.next_due = Some(claimed.next_due.map_or(due, |earlier| earlier.min(due)));
                     }
                 }
@@ -102,10 +104,10 @@ impl JobLog {
                 if !may_send(connection, account)? {
                     continue;
                 }
-                if !sql::due_jobs(connection, account, false, (now, longest_wait), 1)?.is_empty() {
+                if !due_jobs(connection, account, false, (now, longest_wait), 1)?.is_empty() {
                     return Ok(Some(now));
                 }
-                next = [next, sql::next_due(connection, account, now)?].into_iter().flatten().min();
+                next = [next, next_due(connection, account, now)?].into_iter().flatten().min();
             }
             Ok(next)
         })
@@ -155,20 +157,19 @@ fn claim_account(
         room = room.min(1usize.saturating_sub(uploading + unclear));
     }
     if rules.sequential {
-        match sql::head_of_line(connection, &rules.name, by_name)? {
+        match head_of_line(connection, &rules.name, by_name)? {
             Some(head) if head.state == State::Queued => room = room.min(1),
             Some(_) | None => room = 0,
         }
     }
     while room > 0 {
         // One wire name at a time (DESIGN A4): each claim changes what is due.
-        let batch = sql::due_jobs(connection, &rules.name, by_name, (now, rules.longest_wait), room)?;
+        let batch = due_jobs(connection, &rules.name, by_name, (now, rules.longest_wait), room)?;
         if batch.is_empty() {
             return Ok(());
         }
         for mut job in batch {
-            if rules.sequential
-                && sql::head_of_line(connection, &rules.name, by_name)?.is_none_or(|head| head.id != job.id)
+            if rules.sequential && head_of_line(connection, &rules.name, by_name)?.is_none_or(|head| head.id != job.id)
             {
                 return Ok(());
             }
@@ -184,7 +185,7 @@ fn claim_account(
                 must_not_be_sent(connection, &job, rules, now)?
             {
                 if is_duplicate {
-                    pair::leave_marker_to_the_first(connection, effects, &mut job, now)?;
+                    advance::leave_marker_to_the_first(connection, effects, &mut job, now)?;
                 }
                 job.unsettled |= may_be_ingested;
                 advance(connection, effects, &mut job, Event::Held, Some(reason), now)?;
@@ -259,7 +260,7 @@ fn is_busy(connection: &Connection, job: &Job) -> Result<bool, JobLogError> {
              AND (EXISTS (SELECT 1 FROM job AS other WHERE other.account = job.account AND other.wire_name = job.wire_name
                           AND other.state IN {ON_THE_WIRE})
                   OR EXISTS ({}))",
-            sql::owner_on_the_wire()
+            owner_on_the_wire()
         ))?
         .query_row([job.id.0], |row| row.get::<_, i64>(0))?
         > 0)
@@ -296,11 +297,110 @@ fn begin(
         job.target_id = Some(sql::target_id(connection, &rules.target)?);
         rules.target.clone()
     };
-    let status_before =
-        if job.attempts == 0 { None } else { sql::status_of_attempt(connection, job.id, job.attempts)? };
+    let status_before = if job.attempts == 0 { None } else { status_of_attempt(connection, job.id, job.attempts)? };
     job.attempts += 1;
     job.path = Job::path_in(&rules.folder, job.place, &job.disk_name);
-    sql::insert_attempt(connection, &job, style.as_str(), now)?;
+    insert_attempt(connection, &job, style.as_str(), now)?;
     advance(connection, effects, &mut job, Event::Started, None, now)?;
     Ok(Claim { job, target, style, status_before, style_is_proven })
+}
+
+/// A marker is in line once its data file was accepted, and while no newer content of its stem is on its way (promise 4). An
+/// older one that a person let come back, which has an inode, may wait for ever under another name: it counts once it goes.
+fn marker_is_in_line() -> String {
+    format!(
+        "(EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id
+                            AND data.state IN {AT_ADOBE_OR_DONE})
+                    AND NOT EXISTS (SELECT 1 FROM job AS data WHERE data.account = job.account AND data.stem = job.stem
+                            AND data.kind = 'data' AND (data.state IN {ON_ITS_WAY}
+                                 OR (data.state = 'waiting' AND (data.id > job.pair_id OR data.inode IS NULL)))))"
+    )
+}
+
+/// It goes once its data file was filed, which tells whether that still held what was accepted.
+const MARKER_MAY_GO: &str =
+    "NOT EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id AND data.place = 'inbox')";
+
+/// An upload whose outcome is not known owns its file and its content, under whatever name they lie there too (DESIGN A4).
+fn owner_on_the_wire() -> String {
+    format!(
+        "SELECT 1 FROM job AS owner INDEXED BY job_on_the_wire
+             WHERE owner.account = job.account AND owner.state IN {ON_THE_WIRE}
+               AND owner.kind = 'data' AND job.kind = 'data' AND owner.id <> job.id
+               AND (owner.sha256 = job.sha256
+                    OR (owner.inode = job.inode AND owner.device = job.device AND owner.born_ns = job.born_ns))"
+    )
+}
+
+/// Due jobs of an account in the order in which they may start.
+///
+/// Left out: a job whose wire name is still on the wire (DESIGN A4), or, where those are unique, a file of the same name and
+/// content whose place it took; one whose file has to come back into the inbox first;
+/// a marker while a data file of its stem is not accepted (promise 4).
+fn due_jobs(
+    connection: &Connection,
+    account: &str,
+    by_name: bool,
+    (now, longest_wait): (Timestamp, Duration),
+    limit: usize,
+) -> Result<Vec<Job>, JobLogError> {
+    let order = if by_name { "stem, kind, file_name, id" } else { "queued_at, id" };
+    let (owner_on_the_wire, marker_is_in_line) = (owner_on_the_wire(), marker_is_in_line());
+    // The plus keeps the index that has the order: the one by due time would sort the whole backlog each time.
+    sql::jobs_where(
+        connection,
+        &format!(
+            "account = ?1 AND state = 'queued' AND (+next_attempt_at <= ?2 OR +next_attempt_at > ?4) AND inode IS NOT NULL AND place = 'inbox'
+               AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.account = job.account
+                               AND other.wire_name = job.wire_name AND other.state IN {ON_THE_WIRE})
+               AND NOT EXISTS ({owner_on_the_wire})
+               AND (kind = 'data' OR ({marker_is_in_line} AND {MARKER_MAY_GO}))
+             ORDER BY {order} LIMIT ?3"
+        ),
+        params![account, now.0, i64::try_from(limit).unwrap_or(i64::MAX), now.after(longest_wait).0],
+    )
+}
+
+/// When the next queued job of these accounts becomes due, if later than now.
+fn next_due(connection: &Connection, account: &str, now: Timestamp) -> Result<Option<Timestamp>, JobLogError> {
+    let at: Option<i64> = connection
+        .prepare_cached(
+            "SELECT min(next_attempt_at) FROM job WHERE account = ?1 AND state = 'queued' AND next_attempt_at > ?2",
+        )?
+        .query_row(params![account, now.0], |row| row.get(0))?;
+    Ok(at.map(Timestamp))
+}
+
+/// The first job of a sequential account that is neither accepted nor ended.
+fn head_of_line(connection: &Connection, account: &str, by_name: bool) -> Result<Option<Job>, JobLogError> {
+    let order = if by_name { "stem, kind, file_name, id" } else { "queued_at, id" };
+    sql::job_where(
+        connection,
+        &format!(
+            "account = ?1 AND state IN {ON_ITS_WAY} AND finished_at IS NULL \
+             AND (kind = 'data' OR state <> 'queued' OR {}) \
+             ORDER BY state = 'queued', {order} LIMIT 1",
+            marker_is_in_line()
+        ),
+        params![account],
+    )
+}
+
+fn insert_attempt(connection: &Connection, job: &Job, style: &str, now: Timestamp) -> Result<(), JobLogError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO attempt (job_id, number, phase, style, started_at, server_after)
+             VALUES (?1, ?2, ?3, ?4, ?5, (SELECT server_seen_at FROM account WHERE name = ?6))",
+        )?
+        .execute(params![job.id.0, job.attempts, Phase::Started.as_str(), style, now.0, job.account])?;
+    Ok(())
+}
+
+/// The HTTP status that ended the attempt before this one.
+fn status_of_attempt(connection: &Connection, id: JobId, number: u32) -> Result<Option<u16>, JobLogError> {
+    Ok(connection
+        .prepare_cached("SELECT http_status FROM attempt WHERE job_id = ?1 AND number = ?2")?
+        .query_row(params![id.0, number], |row| row.get::<_, Option<u16>>(0))
+        .optional()?
+        .flatten())
 }

@@ -4,7 +4,7 @@
 //! A process loses its POSIX locks on a file as soon as it closes any descriptor of that file. So the database is opened
 //! by SQLite alone, which knows of this, and everything else asks the file system by name.
 
-use super::StorageProblem;
+use super::errors::StorageProblem;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 use std::cell::Cell;

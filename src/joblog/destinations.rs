@@ -1,6 +1,7 @@
 //! Where jobs go, and the lines of numbers that remote jobs get there (DESIGN A5, S2).
 
-use super::{Job, JobLogError};
+use super::errors::JobLogError;
+use super::row::Job;
 use crate::job::{JobId, Target};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -111,4 +112,12 @@ pub(super) fn target_of(connection: &Connection, (job, account): (JobId, &str), 
         account: account.to_owned(),
         what: format!("column `target_id` holds {id}, which the table `target` does not have"),
     })
+}
+
+/// Whether that is where the account's files go now.
+pub(super) fn goes_to(connection: &Connection, account: &str, target: &Target) -> Result<bool> {
+    let target_id = target_id(connection, target)?;
+    Ok(connection
+        .prepare_cached("SELECT target_id IS ?2 FROM account WHERE name = ?1")?
+        .query_row(params![account, target_id], |row| row.get(0))?)
 }

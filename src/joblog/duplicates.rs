@@ -1,10 +1,16 @@
-//! Content that was sent already, or is on its way (DESIGN §6, `duplicates`).
+//! Content that was sent already, or is on its way (DESIGN §6, `duplicates`), and what would become of a file that the job log
+//! does not know yet.
 
-use super::{Job, JobLogError, retention, sql};
+use super::advance::newest_unpaired_data;
+use super::errors::JobLogError;
+use super::reader::Reader;
+use super::row::Job;
+use super::sql;
 use crate::config::Duplicates;
-use crate::job::sets::ON_THE_WIRE;
-use crate::job::{JobId, Kind, Place, State};
-use rusqlite::Connection;
+use crate::job::sets::{AT_ADOBE_OR_DONE, DONE, HELD_OR_CANCELLED, ON_THE_WIRE};
+use crate::job::{JobId, Kind, Place, Sha256, State, Timestamp, stem};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use std::path::{Path, PathBuf};
 
 /// Whether this file lies where that of an upload lay of which nobody knows yet how it ends.
 pub(super) fn took_the_place_of(connection: &Connection, job: &Job, former: JobId) -> Result<bool, JobLogError> {
@@ -31,7 +37,7 @@ pub(super) fn duplicate_of(
 ) -> Result<Option<Duplicate>, JobLogError> {
     let Some(sha256) = job.sha256.filter(|_| job.kind == Kind::Data) else { return Ok(None) };
     if let Some(Job { id: of, file_name, state, remote_job_id, .. }) =
-        sql::unsettled_with_content(connection, &job.account, sha256, job.id)?
+        unsettled_with_content(connection, &job.account, sha256, job.id)?
     {
         let stands = if state == State::Held { "is held" } else { "was given up" };
         let reason = match remote_job_id {
@@ -50,10 +56,10 @@ pub(super) fn duplicate_of(
         Duplicates::Hold => Some(job.file_name.as_str()),
         Duplicates::HoldContent => None,
     };
-    let earlier = sql::earlier_delivery(connection, &job.account, sha256, same_name, job.id)?;
+    let earlier = earlier_delivery(connection, &job.account, sha256, same_name, job.id)?;
     let earlier = match earlier {
         Some(earlier) => Some((earlier.id, earlier.file_name, earlier.state.is_accepted())),
-        None => retention::delivered_with_content(connection, &job.account, sha256, same_name)?
+        None => delivered_with_content(connection, &job.account, sha256, same_name)?
             .map(|(id, file_name)| (id, file_name, true)),
     };
     Ok(earlier.map(|(of, file_name, was_accepted)| {
@@ -62,4 +68,162 @@ pub(super) fn duplicate_of(
             format!("duplicate: the same content {stands} as {file_name} (job {of}); Adobe would count it twice");
         Duplicate { of, reason, is_unsettled: false }
     }))
+}
+
+/// A job that already brought, or is bringing, this content (DESIGN §6, `duplicates`).
+///
+/// Accepted ones and those on their way count; a held one counts while it is unsettled. `same_name` narrows it.
+fn earlier_delivery(
+    connection: &Connection,
+    account: &str,
+    sha256: Sha256,
+    same_name: Option<&str>,
+    except: JobId,
+) -> Result<Option<Job>, JobLogError> {
+    sql::job_where(
+        connection,
+        &format!(
+            "account = ?1 AND sha256 = ?2 AND kind = 'data' AND id <> ?4 AND (?3 IS NULL OR file_name = ?3) AND {}
+           AND (state IN {ON_THE_WIRE} OR state IN {AT_ADOBE_OR_DONE}
+                OR (state = 'queued' AND id < ?4)
+                OR (state = 'held' AND attempts > 0))
+         ORDER BY id DESC LIMIT 1",
+            sql::GOES_THERE
+        ),
+        params![account, sha256.to_string(), same_name, except.0],
+    )
+}
+
+/// A job with this content that may have been ingested, held or given up: whatever the name now, only a person can tell
+/// (DESIGN F3).
+fn unsettled_with_content(
+    connection: &Connection,
+    account: &str,
+    sha256: Sha256,
+    except: JobId,
+) -> Result<Option<Job>, JobLogError> {
+    sql::job_where(
+        connection,
+        &format!(
+            "account = ?1 AND sha256 = ?2 AND state IN {HELD_OR_CANCELLED} AND unsettled AND id <> ?3 AND {}
+             ORDER BY id DESC LIMIT 1",
+            sql::GOES_THERE
+        ),
+        params![account, sha256.to_string(), except.0],
+    )
+}
+
+/// A pruned job that brought this content (DESIGN §6, `duplicates`). `same_name` narrows it.
+fn delivered_with_content(
+    connection: &Connection,
+    account: &str,
+    sha256: Sha256,
+    same_name: Option<&str>,
+) -> Result<Option<(JobId, String)>, JobLogError> {
+    Ok(connection
+        .prepare_cached(&format!(
+            "SELECT job_id, file_name FROM delivered
+             WHERE account = ?1 AND sha256 = ?2 AND kind = 'data' AND state IN {DONE}
+               AND (?3 IS NULL OR file_name = ?3)
+               AND place_id IN (0, (SELECT target.place FROM account JOIN target ON target.id = account.target_id
+                                    WHERE account.name = ?1))
+             ORDER BY job_id DESC LIMIT 1"
+        ))?
+        .query_row(params![account, sha256.to_string(), same_name], |row| Ok((JobId(row.get(0)?), row.get(1)?)))
+        .optional()?)
+}
+
+impl Reader {
+    /// Why a data file with this content would be held if it were taken in now, if it would.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn foresee_duplicate(
+        &self,
+        account: &str,
+        file_name: &str,
+        sha256: Sha256,
+        duplicates: Duplicates,
+    ) -> Result<Option<String>, JobLogError> {
+        // It would be the newest job of all: everything that is on its way came before it.
+        let job = Job {
+            id: JobId(i64::MAX),
+            sha256: Some(sha256),
+            ..Job::seen(account, file_name.to_owned(), file_name.into(), Kind::Data, PathBuf::new(), Timestamp(0))
+        };
+        Ok(duplicate_of(&self.connection(), &job, duplicates)?.map(|duplicate| duplicate.reason))
+    }
+
+    /// The data file that a marker of this stem would belong to if it were taken in now.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn foresee_pair(&self, account: &str, stem: &str) -> Result<Option<JobId>, JobLogError> {
+        Ok(newest_unpaired_data(&self.connection(), account, stem)?.map(|job| job.id))
+    }
+
+    /// The newest job of a file that was dropped under this name.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn newest_of_name(&self, account: &str, file_name: &str) -> Result<Option<JobId>, JobLogError> {
+        Ok(self
+            .connection()
+            .prepare_cached(&format!(
+                "SELECT id FROM {} WHERE account = ?1 AND stem = ?2 AND file_name = ?3 ORDER BY id DESC LIMIT 1",
+                sql::BY_STEM
+            ))?
+            .query_row(params![account, stem(file_name), file_name], |row| row.get(0))
+            .optional()?
+            .map(JobId))
+    }
+
+    /// The newest job of any account whose file lies, or lay last, at this path under its own name, or with its job's
+    /// number in it (DESIGN F1).
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn newest_at_path(&self, path: &str) -> Result<Option<JobId>, JobLogError> {
+        let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
+        let numbers: Vec<String> =
+            name.split('.').filter_map(|part| part.parse::<i64>().ok()).map(|number| number.to_string()).collect();
+        let numbers = format!("[{}]", numbers.join(","));
+        Ok(self
+            .connection()
+            .prepare_cached(
+                // No index has paths, and each account is a look into the one of stems.
+                "SELECT max(id) FROM (
+                     SELECT id FROM account CROSS JOIN job INDEXED BY job_by_stem ON account = name AND stem = ?2 WHERE path = ?1
+                     UNION ALL
+                     SELECT id FROM job WHERE id IN (SELECT CAST(value AS INTEGER) FROM json_each(?3)) AND path = ?1)",
+            )?
+            .query_row(params![path, stem(&name), numbers], |row| row.get::<_, Option<i64>>(0))?
+            .map(JobId))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Duplicates;
+    use crate::joblog::Reader;
+    use crate::joblog::fixtures::{arrives, hash, opened};
+
+    #[test]
+    fn a_file_that_is_not_there_yet_is_judged_as_the_newest_of_all() {
+        let (dir, log) = opened();
+        let id = arrives(&log, "sales.txt", 7, Duplicates::Hold).id;
+
+        let reader = Reader::open(dir.path()).unwrap();
+        let held = |name, duplicates| reader.foresee_duplicate("a", name, hash(7), duplicates).unwrap();
+        let reason = held("sales.txt", Duplicates::Hold).unwrap();
+        assert!(reason.contains("is on its way as sales.txt (job 1)"), "{reason}");
+        assert!(held("other.txt", Duplicates::Hold).is_none());
+        assert!(held("other.txt", Duplicates::HoldContent).is_some());
+        assert!(held("sales.txt", Duplicates::Allow).is_none());
+        assert_eq!(reader.foresee_pair("a", "sales").unwrap(), Some(id));
+        assert_eq!(reader.foresee_pair("a", "costs").unwrap(), None);
+        assert_eq!(reader.newest_of_name("a", "sales.txt").unwrap(), Some(id));
+        assert_eq!(reader.newest_at_path("/srv/a/sales.txt").unwrap(), Some(id));
+        assert_eq!(reader.newest_at_path("/srv/b/sales.txt").unwrap(), None);
+    }
 }

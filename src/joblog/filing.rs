@@ -1,33 +1,18 @@
-//! Moves: the job log says where a file belongs; the folder follows (DESIGN F1).
+//! Moves: the job log says where a file belongs; the folder follows (DESIGN F1). Accepted files stay in view: what is written
+//! into them later was not sent (DESIGN F2).
 
-use super::advance::advance;
-use super::intake::part_with;
-use super::save::save_job;
-use super::writer::{JobLog, Pending};
-use super::{Job, JobLogError, Reader, pair, sql};
-use crate::job::sets::ON_THE_WIRE;
-use crate::job::{CHANGED, Event, FileIdentity, JobId, Kind, Place, Sha256, State, Timestamp, printable};
+use super::advance::{self, advance};
+use super::errors::JobLogError;
+use super::noted::findings;
+use super::reader::Reader;
+use super::row::{Job, with_change, without_change};
+use super::sql::{self, save_job};
+use super::writer::{Effects, Haste, JobLog, Pending};
+use crate::job::sets::{AT_ADOBE, DONE, ON_THE_WIRE};
+use crate::job::{AfterSending, Event, FileIdentity, JobId, Kind, Place, Sha256, State, Timestamp, printable};
 use rusqlite::{Connection, params};
 use std::ffi::OsString;
 use std::path::PathBuf;
-
-/// How soon a file is to be moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Haste {
-    /// Its content was sent: the move may wait for others.
-    None,
-    /// Its content is nowhere else, and lies where the next file of its name would overwrite it.
-    AtOnce,
-}
-
-impl Haste {
-    pub(super) fn of(state: State) -> Self {
-        match state.place() {
-            Place::Sent | Place::Done => Self::None,
-            Place::Inbox | Place::Held | Place::Failed | Place::Gone => Self::AtOnce,
-        }
-    }
-}
 
 /// A file that lies elsewhere than its job's state wants it.
 #[derive(Debug, Clone)]
@@ -120,7 +105,7 @@ impl JobLog {
                     note_of_file(connection, &mut job, &note, now)?;
                 }
                 if moved.is_new {
-                    pair::leave_resting_marker(connection, &mut job)?;
+                    advance::leave_resting_marker(connection, &mut job)?;
                 }
                 if job.place == Place::Gone && matches!(job.state, State::Waiting | State::Queued) {
                     // It was to come back, and somebody removed it: there is nothing left to send.
@@ -190,6 +175,25 @@ pub struct WireOwner {
 }
 
 impl Reader {
+    /// Files of an account that lie elsewhere than their state wants them, oldest first.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn unfiled(&self, account: &str, limit: usize) -> Result<Vec<Unfiled>, JobLogError> {
+        let connection = self.connection();
+        let jobs = sql::jobs_of(
+            sql::UNFILED,
+            &connection,
+            "account = ?1 AND place <> belongs AND place <> 'gone' ORDER BY id LIMIT ?2",
+            params![account, i64::try_from(limit).unwrap_or(i64::MAX)],
+        )?;
+        let mut unfiled: Vec<Unfiled> = jobs.into_iter().map(Unfiled::from).collect();
+        for job in unfiled.iter_mut().filter(|job| matches!(job.to, Place::Held | Place::Failed)) {
+            job.findings = findings(&connection, job.id)?;
+        }
+        Ok(unfiled)
+    }
+
     /// The jobs that have this content on the wire, or had, and whose file has not left the inbox (DESIGN A4).
     ///
     /// # Errors
@@ -228,18 +232,6 @@ impl From<Job> for WireOwner {
     }
 }
 
-/// What is odd about an accepted job's file outlasts the steps that follow.
-pub(super) fn lasting_note(job: &Job) -> Option<String> {
-    let was_changed = job.reason.as_deref().is_some_and(|reason| reason.contains(CHANGED));
-    match (was_changed, job.place) {
-        (true, _) => Some(CHANGED.to_owned()),
-        (false, Place::Gone) => {
-            Some("its file was replaced in the folder, or removed from it, after it was sent".to_owned())
-        }
-        (false, Place::Inbox | Place::Sent | Place::Held | Place::Done | Place::Failed) => None,
-    }
-}
-
 /// What is odd about a job's file stands beside its reason; the caller saves it.
 pub(super) fn note_of_file(
     connection: &Connection,
@@ -252,4 +244,173 @@ pub(super) fn note_of_file(
         None => note.to_owned(),
     });
     sql::insert_event(connection, job.id, now, "filed", Some(job.state), job.state, Some(note))
+}
+
+/// The job's file is gone from under its name (DESIGN F7).
+pub(super) fn part_with(
+    connection: &Connection,
+    effects: &mut Effects,
+    mut old: Job,
+    now: Timestamp,
+) -> Result<(), JobLogError> {
+    old.place = Place::Gone;
+    match (old.kind, old.pair) {
+        // The data file stays for the marker that comes in its place, unless this one may be there already.
+        (Kind::Fin, Some(_)) if matches!(old.state, State::Waiting | State::Queued) => {
+            advance::untie(connection, &mut old)?;
+        }
+        (Kind::Data, Some(_)) => advance::leave_resting_marker(connection, &mut old)?,
+        (Kind::Fin, Some(_)) | (Kind::Data | Kind::Fin, None) => {}
+    }
+    match old.state {
+        State::Waiting | State::Queued => {
+            let reason = Some("replaced: another file of this name came before this one was sent".to_owned());
+            advance(connection, effects, &mut old, Event::Cancelled, reason, now)
+        }
+        // Its attempt decides: accepted, or cancelled as replaced once it is known not to be. What is accepted has nothing to lose.
+        State::Uploading(_) | State::Unconfirmed | State::Uploaded | State::Processing => save_job(connection, &old),
+        State::Held | State::Success | State::Partial | State::Failure | State::Rejected | State::Cancelled => {
+            let note = format!(
+                "another file of this name took its place before it was moved to {}/",
+                old.state.place().as_str()
+            );
+            note_of_file(connection, &mut old, &note, now)?;
+            save_job(connection, &old)
+        }
+    }
+}
+
+/// A file that was sent, where it was filed.
+#[derive(Debug, Clone)]
+pub struct SentFile {
+    /// The job.
+    pub id: JobId,
+    /// Where it lies.
+    pub place: Place,
+    /// Its name there.
+    pub disk_name: OsString,
+    /// The file as it was hashed.
+    pub identity: FileIdentity,
+    /// What was sent.
+    pub sha256: Sha256,
+    /// How it is known to have changed.
+    pub changed: Option<AfterSending>,
+}
+
+impl SentFile {
+    fn of(job: Job) -> Option<Self> {
+        let is_filed = matches!(job.place, Place::Sent | Place::Done);
+        let (identity, sha256) = (job.identity.filter(|_| is_filed)?, job.sha256?);
+        Some(Self { id: job.id, place: job.place, disk_name: job.disk_name, identity, sha256, changed: job.changed })
+    }
+}
+
+impl Reader {
+    /// The jobs of an account whose data file was sent and is in `sent/`, or in `done/` since `ended_after`.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn sent_jobs(&self, account: &str, ended_after: Timestamp) -> Result<Vec<JobId>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT id FROM job INDEXED BY job_unfinished
+             WHERE account = ?1 AND finished_at IS NULL AND state IN {AT_ADOBE} AND place = 'sent' AND kind = 'data'
+             UNION ALL
+             SELECT id FROM job INDEXED BY job_ended
+             WHERE account = ?1 AND state IN {DONE} AND finished_at >= ?2 AND place = 'done' AND kind = 'data'"
+        ))?;
+        let ids = statement.query_map(params![account, ended_after.0], |row| row.get(0).map(JobId))?;
+        Ok(ids.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The file of such a job; `None` if it has gone on, or its row makes no sense: once a job is at its end, that costs nobody
+    /// anything (DESIGN F10).
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn sent_file(&self, id: JobId) -> Result<Option<SentFile>, JobLogError> {
+        match sql::job_if_known(&self.connection(), id) {
+            Ok(job) => Ok(job.and_then(SentFile::of)),
+            Err(JobLogError::BadRow { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl JobLog {
+    /// Records how the file of an accepted job has changed since it was sent. A job that has ended is `partial` from then on,
+    /// another ends so. Returns what is told of it; `None` if there is no news.
+    #[must_use]
+    pub fn changed(&self, id: JobId, changed: AfterSending, now: Timestamp) -> Pending<Option<String>> {
+        self.call(move |connection, effects| {
+            let mut job = sql::job(connection, id)?;
+            if job.changed == Some(changed) || !may_be_changed(job.state) {
+                return Ok(None);
+            }
+            let before = job.clone();
+            // What Adobe made of it stays told.
+            let reason = without_change(&job);
+            job.changed = Some(changed);
+            let words = changed.words(job.rows_expected);
+            if job.state.is_terminal() {
+                advance(connection, effects, &mut job, Event::Changed, reason, now)?;
+                recount(connection, &before, job.state)?;
+            } else {
+                job.reason = with_change(&job, reason);
+                let event = Event::Changed.as_str();
+                sql::insert_event(connection, id, now, event, Some(job.state), job.state, Some(&words))?;
+                save_job(connection, &job)?;
+                effects.changed = true;
+            }
+            Ok(Some(words))
+        })
+    }
+}
+
+/// Whether a change of the file says that Adobe lacks something.
+fn may_be_changed(state: State) -> bool {
+    match state {
+        State::Uploaded | State::Processing | State::Success | State::Partial => true,
+        // Adobe has nothing of a failed one.
+        State::Failure
+        | State::Waiting
+        | State::Queued
+        | State::Uploading(_)
+        | State::Unconfirmed
+        | State::Held
+        | State::Rejected
+        | State::Cancelled => false,
+    }
+}
+
+/// Moves an ended job from one sum to another: the triggers count each end once.
+fn recount(connection: &Connection, before: &Job, state: State) -> Result<(), JobLogError> {
+    if before.state == state {
+        return Ok(());
+    }
+    connection
+        .prepare_cached("UPDATE ended SET jobs = jobs - 1 WHERE account = ?1 AND state = ?2")?
+        .execute(params![before.account, before.state.as_str()])?;
+    connection
+        .prepare_cached("INSERT INTO ended VALUES (?1, ?2, 1) ON CONFLICT DO UPDATE SET jobs = jobs + 1")?
+        .execute(params![before.account, state.as_str()])?;
+    let Some(at) = before.finished_at else { return Ok(()) };
+    let size = before.size.unwrap_or(0).cast_signed();
+    let (rows, processed) = (before.rows_expected.unwrap_or(0), before.rows_processed.unwrap_or(0));
+    let day = "date(?2 / 1000, 'unixepoch', 'localtime')";
+    connection
+        .prepare_cached(&format!(
+            "UPDATE ended_by_day SET files = files - 1, bytes_sent = bytes_sent - ?4, rows_sent = rows_sent - ?5,
+                    rows_processed = rows_processed - ?6
+             WHERE account = ?1 AND day = {day} AND state = ?3"
+        ))?
+        .execute(params![before.account, at.0, before.state.as_str(), size, rows, processed])?;
+    connection
+        .prepare_cached(&format!(
+            "INSERT INTO ended_by_day VALUES (?1, {day}, ?3, 1, ?4, ?5, ?6, 0)
+             ON CONFLICT DO UPDATE SET files = files + 1, bytes_sent = bytes_sent + ?4, rows_sent = rows_sent + ?5,
+                 rows_processed = rows_processed + ?6"
+        ))?
+        .execute(params![before.account, at.0, state.as_str(), size, rows, processed])?;
+    Ok(())
 }

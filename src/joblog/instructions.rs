@@ -1,7 +1,11 @@
 //! Instructions in the job log: what people want of jobs, and what came of it (DESIGN §7).
 
-use super::row::Fault;
-use super::{Job, JobFilter, JobLogError, JobRow, Open, OpenError, Reader, open, sql};
+use super::errors::{JobLogError, OpenError};
+use super::open;
+use super::queries::{JobFilter, JobRow};
+use super::reader::Reader;
+use super::row::{Fault, Job};
+use super::sql;
 use crate::job::{JobId, JobStanding, Kind, Phase, Place, Release, RemoteJobId, State, Target, Timestamp, Verb};
 use rusqlite::{Connection, Row, params};
 use std::path::{Path, PathBuf};
@@ -234,6 +238,17 @@ pub(super) fn standing(connection: &Connection, job: &Job) -> Result<JobStanding
         is_unsettled: job.unsettled,
         data: data.map(|data| (data.id, data.state)),
     })
+}
+
+/// An instruction that nobody has answered, and the files that it may concern.
+#[derive(Debug, Clone)]
+pub struct Open {
+    /// Its number.
+    pub id: InstructionId,
+    /// The account of its job; empty if there is no such job.
+    pub account: String,
+    /// The job's file and that of its marker, where they were last.
+    pub paths: Vec<(JobId, PathBuf)>,
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! From the folder into the job log: a file that is ready, that waits, or that can never be sent.
 
-use super::advance::advance;
+use super::advance::{self, advance};
 use super::duplicates::{Duplicate, duplicate_of, took_the_place_of};
-use super::filing::note_of_file;
-use super::save::save_job;
+use super::errors::JobLogError;
+use super::filing::{note_of_file, part_with};
+use super::noted::record_findings;
+use super::row::Job;
+use super::sql::{self, save_job};
 use super::writer::{Effects, JobLog, Pending};
-use super::{Job, JobLogError, check_findings, pair, sql};
 use crate::config::{Duplicates, WireName};
 use crate::job::{
     Event, FileFindings, FileIdentity, Fingerprint, JobId, Kind, Place, State, Timestamp, unique_wire_name,
@@ -112,7 +114,7 @@ impl JobLog {
                 if job.place == Place::Inbox && matches!(job.state, State::Waiting | State::Queued) {
                     job.place = Place::Gone;
                     if job.kind == Kind::Fin {
-                        pair::untie(connection, &mut job)?;
+                        advance::untie(connection, &mut job)?;
                     }
                     let reason = Some("the file was removed from the folder before it was sent".to_owned());
                     advance(connection, effects, &mut job, Event::Cancelled, reason, now)?;
@@ -171,7 +173,7 @@ fn admit(
             job.size = identity.map(|identity| identity.size);
             if job.kind == Kind::Fin {
                 // A rejected marker is none: its data file waits for another, or needs none.
-                pair::untie(connection, &mut job)?;
+                advance::untie(connection, &mut job)?;
             }
             advance(connection, effects, &mut job, Event::Refused, Some(reason.clone()), now)?;
             tie_if_data(connection, effects, &mut job, now)?;
@@ -198,7 +200,7 @@ fn tie_if_data(
     job: &mut Job,
     now: Timestamp,
 ) -> Result<(), JobLogError> {
-    if job.kind == Kind::Data { pair::match_up(connection, effects, job, now) } else { Ok(()) }
+    if job.kind == Kind::Data { advance::match_up(connection, effects, job, now) } else { Ok(()) }
 }
 
 /// How a file in the inbox relates to the job that the job log has under its name.
@@ -242,40 +244,6 @@ fn is_its_file(known: &Job, found: &Fingerprint) -> bool {
     let rests = known.kind == Kind::Fin && matches!(known.state, State::Waiting | State::Queued);
     let is_same_file = known.identity.is_none_or(|identity| identity.may_be_same_file(&found.identity));
     known.sha256 == Some(found.sha256) && (rests || is_same_file)
-}
-
-/// The job's file is gone from under its name (DESIGN F7).
-pub(super) fn part_with(
-    connection: &Connection,
-    effects: &mut Effects,
-    mut old: Job,
-    now: Timestamp,
-) -> Result<(), JobLogError> {
-    old.place = Place::Gone;
-    match (old.kind, old.pair) {
-        // The data file stays for the marker that comes in its place, unless this one may be there already.
-        (Kind::Fin, Some(_)) if matches!(old.state, State::Waiting | State::Queued) => {
-            pair::untie(connection, &mut old)?;
-        }
-        (Kind::Data, Some(_)) => pair::leave_resting_marker(connection, &mut old)?,
-        (Kind::Fin, Some(_)) | (Kind::Data | Kind::Fin, None) => {}
-    }
-    match old.state {
-        State::Waiting | State::Queued => {
-            let reason = Some("replaced: another file of this name came before this one was sent".to_owned());
-            advance(connection, effects, &mut old, Event::Cancelled, reason, now)
-        }
-        // Its attempt decides: accepted, or cancelled as replaced once it is known not to be. What is accepted has nothing to lose.
-        State::Uploading(_) | State::Unconfirmed | State::Uploaded | State::Processing => save_job(connection, &old),
-        State::Held | State::Success | State::Partial | State::Failure | State::Rejected | State::Cancelled => {
-            let note = format!(
-                "another file of this name took its place before it was moved to {}/",
-                old.state.place().as_str()
-            );
-            note_of_file(connection, &mut old, &note, now)?;
-            save_job(connection, &old)
-        }
-    }
 }
 
 /// What a person moved back out of `held/` or `failed/` is a new file (DESIGN F3): the job that it was has none any more. The
@@ -329,7 +297,7 @@ fn note_content(connection: &Connection, job: &mut Job, content: &Content, now: 
     job.sha256 = Some(content.fingerprint.sha256);
     job.rows_expected = i64::try_from(content.rows_expected).ok();
     match &content.findings {
-        Some(findings) => check_findings::record(connection, job, findings, now),
+        Some(findings) => record_findings(connection, job, findings, now),
         None => Ok(()),
     }
 }
@@ -350,7 +318,7 @@ fn take_in(
                 }
                 Some(Duplicate { reason, is_unsettled, .. }) => {
                     job.unsettled |= is_unsettled;
-                    let keeps_its_marker = pair::leave_marker_to_the_first(connection, effects, job, now)?;
+                    let keeps_its_marker = advance::leave_marker_to_the_first(connection, effects, job, now)?;
                     advance(connection, effects, job, Event::Held, Some(reason), now)?;
                     if keeps_its_marker {
                         return Ok(());
@@ -358,12 +326,12 @@ fn take_in(
                 }
                 None => advance(connection, effects, job, Event::Ready, None, now)?,
             }
-            pair::match_up(connection, effects, job, now)
+            advance::match_up(connection, effects, job, now)
         }
         Kind::Fin => {
             save_job(connection, job)?;
             effects.changed = true;
-            pair::match_up(connection, effects, job, now)
+            advance::match_up(connection, effects, job, now)
         }
     }
 }

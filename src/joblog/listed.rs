@@ -1,8 +1,9 @@
 //! What a remote list shows, written down: what cannot be ours from now on, who else writes to the account, and what may
 //! have been ingested twice (DESIGN S1, S3, S5).
 
-use super::account_record::goes_to;
-use super::{JobLogError, sql};
+use super::destinations::goes_to;
+use super::errors::JobLogError;
+use super::sql;
 use crate::job::sets::ON_THE_WIRE;
 use crate::job::{EventId, JobId, Likeness, Naming, RemoteJob, RemoteJobId, Target, Timestamp, Told, stem};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -82,7 +83,7 @@ pub(super) fn take_list(connection: &Connection, account: &str, list: &RemoteLis
         };
         // What was there before us is nobody's affair.
         let (Some(baseline), Some(name)) = (baseline, remote.file_name.as_deref()) else { continue };
-        if sql::owner_of_remote(connection, account, line, remote.remote_job_id.0)?.is_some() {
+        if owner_of_remote(connection, account, line, remote.remote_job_id.0)?.is_some() {
             continue;
         }
         let mut namesake = namesake(connection, account, name)?;
@@ -137,7 +138,7 @@ fn is_named_otherwise(
     line: i64,
     remote: &RemoteJob,
 ) -> Result<bool, JobLogError> {
-    let owner = sql::owner_of_remote(connection, account, line, remote.remote_job_id.0)?;
+    let owner = owner_of_remote(connection, account, line, remote.remote_job_id.0)?;
     let owner = owner.map(|id| sql::job_if_known(connection, id)).transpose()?.flatten();
     let (Some(owner), Some(shown)) = (owner, remote.file_name.as_deref()) else { return Ok(false) };
     Ok(learnt(connection, account)?.likeness(&owner.wire_name, shown) == Likeness::Other)
@@ -342,6 +343,36 @@ fn tell_once(
     let state = sql::job(connection, id)?.state;
     sql::insert_event(connection, id, at, "doubled", Some(state), state, Some(&detail))?;
     Ok(true)
+}
+
+/// The job that owns a remote job of this line, pruned or not.
+pub(super) fn owner_of_remote(
+    connection: &Connection,
+    account: &str,
+    line: i64,
+    id: i64,
+) -> Result<Option<JobId>, JobLogError> {
+    let owner = connection
+        .prepare_cached("SELECT id FROM job WHERE account = ?1 AND line = ?2 AND remote_job_id = ?3")?
+        .query_row(params![account, line, id], |row| row.get(0))
+        .optional()?;
+    match owner {
+        Some(id) => Ok(Some(JobId(id))),
+        None => pruned_owner(connection, account, line, RemoteJobId(id)),
+    }
+}
+
+/// The pruned job that owns a remote job.
+fn pruned_owner(
+    connection: &Connection,
+    account: &str,
+    line: i64,
+    id: RemoteJobId,
+) -> Result<Option<JobId>, JobLogError> {
+    Ok(connection
+        .prepare_cached("SELECT job_id FROM delivered WHERE account = ?1 AND line = ?2 AND remote_job_id = ?3")?
+        .query_row(params![account, line, id.0], |row| row.get(0).map(JobId))
+        .optional()?)
 }
 
 #[cfg(test)]

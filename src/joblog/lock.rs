@@ -1,7 +1,7 @@
 //! The lock of the state directory, and what its file remembers of the job log from one run to the next.
 
-use super::OpenError;
 use super::database_files::{DATABASE, SAVED};
+use super::errors::OpenError;
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};

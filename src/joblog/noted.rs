@@ -1,11 +1,15 @@
-//! Events that no step of a job makes: an account blocks and works again, the service starts, a file is late, an
-//! expectation is not met. Each is written down once.
+//! What no step of a job makes, written down once: an account blocks and works again, the service starts, a file is late, an
+//! expectation is not met, the check found something in a file.
 
+use super::errors::JobLogError;
+use super::reader::Reader;
+use super::row::Job;
+use super::sql;
 use super::writer::{JobLog, Pending};
-use super::{Job, JobLogError, Reader, sql};
 use crate::job::sets::{AT_ADOBE, NOT_ACCEPTED_YET};
-use crate::job::{JobId, Timestamp};
-use rusqlite::{Connection, params};
+use crate::job::{FileFindings, JobId, Likely, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use std::collections::HashMap;
 
 /// What stands in `folder_problem` until the folder has been opened: nothing is known to be wrong yet.
 pub(super) const UNOPENED: &str = "the folder has not been opened yet";
@@ -128,6 +132,49 @@ pub(super) fn note_delay(connection: &Connection, job: &Job, now: Timestamp) -> 
     Ok(true)
 }
 
+/// Writes down what was found, in the row and as a step of the job.
+pub(super) fn record_findings(
+    connection: &Connection,
+    job: &Job,
+    findings: &FileFindings,
+    now: Timestamp,
+) -> Result<(), JobLogError> {
+    save_findings(connection, job.id, findings)?;
+    sql::insert_event(connection, job.id, now, "checked", Some(job.state), job.state, Some(&findings.summary))
+}
+
+fn save_findings(connection: &Connection, id: JobId, findings: &FileFindings) -> Result<(), JobLogError> {
+    let Likely { cause, rows, rows_skipped } = &findings.likely;
+    connection
+        .prepare_cached(
+            "UPDATE job SET findings = ?2, likely_cause = ?3, likely_rows = ?4, rows_skipped = ?5 WHERE id = ?1",
+        )?
+        .execute(params![id.0, findings.list, cause, rows, i64::try_from(*rows_skipped).unwrap_or(i64::MAX)])?;
+    Ok(())
+}
+
+/// The list of a job's findings.
+pub(super) fn findings(connection: &Connection, id: JobId) -> Result<Option<String>, JobLogError> {
+    Ok(connection
+        .prepare_cached("SELECT findings FROM job WHERE id = ?1")?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?
+        .flatten())
+}
+
+/// What was found in the files of an account's open remote jobs.
+pub(super) fn likely_of_open(connection: &Connection, account: &str) -> Result<HashMap<JobId, Likely>, JobLogError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT id, likely_cause, likely_rows, rows_skipped FROM job
+         WHERE account = ?1 AND state IN {AT_ADOBE} AND finished_at IS NULL AND findings IS NOT NULL"
+    ))?;
+    let rows = statement.query_map([account], |row| {
+        let rows_skipped = u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0);
+        Ok((JobId(row.get(0)?), Likely { cause: row.get(1)?, rows: row.get(2)?, rows_skipped }))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 impl Reader {
     /// Why the daemon's last reload was refused, and when, if it was.
     ///
@@ -190,5 +237,13 @@ impl Reader {
                    AND uploaded_at < ?3 AND kind = 'data'",
             )?
             .query_row(params![account, from.0, to.0], |row| row.get(0))?)
+    }
+
+    /// What the check found in a job's file, each finding on a line of its own.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn findings(&self, id: JobId) -> Result<Option<String>, JobLogError> {
+        findings(&self.connection(), id)
     }
 }

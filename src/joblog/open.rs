@@ -1,103 +1,18 @@
-//! Opening the job log: the pragmas, the schema, and what must not be opened as it is.
+//! Opening the job log: the pragmas, and what must not be taken for it or opened as it is (DESIGN §8).
 
-use super::database_files::{DATABASE, WAL, holder_in, is_at_rest, is_there};
+use super::database_files::{DATABASE, SAVED, SHARED_MEMORY, WAL, holder_in, is_at_rest, is_there};
+use super::errors::OpenError;
 use super::lock::{Birth, Memory, NOTHING_SAVED, StateLock};
 use super::schema::{known_version, migrate, newest};
-use super::strangers::{lost, refuse_strangers, refuse_to_begin_anew};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 const READING: OpenFlags =
     OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX).union(OpenFlags::SQLITE_OPEN_URI);
 /// More than a connection ever has.
 const STATEMENTS: usize = 256;
-
-/// Why the job log cannot be opened. Nothing is sent, and nothing is recreated.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another daemon has it.
-    #[error("{}: another datadrop is running with this state directory; stop it first, or use a state directory of its own", .0.display())]
-    Running(PathBuf),
-    /// The state directory is missing or cannot be used.
-    #[error("{}: the state directory cannot be used: {why}; create it, owned by the user that runs datadrop", dir.display())]
-    StateDir {
-        /// The directory.
-        dir: PathBuf,
-        /// What the system said.
-        why: String,
-    },
-    /// There is none yet.
-    #[error("{}: there is no job log yet; the service makes it at its first start (`datadrop run`), or `state_dir` of the configuration names another place", .0.display())]
-    None(PathBuf),
-    /// Not for this user to read.
-    #[error("{}: the job log cannot be read: {why}; run this as the service's user, or as a member of its group", file.display())]
-    Closed {
-        /// The state directory.
-        dir: PathBuf,
-        /// The database.
-        file: PathBuf,
-        /// What the system said.
-        why: String,
-    },
-    /// A newer datadrop wrote it.
-    #[error("{}: written by a newer datadrop (version {found} of the job log, this one knows {known}); install that version again", file.display())]
-    Newer {
-        /// The database.
-        file: PathBuf,
-        /// Its version.
-        found: i64,
-        /// Ours.
-        known: i64,
-    },
-    /// A development version of datadrop wrote it, before the first release.
-    #[error("{}: written by a development version of datadrop, whose job log this one cannot read; to go on, move it away with its -wal and -shm, keep it, and rebuild the job log: datadrop recover", .0.display())]
-    Earlier(PathBuf),
-    /// Another user's.
-    #[error("{}: the job log cannot be changed: {why}; run this as the user that runs datadrop (`sudo -u datadrop datadrop …`)", file.display())]
-    NotYours {
-        /// The database.
-        file: PathBuf,
-        /// What the system said.
-        why: String,
-    },
-    /// Somebody has it locked.
-    #[error("{}: {by} holds the lock of the job log; end that process or its transaction", file.display())]
-    Locked {
-        /// The database.
-        file: PathBuf,
-        /// Who, as far as it is known.
-        by: String,
-    },
-    /// It was there, and is not any more.
-    #[error("{}: the job log is gone, and datadrop does not create a new one silently; put it back, restore a backup, or rebuild it: datadrop recover", .0.display())]
-    Gone(PathBuf),
-    /// It was removed or replaced while datadrop ran, and what stands there now does not know what happened until then.
-    #[error("{}: the job log was removed or replaced while datadrop ran, and this one does not know what was sent until then; {remedy}", file.display())]
-    Lost {
-        /// The database.
-        file: PathBuf,
-        /// What to do.
-        remedy: String,
-    },
-    /// The write-ahead log beside it is not its own.
-    #[error("{0}: belongs to another database than the one beside it, which it would damage; if a backup of the database was put back: rm -f {0} {1}", wal.display(), shm.display())]
-    Foreign {
-        /// The write-ahead log.
-        wal: PathBuf,
-        /// The shared memory that belongs to it.
-        shm: PathBuf,
-    },
-    /// Not a job log, or damaged.
-    #[error("{}: the job log is damaged: {why}; nothing is sent until it is restored from a backup, or moved away with its -wal and -shm and rebuilt by `datadrop recover`", file.display())]
-    Damaged {
-        /// The database.
-        file: PathBuf,
-        /// What the check said.
-        why: String,
-    },
-}
 
 /// What a job log is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -297,6 +212,63 @@ fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
+}
+
+/// Looks before anything is opened: SQLite takes any write-ahead log for that of the database beside it, and makes a
+/// database that is not there.
+pub(super) fn refuse_strangers(lock: &StateLock, purpose: Purpose) -> Result<Memory, OpenError> {
+    let dir = lock.dir();
+    let memory = lock.memory();
+    let unreadable = |error: std::io::Error| OpenError::StateDir { dir: dir.to_owned(), why: error.to_string() };
+    let database = Birth::of(&dir.join(DATABASE)).map_err(unreadable)?;
+    let wal = dir.join(WAL);
+    let holds_something = std::fs::symlink_metadata(&wal).is_ok_and(|metadata| metadata.len() > 0);
+    let found = Birth::of(&wal).map_err(unreadable)?.filter(|_| holds_something);
+    let is_foreign = match (database, found) {
+        (None, Some(_)) => true,
+        (Some(database), Some(found)) => {
+            memory.wal == Some(found) && memory.database.is_some_and(|known| known != database)
+        }
+        (Some(_) | None, None) => false,
+    };
+    if let Some(wanted) = memory.wanted
+        && is_foreign
+        && purpose == Purpose::Work
+    {
+        return Err(lost(dir, wanted));
+    }
+    if is_foreign {
+        return Err(OpenError::Foreign { shm: dir.join(SHARED_MEMORY), wal });
+    }
+    if database.is_none() && purpose == Purpose::Work {
+        refuse_to_begin_anew(dir, &memory)?;
+    }
+    Ok(memory)
+}
+
+/// There is no database: is there none yet, or none any more?
+pub(super) fn refuse_to_begin_anew(dir: &Path, memory: &Memory) -> Result<(), OpenError> {
+    match memory {
+        Memory { wanted: Some(wanted), .. } => Err(lost(dir, *wanted)),
+        Memory { database: Some(_), .. } => Err(OpenError::Gone(dir.join(DATABASE))),
+        Memory { wanted: None, database: None, .. } => Ok(()),
+    }
+}
+
+/// What stands there now does not know what the last run knew.
+pub(super) fn lost(dir: &Path, wanted: i64) -> OpenError {
+    let (file, saved) = (dir.join(DATABASE), dir.join(SAVED));
+    let rebuild = "if the one that stands there is the right one: datadrop recover";
+    let remedy = if wanted != NOTHING_SAVED && saved.exists() {
+        let saved = saved.display();
+        format!(
+            "what datadrop knew is in {saved}; to go on with that: rm -f {file} {file}-wal {file}-shm && mv {saved} {file}; {rebuild}",
+            file = file.display()
+        )
+    } else {
+        rebuild.to_owned()
+    };
+    OpenError::Lost { file, remedy }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! What people ask of the job log: the view `job_log`, one job's life, counts.
 
+use super::errors::JobLogError;
+use super::reader::Reader;
 use super::row::Fault;
-use super::{JobLogError, Reader};
 use crate::job::sets::NOT_ACCEPTED_YET;
 use crate::job::{JobId, Phase, State, Timestamp, stem};
 use rusqlite::{OptionalExtension, Row};

@@ -1,15 +1,19 @@
 //! What the remote lists say: the baseline, the sweeps, and the end of what was unconfirmed (DESIGN S1 to S4).
 
-use super::account_record::goes_to;
 use super::advance::advance;
-use super::attempts::take_remote;
-use super::listed::{RemoteList, Taken, take_list};
-use super::noted::{note_block, note_delay};
-use super::save::save_job;
+use super::attempts::{disputed, take_remote};
+use super::destinations::goes_to;
+use super::errors::JobLogError;
+use super::listed::{RemoteList, Taken, owner_of_remote, take_list};
+use super::noted::{likely_of_open, note_block, note_delay};
+use super::reader::Reader;
+use super::row::{Job, without_change};
+use super::sql::{self, save_job};
 use super::writer::{JobLog, Pending};
-use super::{Job, sql};
+use crate::job::sets::AT_ADOBE;
 use crate::job::{Event, EventId, JobId, Kind, Likely, RemoteJob, RemoteJobId, State, Target, Timestamp, Told};
 use rusqlite::params;
+use std::collections::HashMap;
 
 /// A job that the API has and that is not at its end.
 #[derive(Debug, Clone)]
@@ -174,7 +178,7 @@ impl JobLog {
             }
             if let Some(remote) = &remote {
                 let line = sql::line_of_job(connection, &job)?;
-                if sql::owner_of_remote(connection, &job.account, line, remote.remote_job_id.0)?.is_some() {
+                if owner_of_remote(connection, &job.account, line, remote.remote_job_id.0)?.is_some() {
                     return Ok(false);
                 }
                 take_remote(&mut job, remote);
@@ -192,5 +196,98 @@ impl JobLog {
     #[must_use]
     pub fn explain(&self, id: JobId, reason: String) -> Pending<()> {
         self.call(move |connection, _| sql::set_reason(connection, id, Some(&reason)))
+    }
+}
+
+impl Reader {
+    /// Jobs of an account that the API has and that are not at their end.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn open_remote(&self, account: &str) -> Result<Vec<OpenRemote>, JobLogError> {
+        let jobs = sql::jobs_of(
+            sql::UNFINISHED,
+            &self.connection(),
+            &format!("account = ?1 AND state IN {AT_ADOBE} AND finished_at IS NULL ORDER BY id"),
+            [account],
+        )?;
+        let mut likely = likely_of_open(&self.connection(), account)?;
+        let current = sql::line(&self.connection(), account)?;
+        let lines: HashMap<JobId, i64> = self
+            .connection()
+            .prepare_cached(&format!(
+                "SELECT id, line FROM {} WHERE account = ?1 AND state IN {AT_ADOBE} AND finished_at IS NULL",
+                sql::UNFINISHED
+            ))?
+            .query_map([account], |row| Ok((JobId(row.get(0)?), row.get(1)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        let mut open = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let (Some(remote_job_id), Some(target_id)) = (job.remote_job_id, job.target_id) else {
+                return Err(JobLogError::Impossible(format!("job {} is accepted but has no remote job", job.id)));
+            };
+            let reason = without_change(&job);
+            open.push(OpenRemote {
+                id: job.id,
+                file_name: job.file_name,
+                remote_job_id,
+                kind: job.kind,
+                state: job.state,
+                reason,
+                has_changed: job.changed.is_some(),
+                remote_status: job.remote_status,
+                told: Told { file_name: None, created: job.remote_created, by_list: false },
+                is_of_former_line: lines.get(&job.id).is_some_and(|line| *line != current),
+                rows_expected: job.rows_expected,
+                likely: likely.remove(&job.id).unwrap_or_default(),
+                uploaded_at: job.uploaded_at.unwrap_or(job.seen_at),
+                target: sql::target_of(&self.connection(), (job.id, account), target_id)?,
+            });
+        }
+        Ok(open)
+    }
+
+    /// Jobs of an account whose last attempt ended without a clear answer.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn unsettled(&self, account: &str) -> Result<Vec<Unsettled>, JobLogError> {
+        let jobs = sql::jobs_of(
+            sql::UNFINISHED,
+            &self.connection(),
+            "account = ?1 AND state = 'unconfirmed' AND finished_at IS NULL ORDER BY id",
+            [account],
+        )?;
+        let mut unsettled = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let target =
+                job.target_id.map(|id| sql::target_of(&self.connection(), (job.id, account), id)).transpose()?;
+            let (started_at, server_time, server_after) = self
+                .connection()
+                .prepare_cached(
+                    "SELECT started_at, server_time, server_after FROM attempt WHERE job_id = ?1 AND number = ?2",
+                )?
+                .query_row(params![job.id.0, job.attempts], |row| {
+                    let time = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(Timestamp));
+                    Ok((Timestamp(row.get(0)?), time(1)?, time(2)?))
+                })?;
+            let began = sql::latest_of(&self.connection(), job.id, Event::Started)?;
+            let disputed = disputed(&self.connection(), &job)?;
+            unsettled.push(Unsettled {
+                id: job.id,
+                name_is_unique: job.wire_name != job.file_name,
+                wire_name: job.wire_name,
+                rows_expected: job.rows_expected,
+                unclear_ends: job.unclear_ends,
+                began,
+                started_at,
+                server_time,
+                server_after,
+                disputed,
+                target: target.ok_or_else(|| JobLogError::Impossible(format!("job {} was sent nowhere", job.id)))?,
+                reason: job.reason,
+            });
+        }
+        Ok(unsettled)
     }
 }

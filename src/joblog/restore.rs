@@ -1,10 +1,13 @@
 //! What a lost or old job log must know, written into it (DESIGN §7, `recover`).
 
+use super::attempts;
+use super::errors::JobLogError;
 use super::listed::remember;
+use super::reader::Reader;
 use super::row::Job;
-use super::save::save_job;
+use super::sql;
+use super::sql::save_job;
 use super::writer::{JobLog, Pending};
-use super::{JobLogError, Reader, attempts, sql};
 use crate::job::{EventId, FileIdentity, Fingerprint, JobId, Kind, Place, RemoteJob, State, Target, Timestamp, stem};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::ffi::{OsStr, OsString};

@@ -1,12 +1,15 @@
 //! What leaves the job log after `keep.jobs`, and which files leave `done/` after `keep.done`. What guards against sending
 //! twice stays: content, name and remote job ID of everything that was ever accepted.
 
+use super::errors::JobLogError;
+use super::reader::Reader;
+use super::row::Job;
 use super::row::name_bytes;
-use super::save::save_job;
+use super::sql;
+use super::sql::save_job;
 use super::writer::{JobLog, Pending};
-use super::{Job, JobLogError, Reader, sql};
-use crate::job::sets::{DONE, ENDED, NEVER_ACCEPTED};
-use crate::job::{FileIdentity, JobId, Place, RemoteJobId, Sha256, State, Timestamp};
+use crate::job::sets::{ENDED, NEVER_ACCEPTED};
+use crate::job::{FileIdentity, JobId, Place, State, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::ffi::{OsStr, OsString};
 
@@ -186,39 +189,6 @@ fn note_once(connection: &Connection, id: JobId, event: &str, why: &str, now: Ti
     }
     let state = sql::job(connection, id)?.state;
     sql::insert_event(connection, id, now, event, Some(state), state, Some(why))
-}
-
-/// A pruned job that brought this content (DESIGN §6, `duplicates`). `same_name` narrows it.
-pub(super) fn delivered_with_content(
-    connection: &Connection,
-    account: &str,
-    sha256: Sha256,
-    same_name: Option<&str>,
-) -> Result<Option<(JobId, String)>, JobLogError> {
-    Ok(connection
-        .prepare_cached(&format!(
-            "SELECT job_id, file_name FROM delivered
-             WHERE account = ?1 AND sha256 = ?2 AND kind = 'data' AND state IN {DONE}
-               AND (?3 IS NULL OR file_name = ?3)
-               AND place_id IN (0, (SELECT target.place FROM account JOIN target ON target.id = account.target_id
-                                    WHERE account.name = ?1))
-             ORDER BY job_id DESC LIMIT 1"
-        ))?
-        .query_row(params![account, sha256.to_string(), same_name], |row| Ok((JobId(row.get(0)?), row.get(1)?)))
-        .optional()?)
-}
-
-/// The pruned job that owns a remote job.
-pub(super) fn pruned_owner(
-    connection: &Connection,
-    account: &str,
-    line: i64,
-    id: RemoteJobId,
-) -> Result<Option<JobId>, JobLogError> {
-    Ok(connection
-        .prepare_cached("SELECT job_id FROM delivered WHERE account = ?1 AND line = ?2 AND remote_job_id = ?3")?
-        .query_row(params![account, line, id.0], |row| row.get(0).map(JobId))
-        .optional()?)
 }
 
 impl Reader {

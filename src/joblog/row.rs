@@ -1,8 +1,8 @@
 //! A job as the job log holds it, and back. A row that contradicts itself is refused loudly.
 
-use super::JobLogError;
+use super::errors::JobLogError;
 use crate::job::{
-    AfterSending, FileIdentity, JobId, Kind, Phase, Place, RemoteJobId, Sha256, State, Timestamp, printable,
+    AfterSending, CHANGED, FileIdentity, JobId, Kind, Phase, Place, RemoteJobId, Sha256, State, Timestamp, printable,
 };
 use rusqlite::{Error as SqlError, Row};
 use std::ffi::{OsStr, OsString};
@@ -289,4 +289,46 @@ impl From<Job> for InboxEntry {
 
 pub(super) fn name_bytes(name: &OsStr) -> &[u8] {
     name.as_bytes()
+}
+
+/// How the job's file is known to have changed, in words.
+fn lasting_change(job: &Job) -> Option<String> {
+    job.changed.map(|changed| changed.words(job.rows_expected))
+}
+
+/// A reason of an accepted job, with how its file has changed, which outlasts the steps that follow.
+pub(super) fn with_change(job: &Job, reason: Option<String>) -> Option<String> {
+    match (reason, lasting_change(job)) {
+        (Some(reason), Some(change)) => Some(format!("{reason}; {change}")),
+        (reason, change) => reason.or(change),
+    }
+}
+
+/// The reason of an accepted job without it.
+pub(super) fn without_change(job: &Job) -> Option<String> {
+    let reason = job.reason.clone()?;
+    let Some(change) = lasting_change(job) else { return Some(reason) };
+    match reason.strip_suffix(&change) {
+        Some(rest) => rest.strip_suffix("; ").map(str::to_owned),
+        None => Some(reason),
+    }
+}
+
+/// What is odd about an accepted job's file outlasts the steps that follow.
+pub(super) fn lasting_note(job: &Job) -> Option<String> {
+    let was_changed = job.reason.as_deref().is_some_and(|reason| reason.contains(CHANGED));
+    match (was_changed, job.place) {
+        (true, _) => Some(CHANGED.to_owned()),
+        (false, Place::Gone) => {
+            Some("its file was replaced in the folder, or removed from it, after it was sent".to_owned())
+        }
+        (false, Place::Inbox | Place::Sent | Place::Held | Place::Done | Place::Failed) => None,
+    }
+}
+
+/// How the reason of a job begins that a person holds.
+pub(super) const PUT_ON_HOLD: &str = "put on hold by ";
+
+pub(super) fn is_put_on_hold(job: &Job) -> bool {
+    job.reason.as_deref().is_some_and(|reason| reason.starts_with(PUT_ON_HOLD))
 }

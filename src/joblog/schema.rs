@@ -1,6 +1,6 @@
 //! The schema of the job log, and which version of it a database has.
 
-use super::OpenError;
+use super::errors::OpenError;
 use rusqlite::Connection;
 use std::path::Path;
 

@@ -1,22 +1,53 @@
-//! Every statement that changes the job log or that a change depends on, one function each.
-
-use super::row::name_bytes;
-use super::{Job, JobLogError, retention};
-use crate::job::sets::{
-    AT_ADOBE, AT_ADOBE_OR_DONE, DONE, FAILED, HELD_OR_CANCELLED, ON_ITS_WAY, ON_THE_WIRE, ON_THE_WIRE_OR_AT_ADOBE,
-    RESTING, UNDER_WAY,
-};
-use crate::job::{Event, EventId, FileIdentity, JobId, Phase, RemoteJobId, Sha256, State, Timestamp, stem};
-use rusqlite::{Connection, OptionalExtension, Params, named_params, params};
-use std::ffi::OsStr;
-use std::time::Duration;
+//! Rows of jobs and events: found by a condition and the index that it needs, inserted, and written back as they changed.
 
 pub(super) use super::destinations::{begin_line, line, line_of, line_of_job, target, target_id, target_of};
-pub(super) use super::picked::{BY_STEM, IN_INBOX, UNFILED, UNFINISHED, each_of, jobs_of, jobs_where};
+use super::errors::JobLogError;
+use super::row::{JOB_COLUMNS, Job, name_bytes};
+use crate::job::{Event, EventId, FileIdentity, JobId, State, Timestamp};
+use rusqlite::{Connection, Params, named_params, params};
+use std::ffi::OsStr;
 
 type Result<T> = std::result::Result<T, JobLogError>;
 
-fn job_where(connection: &Connection, condition: &str, parameters: impl Params) -> Result<Option<Job>> {
+/// All jobs that a condition names, decoded.
+pub(super) fn jobs_where(connection: &Connection, condition: &str, parameters: impl Params) -> Result<Vec<Job>> {
+    jobs_of("job", connection, condition, parameters)
+}
+
+/// Jobs by an index that has few of them. It has to be named: where the order of numbers is wanted, SQLite takes the index
+/// that has all jobs of the account in that order, and reads its whole history.
+pub(super) const UNFINISHED: &str = "job INDEXED BY job_unfinished";
+pub(super) const UNFILED: &str = "job INDEXED BY job_unfiled";
+pub(super) const IN_INBOX: &str = "job INDEXED BY job_in_inbox";
+pub(super) const BY_STEM: &str = "job INDEXED BY job_by_stem";
+
+/// As [`jobs_where`], by one of these.
+pub(super) fn jobs_of(
+    jobs: &str,
+    connection: &Connection,
+    condition: &str,
+    parameters: impl Params,
+) -> Result<Vec<Job>> {
+    each_of(jobs, connection, condition, parameters)?.into_iter().collect()
+}
+
+/// As [`jobs_of`], and a row that cannot be read costs no other.
+pub(super) fn each_of(
+    jobs: &str,
+    connection: &Connection,
+    condition: &str,
+    parameters: impl Params,
+) -> Result<Vec<Result<Job>>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {JOB_COLUMNS} FROM {jobs} WHERE {condition}"))?;
+    let mut rows = statement.query(parameters)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(Job::decode(row));
+    }
+    Ok(found)
+}
+
+pub(super) fn job_where(connection: &Connection, condition: &str, parameters: impl Params) -> Result<Option<Job>> {
     Ok(jobs_where(connection, condition, parameters)?.into_iter().next())
 }
 
@@ -121,224 +152,11 @@ pub(super) fn insert_event(
 pub(super) const GOES_THERE: &str = "(target_id IS NULL OR target_id IN (SELECT id FROM target WHERE place = (
      SELECT now.place FROM account JOIN target AS now ON now.id = account.target_id WHERE account.name = job.account)))";
 
-/// A job that already brought, or is bringing, this content (DESIGN §6, `duplicates`).
-///
-/// Accepted ones and those on their way count; a held one counts while it is unsettled. `same_name` narrows it.
-pub(super) fn earlier_delivery(
-    connection: &Connection,
-    account: &str,
-    sha256: Sha256,
-    same_name: Option<&str>,
-    except: JobId,
-) -> Result<Option<Job>> {
-    job_where(
-        connection,
-        &format!(
-            "account = ?1 AND sha256 = ?2 AND kind = 'data' AND id <> ?4 AND (?3 IS NULL OR file_name = ?3) AND {GOES_THERE}
-           AND (state IN {ON_THE_WIRE} OR state IN {AT_ADOBE_OR_DONE}
-                OR (state = 'queued' AND id < ?4)
-                OR (state = 'held' AND attempts > 0))
-         ORDER BY id DESC LIMIT 1"
-        ),
-        params![account, sha256.to_string(), same_name, except.0],
-    )
-}
-
-/// A job with this content that may have been ingested, held or given up: whatever the name now, only a person can tell
-/// (DESIGN F3).
-pub(super) fn unsettled_with_content(
-    connection: &Connection,
-    account: &str,
-    sha256: Sha256,
-    except: JobId,
-) -> Result<Option<Job>> {
-    job_where(
-        connection,
-        &format!(
-            "account = ?1 AND sha256 = ?2 AND state IN {HELD_OR_CANCELLED} AND unsettled AND id <> ?3 AND {GOES_THERE}
-             ORDER BY id DESC LIMIT 1"
-        ),
-        params![account, sha256.to_string(), except.0],
-    )
-}
-
-/// A data job without a marker, or whose marker came to nothing.
-fn unmarked() -> String {
-    format!(
-        "(pair_id IS NULL OR EXISTS (SELECT 1 FROM job AS marker WHERE marker.id = job.pair_id AND marker.state IN {FAILED}))"
-    )
-}
-
-/// The newest data job of this stem that has no marker yet. One whose file another took the place of counts while it is on
-/// its way or at Adobe.
-pub(super) fn newest_unpaired_data(connection: &Connection, account: &str, stem: &str) -> Result<Option<Job>> {
-    job_where(
-        connection,
-        &format!(
-            "account = ?1 AND stem = ?2 AND kind = 'data'
-               AND (place <> 'gone' OR state IN {ON_THE_WIRE_OR_AT_ADOBE}) AND {}
-             ORDER BY id DESC LIMIT 1",
-            unmarked()
-        ),
-        params![account, stem],
-    )
-}
-
-/// The newest job that brings, or brought, the same content under the same stem, and has no marker yet.
-pub(super) fn unmarked_with_content_of(connection: &Connection, duplicate: &Job) -> Result<Option<Job>> {
-    let Some(sha256) = duplicate.sha256 else { return Ok(None) };
-    job_where(
-        connection,
-        &format!(
-            "account = ?1 AND sha256 = ?2 AND stem = ?3 AND id <> ?4 AND kind = 'data'
-               AND (state IN {UNDER_WAY} OR state IN {DONE}) AND {}
-             ORDER BY id DESC LIMIT 1",
-            unmarked()
-        ),
-        params![duplicate.account, sha256.to_string(), stem(&duplicate.file_name), duplicate.id.0],
-    )
-}
-
-/// The stems of data files that Adobe has, whose place another file took, and that have no marker.
-pub(super) fn stems_without_marker(connection: &Connection, account: &str) -> Result<Vec<String>> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT DISTINCT stem FROM {UNFINISHED} WHERE account = ?1 AND finished_at IS NULL AND state IN {AT_ADOBE}
-           AND kind = 'data' AND place = 'gone' AND {}",
-        unmarked()
-    ))?;
-    let stems = statement.query_map([account], |row| row.get(0))?;
-    Ok(stems.collect::<rusqlite::Result<_>>()?)
-}
-
-/// The marker of this stem that lies in the inbox and is not on its way.
-pub(super) fn resting_marker(connection: &Connection, account: &str, stem: &str) -> Result<Option<Job>> {
-    job_where(
-        connection,
-        &format!(
-            "account = ?1 AND stem = ?2 AND kind = 'fin' AND place = 'inbox' AND state IN {RESTING}
-             ORDER BY id DESC LIMIT 1"
-        ),
-        params![account, stem],
-    )
-}
-
-/// A marker is in line once its data file was accepted, and while no newer content of its stem is on its way (P4). An
-/// older one that a person let come back, which has an inode, may wait for ever under another name: it counts once it goes.
-fn marker_is_in_line() -> String {
-    format!(
-        "(EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id
-                            AND data.state IN {AT_ADOBE_OR_DONE})
-                    AND NOT EXISTS (SELECT 1 FROM job AS data WHERE data.account = job.account AND data.stem = job.stem
-                            AND data.kind = 'data' AND (data.state IN {ON_ITS_WAY}
-                                 OR (data.state = 'waiting' AND (data.id > job.pair_id OR data.inode IS NULL)))))"
-    )
-}
-
-/// It goes once its data file was filed, which tells whether that still held what was accepted.
-const MARKER_MAY_GO: &str =
-    "NOT EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id AND data.place = 'inbox')";
-
-/// An upload whose outcome is not known owns its file and its content, under whatever name they lie there too (DESIGN A4).
-pub(super) fn owner_on_the_wire() -> String {
-    format!(
-        "SELECT 1 FROM job AS owner INDEXED BY job_on_the_wire
-             WHERE owner.account = job.account AND owner.state IN {ON_THE_WIRE}
-               AND owner.kind = 'data' AND job.kind = 'data' AND owner.id <> job.id
-               AND (owner.sha256 = job.sha256
-                    OR (owner.inode = job.inode AND owner.device = job.device AND owner.born_ns = job.born_ns))"
-    )
-}
-
-/// Due jobs of an account in the order in which they may start.
-///
-/// Left out: a job whose wire name is still on the wire (DESIGN A4), or, where those are unique, a file of the same name and
-/// content whose place it took; one whose file has to come back into the inbox first;
-/// a marker while a data file of its stem is not accepted (P4).
-pub(super) fn due_jobs(
-    connection: &Connection,
-    account: &str,
-    by_name: bool,
-    (now, longest_wait): (Timestamp, Duration),
-    limit: usize,
-) -> Result<Vec<Job>> {
-    let order = if by_name { "stem, kind, file_name, id" } else { "queued_at, id" };
-    let (owner_on_the_wire, marker_is_in_line) = (owner_on_the_wire(), marker_is_in_line());
-    // The plus keeps the index that has the order: the one by due time would sort the whole backlog each time.
-    jobs_where(
-        connection,
-        &format!(
-            "account = ?1 AND state = 'queued' AND (+next_attempt_at <= ?2 OR +next_attempt_at > ?4) AND inode IS NOT NULL AND place = 'inbox'
-               AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.account = job.account
-                               AND other.wire_name = job.wire_name AND other.state IN {ON_THE_WIRE})
-               AND NOT EXISTS ({owner_on_the_wire})
-               AND (kind = 'data' OR ({marker_is_in_line} AND {MARKER_MAY_GO}))
-             ORDER BY {order} LIMIT ?3"
-        ),
-        params![account, now.0, i64::try_from(limit).unwrap_or(i64::MAX), now.after(longest_wait).0],
-    )
-}
-
-/// When the next queued job of these accounts becomes due, if later than now.
-pub(super) fn next_due(connection: &Connection, account: &str, now: Timestamp) -> Result<Option<Timestamp>> {
-    let at: Option<i64> = connection
-        .prepare_cached(
-            "SELECT min(next_attempt_at) FROM job WHERE account = ?1 AND state = 'queued' AND next_attempt_at > ?2",
-        )?
-        .query_row(params![account, now.0], |row| row.get(0))?;
-    Ok(at.map(Timestamp))
-}
-
-/// The first job of a sequential account that is neither accepted nor ended.
-pub(super) fn head_of_line(connection: &Connection, account: &str, by_name: bool) -> Result<Option<Job>> {
-    let order = if by_name { "stem, kind, file_name, id" } else { "queued_at, id" };
-    job_where(
-        connection,
-        &format!(
-            "account = ?1 AND state IN {ON_ITS_WAY} AND finished_at IS NULL \
-             AND (kind = 'data' OR state <> 'queued' OR {}) \
-             ORDER BY state = 'queued', {order} LIMIT 1",
-            marker_is_in_line()
-        ),
-        params![account],
-    )
-}
-
 pub(super) fn count_in_state(connection: &Connection, account: &str, state: &str) -> Result<usize> {
     let count: i64 = connection
         .prepare_cached("SELECT count(*) FROM job WHERE account = ?1 AND state = ?2 AND finished_at IS NULL")?
         .query_row(params![account, state], |row| row.get(0))?;
     Ok(usize::try_from(count).unwrap_or(0))
-}
-
-pub(super) fn insert_attempt(connection: &Connection, job: &Job, style: &str, now: Timestamp) -> Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO attempt (job_id, number, phase, style, started_at, server_after)
-             VALUES (?1, ?2, ?3, ?4, ?5, (SELECT server_seen_at FROM account WHERE name = ?6))",
-        )?
-        .execute(params![job.id.0, job.attempts, Phase::Started.as_str(), style, now.0, job.account])?;
-    Ok(())
-}
-
-/// The HTTP status that ended the attempt before this one.
-pub(super) fn status_of_attempt(connection: &Connection, id: JobId, number: u32) -> Result<Option<u16>> {
-    Ok(connection
-        .prepare_cached("SELECT http_status FROM attempt WHERE job_id = ?1 AND number = ?2")?
-        .query_row(params![id.0, number], |row| row.get::<_, Option<u16>>(0))
-        .optional()?
-        .flatten())
-}
-
-/// The job that owns a remote job of this line, pruned or not.
-pub(super) fn owner_of_remote(connection: &Connection, account: &str, line: i64, id: i64) -> Result<Option<JobId>> {
-    let owner = connection
-        .prepare_cached("SELECT id FROM job WHERE account = ?1 AND line = ?2 AND remote_job_id = ?3")?
-        .query_row(params![account, line, id], |row| row.get(0))
-        .optional()?;
-    match owner {
-        Some(id) => Ok(Some(JobId(id))),
-        None => retention::pruned_owner(connection, account, line, RemoteJobId(id)),
-    }
 }
 
 /// The latest event of this kind that a job had; 0 if it never had one.
@@ -372,5 +190,131 @@ pub(super) fn set_wire_name(connection: &Connection, id: JobId, wire_name: &str)
 /// A reason where nothing else changes.
 pub(super) fn set_reason(connection: &Connection, id: JobId, reason: Option<&str>) -> Result<()> {
     connection.prepare_cached("UPDATE job SET reason = ?2 WHERE id = ?1")?.execute(params![id.0, reason])?;
+    Ok(())
+}
+
+/// Writes what has changed of a job, in groups of columns: a column that is set rewrites its indexes, changed or not.
+pub(super) fn save_job(connection: &Connection, job: &Job) -> Result<()> {
+    let before = self::job(connection, job.id)?;
+    let lies = |job: &Job| (job.place, job.path.clone(), job.disk_name.clone());
+    if lies(&before) != lies(job) {
+        save_place(connection, job)?;
+    }
+    let holds = |job: &Job| (job.identity, job.size, job.sha256, job.rows_expected, job.target_id, job.pair);
+    if holds(&before) != holds(job) {
+        save_content(connection, job)?;
+    }
+    let remote = |job: &Job| {
+        let words =
+            [&job.remote_status, &job.remote_created, &job.remote_started, &job.remote_finished].map(Clone::clone);
+        (job.remote_job_id, job.rows_processed, job.uploaded_at, words)
+    };
+    if remote(&before) != remote(job) {
+        save_remote(connection, job)?;
+    }
+    if before.changed != job.changed {
+        connection
+            .prepare_cached("UPDATE job SET changed_rows = ?2, changed_by_appending = ?3 WHERE id = ?1")?
+            .execute(params![
+                job.id.0,
+                job.changed.map(|changed| changed.rows),
+                job.changed.is_some_and(|changed| changed.is_appended)
+            ])?;
+    }
+    // Last, for the table's checks tie states to what must be there by then.
+    let stands = |job: &Job| {
+        let counts = (job.attempts, job.unclear_ends, job.refusals);
+        (job.state, job.reason.clone(), counts, job.unsettled, job.released, job.queued_at, job.next_attempt_at)
+    };
+    if stands(&before) != stands(job) {
+        save_progress(connection, job)?;
+    }
+    // Apart from the rest, for what is summed up as jobs end is asked whenever this column is set: SQLite then copies the
+    // whole row, before and after.
+    if before.finished_at != job.finished_at {
+        connection
+            .prepare_cached("UPDATE job SET finished_at = ?2 WHERE id = ?1")?
+            .execute(params![job.id.0, job.finished_at.map(|at| at.0)])?;
+    }
+    Ok(())
+}
+
+fn save_progress(connection: &Connection, job: &Job) -> Result<()> {
+    let phase = if let State::Uploading(phase) = job.state { Some(phase.as_str()) } else { None };
+    connection
+        .prepare_cached(
+            "UPDATE job SET state = :state, phase = :phase, reason = :reason, belongs = :belongs, attempts = :attempts,
+                    unclear_ends = :unclear_ends, unsettled = :unsettled, refusals = :refusals, released = :released, queued_at = :queued_at,
+                    next_attempt_at = :next_attempt_at
+             WHERE id = :id",
+        )?
+        .execute(named_params! {
+            ":id": job.id.0,
+            ":state": job.state.as_str(),
+            ":phase": phase,
+            ":reason": job.reason,
+            ":belongs": job.state.place().as_str(),
+            ":attempts": job.attempts,
+            ":unclear_ends": job.unclear_ends,
+            ":unsettled": job.unsettled,
+            ":refusals": job.refusals,
+            ":released": job.released,
+            ":queued_at": job.queued_at.map(|at| at.0),
+            ":next_attempt_at": job.next_attempt_at.map(|at| at.0),
+        })?;
+    Ok(())
+}
+
+fn save_place(connection: &Connection, job: &Job) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE job SET place = ?2, path = ?3, disk_name = ?4 WHERE id = ?1")?
+        .execute(params![job.id.0, job.place.as_str(), job.path.to_string_lossy(), name_bytes(&job.disk_name)])?;
+    Ok(())
+}
+
+fn save_content(connection: &Connection, job: &Job) -> Result<()> {
+    let identity = job.identity;
+    connection
+        .prepare_cached(
+            "UPDATE job SET device = :device, inode = :inode, born_ns = :born_ns, modified_ns = :modified_ns, size = :size, sha256 = :sha256,
+                    rows_expected = :rows_expected, target_id = :target_id, pair_id = :pair_id
+             WHERE id = :id",
+        )?
+        .execute(named_params! {
+            ":id": job.id.0,
+            ":device": identity.map(|file| file.device.cast_signed()),
+            ":inode": identity.map(|file| file.inode.cast_signed()),
+            ":born_ns": identity.map(|file| file.born_ns),
+            ":modified_ns": identity.map(|file| file.modified_ns),
+            ":size": job.size.map(u64::cast_signed),
+            ":sha256": job.sha256.map(|hash| hash.to_string()),
+            ":rows_expected": job.rows_expected,
+            ":target_id": job.target_id,
+            ":pair_id": job.pair.map(|id| id.0),
+        })?;
+    Ok(())
+}
+
+fn save_remote(connection: &Connection, job: &Job) -> Result<()> {
+    let line = line_of_job(connection, job)?;
+    connection
+        .prepare_cached(
+            "UPDATE job SET line = CASE WHEN remote_job_id IS :remote_job_id THEN line ELSE :line END,
+                    remote_job_id = :remote_job_id, remote_status = :remote_status, remote_created = :remote_created,
+                    remote_started = :remote_started, remote_finished = :remote_finished,
+                    rows_processed = :rows_processed, uploaded_at = :uploaded_at
+             WHERE id = :id",
+        )?
+        .execute(named_params! {
+            ":id": job.id.0,
+            ":remote_job_id": job.remote_job_id.map(|id| id.0),
+            ":line": line,
+            ":remote_status": job.remote_status,
+            ":remote_created": job.remote_created,
+            ":remote_started": job.remote_started,
+            ":remote_finished": job.remote_finished,
+            ":rows_processed": job.rows_processed,
+            ":uploaded_at": job.uploaded_at.map(|at| at.0),
+        })?;
     Ok(())
 }

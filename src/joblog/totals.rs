@@ -1,7 +1,10 @@
 //! Sums that are kept as things end ("Sums" of `schema.sql`), and what else is told of many jobs at once. Nothing here takes
 //! longer because the job log is long.
 
-use super::{AccountRow, Counts, JobLogError, JobRow, Reader};
+use super::account_record::AccountRow;
+use super::errors::JobLogError;
+use super::queries::{Counts, JobRow};
+use super::reader::Reader;
 use crate::job::sets::{ENDED_BADLY, NEEDS_A_PERSON};
 use crate::job::{JobId, Timestamp};
 use rusqlite::{Row, params};

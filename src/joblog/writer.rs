@@ -1,9 +1,12 @@
 //! The one writer: a thread that drains what has arrived into one transaction and one fsync.
 
 use super::database_files::Files;
+use super::errors::{JobLogError, OpenError, StorageProblem};
+use super::lock::StateLock;
 use super::open::{Purpose, open_beside_writer, open_writer, progress_of};
-use super::{CommitTimes, Haste, JobLogError, OpenError, Reader, StateLock, StorageProblem};
-use crate::job::JobId;
+use super::reader::Reader;
+use super::timing::CommitTimes;
+use crate::job::{JobId, Place, State};
 use rusqlite::Connection;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -20,6 +23,24 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
+
+/// How soon a file is to be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Haste {
+    /// Its content was sent: the move may wait for others.
+    None,
+    /// Its content is nowhere else, and lies where the next file of its name would overwrite it.
+    AtOnce,
+}
+
+impl Haste {
+    pub(super) fn of(state: State) -> Self {
+        match state.place() {
+            Place::Sent | Place::Done => Self::None,
+            Place::Inbox | Place::Held | Place::Failed | Place::Gone => Self::AtOnce,
+        }
+    }
+}
 
 /// So many operations share one transaction at most: bounds the latency of the first.
 const GROUP: usize = 512;

@@ -1,11 +1,55 @@
-//! Looking at a job log as it is, without leaving anything beside it (DESIGN §7, `doctor`).
+//! Reading connections: beside a daemon at work or without one, and for a look that leaves nothing behind (DESIGN §7, `doctor`).
 
 use super::database_files::{DATABASE, is_at_rest};
+use super::errors::{JobLogError, OpenError};
 use super::open::{is_readable, open_at_rest, open_reader};
 use super::schema::{newest, version_of};
-use super::{OpenError, Reader};
 use rusqlite::Connection;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A reading connection. Its reads are short: a long one would keep the write-ahead log from being trimmed.
+#[derive(Debug)]
+pub struct Reader(pub(super) Arc<Mutex<Connection>>);
+
+impl Reader {
+    /// Opens the job log of a state directory for reading, whether or not a daemon runs.
+    ///
+    /// # Errors
+    /// [`OpenError`] if there is none or it cannot be read.
+    pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        Ok(Self::of(open_reader(dir)?))
+    }
+
+    pub(super) fn of(connection: Connection) -> Self {
+        Self(Arc::new(Mutex::new(connection)))
+    }
+
+    /// A reader has one user; the lock only lets it travel between threads.
+    pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes when another connection has committed.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn data_version(&self) -> Result<i64, JobLogError> {
+        Ok(self.connection().prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
+    }
+
+    /// Opens the job log for one question, and leaves nothing beside it; `None` if there is none yet.
+    ///
+    /// # Errors
+    /// [`OpenError`] if it cannot be read.
+    pub fn open_quietly(dir: &Path) -> Result<Option<Self>, OpenError> {
+        if !is_readable(dir)? {
+            return Ok(None);
+        }
+        let connection = if is_at_rest(dir) { open_at_rest(dir)? } else { open_reader(dir)? };
+        Ok(Some(Self::of(connection)))
+    }
+}
 
 /// A job log that can be read.
 #[derive(Debug)]
@@ -42,20 +86,6 @@ pub fn examine(dir: &Path) -> Result<Option<Examination>, OpenError> {
     };
     let version = version_of(&connection).map_err(|error| damaged(error.to_string()))?;
     Ok(Some(Examination { reader: Reader::of(connection), version, known: newest() }))
-}
-
-impl Reader {
-    /// Opens the job log for one question, and leaves nothing beside it; `None` if there is none yet.
-    ///
-    /// # Errors
-    /// [`OpenError`] if it cannot be read.
-    pub fn open_quietly(dir: &Path) -> Result<Option<Self>, OpenError> {
-        if !is_readable(dir)? {
-            return Ok(None);
-        }
-        let connection = if is_at_rest(dir) { open_at_rest(dir)? } else { open_reader(dir)? };
-        Ok(Some(Self::of(connection)))
-    }
 }
 
 fn whole(connection: &Connection, damaged: impl Fn(String) -> OpenError) -> Result<(), OpenError> {
