@@ -40,10 +40,11 @@ impl FolderWorker {
                 let read = |directory: &Directory, name: &OsStr| {
                     read_content(directory, name, job.kind, &self.settings.state_dir).map(|content| content.fingerprint)
                 };
-                // A job log that cannot be read says nothing against it; the content has its say in any case.
+                // A job log that cannot be read says nothing against it, nor does a move of another that is due; the content has
+                // its say in any case.
                 let is_of_another = |place: Place, name: &OsStr| {
                     let filed = self.reader.filed_job(&self.settings.account, place, name);
-                    filed.is_ok_and(|other| other.is_some_and(|other| other != job.id))
+                    filed.is_ok_and(|other| other.is_some_and(|other| other.is_recorded && other.id != job.id))
                 };
                 let wanted = Wanted {
                     job: job.id,

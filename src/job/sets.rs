@@ -87,9 +87,12 @@ impl fmt::Display for StateSet {
     }
 }
 
+#[cfg(test)]
+type SaysSo = fn(State) -> bool;
+
 /// Each of them, and what the states say of themselves.
 #[cfg(test)]
-pub(crate) const EACH: [(StateSet, fn(State) -> bool); 20] = {
+pub(crate) const EACH: [(StateSet, SaysSo); 20] = {
     use super::state::{Event, Place};
     [
         (ANY, |_| true),

@@ -54,7 +54,7 @@ pub use queries::{AttemptRow, Counts, EventRow, JobFilter, JobRow, Unsent};
 pub use reader::{Examination, Reader, examine};
 pub use reconcile::LatestAccepted;
 pub use remote_list::{OpenRemote, Swept, Unsettled};
-pub use restore::{Restoration, Restored};
+pub use restore::{FiledJob, Restoration, Restored};
 pub use retention::{Delivered, OldFile, PruneRule};
 pub use row::{InboxEntry, Job};
 pub use timing::{CommitCounts, CommitTimes};

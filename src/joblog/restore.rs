@@ -8,7 +8,9 @@ use super::row::Job;
 use super::sql;
 use super::sql::save_job;
 use super::writer::{JobLog, Pending};
-use crate::job::{EventId, FileIdentity, Fingerprint, JobId, Kind, Place, RemoteJob, State, Target, Timestamp, stem};
+use crate::job::{
+    EventId, FileIdentity, Fingerprint, JobId, Kind, Place, RemoteJob, Sha256, State, Target, Timestamp, stem,
+};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -127,12 +129,24 @@ fn restore(
     Ok(())
 }
 
+/// The job whose file lies somewhere, as far as its name tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FiledJob {
+    /// The job.
+    pub id: JobId,
+    /// The move there is recorded.
+    pub is_recorded: bool,
+    /// Its file was seen elsewhere last and belongs elsewhere: it may have been moved here, if this is what it holds.
+    pub moved_with: Option<Sha256>,
+}
+
 impl Reader {
     /// The job of the account that has its file there under that name, even if it has left the job log since.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn filed_job(&self, account: &str, place: Place, disk_name: &OsStr) -> Result<Option<JobId>, JobLogError> {
+    pub fn filed_job(&self, account: &str, place: Place, disk_name: &OsStr) -> Result<Option<FiledJob>, JobLogError> {
+        let known = |id| FiledJob { id: JobId(id), is_recorded: true, moved_with: None };
         let connection = self.connection();
         let name = disk_name.to_string_lossy();
         // Under its own name, or with a number in it: its job's, or that of the job whose file it was before (DESIGN F1).
@@ -140,15 +154,18 @@ impl Reader {
         for stem in stems_without_numbers(stem(&name)) {
             let by_stem = connection
                 .prepare_cached(
-                    "SELECT id FROM job WHERE account = ?1 AND stem = ?2
+                    "SELECT id, place = ?3, CASE WHEN place <> ?3 AND belongs <> ?3 THEN sha256 END FROM job WHERE account = ?1 AND stem = ?2
                      AND (place = ?3 OR belongs = ?3 OR (place <> belongs AND place <> 'gone'
                           AND (uploaded_at IS NOT NULL OR ?3 NOT IN ('sent', 'done')))) AND disk_name = ?4
                      ORDER BY place <> ?3, id DESC LIMIT 1",
                 )?
-                .query_row(params![account, stem, place.as_str(), disk_name.as_bytes()], |row| row.get(0))
+                .query_row(params![account, stem, place.as_str(), disk_name.as_bytes()], |row| {
+                    let moved_with = row.get::<_, Option<String>>(2)?.as_deref().and_then(Sha256::from_hex);
+                    Ok(FiledJob { id: JobId(row.get(0)?), is_recorded: row.get(1)?, moved_with })
+                })
                 .optional()?;
             if by_stem.is_some() {
-                return Ok(by_stem.map(JobId));
+                return Ok(by_stem);
             }
         }
         let was_pruned = connection
@@ -158,7 +175,7 @@ impl Reader {
             .query_row(params![account, disk_name.as_bytes(), place.as_str()], |row| row.get::<_, i64>(0))
             .optional()?;
         if was_pruned.is_some() {
-            return Ok(was_pruned.map(JobId));
+            return Ok(was_pruned.map(known));
         }
         // A name too long for a number was shortened for it.
         let numbers = name.split('.').filter_map(|part| part.parse::<i64>().ok());
@@ -170,7 +187,7 @@ impl Reader {
                 .query_row(params![number, account, place.as_str()], |row| row.get(0))
                 .optional()?;
             if its.is_some() {
-                return Ok(its.map(JobId));
+                return Ok(its.map(known));
             }
         }
         Ok(None)
@@ -212,7 +229,7 @@ fn stems_without_numbers(stem: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
     use crate::config::Duplicates;
-    use crate::joblog::fixtures::{arrives, ends, opened};
+    use crate::joblog::fixtures::{arrives, ends, hash, opened};
 
     /// Somebody cancels a job of a job log that was set back: that is no move of ours into `sent/`.
     #[test]
@@ -221,11 +238,13 @@ mod tests {
         let job = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
         ends(&log, job, "cancelled", "cancelled by somebody");
         let reader = log.reader().unwrap();
-        let filed = |place| reader.filed_job("a", place, OsStr::new("sales.txt")).unwrap();
+        let filed = |place| reader.filed_job("a", place, OsStr::new("sales.txt")).unwrap().map(|filed| filed.id);
         assert_eq!([Place::Sent, Place::Done, Place::Failed].map(filed), [None, None, Some(job)]);
         let accepted = "UPDATE job SET uploaded_at = 8 WHERE id = ?1";
         log.call(move |connection, _| Ok(connection.execute(accepted, [job.0])?)).wait().unwrap();
         assert_eq!([Place::Sent, Place::Done].map(filed), [Some(job); 2], "it failed later, and its moves are due");
+        let done = reader.filed_job("a", Place::Done, OsStr::new("sales.txt")).unwrap().unwrap();
+        assert_eq!(done, FiledJob { id: job, is_recorded: false, moved_with: Some(hash(1)) }, "a file of that content");
     }
 
     #[test]

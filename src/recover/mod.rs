@@ -127,12 +127,16 @@ fn survey(
     for (read, FiledFile { place, disk_name, filed_ms }) in filed.into_iter().enumerate() {
         tell(read, all);
         let Some(kind) = classify(&disk_name, &account.extensions) else { continue };
-        if reader.filed_job(&account.name, place, &disk_name)?.is_some() {
+        let known = reader.filed_job(&account.name, place, &disk_name)?;
+        if known.is_some_and(|job| job.moved_with.is_none()) {
             continue;
         }
         let directory = folder.place(place);
         let unreadable = |why| RecoverError::Unreadable { path: directory.path_of(&disk_name), why };
         let content = read_content(directory, &disk_name, kind, state_dir).map_err(unreadable)?;
+        if known.is_some_and(|job| job.moved_with == Some(content.fingerprint.sha256)) {
+            continue;
+        }
         let names = names_before_filing(&disk_name.to_string_lossy());
         let candidates: Vec<&RemoteJob> = remote_jobs
             .iter()

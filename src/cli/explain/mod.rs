@@ -230,7 +230,7 @@ fn inbox(seen: &Account<'_>, name: &OsStr, reader: Option<&Reader>, signs: &Sign
 fn filed(seen: &Account<'_>, place: Place, name: &OsStr, reader: Option<&Reader>) -> Result<What, Failure> {
     let account = &seen.config.name;
     let of_file = |name: &OsStr| match reader {
-        Some(reader) => newest(reader, reader.filed_job(account, place, name)?),
+        Some(reader) => newest(reader, reader.filed_job(account, place, name)?.map(|filed| filed.id)),
         None => Ok(None),
     };
     if let Some(of) = name.as_bytes().strip_suffix(b".why").map(OsStr::from_bytes) {
