@@ -399,3 +399,38 @@ fn r6_a_retried_file_that_lies_under_another_name_still_knows_its_marker() {
     world.wait("all to be sent", || world.count("state = 'success'") == 3);
     assert_eq!(world.accepted(), ["sales.txt", "sales.txt", "sales.fin"], "the marker after both");
 }
+
+#[test]
+fn r6_a_retried_marker_that_lies_under_another_name_still_releases_its_data_files() {
+    let mut world = World::new();
+    world.account("a", "wait_for_fin = true\nfin = \"upload\"");
+    let _daemon = world.start();
+    world.fault("upload:before-body:503");
+    for rows in [3, 4] {
+        world.drop_file("a", "sales.txt", data(rows));
+        world.drop_file("a", "sales.fin", "");
+        world.wait("both to be queued", || world.count("state = 'queued'") == 2);
+        let cancelled = id(&world, "sales.txt");
+        // Not while the last bytes of an attempt may have gone.
+        world.wait("it to be cancelled", || jobs(&world, &["cancel", &cancelled]).0 == 0);
+        world.wait("both to be filed", || names(&world.folder("a")).iter().all(|name| !name.starts_with("sales")));
+    }
+    let cancelled = id(&world, "sales.txt");
+    world.drop_file("a", "sales.txt", data(5));
+    world.wait_for("sales.txt", "waiting");
+    // In failed/ the name of the marker was taken, and in the inbox that of the data file is.
+    assert_eq!(jobs(&world, &["retry", &cancelled]).0, 0);
+    world.wait("all three to be queued", || world.count("state = 'queued'") == 3);
+    let lies_there = names(&world.folder("a"));
+    let marker = lies_there.iter().find(|name| name.ends_with(".fin")).unwrap();
+    assert_ne!(marker, "sales.fin");
+    // Whatever its name says there, it is the marker of no other stem.
+    let other = marker.replace(".fin", ".txt");
+    world.drop_file("a", &other, data(6));
+    world.drop_file("a", "costs.txt", data(7));
+    world.wait_for("costs.txt", "waiting");
+    assert!(world.wait_for(&other, "waiting").why().contains("waits for its marker"));
+    world.emulator().clear_faults();
+    world.wait("all three to be sent", || world.count("state = 'success'") == 3);
+    assert_eq!(world.accepted(), ["sales.txt", "sales.txt", "sales.fin"], "the marker after both");
+}

@@ -11,7 +11,7 @@ use crate::clock::{Clock, now, random_digits};
 use crate::config::CheckMode;
 use crate::folder::{AccountFolder, remove_why};
 use crate::inbox::readiness::{Candidate, MarkerSight, NotYet, Pieces, Sight, Trace, Verdict, Waits};
-use crate::job::{FileIdentity, Kind, State, check_name, classify, printable, stem};
+use crate::job::{FileIdentity, Kind, State, check_name, classify, printable};
 use crate::joblog::{Arrival, InboxEntry, JobLog, Reader, Verdict as Finding};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -162,7 +162,7 @@ impl Inbox {
         let mut names = changed;
         // Markers first: they may end the wait of their data files.
         for name in &names {
-            self.note_marker(name);
+            self.note_marker(name)?;
         }
         let now = self.clock.moment();
         while self.due.peek().is_some_and(|Reverse((at, _))| *at <= now) {
@@ -256,9 +256,8 @@ impl Inbox {
             waiting.candidate.trace.came_back();
         }
         waiting.candidate.look(sight, now);
-        let marker = name.to_str().and_then(|name| self.markers.get(stem(name))).copied();
-        let marker = marker.or((came_back == Some(true)).then_some(MarkerSight { order: None }));
         let candidate = waiting.candidate;
+        let marker = if kind == Kind::Data { self.marker_of(name, came_back == Some(true))? } else { None };
         let verdict = self.judge(name, &candidate, marker, &file, sight)?;
         match verdict {
             Verdict::Ready => {

@@ -27,15 +27,17 @@ pub(super) fn is_marker(directory: &Directory, name: &OsStr, state_dir: &Path, w
 }
 
 impl Inbox {
-    pub(super) fn note_marker(&mut self, name: &OsStr) {
+    pub(super) fn note_marker(&mut self, name: &OsStr) -> Result<(), Interrupted> {
         if classify(name, &self.settings.extensions) != Some(Kind::Fin) {
-            return;
+            return Ok(());
         }
-        let Some(name_text) = name.to_str() else { return };
+        let Some(name_text) = name.to_str() else { return Ok(()) };
+        let is_of_its_name =
+            self.reader.inbox_entry(&self.settings.account, name)?.is_none_or(|entry| entry.bears_its_name);
         // Something may be there of which nothing is known how it came: the file is the truth.
-        if !self.is_marker(name) {
+        if !is_of_its_name || !self.is_marker(name) {
             self.markers.remove(stem(name_text));
-            return;
+            return Ok(());
         }
         match self.board.trace(name) {
             // One that we moved back ourselves says nothing of what was written meanwhile.
@@ -47,6 +49,20 @@ impl Inbox {
                 self.markers.entry(stem(name_text).to_owned()).or_insert(MarkerSight { order: None });
             }
         }
+        Ok(())
+    }
+
+    /// The marker of a data file: it lies beside it under its stem, or the job log has it. One whose name was taken when it came
+    /// back lies under another, which does not tell whose it is.
+    pub(super) fn marker_of(&self, data: &OsStr, is_paired: bool) -> Result<Option<MarkerSight>, Interrupted> {
+        let Some(stem) = data.to_str().map(stem) else { return Ok(None) };
+        if let Some(marker) = self.markers.get(stem) {
+            return Ok(Some(*marker));
+        }
+        let is_known = is_paired
+            || self.waits.wait_for_fin
+                && self.reader.strayed_markers(&self.settings.account, stem)?.iter().any(|name| self.is_marker(name));
+        Ok(is_known.then_some(MarkerSight { order: None }))
     }
 
     /// Whether a marker lies there that will not be rejected.

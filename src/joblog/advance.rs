@@ -9,6 +9,7 @@ use super::writer::{Effects, Haste};
 use crate::job::sets::{AT_ADOBE, DONE, FAILED, ON_THE_WIRE_OR_AT_ADOBE, RESTING, UNDER_WAY};
 use crate::job::{Event, Kind, Place, State, Timestamp, stem};
 use rusqlite::{Connection, params};
+use std::ffi::OsString;
 
 /// Takes a job one step further and writes it down. What else changed in `job` is saved with it.
 pub(super) fn advance(
@@ -378,5 +379,20 @@ impl Reader {
         ))?;
         let stems = statement.query_map([account], |row| row.get(0))?;
         Ok(stems.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The names of markers of this stem that rest in an account's inbox under another name than their own, which was taken
+    /// when they came back.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn strayed_markers(&self, account: &str, stem: &str) -> Result<Vec<OsString>, JobLogError> {
+        let strayed = format!(
+            "account = ?1 AND stem = ?2 AND kind = 'fin' AND place = 'inbox' AND state IN {RESTING} AND disk_name <> ?3"
+        );
+        let its_own = format!("{stem}.fin");
+        let markers =
+            sql::jobs_of(sql::BY_STEM, &self.connection(), &strayed, params![account, stem, its_own.as_bytes()])?;
+        Ok(markers.into_iter().map(|marker| marker.disk_name).collect())
     }
 }
