@@ -99,6 +99,23 @@ fn p4_a_marker_that_was_there_first_shares_the_end_of_a_rejected_data_file() {
 }
 
 #[test]
+fn p4_a_marker_that_comes_before_its_data_file_does_not_follow_one_that_failed_with_its_own() {
+    let mut world = World::new();
+    world.set("[upload]\n", "[upload]\nmax_file_size = \"1 KB\"\n");
+    let _daemon = world.start();
+    world.drop_file("a", "sales.fin", "");
+    world.wait_for("sales.fin", "waiting");
+    world.drop_file("a", "sales.txt", large("sales", 2000));
+    world.wait_for("sales.fin", "rejected");
+    wait_filed(&world, "failed", "sales.fin.why");
+    world.drop_file("a", "sales.fin", "");
+    assert_eq!(world.wait_for("sales.fin", "waiting").why(), "waits for its data file");
+    world.drop_file("a", "sales.txt", tagged("sales"));
+    world.wait_for("sales.fin", "success");
+    world.assert_delivered(&[("a", "sales.txt", &tagged("sales")), ("a", "sales.fin", b"")]);
+}
+
+#[test]
 fn p4_a_marker_that_was_removed_and_dropped_again_is_sent() {
     let world = World::new();
     world.fault("upload:429=0");

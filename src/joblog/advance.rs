@@ -311,10 +311,12 @@ fn follow(
     }
 }
 
-/// A data job without a marker, or whose marker came to nothing.
+/// A data job without a marker, or whose marker came to nothing; but not one whose end that marker shared.
 fn unmarked() -> String {
     format!(
-        "(pair_id IS NULL OR EXISTS (SELECT 1 FROM job AS marker WHERE marker.id = job.pair_id AND marker.state IN {FAILED}))"
+        "(pair_id IS NULL OR (state NOT IN {FAILED}
+                              AND EXISTS (SELECT 1 FROM job AS marker WHERE marker.id = job.pair_id
+                                          AND marker.state IN {FAILED})))"
     )
 }
 
