@@ -74,13 +74,11 @@ impl World<'_> {
                     if !before.contains(&(job.id, job.state, job.place)) {
                         let reason = job.reason.as_deref().unwrap_or_default().to_owned();
                         self.story.tell(self.now, || {
-                            format!(
-                                "    job {} {} is {:?} in {}: {reason}",
-                                job.id,
-                                job.file_name,
-                                job.state,
-                                job.place.as_str()
-                            )
+                            let lies = match job.disk_name.to_str() {
+                                Some(name) if name != job.file_name => format!("{} as {name}", job.place.as_str()),
+                                Some(_) | None => job.place.as_str().to_owned(),
+                            };
+                            format!("    job {} {} is {:?} in {lies}: {reason}", job.id, job.file_name, job.state)
                         });
                     }
                 }
