@@ -33,7 +33,7 @@ impl Inbox {
         }
         let Some(name_text) = name.to_str() else { return Ok(()) };
         let is_of_its_name =
-            self.reader.inbox_entry(&self.settings.account, name)?.is_none_or(|entry| entry.bears_its_name);
+            self.reader.inbox_entry(&self.settings.account, name)?.is_none_or(|entry| entry.bears_its_name());
         // Something may be there of which nothing is known how it came: the file is the truth.
         if !is_of_its_name || !self.is_marker(name) {
             self.markers.remove(stem(name_text));

@@ -46,7 +46,7 @@ impl Inbox {
         self.markers.retain(|_, marker| marker.order.is_some());
         for name in &names {
             if let (Some(Kind::Fin), Some(text)) = (classify(name, &self.settings.extensions), name.to_str())
-                && known.get(name).is_none_or(|entry| entry.bears_its_name)
+                && known.get(name).is_none_or(InboxEntry::bears_its_name)
                 && self.is_marker(name)
             {
                 self.markers.entry(stem(text).to_owned()).or_insert(MarkerSight { order: None });

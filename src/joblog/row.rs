@@ -271,8 +271,16 @@ pub struct InboxEntry {
     pub came_back: bool,
     /// The other of its pair is known. Where a name was taken, both may lie here under others that do not tell.
     pub paired: bool,
+    /// The name under which it was dropped.
+    pub file_name: String,
+}
+
+impl InboxEntry {
     /// It lies under the name under which it was dropped.
-    pub bears_its_name: bool,
+    #[must_use]
+    pub fn bears_its_name(&self) -> bool {
+        self.disk_name == self.file_name.as_str()
+    }
 }
 
 impl From<Job> for InboxEntry {
@@ -282,7 +290,7 @@ impl From<Job> for InboxEntry {
             to_be_moved: job.state.place() != job.place,
             came_back: job.state == State::Waiting && job.sha256.is_none() && job.identity.is_some(),
             paired: job.pair.is_some(),
-            bears_its_name: job.disk_name == job.file_name.as_str(),
+            file_name: job.file_name,
             disk_name: job.disk_name,
             state: job.state,
             identity: job.identity,
