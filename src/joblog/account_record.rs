@@ -3,6 +3,7 @@
 use super::errors::JobLogError;
 use super::noted::{UNOPENED, note_block};
 use super::reader::Reader;
+use super::row::at;
 use super::sql;
 use super::writer::{JobLog, Pending};
 use crate::job::sets::GOING_ON;
@@ -47,18 +48,20 @@ impl AccountRow {
     fn decode(row: &Row<'_>) -> rusqlite::Result<Self> {
         let time = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(Timestamp));
         Ok(Self {
-            name: row.get(0)?,
-            folder_mark: row.get(1)?,
-            style: row.get(2)?,
-            folder_problem: row.get(3)?,
-            api_problem: row.get(4)?,
-            blocked_at: time(5)?,
-            baseline_at: time(6)?,
-            swept_at: time(7)?,
-            next_sweep_at: time(8)?,
-            ignored: row.get(9)?,
-            first_scan_at: time(10)?,
-            settle: row.get::<_, Option<u32>>(11)?.map(|ms| Duration::from_millis(ms.into())),
+            name: row.get(at!(ACCOUNT_COLUMNS, name))?,
+            folder_mark: row.get(at!(ACCOUNT_COLUMNS, folder_mark))?,
+            style: row.get(at!(ACCOUNT_COLUMNS, style))?,
+            folder_problem: row.get(at!(ACCOUNT_COLUMNS, folder_problem))?,
+            api_problem: row.get(at!(ACCOUNT_COLUMNS, api_problem))?,
+            blocked_at: time(at!(ACCOUNT_COLUMNS, blocked_at))?,
+            baseline_at: time(at!(ACCOUNT_COLUMNS, baseline_at))?,
+            swept_at: time(at!(ACCOUNT_COLUMNS, swept_at))?,
+            next_sweep_at: time(at!(ACCOUNT_COLUMNS, next_sweep_at))?,
+            ignored: row.get(at!(ACCOUNT_COLUMNS, ignored))?,
+            first_scan_at: time(at!(ACCOUNT_COLUMNS, first_scan_at))?,
+            settle: row
+                .get::<_, Option<u32>>(at!(ACCOUNT_COLUMNS, settle_ms))?
+                .map(|ms| Duration::from_millis(ms.into())),
         })
     }
 

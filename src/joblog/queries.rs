@@ -2,7 +2,7 @@
 
 use super::errors::JobLogError;
 use super::reader::Reader;
-use super::row::Fault;
+use super::row::{Fault, at};
 use crate::job::sets::NOT_ACCEPTED_YET;
 use crate::job::{JobId, Phase, State, Timestamp, stem};
 use rusqlite::{OptionalExtension, Row};
@@ -233,6 +233,7 @@ pub struct Counts {
     pub jobs: i64,
 }
 
+/// The columns of the view `job_log`.
 const JOB_LOG_COLUMNS: &str = "id, account, file_name, kind, state, reason, path, size, sha256, rows_expected, \
      rows_processed, remote_job_id, remote_status, remote_created, remote_started, remote_finished, attempts, seen_at, \
      queued_at, uploaded_at, finished_at, next_attempt_at, pair_id";
@@ -240,29 +241,29 @@ const JOB_LOG_COLUMNS: &str = "id, account, file_name, kind, state, reason, path
 impl JobRow {
     pub(super) fn decode(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
-            id: row.get(0)?,
-            account: row.get(1)?,
-            file_name: row.get(2)?,
-            kind: row.get(3)?,
-            state: row.get(4)?,
-            reason: row.get(5)?,
-            path: row.get(6)?,
-            size: row.get(7)?,
-            sha256: row.get(8)?,
-            rows_expected: row.get(9)?,
-            rows_processed: row.get(10)?,
-            remote_job_id: row.get(11)?,
-            remote_status: row.get(12)?,
-            remote_created: row.get(13)?,
-            remote_started: row.get(14)?,
-            remote_finished: row.get(15)?,
-            attempts: row.get(16)?,
-            seen_at: row.get(17)?,
-            queued_at: row.get(18)?,
-            uploaded_at: row.get(19)?,
-            finished_at: row.get(20)?,
-            next_attempt_at: row.get(21)?,
-            pair_id: row.get(22)?,
+            id: row.get(at!(JOB_LOG_COLUMNS, id))?,
+            account: row.get(at!(JOB_LOG_COLUMNS, account))?,
+            file_name: row.get(at!(JOB_LOG_COLUMNS, file_name))?,
+            kind: row.get(at!(JOB_LOG_COLUMNS, kind))?,
+            state: row.get(at!(JOB_LOG_COLUMNS, state))?,
+            reason: row.get(at!(JOB_LOG_COLUMNS, reason))?,
+            path: row.get(at!(JOB_LOG_COLUMNS, path))?,
+            size: row.get(at!(JOB_LOG_COLUMNS, size))?,
+            sha256: row.get(at!(JOB_LOG_COLUMNS, sha256))?,
+            rows_expected: row.get(at!(JOB_LOG_COLUMNS, rows_expected))?,
+            rows_processed: row.get(at!(JOB_LOG_COLUMNS, rows_processed))?,
+            remote_job_id: row.get(at!(JOB_LOG_COLUMNS, remote_job_id))?,
+            remote_status: row.get(at!(JOB_LOG_COLUMNS, remote_status))?,
+            remote_created: row.get(at!(JOB_LOG_COLUMNS, remote_created))?,
+            remote_started: row.get(at!(JOB_LOG_COLUMNS, remote_started))?,
+            remote_finished: row.get(at!(JOB_LOG_COLUMNS, remote_finished))?,
+            attempts: row.get(at!(JOB_LOG_COLUMNS, attempts))?,
+            seen_at: row.get(at!(JOB_LOG_COLUMNS, seen_at))?,
+            queued_at: row.get(at!(JOB_LOG_COLUMNS, queued_at))?,
+            uploaded_at: row.get(at!(JOB_LOG_COLUMNS, uploaded_at))?,
+            finished_at: row.get(at!(JOB_LOG_COLUMNS, finished_at))?,
+            next_attempt_at: row.get(at!(JOB_LOG_COLUMNS, next_attempt_at))?,
+            pair_id: row.get(at!(JOB_LOG_COLUMNS, pair_id))?,
         })
     }
 }

@@ -82,11 +82,37 @@ pub struct Job {
     pub pair: Option<JobId>,
 }
 
-/// The columns of [`Job::decode`], in its order.
+/// The columns of a job, which [`Job::decode`] reads by name. The first two name a row that makes no sense.
 pub(super) const JOB_COLUMNS: &str = "id, account, file_name, disk_name, wire_name, kind, state, phase, reason, place, path, device, inode, \
      modified_ns, size, sha256, rows_expected, rows_processed, target_id, remote_job_id, remote_status, remote_created, \
      remote_started, remote_finished, attempts, unclear_ends, refusals, seen_at, queued_at, uploaded_at, finished_at, \
      next_attempt_at, pair_id, released, born_ns, unsettled, retry_of, changed_rows, changed_by_appending";
+
+/// Where a column stands in a list of columns: the compiler works it out, and stops at a name that is not in the list.
+macro_rules! at {
+    ($list:ident, $column:ident) => {
+        const { $crate::joblog::row::position($list, stringify!($column)) }
+    };
+}
+pub(super) use at;
+
+pub(super) const fn position(list: &str, column: &str) -> usize {
+    let (list, column) = (list.as_bytes(), column.as_bytes());
+    let (mut start, mut position) = (0, 0);
+    loop {
+        let mut same = 0;
+        while same < column.len() && start + same < list.len() && list[start + same] == column[same] {
+            same += 1;
+        }
+        if same == column.len() && (start + same == list.len() || list[start + same] == b',') {
+            return position;
+        }
+        while list[start] != b',' {
+            start += 1;
+        }
+        (start, position) = (start + ", ".len(), position + 1);
+    }
+}
 
 impl Job {
     /// A file that was just met in the inbox: nothing more is known of it, and it has no number yet.
@@ -142,68 +168,75 @@ impl Job {
 
     fn columns(row: &Row<'_>) -> Result<Self, Fault> {
         let bad = |column: &'static str, holds: &str| Fault::Word(column, holds.to_owned());
-        let phase = match row.get::<_, Option<String>>(7)?.as_deref() {
+        let phase = match row.get::<_, Option<String>>(at!(JOB_COLUMNS, phase))?.as_deref() {
             None => None,
             Some("started") => Some(Phase::Started),
             Some("committing") => Some(Phase::Committing),
             Some(other) => return Err(bad("phase", other)),
         };
-        let state: String = row.get(6)?;
-        let place: String = row.get(9)?;
-        let size = row.get::<_, Option<i64>>(14)?.map(|size| u64::try_from(size).unwrap_or(0));
-        let identity = match (row.get::<_, Option<i64>>(11)?, row.get::<_, Option<i64>>(12)?, row.get(13)?, size) {
+        let state: String = row.get(at!(JOB_COLUMNS, state))?;
+        let place: String = row.get(at!(JOB_COLUMNS, place))?;
+        let size = row.get::<_, Option<i64>>(at!(JOB_COLUMNS, size))?.map(|size| u64::try_from(size).unwrap_or(0));
+        let identity = match (
+            row.get::<_, Option<i64>>(at!(JOB_COLUMNS, device))?,
+            row.get::<_, Option<i64>>(at!(JOB_COLUMNS, inode))?,
+            row.get(at!(JOB_COLUMNS, modified_ns))?,
+            size,
+        ) {
             (Some(device), Some(inode), Some(modified_ns), Some(size)) => Some(FileIdentity {
                 device: device.cast_unsigned(),
                 inode: inode.cast_unsigned(),
-                born_ns: row.get::<_, Option<i64>>(34)?.unwrap_or(0),
+                born_ns: row.get::<_, Option<i64>>(at!(JOB_COLUMNS, born_ns))?.unwrap_or(0),
                 size,
                 modified_ns,
             }),
             _ => None,
         };
         Ok(Self {
-            id: JobId(row.get(0)?),
-            account: row.get(1)?,
-            file_name: row.get(2)?,
-            disk_name: OsString::from_vec(row.get(3)?),
-            wire_name: row.get(4)?,
-            kind: match row.get::<_, String>(5)?.as_str() {
+            id: JobId(row.get(at!(JOB_COLUMNS, id))?),
+            account: row.get(at!(JOB_COLUMNS, account))?,
+            file_name: row.get(at!(JOB_COLUMNS, file_name))?,
+            disk_name: OsString::from_vec(row.get(at!(JOB_COLUMNS, disk_name))?),
+            wire_name: row.get(at!(JOB_COLUMNS, wire_name))?,
+            kind: match row.get::<_, String>(at!(JOB_COLUMNS, kind))?.as_str() {
                 "data" => Kind::Data,
                 "fin" => Kind::Fin,
                 other => return Err(bad("kind", other)),
             },
             state: State::from_words(&state, phase).ok_or_else(|| bad("state", &state))?,
-            reason: row.get(8)?,
+            reason: row.get(at!(JOB_COLUMNS, reason))?,
             place: Place::from_word(&place).ok_or_else(|| bad("place", &place))?,
-            path: PathBuf::from(row.get::<_, String>(10)?),
+            path: PathBuf::from(row.get::<_, String>(at!(JOB_COLUMNS, path))?),
             identity,
             size,
-            sha256: match row.get::<_, Option<String>>(15)? {
+            sha256: match row.get::<_, Option<String>>(at!(JOB_COLUMNS, sha256))? {
                 None => None,
                 Some(hex) => Some(Sha256::from_hex(&hex).ok_or_else(|| bad("sha256", &hex))?),
             },
-            rows_expected: row.get(16)?,
-            rows_processed: row.get(17)?,
-            target_id: row.get(18)?,
-            remote_job_id: row.get::<_, Option<i64>>(19)?.map(RemoteJobId),
-            remote_status: row.get(20)?,
-            remote_created: row.get(21)?,
-            remote_started: row.get(22)?,
-            remote_finished: row.get(23)?,
-            attempts: row.get(24)?,
-            unclear_ends: row.get(25)?,
-            refusals: row.get(26)?,
-            seen_at: Timestamp(row.get(27)?),
-            queued_at: row.get::<_, Option<i64>>(28)?.map(Timestamp),
-            uploaded_at: row.get::<_, Option<i64>>(29)?.map(Timestamp),
-            finished_at: row.get::<_, Option<i64>>(30)?.map(Timestamp),
-            next_attempt_at: row.get::<_, Option<i64>>(31)?.map(Timestamp),
-            pair: row.get::<_, Option<i64>>(32)?.map(JobId),
-            released: row.get(33)?,
-            unsettled: row.get(35)?,
-            retry_of: row.get::<_, Option<i64>>(36)?.map(JobId),
-            changed: match row.get(37)? {
-                Some(rows) => Some(AfterSending { rows, is_appended: row.get(38)? }),
+            rows_expected: row.get(at!(JOB_COLUMNS, rows_expected))?,
+            rows_processed: row.get(at!(JOB_COLUMNS, rows_processed))?,
+            target_id: row.get(at!(JOB_COLUMNS, target_id))?,
+            remote_job_id: row.get::<_, Option<i64>>(at!(JOB_COLUMNS, remote_job_id))?.map(RemoteJobId),
+            remote_status: row.get(at!(JOB_COLUMNS, remote_status))?,
+            remote_created: row.get(at!(JOB_COLUMNS, remote_created))?,
+            remote_started: row.get(at!(JOB_COLUMNS, remote_started))?,
+            remote_finished: row.get(at!(JOB_COLUMNS, remote_finished))?,
+            attempts: row.get(at!(JOB_COLUMNS, attempts))?,
+            unclear_ends: row.get(at!(JOB_COLUMNS, unclear_ends))?,
+            refusals: row.get(at!(JOB_COLUMNS, refusals))?,
+            seen_at: Timestamp(row.get(at!(JOB_COLUMNS, seen_at))?),
+            queued_at: row.get::<_, Option<i64>>(at!(JOB_COLUMNS, queued_at))?.map(Timestamp),
+            uploaded_at: row.get::<_, Option<i64>>(at!(JOB_COLUMNS, uploaded_at))?.map(Timestamp),
+            finished_at: row.get::<_, Option<i64>>(at!(JOB_COLUMNS, finished_at))?.map(Timestamp),
+            next_attempt_at: row.get::<_, Option<i64>>(at!(JOB_COLUMNS, next_attempt_at))?.map(Timestamp),
+            pair: row.get::<_, Option<i64>>(at!(JOB_COLUMNS, pair_id))?.map(JobId),
+            released: row.get(at!(JOB_COLUMNS, released))?,
+            unsettled: row.get(at!(JOB_COLUMNS, unsettled))?,
+            retry_of: row.get::<_, Option<i64>>(at!(JOB_COLUMNS, retry_of))?.map(JobId),
+            changed: match row.get(at!(JOB_COLUMNS, changed_rows))? {
+                Some(rows) => {
+                    Some(AfterSending { rows, is_appended: row.get(at!(JOB_COLUMNS, changed_by_appending))? })
+                }
                 None => None,
             },
         })

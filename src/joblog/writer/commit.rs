@@ -1,8 +1,8 @@
 //! One transaction for a group of operations, and one fsync.
 
 use super::{Effects, Operation, Writer, lock};
+use crate::joblog::errors::{JobLogError, StorageProblem};
 use crate::joblog::open::progress_of;
-use crate::joblog::{JobLogError, StorageProblem};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
