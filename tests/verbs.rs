@@ -422,7 +422,7 @@ fn r6_a_retried_marker_that_lies_under_another_name_still_releases_its_data_file
     assert_eq!(jobs(&world, &["retry", &cancelled]).0, 0);
     world.wait("all three to be queued", || world.count("state = 'queued'") == 3);
     let lies_there = names(&world.folder("a"));
-    let marker = lies_there.iter().find(|name| name.ends_with(".fin")).unwrap();
+    let marker = lies_there.iter().find(|name| name.ends_with("fin")).unwrap();
     assert_ne!(marker, "sales.fin");
     // Whatever its name says there, it is the marker of no other stem.
     let other = marker.replace(".fin", ".txt");
