@@ -384,6 +384,17 @@ fn no_list_of_states_is_written_by_hand() {
 }
 
 #[test]
+fn each_file_has_a_name_of_its_own() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for path in files_in("src") {
+        places.entry(path.rsplit('/').next().unwrap().to_owned()).or_default().push(path);
+    }
+    places.retain(|name, paths| paths.len() > 1 && name != "mod.rs" && name != "tests.rs");
+    let breaches: Vec<String> = places.into_values().map(|paths| paths.join(", ")).collect();
+    assert_none("a name says which file is meant", &breaches);
+}
+
+#[test]
 fn no_file_is_too_long_to_be_read() {
     const LONGEST: usize = 450;
     let breaches: Vec<String> = sources()

@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::interrupt::Stop;
 use super::output::{Output, is_unread};
-use super::progress::{Moving, Progress};
+use super::progress_bar::{Moving, Progress};
 use super::settings;
 use crate::config::{RateLimit, backlog_words};
 use crate::job::{JobId, Phase, State};

@@ -28,7 +28,7 @@ mod outlook;
 mod output;
 mod people;
 mod place;
-mod progress;
+mod progress_bar;
 mod recover;
 mod remote_jobs;
 mod run;

@@ -4,7 +4,7 @@ use super::apart::{self, FOLDER_TIMEOUT, Signs};
 use super::args::RecoverArguments;
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::progress::Progress;
+use super::progress_bar::Progress;
 use super::{run as daemon_run, settings};
 use crate::adobe::{Budget, Client, Purpose};
 use crate::config::AccountConfig;

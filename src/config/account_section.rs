@@ -3,7 +3,7 @@
 use super::folders::{Folder, check_overlaps};
 use super::problem::{Wrong, wrong};
 use super::problems::{Place, Report};
-use super::reader::{Section, Table};
+use super::section::{Section, Table};
 use super::sections::{AccountConfig, CheckMode, Duplicates, Expect, FinMode, Order, StyleChoice, WireName};
 use super::stage_sections::STYLES;
 use super::units::parse_expect;

@@ -1,7 +1,7 @@
 //! Reads each `[[alert]]`, and the words for what can be alerted.
 
 use super::problem::{Wrong, wrong};
-use super::reader::Section;
+use super::section::Section;
 use super::urls::{check_url, is_loopback};
 use secrecy::SecretString;
 

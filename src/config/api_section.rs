@@ -3,7 +3,7 @@
 use super::given::Given;
 use super::load::Surroundings;
 use super::problem::{Wrong, wrong};
-use super::reader::Section;
+use super::section::Section;
 use super::sections::{ApiConfig, Credential, RateLimit};
 use super::units::parse_rate;
 use super::urls::{check_base_url, check_header, check_segment, check_url, is_loopback};

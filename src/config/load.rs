@@ -6,7 +6,7 @@ use super::api_section::{read_api, reason};
 use super::outline::Outline;
 use super::problem::{ConfigError, Problem, wrong};
 use super::problems::{PREFIX, Place, Report};
-use super::reader::{Section, Table, table_of};
+use super::section::{Section, Table, table_of};
 use super::sections::Config;
 use super::stage_sections::{read_keep, read_log, read_poll, read_retry, read_upload, read_watch};
 use super::status_section::read_status;

@@ -13,7 +13,7 @@ mod load;
 mod outline;
 mod problem;
 mod problems;
-mod reader;
+mod section;
 mod sections;
 mod stage_sections;
 mod status_section;

@@ -1,7 +1,7 @@
 //! Reads the sections that are a few plain keys each: `[upload]` to `[keep]`.
 
 use super::problem::wrong;
-use super::reader::Section;
+use super::section::Section;
 use super::sections::{
     KeepConfig, LogConfig, LogFormat, PollConfig, RetryConfig, StyleChoice, UploadConfig, WatchConfig, WatchMode,
 };

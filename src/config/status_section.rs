@@ -4,7 +4,7 @@ use super::alert_section::check_hook;
 use super::api_section::{check_secret_file, take_file};
 use super::load::Surroundings;
 use super::problem::{Wrong, wrong};
-use super::reader::Section;
+use super::section::Section;
 use super::sections::StatusConfig;
 use std::net::SocketAddr;
 use std::path::Path;

@@ -5,7 +5,7 @@ use super::attempts::{AttemptEnd, disputed, end_attempt};
 use super::errors::JobLogError;
 use super::instructions::{Instruction, InstructionId, Open, open_instruction, open_instructions, standing};
 use super::listed::owner_of_remote;
-use super::reconcile::not_of_that_name;
+use super::ownership::not_of_that_name;
 use super::row::{Job, PUT_ON_HOLD, is_put_on_hold};
 use super::sql::{self, save_job};
 use super::writer::{Effects, Haste, JobLog, Pending};

@@ -3,7 +3,7 @@
 use super::advance::{self, advance};
 use super::duplicates::{Duplicate, duplicate_of};
 use super::errors::JobLogError;
-use super::reconcile::{unowned_since_first_attempt, unowned_since_seen, was_there_first};
+use super::ownership::{unowned_since_first_attempt, unowned_since_seen, was_there_first};
 use super::row::Job;
 use super::sql;
 use super::writer::{Effects, JobLog, Pending};

@@ -3,7 +3,7 @@
 use super::super::failure::Failure;
 use super::super::follow::{Follow, Told, has_ended};
 use super::super::output::Output;
-use super::super::progress::{Moving, Progress};
+use super::super::progress_bar::{Moving, Progress};
 use super::super::settings::here;
 use crate::emulator::Sample;
 use crate::joblog::{JobFilter, JobRow};

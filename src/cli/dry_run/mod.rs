@@ -7,7 +7,7 @@ use super::apart::{self, FOLDER_TIMEOUT, Signs};
 use super::failure::{Exit, Failure};
 use super::outlook::{Account, Outlook};
 use super::output::Output;
-use super::progress::Progress;
+use super::progress_bar::Progress;
 use super::settings;
 use crate::config::{AccountConfig, Config, Duplicates, FinMode, Order, StyleChoice};
 use crate::folder::directory::Entry;
