@@ -198,7 +198,7 @@ mod tests {
                 "hint": hint(AlertEvent::Rejected, "shop", Some(1)), "host": "box", "version": "1.2.3",
             })
         );
-        for event in AlertEvent::ALL {
+        for &event in AlertEvent::ALL {
             let alert = composed(&alert(event, 1, &[named(event.as_str(), None, Some("why"))]));
             assert_eq!(alert.as_object().unwrap().len(), 11, "{event:?}");
             assert_eq!(alert["event"], event.as_str());
@@ -218,8 +218,8 @@ mod tests {
 
     #[test]
     fn a_hint_names_the_account_and_the_job() {
-        let hints = AlertEvent::ALL.map(|event| hint(event, "shop", Some(17)));
-        assert!(hints.iter().all(|hint| !hint.contains("--account A") && !hint.contains(" ID`")), "{hints:#?}");
+        let mut hints = AlertEvent::ALL.iter().map(|&event| hint(event, "shop", Some(17)));
+        assert!(hints.all(|hint| !hint.contains("--account A") && !hint.contains(" ID`")));
         assert!(hint(AlertEvent::Failure, "shop", Some(17)).starts_with("`datadrop jobs show 17`"));
         assert!(hint(AlertEvent::Doubled, "shop", Some(17)).contains("--remote --account shop`"));
     }

@@ -8,8 +8,9 @@ use serde::Serialize;
 use std::fmt;
 
 /// What Adobe does with what a finding is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, strum::Display, strum::IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Severity {
     /// No source says.
     Doubtful,
@@ -23,17 +24,7 @@ impl Severity {
     /// The word of the command and of its JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Doubtful => "doubtful",
-            Self::Skips => "skips",
-            Self::Fails => "fails",
-        }
-    }
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        self.into()
     }
 }
 

@@ -4,9 +4,11 @@ use super::problem::{Wrong, wrong};
 use super::section::Section;
 use super::urls::{check_url, is_loopback};
 use secrecy::SecretString;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// What an alert can be about. The words of `on`, and of the key `event` of what is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum AlertEvent {
     /// Adobe failed a file.
     Failure,
@@ -32,40 +34,18 @@ pub enum AlertEvent {
 
 impl AlertEvent {
     /// Every event.
-    pub const ALL: [Self; 10] = [
-        Self::Failure,
-        Self::Partial,
-        Self::Rejected,
-        Self::Held,
-        Self::Blocked,
-        Self::Unblocked,
-        Self::Delayed,
-        Self::Missing,
-        Self::Doubled,
-        Self::Started,
-    ];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Failure => "failure",
-            Self::Partial => "partial",
-            Self::Rejected => "rejected",
-            Self::Held => "held",
-            Self::Blocked => "blocked",
-            Self::Unblocked => "unblocked",
-            Self::Delayed => "delayed",
-            Self::Missing => "missing",
-            Self::Doubled => "doubled",
-            Self::Started => "started",
-        }
+        self.into()
     }
 
     /// Reads the word back.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|event| event.as_str() == word)
+        word.parse().ok()
     }
 }
 
@@ -84,7 +64,7 @@ pub(super) fn read_alert(mut section: Section<'_>, allow_http: bool) -> AlertCon
     section.require("on", "write the events, such as on = [\"failure\", \"partial\", \"held\", \"blocked\"]");
     let on = section.take("on", |given| {
         let words = if given.is_text() { vec![given.text()?.to_owned()] } else { given.texts()? };
-        let all = || AlertEvent::ALL.map(AlertEvent::as_str).join(", ");
+        let all = || AlertEvent::ALL.iter().map(|event| event.as_str()).collect::<Vec<_>>().join(", ");
         if words.is_empty() {
             return Err(wrong("an alert on nothing is never sent", format!("name some of {}", all())));
         }
@@ -133,7 +113,7 @@ mod tests {
 
     #[test]
     fn words_lead_back_to_their_events() {
-        for event in AlertEvent::ALL {
+        for &event in AlertEvent::ALL {
             assert_eq!(AlertEvent::from_word(event.as_str()), Some(event));
         }
         assert_eq!(AlertEvent::from_word("success"), None);

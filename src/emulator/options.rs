@@ -5,10 +5,8 @@ use crate::config::RateLimit;
 use icu_normalizer::ComposingNormalizer;
 use jiff::SignedDuration;
 use secrecy::SecretString;
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 /// How an emulator behaves.
@@ -66,7 +64,8 @@ impl Default for EmulatorOptions {
 }
 
 /// Which of Adobe's two descriptions the emulator follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownDialect, parse_err_fn = UnknownDialect::from)]
 pub enum Dialect {
     /// PUT with JSON; keys are sentences.
     Guide,
@@ -83,22 +82,6 @@ impl Dialect {
     /// One line for the command's help.
     pub const HELP: &str = "guide: PUT with JSON, sentence keys; current: POST or PUT multipart, short keys; \
         both: either, a job is spelled as it came, lists as current";
-
-    /// The word on the command line.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Guide => "guide",
-            Self::Current => "current",
-            Self::Both => "both",
-        }
-    }
-}
-
-impl fmt::Display for Dialect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 /// A word that names no dialect.
@@ -106,16 +89,15 @@ impl fmt::Display for Dialect {
 #[error("`{0}` is no dialect; use `guide`, `current` or `both`")]
 pub struct UnknownDialect(String);
 
-impl FromStr for Dialect {
-    type Err = UnknownDialect;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|known| known.as_str() == word).ok_or_else(|| UnknownDialect(word.to_owned()))
+impl From<&str> for UnknownDialect {
+    fn from(word: &str) -> Self {
+        Self(word.to_owned())
     }
 }
 
 /// What becomes of the name of a file, as a server may change it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownNames, parse_err_fn = UnknownNames::from)]
 pub enum Names {
     /// Nothing.
     #[default]
@@ -136,18 +118,6 @@ impl Names {
 
     /// Characters that `cut` leaves.
     pub const LONGEST: usize = 24;
-
-    /// The word on the command line.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Keep => "keep",
-            Self::Lower => "lower",
-            Self::Nfc => "nfc",
-            Self::Underscore => "underscore",
-            Self::Cut => "cut",
-        }
-    }
 
     /// What the server shows of a file that was sent under this name.
     #[must_use]
@@ -172,22 +142,14 @@ impl Names {
     }
 }
 
-impl fmt::Display for Names {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 /// A word that names no way to change names.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no way to change names; use `lower`, `nfc`, `underscore`, `cut` or `keep`")]
 pub struct UnknownNames(String);
 
-impl FromStr for Names {
-    type Err = UnknownNames;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|known| known.as_str() == word).ok_or_else(|| UnknownNames(word.to_owned()))
+impl From<&str> for UnknownNames {
+    fn from(word: &str) -> Self {
+        Self(word.to_owned())
     }
 }
 
@@ -216,6 +178,6 @@ mod tests {
             assert_eq!(dialect.to_string().parse(), Ok(dialect));
         }
         let error = "put".parse::<Dialect>().unwrap_err().to_string();
-        assert!(Dialect::ALL.iter().all(|known| error.contains(known.as_str())), "{error}");
+        assert!(Dialect::ALL.iter().all(|known| error.contains(&known.to_string())), "{error}");
     }
 }

@@ -6,8 +6,9 @@ use std::fmt::{self, Write as _};
 use std::path::Path;
 
 /// Data file or marker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, strum::Display, strum::IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Kind {
     /// A data file, `NAME.txt`.
     Data,
@@ -19,22 +20,14 @@ impl Kind {
     /// The word in the job log.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Data => "data",
-            Self::Fin => "fin",
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        self.into()
     }
 }
 
 /// How an upload request is shaped (DESIGN §5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::Display, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum UploadStyle {
     /// The guide's request: PUT, JSON, content as base64.
     PutJson,
@@ -51,23 +44,13 @@ impl UploadStyle {
     /// The word in configuration and job log.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::PutJson => "put-json",
-            Self::PostMultipart => "post-multipart",
-            Self::PutMultipart => "put-multipart",
-        }
+        self.into()
     }
 
     /// Reads the word back.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|style| style.as_str() == word)
-    }
-}
-
-impl fmt::Display for UploadStyle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

@@ -1,9 +1,8 @@
 //! The states of a job and the one function that moves it between them (DESIGN §4).
 
-use std::fmt;
-
 /// Where a job stands. The words of the job log's column `state`, with the phase of an attempt under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum State {
     /// Seen, not ready.
     Waiting,
@@ -32,7 +31,8 @@ pub enum State {
 }
 
 /// How far an attempt has come. Before [`Phase::Committing`] the server cannot hold the whole message (DESIGN A3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Phase {
     /// The attempt is in the job log; the last bytes are held back.
     Started,
@@ -41,7 +41,8 @@ pub enum Phase {
 }
 
 /// The sub-folder in which a job's file lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Place {
     /// The watched folder itself.
     Inbox,
@@ -58,7 +59,8 @@ pub enum Place {
 }
 
 /// What happened to a job. The words of the job log's `job_event.event`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Event {
     /// Complete: size and SHA-256 are fixed.
     Ready,
@@ -163,20 +165,7 @@ impl State {
     /// The word in the job log.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Queued => "queued",
-            Self::Uploading(_) => "uploading",
-            Self::Unconfirmed => "unconfirmed",
-            Self::Held => "held",
-            Self::Uploaded => "uploaded",
-            Self::Processing => "processing",
-            Self::Success => "success",
-            Self::Partial => "partial",
-            Self::Failure => "failure",
-            Self::Rejected => "rejected",
-            Self::Cancelled => "cancelled",
-        }
+        self.into()
     }
 
     /// Reads the job log's words back; the phase belongs to the attempt and is `None` outside `uploading`.
@@ -248,26 +237,17 @@ impl State {
     }
 }
 
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 impl Phase {
     /// The word in the job log's attempts.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Started => "started",
-            Self::Committing => "committing",
-        }
+        self.into()
     }
 
     /// The phase of that word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Started, Self::Committing].into_iter().find(|phase| phase.as_str() == word)
+        word.parse().ok()
     }
 }
 
@@ -281,81 +261,21 @@ impl Place {
     /// The word in the job log, and the name of the sub-folder where it is one.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Inbox => "inbox",
-            Self::Sent => "sent",
-            Self::Held => "held",
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Gone => "gone",
-        }
+        self.into()
     }
 
     /// Reads the word back.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|place| place.as_str() == word)
+        word.parse().ok()
     }
 }
 
 impl Event {
-    /// Every event.
-    pub const ALL: [Self; 21] = [
-        Self::Ready,
-        Self::Held,
-        Self::Released,
-        Self::Started,
-        Self::Committing,
-        Self::NotIngested,
-        Self::Unclear,
-        Self::Accepted,
-        Self::Found,
-        Self::NotFound,
-        Self::Refused,
-        Self::KeptLocal,
-        Self::Processing,
-        Self::Succeeded,
-        Self::FellShort,
-        Self::Changed,
-        Self::Failed,
-        Self::Cancelled,
-        Self::Returned,
-        Self::Adopted,
-        Self::GivenUp,
-    ];
-
     /// The word in the job log.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ready => "ready",
-            Self::Held => "held",
-            Self::Released => "released",
-            Self::Started => "started",
-            Self::Committing => "committing",
-            Self::NotIngested => "not-ingested",
-            Self::Unclear => "unclear",
-            Self::Accepted => "accepted",
-            Self::Found => "found",
-            Self::NotFound => "not-found",
-            Self::Refused => "refused",
-            Self::KeptLocal => "kept-local",
-            Self::Processing => "processing",
-            Self::Succeeded => "succeeded",
-            Self::FellShort => "fell-short",
-            Self::Changed => "changed",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-            Self::Returned => "returned",
-            Self::Adopted => "adopted",
-            Self::GivenUp => "given-up",
-        }
-    }
-}
-
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        self.into()
     }
 }
 

@@ -1,10 +1,10 @@
 //! What a person may want of a job, and whether that can be done as it stands (DESIGN §7).
 
 use super::{Event, JobId, Kind, Phase, Place, RemoteJobId, State};
-use std::fmt;
 
 /// What a person wants of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Verb {
     /// Send its file again, as a new job.
     Retry,
@@ -34,18 +34,7 @@ impl Verb {
     /// The word on the command line and in the job log.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Retry => "retry",
-            Self::Hold => "hold",
-            Self::Release(_) => "release",
-            Self::Cancel { .. } => "cancel",
-        }
-    }
-}
-
-impl fmt::Display for Verb {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        self.into()
     }
 }
 

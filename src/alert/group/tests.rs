@@ -174,7 +174,7 @@ proptest! {
         steps in proptest::collection::vec((0usize..10, 0usize..3, 0u64..90, any::<[bool; 2]>()), 1..150),
     ) {
         let mut kept = Kept::default();
-        let rules = [subscription(1, &AlertEvent::ALL), subscription(2, &AlertEvent::ALL[..3])];
+        let rules = [subscription(1, AlertEvent::ALL), subscription(2, &AlertEvent::ALL[..3])];
         let mut now = START;
         let mut wanted = [0u64; 2];
         for (index, (event, account, seconds, works)) in steps.into_iter().enumerate() {

@@ -81,7 +81,8 @@ impl fmt::Display for FaultRule {
 }
 
 /// What a request is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub(super) enum Place {
     Upload,
     List,
@@ -93,29 +94,13 @@ pub(super) enum Place {
     Job,
 }
 
-impl Place {
-    const ALL: [Self; 8] =
-        [Self::Upload, Self::List, Self::Single, Self::Account, Self::Token, Self::Discovery, Self::Any, Self::Job];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Upload => "upload",
-            Self::List => "list",
-            Self::Single => "single",
-            Self::Account => "account",
-            Self::Token => "token",
-            Self::Discovery => "discovery",
-            Self::Any => "any",
-            Self::Job => "job",
-        }
-    }
-}
-
 /// How far an exchange has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
+#[strum(serialize_all = "kebab-case")]
 pub(super) enum When {
     BeforeBody,
     /// `before-body` of a rule with a name: the body's first bytes hold it.
+    #[strum(disabled)]
     NameKnown,
     MidBody,
     AfterBody,

@@ -4,6 +4,7 @@ use super::{Act, Fate, FaultRule, Place, What, When, Words};
 use globset::Glob;
 use std::str::FromStr;
 use std::time::Duration;
+use strum::VariantNames as _;
 
 /// What is wrong with the text of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,11 +32,9 @@ impl FromStr for FaultRule {
 fn parse(text: &str) -> Result<FaultRule, String> {
     let mut words = text.split(':').peekable();
     let place_word = words.next().unwrap_or_default();
-    let place = Place::ALL
-        .into_iter()
-        .find(|place| place.as_str() == place_word)
-        .ok_or_else(|| format!("`{place_word}` is no WHERE; use {}", Place::ALL.map(Place::as_str).join(", ")))?;
-    let when = words.peek().and_then(|word| when(word));
+    let place =
+        place_word.parse().map_err(|_| format!("`{place_word}` is no WHERE; use {}", Place::VARIANTS.join(", ")))?;
+    let when = words.peek().and_then(|word| word.parse().ok());
     if when.is_some() {
         words.next();
     }
@@ -65,16 +64,6 @@ fn parse(text: &str) -> Result<FaultRule, String> {
         rule.when = When::NameKnown;
     }
     Ok(rule)
-}
-
-fn when(word: &str) -> Option<When> {
-    match word {
-        "before-body" => Some(When::BeforeBody),
-        "mid-body" => Some(When::MidBody),
-        "after-body" => Some(When::AfterBody),
-        "after-commit" => Some(When::AfterCommit),
-        _ => None,
-    }
 }
 
 fn what(word: &str) -> Result<What, String> {

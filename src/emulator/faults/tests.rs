@@ -1,6 +1,7 @@
 use super::book::Decision;
 use super::*;
 use crate::emulator::random::Random;
+use strum::VariantNames as _;
 
 fn book(rules: &[&str]) -> FaultBook {
     FaultBook::new(rules.iter().map(|rule| rule.parse().unwrap()).collect(), Random::new(1))
@@ -131,7 +132,7 @@ fn chance_follows_the_seed() {
 
 #[test]
 fn the_help_names_every_word() {
-    for place in Place::ALL {
-        assert!(FaultRule::HELP.contains(place.as_str()));
+    for place in Place::VARIANTS {
+        assert!(FaultRule::HELP.contains(place));
     }
 }
