@@ -27,10 +27,8 @@ pub(super) fn user(name: &str) -> Option<User> {
 /// Every group of a user, its own first.
 pub(super) fn groups_of(name: &str, user: &User) -> Vec<u32> {
     let mut gids = vec![user.gid];
-    match ask("id", &["-G", "--", name], NAME_TIMEOUT) {
-        Ok(all) => gids.extend(all.split_whitespace().filter_map(|gid| gid.parse::<u32>().ok())),
-        Err(_) => gids.extend(groups_with(&fs::read_to_string("/etc/group").unwrap_or_default(), name)),
-    }
+    let all = ask("id", &["-G", "--", name], NAME_TIMEOUT).unwrap_or_default();
+    gids.extend(all.split_whitespace().filter_map(|gid| gid.parse::<u32>().ok()));
     gids
 }
 
@@ -52,31 +50,12 @@ fn known_name(database: &str, id: u32) -> Option<String> {
     Some(entry(database, &id.to_string())?.split(':').next()?.to_owned())
 }
 
-/// The line of a user or group, by name or number. Those that are in no file are known to a name service: users of a
-/// directory (LDAP), and those that systemd makes (`DynamicUser=`).
+/// The line of a user or group, by name or number. The system's own lookup also knows those that are in no file: users
+/// of a directory (LDAP), and those that systemd makes (`DynamicUser=`). It runs as a program of its own, so that a
+/// directory that does not answer cannot hold up the command.
 fn entry(database: &str, key: &str) -> Option<String> {
-    let file = fs::read_to_string(Path::new("/etc").join(database)).unwrap_or_default();
-    let named = || ask("getent", &[database, key], NAME_TIMEOUT).ok();
-    entry_in(&file, key).or_else(|| entry_in(&named()?, key))
-}
-
-/// Both databases begin with a name, something, and its number.
-fn entry_in(lines: &str, key: &str) -> Option<String> {
-    let is_it = |line: &&str| {
-        let mut fields = line.split(':');
-        fields.next() == Some(key) || fields.nth(1) == Some(key)
-    };
-    lines.lines().find(is_it).map(str::to_owned)
-}
-
-/// The groups that have this member.
-fn groups_with(lines: &str, member: &str) -> Vec<u32> {
-    let gid_of = |line: &str| {
-        let mut fields = line.split(':').skip(2);
-        let gid = fields.next()?.parse().ok()?;
-        fields.next()?.split(',').any(|name| name == member).then_some(gid)
-    };
-    lines.lines().filter_map(gid_of).collect()
+    let found = ask("getent", &[database, key], NAME_TIMEOUT).ok()?;
+    found.lines().next().map(str::to_owned)
 }
 
 /// Who is at work here: the one behind `sudo`, else the user itself.
@@ -104,13 +83,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_is_found_by_its_name_and_by_its_number() {
-        let passwd = "root:x:0:0:root:/root:/bin/bash\ndatadrop:!:998:997::/var/lib/datadrop:/usr/sbin/nologin\n";
-        for key in ["998", "datadrop"] {
-            assert!(entry_in(passwd, key).unwrap().starts_with("datadrop:"), "{key}");
-        }
-        assert_eq!(entry_in(passwd, "997"), None, "a group's number is none of a user's");
-        assert_eq!(entry_in("", "0"), None);
-        assert_eq!(groups_with("a:x:1:x,datadrop\nb:x:2:\nc:x:3:datadrop-2\nd:x:4:datadrop\n", "datadrop"), [1, 4]);
+    fn users_and_groups_are_found_by_name_and_by_number() {
+        let root = user("root").unwrap();
+        assert_eq!((root.uid, root.gid, group("root")), (0, 0, Some(0)));
+        assert!(groups_of("root", &root).contains(&0));
+        assert_eq!((user_name(0), group_name(0)), ("root".to_owned(), "root".to_owned()));
+        assert!(user("nobody-of-this-name").is_none());
+        assert_eq!(user_name(3_999_999_999), "3999999999");
     }
 }
