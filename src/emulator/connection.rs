@@ -7,6 +7,7 @@ use super::scaled_time::Clock;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Request, Response, header};
+use axum::serve::Listener;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -40,26 +41,17 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// How long a client may take to read an answer that came before its request was complete.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// After a failed `accept` (out of descriptors, say): long enough not to spin.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
-
 /// Accepts until it is told to stop; then all connections are cut.
-pub(super) async fn serve(listener: TcpListener, router: Router, clock: Clock, stopped: CancellationToken) {
+pub(super) async fn serve(mut listener: TcpListener, router: Router, clock: Clock, stopped: CancellationToken) {
     let requests = Arc::new(AtomicU64::new(0));
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             () = stopped.cancelled() => return,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(converse(stream, router.clone(), clock, requests.clone()));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the emulator could not accept a connection");
-                    tokio::time::sleep(ACCEPT_AGAIN).await;
-                }
-            },
+            (stream, _) = Listener::accept(&mut listener) => {
+                connections.spawn(converse(stream, router.clone(), clock, requests.clone()));
+            }
         }
     }
 }

@@ -15,6 +15,7 @@
 mod seats;
 
 use crate::adobe::{Budget, Purpose};
+use axum::serve::Listener;
 use seats::{Seat, Seats};
 use std::fs::{self, Permissions};
 use std::io;
@@ -40,8 +41,6 @@ const LONGEST_ADDRESS: usize = 100;
 /// Time that a slot of the budget stays taken for a command that was granted it and says nothing. Its request has reached
 /// the server by then, or never will: a stopped command must not keep uploads from being sent.
 const SLOT_HELD: Duration = Duration::from_secs(10);
-/// A connection that could not be taken is tried again so much later.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// Longer lines are not ours.
 const LONGEST_LINE: u64 = 64;
 
@@ -73,21 +72,16 @@ impl Desk {
 
     /// Serves commands until it is told to stop. Pokes go to whoever carries instructions out.
     pub async fn serve(
-        self,
+        mut self,
         budget: watch::Receiver<Arc<Budget>>,
         pokes: mpsc::UnboundedSender<Poke>,
         stop: CancellationToken,
     ) {
         let mut seats = Seats::default();
         loop {
-            let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+            let (stream, _) = tokio::select! {
+                accepted = Listener::accept(&mut self.listener) => accepted,
                 () = stop.cancelled() => return,
-            };
-            let Ok((stream, _)) = accepted else {
-                // No file descriptors left, most often: there will be some.
-                tokio::time::sleep(ACCEPT_AGAIN).await;
-                continue;
             };
             let (budget, pokes, seat) = (Arc::clone(&budget.borrow()), pokes.clone(), seats.take(&stop));
             tokio::spawn(async move {

@@ -9,6 +9,7 @@ use super::{PageError, Running};
 use crate::job::Timestamp;
 use crate::joblog::{CommitTimes, Reader, StorageProblem};
 use axum::http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
+use axum::serve::Listener;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
@@ -32,8 +33,6 @@ const READS: usize = 4;
 const HEAD: Duration = Duration::from_secs(10);
 /// A connection ends after so long, whatever it is at.
 const LONGEST: Duration = Duration::from_secs(120);
-/// A connection that could not be taken is tried again so much later.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// A wrong token is answered so late.
 const WRONG_TOKEN: Duration = Duration::from_millis(500);
 /// A login's body is no longer, in bytes.
@@ -115,17 +114,12 @@ impl Bound {
     }
 }
 
-async fn accept(listener: TcpListener, served: Arc<Served>, stop: CancellationToken) {
+async fn accept(mut listener: TcpListener, served: Arc<Served>, stop: CancellationToken) {
     let mut open: VecDeque<CancellationToken> = VecDeque::new();
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let (stream, _) = tokio::select! {
+            accepted = Listener::accept(&mut listener) => accepted,
             () = stop.cancelled() => return,
-        };
-        let Ok((stream, _)) = accepted else {
-            // No file descriptors left, most often: there will be some.
-            tokio::time::sleep(ACCEPT_AGAIN).await;
-            continue;
         };
         open.retain(|connection| !connection.is_cancelled());
         if open.len() >= CONNECTIONS
