@@ -56,7 +56,10 @@ impl Inbox {
     /// back lies under another, which does not tell whose it is.
     pub(super) fn marker_of(&self, data: &OsStr, is_paired: bool) -> Result<Option<MarkerSight>, Interrupted> {
         let Some(stem) = data.to_str().map(stem) else { return Ok(None) };
-        if let Some(marker) = self.markers.get(stem) {
+        // What was noted may have been moved away since, with the data file that it came for.
+        if let Some(marker) = self.markers.get(stem)
+            && self.is_marker(OsStr::new(&format!("{stem}.fin")))
+        {
             return Ok(Some(*marker));
         }
         let is_known = is_paired

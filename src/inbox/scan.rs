@@ -179,13 +179,13 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::Ordering;
 
-    /// The inbox of an account `a`, whose folder is in `dir`, with what it works on.
-    fn inbox_in(dir: &Path) -> (PathBuf, JobLog, Arc<Board>, Arc<Progress>, Inbox) {
+    /// The inbox of an account `a`, whose folder is in `dir`, with what it works on. `keys`: further ones of the account.
+    fn inbox_with(keys: &str, dir: &Path) -> (PathBuf, JobLog, Arc<Board>, Arc<Progress>, Inbox) {
         let folder = dir.join("a");
         std::fs::create_dir(&folder).unwrap();
         let text = format!(
             "[api]\nglobal_company_id = \"c\"\nclient_id = \"i\"\nclient_secret = \"s3cr3t-0f-the-tests\"\n[[account]]\n\
-             name = \"a\"\nreport_suite_id = \"s\"\ndata_source_id = 1\nfolder = {folder:?}\n"
+             name = \"a\"\nreport_suite_id = \"s\"\ndata_source_id = 1\nfolder = {folder:?}\n{keys}"
         );
         let config = crate::config::load_text("datadrop.toml", &text, []).unwrap();
         let account = &config.accounts[0];
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_scan_counts_what_events_did_not_tell_and_the_job_log_does_not_know() {
         let dir = tempfile::tempdir().unwrap();
-        let (folder, joblog, board, progress, mut inbox) = inbox_in(dir.path());
+        let (folder, joblog, board, progress, mut inbox) = inbox_with("", dir.path());
         std::fs::write(folder.join("missed.txt"), "x").unwrap();
         std::fs::write(folder.join("heard.txt"), "x").unwrap();
         std::fs::write(folder.join("ignored.csv"), "x").unwrap();
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn f2_what_we_put_back_ourselves_is_not_complete_because_it_was_renamed_in() {
         let dir = tempfile::tempdir().unwrap();
-        let (folder, joblog, board, _, mut inbox) = inbox_in(dir.path());
+        let (folder, joblog, board, _, mut inbox) = inbox_with("", dir.path());
         let (name, sent) = (OsStr::new("sales.txt"), folder.join("sent/sales.txt"));
         std::fs::write(&sent, "sent").unwrap();
         let hashed = crate::folder::directory::identity_at(&sent);
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn r2_a_marker_that_we_move_back_ourselves_does_not_say_that_its_data_file_is_complete() {
         let dir = tempfile::tempdir().unwrap();
-        let (folder, joblog, board, _, mut inbox) = inbox_in(dir.path());
+        let (folder, joblog, board, _, mut inbox) = inbox_with("", dir.path());
         std::fs::write(folder.join("held/ours.fin"), "").unwrap();
         std::fs::write(folder.join("theirs.fin"), "").unwrap();
         for (name, is_ours) in [("ours", true), ("theirs", false)] {
@@ -293,9 +293,34 @@ mod tests {
     }
 
     #[test]
+    fn r6_a_marker_that_has_gone_unheard_releases_no_data_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, joblog, board, _, mut inbox) = inbox_with("wait_for_fin = true\n", dir.path());
+        let take = |inbox: &mut Inbox, name: &str| {
+            board.arrive(OsStr::new(name), None, Moment::default());
+            inbox.take(vec![name.into()]).unwrap();
+        };
+        let states = || {
+            let jobs = joblog.reader().unwrap().jobs(&crate::joblog::JobFilter::default()).unwrap();
+            jobs.iter().filter(|job| job.kind == Kind::Data.as_str()).map(|job| job.state.clone()).collect::<Vec<_>>()
+        };
+        std::fs::write(folder.join("sales.fin"), "").unwrap();
+        take(&mut inbox, "sales.fin");
+        // Moved away with the data file that it came for; the event is still to be heard.
+        std::fs::rename(folder.join("sales.fin"), folder.join("sent/sales.fin")).unwrap();
+        std::fs::write(folder.join("sales.txt"), "whole\n").unwrap();
+        take(&mut inbox, "sales.txt");
+        assert_eq!(states(), ["waiting"]);
+        std::fs::write(folder.join("sales.fin"), "").unwrap();
+        take(&mut inbox, "sales.fin");
+        assert_eq!(states(), ["queued"]);
+        joblog.close();
+    }
+
+    #[test]
     fn f10_a_defect_costs_the_file_that_shows_it_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let (folder, joblog, _, _, mut inbox) = inbox_in(dir.path());
+        let (folder, joblog, _, _, mut inbox) = inbox_with("", dir.path());
         let names = ["after.txt", DEFECTIVE, "zzz.txt"];
         for name in names {
             std::fs::write(folder.join(name), "x").unwrap();

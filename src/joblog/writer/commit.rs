@@ -74,6 +74,7 @@ impl Writer {
         #[cfg(test)]
         crate::clock::surroundings::sync()?;
         self.compare_files()?;
+        // Seldom: somebody wrote to the database since this transaction began, which the next look would no longer show.
         if self.files.is_written_to() {
             self.compare()?;
         }
