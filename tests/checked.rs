@@ -57,7 +57,7 @@ fn a_file_that_adobe_would_fail_is_rejected_and_never_sent() {
     let why = why_of(&world, "sales.txt");
     let path = world.folder("a").join("failed/sales.txt");
     for part in [
-        "sales.txt was not sent: it was rejected.",
+        "sales.txt was rejected and not sent.",
         "Reason: Adobe would fail this file: line 3: ",
         "  fails: line 3, column 15: the row has 2 fields, the header has 3: Adobe rejects the whole file; add 1 tab\n",
         "  skips: line 5, column 15: Adobe skips rows that contain a semicolon; write another character\n",

@@ -3,7 +3,7 @@
 
 use super::group::Named;
 use crate::config::AlertEvent;
-use crate::job::{Timestamp, printable, shell_word};
+use crate::job::{Command, JobId, Program, Timestamp, printable, shell_word};
 use crate::joblog::AlertRow;
 use serde::Serialize;
 
@@ -14,6 +14,8 @@ pub(super) struct Sender {
     pub(super) host: String,
     /// Of datadrop.
     pub(super) version: &'static str,
+    /// How commands begin that people are given.
+    pub(super) program: Program,
 }
 
 #[derive(Serialize)]
@@ -58,7 +60,12 @@ pub(super) fn compose(alert: &AlertRow, sender: &Sender) -> Vec<u8> {
         first_at: alert.first_at.to_string(),
         last_at: alert.last_at.to_string(),
         message: words(alert, event, &named),
-        hint: hint(event, &alert.account, named.iter().find_map(|named| named.job.as_ref()).map(|job| job.id)),
+        hint: hint(
+            event,
+            &alert.account,
+            named.iter().find_map(|named| named.job.as_ref()).map(|job| job.id),
+            &sender.program,
+        ),
         host: &sender.host,
         version: sender.version,
     };
@@ -121,11 +128,14 @@ fn states(event: AlertEvent) -> (&'static str, &'static str) {
 }
 
 /// What helps, in commands that work as they stand. `job`: the first that it is about.
-fn hint(event: AlertEvent, account: &str, job: Option<i64>) -> String {
-    let account = shell_word(account);
-    let show = job.map_or_else(|| "datadrop jobs show ID".to_owned(), |id| format!("datadrop jobs show {id}"));
+fn hint(event: AlertEvent, account: &str, job: Option<i64>, program: &Program) -> String {
+    let datadrop = program.as_str();
+    let show = match job {
+        Some(id) => Command::Show(JobId(id)).line(program),
+        None => format!("{datadrop} jobs show ID"),
+    };
     match event {
-        AlertEvent::Failure => format!("`{show}` tells what is known; the file lies in failed/ with a .why"),
+        AlertEvent::Failure => format!("`{show}` shows what is known; the file lies in failed/ with a .why"),
         AlertEvent::Partial => format!("`{show}` names the rows that were likely lost; the file lies in done/"),
         AlertEvent::Rejected => {
             "the .why beside the file in failed/ says why; a corrected file that is dropped again is a new one"
@@ -133,19 +143,23 @@ fn hint(event: AlertEvent, account: &str, job: Option<i64>) -> String {
         }
         AlertEvent::Held => "a person has to decide; the .why beside the file in held/ says what helps".to_owned(),
         AlertEvent::Blocked => {
-            "`datadrop doctor` looks for the cause and names the remedy; the files wait meanwhile".to_owned()
+            format!("`{datadrop} doctor` looks for the cause and names the remedy; the files wait meanwhile")
         }
         AlertEvent::Unblocked => "nothing needs to be done; the files that waited are sent".to_owned(),
         AlertEvent::Delayed => {
-            format!("nothing is given up; `datadrop status` and `{show}` say what it waits for")
+            format!("nothing is given up; `{datadrop} status` and `{show}` say what it waits for")
         }
-        AlertEvent::Missing => {
-            format!("ask whoever delivers the files; `datadrop jobs list --account {account}` shows what came")
-        }
+        AlertEvent::Missing => format!(
+            "ask the people who deliver the files; `{datadrop} jobs list --account {}` shows what came",
+            shell_word(account)
+        ),
         AlertEvent::Doubled => {
-            format!("compare the two remote jobs: `datadrop jobs list --remote --account {account}`")
+            let list = Command::RemoteJobs(account.to_owned()).line(program);
+            format!("compare the two remote jobs: `{list}`")
         }
-        AlertEvent::Started => "if nobody started it, `journalctl -u datadrop` shows how the last run ended".to_owned(),
+        AlertEvent::Started => {
+            "if no person started it, `journalctl -u datadrop` shows how the last run ended".to_owned()
+        }
     }
 }
 
@@ -178,7 +192,7 @@ mod tests {
     }
 
     fn composed(alert: &AlertRow) -> Value {
-        let sender = Sender { host: "box".to_owned(), version: "1.2.3" };
+        let sender = Sender { host: "box".to_owned(), version: "1.2.3", program: Program::default() };
         serde_json::from_slice(&compose(alert, &sender)).unwrap()
     }
 
@@ -195,7 +209,7 @@ mod tests {
                 ],
                 "first_at": "1970-01-01T00:00:00.000Z", "last_at": "1970-01-01T00:00:01.000Z",
                 "message": "account shop: 5000 files are rejected; the first is file1.txt (job 1): too large",
-                "hint": hint(AlertEvent::Rejected, "shop", Some(1)), "host": "box", "version": "1.2.3",
+                "hint": hinted(AlertEvent::Rejected, 1), "host": "box", "version": "1.2.3",
             })
         );
         for &event in AlertEvent::ALL {
@@ -216,12 +230,16 @@ mod tests {
         assert_eq!(told["message"], "account shop is blocked, nothing of it is sent: gone");
     }
 
+    fn hinted(event: AlertEvent, job: i64) -> String {
+        hint(event, "shop", Some(job), &Program::reading(std::path::Path::new("/d.toml")))
+    }
+
     #[test]
-    fn a_hint_names_the_account_and_the_job() {
-        let mut hints = AlertEvent::ALL.iter().map(|&event| hint(event, "shop", Some(17)));
+    fn a_hint_names_the_account_the_job_and_the_configuration() {
+        let mut hints = AlertEvent::ALL.iter().map(|&event| hinted(event, 17));
         assert!(hints.all(|hint| !hint.contains("--account A") && !hint.contains(" ID`")));
-        assert!(hint(AlertEvent::Failure, "shop", Some(17)).starts_with("`datadrop jobs show 17`"));
-        assert!(hint(AlertEvent::Doubled, "shop", Some(17)).contains("--remote --account shop`"));
+        assert!(hinted(AlertEvent::Failure, 17).starts_with("`datadrop --config /d.toml jobs show 17`"));
+        assert!(hinted(AlertEvent::Doubled, 17).contains("--config /d.toml jobs list --remote --account shop`"));
     }
 
     #[test]

@@ -80,6 +80,7 @@ impl AlertSettings {
             sender: Sender {
                 host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
                 version: env!("CARGO_PKG_VERSION"),
+                program: config.program(),
             },
         }
     }

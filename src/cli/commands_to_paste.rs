@@ -3,12 +3,9 @@
 //! Reasons and remedies come from everywhere, the job log among them, and name commands as they read on a machine with the
 //! usual configuration. Where another one was named, the same command would look into the wrong job log.
 
-use crate::job::shell_word;
+use crate::job::Program;
 use std::borrow::Cow;
 use std::path::Path;
-
-/// Where the configuration lies unless another is named.
-pub(super) const USUAL_CONFIG: &str = "/etc/datadrop/datadrop.toml";
 
 /// What stands behind `datadrop ` in a command that reads the configuration. The last is a command left open.
 const READS_IT: [&str; 11] =
@@ -24,9 +21,8 @@ pub(super) struct Commands(Option<String>);
 impl Commands {
     /// For a command that was given this configuration.
     pub(super) fn reading(config: &Path) -> Self {
-        let is_usual = config == Path::new(USUAL_CONFIG);
-        let path = std::path::absolute(config).unwrap_or_else(|_| config.to_owned());
-        Self((!is_usual).then(|| format!("--config {} ", shell_word(&path.to_string_lossy()))))
+        let program = Program::reading(config);
+        Self(program.as_str().strip_prefix(PROGRAM).map(|option| format!("{option} ")))
     }
 
     /// For one that reads none.
@@ -68,6 +64,7 @@ fn is_a_command(before: &str, behind: &str) -> bool {
 mod tests {
     use super::super::args::Cli;
     use super::*;
+    use crate::job::USUAL_CONFIG;
     use clap::CommandFactory as _;
 
     fn named(config: &str, text: &str) -> String {

@@ -59,14 +59,11 @@ pub(super) fn list(file: &Path, arguments: ListArguments, output: &mut Output) -
 pub(super) fn show(file: &Path, arguments: &ShowArguments, output: &mut Output) -> Result<Exit, Failure> {
     let config = settings::load(file)?;
     let reader = Reader::open(&config.state_dir)?;
-    let job = find(&reader, arguments.id)?;
-    let attempts = reader.attempts(JobId(job.id))?;
-    let events = reader.events(JobId(job.id))?;
+    let life = reader.life(JobId(arguments.id))?.ok_or_else(|| no_such_job(arguments.id))?;
     if arguments.json {
-        output.data(&job_json(&job, &attempts, &events)?)?;
+        output.data(&job_json(&life)?)?;
     } else {
-        let findings = reader.findings(JobId(job.id))?;
-        output.words(&job_page(&job, findings.as_deref(), &attempts, &events, &here()))?;
+        output.words(&job_page(&life, &config.program(), &here()))?;
     }
     Ok(Exit::Done)
 }

@@ -1,7 +1,7 @@
 //! The sections of the configuration, as the stages receive them: typed, checked, defaults applied.
 
 use super::alert_section::AlertConfig;
-use crate::job::{ReportSuite, Target, UploadStyle};
+use crate::job::{Program, ReportSuite, Target, UploadStyle};
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -36,6 +36,14 @@ pub struct Config {
     pub accounts: Vec<AccountConfig>,
     /// What is doubtful, though it works: one line each (a secret that others may read, say).
     pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// How commands begin that people are given under this configuration.
+    #[must_use]
+    pub fn program(&self) -> Program {
+        self.file.as_deref().map_or_else(Program::default, Program::reading)
+    }
 }
 
 /// How to reach the API.

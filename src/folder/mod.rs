@@ -26,4 +26,4 @@ pub use moves::{Moved, Touched};
 pub use removal::Removal;
 pub use same::Wanted;
 pub use unusable::FolderProblem;
-pub use why::{Explained, explanation, remove_why};
+pub use why::remove_why;

@@ -5,7 +5,7 @@ use super::fit::fitting;
 use super::rename::rename_without_overwriting;
 use super::same::{Met, Wanted};
 use super::why::remove_why;
-use crate::job::{CHANGED, FileIdentity, JobId, Place};
+use crate::job::{FileIdentity, JobId, Oddity, Place};
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -23,7 +23,7 @@ pub struct Moved {
     /// Its numbers there, unless its content is another by now.
     pub identity: Option<FileIdentity>,
     /// What was odd about it.
-    pub note: Option<String>,
+    pub note: Option<Oddity>,
 }
 
 impl AccountFolder {
@@ -59,19 +59,19 @@ impl AccountFolder {
                     // Nothing is known of a file whose folder is not there.
                     self.place(from).is_still_there()?;
                     self.place(to).is_still_there()?;
-                    return Ok(gone(name, "the file is not there any more: somebody removed it"));
+                    return Ok(gone(name, Oddity::Removed));
                 } else if from == Place::Inbox {
                     // A file that lies in the inbox is the watcher's to look at, with all that it heard of it.
-                    return Ok(gone(name, "another file lies in its place now, which is a new one"));
+                    return Ok(gone(name, Oddity::Another));
                 } else {
                     self.put_back(job, from, name, touched)?;
-                    return Ok(gone(name, ANOTHER));
+                    return Ok(gone(name, Oddity::AnotherPutBack));
                 }
             }
         };
         if lies_in == Place::Inbox && matches!(met, Met::Changed(_)) && matches!(to, Place::Sent | Place::Done) {
             // What somebody wrote into it by now has to be sent too (P1).
-            return Ok(gone(&called, &format!("{CHANGED}; what lies in the folder now is a new file")));
+            return Ok(gone(&called, Oddity::Changed));
         }
         let (source, target) = (self.place(lies_in), self.place(to));
         if to == Place::Inbox {
@@ -184,9 +184,9 @@ impl AccountFolder {
             Met::Another => {
                 // Somebody put another file under this name just now: it is not ours to file.
                 self.put_back(wanted.job, wanted.to, &name, touched)?;
-                Ok(gone(&name, ANOTHER))
+                Ok(gone(&name, Oddity::AnotherPutBack))
             }
-            Met::Nothing => Ok(gone(&name, "somebody removed it while it was moved")),
+            Met::Nothing => Ok(gone(&name, Oddity::RemovedMeanwhile)),
         }
     }
 
@@ -204,10 +204,8 @@ impl AccountFolder {
 /// What the hidden file is for that becomes a marker.
 pub(super) const MARKER: &str = "marker";
 
-const ANOTHER: &str = "another file lay in its place and went back into the folder as a new one";
-
-fn gone(name: &OsStr, note: &str) -> Moved {
-    Moved { place: Place::Gone, name: name.to_owned(), identity: None, note: Some(note.to_owned()) }
+fn gone(name: &OsStr, note: Oddity) -> Moved {
+    Moved { place: Place::Gone, name: name.to_owned(), identity: None, note: Some(note) }
 }
 
 fn arrived(to: Place, name: OsString, met: Met) -> Moved {
@@ -274,11 +272,11 @@ mod tests {
         content_at(path)
     }
 
-    fn filed(place: Place, name: &str) -> (Place, OsString, Option<String>) {
+    fn filed(place: Place, name: &str) -> (Place, OsString, Option<Oddity>) {
         (place, name.into(), None)
     }
 
-    fn told(moved: Moved) -> (Place, OsString, Option<String>) {
+    fn told(moved: Moved) -> (Place, OsString, Option<Oddity>) {
         (moved.place, moved.name, moved.note)
     }
 
@@ -402,7 +400,7 @@ mod tests {
         fs::write(dir.path().join("sales.txt"), "sent and changed").unwrap();
         let moved = move_sales(&folder, 1, (Place::Inbox, Place::Sent), sent).unwrap();
         assert_eq!(moved.place, Place::Gone, "what lies there is a new file");
-        assert!(moved.note.unwrap().starts_with("changed after it was sent"));
+        assert_eq!(moved.note, Some(Oddity::Changed));
 
         let sent = put(&dir.path().join("sent/sales.txt"), "sent");
         fs::write(dir.path().join("sent/sales.txt"), "sent and changed").unwrap();

@@ -32,7 +32,8 @@ impl FolderWorker {
         let unfit = |why: String| FolderProblem::Unfit { dir: folder.dir().to_owned(), why };
         let mut removed = Vec::with_capacity(old.len());
         for file in old {
-            match folder.remove_done(&file.disk_name, file.identity) {
+            let Some(identity) = file.identity else { continue };
+            match folder.remove_done(&file.disk_name, identity) {
                 Ok(Removal::Gone) => removed.push(file.id),
                 Ok(Removal::Left) => {
                     let why =

@@ -1,12 +1,13 @@
 //! The moves that the job log wants of a folder (DESIGN F1, F3).
 
+use super::explanation::explanation;
 use super::read_content;
 use super::worker::{FolderWorker, Interrupted};
 use crate::clock::now;
 use crate::folder::directory::Directory;
-use crate::folder::{AccountFolder, Explained, FolderProblem, Touched, Wanted, explanation};
-use crate::job::{Kind, Place, stem};
-use crate::joblog::{Filed, Unfiled};
+use crate::folder::{AccountFolder, FolderProblem, Touched, Wanted};
+use crate::job::{Command, Kind, Place, stem};
+use crate::joblog::{Filed, Job};
 use std::ffi::{OsStr, OsString};
 use std::io;
 
@@ -49,8 +50,8 @@ impl FolderWorker {
                 let wanted = Wanted {
                     job: job.id,
                     name: &job.disk_name,
-                    from: job.from,
-                    to: job.to,
+                    from: job.place,
+                    to: job.state.place(),
                     hashed: job.identity,
                     sha256: job.sha256,
                     read: &read,
@@ -62,8 +63,8 @@ impl FolderWorker {
                         if moved.place == Place::Inbox {
                             made.back.push(moved.name.clone());
                         }
-                        if moved.place == job.to {
-                            self.explain(folder, &job, &moved.name);
+                        if moved.place == job.state.place() {
+                            self.explain(folder, &job, &moved.name)?;
                         }
                         if self.settings.generates_markers && needs_marker(&job) {
                             // Before the move is written down: a crash in between makes it again, and finds it made.
@@ -83,12 +84,12 @@ impl FolderWorker {
                                 job.id
                             );
                         }
-                        let is_new = job.from == Place::Inbox
+                        let is_new = job.place == Place::Inbox
                             && moved.place == Place::Gone
                             && lies_in.entry(&moved.name).is_ok();
                         if is_new {
                             made.back.push(job.disk_name.clone());
-                        } else if job.from == Place::Inbox {
+                        } else if job.place == Place::Inbox {
                             made.out.push(job.disk_name.clone());
                         }
                         filed.push(Filed {
@@ -134,41 +135,34 @@ impl FolderWorker {
         Ok(())
     }
 
-    fn explain(&self, folder: &AccountFolder, job: &Unfiled, name: &OsStr) {
-        let explained = Explained {
-            id: job.id,
-            account: &self.settings.account,
-            file_name: &job.file_name,
-            state: job.state,
-            is_unsettled: job.unsettled,
-            follows: job.pair.filter(|_| job.kind == Kind::Fin),
-            reason: job.reason.as_deref(),
-            findings: job.findings.as_deref(),
-            path: &folder.place(job.to).path_of(name),
-            attempts: job.attempts,
-            remote_job_id: job.remote_job_id,
-        };
-        if let Some(text) = explanation(&explained)
-            && matches!(job.to, Place::Held | Place::Failed)
-            && let Err(error) = folder.write_why(job.to, name, &text)
+    fn explain(&self, folder: &AccountFolder, job: &Job, name: &OsStr) -> Result<(), Interrupted> {
+        let place = job.state.place();
+        if !matches!(place, Place::Held | Place::Failed) {
+            return Ok(());
+        }
+        let findings = self.reader.findings(job.id)?;
+        let path = folder.place(place).path_of(name);
+        if let Some(text) = explanation(job, findings.as_deref(), &path, &self.settings.program)
+            && let Err(error) = folder.write_why(place, name, &text)
         {
             tracing::warn!(
                 account = %self.settings.account,
                 job = job.id.0,
-                "no .why can be written beside {}: {error}; `datadrop jobs show {}` tells the same",
+                "no .why can be written beside {}: {error}; `{}` tells the same",
                 name.display(),
-                job.id
+                Command::Show(job.id).line(&self.settings.program)
             );
         }
+        Ok(())
     }
 }
 
 /// Accepted, and nobody sent a marker with it.
-fn needs_marker(job: &Unfiled) -> bool {
-    job.kind == Kind::Data && job.pair.is_none() && matches!(job.to, Place::Sent | Place::Done)
+fn needs_marker(job: &Job) -> bool {
+    job.kind == Kind::Data && job.pair.is_none() && matches!(job.state.place(), Place::Sent | Place::Done)
 }
 
-fn cannot_file(folder: &AccountFolder, job: &Unfiled, error: &io::Error) -> FolderProblem {
-    let what = format!("{} cannot be moved to {}/", job.disk_name.display(), job.to.as_str());
+fn cannot_file(folder: &AccountFolder, job: &Job, error: &io::Error) -> FolderProblem {
+    let what = format!("{} cannot be moved to {}/", job.disk_name.display(), job.state.place().as_str());
     FolderProblem::unfit(folder.dir(), &what, error)
 }

@@ -6,7 +6,7 @@ use crate::clock::now;
 use crate::folder::directory::Entry;
 use crate::inbox::readiness::Sight;
 use crate::job::{FileIdentity, Fingerprint, Kind, State};
-use crate::joblog::{Haste, InboxEntry, WireOwner};
+use crate::joblog::{Haste, InboxEntry, Job};
 use std::ffi::OsStr;
 use std::fs::File;
 
@@ -71,7 +71,7 @@ impl Inbox {
 
     fn is_one_of(
         &self,
-        taken: &[WireOwner],
+        taken: &[Job],
         name: &OsStr,
         is_it: impl Fn(FileIdentity) -> bool,
     ) -> Result<bool, Interrupted> {

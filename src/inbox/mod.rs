@@ -11,6 +11,7 @@ mod board;
 mod clean;
 mod defect;
 mod events;
+mod explanation;
 mod file_moves;
 mod forecast;
 mod known;

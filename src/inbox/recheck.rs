@@ -8,10 +8,11 @@ use crate::clock::now;
 use crate::folder::AccountFolder;
 use crate::folder::directory::{Directory, Entry};
 use crate::inbox::readiness::Sight;
-use crate::job::{AfterSending, JobId, RowCounter, Sha256};
-use crate::joblog::SentFile;
+use crate::job::{AfterSending, Fingerprint, JobId, RowCounter, Sha256};
+use crate::joblog::Job;
 use sha2::Digest as _;
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::io::{self, Read as _};
 use std::time::Duration;
 
@@ -33,23 +34,24 @@ impl FolderWorker {
         // One by one: a day's jobs may be very many.
         for id in self.reader.sent_jobs(&self.settings.account, now().before(IN_VIEW))? {
             self.progress.alive();
-            let Some(file) = self.reader.sent_file(id)? else { continue };
-            let directory = folder.place(file.place);
-            let Ok(Some(found)) = directory.find(&file.disk_name) else { continue };
-            if !found.is_plain() || found.identity == file.identity {
+            let Some(job) = self.reader.sent_job(id)? else { continue };
+            let (Some(identity), Some(sha256)) = (job.identity, job.sha256) else { continue };
+            let directory = folder.place(job.place);
+            let Ok(Some(found)) = directory.find(&job.disk_name) else { continue };
+            if !found.is_plain() || found.identity == identity {
                 continue;
             }
             let sight = look::sight_of(&found);
-            if seen.get(&file.id) != Some(&sight) {
+            if seen.get(&id) != Some(&sight) {
                 has_read = true;
-                match self.compare(directory, &file, &found) {
-                    Ok(Some(changed)) => self.tell_change(&file, changed)?,
+                match self.compare(directory, &job.disk_name, Fingerprint { identity, sha256 }, &found) {
+                    Ok(Some(changed)) => self.tell_change(&job, changed)?,
                     Ok(None) => {}
                     // It is written to, or cannot be read: the next look tells.
                     Err(_) => continue,
                 }
             }
-            still_seen.insert(file.id, sight);
+            still_seen.insert(id, sight);
         }
         *seen = still_seen;
         let took = self.clock.moment().since(began);
@@ -59,12 +61,18 @@ impl FolderWorker {
     }
 
     /// How a file differs from what was sent; `None` if it does not.
-    fn compare(&self, directory: &Directory, file: &SentFile, found: &Entry) -> io::Result<Option<AfterSending>> {
+    fn compare(
+        &self,
+        directory: &Directory,
+        name: &OsStr,
+        sent: Fingerprint,
+        found: &Entry,
+    ) -> io::Result<Option<AfterSending>> {
         if look::is_of_state(&self.settings.state_dir, found) {
             return Ok(None);
         }
-        let (opened, entry) = directory.open_file(&file.disk_name, found)?;
-        let mut beginning = io::BufReader::with_capacity(BUFFER, opened).take(file.identity.size);
+        let (opened, entry) = directory.open_file(name, found)?;
+        let mut beginning = io::BufReader::with_capacity(BUFFER, opened).take(sent.identity.size);
         let (mut hasher, mut rows) = (sha2::Sha256::new(), RowCounter::default());
         let mut buffer = vec![0; BUFFER];
         let mut read = |reader: &mut dyn io::Read, hasher: &mut sha2::Sha256| -> io::Result<u64> {
@@ -83,26 +91,26 @@ impl FolderWorker {
             }
         };
         let size = read(&mut beginning, &mut hasher)?;
-        let is_appended = Sha256::new(hasher.clone().finalize().into()) == file.sha256;
+        let is_appended = Sha256::new(hasher.clone().finalize().into()) == sent.sha256;
         let mut rest = beginning.into_inner();
         let more = read(&mut rest, &mut hasher)?;
         if look::sight_of(&Entry::of(rest.get_ref())?) != look::sight_of(&entry) {
             return Err(io::Error::other("it was changed while it was read"));
         }
-        if is_appended && more == 0 && size == file.identity.size {
+        if is_appended && more == 0 && size == sent.identity.size {
             return Ok(None);
         }
         let rows = i64::try_from(rows.finish()).unwrap_or(i64::MAX);
         Ok(Some(AfterSending { rows, is_appended }))
     }
 
-    fn tell_change(&self, file: &SentFile, changed: AfterSending) -> Result<(), Interrupted> {
-        if file.changed == Some(changed) {
+    fn tell_change(&self, job: &Job, changed: AfterSending) -> Result<(), Interrupted> {
+        if job.changed == Some(changed) {
             return Ok(());
         }
-        if let Some(words) = self.joblog.changed(file.id, changed, now()).wait()? {
+        if let Some(words) = self.joblog.changed(job.id, changed, now()).wait()? {
             let account = &self.settings.account;
-            tracing::warn!(account, job = file.id.0, "{}: job {}: {words}", file.disk_name.display(), file.id);
+            tracing::warn!(account, job = job.id.0, "{}: job {}: {words}", job.disk_name.display(), job.id);
         }
         Ok(())
     }

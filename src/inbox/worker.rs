@@ -11,7 +11,7 @@ use crate::clock::{Clock, random};
 use crate::config::{AccountConfig, CheckMode, Config, FinMode, RateLimit, WatchMode};
 use crate::folder::{AccountFolder, FolderProblem};
 use crate::inbox::readiness::Waits;
-use crate::job::Timestamp;
+use crate::job::{Program, Timestamp};
 use crate::joblog::{AccountRow, AdmitPolicy, JobLog, JobLogError, Reader};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,6 +38,8 @@ pub struct FolderSettings {
     pub folder: PathBuf,
     /// Where the job log lies, which is never opened as a file of a folder.
     pub state_dir: PathBuf,
+    /// How commands begin that people are given.
+    pub program: Program,
     /// Extensions of data files.
     pub extensions: Vec<String>,
     /// What the job log must know to take files in.
@@ -68,6 +70,7 @@ impl FolderSettings {
             account: account.name.clone(),
             folder: account.folder.clone(),
             state_dir: config.state_dir.clone(),
+            program: config.program(),
             extensions: account.extensions.clone(),
             policy: AdmitPolicy {
                 account: account.name.clone(),

@@ -3,9 +3,6 @@
 use serde::Serialize;
 use std::fmt;
 
-/// What stands with an accepted job whose file no longer is what was accepted (DESIGN F2).
-pub const CHANGED: &str = "changed after it was sent";
-
 /// How the file of an accepted job differs from what was sent (DESIGN F2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AfterSending {
@@ -39,8 +36,28 @@ impl AfterSending {
                 "compare the rows, and send those that are missing in a file of their own",
             ),
         };
-        format!("{CHANGED}: {what}; {remedy}")
+        format!("changed after it was sent: {what}; {remedy}")
     }
+}
+
+/// What is odd about the file of a job that was to be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
+pub enum Oddity {
+    /// What somebody wrote into it since it was sent is a new file (DESIGN F2).
+    #[strum(to_string = "changed after it was sent; what lies in the folder now is a new file")]
+    Changed,
+    /// It has gone.
+    #[strum(to_string = "the file is not there any more: somebody removed it")]
+    Removed,
+    /// It has gone, and only just.
+    #[strum(to_string = "somebody removed it while it was moved")]
+    RemovedMeanwhile,
+    /// Another has its name in the inbox.
+    #[strum(to_string = "another file lies in its place now, which is a new one")]
+    Another,
+    /// Another had its name in a sub-folder.
+    #[strum(to_string = "another file lay in its place and went back into the folder as a new one")]
+    AnotherPutBack,
 }
 
 /// What is known of whoever has a file open for writing (DESIGN R5).

@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O, no clock, no async. Whatever decides takes its facts and `now` as arguments.
 
+mod command;
 mod findings;
 mod identity;
 mod lines;
@@ -13,10 +14,12 @@ pub mod sets;
 mod state;
 mod time;
 mod verb;
+mod verdict;
 mod words;
 
+pub use command::{Command, Program, USUAL_CONFIG};
 pub use findings::{FileFindings, Likely};
-pub use identity::{AfterSending, CHANGED, FileIdentity, Fingerprint, Sha256, Target, Writer};
+pub use identity::{AfterSending, FileIdentity, Fingerprint, Oddity, Sha256, Target, Writer};
 pub use lines::{Encoding, Line, LineKind, Lines, ends_in_a_line};
 pub use name::{
     Kind, NameRefused, UploadStyle, check_name, classify, is_sendable, printable, shell_word, stem, unique_wire_name,
@@ -24,9 +27,10 @@ pub use name::{
 pub use naming::{Likeness, Naming};
 pub use remote::{Company, NewAccount, OtherSent, RemoteAccount, RemoteJob, RemoteJobId, ReportSuite, Told, date_told};
 pub use rows::RowCounter;
-pub use state::{Event, IllegalTransition, Phase, Place, State};
+pub use state::{Cause, Event, IllegalTransition, Phase, Place, State};
 pub use time::Timestamp;
 pub use verb::{JobStanding, Plan, Refusal, Release, Verb};
+pub use verdict::{Case, Step, Verdict};
 pub use words::{counted, grouped, length_words};
 
 use serde::Serialize;

@@ -30,6 +30,18 @@ pub enum State {
     Cancelled,
 }
 
+/// What made a job rest or end, where something depends on it. Its reason says the same to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Cause {
+    /// A person put it on hold, and no rule did.
+    OnHold,
+    /// Its file was changed or replaced before it was sent: what came instead is another job.
+    Replaced,
+    /// Its file was changed after it was sent, and what lies in the folder now is another job.
+    Changed,
+}
+
 /// How far an attempt has come. Before [`Phase::Committing`] the server cannot hold the whole message (DESIGN A3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumString, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
@@ -234,6 +246,20 @@ impl State {
             Self::Success | Self::Partial => Place::Done,
             Self::Failure | Self::Rejected | Self::Cancelled => Place::Failed,
         }
+    }
+}
+
+impl Cause {
+    /// The word in the job log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// Reads the word back.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        word.parse().ok()
     }
 }
 

@@ -3,13 +3,32 @@
 
 use super::errors::JobLogError;
 use super::reader::Reader;
-use super::row::{Job, is_put_on_hold, lasting_note, with_change};
+use super::row::{Job, lasting_note, with_change};
 use super::sql::{self, save_job};
 use super::writer::{Effects, Haste};
 use crate::job::sets::{AT_ADOBE, DONE, FAILED, ON_THE_WIRE_OR_AT_ADOBE, RESTING, UNDER_WAY};
-use crate::job::{Event, Kind, Place, State, Timestamp, stem};
+use crate::job::{Cause, Event, Kind, Place, State, Timestamp, stem};
 use rusqlite::{Connection, params};
 use std::ffi::OsString;
+
+/// Why a job takes a step: in words, and as what is asked later.
+#[derive(Default)]
+pub(super) struct Reason {
+    words: Option<String>,
+    cause: Option<Cause>,
+}
+
+impl Reason {
+    pub(super) fn of(cause: Cause, words: String) -> Self {
+        Self { words: Some(words), cause: Some(cause) }
+    }
+}
+
+impl From<Option<String>> for Reason {
+    fn from(words: Option<String>) -> Self {
+        Self { words, cause: None }
+    }
+}
 
 /// Takes a job one step further and writes it down. What else changed in `job` is saved with it.
 pub(super) fn advance(
@@ -17,14 +36,19 @@ pub(super) fn advance(
     effects: &mut Effects,
     job: &mut Job,
     event: Event,
-    reason: Option<String>,
+    reason: impl Into<Reason>,
     now: Timestamp,
 ) -> Result<(), JobLogError> {
+    let reason = reason.into();
     let from = job.state;
     // Adobe processed what was sent, and has nothing of what was written later (DESIGN F2).
     let event = if event == Event::Succeeded && job.changed.is_some() { Event::FellShort } else { event };
     job.state = from.next(event)?;
-    job.reason = if job.state.is_accepted() { with_change(job, reason).or_else(|| lasting_note(job)) } else { reason };
+    if job.state.is_accepted() {
+        job.reason = with_change(job, reason.words).or_else(|| lasting_note(job));
+    } else {
+        (job.reason, job.cause) = (reason.words, reason.cause);
+    }
     note_certainty(job, event);
     match job.state {
         State::Queued => {
@@ -52,7 +76,7 @@ pub(super) fn advance(
     // A job whose file was replaced, and that now proves not to be accepted, has nothing left to send (DESIGN F7).
     if job.state == State::Queued && job.place == Place::Gone {
         let reason = "replaced: the file was changed or replaced before this content was sent".to_owned();
-        return advance(connection, effects, job, Event::Cancelled, Some(reason), now);
+        return advance(connection, effects, job, Event::Cancelled, Reason::of(Cause::Replaced, reason), now);
     }
     follow(connection, effects, job, event, now)
 }
@@ -132,7 +156,7 @@ pub(super) fn match_up(
 fn data_for(connection: &Connection, marker: &Job) -> Result<Option<Job>, JobLogError> {
     let newest = newest_unpaired_data(connection, &marker.account, stem(&marker.file_name))?;
     match newest {
-        Some(newest) if newest.state == State::Held && !newest.unsettled && !is_put_on_hold(&newest) => {
+        Some(newest) if newest.state == State::Held && !newest.unsettled && newest.cause != Some(Cause::OnHold) => {
             Ok(Some(unmarked_with_content_of(connection, &newest)?.unwrap_or(newest)))
         }
         newest => Ok(newest),

@@ -1,17 +1,18 @@
 //! Carries out what people want of jobs: the decision, the steps and the answer in one transaction (DESIGN §7).
 
-use super::advance::{self, advance};
+use super::advance::{self, Reason, advance};
 use super::attempts::{AttemptEnd, disputed, end_attempt};
 use super::errors::JobLogError;
 use super::instructions::{Instruction, InstructionId, Open, open_instruction, open_instructions, standing};
 use super::listed::owner_of_remote;
 use super::ownership::not_of_that_name;
-use super::row::{Job, PUT_ON_HOLD, is_put_on_hold};
+use super::row::Job;
 use super::sql::{self, save_job};
 use super::writer::{Effects, Haste, JobLog, Pending};
 use crate::config::WireName;
 use crate::job::{
-    Event, FileIdentity, JobId, Kind, Phase, Place, Plan, RemoteJobId, State, Target, Timestamp, unique_wire_name,
+    Cause, Event, FileIdentity, JobId, Kind, Phase, Place, Plan, RemoteJobId, State, Target, Timestamp,
+    unique_wire_name,
 };
 use rusqlite::{Connection, params};
 use std::path::PathBuf;
@@ -183,7 +184,7 @@ impl Hand<'_> {
                 advance::untie(self.connection, &mut job)?;
             }
             // Whoever lets go what a person put on hold overrules no rule: those are asked when it is sent.
-            job.released |= event == Event::Released && !is_put_on_hold(&job);
+            job.released |= event == Event::Released && job.cause != Some(Cause::OnHold);
             let reason = self.reason(&job, event);
             advance(self.connection, self.effects, &mut job, event, reason, self.now)?;
             if event == Event::Returned && job.kind == Kind::Fin && job.sha256.is_some() {
@@ -194,10 +195,10 @@ impl Hand<'_> {
         Ok(Came::done(format!("was {before}, is {}", job.state)))
     }
 
-    fn reason(&self, job: &Job, event: Event) -> Option<String> {
+    fn reason(&self, job: &Job, event: Event) -> Reason {
         let by = self.by;
-        match event {
-            Event::Held => Some(format!("{PUT_ON_HOLD}{by}")),
+        let words = match event {
+            Event::Held => return Reason::of(Cause::OnHold, format!("put on hold by {by}")),
             Event::Cancelled if job.unsettled => Some(format!("cancelled by {by}; it may have been ingested")),
             Event::Cancelled => Some(format!("cancelled by {by}")),
             Event::GivenUp => Some(format!(
@@ -221,7 +222,8 @@ impl Hand<'_> {
             | Event::FellShort
             | Event::Changed
             | Event::Failed => None,
-        }
+        };
+        words.into()
     }
 
     /// Ends an attempt before its last bytes: it cannot commit any more, so they never go (DESIGN A3).

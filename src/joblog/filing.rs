@@ -1,75 +1,19 @@
 //! Moves: the job log says where a file belongs; the folder follows (DESIGN F1). Accepted files stay in view: what is written
 //! into them later was not sent (DESIGN F2).
 
-use super::advance::{self, advance};
+use super::advance::{self, Reason, advance};
 use super::errors::JobLogError;
-use super::noted::findings;
 use super::reader::Reader;
 use super::row::{Job, with_change, without_change};
 use super::sql::{self, save_job};
 use super::writer::{Effects, Haste, JobLog, Pending};
 use crate::job::sets::{AT_ADOBE, DONE, ON_THE_WIRE};
-use crate::job::{AfterSending, Event, FileIdentity, JobId, Kind, Place, Sha256, State, Timestamp, printable};
+use crate::job::{
+    AfterSending, Cause, Event, FileIdentity, JobId, Kind, Oddity, Place, Sha256, State, Timestamp, printable,
+};
 use rusqlite::{Connection, params};
 use std::ffi::OsString;
 use std::path::PathBuf;
-
-/// A file that lies elsewhere than its job's state wants it.
-#[derive(Debug, Clone)]
-pub struct Unfiled {
-    /// The job.
-    pub id: JobId,
-    /// Data file or marker.
-    pub kind: Kind,
-    /// Where the job stands.
-    pub state: State,
-    /// Why.
-    pub reason: Option<String>,
-    /// What the check found in the file, read where it is told beside it.
-    pub findings: Option<String>,
-    /// The name under which it was dropped.
-    pub file_name: String,
-    /// Its name on disk now.
-    pub disk_name: OsString,
-    /// The other of a pair.
-    pub pair: Option<JobId>,
-    /// It may have been ingested; nobody knows.
-    pub unsettled: bool,
-    /// Where it lies.
-    pub from: Place,
-    /// Where it belongs.
-    pub to: Place,
-    /// The file as it was hashed.
-    pub identity: Option<FileIdentity>,
-    /// Its content as it was hashed.
-    pub sha256: Option<Sha256>,
-    /// Upload requests made.
-    pub attempts: u32,
-    /// Adobe's number.
-    pub remote_job_id: Option<i64>,
-}
-
-impl From<Job> for Unfiled {
-    fn from(job: Job) -> Self {
-        Self {
-            id: job.id,
-            kind: job.kind,
-            state: job.state,
-            reason: job.reason,
-            findings: None,
-            file_name: job.file_name,
-            disk_name: job.disk_name,
-            pair: job.pair,
-            unsettled: job.unsettled,
-            from: job.place,
-            to: job.state.place(),
-            identity: job.identity,
-            sha256: job.sha256,
-            attempts: job.attempts,
-            remote_job_id: job.remote_job_id.map(|id| id.0),
-        }
-    }
-}
 
 /// What became of a move.
 #[derive(Debug, Clone)]
@@ -85,7 +29,7 @@ pub struct Filed {
     /// Its numbers there, unless its content is another by now: they may change with each move.
     pub identity: Option<FileIdentity>,
     /// What was odd about the file, if anything (DESIGN F2).
-    pub note: Option<String>,
+    pub note: Option<Oddity>,
     /// It stays where it is, under its name, as a new one: it holds something else by now, or is another.
     pub is_new: bool,
 }
@@ -102,7 +46,10 @@ impl JobLog {
                 job.path = moved.path;
                 job.identity = moved.identity.or(job.identity);
                 if let Some(note) = moved.note {
-                    note_of_file(connection, &mut job, &note, now)?;
+                    if note == Oddity::Changed {
+                        job.cause = Some(Cause::Changed);
+                    }
+                    note_of_file(connection, &mut job, &note.to_string(), now)?;
                 }
                 if moved.is_new {
                     advance::leave_resting_marker(connection, &mut job)?;
@@ -163,43 +110,26 @@ impl JobLog {
     }
 }
 
-/// A job whose file is on the wire, or waits to be moved out of the inbox.
-#[derive(Debug, Clone)]
-pub struct WireOwner {
-    /// The job.
-    pub id: JobId,
-    /// The name of its file, as far as the job log knows.
-    pub disk_name: OsString,
-    /// Its file.
-    pub identity: Option<FileIdentity>,
-}
-
 impl Reader {
     /// Files of an account that lie elsewhere than their state wants them, oldest first.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn unfiled(&self, account: &str, limit: usize) -> Result<Vec<Unfiled>, JobLogError> {
-        let connection = self.connection();
-        let jobs = sql::jobs_of(
+    pub fn unfiled(&self, account: &str, limit: usize) -> Result<Vec<Job>, JobLogError> {
+        sql::jobs_of(
             sql::UNFILED,
-            &connection,
+            &self.connection(),
             "account = ?1 AND place <> belongs AND place <> 'gone' ORDER BY id LIMIT ?2",
             params![account, i64::try_from(limit).unwrap_or(i64::MAX)],
-        )?;
-        let mut unfiled: Vec<Unfiled> = jobs.into_iter().map(Unfiled::from).collect();
-        for job in unfiled.iter_mut().filter(|job| matches!(job.to, Place::Held | Place::Failed)) {
-            job.findings = findings(&connection, job.id)?;
-        }
-        Ok(unfiled)
+        )
     }
 
     /// The jobs that have this content on the wire, or had, and whose file has not left the inbox (DESIGN A4).
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn taken_with_content(&self, account: &str, sha256: Sha256) -> Result<Vec<WireOwner>, JobLogError> {
-        let jobs = sql::jobs_of(
+    pub fn taken_with_content(&self, account: &str, sha256: Sha256) -> Result<Vec<Job>, JobLogError> {
+        sql::jobs_of(
             "job INDEXED BY job_by_content",
             &self.connection(),
             &format!(
@@ -207,28 +137,20 @@ impl Reader {
                    AND (state IN {ON_THE_WIRE} OR belongs <> place)"
             ),
             params![account, sha256.to_string()],
-        )?;
-        Ok(jobs.into_iter().map(WireOwner::from).collect())
+        )
     }
 
     /// The jobs that are on the wire, and whose file in the inbox has this inode.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn on_the_wire(&self, account: &str, file: &FileIdentity) -> Result<Vec<WireOwner>, JobLogError> {
-        let jobs = sql::jobs_of(
+    pub fn on_the_wire(&self, account: &str, file: &FileIdentity) -> Result<Vec<Job>, JobLogError> {
+        sql::jobs_of(
             "job INDEXED BY job_on_the_wire",
             &self.connection(),
             &format!("account = ?1 AND state IN {ON_THE_WIRE} AND kind = 'data' AND place = 'inbox' AND inode = ?2"),
             params![account, file.inode.cast_signed()],
-        )?;
-        Ok(jobs.into_iter().map(WireOwner::from).collect())
-    }
-}
-
-impl From<Job> for WireOwner {
-    fn from(Job { id, disk_name, identity, .. }: Job) -> Self {
-        Self { id, disk_name, identity }
+        )
     }
 }
 
@@ -264,7 +186,8 @@ pub(super) fn part_with(
     }
     match old.state {
         State::Waiting | State::Queued => {
-            let reason = Some("replaced: another file of this name came before this one was sent".to_owned());
+            let reason = "replaced: another file of this name came before this one was sent".to_owned();
+            let reason = Reason::of(Cause::Replaced, reason);
             advance(connection, effects, &mut old, Event::Cancelled, reason, now)
         }
         // Its attempt decides: accepted, or cancelled as replaced once it is known not to be. What is accepted has nothing to lose.
@@ -277,31 +200,6 @@ pub(super) fn part_with(
             note_of_file(connection, &mut old, &note, now)?;
             save_job(connection, &old)
         }
-    }
-}
-
-/// A file that was sent, where it was filed.
-#[derive(Debug, Clone)]
-pub struct SentFile {
-    /// The job.
-    pub id: JobId,
-    /// Where it lies.
-    pub place: Place,
-    /// Its name there.
-    pub disk_name: OsString,
-    /// The file as it was hashed.
-    pub identity: FileIdentity,
-    /// What was sent.
-    pub sha256: Sha256,
-    /// How it is known to have changed.
-    pub changed: Option<AfterSending>,
-}
-
-impl SentFile {
-    fn of(job: Job) -> Option<Self> {
-        let is_filed = matches!(job.place, Place::Sent | Place::Done);
-        let (identity, sha256) = (job.identity.filter(|_| is_filed)?, job.sha256?);
-        Some(Self { id: job.id, place: job.place, disk_name: job.disk_name, identity, sha256, changed: job.changed })
     }
 }
 
@@ -323,14 +221,14 @@ impl Reader {
         Ok(ids.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The file of such a job; `None` if it has gone on, or its row makes no sense: once a job is at its end, that costs nobody
+    /// Such a job; `None` if its file has gone on, or its row makes no sense: once a job is at its end, that costs nobody
     /// anything (DESIGN F10).
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn sent_file(&self, id: JobId) -> Result<Option<SentFile>, JobLogError> {
+    pub fn sent_job(&self, id: JobId) -> Result<Option<Job>, JobLogError> {
         match sql::job_if_known(&self.connection(), id) {
-            Ok(job) => Ok(job.and_then(SentFile::of)),
+            Ok(job) => Ok(job.filter(|job| matches!(job.place, Place::Sent | Place::Done))),
             Err(JobLogError::BadRow { .. }) => Ok(None),
             Err(error) => Err(error),
         }

@@ -136,7 +136,7 @@ pub struct Beginning {
 }
 
 /// A job that did not end well. A file that was replaced before it was sent is not missed: its successor counts.
-const MISSED: &str = "state <> 'success' AND NOT (state = 'cancelled' AND coalesce(reason, '') GLOB 'replaced*')";
+const MISSED: &str = "state <> 'success' AND NOT (state = 'cancelled' AND cause IS 'replaced')";
 
 impl Reader {
     /// Remembers where the job log stands.
@@ -222,10 +222,16 @@ mod tests {
             is_well(false);
             ends(&log, open, "cancelled", "by a person");
             is_well(false);
-            ends(&log, open, "cancelled", "replaced: another file came");
+            ends(&log, open, "cancelled", "replaced: the words alone decide nothing");
+            is_well(false);
+            log.call(move |connection, _| {
+                Ok(connection.execute("UPDATE job SET cause = 'replaced' WHERE id = ?1", [open.0])?)
+            })
+            .wait()
+            .unwrap();
             is_well(true);
             let work = *work.lock().unwrap();
-            assert_eq!(work.statements, 7);
+            assert_eq!(work.statements, 8);
             work.steps
         });
         assert_eq!(steps[0], steps[1]);

@@ -60,46 +60,6 @@ pub struct JobRow {
     pub pair_id: Option<i64>,
 }
 
-/// One upload request of a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AttemptRow {
-    /// Counts from 1.
-    pub number: i64,
-    /// `started`, `sending`, `committing` or `answered`.
-    pub phase: String,
-    /// How the request was shaped.
-    pub style: String,
-    /// RFC 3339, UTC.
-    pub started_at: String,
-    /// RFC 3339, UTC.
-    pub committing_at: Option<String>,
-    /// RFC 3339, UTC.
-    pub ended_at: Option<String>,
-    /// The event that ended it.
-    pub outcome: Option<String>,
-    /// HTTP status.
-    pub http_status: Option<i64>,
-    /// The server's name for the request.
-    pub request_id: Option<String>,
-    /// What was seen.
-    pub detail: Option<String>,
-}
-
-/// One row of `job_event`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct EventRow {
-    /// RFC 3339, UTC.
-    pub at: String,
-    /// What happened.
-    pub event: String,
-    /// The state before.
-    pub from_state: Option<String>,
-    /// The state after.
-    pub to_state: String,
-    /// Why.
-    pub detail: Option<String>,
-}
-
 /// Which jobs to list; what is left empty does not narrow.
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {
@@ -339,55 +299,6 @@ impl Reader {
             .prepare_cached(&format!("SELECT {JOB_LOG_COLUMNS} FROM job_log WHERE id = ?1"))?
             .query_row([id.0], JobRow::decode)
             .optional()?)
-    }
-
-    /// The upload requests of a job, oldest first.
-    ///
-    /// # Errors
-    /// [`JobLogError`] if the database cannot be read.
-    pub fn attempts(&self, id: JobId) -> Result<Vec<AttemptRow>, JobLogError> {
-        let time = |millis: Option<i64>| millis.map(|millis| Timestamp(millis).to_string());
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(
-            "SELECT number, phase, style, started_at, committing_at, ended_at, outcome, http_status, request_id, detail
-             FROM attempt WHERE job_id = ?1 ORDER BY number",
-        )?;
-        let rows = statement.query_map([id.0], |row| {
-            Ok(AttemptRow {
-                number: row.get(0)?,
-                phase: row.get(1)?,
-                style: row.get(2)?,
-                started_at: Timestamp(row.get(3)?).to_string(),
-                committing_at: time(row.get(4)?),
-                ended_at: time(row.get(5)?),
-                outcome: row.get(6)?,
-                http_status: row.get(7)?,
-                request_id: row.get(8)?,
-                detail: row.get(9)?,
-            })
-        })?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
-    }
-
-    /// What happened to a job, oldest first.
-    ///
-    /// # Errors
-    /// [`JobLogError`] if the database cannot be read.
-    pub fn events(&self, id: JobId) -> Result<Vec<EventRow>, JobLogError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(
-            "SELECT at, event, from_state, to_state, detail FROM job_event WHERE job_id = ?1 ORDER BY id",
-        )?;
-        let rows = statement.query_map([id.0], |row| {
-            Ok(EventRow {
-                at: row.get(0)?,
-                event: row.get(1)?,
-                from_state: row.get(2)?,
-                to_state: row.get(3)?,
-                detail: row.get(4)?,
-            })
-        })?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// Jobs by account and state.

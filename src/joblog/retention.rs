@@ -9,9 +9,9 @@ use super::sql;
 use super::sql::save_job;
 use super::writer::{JobLog, Pending};
 use crate::job::sets::{ENDED, NEVER_ACCEPTED};
-use crate::job::{FileIdentity, JobId, Place, State, Timestamp};
+use crate::job::{JobId, Place, State, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 
 /// A job that may leave: at its end since before `?2`, and known to be ingested or not; its file where it belongs, its partner
 /// at its end as long; the newest event not its own, as the numbers of events must only grow. `?3`: whether files of
@@ -38,17 +38,6 @@ pub struct PruneRule {
     pub before: Timestamp,
     /// Files of `success` stay in `done/` for ever (`keep.done = 0`).
     pub files_stay: bool,
-}
-
-/// A file of `success` that has been in `done/` for long enough.
-#[derive(Debug, Clone)]
-pub struct OldFile {
-    /// Its job.
-    pub id: JobId,
-    /// Its name there.
-    pub disk_name: OsString,
-    /// The file as it was hashed.
-    pub identity: FileIdentity,
 }
 
 /// What is left of a job that was pruned after it had been delivered.
@@ -233,8 +222,8 @@ impl Reader {
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn old_files(&self, account: &str, before: Timestamp, limit: usize) -> Result<Vec<OldFile>, JobLogError> {
-        let jobs: Vec<Job> = sql::jobs_where(
+    pub fn old_files(&self, account: &str, before: Timestamp, limit: usize) -> Result<Vec<Job>, JobLogError> {
+        sql::jobs_where(
             &self.connection(),
             &format!(
                 "account = ?1 AND state = 'success' AND place = 'done' AND inode IS NOT NULL
@@ -246,10 +235,6 @@ impl Reader {
              LIMIT ?3"
             ),
             params![account, before.0, i64::try_from(limit).unwrap_or(i64::MAX)],
-        )?;
-        Ok(jobs
-            .into_iter()
-            .filter_map(|job| Some(OldFile { id: job.id, disk_name: job.disk_name, identity: job.identity? }))
-            .collect())
+        )
     }
 }

@@ -2,7 +2,7 @@
 
 use super::errors::JobLogError;
 use crate::job::{
-    AfterSending, CHANGED, FileIdentity, JobId, Kind, Phase, Place, RemoteJobId, Sha256, State, Timestamp, printable,
+    AfterSending, Cause, FileIdentity, JobId, Kind, Phase, Place, RemoteJobId, Sha256, State, Timestamp, printable,
 };
 use rusqlite::{Error as SqlError, Row};
 use std::ffi::{OsStr, OsString};
@@ -28,6 +28,8 @@ pub struct Job {
     pub state: State,
     /// Why, in plain words.
     pub reason: Option<String>,
+    /// Why, where something depends on it.
+    pub cause: Option<Cause>,
     /// Where the file lies.
     pub place: Place,
     /// The file's path.
@@ -86,7 +88,7 @@ pub struct Job {
 pub(super) const JOB_COLUMNS: &str = "id, account, file_name, disk_name, wire_name, kind, state, phase, reason, place, path, device, inode, \
      modified_ns, size, sha256, rows_expected, rows_processed, target_id, remote_job_id, remote_status, remote_created, \
      remote_started, remote_finished, attempts, unclear_ends, refusals, seen_at, queued_at, uploaded_at, finished_at, \
-     next_attempt_at, pair_id, released, born_ns, unsettled, retry_of, changed_rows, changed_by_appending";
+     next_attempt_at, pair_id, released, born_ns, unsettled, retry_of, changed_rows, changed_by_appending, cause";
 
 /// Where a column stands in a list of columns: the compiler works it out, and stops at a name that is not in the list.
 macro_rules! at {
@@ -116,7 +118,7 @@ pub(super) const fn position(list: &str, column: &str) -> usize {
 
 impl Job {
     /// A file that was just met in the inbox: nothing more is known of it, and it has no number yet.
-    pub(super) fn seen(
+    pub(crate) fn seen(
         account: &str,
         file_name: String,
         disk_name: OsString,
@@ -133,6 +135,7 @@ impl Job {
             kind,
             state: State::Waiting,
             reason: None,
+            cause: None,
             place: Place::Inbox,
             path,
             identity: None,
@@ -205,6 +208,10 @@ impl Job {
             },
             state: State::from_words(&state, phase).ok_or_else(|| bad("state", &state))?,
             reason: row.get(at!(JOB_COLUMNS, reason))?,
+            cause: match row.get::<_, Option<String>>(at!(JOB_COLUMNS, cause))? {
+                None => None,
+                Some(word) => Some(Cause::from_word(&word).ok_or_else(|| bad("cause", &word))?),
+            },
             place: Place::from_word(&place).ok_or_else(|| bad("place", &place))?,
             path: PathBuf::from(row.get::<_, String>(at!(JOB_COLUMNS, path))?),
             identity,
@@ -360,19 +367,11 @@ pub(super) fn without_change(job: &Job) -> Option<String> {
 
 /// What is odd about an accepted job's file outlasts the steps that follow.
 pub(super) fn lasting_note(job: &Job) -> Option<String> {
-    let was_changed = job.reason.as_deref().is_some_and(|reason| reason.contains(CHANGED));
-    match (was_changed, job.place) {
-        (true, _) => Some(CHANGED.to_owned()),
-        (false, Place::Gone) => {
+    match (job.cause, job.place) {
+        (Some(Cause::Changed), _) => Some("changed after it was sent".to_owned()),
+        (_, Place::Gone) => {
             Some("its file was replaced in the folder, or removed from it, after it was sent".to_owned())
         }
-        (false, Place::Inbox | Place::Sent | Place::Held | Place::Done | Place::Failed) => None,
+        (_, Place::Inbox | Place::Sent | Place::Held | Place::Done | Place::Failed) => None,
     }
-}
-
-/// How the reason of a job begins that a person holds.
-pub(super) const PUT_ON_HOLD: &str = "put on hold by ";
-
-pub(super) fn is_put_on_hold(job: &Job) -> bool {
-    job.reason.as_deref().is_some_and(|reason| reason.starts_with(PUT_ON_HOLD))
 }

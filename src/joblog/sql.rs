@@ -3,7 +3,7 @@
 pub(super) use super::destinations::{begin_line, line, line_of, line_of_job, target, target_id, target_of};
 use super::errors::JobLogError;
 use super::row::{JOB_COLUMNS, Job, name_bytes};
-use crate::job::{Event, EventId, FileIdentity, JobId, State, Timestamp};
+use crate::job::{Cause, Event, EventId, FileIdentity, JobId, State, Timestamp};
 use rusqlite::{Connection, Params, named_params, params};
 use std::ffi::OsStr;
 
@@ -224,7 +224,16 @@ pub(super) fn save_job(connection: &Connection, job: &Job) -> Result<()> {
     // Last, for the table's checks tie states to what must be there by then.
     let stands = |job: &Job| {
         let counts = (job.attempts, job.unclear_ends, job.refusals);
-        (job.state, job.reason.clone(), counts, job.unsettled, job.released, job.queued_at, job.next_attempt_at)
+        (
+            job.state,
+            job.reason.clone(),
+            job.cause,
+            counts,
+            job.unsettled,
+            job.released,
+            job.queued_at,
+            job.next_attempt_at,
+        )
     };
     if stands(&before) != stands(job) {
         save_progress(connection, job)?;
@@ -243,7 +252,7 @@ fn save_progress(connection: &Connection, job: &Job) -> Result<()> {
     let phase = if let State::Uploading(phase) = job.state { Some(phase.as_str()) } else { None };
     connection
         .prepare_cached(
-            "UPDATE job SET state = :state, phase = :phase, reason = :reason, belongs = :belongs, attempts = :attempts,
+            "UPDATE job SET state = :state, phase = :phase, reason = :reason, cause = :cause, belongs = :belongs, attempts = :attempts,
                     unclear_ends = :unclear_ends, unsettled = :unsettled, refusals = :refusals, released = :released, queued_at = :queued_at,
                     next_attempt_at = :next_attempt_at
              WHERE id = :id",
@@ -253,6 +262,7 @@ fn save_progress(connection: &Connection, job: &Job) -> Result<()> {
             ":state": job.state.as_str(),
             ":phase": phase,
             ":reason": job.reason,
+            ":cause": job.cause.map(Cause::as_str),
             ":belongs": job.state.place().as_str(),
             ":attempts": job.attempts,
             ":unclear_ends": job.unclear_ends,

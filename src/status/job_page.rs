@@ -1,21 +1,23 @@
 //! Everything about one job, for a person.
 
 use super::format::{Here, grouped, pad, parse_time, printable, since_words, size, span, until_words};
-use crate::joblog::{AttemptRow, EventRow, JobRow};
+use crate::job::Program;
+use crate::joblog::{AttemptRow, EventRow, JobLife, JobRow};
 use std::fmt::Write as _;
 
-/// Its columns, what the check found in its file, its attempts, its history.
+/// Its columns, what can be done about it, what the check found in its file, its attempts, its history.
 #[must_use]
-pub fn job_page(
-    job: &JobRow,
-    findings: Option<&str>,
-    attempts: &[AttemptRow],
-    events: &[EventRow],
-    here: &Here,
-) -> String {
+pub fn job_page(life: &JobLife, program: &Program, here: &Here) -> String {
+    let JobLife { job, verdict, findings, attempts, events } = life;
     let mut page = format!("job {}: {} is {}\n\n", job.id, printable(&job.file_name), printable(&job.state));
     for (label, value) in facts(job, here) {
         let _ = writeln!(page, "  {}{value}", pad(label, 14));
+    }
+    if let Some(verdict) = verdict {
+        page.push_str("\nwhat you can do\n");
+        for line in verdict.lines(program) {
+            let _ = writeln!(page, "  {line}");
+        }
     }
     if let Some(findings) = findings {
         page.push_str("\nfindings of the file check\n");
@@ -169,7 +171,14 @@ mod tests {
             event("10:30:38.107", "ready", Some("waiting"), "queued", None),
             event("10:31:20.000", "fell-short", Some("processing"), "partial", Some("95 of 100 rows were processed")),
         ];
-        insta::assert_snapshot!(job_page(&row, Some("skips: line 9, column 4: a semicolon\nand 4 more"), &[attempt], &events, &here()), @r"
+        let life = JobLife {
+            job: row,
+            verdict: None,
+            findings: Some("skips: line 9, column 4: a semicolon\nand 4 more".to_owned()),
+            attempts: vec![attempt],
+            events: events.to_vec(),
+        };
+        insta::assert_snapshot!(job_page(&life, &Program::default(), &here()), @r"
         job 17: sales.txt is partial
 
           reason        95 of 100 rows were processed

@@ -1,7 +1,7 @@
 //! What programs read (DESIGN §7, "JSON shapes"): keys always present, nulls included.
 
 use super::StatusReport;
-use crate::joblog::{AttemptRow, EventRow, JobRow};
+use crate::joblog::{AttemptRow, EventRow, JobLife, JobRow};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -24,8 +24,8 @@ pub fn jobs_json(jobs: &[JobRow]) -> serde_json::Result<String> {
 ///
 /// # Errors
 /// Never in practice: every row has a JSON form.
-pub fn job_json(job: &JobRow, attempts: &[AttemptRow], events: &[EventRow]) -> serde_json::Result<String> {
-    lines(&JobObject { columns: job, attempt_list: attempts, events })
+pub fn job_json(life: &JobLife) -> serde_json::Result<String> {
+    lines(&JobObject { columns: &life.job, attempt_list: &life.attempts, events: &life.events })
 }
 
 /// The state of the service.
@@ -62,7 +62,9 @@ mod tests {
             to_state: "waiting".to_owned(),
             detail: None,
         };
-        let json = job_json(&held(7, "sales.txt", "duplicate"), &[], &[event]).unwrap();
+        let job = held(7, "sales.txt", "duplicate");
+        let life = JobLife { job, verdict: None, findings: None, attempts: Vec::new(), events: vec![event] };
+        let json = job_json(&life).unwrap();
         insta::assert_snapshot!(json, @r#"
         {
           "id": 7,

@@ -11,10 +11,10 @@ pub(super) use remote_arguments::{
 
 pub(super) use verb_arguments::{CancelArguments, HoldArguments, ReleaseArguments, RetryArguments, Selection};
 
-use super::commands_to_paste::USUAL_CONFIG;
 use crate::config::{RateLimit, parse_duration, parse_rate};
 use crate::emulator::{Dialect, FaultRule, Names};
 use crate::job::State;
+use crate::job::USUAL_CONFIG;
 use crate::status::Since;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};

@@ -1,7 +1,7 @@
 //! What an explanation is made of.
 
 use super::super::outlook::Outlook;
-use crate::job::{Place, Timestamp};
+use crate::job::{Place, Program, Timestamp, Verdict};
 use crate::joblog::{Delivered, JobRow};
 use crate::status::Here;
 
@@ -12,6 +12,8 @@ pub(super) struct Facts {
     pub(super) path: String,
     /// The file's own name, printable.
     pub(super) name: String,
+    /// How commands begin that people are given.
+    pub(super) program: Program,
     /// The reader's time.
     pub(super) here: Here,
     /// Whether a daemon is at work on the job log.
@@ -78,8 +80,8 @@ pub(super) enum What {
 pub(super) struct Job {
     pub(super) row: JobRow,
     pub(super) since: Option<Timestamp>,
-    /// It may have been ingested, and nobody knows.
-    pub(super) is_unsettled: bool,
+    /// What can be done about it, if it needs a person.
+    pub(super) verdict: Option<Verdict>,
 }
 
 /// What is said.

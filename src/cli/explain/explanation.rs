@@ -4,7 +4,7 @@ use super::super::outlook::Outlook;
 use super::evidence::{Account, Answer, Facts, Job, Spot, What};
 use super::job::{self, START};
 use crate::inbox::Ignored;
-use crate::job::{Kind, Place, State};
+use crate::job::{Command, JobId, Kind, Place, State};
 use crate::status::{counted, printable, size};
 
 /// Why this file is, or is not, on its way.
@@ -142,7 +142,8 @@ fn inbox(account: &Account, outlook: &Outlook, job: Option<&Job>, lacks_data: bo
         let row = &newest.row;
         // What waits has no hash yet by which it could be told from another, but it is the one that lies there.
         let whose = if row.state == State::Waiting.as_str() { "this file" } else { "an earlier file of this name" };
-        answer.facts.push(format!("{whose}: job {}, {}; datadrop jobs show {}", row.id, row.state, row.id));
+        let show = Command::Show(JobId(row.id)).line(&facts.program);
+        answer.facts.push(format!("{whose}: job {}, {}; {show}", row.id, row.state));
     }
     answer
 }

@@ -1,7 +1,7 @@
 //! A job in one sentence: where its file stands, and what helps. Pure.
 
 use super::evidence::{Account, Facts, Job};
-use crate::job::{Phase, State, Timestamp, is_sendable};
+use crate::job::{Command, JobId, Phase, State, Timestamp};
 use crate::joblog::{Delivered, JobRow};
 use crate::status::{FIRST_LIST, counted, day_or_time, grouped, parse_time, printable, since_words, until_words};
 
@@ -14,6 +14,9 @@ pub(super) fn sentence(job: &Job, account: Option<&Account>, facts: &Facts) -> S
     let Some(state) = state(row) else { return format!("is in state {}", printable(&row.state)) };
     let reason = row.reason.as_deref().map(printable);
     let because = |words: &str| reason.as_ref().map_or_else(|| words.to_owned(), |reason| format!("{words}: {reason}"));
+    if let Some(verdict) = &job.verdict {
+        return because(verdict.what);
+    }
     match state {
         State::Waiting => because("is not on its way yet"),
         State::Queued => queued(job, account, facts),
@@ -22,10 +25,6 @@ pub(super) fn sentence(job: &Job, account: Option<&Account>, facts: &Facts) -> S
             "was being sent when the daemon stopped; the next start finds out whether it arrived".to_owned()
         }
         State::Unconfirmed => because("was sent, and Adobe's job list has to show whether it arrived"),
-        State::Held if job.is_unsettled => {
-            because("is held: it may have been ingested, and a person has to look whether it was")
-        }
-        State::Held => because("is held, and not sent until a person decides"),
         State::Uploaded | State::Processing => {
             "is with Adobe, which has accepted it and is not done with it".to_owned()
         }
@@ -34,10 +33,8 @@ pub(super) fn sentence(job: &Job, account: Option<&Account>, facts: &Facts) -> S
         }
         State::Success => because(&format!("is through: Adobe processed {}", rows(row))),
         State::Partial => because("is through, but Adobe did not process all of it"),
-        State::Failure => because("was accepted by Adobe, which failed to process it"),
-        State::Rejected => because("was not sent and will not be"),
-        State::Cancelled if job.is_unsettled => because("was cancelled, and may have been ingested"),
-        State::Cancelled => because("was not sent, it was cancelled"),
+        // Each of these has a verdict, unless its row makes no sense.
+        State::Held | State::Failure | State::Rejected | State::Cancelled => because(&format!("is {}", row.state)),
     }
 }
 
@@ -86,7 +83,8 @@ pub(super) fn facts(job: &Job, account: Option<&Account>, facts: &Facts) -> Vec<
     let since = job
         .since
         .map_or_else(String::new, |at| format!(" since {} ({})", at_words(at, facts), since_words(at, &facts.here)));
-    lines.push(format!("job {}: {}{since}; all of it: datadrop jobs show {}", row.id, row.state, row.id));
+    let show = |id| Command::Show(JobId(id)).line(&facts.program);
+    lines.push(format!("job {}: {}{since}; all of it: {}", row.id, row.state, show(row.id)));
     if let Some(remote) = row.remote_job_id {
         let status = row
             .remote_status
@@ -96,7 +94,7 @@ pub(super) fn facts(job: &Job, account: Option<&Account>, facts: &Facts) -> Vec<
     }
     if let Some(pair) = row.pair_id {
         let what = if row.kind == "fin" { "its data file" } else { "its marker" };
-        lines.push(format!("{what}: datadrop jobs show {pair}"));
+        lines.push(format!("{what}: {}", show(pair)));
     }
     match state(row) {
         Some(State::Queued) => {
@@ -125,7 +123,7 @@ pub(super) fn facts(job: &Job, account: Option<&Account>, facts: &Facts) -> Vec<
         )
         | None => {}
     }
-    lines.extend(remedy(job));
+    lines.extend(job.verdict.iter().flat_map(|verdict| verdict.lines(&facts.program)));
     lines
 }
 
@@ -153,42 +151,6 @@ pub(super) fn pruned(delivered: &Delivered, facts: &Facts) -> String {
         None => "has done its work as a marker, without being sent".to_owned(),
     };
     format!("{what}; its job, number {}, has left the job log since (`keep.jobs`)", delivered.id)
-}
-
-/// What a person can do about it.
-fn remedy(job: &Job) -> Option<String> {
-    let row = &job.row;
-    let (id, account) = (row.id, &row.account);
-    match state(row)? {
-        State::Held if job.is_unsettled => Some(format!(
-            "what helps: compare it with datadrop jobs list --remote --account {account}; then datadrop jobs release {id} --adopt JOB_ID, \
-             or --resend if it is not there (if it is, it counts twice)"
-        )),
-        State::Held => {
-            Some(format!("what helps: datadrop jobs release {id} sends it, datadrop jobs cancel {id} gives it up"))
-        }
-        State::Rejected if !is_sendable(&row.file_name) => {
-            Some("what helps: rename it and move it into the account's folder, where it is a new file".to_owned())
-        }
-        State::Failure | State::Rejected => Some(format!(
-            "what helps: correct what is wrong, the file where it lies or the setting, then datadrop jobs retry {id}"
-        )),
-        State::Cancelled if job.is_unsettled => Some(format!(
-            "what helps: see whether Adobe has it, datadrop jobs list --remote --account {account}; if it does not, datadrop jobs retry {id} \
-             sends it (if it does, it counts twice)"
-        )),
-        State::Cancelled => {
-            Some(format!("what helps, if it is to be sent: drop it again, or datadrop jobs retry {id}"))
-        }
-        State::Waiting
-        | State::Queued
-        | State::Uploading(_)
-        | State::Unconfirmed
-        | State::Uploaded
-        | State::Processing
-        | State::Success
-        | State::Partial => None,
-    }
 }
 
 fn at_words(at: Timestamp, facts: &Facts) -> String {

@@ -148,6 +148,7 @@ fn gather(config: &Config, path: &Path, home: Option<(usize, PathBuf)>, signs: &
     Ok(Facts {
         path: printable(&path.to_string_lossy()),
         name: printable(&path.file_name().unwrap_or_default().to_string_lossy()),
+        program: config.program(),
         here: here(),
         running,
         spot,
@@ -260,6 +261,6 @@ fn since(reader: &Reader, row: JobRow) -> Result<Job, Failure> {
     let events = reader.events(JobId(row.id))?;
     let changed = events.iter().rev().find(|event| event.from_state.as_deref() != Some(&event.to_state));
     let since = changed.and_then(|event| crate::status::parse_time(&event.at));
-    let is_unsettled = reader.job_standing(JobId(row.id))?.is_some_and(|standing| standing.is_unsettled);
-    Ok(Job { row, since, is_unsettled })
+    let verdict = reader.verdict(JobId(row.id))?;
+    Ok(Job { row, since, verdict })
 }

@@ -4,7 +4,7 @@ use super::super::outlook::Outlook;
 use super::evidence::{Account, Answer, Facts, Job, Spot, What};
 use super::explanation::answer;
 use crate::inbox::Ignored;
-use crate::job::{FileIdentity, Fingerprint, JobId, Kind, Place, Sha256, State, Timestamp};
+use crate::job::{Case, FileIdentity, Fingerprint, JobId, Kind, Phase, Place, Program, Sha256, State, Timestamp};
 use crate::joblog::{Content, Delivered, JobRow};
 use crate::status::Here;
 use jiff::tz::TimeZone;
@@ -54,7 +54,14 @@ fn row(state: &str, reason: Option<&str>) -> JobRow {
 }
 
 fn job(row: JobRow) -> Job {
-    Job { row, since: Some(NOW.before(Duration::from_mins(5))), is_unsettled: false }
+    job_that(row, false)
+}
+
+fn job_that(row: JobRow, is_unsettled: bool) -> Job {
+    let state = State::from_words(&row.state, Some(Phase::Started)).unwrap();
+    let (account, file_name) = (row.account.as_str(), row.file_name.as_str());
+    let case = Case { id: JobId(row.id), account, file_name, state, is_unsettled, follows: None };
+    Job { verdict: case.verdict(), since: Some(NOW.before(Duration::from_mins(5))), row }
 }
 
 fn facts(spot: Spot) -> Facts {
@@ -62,6 +69,7 @@ fn facts(spot: Spot) -> Facts {
         path: "/srv/datadrop/callcentre/sales.txt".to_owned(),
         name: "sales.txt".to_owned(),
         here: Here { now: NOW, zone: TimeZone::UTC },
+        program: Program::default(),
         running: true,
         spot,
     }
@@ -84,7 +92,7 @@ fn filed(place: Place, row: JobRow) -> What {
 }
 
 fn unsettled(place: Place, row: JobRow) -> What {
-    What::Filed { place, exists: true, job: Some(Job { is_unsettled: true, ..job(row) }) }
+    What::Filed { place, exists: true, job: Some(job_that(row, true)) }
 }
 
 fn ready(kind: Kind) -> Outlook {
@@ -139,55 +147,61 @@ fn each_state_of_a_known_file_has_its_sentence_and_its_remedy() {
         within(filed(Place::Failed, row("cancelled", Some("replaced")))),
         within(unsettled(Place::Failed, row("cancelled", Some("given up")))),
     ]), @r"
-        sales.txt is not on its way yet: waits for its marker (.fin), which this account requires.
-          job 17: waiting since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-        sales.txt is on its way: ready, and sent when its turn comes.
-          job 17: queued since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-          ahead of it at most: 1,840 files, 15 min 20 s at 12 per 6 s
-        sales.txt is tried again in 12 s, after 2 attempts: the server does not answer.
-          job 17: queued since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-          ahead of it at most: 1,840 files, 15 min 20 s at 12 per 6 s
-        sales.txt is being sent right now.
-          job 17: uploading since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-        sales.txt was sent, and Adobe's job list has to show whether it arrived: the connection was reset.
-          job 17: unconfirmed since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-          Adobe's list is read next: in 12 s
-        sales.txt is held, and not sent until a person decides: duplicate: the same content was accepted as sales.txt (job 3).
-          job 17: held since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-          what helps: datadrop jobs release 17 sends it, datadrop jobs cancel 17 gives it up
-        sales.txt is held: it may have been ingested, and a person has to look whether it was: several remote jobs have its name.
-          job 17: held since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-          what helps: compare it with datadrop jobs list --remote --account callcentre; then datadrop jobs release 17 --adopt JOB_ID, or --resend if it is not there (if it is, it counts twice)
-        sales.txt is held, and not sent until a person decides: refused three times.
-          job 17: held since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-          what helps: datadrop jobs release 17 sends it, datadrop jobs cancel 17 gives it up
-        sales.txt is with Adobe, which has accepted it and is not done with it.
-          job 17: processing since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-          remote job: 901, Adobe says processing
-          Adobe's list is read next: in 12 s
-        sales.txt is through: Adobe processed 100 of 100 rows.
-          job 17: success since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-          remote job: 901, Adobe says success
-        sales.txt is through, but Adobe did not process all of it: 95 of 100 rows were processed.
-          job 17: partial since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-          remote job: 901, Adobe says partial
-        sales.txt was accepted by Adobe, which failed to process it: Adobe gives no reason.
-          job 17: failure since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-          remote job: 901, Adobe says failure
-          what helps: correct what is wrong, the file where it lies or the setting, then datadrop jobs retry 17
-        sales.txt was not sent and will not be: the file is too large.
-          job 17: rejected since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-          what helps: correct what is wrong, the file where it lies or the setting, then datadrop jobs retry 17
-        sales.txt was not sent and will not be: not UTF-8.
-          job 17: rejected since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-          what helps: rename it and move it into the account's folder, where it is a new file
-        sales.txt was not sent, it was cancelled: replaced.
-          job 17: cancelled since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-          what helps, if it is to be sent: drop it again, or datadrop jobs retry 17
-        sales.txt was cancelled, and may have been ingested: given up.
-          job 17: cancelled since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-          what helps: see whether Adobe has it, datadrop jobs list --remote --account callcentre; if it does not, datadrop jobs retry 17 sends it (if it does, it counts twice)
-        ");
+    sales.txt is not on its way yet: waits for its marker (.fin), which this account requires.
+      job 17: waiting since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+    sales.txt is on its way: ready, and sent when its turn comes.
+      job 17: queued since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+      ahead of it at most: 1,840 files, 15 min 20 s at 12 per 6 s
+    sales.txt is tried again in 12 s, after 2 attempts: the server does not answer.
+      job 17: queued since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+      ahead of it at most: 1,840 files, 15 min 20 s at 12 per 6 s
+    sales.txt is being sent right now.
+      job 17: uploading since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+    sales.txt was sent, and Adobe's job list has to show whether it arrived: the connection was reset.
+      job 17: unconfirmed since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+      Adobe's list is read next: in 12 s
+    sales.txt is held, and not sent until a person decides: duplicate: the same content was accepted as sales.txt (job 3).
+      job 17: held since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+      To send it:     datadrop jobs release 17
+      Not to send it: datadrop jobs cancel 17
+    sales.txt is held; it may have been ingested, and a person has to look whether it was: several remote jobs have its name.
+      job 17: held since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+      To see whether Adobe has it:               datadrop jobs list --remote --account callcentre
+      If it has:                                 datadrop jobs release 17 --adopt JOB_ID
+      If it has not (otherwise it counts twice): datadrop jobs release 17 --resend
+      To leave it at that:                       datadrop jobs cancel 17
+    sales.txt is held, and not sent until a person decides: refused three times.
+      job 17: held since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+      To send it:     datadrop jobs release 17
+      Not to send it: datadrop jobs cancel 17
+    sales.txt is with Adobe, which has accepted it and is not done with it.
+      job 17: processing since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+      remote job: 901, Adobe says processing
+      Adobe's list is read next: in 12 s
+    sales.txt is through: Adobe processed 100 of 100 rows.
+      job 17: success since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+      remote job: 901, Adobe says success
+    sales.txt is through, but Adobe did not process all of it: 95 of 100 rows were processed.
+      job 17: partial since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+      remote job: 901, Adobe says partial
+    sales.txt was accepted by Adobe, but Adobe failed to process it: Adobe gives no reason.
+      job 17: failure since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+      remote job: 901, Adobe says failure
+      Correct the file where it lies, then: datadrop jobs retry 17
+    sales.txt was rejected and not sent: the file is too large.
+      job 17: rejected since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+      Correct what the reason names, the file where it lies or the setting, then: datadrop jobs retry 17
+    sales.txt was rejected and not sent: not UTF-8.
+      job 17: rejected since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+      Rename it and move it into the account's folder: there it is a new file.
+    sales.txt was cancelled and not sent: replaced.
+      job 17: cancelled since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+      To send it after all: datadrop jobs retry 17
+    sales.txt was cancelled, and may have been ingested: given up.
+      job 17: cancelled since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+      To see whether Adobe has it:               datadrop jobs list --remote --account callcentre
+      If it has not (otherwise it counts twice): datadrop jobs retry 17
+    ");
 }
 
 #[test]
@@ -291,28 +305,28 @@ fn what_is_no_file_of_ours_and_what_is_gone_is_told_too() {
         facts(elsewhere(None)),
         facts(elsewhere(Some(Box::new(job(row("queued", None)))))),
     ]), @r"
-        sales.txt is through: Adobe processed it.
-          the file lies in /srv/datadrop/callcentre/done/sales.txt now
-          job 17: success since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-        sales.txt was not sent, it was cancelled: the file was removed from the folder before it was sent.
-          the file itself is gone from there
-          job 17: cancelled since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-          what helps, if it is to be sent: drop it again, or datadrop jobs retry 17
-        [4] /srv/datadrop/callcentre/sales.txt is not there, and the job log knows no file of that name.
-        sales.txt was sent, as its folder tells, and the job log does not know it: stop the service and run `datadrop recover`, or take the file out of sent/ if you put it there.
-        sales.txt is not on its way: somebody put it into held/, from where nothing is sent; move it into callcentre's folder to send it.
-        [4] /srv/datadrop/callcentre/sales.txt is not there, and the job log knows no file of that name.
-        sales.txt is the explanation beside sales.txt and is never sent.
-          job 17: rejected since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-          what helps: correct what is wrong, the file where it lies or the setting, then datadrop jobs retry 17
-        sales.txt proves that this is the folder of account callcentre; leave it there, it is never sent.
-        /srv/datadrop/callcentre/sales.txt is where account callcentre keeps files that need a person; nothing is sent from there.
-        /srv/datadrop/callcentre/sales.txt lies deeper than account callcentre looks: only files directly in its folder are sent; move it up there if it is to be sent.
-        [4] /srv/datadrop/callcentre/sales.txt lies in no account's folder, so nothing happens to it.
-          account callcentre watches /srv/datadrop/callcentre
-        sales.txt is not on its way: account callcentre is not in the configuration any more: nothing is done for it.
-          job 17: queued since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
-        ");
+    sales.txt is through: Adobe processed it.
+      the file lies in /srv/datadrop/callcentre/done/sales.txt now
+      job 17: success since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+    sales.txt was cancelled and not sent: the file was removed from the folder before it was sent.
+      the file itself is gone from there
+      job 17: cancelled since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+      To send it after all: datadrop jobs retry 17
+    [4] /srv/datadrop/callcentre/sales.txt is not there, and the job log knows no file of that name.
+    sales.txt was sent, as its folder tells, and the job log does not know it: stop the service and run `datadrop recover`, or take the file out of sent/ if you put it there.
+    sales.txt is not on its way: somebody put it into held/, from where nothing is sent; move it into callcentre's folder to send it.
+    [4] /srv/datadrop/callcentre/sales.txt is not there, and the job log knows no file of that name.
+    sales.txt is the explanation beside sales.txt and is never sent.
+      job 17: rejected since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+      Correct what the reason names, the file where it lies or the setting, then: datadrop jobs retry 17
+    sales.txt proves that this is the folder of account callcentre; leave it there, it is never sent.
+    /srv/datadrop/callcentre/sales.txt is where account callcentre keeps files that need a person; nothing is sent from there.
+    /srv/datadrop/callcentre/sales.txt lies deeper than account callcentre looks: only files directly in its folder are sent; move it up there if it is to be sent.
+    [4] /srv/datadrop/callcentre/sales.txt lies in no account's folder, so nothing happens to it.
+      account callcentre watches /srv/datadrop/callcentre
+    sales.txt is not on its way: account callcentre is not in the configuration any more: nothing is done for it.
+      job 17: queued since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
+    ");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The drop-in that lets the service into the configured folders (DESIGN §7, `service print-folders`).
 
-use crate::cli::commands_to_paste::USUAL_CONFIG as CONFIG;
+use crate::job::USUAL_CONFIG as CONFIG;
 use crate::status::printable;
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 use super::chart::first_day;
 use super::frame::{Frame, login, notice};
 use super::job_list::{Found, jobs};
-use super::life::{Life, life};
+use super::life::life;
 use super::metrics;
 use super::overview::{Overview, overview};
 use super::response::{Answer, Kind};
@@ -82,9 +82,8 @@ fn try_answer(route: &Route, sources: &Sources, running: &Running, may_tell: boo
             Answer::ok(Kind::Json, jobs_json(&readable(&sources.reader, &filter)?)?)
         }
         Route::ApiJob(id) => {
-            let job = sources.reader.job(*id)?.ok_or(Failed::NoSuchJob(*id))?;
-            let json = job_json(&job, &sources.reader.attempts(*id)?, &sources.reader.events(*id)?)?;
-            Answer::ok(Kind::Json, json)
+            let life = sources.reader.life(*id)?.ok_or(Failed::NoSuchJob(*id))?;
+            Answer::ok(Kind::Json, job_json(&life)?)
         }
         Route::Metrics => Answer::ok(Kind::Metrics, metrics_text(sources, running, &here)?),
         Route::Healthz => signs("ok", "not ok", &running.ailments(Instant::now()), may_tell),
@@ -189,11 +188,8 @@ fn pattern(typed: &str) -> String {
 }
 
 fn job_page(id: JobId, sources: &Sources, running: &Running, here: Here) -> Result<String, Failed> {
-    let reader = &sources.reader;
-    let job = reader.job(id)?.ok_or(Failed::NoSuchJob(id))?;
-    let (findings, attempts, events) = (reader.findings(id)?, reader.attempts(id)?, reader.events(id)?);
-    let told = Life { job: &job, findings: findings.as_deref(), attempts: &attempts, events: &events };
-    Ok(life(&frame(sources, running, here), &told))
+    let whole = sources.reader.life(id)?.ok_or(Failed::NoSuchJob(id))?;
+    Ok(life(&frame(sources, running, here), &whole, &running.config.program()))
 }
 
 fn metrics_text(sources: &Sources, running: &Running, here: &Here) -> Result<String, Failed> {

@@ -2,23 +2,14 @@
 
 use super::frame::{Frame, Menu, Style, badge, link, page, when};
 use super::job_list::rows;
-use crate::joblog::{AttemptRow, EventRow, JobRow};
+use crate::job::{Program, Verdict};
+use crate::joblog::{AttemptRow, EventRow, JobLife, JobRow};
 use crate::status::{Here, grouped, parse_time, size, span};
 use maud::{Markup, html};
 use std::time::Duration;
 
 /// The width of the picture in units of its own.
 const WIDTH: i64 = 1_000;
-
-/// What is known of one job.
-#[derive(Debug)]
-pub(super) struct Life<'a> {
-    pub(super) job: &'a JobRow,
-    /// What the check found in its file.
-    pub(super) findings: Option<&'a str>,
-    pub(super) attempts: &'a [AttemptRow],
-    pub(super) events: &'a [EventRow],
-}
 
 /// A time that the job spent in one state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +27,8 @@ impl Stay {
 }
 
 /// The page.
-pub(super) fn life(frame: &Frame, life: &Life<'_>) -> String {
-    let (job, here) = (life.job, &frame.here);
+pub(super) fn life(frame: &Frame, life: &JobLife, program: &Program) -> String {
+    let (job, here) = (&life.job, &frame.here);
     let shown = html! {
         div.title {
             p.above {
@@ -48,25 +39,42 @@ pub(super) fn life(frame: &Frame, life: &Life<'_>) -> String {
             (badge(&job.state))
         }
         @if let Some(reason) = &job.reason { p class={ "why s-" (job.state) } { (reason) } }
+        (steps(life.verdict.as_ref(), program))
         (time_line(&stays(life, here)))
         div.halves.job {
             section aria-labelledby="history" {
                 h2 #history { "What happened" }
-                (history(life.events, here))
+                (history(&life.events, here))
             }
             section aria-labelledby="file" {
                 h2 #file { "The file" }
                 (facts(job, here))
-                (findings(life.findings))
+                (findings(life.findings.as_deref()))
             }
         }
-        (attempts(life.attempts, here))
+        (attempts(&life.attempts, here))
     };
     page(frame, &format!("Job {}: {}", job.id, job.file_name), Menu::Jobs, &html! {}, &shown)
 }
 
+/// What a person can do, with the commands for it.
+fn steps(verdict: Option<&Verdict>, program: &Program) -> Markup {
+    html! {
+        @if let Some(verdict) = verdict {
+            ul.steps.card {
+                @for step in &verdict.steps {
+                    li {
+                        (step.aim) @if step.command.is_some() { ": " } @else { "." }
+                        @if let Some(command) = &step.command { code { (command.line(program)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// How long the job was in each state; steps within one state count together.
-fn stays(life: &Life<'_>, here: &Here) -> Vec<Stay> {
+fn stays(life: &JobLife, here: &Here) -> Vec<Stay> {
     let steps: Vec<_> =
         life.events.iter().filter_map(|event| Some((parse_time(&event.at)?, event.to_state.as_str()))).collect();
     let mut stays: Vec<Stay> = Vec::new();
@@ -250,7 +258,7 @@ fn attempt_row(attempt: &AttemptRow, here: &Here) -> Markup {
 mod tests {
     use super::super::page_fixtures::{event, here, job};
     use super::*;
-    use crate::job::Timestamp;
+    use crate::job::{Command, JobId, Step, Timestamp};
 
     fn events() -> Vec<EventRow> {
         vec![
@@ -263,8 +271,7 @@ mod tests {
     }
 
     fn lengths(job: &JobRow) -> Vec<(String, u128, bool)> {
-        let events = events();
-        let life = Life { job, findings: None, attempts: &[], events: &events };
+        let life = JobLife { job: job.clone(), verdict: None, findings: None, attempts: Vec::new(), events: events() };
         stays(&life, &here()).into_iter().map(|stay| (stay.state, stay.length.as_millis(), stay.is_now)).collect()
     }
 
@@ -301,9 +308,18 @@ mod tests {
             detail: Some("<b>busy</b>".to_owned()),
         };
         let job = JobRow { pair_id: Some(8), ..job(7, "uploaded", Some("a <reason>")) };
-        let life = Life { job: &job, findings: Some("line 3: doubtful"), attempts: &[attempt], events: &events() };
+        let steps = vec![Step { aim: "To send it <again>", command: Some(Command::Retry(JobId(7))) }];
+        let life = JobLife {
+            job,
+            verdict: Some(Verdict { what: "was not sent", steps }),
+            findings: Some("line 3: doubtful".to_owned()),
+            attempts: vec![attempt],
+            events: events(),
+        };
         let frame = Frame { ailments: Vec::new(), started: Timestamp(0), here: here() };
-        let page = super::life(&frame, &life).replace(env!("CARGO_PKG_VERSION"), "VERSION").replace("><", ">\n<");
+        let page = super::life(&frame, &life, &Program::default())
+            .replace(env!("CARGO_PKG_VERSION"), "VERSION")
+            .replace("><", ">\n<");
         insta::assert_snapshot!(page);
     }
 }

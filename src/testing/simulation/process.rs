@@ -153,6 +153,7 @@ fn folder_settings(rules: &Rules, folder: &Path, state_dir: &Path) -> FolderSett
         account: ACCOUNT.to_owned(),
         folder: folder.to_owned(),
         state_dir: state_dir.to_owned(),
+        program: crate::job::Program::default(),
         extensions: vec!["txt".to_owned()],
         policy: AdmitPolicy {
             account: ACCOUNT.to_owned(),

@@ -1,8 +1,8 @@
 //! The unit of systemd, as `systemctl show` and `systemctl cat` tell it.
 
-use crate::cli::commands_to_paste::USUAL_CONFIG;
 use crate::cli::doctor::finding::{Finding, Verdict};
 use crate::cli::service::{HIDING_PROPERTIES, hiding};
+use crate::job::USUAL_CONFIG;
 use std::path::{Path, PathBuf};
 
 /// What `show` is asked for. It tells of no credential before version 254, and of the watchdog only while the service runs.

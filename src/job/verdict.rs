@@ -1,0 +1,199 @@
+//! What became of a job that needs a person, and what that person can do. Said here once: the `.why`, `explain`, `jobs show`
+//! and the page render it.
+
+use super::{Command, JobId, Program, State, is_sendable};
+
+/// What a verdict depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// The job.
+    pub id: JobId,
+    /// Its account.
+    pub account: &'a str,
+    /// The name under which the file was dropped.
+    pub file_name: &'a str,
+    /// Where the job stands.
+    pub state: State,
+    /// It may have been ingested, and it is not known whether it was.
+    pub is_unsettled: bool,
+    /// For a marker: the job of its data file.
+    pub follows: Option<JobId>,
+}
+
+/// What happened, and what can be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What happened, in what follows the name of the file.
+    pub what: &'static str,
+    /// What can be done, in this order.
+    pub steps: Vec<Step>,
+}
+
+/// One thing that can be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What for, as the beginning of a line.
+    pub aim: &'static str,
+    /// How; `None` where the aim says it all.
+    pub command: Option<Command>,
+}
+
+impl Verdict {
+    /// The steps as lines, the commands below each other.
+    #[must_use]
+    pub fn lines(&self, program: &Program) -> Vec<String> {
+        let width = self.steps.iter().filter(|step| step.command.is_some()).map(|step| step.aim.len()).max();
+        let width = width.unwrap_or(0) + 1;
+        let line = |step: &Step| match &step.command {
+            Some(command) => format!("{:<width$} {}", format!("{}:", step.aim), command.line(program)),
+            None => format!("{}.", step.aim),
+        };
+        self.steps.iter().map(line).collect()
+    }
+}
+
+impl Case<'_> {
+    /// The verdict; `None` where nothing is to be done.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Verdict> {
+        let verdict = self.of_state()?;
+        let Some(data) = self.follows else { return Some(verdict) };
+        let step = Step { aim: "What is done with its data file is done with it", command: Some(Command::Show(data)) };
+        Some(Verdict { steps: vec![step], ..verdict })
+    }
+
+    fn of_state(&self) -> Option<Verdict> {
+        let id = self.id;
+        let step = |aim, command| Step { aim, command: Some(command) };
+        let look = || step("To see whether Adobe has it", Command::RemoteJobs(self.account.to_owned()));
+        let (what, steps) = match self.state {
+            State::Held if self.is_unsettled => (
+                "is held; it may have been ingested, and a person has to look whether it was",
+                vec![
+                    look(),
+                    step("If it has", Command::Adopt(id)),
+                    step("If it has not (otherwise it counts twice)", Command::Resend(id)),
+                    step("To leave it at that", Command::Cancel(id)),
+                ],
+            ),
+            State::Held => (
+                "is held, and not sent until a person decides",
+                vec![step("To send it", Command::Release(id)), step("Not to send it", Command::Cancel(id))],
+            ),
+            State::Failure => (
+                "was accepted by Adobe, but Adobe failed to process it",
+                vec![step("Correct the file where it lies, then", Command::Retry(id))],
+            ),
+            State::Rejected if !is_sendable(self.file_name) => (
+                "was rejected and not sent",
+                vec![Step {
+                    aim: "Rename it and move it into the account's folder: there it is a new file",
+                    command: None,
+                }],
+            ),
+            State::Rejected => (
+                "was rejected and not sent",
+                vec![step(
+                    "Correct what the reason names, the file where it lies or the setting, then",
+                    Command::Retry(id),
+                )],
+            ),
+            State::Cancelled if self.is_unsettled => (
+                "was cancelled, and may have been ingested",
+                vec![look(), step("If it has not (otherwise it counts twice)", Command::Retry(id))],
+            ),
+            State::Cancelled => ("was cancelled and not sent", vec![step("To send it after all", Command::Retry(id))]),
+            State::Waiting
+            | State::Queued
+            | State::Uploading(_)
+            | State::Unconfirmed
+            | State::Uploaded
+            | State::Processing
+            | State::Success
+            | State::Partial => return None,
+        };
+        Some(Verdict { what, steps })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{JobStanding, Kind, Place, Plan, Release, RemoteJobId, Verb};
+
+    fn case(state: State) -> Case<'static> {
+        Case { id: JobId(17), account: "a", file_name: "sales.txt", state, is_unsettled: false, follows: None }
+    }
+
+    /// What is offered is what the job's state allows.
+    #[test]
+    fn every_step_that_is_offered_can_be_taken() {
+        let mut met = 0;
+        for state in State::ALL {
+            for is_unsettled in [false, true] {
+                let standing = JobStanding {
+                    id: JobId(17),
+                    kind: Kind::Data,
+                    state,
+                    place: Place::Held,
+                    is_hashed: true,
+                    is_unsettled,
+                    data: None,
+                };
+                let verdict = Case { is_unsettled, ..case(state) }.verdict();
+                assert_eq!(verdict.is_some(), matches!(state.place(), Place::Held | Place::Failed), "{state}");
+                for command in verdict.into_iter().flat_map(|verdict| verdict.steps).filter_map(|step| step.command) {
+                    let verb = match command {
+                        Command::Show(_) | Command::RemoteJobs(_) => continue,
+                        Command::Retry(_) => Verb::Retry,
+                        Command::Release(_) => Verb::Release(Release::Send),
+                        Command::Adopt(_) => Verb::Release(Release::Adopt(RemoteJobId(5))),
+                        Command::Resend(_) => Verb::Release(Release::Resend),
+                        Command::Cancel(_) => Verb::Cancel { force: false },
+                    };
+                    assert!(verb.decide(&standing).is_ok_and(|plan| plan != Plan::AsItIs), "{state}: {command:?}");
+                    met += 1;
+                }
+            }
+        }
+        assert_eq!(met, 11);
+    }
+
+    /// P3: only what says that it counts twice sends again what may have been ingested.
+    #[test]
+    fn p3_what_may_have_been_ingested_is_looked_for_first() {
+        for state in [State::Held, State::Cancelled] {
+            let verdict = Case { is_unsettled: true, ..case(state) }.verdict().unwrap();
+            assert_eq!(verdict.steps[0].command, Some(Command::RemoteJobs("a".to_owned())));
+            for step in verdict.steps {
+                let sends = matches!(step.command, Some(Command::Resend(_) | Command::Retry(_) | Command::Release(_)));
+                assert_eq!(sends, step.aim.contains("counts twice"), "{step:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_marker_goes_with_its_data_file_and_a_name_that_cannot_be_sent_is_not_sent_again() {
+        let marker = Case { follows: Some(JobId(16)), ..case(State::Held) }.verdict().unwrap();
+        assert_eq!(
+            marker.lines(&Program::default()),
+            ["What is done with its data file is done with it: datadrop jobs show 16"]
+        );
+        let named = Case { file_name: "new\nline.txt", ..case(State::Rejected) }.verdict().unwrap();
+        assert_eq!(
+            named.lines(&Program::default()),
+            ["Rename it and move it into the account's folder: there it is a new file."]
+        );
+    }
+
+    #[test]
+    fn commands_stand_below_each_other() {
+        let verdict = Case { is_unsettled: true, ..case(State::Held) }.verdict().unwrap();
+        insta::assert_snapshot!(verdict.lines(&Program::default()).join("\n"), @r"
+        To see whether Adobe has it:               datadrop jobs list --remote --account a
+        If it has:                                 datadrop jobs release 17 --adopt JOB_ID
+        If it has not (otherwise it counts twice): datadrop jobs release 17 --resend
+        To leave it at that:                       datadrop jobs cancel 17
+        ");
+    }
+}

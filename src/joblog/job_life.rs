@@ -1,0 +1,156 @@
+//! All that is known of one job: its row, what a person can do, its attempts and what happened to it.
+
+use super::errors::JobLogError;
+use super::noted::findings;
+use super::queries::JobRow;
+use super::reader::Reader;
+use super::row::Job;
+use super::sql;
+use crate::job::{Case, JobId, Kind, Timestamp, Verdict};
+use serde::Serialize;
+
+/// All that is known of one job.
+#[derive(Debug, Clone)]
+pub struct JobLife {
+    /// What stands in the job log.
+    pub job: JobRow,
+    /// What can be done about it, if it needs a person.
+    pub verdict: Option<Verdict>,
+    /// What the check found in its file, each finding on a line of its own.
+    pub findings: Option<String>,
+    /// Its upload requests, oldest first.
+    pub attempts: Vec<AttemptRow>,
+    /// What happened to it, oldest first.
+    pub events: Vec<EventRow>,
+}
+
+/// One upload request of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AttemptRow {
+    /// Counts from 1.
+    pub number: i64,
+    /// `started`, `sending`, `committing` or `answered`.
+    pub phase: String,
+    /// How the request was shaped.
+    pub style: String,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// RFC 3339, UTC.
+    pub committing_at: Option<String>,
+    /// RFC 3339, UTC.
+    pub ended_at: Option<String>,
+    /// The event that ended it.
+    pub outcome: Option<String>,
+    /// HTTP status.
+    pub http_status: Option<i64>,
+    /// The server's name for the request.
+    pub request_id: Option<String>,
+    /// What was seen.
+    pub detail: Option<String>,
+}
+
+/// One row of `job_event`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EventRow {
+    /// RFC 3339, UTC.
+    pub at: String,
+    /// What happened.
+    pub event: String,
+    /// The state before.
+    pub from_state: Option<String>,
+    /// The state after.
+    pub to_state: String,
+    /// Why.
+    pub detail: Option<String>,
+}
+
+impl Job {
+    /// What happened, and what can be done, if a person is needed.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Verdict> {
+        let case = Case {
+            id: self.id,
+            account: &self.account,
+            file_name: &self.file_name,
+            state: self.state,
+            is_unsettled: self.unsettled,
+            follows: self.pair.filter(|_| self.kind == Kind::Fin),
+        };
+        case.verdict()
+    }
+}
+
+impl Reader {
+    /// All that is known of a job; `None` if there is none of that number.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn life(&self, id: JobId) -> Result<Option<JobLife>, JobLogError> {
+        let Some(job) = self.job(id)? else { return Ok(None) };
+        Ok(Some(JobLife {
+            job,
+            verdict: self.verdict(id)?,
+            findings: findings(&self.connection(), id)?,
+            attempts: self.attempts(id)?,
+            events: self.events(id)?,
+        }))
+    }
+
+    /// What can be done about a job, if it needs a person. Nothing is known of that where its row makes no sense.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn verdict(&self, id: JobId) -> Result<Option<Verdict>, JobLogError> {
+        match sql::job_if_known(&self.connection(), id) {
+            Ok(job) => Ok(job.and_then(|job| job.verdict())),
+            Err(JobLogError::BadRow { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The upload requests of a job, oldest first.
+    fn attempts(&self, id: JobId) -> Result<Vec<AttemptRow>, JobLogError> {
+        let time = |millis: Option<i64>| millis.map(|millis| Timestamp(millis).to_string());
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT number, phase, style, started_at, committing_at, ended_at, outcome, http_status, request_id, detail
+             FROM attempt WHERE job_id = ?1 ORDER BY number",
+        )?;
+        let rows = statement.query_map([id.0], |row| {
+            Ok(AttemptRow {
+                number: row.get(0)?,
+                phase: row.get(1)?,
+                style: row.get(2)?,
+                started_at: Timestamp(row.get(3)?).to_string(),
+                committing_at: time(row.get(4)?),
+                ended_at: time(row.get(5)?),
+                outcome: row.get(6)?,
+                http_status: row.get(7)?,
+                request_id: row.get(8)?,
+                detail: row.get(9)?,
+            })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// What happened to a job, oldest first.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn events(&self, id: JobId) -> Result<Vec<EventRow>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT at, event, from_state, to_state, detail FROM job_event WHERE job_id = ?1 ORDER BY id",
+        )?;
+        let rows = statement.query_map([id.0], |row| {
+            Ok(EventRow {
+                at: row.get(0)?,
+                event: row.get(1)?,
+                from_state: row.get(2)?,
+                to_state: row.get(3)?,
+                detail: row.get(4)?,
+            })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}
