@@ -50,7 +50,7 @@ fn a_file_is_explained_wherever_it_is_and_wherever_it_was() {
     says(
         &world,
         &inbox.join("failed/link.txt"),
-        "was not sent and will not be: the name is that of a symbolic link",
+        "was rejected and not sent: the name is that of a symbolic link",
         0,
     );
     says(&world, &inbox.join("failed/link.txt.why"), "is the explanation beside link.txt", 0);

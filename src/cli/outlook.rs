@@ -6,7 +6,7 @@ use crate::clock::now;
 use crate::config::{AccountConfig, Config};
 use crate::folder::directory::Directory;
 use crate::folder::{FolderProblem, glimpse};
-use crate::inbox::{FolderSettings, Foreseen, Ignored, ahead, foresee};
+use crate::inbox::{FolderSettings, Foreseen, Ignored, Known, ahead, foresee, known};
 use crate::job::{JobId, Kind, State, stem};
 use crate::joblog::{AccountRow, Content, InboxEntry, JobRow, Reader, Verdict};
 use std::ffi::OsStr;
@@ -84,8 +84,14 @@ impl<'a> Account<'a> {
         if let (Some(reader), Ok(found)) = (reader, folder.entry(name))
             && let Some(entry) = reader.inbox_entry(&self.config.name, name)?
         {
-            let is_its_file = entry.identity == Some(found.identity)
-                || (entry.identity.is_none() && (entry.to_be_moved || (self.running && entry.state == State::Waiting)));
+            let is_its_file = match known(Some(&entry), found.identity) {
+                Known::AsItIs => true,
+                Known::CameBack { .. } => self.running,
+                // Nothing tells a file that waits from another; the daemon says why it does.
+                Known::Not | Known::WrittenOn | Known::NotAsQueued => {
+                    self.running && entry.state == State::Waiting && entry.identity.is_none()
+                }
+            };
             if is_its_file && let Some(job) = reader.job(entry.id)? {
                 return Ok(Outlook::Known(Box::new(job)));
             }

@@ -2,16 +2,16 @@
 
 use super::Board;
 use super::announce::Told;
-use super::known::Known;
-use super::look::{self, Look};
+use super::assessment::{Assessed, Known, Met, after_reading, before_reading};
+use super::look;
 use super::weigh::{BUFFER, Weighed, weigh};
 use super::worker::{FolderSettings, Interrupted, Progress};
 use crate::clock::Moment;
 use crate::clock::{Clock, now, random_digits};
 use crate::config::CheckMode;
 use crate::folder::{AccountFolder, remove_why};
-use crate::inbox::readiness::{Candidate, MarkerSight, NotYet, Pieces, Sight, Trace, Verdict, Waits};
-use crate::job::{FileIdentity, Kind, State, check_name, classify, printable};
+use crate::inbox::readiness::{Candidate, MarkerSight, Pieces, Sight, Trace, Waits};
+use crate::job::{FileIdentity, Kind, State, classify, printable};
 use crate::joblog::{Arrival, InboxEntry, JobLog, Reader, Verdict as Finding};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -200,24 +200,23 @@ impl Inbox {
         let Some(kind) = classify(name, &self.settings.extensions) else { return Ok(()) };
         let heard_before = self.board.trace(name).map_or(0, |trace| trace.order);
         let found = look::look(self.directory(), name, |entry| look::is_of_state(&self.settings.state_dir, entry));
-        let (file, sight) = match found {
-            Look::Gone | Look::Directory => {
+        let (file, sight) = match Met::from(found) {
+            Met::Nothing | Met::Directory => {
                 self.forget(name, heard_before);
                 self.ask_for_scan_if_missed(name)?;
                 return Ok(());
             }
-            Look::NotAFile(what, identity) => {
-                return self.reject(name, kind, look::not_a_file(what), identity);
+            Met::Told(finding) => {
+                if finding.waits_for().is_some() {
+                    let now = self.clock.moment();
+                    let trace = self.board.trace(name).unwrap_or_default();
+                    self.candidates.entry(name.to_owned()).or_insert_with(|| Waiting::begin(kind, trace, false, now));
+                }
+                return self.note(name, kind, Assessed { finding, by_itself: false, look_at: None });
             }
-            Look::Unreadable(why) => {
-                let now = self.clock.moment();
-                let trace = self.board.trace(name).unwrap_or_default();
-                self.candidates.entry(name.to_owned()).or_insert_with(|| Waiting::begin(kind, trace, false, now));
-                return self.note_waiting(name, kind, Finding::Waiting(look::unreadable(&why), None), false);
-            }
-            Look::File(file, sight) => (file, sight),
+            Met::File(file, sight) => (file, sight),
         };
-        let came_back = match self.known(name, known, sight)? {
+        let came_back = match self.look_up(name, known, sight)? {
             Known::AsItIs => {
                 self.forget(name, heard_before);
                 return Ok(());
@@ -242,9 +241,6 @@ impl Inbox {
             }
             Known::Not => None,
         };
-        if let Err(refused) = check_name(name) {
-            return self.reject(name, kind, refused.to_string(), Some(sight.identity));
-        }
         let now = self.clock.moment();
         let trace = self.board.trace(name);
         let begin = || Waiting::begin(kind, trace.unwrap_or_default(), true, now);
@@ -258,33 +254,24 @@ impl Inbox {
         waiting.candidate.look(sight, now);
         let candidate = waiting.candidate;
         let marker = if kind == Kind::Data { self.marker_of(name, came_back == Some(true))? } else { None };
-        let verdict = self.judge(name, &candidate, marker, &file, sight)?;
-        match verdict {
-            Verdict::Ready => {
+        match before_reading(name, sight, || self.judge(name, &candidate, marker, &file, sight))? {
+            None => {
                 self.note_whole(name, &candidate)?;
                 self.take_in(name, kind, file, sight)
             }
-            Verdict::StayedEmpty => {
-                let reason = "the file stayed empty; there is nothing to send".to_owned();
-                self.reject(name, kind, reason, Some(sight.identity))
-            }
-            Verdict::NotYet { why, look_at } => {
-                if let Some(at) = look_at {
-                    self.look_again(name, at);
-                }
-                let by_itself = !matches!(why, NotYet::Empty | NotYet::NoMarker);
-                let reason = why.reason().to_owned();
-                let finding = match why {
-                    NotYet::NoMarker => Finding::Unmarked(reason, sight.identity),
-                    NotYet::Empty
-                    | NotYet::Open
-                    | NotYet::Writing
-                    | NotYet::Settling
-                    | NotYet::Interrupted
-                    | NotYet::CutOff => Finding::Waiting(reason, Some(sight.identity)),
-                };
-                self.note_waiting(name, kind, finding, by_itself)
-            }
+            Some(told) => self.note(name, kind, told),
+        }
+    }
+
+    /// Hands on what was found of a file, and notes when to look again.
+    fn note(&mut self, name: &OsStr, kind: Kind, told: Assessed) -> Result<(), Interrupted> {
+        if let Some(at) = told.look_at {
+            self.look_again(name, at);
+        }
+        if told.finding.waits_for().is_some() {
+            self.note_waiting(name, kind, told.finding, told.by_itself)
+        } else {
+            self.arrive(name, kind, told.finding)
         }
     }
 
@@ -309,25 +296,16 @@ impl Inbox {
         }
         let bytes_per_second = self.upload_speed(kind, size)?;
         let alive = || self.progress.alive();
-        match weigh(&self.settings, name, kind, (&mut file, sight), bytes_per_second, &mut self.buffer, alive) {
-            Weighed::Verdict(Finding::Ready(content))
-                if kind == Kind::Data && self.was_renamed(name, &content.fingerprint)? =>
-            {
-                let heard = self.candidates.get(name).map_or(0, |waiting| waiting.candidate.trace.order);
-                self.forget(name, heard);
-                Ok(())
-            }
-            Weighed::Verdict(verdict) => self.arrive(name, kind, verdict),
-            Weighed::Unread(reason) => {
-                self.note_waiting(name, kind, Finding::Waiting(reason, Some(sight.identity)), false)
-            }
-            Weighed::Changed => {
-                // It was written to while it was read: the next look starts its quiet time anew.
-                self.look_again(name, self.clock.moment());
-                let reason = NotYet::Writing.reason().to_owned();
-                self.note_waiting(name, kind, Finding::Waiting(reason, Some(sight.identity)), true)
-            }
+        let weighed = weigh(&self.settings, name, kind, (&mut file, sight), bytes_per_second, &mut self.buffer, alive);
+        if let Weighed::Verdict(Finding::Ready(content)) = &weighed
+            && kind == Kind::Data
+            && self.was_renamed(name, &content.fingerprint)?
+        {
+            let heard = self.candidates.get(name).map_or(0, |waiting| waiting.candidate.trace.order);
+            self.forget(name, heard);
+            return Ok(());
         }
+        self.note(name, kind, after_reading(weighed, sight, self.clock.moment()))
     }
 
     /// How fast uploads go, in bytes of a request's body a second, where the check asks whether one would be over in time.

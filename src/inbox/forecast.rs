@@ -1,15 +1,17 @@
 //! What an account's thread would make of a name in its folder, for whoever only asks. Nothing is changed.
 
 use super::FolderSettings;
-use super::look::{self, Look};
+use super::assessment::{Met, after_reading, before_reading};
+use super::look;
 use super::markers::is_marker;
-use super::weigh::{BUFFER, Weighed, weigh};
+use super::weigh::{BUFFER, weigh};
 use crate::clock::Moment;
 use crate::folder::directory::Directory;
 use crate::folder::{FolderProblem, accepted_after};
-use crate::inbox::readiness::{self, Candidate, MarkerSight, NotYet, Sight, Signs, Trace};
-use crate::job::{Kind, Timestamp, check_name, classify, stem};
+use crate::inbox::readiness::{self, Candidate, MarkerSight, Sight, Signs, Trace};
+use crate::job::{Kind, Timestamp, classify, stem};
 use crate::joblog::{JobLogError, Reader, Verdict};
+use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::Duration;
@@ -52,50 +54,46 @@ pub fn foresee(
     now_ns: i64,
     alive: impl Fn(),
 ) -> Foreseen {
-    let looked = look::look(folder, name, |entry| look::is_of_state(&settings.state_dir, entry));
-    let kind = match (&looked, classify(name, &settings.extensions)) {
-        (Look::Gone, _) => return Foreseen::Gone,
-        (Look::Directory, _) => return Foreseen::Ignored(Ignored::Directory),
-        (Look::NotAFile(..) | Look::Unreadable(_) | Look::File(..), None) => {
+    let met = Met::from(look::look(folder, name, |entry| look::is_of_state(&settings.state_dir, entry)));
+    let kind = match (&met, classify(name, &settings.extensions)) {
+        (Met::Nothing, _) => return Foreseen::Gone,
+        (Met::Directory, _) => return Foreseen::Ignored(Ignored::Directory),
+        (Met::Told(_) | Met::File(..), None) => {
             return Foreseen::Ignored(why_ignored(name, &settings.extensions));
         }
-        (Look::NotAFile(..) | Look::Unreadable(_) | Look::File(..), Some(kind)) => kind,
+        (Met::Told(_) | Met::File(..), Some(kind)) => kind,
     };
-    let verdict = match looked {
-        Look::Gone => return Foreseen::Gone,
-        Look::Directory => return Foreseen::Ignored(Ignored::Directory),
-        Look::NotAFile(what, identity) => Verdict::Rejected(look::not_a_file(what), identity),
-        Look::Unreadable(why) => Verdict::Waiting(look::unreadable(&why), None),
-        Look::File(mut file, sight) => {
-            let waits = settings.waits_in(is_remote);
-            let waiting = |why: NotYet| Verdict::Waiting(why.reason().to_owned(), Some(sight.identity));
+    let finding = match met {
+        Met::Nothing => return Foreseen::Gone,
+        Met::Directory => return Foreseen::Ignored(Ignored::Directory),
+        Met::Told(finding) => finding,
+        Met::File(mut file, sight) => {
             let signs = look::signs_of(folder, &file, sight);
             let marker = name.to_str().map(|name| OsString::from(format!("{}.fin", stem(name))));
             let has_marker = marker.is_some_and(|marker| is_marker(folder, &marker, &settings.state_dir, false));
-            match (check_name(name), not_yet(kind, (sight, signs), &waits, has_marker, now_ns)) {
-                (Err(refused), _) => Verdict::Rejected(refused.to_string(), Some(sight.identity)),
-                (Ok(_), Some(why)) => waiting(why),
-                (Ok(_), None) => {
-                    match weigh(settings, name, kind, (&mut file, sight), None, &mut vec![0; BUFFER], alive) {
-                        Weighed::Verdict(verdict) => verdict,
-                        Weighed::Unread(reason) => Verdict::Waiting(reason, Some(sight.identity)),
-                        Weighed::Changed => waiting(NotYet::Writing),
-                    }
+            let waits = settings.waits_in(is_remote);
+            let readiness = || Ok::<_, Infallible>(by_a_scan(kind, (sight, signs), &waits, has_marker, now_ns));
+            match before_reading(name, sight, readiness) {
+                Ok(Some(told)) => told.finding,
+                Ok(None) => {
+                    let weighed = weigh(settings, name, kind, (&mut file, sight), None, &mut vec![0; BUFFER], alive);
+                    after_reading(weighed, sight, Moment::default()).finding
                 }
+                Err(never) => match never {},
             }
         }
     };
-    Foreseen::Told(kind, verdict)
+    Foreseen::Told(kind, finding)
 }
 
-/// Why a scan alone would not take the file in yet (DESIGN R4, R5, R6, R8): what events tell is not known here.
-fn not_yet(
+/// What a scan alone would say of the file's being complete (DESIGN R4, R5, R6, R8): what events tell is not known here.
+fn by_a_scan(
     kind: Kind,
     (sight, signs): (Sight, Signs),
     waits: &readiness::Waits,
     has_marker: bool,
     now_ns: i64,
-) -> Option<NotYet> {
+) -> readiness::Verdict {
     let first = Moment::default();
     let mut candidate = Candidate::new(kind, Trace::default(), first);
     candidate.look(sight, first);
@@ -103,11 +101,7 @@ fn not_yet(
     // The thread waits from its own first sight; for somebody who asks once, the time since the last change must do.
     let quiet = Duration::from_nanos(u64::try_from(now_ns.saturating_sub(sight.changed_ns)).unwrap_or(0));
     let longest = waits.settle_unwatched.max(waits.settle_max);
-    match candidate.verdict(waits, marker, signs, first.after(quiet.min(longest))) {
-        readiness::Verdict::Ready => None,
-        readiness::Verdict::NotYet { why, .. } => Some(why),
-        readiness::Verdict::StayedEmpty => Some(NotYet::Empty),
-    }
+    candidate.verdict(waits, marker, signs, first.after(quiet.min(longest)))
 }
 
 /// What makes the job log older than the folder: a file in `sent/` or `done/` that it should know and does not. What is called

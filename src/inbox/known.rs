@@ -1,56 +1,27 @@
 //! What the job log knows of a file in the inbox: this one, another, or one that somebody renamed.
 
 use super::arrivals::Inbox;
+use super::assessment::{Known, known};
 use super::worker::Interrupted;
 use crate::clock::now;
 use crate::folder::directory::Entry;
 use crate::inbox::readiness::Sight;
-use crate::job::{FileIdentity, Fingerprint, Kind, State};
+use crate::job::{FileIdentity, Fingerprint, Kind};
 use crate::joblog::{Haste, InboxEntry, Job};
 use std::ffi::OsStr;
 use std::fs::File;
 
-/// What the job log has of a file that lies in the inbox.
-pub(super) enum Known {
-    /// Another, or none.
-    Not,
-    /// This one, which we moved in ourselves, to be looked at anew.
-    CameBack {
-        /// The job log has the other of its pair.
-        paired: bool,
-    },
-    /// This one, as it stands.
-    AsItIs,
-    /// This one, written to since it was taken in.
-    WrittenOn,
-    /// What was queued under this name, which is not what an attempt met.
-    NotAsQueued,
-}
-
 impl Inbox {
     /// Whether the job log has this very file already.
-    pub(super) fn known(&self, name: &OsStr, known: Option<&InboxEntry>, sight: Sight) -> Result<Known, Interrupted> {
+    pub(super) fn look_up(&self, name: &OsStr, entry: Option<&InboxEntry>, sight: Sight) -> Result<Known, Interrupted> {
         let read;
-        let entry = if let Some(entry) = known {
+        let entry = if let Some(entry) = entry {
             Some(entry)
         } else {
             read = self.reader.inbox_entry(&self.settings.account, name)?;
             read.as_ref()
         };
-        Ok(match entry {
-            Some(entry) if entry.came_back && entry.identity.is_some_and(|file| file.is_same_file(&sight.identity)) => {
-                Known::CameBack { paired: entry.paired }
-            }
-            Some(entry)
-                if !entry.came_back
-                    && (entry.identity == Some(sight.identity) || (entry.identity.is_none() && entry.to_be_moved)) =>
-            {
-                Known::AsItIs
-            }
-            Some(entry) if entry.state == State::Queued && entry.identity.is_none() => Known::NotAsQueued,
-            Some(entry) if entry.identity.is_some_and(|file| file.is_same_file(&sight.identity)) => Known::WrittenOn,
-            Some(_) | None => Known::Not,
-        })
+        Ok(known(entry, sight.identity))
     }
 
     /// Whether this is the file of a job that is on the wire, or was just before, renamed in the inbox since: it keeps its job

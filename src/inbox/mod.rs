@@ -7,6 +7,7 @@
 
 mod announce;
 mod arrivals;
+mod assessment;
 mod board;
 mod clean;
 mod defect;
@@ -29,6 +30,7 @@ pub(crate) mod turns;
 mod weigh;
 mod worker;
 
+pub use assessment::{Known, known};
 pub use board::Board;
 pub use events::{EventSource, WatchError};
 pub use forecast::{Foreseen, Ignored, ahead, foresee};
