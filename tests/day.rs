@@ -69,11 +69,9 @@ impl Day {
         self.shell(&format!("datadrop drop {} --account a", source.display()))
     }
 
-    /// What is said of the name that somebody dropped, with commands as a `.why` has them: what is told under another
-    /// configuration than the usual one names that besides.
+    /// What is said of the name that somebody dropped.
     fn explain(&self, name: &str) -> String {
-        let told = self.reads(&format!("datadrop explain {}", self.world.folder("a").join(name).display()));
-        told.replace(&format!("--config {} ", self.world.config_file().display()), "")
+        self.reads(&format!("datadrop explain {}", self.world.folder("a").join(name).display()))
     }
 
     /// The `.why` beside a file, once it is there.
@@ -226,7 +224,7 @@ fn a_bad_file(day: &Day) {
 
     assert!(day.found_by_status("bad.txt").contains("`eVar1` is not how Adobe writes this column"));
     let why = day.why("failed", "bad.txt");
-    let retry = after(line(&why, "datadrop jobs retry"), "then: ");
+    let retry = after(line(&why, " jobs retry "), "then: ");
     assert!(day.explain("bad.txt").contains(retry), "`explain` and the `.why` name the same command");
     let check = day.reads(after(line(&why, "datadrop check"), "line by line: "));
     let (path, wrong) = (check.split(":1:").next().unwrap(), between(&check, "fails: `", "`"));
@@ -254,7 +252,7 @@ fn the_same_again(day: &Day, words: &str) -> Row {
 
 fn a_duplicate(day: &Day) {
     // By mistake: it is not counted again.
-    let mistake = the_same_again(day, "Not to:");
+    let mistake = the_same_again(day, "Not to send it:");
     assert_eq!(day.world.wait_for("morning.txt", "cancelled").id, mistake.id);
     day.world.wait("it to be filed", || names(&day.world.folder("a").join("held")).is_empty());
     assert_eq!(day.world.times_accepted("morning.txt"), 1);

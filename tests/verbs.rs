@@ -108,7 +108,7 @@ fn what_is_put_on_hold_stays_until_it_is_released() {
     assert!(held.why().contains("put on hold by"), "{}", held.why());
     world.wait("it to be filed", || folder_of(&world, "held") == ["sales.txt", "sales.txt.why"]);
     let why = fs::read_to_string(world.folder("a").join("held/sales.txt.why")).unwrap();
-    assert!(why.contains(&format!("datadrop jobs release {job}")), "{why}");
+    assert!(why.contains(&format!(" jobs release {job}\n")), "{why}");
     let (status, out, _) = jobs(&world, &["hold", &job]);
     assert_eq!((status, out), (0, format!("job {job} (sales.txt): is held already\n")));
     assert_eq!(jobs(&world, &["cancel", &id(&world, "0-busy.txt")]).0, 0);
