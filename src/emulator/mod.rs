@@ -25,20 +25,17 @@ mod answers;
 mod connection;
 mod content;
 mod faults;
-mod kept;
 mod ledger;
 mod options;
 mod query;
-mod random;
 mod routes;
 mod samples;
-mod scaled_time;
-mod spelling;
+mod time_and_chance;
 mod wire_body;
 mod world;
 
 #[cfg(test)]
-mod http_tests;
+mod tests;
 
 pub use faults::{FaultRule, FaultRuleError};
 pub use ledger::{LedgerEntry, RequestCounts};
@@ -79,7 +76,7 @@ impl Emulator {
                 ),
             ));
         }
-        let kept = options.state.as_deref().map(kept::Kept::open).transpose()?;
+        let kept = options.state.as_deref().map(ledger::Kept::open).transpose()?;
         let listener = TcpListener::bind(options.listen).await?;
         let address = listener.local_addr()?;
         let app = Arc::new(App::new(options, kept));

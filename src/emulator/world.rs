@@ -1,16 +1,13 @@
-//! The model: jobs as Adobe keeps them. No HTTP and no clock.
-
-mod data_sources;
-
-pub(super) use data_sources::{Accounts, NewAccount};
+//! The model: jobs and accounts as Adobe keeps them. No HTTP and no clock.
 
 use super::content::{self, Verdict};
-use super::kept::Kept;
+use super::ledger::Kept;
 use super::options::Names;
-use super::random::Random;
+use super::time_and_chance::Random;
 use crate::job::{RemoteJobId, Sha256, Timestamp, UploadStyle};
+use serde::Serialize;
 use sha2::Digest;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 /// "100 entries a page."
@@ -264,6 +261,111 @@ impl Job {
             Verdict::Fails(reason) => Some(reason),
             Verdict::Rows(_) => self.fate.fails.then_some("a fault says so"),
         }
+    }
+}
+
+// Data Sources accounts; their FTP members are invented, and lead nowhere.
+
+/// An account, spelled as the guide spells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Account {
+    pub(super) name: String,
+    pub(super) email: String,
+    pub(super) data_source_id: i64,
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) ftp_hostname: String,
+    pub(super) ftp_username: String,
+    pub(super) ftp_password: String,
+}
+
+/// What may be said of a new account; the guide requires none of it.
+#[derive(Debug, Default)]
+pub(super) struct NewAccount {
+    pub(super) name: Option<String>,
+    pub(super) email: Option<String>,
+    pub(super) kind: Option<String>,
+}
+
+/// The accounts of all report suites.
+#[derive(Debug)]
+pub(super) struct Accounts {
+    known: BTreeMap<AccountKey, Account>,
+    deleted: BTreeSet<AccountKey>,
+    /// An account that nobody listed, made or deleted exists as soon as it is asked for.
+    any: bool,
+    random: Random,
+}
+
+impl Accounts {
+    fn new(listed: &[(String, i64)], random: Random) -> Self {
+        let mut accounts = Self { known: BTreeMap::new(), deleted: BTreeSet::new(), any: listed.is_empty(), random };
+        for (report_suite_id, data_source_id) in listed {
+            accounts.invent(
+                AccountKey { report_suite_id: report_suite_id.clone(), data_source_id: *data_source_id },
+                NewAccount::default(),
+            );
+        }
+        accounts
+    }
+
+    pub(super) fn exists(&self, key: &AccountKey) -> bool {
+        self.known.contains_key(key) || (self.any && !self.deleted.contains(key))
+    }
+
+    pub(super) fn show(&mut self, key: &AccountKey) -> Option<Account> {
+        if !self.exists(key) {
+            return None;
+        }
+        match self.known.get(key) {
+            Some(account) => Some(account.clone()),
+            None => Some(self.invent(key.clone(), NewAccount::default())),
+        }
+    }
+
+    pub(super) fn of_suite(&self, report_suite_id: &str) -> Vec<&Account> {
+        self.known
+            .iter()
+            .filter(|(key, _)| key.report_suite_id == report_suite_id)
+            .map(|(_, account)| account)
+            .collect()
+    }
+
+    pub(super) fn create(&mut self, report_suite_id: &str, new: NewAccount) -> Account {
+        // A number is never given twice, as jobs of a deleted account may still be asked for.
+        let highest = self
+            .known
+            .keys()
+            .chain(&self.deleted)
+            .filter(|key| key.report_suite_id == report_suite_id)
+            .map(|key| key.data_source_id)
+            .max();
+        let data_source_id = highest.map_or(1, |id| id.saturating_add(1));
+        self.invent(AccountKey { report_suite_id: report_suite_id.to_owned(), data_source_id }, new)
+    }
+
+    /// `false`: there is no such account.
+    pub(super) fn delete(&mut self, key: &AccountKey) -> bool {
+        let existed = self.exists(key);
+        self.known.remove(key);
+        if existed {
+            self.deleted.insert(key.clone());
+        }
+        existed
+    }
+
+    fn invent(&mut self, key: AccountKey, new: NewAccount) -> Account {
+        let account = Account {
+            name: new.name.unwrap_or_else(|| format!("Account {}", key.data_source_id)),
+            email: new.email.unwrap_or_else(|| "noreply@example.com".to_owned()),
+            data_source_id: key.data_source_id,
+            kind: new.kind.unwrap_or_else(|| "generic".to_owned()),
+            ftp_hostname: "ftp.example.com".to_owned(),
+            ftp_username: format!("{}_{}", key.report_suite_id, key.data_source_id),
+            ftp_password: format!("{:08x}", self.random.next() >> 32),
+        };
+        self.known.insert(key, account.clone());
+        account
     }
 }
 

@@ -1,7 +1,5 @@
-use super::book::Decision;
 use super::*;
-use crate::emulator::random::Random;
-use strum::VariantNames as _;
+use crate::emulator::time_and_chance::Random;
 
 fn book(rules: &[&str]) -> FaultBook {
     FaultBook::new(rules.iter().map(|rule| rule.parse().unwrap()).collect(), Random::new(1))

@@ -1,20 +1,15 @@
-//! Requests in, answers out: each handler reads its request, asks the model, and spells the answer.
+//! Requests in, answers out: each handler reads its request, asks the model, and spells the answer; faults strike around it.
 
-mod exchange;
-mod serve_accounts;
-mod serve_admin;
 mod serve_jobs;
-mod serve_token;
-mod serve_upload;
+mod serve_others;
 
 use super::access::{Gate, TokenCheck};
-use super::answers::Refusal;
-use super::faults::FaultBook;
-use super::kept::Kept;
-use super::ledger::{RequestCounts, RequestKind, RequestLog};
+use super::answers::{self, Refusal};
+use super::connection::Ending;
+use super::faults::{Act, FaultBook, Place, When};
+use super::ledger::{Kept, RequestCounts, RequestKind, RequestLog};
 use super::options::{Dialect, EmulatorOptions};
-use super::random::Random;
-use super::scaled_time::Clock;
+use super::time_and_chance::{Clock, Random};
 use super::world::{AccountKey, Job, World};
 use axum::Router;
 use axum::body::to_bytes;
@@ -23,6 +18,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
 use axum::routing::any;
+use serde_json::json;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -140,19 +136,19 @@ impl App {
 /// All routes; the API under each of the three segments that occur in the guide.
 pub(super) fn router(app: Arc<App>) -> Router {
     let api = Router::new()
-        .route("/account/{suite}", any(serve_accounts::of_suite))
-        .route("/account/{suite}/{source}", any(serve_accounts::single))
+        .route("/account/{suite}", any(serve_others::of_suite))
+        .route("/account/{suite}/{source}", any(serve_others::single))
         .route("/job/{suite}/{source}", any(serve_jobs::of_account))
         .route("/job/{suite}/{source}/{job}", any(serve_jobs::single));
     Router::new()
         .nest("/api/{company}/datasources", api.clone())
         .nest("/api/{company}/data_sources", api.clone())
         .nest("/api/{company}", api)
-        .route("/discovery/me", any(serve_accounts::discovery))
-        .route("/ims/token/v3", any(serve_token::give))
-        .route("/_emulator/ledger", any(serve_admin::ledger))
-        .route("/_emulator/requests", any(serve_admin::requests))
-        .route("/_emulator/faults", any(serve_admin::faults))
+        .route("/discovery/me", any(serve_others::discovery))
+        .route("/ims/token/v3", any(serve_others::give))
+        .route("/_emulator/ledger", any(serve_others::ledger))
+        .route("/_emulator/requests", any(serve_others::requests))
+        .route("/_emulator/faults", any(serve_others::faults))
         .fallback(nowhere)
         .with_state(app)
 }
@@ -207,4 +203,61 @@ fn no_body(headers: &HeaderMap) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::bad("this request takes no body"))
+}
+
+// Carries faults out, around the work of a handler.
+
+impl App {
+    /// What a fault makes of this point; `None` goes on.
+    ///
+    /// `whole` is the answer that there would be, if there is one yet.
+    async fn strike(
+        &self,
+        place: Place,
+        when: When,
+        name: Option<&str>,
+        whole: impl FnOnce() -> Option<Response>,
+    ) -> Option<Response> {
+        let decision = self.model().faults.decide(place, when, name);
+        if !decision.delay.is_zero() {
+            tokio::time::sleep(decision.delay).await;
+        }
+        let act = decision.act?;
+        Some(match act {
+            Act::Reset => answers::no_answer(Ending::Reset),
+            // The client's end of the connection ends this, by dropping it.
+            Act::Hang => std::future::pending().await,
+            Act::Garbage => answers::no_answer(answers::garbage()),
+            Act::Truncated => {
+                let whole = whole().unwrap_or_else(|| answers::json_answer(&json!({ "status": "unknown" })));
+                answers::no_answer(answers::truncated(whole, &self.clock.http_date()).await)
+            }
+            Act::Html => answers::page("Welcome"),
+            Act::NoId => answers::json_answer(&json!({ "message": "Operation successful" })),
+            Act::Answer { status, retry_after, words } => {
+                self.answer(Err(Refusal::by_fault(status, retry_after, words)))
+            }
+        })
+    }
+
+    /// A request without content worth a fault of its own: everything but uploads.
+    async fn exchange(
+        &self,
+        admitted: Result<(), Refusal>,
+        place: Place,
+        work: impl FnOnce() -> Result<Response, Refusal>,
+    ) -> Response {
+        if let Err(refusal) = admitted {
+            return self.answer(Err(refusal));
+        }
+        for when in [When::BeforeBody, When::AfterBody] {
+            if let Some(struck) = self.strike(place, when, None, || None).await {
+                return struck;
+            }
+        }
+        let mut answer = Some(self.answer(work()));
+        let struck = self.strike(place, When::AfterCommit, None, || answer.take()).await;
+        // An answer that was taken was also used: only `truncated` takes it.
+        struck.or(answer).unwrap_or_else(|| answers::no_answer(Ending::Reset))
+    }
 }
