@@ -1,12 +1,11 @@
 //! Reads `[api]`, and finds the one credential.
 
-use super::given::Given;
+use super::given::{Given, check_base_url, check_header, check_segment, check_url, is_loopback};
 use super::load::Surroundings;
-use super::problem::{Wrong, wrong};
+use super::problems::{Wrong, wrong};
 use super::section::Section;
 use super::sections::{ApiConfig, Credential, RateLimit};
 use super::units::parse_rate;
-use super::urls::{check_base_url, check_header, check_segment, check_url, is_loopback};
 use secrecy::SecretString;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};

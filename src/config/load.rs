@@ -1,15 +1,13 @@
 //! The layers, one over the other, and the reading of what they make together.
 
 use super::account_section::{absolute, read_accounts, read_defaults};
-use super::alert_section::read_alert;
 use super::api_section::{read_api, reason};
-use super::outline::Outline;
-use super::problem::{ConfigError, Problem, wrong};
-use super::problems::{PREFIX, Place, Report};
+use super::problems::{ConfigError, Outline, PREFIX, Place, Problem, Report, wrong};
 use super::section::{Section, Table, table_of};
 use super::sections::Config;
-use super::stage_sections::{read_keep, read_log, read_poll, read_retry, read_upload, read_watch};
-use super::status_section::read_status;
+use super::stage_sections::{
+    read_alert, read_keep, read_log, read_poll, read_retry, read_status, read_upload, read_watch,
+};
 use config::{Environment, File, FileFormat, Map, Value, ValueKind};
 use std::path::{Path, PathBuf};
 

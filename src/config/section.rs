@@ -3,8 +3,7 @@
 //! Not `serde`: that stops at the first error, and a person who wrote five wrong lines wants to hear of five.
 
 use super::given::{Given, kind_name, show};
-use super::problem::{Wrong, wrong};
-use super::problems::{ENVIRONMENT, PREFIX, Place, Report, nearest};
+use super::problems::{ENVIRONMENT, PREFIX, Place, Report, Wrong, nearest, wrong};
 use super::units::{parse_duration, parse_size};
 use config::{Map, Value, ValueKind};
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
 //! The sections of the configuration, as the stages receive them: typed, checked, defaults applied.
 
-use super::alert_section::AlertConfig;
+use super::stage_sections::AlertConfig;
 use crate::job::{Program, ReportSuite, Target, UploadStyle};
 use secrecy::SecretString;
 use std::net::SocketAddr;

@@ -1,12 +1,20 @@
-//! Reads the sections that are a few plain keys each: `[upload]` to `[keep]`.
+//! Reads the sections that are a few plain keys each: `[upload]` to `[status]`, and each `[[alert]]`.
 
-use super::problem::wrong;
+use super::api_section::{check_secret_file, take_file};
+use super::given::{check_url, is_loopback};
+use super::load::Surroundings;
+use super::problems::{Wrong, wrong};
 use super::section::Section;
 use super::sections::{
-    KeepConfig, LogConfig, LogFormat, PollConfig, RetryConfig, StyleChoice, UploadConfig, WatchConfig, WatchMode,
+    KeepConfig, LogConfig, LogFormat, PollConfig, RetryConfig, StatusConfig, StyleChoice, UploadConfig, WatchConfig,
+    WatchMode,
 };
 use crate::job::UploadStyle;
+use secrecy::SecretString;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 use tracing_subscriber::EnvFilter;
 
 /// The words of `upload.style` and of an account's `style`.
@@ -110,13 +118,194 @@ pub(super) fn read_keep(mut section: Section<'_>) -> KeepConfig {
     KeepConfig { done, jobs }
 }
 
+// Reads `[status]`: where the page listens, who may look, and who hears that all is well.
+
+/// The shortest token, in characters: shorter ones are guessed.
+pub const SHORTEST_TOKEN: usize = 16;
+
+pub(super) fn read_status(mut section: Section<'_>, surroundings: &Surroundings, allow_http: bool) -> StatusConfig {
+    let listen = section.take("listen", |given| {
+        let text = given.filled()?;
+        if text == "off" {
+            return Ok(None);
+        }
+        let remedy = "write an IP address and a port, such as \"127.0.0.1:8611\", or \"off\"";
+        text.parse::<SocketAddr>().map(Some).map_err(|_| wrong("not an address with a port", remedy))
+    });
+    let listen = listen.flatten();
+    let has_token = section.has("token_file");
+    let token_file = take_file(&mut section, "token_file", surroundings);
+    if let Some(path) = token_file.as_ref().filter(|_| surroundings.check_secrets)
+        && let Err(wrong) = check_token(path)
+    {
+        section.blame("token_file", wrong);
+    }
+    if listen.is_some_and(|address| !address.ip().is_loopback()) && !has_token {
+        let remedy = "write token_file = \"/etc/datadrop/status_token\" in [status], a file with a token of 16 characters \
+                      or more; or listen on 127.0.0.1";
+        section.blame("listen", wrong("whoever reaches this address would see every account and file name", remedy));
+    }
+    let hosts = section.take("hosts", |given| {
+        let hosts = given.texts()?;
+        match hosts.iter().find(|host| !is_host(host)) {
+            Some(host) => Err(wrong(
+                format!("{host:?} is no name of a host"),
+                "write names without scheme and port, such as [\"datadrop.example.com\"]",
+            )),
+            None => Ok(hosts.iter().map(|host| host.to_ascii_lowercase()).collect()),
+        }
+    });
+    let heartbeat = section.take_hidden("heartbeat", |given| check_hook(given.filled()?, allow_http));
+    let heartbeat_every = section.duration("heartbeat_every").unwrap_or_default();
+    section.finish();
+    StatusConfig { listen, token_file, hosts: hosts.unwrap_or_default(), heartbeat, heartbeat_every }
+}
+
+fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+}
+
+/// What is wrong with the file of itself is told already.
+fn check_token(path: &Path) -> Result<(), Wrong> {
+    if check_secret_file(path).is_err() {
+        return Ok(());
+    }
+    match std::fs::read_to_string(path) {
+        Ok(text) if text.trim().chars().count() < SHORTEST_TOKEN => Err(wrong(
+            "the token in this file is too short",
+            format!("write at least {SHORTEST_TOKEN} characters into it, such as `openssl rand -hex 16` makes"),
+        )),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+// Reads each `[[alert]]`, and the words for what can be alerted.
+
+/// What an alert can be about. The words of `on`, and of the key `event` of what is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
+pub enum AlertEvent {
+    /// Adobe failed a file.
+    Failure,
+    /// Adobe processed fewer rows than a file has.
+    Partial,
+    /// A file can never be accepted.
+    Rejected,
+    /// A file waits for a person.
+    Held,
+    /// Nothing is sent for an account.
+    Blocked,
+    /// It works again.
+    Unblocked,
+    /// A file is on its way for longer than `retry.alert_after`, or at Adobe for longer than `poll.give_up_after`.
+    Delayed,
+    /// An account's `expect` is not met.
+    Missing,
+    /// A file was possibly ingested twice (DESIGN S5).
+    Doubled,
+    /// The service started.
+    Started,
+}
+
+impl AlertEvent {
+    /// Every event.
+    pub const ALL: &[Self] = Self::VARIANTS;
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// Reads the word back.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        word.parse().ok()
+    }
+}
+
+/// One `[[alert]]`.
+#[derive(Debug, Clone)]
+pub struct AlertConfig {
+    /// What it is about; never empty.
+    pub on: Vec<AlertEvent>,
+    /// Program and arguments; gets JSON on standard input.
+    pub command: Option<Vec<String>>,
+    /// URL; gets the same as a POST body. It often holds a key.
+    pub webhook: Option<SecretString>,
+}
+
+pub(super) fn read_alert(mut section: Section<'_>, allow_http: bool) -> AlertConfig {
+    section.require("on", "write the events, such as on = [\"failure\", \"partial\", \"held\", \"blocked\"]");
+    let on = section.take("on", |given| {
+        let words = if given.is_text() { vec![given.text()?.to_owned()] } else { given.texts()? };
+        let all = || AlertEvent::ALL.iter().map(|event| event.as_str()).collect::<Vec<_>>().join(", ");
+        if words.is_empty() {
+            return Err(wrong("an alert on nothing is never sent", format!("name some of {}", all())));
+        }
+        let read = |word: &String| {
+            AlertEvent::from_word(word)
+                .ok_or_else(|| wrong(format!("there is no event {word:?}"), format!("use some of {}", all())))
+        };
+        words.iter().map(read).collect()
+    });
+    let command = section.take("command", |given| {
+        let command = if given.is_text() {
+            vec!["/bin/sh".to_owned(), "-c".to_owned(), given.filled()?.to_owned()]
+        } else {
+            given.texts()?
+        };
+        if command.first().is_none_or(|program| program.trim().is_empty()) {
+            return Err(wrong("this names no program", "write the program and its arguments, [\"/path/to/program\"]"));
+        }
+        Ok(command)
+    });
+    let webhook = section.take_hidden("webhook", |given| check_hook(given.filled()?, allow_http));
+    if !section.has("command") && !section.has("webhook") {
+        let remedy = "write command = [\"/path/to/program\"] or webhook = \"https://…\"";
+        section.blame("command", wrong("the alert has neither command nor webhook", remedy));
+    }
+    section.finish();
+    AlertConfig { on: on.unwrap_or_default(), command, webhook }
+}
+
+/// A URL that is asked by itself, as it is, and often holds a key.
+pub(super) fn check_hook(text: &str, allow_http: bool) -> Result<SecretString, Wrong> {
+    let url = check_url(text)?;
+    if url.scheme() == "http" && !is_loopback(&url) && !allow_http {
+        return Err(wrong(
+            "over plain http, the URL and what is sent can be read on the way",
+            "write https, or set api.allow_http = true if you must",
+        ));
+    }
+    Ok(String::from(url).into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use secrecy::ExposeSecret as _;
 
     #[test]
     fn the_words_of_the_styles_are_those_of_the_job_log() {
         let styles = UploadStyle::ALL.map(|style| (style.as_str(), StyleChoice::Fixed(style)));
         assert_eq!(STYLES[1..], styles);
+    }
+
+    #[test]
+    fn words_lead_back_to_their_events() {
+        for &event in AlertEvent::ALL {
+            assert_eq!(AlertEvent::from_word(event.as_str()), Some(event));
+        }
+        assert_eq!(AlertEvent::from_word("success"), None);
+    }
+
+    #[test]
+    fn a_hook_keeps_its_query_and_stays_private_on_the_way() {
+        let hook = |text, allow_http| check_hook(text, allow_http).map(|url| url.expose_secret().to_owned()).ok();
+        assert_eq!(hook("https://h.example/a?key=1", false).as_deref(), Some("https://h.example/a?key=1"));
+        assert_eq!(hook("http://127.0.0.1:1/a", false).as_deref(), Some("http://127.0.0.1:1/a"));
+        assert_eq!(hook("http://h.example/a", false), None);
+        assert_eq!(hook("http://h.example/a", true).as_deref(), Some("http://h.example/a"));
     }
 }

@@ -1,8 +1,7 @@
 //! The configuration as a whole: what each mistake reads like, that documentation and code agree, and the layers.
 
 use super::load::{DEFAULTS, EXAMPLE, Surroundings, layer, read};
-use super::outline::Outline;
-use super::problems::Report;
+use super::problems::{Outline, Report};
 use super::*;
 use crate::job::UploadStyle;
 use proptest::prelude::*;
