@@ -1,6 +1,6 @@
 //! What can go wrong, typed by what the caller must decide.
 
-use super::refusal::ErrorBody;
+use super::answer::ErrorBody;
 use std::path::PathBuf;
 use std::time::Duration;
 

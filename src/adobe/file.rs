@@ -1,6 +1,6 @@
 //! Reads the file of an upload, and stands for its being the promised one (DESIGN A2).
 
-use super::layout::Encoding;
+use super::body::Encoding;
 use crate::folder::directory::{Directory, Entry, EntryType};
 use crate::job::{FileIdentity, Fingerprint, Sha256, Writer};
 use base64::Engine;

@@ -1,7 +1,6 @@
-//! One request and one answer, without an opinion on either.
+//! One request and one answer, with their dates, without an opinion on either.
 
-use super::http_date;
-use super::refusal::ErrorBody;
+use super::answer::ErrorBody;
 use crate::job::{RemoteJobId, ReportSuite, Target, Timestamp};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Response, Url};
@@ -47,10 +46,9 @@ impl Reply {
     /// `secret` that it carried is taken out of them.
     pub(super) async fn read(mut response: Response, silence: Duration, secret: &[u8]) -> Self {
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
-        let server_time = header("date").and_then(http_date::http_date);
-        let retry_after = header("retry-after")
-            .and_then(|text| http_date::retry_after(text, server_time.unwrap_or_else(http_date::now)));
-        let request_id = header("x-request-id").map(super::refusal::clean);
+        let server_time = header("date").and_then(http_date);
+        let retry_after = header("retry-after").and_then(|text| retry_after(text, server_time.unwrap_or_else(now)));
+        let request_id = header("x-request-id").map(super::answer::clean);
         let mut body = Vec::new();
         let cut = loop {
             match tokio::time::timeout(silence, response.chunk()).await {
@@ -61,7 +59,7 @@ impl Reply {
                 Err(_) => break Some(Cut::Silence(silence)),
             }
         };
-        super::refusal::hide(&mut body, secret);
+        super::answer::hide(&mut body, secret);
         Self { status: response.status().as_u16(), server_time, request_id, retry_after, body, cut }
     }
 
@@ -75,7 +73,7 @@ impl Reply {
             return Err(cut.explain());
         }
         serde_json::from_slice(&self.body).map_err(|_| {
-            format!("HTTP {} with something that is no JSON: {}", self.status, super::refusal::excerpt(&self.body))
+            format!("HTTP {} with something that is no JSON: {}", self.status, super::answer::excerpt(&self.body))
         })
     }
 
@@ -102,7 +100,7 @@ pub(super) const PROXY_REMEDY: &str = "write them into api.proxy, like http://us
 
 /// A proxy's refusal in words that help; its own are a page, or nothing.
 pub(super) fn proxy_refusal(words: &str) -> ErrorBody {
-    ErrorBody::Other(super::refusal::clean(&format!(
+    ErrorBody::Other(super::answer::clean(&format!(
         "the proxy wants other credentials; {PROXY_REMEDY}; it says: {words}"
     )))
 }
@@ -244,7 +242,44 @@ pub(super) fn explain(error: reqwest::Error) -> String {
     if line.contains("UnknownIssuer") {
         line.push_str("; if an authority of your own signed the certificate, name its PEM file in api.ca_file");
     }
-    super::refusal::clean(&line)
+    super::answer::clean(&line)
+}
+
+// Dates of HTTP headers and of the guide's query parameters.
+
+/// The longest wait a server can ask for (DESIGN §5): longer ones meet a person sooner than they end.
+pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
+
+/// A point in time as the guide's `start_date` and `end_date` want it: `yyyy-mm-dd hh:mm:ss`, in UTC.
+///
+/// The guide names no zone; whoever asks leaves a day or more to spare on either side (DESIGN S2).
+#[must_use]
+pub fn guide_date(time: Timestamp) -> String {
+    let time = jiff::Timestamp::from_millisecond(time.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// An HTTP date, `Sun, 06 Nov 1994 08:49:37 GMT`.
+pub(super) fn http_date(text: &str) -> Option<Timestamp> {
+    let time = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
+    Some(Timestamp(time.timestamp().as_millisecond()))
+}
+
+/// The wait that a `Retry-After` asks for: seconds, or a date, which is compared with the server's own clock.
+pub(super) fn retry_after(text: &str, server_now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than a number holds are still a wish for a long wait.
+        Duration::from_secs(text.parse().unwrap_or(u64::MAX))
+    } else {
+        http_date(text)?.since(server_now)
+    };
+    Some(wait.min(LONGEST_RETRY_AFTER))
+}
+
+/// Our own clock, for answers without a `Date` header.
+pub(super) fn now() -> Timestamp {
+    Timestamp(jiff::Timestamp::now().as_millisecond())
 }
 
 #[cfg(test)]
@@ -300,5 +335,28 @@ mod tests {
         let url = with_query(url, &[("start_date", "2026-11-23 10:30:38"), ("page", "2")]);
         assert_eq!(url.as_str(), "http://h/p?start_date=2026-11-23%2010%3A30%3A38&page=2");
         assert_eq!(with_query(url, &[]).as_str(), "http://h/p");
+    }
+
+    #[test]
+    fn dates_are_written_as_the_guide_wants_them() {
+        assert_eq!(guide_date(Timestamp(1_795_429_838_007)), "2026-11-23 10:30:38");
+        assert_eq!(guide_date(Timestamp(i64::MAX)), "1970-01-01 00:00:00");
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_forms_and_capped() {
+        let now = http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        assert_eq!(now, Timestamp(784_111_777_000));
+        let wait = |text| retry_after(text, now);
+        assert_eq!(wait("120"), Some(Duration::from_mins(2)));
+        assert_eq!(wait(" 0 "), Some(Duration::ZERO));
+        assert_eq!(wait("86400"), Some(LONGEST_RETRY_AFTER));
+        assert_eq!(wait("99999999999999999999999"), Some(LONGEST_RETRY_AFTER));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:50:07 GMT"), Some(Duration::from_secs(30)));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(wait("Mon, 07 Nov 1994 08:49:37 GMT"), Some(LONGEST_RETRY_AFTER));
+        assert_eq!(wait("soon"), None);
+        assert_eq!(wait("-1"), None);
+        assert_eq!(wait(""), None);
     }
 }

@@ -6,19 +6,17 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `upload` | one upload: reader, body, commit, last bytes, answer |
-//! | `layout`, `file`, `body`, `gate` | its bytes; the file behind them; what the transport pulls; the gate before the last bytes |
-//! | `answer`, `refusal`, `error` | what was seen; who refused in what words; errors of lists and tokens |
-//! | `jobs`, `accounts`, `listing` | remote jobs; Data Sources accounts and companies; a list over its pages |
-//! | `request`, `http`, `connect`, `wire`, `date` | one request and answer; proxies and certificates; JSON of both spellings; dates |
-//! | `hook` | addresses that are told of alerts, or asked as a heartbeat |
+//! | `upload_request` | one upload: reader, body, commit, last bytes, answer |
+//! | `file`, `body`, `gate` | the file behind an upload; its bytes, as the transport pulls them; the gate before the last bytes |
+//! | `answer`, `error` | what was seen, who refused in what words; errors of lists and tokens |
+//! | `requests`, `wire` | what is asked: remote jobs, a list over its pages, accounts, companies; JSON of both spellings |
+//! | `http`, `connect` | one request and one answer, with their dates; proxies, certificates, other services' addresses |
 //! | `token` | the `Authorization` header, renewed ahead |
 //! | `budget`, `window` | permits; their arithmetic |
 //!
 //! Invariants: a request is never sent twice by anything in here or below; the last bytes of an upload go only through
 //! `gate`; no secret has a `Debug`, `Display` or log line; every text of the other side is cut and cleaned.
 
-mod account_requests;
 mod answer;
 mod body;
 mod budget;
@@ -26,33 +24,22 @@ mod connect;
 mod error;
 mod file;
 mod gate;
-mod hook;
 mod http;
-mod http_date;
-mod job_requests;
-mod layout;
-mod listing;
-mod reading;
-mod refusal;
-mod request;
+mod requests;
 #[cfg(test)]
-pub(crate) mod stand_in;
-#[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod token;
 mod upload_request;
 mod window;
 mod wire;
 
-pub use answer::{Answer, Seen, UploadEnd};
+pub use answer::{Answer, ErrorBody, Seen, UploadEnd};
 pub use budget::{Budget, Permit, Purpose};
+pub use connect::hook_host;
 pub use error::{ApiError, ClientError, TokenError, Unauthorised};
-pub use hook::hook_host;
-pub use http_date::guide_date;
-pub use job_requests::{Answered, JobQuery, Listed};
-pub use listing::{Extent, Listing};
-pub use reading::Reading;
-pub use refusal::ErrorBody;
+pub use gate::Reading;
+pub use http::guide_date;
+pub use requests::{Answered, Extent, JobQuery, Listed, Listing};
 pub use upload_request::Upload;
 
 use crate::config::ApiConfig;
@@ -76,7 +63,7 @@ pub struct Client {
     budget: Arc<Budget>,
     /// In a simulation, where requests go instead of out.
     #[cfg(test)]
-    stand_in: Option<stand_in::StandIn>,
+    stand_in: Option<tests::stand_in::StandIn>,
     /// By the last answer that had a `Date`, in milliseconds.
     clock_ahead: Mutex<Option<i64>>,
 }
@@ -120,7 +107,7 @@ impl Client {
             self.tokens.invalidate(bearer);
         }
         if let Some(server_time) = reply.server_time {
-            let ahead = server_time.0.saturating_sub(http_date::now().0);
+            let ahead = server_time.0.saturating_sub(http::now().0);
             *self.clock_ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
         }
         if matches!(reply.status, 429 | 503)

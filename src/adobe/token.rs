@@ -1,9 +1,9 @@
 //! Access tokens: one at a time, renewed ahead of their end, one renewal for many waiters (DESIGN §5, "Token").
 
+use super::answer::ErrorBody;
 use super::connect::Doors;
 use super::error::TokenError;
 use super::http::{Fault, PROXY_REMEDY, PROXY_WANTS_CREDENTIALS, Reply};
-use super::refusal::ErrorBody;
 use crate::config::{ApiConfig, Credential};
 use reqwest::Url;
 use reqwest::header::HeaderValue;

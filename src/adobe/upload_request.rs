@@ -8,13 +8,11 @@
 
 use super::Client;
 use super::answer::{Answer, Seen, UploadEnd};
-use super::body::UploadBody;
+use super::body::{Layout, UploadBody};
 use super::budget::Permit;
 use super::file::{self, CHUNKS_AHEAD, Chunk, FileFault, Whole};
-use super::gate::{Gate, Party};
+use super::gate::{Gate, Party, Reading};
 use super::http::{self, Fault, Reply, explain};
-use super::layout::Layout;
-use super::reading::Reading;
 use super::token::Bearer;
 use crate::job::{Fingerprint, Target, UploadStyle};
 use reqwest::Body;

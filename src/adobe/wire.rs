@@ -71,7 +71,7 @@ pub(super) fn account(value: &Value) -> Option<RemoteAccount> {
 
 /// What an operation says of itself.
 pub(super) fn message(value: &Value) -> Option<String> {
-    text(value.as_object()?, ["message"]).map(|text| super::refusal::clean(&text))
+    text(value.as_object()?, ["message"]).map(|text| super::answer::clean(&text))
 }
 
 /// The companies of `discovery/me`, each once. `None` if it does not say which there are.

@@ -2,6 +2,7 @@
 
 mod broken_servers;
 mod lists;
+pub(crate) mod stand_in;
 mod tokens;
 mod transport;
 mod uploads;

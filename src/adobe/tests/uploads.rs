@@ -1,7 +1,7 @@
 //! Uploads: what is on the wire, and when.
 
 use super::{JOB, Stage};
-use crate::adobe::layout::Layout;
+use crate::adobe::body::Layout;
 use crate::adobe::{Answer, Seen};
 use crate::job::{RemoteJobId, UploadStyle};
 use base64::Engine;

@@ -5,7 +5,7 @@ mod whose;
 
 use super::accidents::{Fate, Ill, ListFault, UploadFault};
 use super::script::{Chance, Renames};
-use crate::adobe::stand_in::{Call, Came};
+use crate::adobe::tests::stand_in::{Call, Came};
 use crate::clock::Moment;
 use crate::job::{JobId, Sha256, Timestamp};
 use reqwest::Url;

@@ -1,14 +1,13 @@
 //! What the transport would bring, in a simulation: everything above it is the real thing, and so is the reading of the
 //! file, but for the time that it takes.
 
-use super::Client;
-use super::answer::{Seen, UploadEnd};
-use super::error::ApiError;
-use super::file::{self, Piece};
-use super::http::{Cut, Reply};
-use super::layout::{Encoding, Layout};
-use super::request;
-use super::upload_request::Upload;
+use crate::adobe::answer::{Seen, UploadEnd};
+use crate::adobe::body::{Encoding, Layout};
+use crate::adobe::error::ApiError;
+use crate::adobe::file::{self, Piece};
+use crate::adobe::http::{Cut, Reply};
+use crate::adobe::upload_request::Upload;
+use crate::adobe::{Client, requests};
 use crate::job::Timestamp;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -66,12 +65,12 @@ impl Client {
 }
 
 impl StandIn {
-    pub(super) async fn get(&self, asked: &str, url: Url, silence: Duration) -> Result<Reply, ApiError> {
+    pub(in crate::adobe) async fn get(&self, asked: &str, url: Url, silence: Duration) -> Result<Reply, ApiError> {
         let unclear = |why: String| Err(ApiError::Unclear { asked: asked.to_owned(), why });
         match (self.0)(Call::Get(url)).await {
             Came::Answer { status, retry_after, body, server_time } => {
                 let reply = reply(status, retry_after, body, server_time);
-                if reply.is_success() { Ok(reply) } else { Err(request::refusal(asked.to_owned(), &reply)) }
+                if reply.is_success() { Ok(reply) } else { Err(requests::refusal(asked.to_owned(), &reply)) }
             }
             Came::NotConnected => Err(ApiError::NotConnected { asked: asked.to_owned(), why: "refused".to_owned() }),
             Came::Silence => unclear(format!("no answer for {} s", silence.as_secs_f32())),
@@ -80,7 +79,7 @@ impl StandIn {
     }
 
     /// One upload: the file is read and verified as always, and its last bytes wait for `commit`.
-    pub(super) async fn upload(
+    pub(in crate::adobe) async fn upload(
         &self,
         upload: Upload,
         mut sending: impl FnMut(u8),
