@@ -47,12 +47,7 @@ fn a_file_is_explained_wherever_it_is_and_wherever_it_was() {
     says(&world, &inbox.join("done/sales.txt"), "is through", 0);
     says(&world, &lone, "is not on its way yet: waits for its data file", 0);
     says(&world, &empty, "the file is empty", 0);
-    says(
-        &world,
-        &inbox.join("failed/link.txt"),
-        "was rejected and not sent: the name is that of a symbolic link",
-        0,
-    );
+    says(&world, &inbox.join("failed/link.txt"), "was rejected and not sent: the name is that of a symbolic link", 0);
     says(&world, &inbox.join("failed/link.txt.why"), "is the explanation beside link.txt", 0);
     let other = world.write_file("a", "SALES.TXT", "x");
     says(&world, &other, "rename it to SALES.txt", 0);

@@ -2,9 +2,8 @@
 
 use super::mark::{MARKING, Mark, accepted_mark, account_in, read_mark};
 use super::moves::MARKER;
-use super::owners::Owners;
 use super::places::{Places, TRIAL, lock, open_inbox, own_user};
-use super::unusable::FolderProblem;
+use super::unusable::{FolderProblem, Owners};
 use super::why::EXPLAINING;
 use crate::folder::directory::{Directory, Entry, is_hidden_for};
 use crate::job::{FileIdentity, Place};

@@ -1,9 +1,8 @@
 //! Whose folder is it? The hidden mark (DESIGN F4).
 
-use super::filed::is_ours;
-use super::owners::Owners;
+use super::inspection::is_ours;
 use super::places::{open_sub_folder, wait_for_lock};
-use super::unusable::FolderProblem;
+use super::unusable::{FolderProblem, Owners};
 use crate::folder::directory::{Directory, Entry};
 use crate::job::Place;
 use rustix::io::Errno;

@@ -5,25 +5,17 @@
 
 mod account;
 pub mod directory;
-mod filed;
-mod fit;
 mod inspection;
 mod mark;
 mod moves;
-mod owners;
 mod places;
-mod removal;
 mod rename;
-mod same;
 mod unusable;
 mod why;
 
 pub use account::{AccountFolder, Opened};
-pub use filed::{FiledFile, accepted_after, filed_after};
-pub use inspection::{Examined, Glimpse, examine, glimpse};
+pub use inspection::{Examined, FiledFile, Glimpse, accepted_after, examine, filed_after, glimpse};
 pub use mark::MARK;
-pub use moves::{Moved, Touched};
-pub use removal::Removal;
-pub use same::Wanted;
+pub use moves::{Moved, Removal, Touched, Wanted};
 pub use unusable::FolderProblem;
 pub use why::remove_why;

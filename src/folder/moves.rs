@@ -1,11 +1,10 @@
-//! Renames within the folder that never overwrite (DESIGN F1, F2).
+//! Moves within the folder that never overwrite (DESIGN F1, F2), and what is looked at before a file is touched.
 
 use super::account::AccountFolder;
-use super::fit::fitting;
-use super::rename::rename_without_overwriting;
-use super::same::{Met, Wanted};
+use super::rename::{fitting, rename_without_overwriting};
 use super::why::remove_why;
-use crate::job::{FileIdentity, JobId, Oddity, Place};
+use crate::folder::directory::Directory;
+use crate::job::{FileIdentity, Fingerprint, JobId, Oddity, Place, Sha256};
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -223,224 +222,120 @@ fn free_names(name: &OsStr, job: JobId) -> impl Iterator<Item = OsString> {
     std::iter::once(name.clone()).chain(numbers.map(move |number| fitting(&name, &number, "")))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::folder::directory::identity_at;
-    use crate::job::{Fingerprint, Sha256};
-    use sha2::Digest as _;
-    use std::fs;
-    use std::path::Path;
+// Is it the file that was sent? (DESIGN F2). Device, inode, size and times are hints that save reading it; where one of them
+// differs, the content decides.
 
-    fn folder() -> (tempfile::TempDir, AccountFolder) {
-        let dir = tempfile::tempdir().unwrap();
-        let opened = AccountFolder::open("a", dir.path(), None, 1).unwrap();
-        (dir, opened.folder)
+/// A job's file that is to be moved.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The job.
+    pub job: JobId,
+    /// The name of its file.
+    pub name: &'a OsStr,
+    /// Where it lies, as far as the job log knows.
+    pub from: Place,
+    /// Where it belongs.
+    pub to: Place,
+    /// The file as it was hashed, or seen last.
+    pub hashed: Option<FileIdentity>,
+    /// Its content; `None` if nobody has read it.
+    pub sha256: Option<Sha256>,
+    /// Reads what lies under a name.
+    pub read: &'a dyn Fn(&Directory, &OsStr) -> io::Result<Fingerprint>,
+    /// Whether another job has its file there.
+    pub is_of_another: &'a dyn Fn(Place, &OsStr) -> bool,
+}
+
+/// What lies where a job's file should lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Met {
+    /// Its file, as it was hashed, under these numbers.
+    Same(FileIdentity),
+    /// Its file, with another content.
+    Changed(FileIdentity),
+    /// Another file.
+    Another,
+    /// None.
+    Nothing,
+}
+
+impl AccountFolder {
+    /// Looks before it is moved, and after: another file must not be touched, whoever writes to it may not be done.
+    pub(super) fn meet(&self, wanted: &Wanted<'_>, place: Place, name: &OsStr) -> io::Result<Met> {
+        let directory = self.place(place);
+        let Some(entry) = directory.find(name)? else { return Ok(Met::Nothing) };
+        let found = entry.identity;
+        let Some(hashed) = wanted.hashed else { return Ok(Met::Same(found)) };
+        if found == hashed {
+            return Ok(Met::Same(found));
+        }
+        let by_looks = if found.looks_like(&hashed) { Met::Same(found) } else { Met::Another };
+        let Some(sha256) = wanted.sha256 else { return Ok(by_looks) };
+        // Dropped anew under the name of one that is on its way: a drop of its own, as `duplicates` may allow it.
+        let is_dropped_anew = place == Place::Inbox && found.is_surely_another(&hashed);
+        if !entry.is_plain() || is_dropped_anew {
+            return Ok(Met::Another);
+        }
+        if found.size == hashed.size {
+            match (wanted.read)(directory, name) {
+                Ok(content) if content.sha256 == sha256 => return Ok(Met::Same(content.identity)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Met::Nothing),
+                // What cannot be read is told by its looks.
+                Err(_) if !found.is_same_file(&hashed) => return Ok(by_looks),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(if found.is_same_file(&hashed) { Met::Changed(found) } else { Met::Another })
     }
 
-    fn move_sales(folder: &AccountFolder, job: i64, way: (Place, Place), hashed: Fingerprint) -> io::Result<Moved> {
-        move_touching(folder, job, way, hashed, &mut Touched::new())
-    }
-
-    fn move_touching(
-        folder: &AccountFolder,
-        job: i64,
-        (from, to): (Place, Place),
-        hashed: Fingerprint,
-        touched: &mut Touched,
-    ) -> io::Result<Moved> {
-        let wanted = Wanted {
-            job: JobId(job),
-            name: OsStr::new("sales.txt"),
-            from,
-            to,
-            hashed: Some(hashed.identity),
-            sha256: Some(hashed.sha256),
-            read: &|directory, name| Ok(content_at(&directory.path_of(name))),
-            is_of_another: &|_, _| false,
-        };
-        folder.move_file(&wanted, touched)
-    }
-
-    fn content_at(path: &Path) -> Fingerprint {
-        let digest = sha2::Sha256::digest(fs::read(path).unwrap());
-        Fingerprint { identity: identity_at(path), sha256: Sha256::new(digest.into()) }
-    }
-
-    fn put(path: &Path, text: &str) -> Fingerprint {
-        fs::write(path, text).unwrap();
-        content_at(path)
-    }
-
-    fn filed(place: Place, name: &str) -> (Place, OsString, Option<Oddity>) {
-        (place, name.into(), None)
-    }
-
-    fn told(moved: Moved) -> (Place, OsString, Option<Oddity>) {
-        (moved.place, moved.name, moved.note)
-    }
-
-    #[test]
-    fn f1_a_move_never_overwrites() {
-        let (dir, folder) = folder();
-        let file = put(&dir.path().join("sales.txt"), "new");
-        put(&dir.path().join("sent/sales.txt"), "old");
-        put(&dir.path().join("sent/sales.17.txt"), "older");
-        let moved = move_sales(&folder, 17, (Place::Inbox, Place::Sent), file).unwrap();
-        assert_eq!(told(moved), filed(Place::Sent, "sales.17.2.txt"));
-        assert_eq!(fs::read_to_string(dir.path().join("sent/sales.txt")).unwrap(), "old");
-        assert_eq!(fs::read_to_string(dir.path().join("sent/sales.17.2.txt")).unwrap(), "new");
-    }
-
-    #[test]
-    fn f1_a_move_that_was_made_but_not_written_down_is_recognised() {
-        let (dir, folder) = folder();
-        let file = put(&dir.path().join("sales.txt"), "x");
-        fs::rename(dir.path().join("sales.txt"), dir.path().join("sent/sales.txt")).unwrap();
-        let moved = move_sales(&folder, 1, (Place::Inbox, Place::Sent), file).unwrap();
-        assert_eq!(moved.place, Place::Sent);
-        // And a new file of that name stays where it is.
-        put(&dir.path().join("sales.txt"), "another");
-        let moved = move_sales(&folder, 1, (Place::Inbox, Place::Sent), file).unwrap();
-        assert_eq!((moved.place, moved.note), (Place::Sent, None));
-        assert_eq!(fs::read_to_string(dir.path().join("sales.txt")).unwrap(), "another");
-    }
-
-    #[test]
-    fn f1_a_move_to_a_numbered_name_that_was_not_written_down_is_recognised() {
-        let (dir, folder) = folder();
-        let file = put(&dir.path().join("sales.txt"), "x");
-        put(&dir.path().join("sent/sales.txt"), "older");
-        let first = move_sales(&folder, 5, (Place::Inbox, Place::Sent), file).unwrap();
-        let again = move_sales(&folder, 5, (Place::Inbox, Place::Sent), file).unwrap();
-        assert_eq!((again.place, &again.name, &again.note), (Place::Sent, &OsString::from("sales.5.txt"), &None));
-        assert_eq!(first, again);
-    }
-
-    #[test]
-    fn f1_a_file_whose_move_was_not_written_down_is_found_though_its_job_went_on() {
-        let (dir, folder) = folder();
-        let file = put(&dir.path().join("sales.txt"), "x");
-        fs::rename(dir.path().join("sales.txt"), dir.path().join("sent/sales.txt")).unwrap();
-        // The job log still believes it in the inbox, and wants it in done/ by now.
-        let moved = move_sales(&folder, 1, (Place::Inbox, Place::Done), file).unwrap();
-        assert_eq!(told(moved), filed(Place::Done, "sales.txt"));
-        assert_eq!(fs::read_to_string(dir.path().join("done/sales.txt")).unwrap(), "x");
-    }
-
-    #[test]
-    fn f2_another_file_outside_the_inbox_goes_back_and_overwrites_nothing() {
-        let (dir, folder) = folder();
-        let sent = put(&dir.path().join("sent/sales.txt"), "sent");
-        put(&dir.path().join("sent/other"), "another file");
-        fs::rename(dir.path().join("sent/other"), dir.path().join("sent/sales.txt")).unwrap();
-        put(&dir.path().join("sales.txt"), "a third file");
-        let moved = move_sales(&folder, 3, (Place::Sent, Place::Done), sent).unwrap();
-        assert_eq!(moved.place, Place::Gone);
-        assert_eq!(fs::read_to_string(dir.path().join("sales.txt")).unwrap(), "a third file");
-        assert_eq!(fs::read_to_string(dir.path().join("sales.3.txt")).unwrap(), "another file");
-    }
-
-    #[test]
-    fn f1_every_directory_that_a_move_changes_is_made_durable() {
-        let (dir, folder) = folder();
-        let mut touched = Touched::new();
-        let sent = put(&dir.path().join("sent/sales.txt"), "sent");
-        put(&dir.path().join("sent/other"), "another file");
-        fs::rename(dir.path().join("sent/other"), dir.path().join("sent/sales.txt")).unwrap();
-        move_touching(&folder, 3, (Place::Sent, Place::Done), sent, &mut touched).unwrap();
-        assert!(touched.contains(&Place::Inbox) && touched.contains(&Place::Sent), "where it went back to");
-
-        touched.clear();
-        let file = put(&dir.path().join("sent/sales.txt"), "x");
-        move_touching(&folder, 4, (Place::Held, Place::Done), file, &mut touched).unwrap();
-        assert!(touched.contains(&Place::Sent), "where it lay by a move that was not written down");
-        folder.sync(&touched).unwrap();
-    }
-
-    #[test]
-    fn f9_what_is_in_the_way_of_a_move_is_not_followed_and_not_replaced() {
-        let (dir, folder) = folder();
-        let outside = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink(outside.path(), dir.path().join("sent/sales.txt")).unwrap();
-        fs::create_dir(dir.path().join("sent/sales.17.txt")).unwrap();
-        let file = put(&dir.path().join("sales.txt"), "x");
-        let moved = move_sales(&folder, 17, (Place::Inbox, Place::Sent), file).unwrap();
-        assert_eq!(moved.name, "sales.17.2.txt");
-        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_marker_is_made_once_and_a_directory_is_none() {
-        let (dir, folder) = folder();
-        folder.make_marker("sales").unwrap();
-        folder.make_marker("sales").unwrap();
-        fs::create_dir(dir.path().join("costs.fin")).unwrap();
-        assert!(folder.make_marker("costs").unwrap_err().to_string().contains("costs.fin is a directory"));
-        let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        names.sort();
-        assert_eq!(names, [".datadrop", "costs.fin", "done", "failed", "held", "sales.fin", "sent"]);
-    }
-
-    #[test]
-    fn f2_another_inode_goes_back_as_a_new_file() {
-        let (dir, folder) = folder();
-        let sent = put(&dir.path().join("sales.txt"), "sent");
-        put(&dir.path().join("other"), "another file");
-        fs::rename(dir.path().join("other"), dir.path().join("sales.txt")).unwrap();
-        let moved = move_sales(&folder, 1, (Place::Inbox, Place::Sent), sent).unwrap();
-        assert_eq!(moved.place, Place::Gone);
-        assert_eq!(fs::read_to_string(dir.path().join("sales.txt")).unwrap(), "another file");
-    }
-
-    #[test]
-    fn f2_a_file_changed_after_it_was_sent_is_reported() {
-        let (dir, folder) = folder();
-        let sent = put(&dir.path().join("sales.txt"), "sent");
-        fs::write(dir.path().join("sales.txt"), "sent and changed").unwrap();
-        let moved = move_sales(&folder, 1, (Place::Inbox, Place::Sent), sent).unwrap();
-        assert_eq!(moved.place, Place::Gone, "what lies there is a new file");
-        assert_eq!(moved.note, Some(Oddity::Changed));
-
-        let sent = put(&dir.path().join("sent/sales.txt"), "sent");
-        fs::write(dir.path().join("sent/sales.txt"), "sent and changed").unwrap();
-        let moved = move_sales(&folder, 1, (Place::Sent, Place::Done), sent).unwrap();
-        assert_eq!((moved.place, moved.identity), (Place::Done, None), "the job log keeps what was sent");
-    }
-
-    #[test]
-    fn f2_outside_the_inbox_the_content_decides_and_its_new_numbers_are_told() {
-        let (dir, folder) = folder();
-        let at = dir.path().join("sent/sales.txt");
-        let sent = put(&at, "sent");
-        // As a copy of the whole folder, or an editor that writes the same anew.
-        fs::copy(&at, dir.path().join("copy")).unwrap();
-        fs::rename(dir.path().join("copy"), &at).unwrap();
-        let moved = move_sales(&folder, 1, (Place::Sent, Place::Done), sent).unwrap();
-        assert_eq!(moved.identity, Some(identity_at(&dir.path().join("done/sales.txt"))));
-        assert_ne!(moved.identity, Some(sent.identity));
-        assert_eq!(told(moved), filed(Place::Done, "sales.txt"));
-    }
-
-    #[test]
-    fn f2_a_file_that_was_renamed_in_the_inbox_is_filed_under_its_new_name() {
-        let (dir, folder) = folder();
-        let sent = put(&dir.path().join("sales.txt"), "sent");
-        fs::rename(dir.path().join("sales.txt"), dir.path().join("costs.txt")).unwrap();
-        put(&dir.path().join("a.txt"), "sent");
-        let moved = move_sales(&folder, 1, (Place::Inbox, Place::Sent), sent).unwrap();
-        assert_eq!(told(moved), filed(Place::Sent, "costs.txt"));
-        assert!(dir.path().join("a.txt").exists(), "a copy of it is another drop");
-    }
-
-    #[test]
-    fn a_file_that_somebody_removed_is_gone_and_a_missing_folder_is_an_error() {
-        let (dir, folder) = folder();
-        let file = put(&dir.path().join("sales.txt"), "x");
-        fs::remove_file(dir.path().join("sales.txt")).unwrap();
-        let moved = move_sales(&folder, 1, (Place::Inbox, Place::Sent), file).unwrap();
-        assert_eq!(moved.place, Place::Gone);
-        fs::remove_dir(dir.path().join("sent")).unwrap();
-        assert!(move_sales(&folder, 1, (Place::Inbox, Place::Sent), file).is_err());
+    /// The name under which a job's file lies in the inbox, if somebody renamed it there.
+    pub(super) fn renamed_in_inbox(&self, wanted: &Wanted<'_>) -> io::Result<Option<(OsString, Met)>> {
+        let Some(hashed) = wanted.hashed else { return Ok(None) };
+        let inbox = self.place(Place::Inbox);
+        for name in inbox.names()? {
+            let name = name?;
+            let is_candidate = !name.as_encoded_bytes().starts_with(b".")
+                && inbox.find(&name)?.is_some_and(|found| found.is_plain() && found.identity.looks_like(&hashed))
+                && !(wanted.is_of_another)(Place::Inbox, &name);
+            if is_candidate && let met @ (Met::Same(_) | Met::Changed(_)) = self.meet(wanted, Place::Inbox, &name)? {
+                return Ok(Some((name, met)));
+            }
+        }
+        Ok(None)
     }
 }
+
+// Removing from `done/` what was filed there (`keep.done`): that file, unchanged, and nothing else.
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// It is gone: removed now, or by somebody before.
+    Gone,
+    /// Something else lies under its name, or it was changed: that is somebody's, and stays.
+    Left,
+}
+
+impl AccountFolder {
+    /// Removes a file of `done/` if it is the one that was hashed, to the last change. Not durable before
+    /// [`AccountFolder::sync`].
+    ///
+    /// # Errors
+    /// The system's, if it cannot be looked at or removed: to be tried again.
+    pub fn remove_done(&self, name: &OsStr, hashed: FileIdentity) -> io::Result<Removal> {
+        let done = self.place(Place::Done);
+        let Some(found) = done.find(name)?.map(|found| found.identity) else {
+            // Nothing is known of a file whose folder is not there.
+            return done.is_still_there().map(|()| Removal::Gone);
+        };
+        let is_unchanged = (found.size, found.modified_ns) == (hashed.size, hashed.modified_ns);
+        if !found.is_same_file(&hashed) || !is_unchanged {
+            return Ok(Removal::Left);
+        }
+        done.remove(name)?;
+        Ok(Removal::Gone)
+    }
+}
+
+#[cfg(test)]
+mod tests;

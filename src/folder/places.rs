@@ -1,9 +1,8 @@
 //! The inbox and its sub-folders, held open (DESIGN F9), and the trial that files can be moved between them (DESIGN F5).
 
 use super::mark::not_ours;
-use super::owners::{Owners, adapt};
 use super::rename::rename_without_overwriting;
-use super::unusable::FolderProblem;
+use super::unusable::{FolderProblem, Owners, adapt};
 use crate::folder::directory::{Directory, Entry, hidden_name};
 use crate::job::Place;
 use std::ffi::OsStr;

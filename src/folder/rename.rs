@@ -1,12 +1,13 @@
-//! A rename that never overwrites, also where the file system has none.
+//! A rename that never overwrites, also where the file system has none, and names that fit.
 
 use super::account::AccountFolder;
-use super::fit::fitting;
 use crate::clock::random;
 use crate::folder::directory::{Directory, Entry, is_unsupported, is_without_links};
 use crate::job::Place;
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 /// A name in a directory.
 type Named<'a> = (&'a Directory, &'a OsStr);
@@ -127,6 +128,32 @@ fn give_back((directory, aside): Named<'_>, name: &OsStr) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::AlreadyExists, "no name is free for a file that came meanwhile"))
 }
 
+// Names made of a file's name and something more must still be names that a file system takes.
+
+/// The longest name, in bytes, that Linux file systems take.
+const NAME_MAX: usize = 255;
+
+/// `insert` behind the stem and `append` behind the extension; a stem that leaves no room for them is cut.
+pub(super) fn fitting(name: &OsStr, insert: &str, append: &str) -> OsString {
+    let path = Path::new(name);
+    let stem = path.file_stem().unwrap_or(name).as_bytes();
+    let extension = path.extension().map(OsStr::as_bytes);
+    let rest = insert.len() + append.len() + extension.map_or(0, |extension| extension.len() + 1);
+    let mut end = stem.len().min(NAME_MAX.saturating_sub(rest));
+    // Not within a character: a byte that continues one is 10xxxxxx.
+    while end > 0 && stem.get(end).is_some_and(|byte| byte & 0xc0 == 0x80) {
+        end -= 1;
+    }
+    let mut fitted = OsStr::from_bytes(&stem[..end]).to_owned();
+    fitted.push(insert);
+    if let Some(extension) = extension {
+        fitted.push(".");
+        fitted.push(OsStr::from_bytes(extension));
+    }
+    fitted.push(append);
+    fitted
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,5 +271,15 @@ mod tests {
             assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
             assert_eq!(fs::read_to_string(dir.path().join("costs.txt")).unwrap(), "new");
         }
+    }
+
+    #[test]
+    fn a_name_that_has_room_is_kept_whole_and_a_longer_one_is_cut_between_characters() {
+        assert_eq!(fitting(OsStr::new("sales.eu.txt"), ".17", ""), "sales.eu.17.txt");
+        assert_eq!(fitting(OsStr::new("sales.txt"), "", ".why"), "sales.txt.why");
+        let longest = OsString::from(format!("x{}.txt", "é".repeat(125)));
+        let fitted = fitting(&longest, ".1234567", ".why");
+        assert_eq!(fitted, OsString::from(format!("x{}.1234567.txt.why", "é".repeat(119))));
+        assert!(fitted.len() <= NAME_MAX);
     }
 }

@@ -1,6 +1,9 @@
-//! Why an account's folder cannot be used.
+//! Why an account's folder cannot be used, and who may own what in it.
 
+use crate::folder::directory::Directory;
+use std::fs::{Metadata, Permissions};
 use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Why an account's folder cannot be used. The account is blocked; nothing in the folder is created, moved or cancelled.
@@ -80,9 +83,108 @@ impl FolderProblem {
     }
 }
 
+// Who may own what an account's folder holds of datadrop's own, and who may write there (DESIGN F9).
+//
+// The owner of a sub-folder can take it away from the daemon at any time, and the owner of a mark can claim another
+// folder with it. Anyone who may write to `sent/` can have files sent, because other content there goes back to the inbox.
+
+/// Owner of whatever needs no trust.
+const ROOT: u32 = 0;
+/// The permissions that let others than the owner write.
+const OTHERS_WRITE: u32 = 0o022;
+
+/// Users whose files in an account's folder the daemon relies on.
+#[derive(Debug)]
+pub(super) struct Owners {
+    inbox: Metadata,
+    trusted: Vec<u32>,
+}
+
+impl Owners {
+    /// Trusts root, the owner of the inbox and `own`: the user to whom a file belongs that this process makes there.
+    pub(super) fn new(inbox: Metadata, own: u32) -> Self {
+        let trusted = vec![ROOT, inbox.uid(), own];
+        Self { inbox, trusted }
+    }
+
+    /// Trusts one more user.
+    pub(super) fn also(mut self, user: u32) -> Self {
+        self.trusted.push(user);
+        self
+    }
+
+    /// Refuses what belongs to a user who is not trusted.
+    pub(super) fn judge(&self, path: &Path, owner: u32) -> Result<(), FolderProblem> {
+        if self.trusted.contains(&owner) {
+            return Ok(());
+        }
+        let (dir, own) = (path.to_owned(), self.trusted[2]);
+        let why = format!(
+            "it belongs to user {owner}, who is neither root, nor the owner of the account's folder, nor the user that runs datadrop ({own})"
+        );
+        Err(FolderProblem::Untrusted { why, remedy: format!("chown {own} {}", path.display()), dir })
+    }
+
+    /// Refuses a sub-folder that belongs to a user who is not trusted, or that more people may write to than to the inbox.
+    pub(super) fn judge_sub_folder(&self, found: &Directory) -> Result<(), FolderProblem> {
+        let dir = found.path();
+        let metadata =
+            found.metadata().map_err(|error| FolderProblem::unfit(dir, "the folder cannot be looked at", &error))?;
+        self.judge(dir, metadata.uid())?;
+        if !self.lets_more_people_write(&metadata) {
+            return Ok(());
+        }
+        Err(FolderProblem::Untrusted {
+            why: "people may write to it who may not write to the account's folder, so that they could have files sent"
+                .to_owned(),
+            remedy: format!("chmod go-w {}", dir.display()),
+            dir: dir.to_owned(),
+        })
+    }
+
+    /// Gives a sub-folder that more people may write to the group and mode of the inbox, if that is allowed.
+    pub(super) fn narrow(&self, found: &Directory) {
+        let adapt = || {
+            let is_too_wide = self.lets_more_people_write(&found.metadata()?);
+            if is_too_wide { adapt(found, &self.inbox).map(|()| true) } else { Ok(false) }
+        };
+        let dir = found.path().display();
+        match adapt() {
+            Ok(false) => {}
+            Ok(true) => tracing::warn!(
+                "{dir}: more people could write to it than to the inbox: it has the inbox's group and mode now"
+            ),
+            Err(error) => tracing::warn!("{dir}: it cannot get the inbox's group and mode: {error}"),
+        }
+    }
+
+    fn lets_more_people_write(&self, found: &Metadata) -> bool {
+        let others = found.mode() & OTHERS_WRITE;
+        let is_groups_own = found.gid() == self.inbox.gid();
+        others & !self.inbox.mode() != 0 || (others & 0o020 != 0 && !is_groups_own && self.inbox.mode() & 0o002 == 0)
+    }
+}
+
+/// Gives a directory the group and mode of the inbox.
+pub(super) fn adapt(directory: &Directory, inbox: &Metadata) -> io::Result<()> {
+    // Only what is not right yet: a sandbox may refuse both, and a folder with the setgid bit passes its group on.
+    if directory.metadata()?.gid() != inbox.gid() {
+        std::os::unix::fs::fchown(directory.as_file(), None, Some(inbox.gid()))?;
+    }
+    // After the group, whose change takes bits away.
+    if directory.metadata()?.mode() & 0o7777 != inbox.mode() & 0o7777 {
+        directory.as_file().set_permissions(Permissions::from_mode(inbox.mode() & 0o7777))?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::folder::{AccountFolder, MARK, Opened, examine};
+    use std::fs;
+    use std::io::Write as _;
+    use std::os::unix::fs::chown;
 
     #[test]
     fn what_rights_cannot_mend_is_told_apart_from_what_they_can() {
@@ -95,5 +197,102 @@ mod tests {
         let refused = told(io::ErrorKind::PermissionDenied);
         assert!(refused.contains("the right to write there") && !refused.contains("restart"), "{refused}");
         assert!(closed.starts_with("/srv/a: no file can be made in it: ") && !closed.contains('\n'), "{closed}");
+    }
+
+    const SOMEBODY: u32 = 65_533;
+
+    fn open(dir: &Path) -> Result<Opened, FolderProblem> {
+        AccountFolder::open("a", dir, None, 1)
+    }
+
+    fn folder(mode: u32) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), Permissions::from_mode(mode)).unwrap();
+        dir
+    }
+
+    /// Only root can give files to others.
+    fn is_root() -> bool {
+        let is_root = rustix::process::geteuid().is_root();
+        if !is_root {
+            let _ = writeln!(std::io::stderr(), "SKIPPED: only root can give files to others");
+        }
+        is_root
+    }
+
+    #[test]
+    fn f9_a_sub_folder_or_mark_of_somebody_elses_blocks() {
+        if !is_root() {
+            return;
+        }
+        let dir = folder(0o775);
+        drop(open(dir.path()).unwrap());
+        for name in ["sent", MARK] {
+            chown(dir.path().join(name), Some(SOMEBODY), None).unwrap();
+            let problem = open(dir.path()).unwrap_err().to_string();
+            assert!(
+                problem.contains(name) && problem.contains("user 65533") && problem.contains("run `chown 0 /"),
+                "{problem}"
+            );
+            if name == "sent" {
+                // What the daemon refuses, `doctor` finds.
+                assert_eq!(examine("a", dir.path(), None).unwrap_err().to_string(), problem);
+            }
+            chown(dir.path().join(name), Some(0), None).unwrap();
+        }
+        let opened = open(dir.path()).unwrap();
+        let (mark, copy) = (dir.path().join(MARK), dir.path().join("copy"));
+        fs::copy(&mark, &copy).unwrap();
+        chown(&copy, Some(SOMEBODY), None).unwrap();
+        fs::rename(&copy, &mark).unwrap();
+        assert!(
+            matches!(opened.folder.check(), Err(FolderProblem::Untrusted { .. })),
+            "somebody put another mark there"
+        );
+        chown(&mark, Some(0), None).unwrap();
+        opened.folder.check().unwrap();
+        drop(opened);
+        // Whoever owns the account's folder can do as they like there anyway.
+        for name in [".", "sent", MARK] {
+            chown(dir.path().join(name), Some(SOMEBODY), None).unwrap();
+        }
+        open(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn f9_nobody_may_write_to_a_sub_folder_who_may_not_write_to_the_inbox() {
+        for (inbox, sub_folder, left) in [
+            (0o755, 0o777, 0o755),
+            (0o750, 0o770, 0o750),
+            (0o770, 0o772, 0o770),
+            (0o770, 0o775, 0o775),
+            (0o777, 0o777, 0o777),
+            (0o770, 0o700, 0o700),
+        ] {
+            let dir = folder(inbox);
+            let held = dir.path().join("held");
+            fs::create_dir(&held).unwrap();
+            fs::set_permissions(&held, Permissions::from_mode(sub_folder)).unwrap();
+            drop(open(dir.path()).unwrap());
+            let mode = fs::metadata(&held).unwrap().mode() & 0o7777;
+            assert_eq!(format!("{mode:o}"), format!("{left:o}"), "{sub_folder:o} in {inbox:o}");
+        }
+    }
+
+    #[test]
+    fn f9_another_groups_right_to_write_is_taken_back() {
+        if !is_root() {
+            return;
+        }
+        let dir = folder(0o2770);
+        let held = dir.path().join("held");
+        fs::create_dir(&held).unwrap();
+        chown(&held, None, Some(SOMEBODY)).unwrap();
+        fs::set_permissions(&held, Permissions::from_mode(0o770)).unwrap();
+        let told = examine("a", dir.path(), None).unwrap_err().to_string();
+        assert!(told.contains("chmod go-w"), "{told}");
+        drop(open(dir.path()).unwrap());
+        let (found, inbox) = (fs::metadata(&held).unwrap(), fs::metadata(dir.path()).unwrap());
+        assert_eq!((found.gid(), found.mode() & 0o7777), (inbox.gid(), 0o2770));
     }
 }

@@ -1,7 +1,7 @@
 //! The file of a `.why`, beside each file in `failed/` and `held/` (DESIGN F3).
 
 use super::account::AccountFolder;
-use super::fit::fitting;
+use super::rename::fitting;
 use crate::folder::directory::Directory;
 use crate::job::Place;
 use std::ffi::{OsStr, OsString};

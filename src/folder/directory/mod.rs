@@ -6,14 +6,12 @@
 //! Every call may hang where the directory lies on a network share.
 
 mod entry;
-mod file_system;
 mod hidden;
 mod lease;
 
 #[cfg(test)]
 pub(crate) use entry::identity_at;
-pub use entry::{Entry, EntryType};
-pub use file_system::FileSystem;
+pub use entry::{Entry, EntryType, FileSystem};
 pub use hidden::{Hidden, hidden_name, is_hidden_for};
 
 use entry::{look, not_plain};
