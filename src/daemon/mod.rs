@@ -5,21 +5,15 @@
 //! systemd starts it anew.
 
 mod admit;
-mod alert_stage;
 pub mod control;
-mod desk;
-mod hands;
 pub mod logging;
-mod once;
 mod opening;
 pub mod operator;
 mod pruning;
-mod pulse;
-mod refused;
 pub mod signals;
 mod stages;
-mod status_address;
 mod supervisor;
+mod telling;
 mod trackers;
 
 pub use signals::Signal;

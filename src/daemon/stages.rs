@@ -1,13 +1,11 @@
 //! The stages that run, started from a configuration and exchanged when it changes.
 
 use super::Fatal;
-use super::alert_stage::Alerts;
-use super::pulse::Pulse;
-use super::refused::{self, Refused};
-use super::trackers::{Fallen, Tracking};
+use super::admit::{Refused, judge};
+use super::telling::Alerts;
+use super::trackers::{Fallen, Pulse, Tracking};
 use crate::adobe::{Budget, Client};
-use crate::clock::Moment;
-use crate::clock::{Clock, now};
+use crate::clock::{Clock, Moment, now};
 use crate::config::{AccountConfig, Config, KeepConfig, StyleChoice};
 use crate::daemon::pruning::prune;
 use crate::inbox::{Board, EventSource, FolderSettings, FolderWorker, Neighbours, Progress};
@@ -100,7 +98,7 @@ impl Stages {
         let client = Arc::new(Client::new(&config.api, Arc::clone(&budget))?);
         let alerts = Alerts::start(config, &client, &joblog, clock).await?;
         let changes = joblog.changes();
-        let (accounts, refused) = refused::judge(config, &joblog.reader()?.open_jobs()?);
+        let (accounts, refused) = judge(config, &joblog.reader()?.open_jobs()?);
         let (upload_settings, settings) =
             watch::channel(Arc::new(upload_settings(config, &accounts, &client, &budget)));
         let (keep, kept) = watch::channel(config.keep.clone());
@@ -196,7 +194,7 @@ impl Stages {
         let gone = self.folders.iter().filter(|(name, folder)| !goes_on(name, folder)).map(|(name, _)| name.clone());
         let gone: Vec<String> = gone.collect();
         self.stop_folders_of(&gone).await;
-        let (accounts, refused) = refused::judge(config, &self.joblog.reader()?.open_jobs()?);
+        let (accounts, refused) = judge(config, &self.joblog.reader()?.open_jobs()?);
         self.refuse(config, refused).await?;
         for account in &accounts {
             // What was learnt stays, unless it may be what blocks the account.

@@ -1,14 +1,13 @@
 //! The loop that watches over the stages: signals, signs of life, and the end.
 
 use super::Fatal;
-use super::desk::serve_commands;
-use super::hands::Hands;
-use super::once::Once;
-use super::opening::open_job_log;
-use super::pulse::notify;
+use super::control::serve_commands;
+use super::opening::{Once, open_job_log};
+use super::operator::Hands;
 use super::signals::Signal;
 use super::stages::Stages;
-use super::status_address::{StatusAddress, take_address};
+use super::telling::{StatusAddress, take_address};
+use super::trackers::notify;
 use crate::adobe::{Budget, Client};
 use crate::clock::now;
 use crate::config::{Config, ConfigError};

@@ -1,10 +1,8 @@
 //! The tasks that track accounts. One that ends by an error or a defect blocks its account, and is tried again.
 
 use super::Fatal;
-use super::pulse::Pulse;
 use super::stages::{Stage, Stages};
-use crate::clock::Moment;
-use crate::clock::now;
+use crate::clock::{Clock, Moment, now};
 use crate::config::Config;
 use crate::job::Target;
 use crate::joblog::{JobLogError, Reader};
@@ -12,6 +10,7 @@ use crate::retry::RetryPolicy;
 use crate::track::{TrackSettings, Tracker};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -151,6 +150,44 @@ impl Stages {
             self.start_tracker(config, &account, target)?;
         }
         Ok(())
+    }
+}
+
+// Signs of life, and what is made of them for systemd.
+
+/// A stage gives a sign at least every 15 s; after so long without one it is stuck.
+const STUCK_AFTER: Duration = Duration::from_secs(45);
+
+/// The last sign of life of a stage.
+#[derive(Debug, Clone)]
+pub(super) struct Pulse {
+    clock: Clock,
+    last_ms: Arc<AtomicU64>,
+}
+
+impl Pulse {
+    pub(super) fn new(clock: Clock) -> Self {
+        let pulse = Self { clock, last_ms: Arc::default() };
+        pulse.beat();
+        pulse
+    }
+
+    /// A sign of life.
+    pub(super) fn beat(&self) {
+        let now = u64::try_from(self.clock.moment().0.as_millis()).unwrap_or(u64::MAX);
+        self.last_ms.store(now, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_stuck(&self) -> bool {
+        let last = Moment(Duration::from_millis(self.last_ms.load(Ordering::Relaxed)));
+        self.clock.moment().since(last) > STUCK_AFTER
+    }
+}
+
+/// Tells systemd; says nothing where there is none.
+pub(super) fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!("systemd cannot be told how the service stands: {error}");
     }
 }
 

@@ -12,22 +12,21 @@
 //! command ◄─ done ───── daemon      it is answered there
 //! ```
 
-mod seats;
-
 use crate::adobe::{Budget, Purpose};
+use crate::config::Config;
 use axum::serve::Listener;
-use seats::{Seat, Seats};
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 const SOCKET: &str = "control.sock";
 const PERMIT: &str = "permit";
@@ -225,151 +224,87 @@ fn at_address<T>(state_dir: &Path, open: impl FnOnce(&Path) -> io::Result<T>) ->
     open(&PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", dir.as_raw_fd())))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::RateLimit;
+// Who is served at the socket. Commands may be stopped, or never read and write: they take no place from those that do.
 
-    fn a_minute(requests: u32) -> Arc<Budget> {
-        Arc::new(Budget::new(Some(RateLimit { requests, per: Duration::from_mins(1) }), false))
-    }
+/// Maximum number of commands that are served at once.
+const COMMANDS: usize = 16;
+/// Timeout for whatever a command must say or read before it is taken for dead.
+const LONGEST_SILENCE: Duration = Duration::from_mins(5);
 
-    struct Served {
-        budget: Arc<Budget>,
-        stop: CancellationToken,
-        task: tokio::task::JoinHandle<()>,
-    }
+/// The commands that are served, oldest first.
+#[derive(Debug, Default)]
+struct Seats(Vec<Arc<Seat>>);
 
-    fn serve_in(dir: &Path) -> Served {
-        serve_with(dir, a_minute(1))
-    }
+/// A command that is served.
+#[derive(Debug)]
+struct Seat {
+    /// It is not served any more.
+    left: CancellationToken,
+    /// The instant from which the command must act; `None` while it waits for the daemon.
+    silent_since: Mutex<Option<Instant>>,
+}
 
-    fn serve_with(dir: &Path, budget: Arc<Budget>) -> Served {
-        let stop = CancellationToken::new();
-        let desk = Desk::open(dir).unwrap();
-        let (poke, mut pokes) = mpsc::unbounded_channel::<Poke>();
-        let task = tokio::spawn(desk.serve(watch::channel(Arc::clone(&budget)).1, poke, stop.clone()));
-        tokio::spawn(async move {
-            while let Some(poke) = pokes.recv().await {
-                poke.send(()).unwrap();
+impl Seats {
+    /// Seats a command that has just come. If all seats are taken, the one leaves that has been silent for longest, or,
+    /// where all of them wait for the daemon, the oldest: it goes on without the daemon, as where none runs.
+    fn take(&mut self, stop: &CancellationToken) -> Arc<Seat> {
+        self.0.retain(|seat| !seat.left.is_cancelled());
+        if self.0.len() >= COMMANDS {
+            let silent = |(_, seat): &(usize, &Arc<Seat>)| {
+                let since = seat.silent_since();
+                (since.is_none(), since)
+            };
+            if let Some((longest, _)) = self.0.iter().enumerate().min_by_key(silent) {
+                self.0.remove(longest).left.cancel();
             }
-        });
-        Served { budget, stop, task }
-    }
-
-    #[tokio::test]
-    async fn a_command_spends_the_budget_of_the_daemon() {
-        let dir = tempfile::tempdir().unwrap();
-        let served = serve_in(dir.path());
-        let mut command = Line::open(dir.path()).unwrap().unwrap();
-        command.permit().await.unwrap();
-        assert_eq!(served.budget.spent(), (1, Some(1)));
-        let early = tokio::time::timeout(Duration::from_millis(50), command.permit()).await;
-        assert!(early.is_err(), "the budget is spent for a minute");
-        let mut next = Line::open(dir.path()).unwrap().unwrap();
-        let early = tokio::time::timeout(Duration::from_millis(50), next.permit()).await;
-        assert!(early.is_err(), "the budget is spent for a minute");
-    }
-
-    #[tokio::test]
-    async fn a_command_may_send_several_requests() {
-        let dir = tempfile::tempdir().unwrap();
-        let served = serve_with(dir.path(), a_minute(3));
-        let mut command = Line::open(dir.path()).unwrap().unwrap();
-        for sent in 1..=3 {
-            command.permit().await.unwrap();
-            assert_eq!(served.budget.spent().0, sent);
         }
-    }
-
-    #[tokio::test]
-    async fn a_poke_is_answered_beside_permits() {
-        let dir = tempfile::tempdir().unwrap();
-        let _served = serve_in(dir.path());
-        let mut command = Line::open(dir.path()).unwrap().unwrap();
-        command.poke().await.unwrap();
-        command.permit().await.unwrap();
-        // The budget is spent for a minute, and a poke waits for nothing.
-        let mut next = Line::open(dir.path()).unwrap().unwrap();
-        tokio::time::timeout(Duration::from_secs(10), next.poke()).await.unwrap().unwrap();
-    }
-
-    #[tokio::test]
-    async fn whoever_hangs_up_while_waiting_holds_nobody_up() {
-        let dir = tempfile::tempdir().unwrap();
-        let served = serve_in(dir.path());
-        let first = served.budget.acquire(Purpose::Upload).await;
-        let mut gone = Line::open(dir.path()).unwrap().unwrap();
-        say(&mut gone.stream, PERMIT).await.unwrap();
-        drop(gone);
-        let mut waiting = Line::open(dir.path()).unwrap().unwrap();
-        let permit = waiting.permit();
-        // Unused: its slot goes to the one who still waits.
-        drop(first);
-        tokio::time::timeout(Duration::from_secs(10), permit).await.unwrap().unwrap();
-    }
-
-    /// Connections of commands that were stopped after what they said: they read nothing and say nothing.
-    async fn silent(dir: &Path, word: &str) -> Line {
-        let mut line = Line::open(dir).unwrap().unwrap();
-        say(&mut line.stream, word).await.unwrap();
-        line
-    }
-
-    #[tokio::test]
-    async fn commands_that_are_silent_take_no_place_from_those_that_come_later() {
-        let dir = tempfile::tempdir().unwrap();
-        let _served = serve_with(dir.path(), Arc::new(Budget::new(None, false)));
-        let mut stopped = Vec::new();
-        for word in [PERMIT, POKE, ""].into_iter().cycle().take(60) {
-            stopped.push(silent(dir.path(), word).await);
-        }
-        let mut command = Line::open(dir.path()).unwrap().unwrap();
-        tokio::time::timeout(Duration::from_secs(10), command.poke()).await.unwrap().unwrap();
-        tokio::time::timeout(Duration::from_secs(10), command.permit()).await.unwrap().unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn commands_that_are_silent_do_not_keep_the_budget() {
-        let dir = tempfile::tempdir().unwrap();
-        let served = serve_with(dir.path(), a_minute(2));
-        let mut stopped = Vec::new();
-        for _ in 0..2 {
-            let mut line = silent(dir.path(), PERMIT).await;
-            assert_eq!(self::line(&mut line.stream).await.unwrap().as_deref(), Some(GRANTED));
-            stopped.push(line);
-        }
-        let begun = tokio::time::Instant::now();
-        let _upload = served.budget.acquire(Purpose::Upload).await;
-        let waited = begun.elapsed();
-        assert!(waited < Duration::from_secs(75), "an upload waited for {waited:?}");
-        // Its request took long, and the budget hears of it.
-        say(&mut stopped[0].stream, SENT).await.unwrap();
-        say(&mut stopped[0].stream, PERMIT).await.unwrap();
-        assert_eq!(self::line(&mut stopped[0].stream).await.unwrap().as_deref(), Some(GRANTED));
-    }
-
-    #[tokio::test]
-    async fn without_a_daemon_there_is_nobody_and_a_leftover_socket_does_no_harm() {
-        let dir = tempfile::tempdir().unwrap();
-        assert!(Line::open(dir.path()).unwrap().is_none());
-        drop(std::os::unix::net::UnixListener::bind(dir.path().join(SOCKET)).unwrap());
-        assert!(Line::open(dir.path()).unwrap().is_none());
-        let served = serve_in(dir.path());
-        assert!(Line::open(dir.path()).unwrap().is_some());
-        served.stop.cancel();
-        served.task.await.unwrap();
-        assert!(!dir.path().join(SOCKET).exists());
-    }
-
-    #[tokio::test]
-    async fn a_long_path_leads_there_too_and_others_are_kept_out() {
-        let dir = tempfile::tempdir().unwrap();
-        let deep = dir.path().join("x".repeat(120));
-        fs::create_dir(&deep).unwrap();
-        let _served = serve_in(&deep);
-        let mut command = Line::open(&deep).unwrap().unwrap();
-        command.permit().await.unwrap();
-        assert_eq!(fs::metadata(deep.join(SOCKET)).unwrap().permissions().mode() & 0o777, 0o600);
+        let seat = Arc::new(Seat { left: stop.child_token(), silent_since: Mutex::new(Some(Instant::now())) });
+        self.0.push(Arc::clone(&seat));
+        seat
     }
 }
+
+impl Seat {
+    /// Waits for something that is up to the command.
+    async fn hear<T>(&self, act: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        self.set_silent_since(Some(Instant::now()));
+        let heard = tokio::time::timeout(LONGEST_SILENCE, act).await;
+        self.set_silent_since(None);
+        heard.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut)))
+    }
+
+    fn silent_since(&self) -> Option<Instant> {
+        *self.silent_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_silent_since(&self, since: Option<Instant>) {
+        *self.silent_since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+}
+
+// Where commands meet the daemon.
+
+/// Lets commands share the request budget and poke, until what it returns is dropped.
+pub(super) fn serve_commands(
+    config: &Config,
+    budget: watch::Receiver<Arc<Budget>>,
+    pokes: mpsc::UnboundedSender<Poke>,
+) -> Option<DropGuard> {
+    match Desk::open(&config.state_dir) {
+        Ok(desk) => {
+            let stop = CancellationToken::new();
+            tokio::spawn(desk.serve(budget, pokes, stop.clone()));
+            Some(stop.drop_guard())
+        }
+        Err(error) => {
+            tracing::warn!(
+                "no socket in {}: {error}; commands cannot share the request budget, and what they want of jobs waits for a restart",
+                config.state_dir.display()
+            );
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
