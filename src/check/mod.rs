@@ -14,13 +14,10 @@
 //! What the rules are, what Adobe does and where that is written stands in one table: [`Code::rule`].
 
 mod code;
-mod columns;
 mod data_row;
-mod date;
 mod file_name;
 mod header;
 mod report;
-mod summary;
 
 #[cfg(test)]
 mod tests;
