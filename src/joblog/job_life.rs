@@ -1,7 +1,6 @@
 //! All that is known of one job: its row, what a person can do, its attempts and what happened to it.
 
 use super::errors::JobLogError;
-use super::noted::findings;
 use super::queries::JobRow;
 use super::reader::Reader;
 use super::row::Job;
@@ -87,13 +86,8 @@ impl Reader {
     /// [`JobLogError`] if the database cannot be read.
     pub fn life(&self, id: JobId) -> Result<Option<JobLife>, JobLogError> {
         let Some(job) = self.job(id)? else { return Ok(None) };
-        Ok(Some(JobLife {
-            job,
-            verdict: self.verdict(id)?,
-            findings: findings(&self.connection(), id)?,
-            attempts: self.attempts(id)?,
-            events: self.events(id)?,
-        }))
+        let (verdict, findings) = (self.verdict(id)?, self.findings(id)?);
+        Ok(Some(JobLife { job, verdict, findings, attempts: self.attempts(id)?, events: self.events(id)? }))
     }
 
     /// What can be done about a job, if it needs a person. Nothing is known of that where its row makes no sense.
@@ -152,5 +146,42 @@ impl Reader {
             })
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Duplicates;
+    use crate::job::{Command, JobId};
+    use crate::joblog::fixtures::{arrives, ends, opened};
+
+    #[test]
+    fn a_life_has_all_that_is_known_and_what_can_be_done() {
+        let (_dir, log) = opened();
+        let reader = log.reader().unwrap();
+        let job = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
+        assert_eq!(reader.life(job).unwrap().unwrap().verdict, None);
+        assert!(reader.life(JobId(99)).unwrap().is_none());
+        ends(&log, job, "failure", "Adobe gives no reason");
+        let failed = reader.life(job).unwrap().unwrap();
+        assert_eq!((failed.job.state.as_str(), failed.attempts.len()), ("failure", 0));
+        assert_eq!(failed.verdict.unwrap().steps[0].command, Some(Command::Retry(job)));
+        assert_eq!(failed.events.last().unwrap().event, "ready");
+        log.close();
+    }
+
+    /// F10: what stands in a row that makes no sense is shown, and nothing is offered.
+    #[test]
+    fn f10_a_row_that_makes_no_sense_is_shown_as_it_stands() {
+        let (_dir, log) = opened();
+        let job = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
+        let spoil = move |connection: &rusqlite::Connection| {
+            connection.pragma_update(None, "ignore_check_constraints", true)?;
+            Ok(connection.execute("UPDATE job SET cause = 'nonsense' WHERE id = ?1", [job.0])?)
+        };
+        log.call(move |connection, _| spoil(connection)).wait().unwrap();
+        let life = log.reader().unwrap().life(job).unwrap().unwrap();
+        assert_eq!((life.job.state.as_str(), life.verdict), ("queued", None));
+        log.close();
     }
 }
