@@ -386,7 +386,7 @@ fn f5_a_right_that_is_missing_blocks_until_it_is_given() {
     }) else {
         return;
     };
-    let right = "Give the user that runs datadrop the right to write there";
+    let right = "give the user that runs datadrop the right to write there";
     world.wait("the right to be missed", || world.blocked("a").contains(right));
     let said = world.blocked("a");
     assert!(said.contains(&world.folder("a").join("held").display().to_string()), "{said}");

@@ -1,17 +1,18 @@
 //! What can go wrong, typed by what the caller must decide.
 
 use super::answer::ErrorBody;
+use super::http::PROXY_WANTS_CREDENTIALS;
+use crate::job::Problem;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// The client cannot be built: a fault of the configuration or of this computer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum ClientError {
     /// `api.proxy` cannot be used. Its text is left out: it may hold a password.
-    #[error("api.proxy is not a proxy address: {0}; write it like http://proxy.example.com:3128")]
     Proxy(String),
     /// `api.ca_file` cannot be used.
-    #[error("api.ca_file {}: {why}; give a readable PEM file with at least one certificate", .path.display())]
     CaFile {
         /// The file.
         path: PathBuf,
@@ -19,18 +20,15 @@ pub enum ClientError {
         why: String,
     },
     /// `api.client_id` cannot be sent.
-    #[error("api.client_id has characters that no HTTP header can carry; copy it from the Developer Console")]
     ClientId,
     /// No TLS: most often no certificate authorities are installed.
-    #[error("cannot set up HTTPS: {0}; install the package ca-certificates, or set SSL_CERT_FILE")]
     Tls(String),
 }
 
 /// No access token.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenError {
     /// The token service or the credential itself says that asking again is of no use.
-    #[error("no access token: {error}: {description}; {remedy}")]
     Refused {
         /// The code of the token service, `invalid_client` say.
         error: String,
@@ -40,18 +38,15 @@ pub enum TokenError {
         remedy: String,
     },
     /// The token service cannot be reached or is not well, or the file cannot be read: later it may work.
-    #[error("no access token yet: {0}")]
     Unavailable(String),
 }
 
 /// Why requests are not let in.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unauthorised {
     /// There is no token to send.
-    #[error(transparent)]
-    Token(#[from] TokenError),
+    Token(TokenError),
     /// The API (401, 403) or a proxy (407) said no. After a 401 the token is forgotten: the next request renews it.
-    #[error("HTTP {status}: {body}{}", profile_remedy(*.status))]
     Answer {
         /// The HTTP status.
         status: u16,
@@ -62,21 +57,11 @@ pub enum Unauthorised {
     },
 }
 
-/// A proxy knows nothing of profiles.
-fn profile_remedy(status: u16) -> &'static str {
-    if status == super::http::PROXY_WANTS_CREDENTIALS {
-        ""
-    } else {
-        "; check the credential, and that its product profile includes the report suite"
-    }
-}
-
 /// Why an answer could not be had. What only asks may be asked again at any time; after the creation or deletion of an
 /// account only the list tells what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiError {
     /// Nothing was sent: DNS, TCP, TLS, a proxy, or an address that is no URL.
-    #[error("{asked}: not connected: {why}; check the network, api.base_url and api.proxy")]
     NotConnected {
         /// What was asked, and where.
         asked: String,
@@ -84,7 +69,6 @@ pub enum ApiError {
         why: String,
     },
     /// No clear answer: silence, reset, 5xx, or an answer that cannot be read. Ask again later.
-    #[error("{asked}: no clear answer: {why}")]
     Unclear {
         /// What was asked, and where.
         asked: String,
@@ -92,7 +76,6 @@ pub enum ApiError {
         why: String,
     },
     /// 429, or the gateway's own 503: the whole credential has to slow down.
-    #[error("{asked}: the API is busy: {why}")]
     Busy {
         /// What was asked, and where.
         asked: String,
@@ -102,7 +85,6 @@ pub enum ApiError {
         why: String,
     },
     /// The credential or its rights are the matter, not this job.
-    #[error("{asked}: not authorised: {why}")]
     Unauthorised {
         /// What was asked, and where.
         asked: String,
@@ -110,9 +92,6 @@ pub enum ApiError {
         why: Unauthorised,
     },
     /// 404 or 410. Of a single job it concerns that job only.
-    #[error(
-        "{asked}: not found: {body}; check report_suite_id and data_source_id of the account, and api.global_company_id and api.path_segment"
-    )]
     NotFound {
         /// What was asked, and where.
         asked: String,
@@ -122,9 +101,6 @@ pub enum ApiError {
         request_id: Option<String>,
     },
     /// Any other answer that says no.
-    #[error(
-        "{asked}: refused with HTTP {status}: {body}; correct what these words name, else check the credential's rights and the keys of [api]"
-    )]
     Refused {
         /// What was asked, and where.
         asked: String,
@@ -136,6 +112,111 @@ pub enum ApiError {
         request_id: Option<String>,
     },
 }
+
+impl ClientError {
+    /// What is the matter, and what to do about it.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::Proxy(why) => Problem::new(
+                format!("api.proxy is not a proxy address: {why}"),
+                "write it like http://proxy.example.com:3128",
+            ),
+            Self::CaFile { path, why } => Problem::new(
+                format!("api.ca_file {}: {why}", path.display()),
+                "give a readable PEM file with at least one certificate",
+            ),
+            Self::ClientId => Problem::new(
+                "api.client_id has characters that no HTTP header can carry",
+                "copy it from the Developer Console",
+            ),
+            Self::Tls(why) => Problem::new(
+                format!("cannot set up HTTPS: {why}"),
+                "install the package ca-certificates, or set SSL_CERT_FILE",
+            ),
+        }
+    }
+}
+
+impl TokenError {
+    /// What is the matter, and what to do about it.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::Refused { error, description, remedy } => {
+                Problem::new(format!("no access token: {error}: {description}"), remedy)
+            }
+            Self::Unavailable(why) => format!("no access token yet: {why}").into(),
+        }
+    }
+}
+
+impl Unauthorised {
+    /// What is the matter, and what to do about it.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::Token(error) => error.problem(),
+            // A proxy knows nothing of profiles.
+            Self::Answer { status: PROXY_WANTS_CREDENTIALS, body, .. } => {
+                format!("HTTP {PROXY_WANTS_CREDENTIALS}: {body}").into()
+            }
+            Self::Answer { status, body, .. } => Problem::new(
+                format!("HTTP {status}: {body}"),
+                "check the credential, and that its product profile includes the report suite",
+            ),
+        }
+    }
+}
+
+impl ApiError {
+    /// What is the matter, and what to do about it.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::NotConnected { asked, why } => {
+                Problem::new(format!("{asked}: not connected: {why}"), "check the network, api.base_url and api.proxy")
+            }
+            Self::Unclear { asked, why } => format!("{asked}: no clear answer: {why}").into(),
+            Self::Busy { asked, why, .. } => format!("{asked}: the API is busy: {why}").into(),
+            Self::Unauthorised { asked, why } => {
+                let Problem { what, remedy } = why.problem();
+                Problem { what: format!("{asked}: not authorised: {what}"), remedy }
+            }
+            Self::NotFound { asked, body, .. } => Problem::new(
+                format!("{asked}: not found: {body}"),
+                "check report_suite_id and data_source_id of the account, and api.global_company_id and api.path_segment",
+            ),
+            Self::Refused { asked, status, body, .. } => Problem::new(
+                format!("{asked}: refused with HTTP {status}: {body}"),
+                "correct what these words name, else check the credential's rights and the keys of [api]",
+            ),
+        }
+    }
+}
+
+impl From<TokenError> for Unauthorised {
+    fn from(error: TokenError) -> Self {
+        Self::Token(error)
+    }
+}
+
+/// Each is shown as its problem.
+macro_rules! shown {
+    ($($error:ident),*) => {
+        $(
+            impl fmt::Display for $error {
+                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    self.problem().fmt(f)
+                }
+            }
+
+            impl std::error::Error for $error {}
+        )*
+    };
+}
+
+shown!(ClientError, TokenError, Unauthorised, ApiError);
 
 impl ApiError {
     /// The same without the number of this one case: an account that stays blocked for one reason is told of once.

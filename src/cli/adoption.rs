@@ -1,7 +1,7 @@
 //! `jobs release --adopt`: a job must not be taken for a remote job that Adobe does not have, or that is another file's.
 
 use super::api_session::Remote;
-use super::failure::{Exit, Failure};
+use super::failure::Failure;
 use super::settings;
 use crate::adobe::ApiError;
 use crate::job::{JobId, Plan, Release, RemoteJobId, Verb};
@@ -36,11 +36,7 @@ pub(super) fn not_that_one(file: &Path, job: &JobRow, remote: RemoteJobId) -> Re
             job.account
         ))),
         Err(error) => {
-            let told = Failure::from(error);
-            Err(Failure::new(
-                Exit::Failed,
-                format!("nothing was done, as Adobe has to be asked first: {}", told.words()),
-            ))
+            Err(Failure::failed(format!("nothing was done, as Adobe has to be asked first: {}", error.problem())))
         }
     }
 }

@@ -6,8 +6,10 @@
 
 use super::failure::{Exit, Failure};
 use super::interrupt::{Stop, end_now};
+use crate::job::Problem;
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::OwnedFd;
@@ -68,7 +70,7 @@ pub(super) fn while_alive<R: Send + 'static>(
 /// Works on a folder in this thread, for as long as it takes, but ends the process with this message after two timeouts at the
 /// latest without a sign of life. `signs` counts them; `give_up` lets go of what others wait for.
 pub(super) fn guarded<R>(
-    message: String,
+    message: impl fmt::Display + Send + 'static,
     timeout: Duration,
     signs: impl Fn() -> u64 + Send + 'static,
     give_up: impl FnOnce() + Send + 'static,
@@ -101,16 +103,16 @@ pub(super) fn begin<R: Send + 'static>(look: impl FnOnce() -> R + Send + 'static
 }
 
 /// What is said of a folder that gives no answer.
-pub(super) fn no_answer(folder: &Path) -> String {
+pub(super) fn no_answer(folder: &Path) -> Problem {
     no_answer_in(folder, FOLDER_TIMEOUT)
 }
 
 /// The same after another timeout.
-pub(super) fn no_answer_in(folder: &Path, timeout: Duration) -> String {
-    format!(
-        "{}: the folder does not answer within {} s: a network share that is gone, most often; mount it again",
-        folder.display(),
-        timeout.as_secs()
+pub(super) fn no_answer_in(folder: &Path, timeout: Duration) -> Problem {
+    let (folder, seconds) = (folder.display(), timeout.as_secs());
+    Problem::new(
+        format!("{folder}: the folder does not answer within {seconds} s: a network share that is gone, most often"),
+        "mount it again",
     )
 }
 

@@ -43,7 +43,7 @@ impl Remote {
         let daemon = runtime.block_on(async { Line::open(&config.state_dir) }).unwrap_or(None);
         let own = Arc::new(Budget::new(config.api.rate_limit, false));
         let client =
-            Client::new(&config.api, Arc::clone(&own)).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+            Client::new(&config.api, Arc::clone(&own)).map_err(|error| Failure::new(Exit::Usage, error.problem()))?;
         let purse = Purse { daemon: Mutex::new(daemon), own, free: Arc::new(Budget::new(None, false)) };
         let token_renews = match config.api.credential {
             Credential::Token(_) => false,

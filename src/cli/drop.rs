@@ -248,7 +248,7 @@ mod tests {
         ] {
             let files: Vec<PathBuf> = files.into_iter().map(PathBuf::from).collect();
             let failure = plan(&account, &open(&account).unwrap(), &files, fin).unwrap_err();
-            let message = failure.message().unwrap();
+            let message = failure.problem().unwrap().to_string();
             assert!(message.contains(says) && !message.contains('\n'), "{message}");
         }
     }
@@ -257,6 +257,6 @@ mod tests {
     fn a_missing_folder_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let account = account(&dir.path().join("unmounted"));
-        assert!(open(&account).unwrap_err().message().unwrap().contains("mounted"));
+        assert!(open(&account).unwrap_err().problem().unwrap().to_string().contains("mounted"));
     }
 }

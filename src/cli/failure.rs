@@ -2,6 +2,7 @@
 
 use super::people::who_can_read;
 use crate::folder::FolderProblem;
+use crate::job::Problem;
 use crate::joblog::{JobLogError, OpenError};
 use std::io;
 use std::process::ExitCode;
@@ -54,16 +55,17 @@ impl From<Exit> for ExitCode {
 #[derive(Debug)]
 pub(super) struct Failure {
     exit: Exit,
-    message: Option<String>,
+    /// Nothing for a pipe that was closed.
+    problem: Option<Problem>,
 }
 
 impl Failure {
-    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: Some(message.into()) }
+    pub(super) fn new(exit: Exit, problem: impl Into<Problem>) -> Self {
+        Self { exit, problem: Some(problem.into()) }
     }
 
-    pub(super) fn failed(message: impl Into<String>) -> Self {
-        Self::new(Exit::Failed, message)
+    pub(super) fn failed(problem: impl Into<Problem>) -> Self {
+        Self::new(Exit::Failed, problem)
     }
 
     /// The same words with another end.
@@ -71,17 +73,12 @@ impl Failure {
         Self { exit, ..self }
     }
 
-    /// What it says; nothing for a pipe that was closed.
-    pub(super) fn words(&self) -> &str {
-        self.message.as_deref().unwrap_or_default()
-    }
-
     pub(super) fn exit(&self) -> Exit {
         self.exit
     }
 
-    pub(super) fn message(&self) -> Option<&str> {
-        self.message.as_deref()
+    pub(super) fn problem(&self) -> Option<&Problem> {
+        self.problem.as_ref()
     }
 }
 
@@ -89,7 +86,7 @@ impl Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
-            Self { exit: Exit::Done, message: None }
+            Self { exit: Exit::Done, problem: None }
         } else {
             Self::failed(format!("cannot write the output: {error}"))
         }
@@ -112,7 +109,7 @@ impl From<OpenError> for Failure {
             | OpenError::Foreign { .. }
             | OpenError::Damaged { .. } => None,
         };
-        Self::failed(who.map_or_else(|| error.to_string(), |who| format!("{error}: {who}")))
+        Self::failed(who.map_or_else(|| error.problem(), |who| format!("{error}: {who}").into()))
     }
 }
 
@@ -129,7 +126,7 @@ impl From<FolderProblem> for Failure {
             | FolderProblem::Unfit { .. }
             | FolderProblem::ReadOnly { .. } => None,
         };
-        Self::failed(who.map_or_else(|| problem.to_string(), |who| format!("{problem}: {who}")))
+        Self::failed(who.map_or_else(|| problem.problem(), |who| format!("{problem}: {who}").into()))
     }
 }
 
@@ -164,7 +161,7 @@ mod tests {
     #[test]
     fn a_closed_pipe_is_a_success_without_a_word() {
         let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
-        assert_eq!((failure.exit(), failure.message()), (Exit::Done, None));
+        assert_eq!((failure.exit(), failure.problem()), (Exit::Done, None));
         assert_eq!(Failure::from(io::Error::other("disk full")).exit(), Exit::Failed);
     }
 }

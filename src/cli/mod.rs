@@ -63,9 +63,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let exit = match another.unwrap_or_else(|| dispatch(cli, &mut output)) {
         Ok(exit) => exit,
         Err(failure) => {
-            if let Some(message) = failure.message() {
+            if let Some(problem) = failure.problem() {
                 // Nobody is left to be told when this fails too.
-                let _ = output.message(message);
+                let _ = output.message(&problem.to_string());
             }
             failure.exit()
         }

@@ -69,7 +69,7 @@ impl<'a> Account<'a> {
         }
         let is_remote = folder.as_ref().is_some_and(|folder| !folder.is_known_local());
         // What a daemon that is gone was blocked by says nothing of the next one.
-        trouble = row.blocked().filter(|_| running).map(str::to_owned).or(trouble);
+        trouble = row.blocked().filter(|_| running).map(|problem| problem.to_string()).or(trouble);
         if !account.enabled {
             trouble = Some("it is disabled; set `enabled = true` in its [[account]]".to_owned());
         }

@@ -79,7 +79,7 @@ fn look(reader: &Reader, state_dir: &Path, height: usize) -> Result<WatchData, F
         .accounts()?
         .into_iter()
         .map(|row| {
-            let blocked = row.blocked().map(str::to_owned);
+            let blocked = row.blocked().map(|problem| problem.to_string());
             let jobs = counts.remove(&row.name).unwrap_or_default();
             (row.name, jobs, blocked)
         })

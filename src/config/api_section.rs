@@ -6,6 +6,7 @@ use super::problems::{Wrong, wrong};
 use super::section::Section;
 use super::sections::{ApiConfig, Credential, RateLimit};
 use super::units::parse_rate;
+use crate::job::Problem;
 use secrecy::SecretString;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
@@ -32,10 +33,10 @@ pub(super) fn read_api(mut section: Section<'_>, surroundings: &Surroundings) ->
         parse_rate(text).map_err(|message| wrong(message, remedy))
     });
     if rate_limit.is_some_and(too_fast) && !Url::parse(&base_url).is_ok_and(|url| is_loopback(&url)) {
-        section.report().warnings.push(
-            "api.rate_limit: Adobe allows 12 requests in 6 s a user and answers 429 to more; leave it at \"12/6s\""
-                .to_owned(),
-        );
+        section.report().warnings.push(Problem::new(
+            "api.rate_limit: Adobe allows 12 requests in 6 s a user and answers 429 to more",
+            "leave it at \"12/6s\"",
+        ));
     }
     let api = ApiConfig {
         base_url,
@@ -148,10 +149,12 @@ fn warn_of_open_file(section: &mut Section<'_>, surroundings: &Surroundings) {
         if section.has(key)
             && let Some(line) = section.place(key).line
         {
-            section.report().warnings.push(format!(
-                "{}:{line}: api.{key} stands in a file that everybody on this machine can read; \
-                 chmod o-r it, or use {instead}",
-                file.display()
+            section.report().warnings.push(Problem::new(
+                format!(
+                    "{}:{line}: api.{key} stands in a file that everybody on this machine can read",
+                    file.display()
+                ),
+                format!("chmod o-r it, or use {instead}"),
             ));
         }
     }
@@ -167,9 +170,9 @@ pub(super) fn take_file(section: &mut Section<'_>, key: &'static str, surroundin
         if surroundings.check_secrets {
             check_secret_file(&path)?;
             warning = is_world_readable(&path).then(|| {
-                let shown = path.display();
-                format!(
-                    "{named}: everybody on this machine can read {shown}; chmod 600 it, owned by the service's user"
+                Problem::new(
+                    format!("{named}: everybody on this machine can read {}", path.display()),
+                    "chmod 600 it, owned by the service's user",
                 )
             });
         }

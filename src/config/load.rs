@@ -2,12 +2,13 @@
 
 use super::account_section::{absolute, read_accounts, read_defaults};
 use super::api_section::{read_api, reason};
-use super::problems::{ConfigError, Outline, PREFIX, Place, Problem, Report, wrong};
+use super::problems::{ConfigError, KeyProblem, Outline, PREFIX, Place, Report, wrong};
 use super::section::{Section, Table, table_of};
 use super::sections::Config;
 use super::stage_sections::{
     read_alert, read_keep, read_log, read_poll, read_retry, read_status, read_upload, read_watch,
 };
+use crate::job::Problem;
 use config::{Environment, File, FileFormat, Map, Value, ValueKind};
 use std::path::{Path, PathBuf};
 
@@ -31,7 +32,7 @@ pub(super) struct Surroundings {
     variables: Map<String, String>,
     state_directory: Option<String>,
     credentials_directory: Option<PathBuf>,
-    warnings: Vec<String>,
+    warnings: Vec<Problem>,
 }
 
 impl Surroundings {
@@ -47,7 +48,10 @@ impl Surroundings {
             } else if name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX)) {
                 this.variables.insert(name, value);
             } else if let Some(rest) = name.strip_prefix("DATADROP_").filter(|rest| rest.contains("__")) {
-                this.warnings.push(format!("environment variable {name} is not read; did you mean {PREFIX}{rest}?"));
+                this.warnings.push(Problem::new(
+                    format!("environment variable {name} is not read"),
+                    format!("did you mean {PREFIX}{rest}?"),
+                ));
             }
         }
         this
@@ -120,7 +124,7 @@ pub fn load_draft(
 fn load_file(file: Option<&Path>, surroundings: &Surroundings) -> Result<Config, ConfigError> {
     let Some(path) = file else { return load_layers(NO_FILE, "", surroundings) };
     let name = path.display().to_string();
-    let unreadable = |message: String| Problem {
+    let unreadable = |message: String| KeyProblem {
         source: name.clone(),
         line: None,
         column: None,
@@ -133,7 +137,7 @@ fn load_file(file: Option<&Path>, surroundings: &Surroundings) -> Result<Config,
         Ok(bytes) => String::from_utf8(bytes).map_err(|error| {
             let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|&byte| byte == b'\n').count();
             let remedy = "save the file as UTF-8".to_owned();
-            Problem { line: Some(line), remedy, ..unreadable("the file is not valid UTF-8".to_owned()) }
+            KeyProblem { line: Some(line), remedy, ..unreadable("the file is not valid UTF-8".to_owned()) }
         })?,
         Err(error) => {
             return Err(unreadable(format!("the configuration cannot be read ({})", reason(&error))).into());

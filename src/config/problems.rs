@@ -1,5 +1,6 @@
 //! What is wrong with a configuration, gathered while the sections are read, so that all of it is told at once.
 
+use crate::job::Problem;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use toml::Spanned;
@@ -32,12 +33,12 @@ struct Unknown {
 pub(super) struct Report {
     file: String,
     outline: Outline,
-    problems: Vec<Problem>,
+    problems: Vec<KeyProblem>,
     unknown: Vec<Unknown>,
     /// The keys that were asked for, by heading: what can be suggested.
     known: BTreeMap<String, Vec<&'static str>>,
-    /// What works, but is doubtful; one line each.
-    pub(super) warnings: Vec<String>,
+    /// What works, but is doubtful.
+    pub(super) warnings: Vec<Problem>,
     /// See [`ConfigError::example`].
     pub(super) example: Option<String>,
 }
@@ -72,7 +73,7 @@ impl Report {
     }
 
     pub(super) fn add(&mut self, place: Place, key: String, value: Option<String>, wrong: Wrong) {
-        self.problems.push(Problem {
+        self.problems.push(KeyProblem {
             source: place.source,
             line: place.line,
             column: None,
@@ -95,7 +96,7 @@ impl Report {
     ///
     /// # Errors
     /// Every problem, in the order of the file, those of other sources after it.
-    pub(super) fn finish(mut self) -> Result<Vec<String>, ConfigError> {
+    pub(super) fn finish(mut self) -> Result<Vec<Problem>, ConfigError> {
         for unknown in std::mem::take(&mut self.unknown) {
             let remedy = self.suggest(&unknown.heading, &unknown.key);
             let wrong = Wrong { message: "there is no such key".to_owned(), remedy };
@@ -149,7 +150,7 @@ pub(super) fn nearest<'w>(misspelt: &str, words: impl Iterator<Item = &'w str>) 
 
 /// One thing that is wrong: where, what, why, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct KeyProblem {
     /// The file as it was named, `environment variable DATADROP__X__Y`, or `default`.
     pub source: String,
     /// The line in that file, from 1, where it is known.
@@ -167,7 +168,7 @@ pub struct Problem {
 }
 
 /// One line, whatever the value holds.
-impl fmt::Display for Problem {
+impl fmt::Display for KeyProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.source)?;
         if let Some(line) = self.line {
@@ -192,13 +193,13 @@ impl fmt::Display for Problem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     /// At least one.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<KeyProblem>,
     /// What a part that is missing altogether would look like; stands below the problems.
     pub example: Option<String>,
 }
 
-impl From<Problem> for ConfigError {
-    fn from(problem: Problem) -> Self {
+impl From<KeyProblem> for ConfigError {
+    fn from(problem: KeyProblem) -> Self {
         Self { problems: vec![problem], example: None }
     }
 }
@@ -259,7 +260,7 @@ impl Outline {
     pub(super) fn parse(name: &str, text: &str) -> Result<Self, ConfigError> {
         let problem = |at: usize, message: String, remedy: &str| {
             let (line, column) = position(text, at);
-            ConfigError::from(Problem {
+            ConfigError::from(KeyProblem {
                 source: name.to_owned(),
                 line: Some(line),
                 column: Some(column),

@@ -1,7 +1,7 @@
 //! The sections of the configuration, as the stages receive them: typed, checked, defaults applied.
 
 use super::stage_sections::AlertConfig;
-use crate::job::{Program, ReportSuite, Target, UploadStyle};
+use crate::job::{Problem, Program, ReportSuite, Target, UploadStyle};
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -34,8 +34,8 @@ pub struct Config {
     pub alerts: Vec<AlertConfig>,
     /// Each `[[account]]`, with `[account_defaults]` applied. Names are unique.
     pub accounts: Vec<AccountConfig>,
-    /// What is doubtful, though it works: one line each (a secret that others may read, say).
-    pub warnings: Vec<String>,
+    /// What is doubtful, though it works, such as a secret that others may read.
+    pub warnings: Vec<Problem>,
 }
 
 impl Config {

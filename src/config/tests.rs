@@ -129,7 +129,7 @@ fn uncommented_defaults(text: &str) -> Vec<String> {
 fn the_example_loads_and_every_default_is_that_of_the_documentation() {
     let dir = surroundings();
     let config = load_text("datadrop.toml", &example(&dir), env(&[])).unwrap();
-    assert_eq!(config.warnings, Vec::<String>::new());
+    assert_eq!(config.warnings, []);
     assert_eq!(config.file, None);
     assert_eq!(config.state_dir, Path::new("/var/lib/datadrop"));
     assert_eq!(config.api.base_url, "https://analytics.adobe.io/api");
@@ -171,7 +171,7 @@ fn variables_lie_over_the_file_and_the_file_over_the_defaults() {
     let account = &config.accounts[0];
     assert_eq!((account.order, account.enabled), (Order::Arrival, false));
     assert_eq!(account.style, StyleChoice::Fixed(UploadStyle::PostMultipart));
-    assert_eq!(config.warnings, Vec::<String>::new());
+    assert_eq!(config.warnings, []);
 }
 
 #[test]
@@ -220,16 +220,19 @@ fn what_others_may_read_is_warned_of() {
     let config = load(Some(&file), env(&[("DATADROP_UPLOAD__STYLE", "auto")])).unwrap();
     assert_eq!(config.file.as_deref(), Some(file.as_path()));
     assert_eq!(config.warnings.len(), 3, "{:?}", config.warnings);
-    assert!(config.warnings.iter().any(|warning| warning.starts_with("status.token_file: everybody")));
+    assert!(config.warnings.iter().any(|warning| warning.what.starts_with("status.token_file: everybody")));
     assert_eq!(config.status.hosts, ["datadrop.example.com"]);
 
     fs::write(&file, EXAMPLE.replace("client_secret_file = \"", "client_secret = \"s3cr3t")).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     let warnings = load(Some(&file), env(&[])).unwrap().warnings;
-    assert!(warnings.len() == 1 && warnings[0].contains("datadrop.toml:9: api.client_secret stands"), "{warnings:?}");
-    assert!(!warnings[0].contains("s3cr3t"));
+    assert!(
+        warnings.len() == 1 && warnings[0].what.contains("datadrop.toml:9: api.client_secret stands"),
+        "{warnings:?}"
+    );
+    assert!(!warnings[0].to_string().contains("s3cr3t"));
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
-    assert_eq!(load(Some(&file), env(&[])).unwrap().warnings, Vec::<String>::new());
+    assert_eq!(load(Some(&file), env(&[])).unwrap().warnings, []);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::stages::Stages;
 use crate::clock::now;
 use crate::config::{AccountConfig, Config};
 use crate::inbox::FolderSettings;
-use crate::job::{Target, counted};
+use crate::job::{Problem, Target, counted};
 use crate::joblog::{JobLogError, OpenJob, Reader};
 
 impl Stages {
@@ -104,8 +104,8 @@ const NAMED: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refused {
     pub(super) account: String,
-    /// For people: which jobs are in the way, and what helps.
-    pub(super) why: String,
+    /// Which jobs are in the way, and what helps.
+    pub(super) why: Problem,
     /// Where its open jobs went, if any was tried: there they are followed to their end.
     pub(super) went_to: Option<Target>,
 }
@@ -122,9 +122,9 @@ pub(super) fn judge(config: &Config, open: &[OpenJob]) -> (Vec<AccountConfig>, V
         let jobs: Vec<&OpenJob> = open.iter().filter(|job| job.account == name).collect();
         refused.push(Refused {
             account: name.to_owned(),
-            why: format!(
-                "it is not configured any more, and still has {}; put it back until they are done",
-                words(&jobs)
+            why: Problem::new(
+                format!("it is not configured any more, and still has {}", words(&jobs)),
+                "put it back until they are done",
             ),
             went_to: jobs.iter().find_map(|job| job.target.clone()),
         });
@@ -139,11 +139,13 @@ pub(super) fn judge(config: &Config, open: &[OpenJob]) -> (Vec<AccountConfig>, V
             None => run.push(account.clone()),
             Some(went_to) => refused.push(Refused {
                 account: account.name.clone(),
-                why: format!(
-                    "it would go to {target} now, and still has {} for {went_to}; nothing is sent until they are done: what Adobe has \
-                     is followed to its end; for the others put the old target back, or cancel them (`datadrop jobs cancel ID`) and \
-                     retry them then",
-                    words(&jobs)
+                why: Problem::new(
+                    format!(
+                        "it would go to {target} now, and still has {} for {went_to}: nothing is sent until they are done, and what \
+                         Adobe has is followed to its end",
+                        words(&jobs)
+                    ),
+                    "for the others put the old target back, or cancel them (`datadrop jobs cancel ID`) and retry them then",
                 ),
                 went_to: Some(went_to),
             }),
@@ -161,10 +163,11 @@ pub(super) fn judge(config: &Config, open: &[OpenJob]) -> (Vec<AccountConfig>, V
             Some(Refused {
                 account: account.name.clone(),
                 why: format!(
-                    "it would go where account {} has open jobs (job {}, say), and the files of the two could not be told \
-                     apart; nothing is sent until those are done",
+                    "it would go where account {} has open jobs (such as job {}), and the files of the two could not be told \
+                     apart, so nothing is sent until those are done",
                     job.account, job.id
-                ),
+                )
+                .into(),
                 went_to: Some(account.target(&config.api)),
             })
         })
@@ -237,7 +240,7 @@ mod tests {
             tokio::task::spawn_blocking(move || ends(&log, job, "rejected", "")).await.unwrap();
         }
         stages.admit_again(&config, &reader).await.unwrap();
-        assert!(stages.refused[0].why.contains(&format!("1 open job (job {last})")), "{}", stages.refused[0].why);
+        assert!(stages.refused[0].why.what.contains(&format!("1 open job (job {last})")), "{}", stages.refused[0].why);
         let (ended, last) = (log.clone(), *last);
         tokio::task::spawn_blocking(move || ends(&ended, last, "rejected", "")).await.unwrap();
         stages.admit_again(&config, &reader).await.unwrap();
@@ -268,7 +271,7 @@ mod tests {
         let (run, refused) = judge(&config, &jobs);
         assert_eq!(run.len(), 0);
         assert_eq!(refused[0].went_to, Some(elsewhere));
-        let why = &refused[0].why;
+        let why = &refused[0].why.what;
         assert!(why.contains("r/1 at") && why.contains("2 open jobs (jobs 2 and 3) for r/2 at"), "{why}");
     }
 
@@ -279,12 +282,13 @@ mod tests {
         assert_eq!(run.len(), 1);
         assert_eq!((refused.len(), refused[0].account.as_str(), &refused[0].went_to), (1, "gone", &None));
         assert!(
-            refused[0].why.contains("30 open jobs (jobs 1, 2, 3") && refused[0].why.contains("20 and 10 more)"),
+            refused[0].why.what.contains("30 open jobs (jobs 1, 2, 3")
+                && refused[0].why.what.contains("20 and 10 more)"),
             "{}",
             refused[0].why
         );
         let (_, refused) = judge(&config(1, ""), &jobs[..1]);
-        assert!(refused[0].why.contains("1 open job (job 1)"), "{}", refused[0].why);
+        assert!(refused[0].why.what.contains("1 open job (job 1)"), "{}", refused[0].why);
     }
 
     #[test]
@@ -296,7 +300,7 @@ mod tests {
         assert_eq!(run.len(), 0);
         let names: Vec<&str> = refused.iter().map(|refused| refused.account.as_str()).collect();
         assert_eq!(names, ["old-name", "a"]);
-        assert!(refused[1].why.contains("account old-name has open jobs (job 4, say)"), "{}", refused[1].why);
+        assert!(refused[1].why.what.contains("account old-name has open jobs (such as job 4)"), "{}", refused[1].why);
         assert_eq!(judge(&config, &[open("a", 4, Some(&here))]).1.len(), 0, "its own are in nobody's way");
     }
 

@@ -9,7 +9,7 @@ use crate::clock::{Clock, Moment, now};
 use crate::config::{AccountConfig, Config, KeepConfig, StyleChoice};
 use crate::daemon::pruning::prune;
 use crate::inbox::{Board, EventSource, FolderSettings, FolderWorker, Neighbours, Progress};
-use crate::job::{Target, UploadStyle};
+use crate::job::{Problem, Target, UploadStyle};
 use crate::joblog::{AccountRules, JobLog};
 use crate::retry::RetryPolicy;
 use crate::status::page::FolderRunning;
@@ -276,9 +276,12 @@ impl Stages {
     fn block_ended_folders(&mut self) {
         for (account, folder) in &self.folders {
             if folder.thread.is_finished() && !folder.progress.silent.swap(true, Ordering::Relaxed) {
-                let problem = "datadrop has a defect, and nothing is done in the folder any more; restart the service, and please report it with the log of this time";
+                let problem = Problem::new(
+                    "datadrop has a defect, and nothing is done in the folder any more",
+                    "restart the service, and please report it with the log of this time",
+                );
                 tracing::error!(account, "account {account} is blocked: {problem}");
-                drop(self.joblog.folder_problem(account.clone(), Some(problem.to_owned()), now()));
+                drop(self.joblog.folder_problem(account.clone(), Some(problem), now()));
                 folder.progress.blocked.store(true, Ordering::Relaxed);
             }
         }
@@ -314,9 +317,10 @@ impl Stages {
                 folder.last_sign = (signs, moment);
             } else if moment.since(folder.last_sign.1) > HANGS_AFTER && !folder.progress.silent.load(Ordering::Relaxed)
             {
-                let problem = format!(
-                    "{}: the folder does not answer: a network share that is gone, most often; mount it again",
-                    folder.settings.folder.display()
+                let dir = folder.settings.folder.display();
+                let problem = Problem::new(
+                    format!("{dir}: the folder does not answer: a network share that is gone, most often"),
+                    "mount it again",
                 );
                 tracing::error!(account, "account {account}: {problem}");
                 drop(self.joblog.folder_problem(account.clone(), Some(problem), now()));

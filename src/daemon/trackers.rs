@@ -4,7 +4,7 @@ use super::Fatal;
 use super::stages::{Stage, Stages};
 use crate::clock::{Clock, Moment, now};
 use crate::config::Config;
-use crate::job::Target;
+use crate::job::{Problem, Target};
 use crate::joblog::{JobLogError, Reader};
 use crate::retry::RetryPolicy;
 use crate::track::{TrackSettings, Tracker};
@@ -130,7 +130,7 @@ impl Stages {
         if self.stopping {
             return;
         }
-        let problem = format!("what became of its files cannot be followed: {why}");
+        let problem = Problem::from(format!("what became of its files cannot be followed: {why}"));
         tracing::error!(account, "account {account} is blocked: {problem}");
         drop(self.joblog.api_problem(account.to_owned(), Some(problem), now()));
         self.fallen.note(account, target, self.clock.moment());

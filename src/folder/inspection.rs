@@ -142,10 +142,11 @@ impl FolderProblem {
         not_ours(
             dir,
             &format!(
-                "{}/{} is not in the job log, which seems to be older than the folder and would send again what it does not know; restore a newer one, or stop the service and run `datadrop recover`",
+                "{}/{} is not in the job log, which seems to be older than the folder and would send again what it does not know",
                 file.place.as_str(),
                 file.disk_name.to_string_lossy()
             ),
+            "restore a newer one, or stop the service and run `datadrop recover`",
         )
     }
 }

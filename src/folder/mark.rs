@@ -43,7 +43,8 @@ impl Held {
         let Some((mut file, entry)) = open(inbox, how).map_err(unread)? else {
             return Err(not_ours(
                 inbox.path(),
-                "its mark .datadrop is gone, so it may be another folder; mount the file system that holds it, or put the mark back, and all goes on by itself",
+                "its mark .datadrop is gone, so it may be another folder",
+                "mount the file system that holds it, or put the mark back, and all goes on by itself",
             ));
         };
         wait_for_lock(inbox.path(), || match file.try_lock() {
@@ -121,7 +122,7 @@ impl Mark {
 }
 
 fn changed(inbox: &Directory) -> FolderProblem {
-    not_ours(inbox.path(), "its mark .datadrop was changed; put it back")
+    not_ours(inbox.path(), "its mark .datadrop was changed", "put it back")
 }
 
 /// The text of a folder's mark; `None` if it has none.
@@ -186,20 +187,21 @@ pub(super) fn accepted_mark(
         }
         (Some(found), Some(_)) if account_in(&found) == Some(account) => Err(not_ours(
             inbox.path(),
-            "its mark .datadrop is not the one that the job log remembers: this is another folder, or the job log is another's; put the right one back, or stop the service and run `datadrop recover`",
+            "its mark .datadrop is not the one that the job log remembers: this is another folder, or the job log is another's",
+            "put the right one back, or stop the service and run `datadrop recover`",
         )),
         (Some(found), _) => {
             let other = account_in(&found).unwrap_or("something else");
             Err(not_ours(
                 inbox.path(),
-                &format!(
-                    "its mark .datadrop says that it belongs to `{other}`, not to `{account}`; name another folder, or remove .datadrop if that account is gone"
-                ),
+                &format!("its mark .datadrop says that it belongs to `{other}`, not to `{account}`"),
+                "name another folder, or remove .datadrop if that account is gone",
             ))
         }
         (None, Some(_)) => Err(not_ours(
             inbox.path(),
-            "it should carry the mark .datadrop and does not: the file system that holds it is not mounted, or the folder was replaced; mount it, or move the old one back, and all goes on by itself (if it is lost: stop the service, run `datadrop recover` and start it again)",
+            "it should carry the mark .datadrop and does not: the file system that holds it is not mounted, or the folder was replaced",
+            "mount it, or move the old one back, and all goes on by itself (if it is lost: stop the service, run `datadrop recover` and start it again)",
         )),
         (None, None) => {
             refuse_forgotten(inbox)?;
@@ -221,17 +223,18 @@ fn refuse_forgotten(inbox: &Directory) -> Result<(), FolderProblem> {
             return Err(not_ours(
                 inbox.path(),
                 &format!(
-                    "{}/ holds files that were sent, but this job log knows nothing of the folder, and would send again what it does not know; restore the job log that does, or stop the service and run `datadrop recover`",
+                    "{}/ holds files that were sent, but this job log knows nothing of the folder, and would send again what it does not know",
                     place.as_str()
                 ),
+                "restore the job log that does, or stop the service and run `datadrop recover`",
             ));
         }
     }
     Ok(())
 }
 
-pub(super) fn not_ours(dir: &Path, why: &str) -> FolderProblem {
-    FolderProblem::NotOurs { dir: dir.to_owned(), why: why.to_owned() }
+pub(super) fn not_ours(dir: &Path, why: &str, remedy: &str) -> FolderProblem {
+    FolderProblem::NotOurs { dir: dir.to_owned(), why: why.to_owned(), remedy: remedy.to_owned() }
 }
 
 fn unfit(dir: &Path, what: &str, error: &io::Error) -> FolderProblem {

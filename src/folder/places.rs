@@ -95,7 +95,8 @@ impl Places {
         if (found.dev(), found.ino()) != self.numbers[0] {
             return Err(not_ours(
                 inbox,
-                "another folder lies in its place: the file system that holds it was unmounted, or the folder was replaced; mount it again, or move the old one back (its mark .datadrop tells it), and all goes on by itself",
+                "another folder lies in its place: the file system that holds it was unmounted, or the folder was replaced",
+                "mount it again, or move the old one back (its mark .datadrop tells it), and all goes on by itself",
             ));
         }
         for (place, number) in Place::SUB_FOLDERS.iter().zip(&self.numbers[1..]) {

@@ -1,30 +1,30 @@
 //! Why an account's folder cannot be used, and who may own what in it.
 
 use crate::folder::directory::Directory;
+use crate::job::Problem;
+use std::fmt;
 use std::fs::{Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Why an account's folder cannot be used. The account is blocked; nothing in the folder is created, moved or cancelled.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum FolderProblem {
     /// It is not there.
-    #[error("{}: the folder does not exist; create it, or mount what holds it (datadrop never creates it)", .0.display())]
     Missing(PathBuf),
     /// It is not a folder.
-    #[error("{}: not a folder; name a folder in the account's `folder`", .0.display())]
     NotAFolder(PathBuf),
     /// It carries no mark, or not ours.
-    #[error("{}: {why}", dir.display())]
     NotOurs {
         /// The folder.
         dir: PathBuf,
-        /// What was found and what to do.
+        /// What was found.
         why: String,
+        /// What to do.
+        remedy: String,
     },
     /// A sub-folder is not a directory of its own, or not the one that was opened.
-    #[error("{}: {why}; files that cannot be filed are not sent. Once it is a directory of its own, or gone, all goes on by itself", dir.display())]
     Displaced {
         /// The sub-folder.
         dir: PathBuf,
@@ -32,7 +32,6 @@ pub enum FolderProblem {
         why: String,
     },
     /// It, or a sub-folder or the mark in it, is in the hands of people who may do more there than they should.
-    #[error("{}: {why}; run `{remedy}`, and the account continues automatically", dir.display())]
     Untrusted {
         /// The directory or mark.
         dir: PathBuf,
@@ -42,7 +41,6 @@ pub enum FolderProblem {
         remedy: String,
     },
     /// Whoever asks may not look into it, which says nothing of whether the daemon may.
-    #[error("{}: this user may not look into the folder: {why}; run this as the service's user, or as a member of the folder's group", dir.display())]
     Closed {
         /// The folder.
         dir: PathBuf,
@@ -50,10 +48,8 @@ pub enum FolderProblem {
         why: String,
     },
     /// Another daemon uses it.
-    #[error("{}: another datadrop is at work in this folder, or it is also a folder of another account; stop the other, or name another folder", .0.display())]
     InUse(PathBuf),
     /// A file cannot be moved to where it will have to go.
-    #[error("{}: {why}; files that cannot be filed are not sent. Give the user that runs datadrop the right to write there (`datadrop doctor` says what is in the way)", dir.display())]
     Unfit {
         /// The folder.
         dir: PathBuf,
@@ -61,7 +57,6 @@ pub enum FolderProblem {
         why: String,
     },
     /// Nothing can be written there, whatever the rights of the user: a sandbox that does not include it, most often.
-    #[error("{}: {why}: it is mounted read-only, or it was made or replaced after the service started, or the unit does not let the service write there; mount it for writing, and the account continues automatically, otherwise restart the service, and if that does not help, see `datadrop service print-folders` and `datadrop doctor`", dir.display())]
     ReadOnly {
         /// The folder.
         dir: PathBuf,
@@ -70,7 +65,59 @@ pub enum FolderProblem {
     },
 }
 
+impl fmt::Display for FolderProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem().fmt(f)
+    }
+}
+
+impl std::error::Error for FolderProblem {}
+
 impl FolderProblem {
+    /// What is the matter, and what to do about it.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let at = |dir: &Path, why: &str| format!("{}: {why}", dir.display());
+        match self {
+            Self::Missing(dir) => Problem::new(
+                at(dir, "the folder does not exist"),
+                "create it, or mount what holds it (datadrop never creates it)",
+            ),
+            Self::NotAFolder(dir) => Problem::new(at(dir, "not a folder"), "name a folder in the account's `folder`"),
+            Self::NotOurs { dir, why, remedy } => Problem::new(at(dir, why), remedy),
+            Self::Displaced { dir, why } => Problem::new(
+                at(dir, &format!("{why}, and files that cannot be filed are not sent")),
+                "once it is a directory of its own, or gone, all goes on by itself",
+            ),
+            Self::Untrusted { dir, why, remedy } => {
+                Problem::new(at(dir, why), format!("run `{remedy}`, and the account continues automatically"))
+            }
+            Self::Closed { dir, why } => Problem::new(
+                at(dir, &format!("this user may not look into the folder: {why}")),
+                "run this as the service's user, or as a member of the folder's group",
+            ),
+            Self::InUse(dir) => Problem::new(
+                at(dir, "another datadrop is at work in this folder, or it is also a folder of another account"),
+                "stop the other, or name another folder",
+            ),
+            Self::Unfit { dir, why } => Problem::new(
+                at(dir, &format!("{why}, and files that cannot be filed are not sent")),
+                "give the user that runs datadrop the right to write there (`datadrop doctor` says what is in the way)",
+            ),
+            Self::ReadOnly { dir, why } => Problem::new(
+                at(
+                    dir,
+                    &format!(
+                        "{why}: it is mounted read-only, or it was made or replaced after the service started, or the unit does \
+                         not let the service write there"
+                    ),
+                ),
+                "mount it for writing, and the account continues automatically, otherwise restart the service, and if that does \
+                 not help, see `datadrop service print-folders` and `datadrop doctor`",
+            ),
+        }
+    }
+
     /// Why files cannot be filed there: what failed, and how.
     #[must_use]
     pub fn unfit(dir: &Path, what: &str, error: &io::Error) -> Self {

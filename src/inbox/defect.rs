@@ -4,7 +4,7 @@
 
 use super::arrivals::Inbox;
 use super::worker::Interrupted;
-use crate::job::{Kind, classify};
+use crate::job::{Kind, Problem, classify};
 use crate::joblog::InboxEntry;
 use std::any::Any;
 use std::ffi::OsStr;
@@ -28,10 +28,10 @@ impl Defect {
     }
 
     /// Why an account is blocked.
-    pub(super) fn of_folder(&self) -> String {
-        format!(
-            "datadrop has a defect, and the work in this folder was broken off: {}; it is tried again by itself, please report it with the log of this time",
-            self.0
+    pub(super) fn of_folder(&self) -> Problem {
+        Problem::new(
+            format!("datadrop has a defect, and the work in this folder was broken off: {}", self.0),
+            "it is tried again by itself, please report it with the log of this time",
         )
     }
 }
@@ -76,7 +76,7 @@ mod tests {
         let index = std::hint::black_box(3);
         let defect = guarded(|| [1, 2][index]).unwrap_err();
         assert!(defect.of_file().contains("index out of bounds: the len is 2 but the index is 3"), "{defect:?}");
-        assert!(guarded(|| panic!("plain")).unwrap_err().of_folder().contains("broken off: plain;"));
+        assert!(guarded(|| panic!("plain")).unwrap_err().of_folder().what.contains("broken off: plain"));
         assert!(guarded(|| std::panic::panic_any(1)).unwrap_err().of_file().contains("no words"));
     }
 }

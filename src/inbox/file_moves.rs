@@ -1,7 +1,7 @@
 //! The moves that the job log wants of a folder (DESIGN F1, F3).
 
-use super::explanation::explanation;
 use super::read_content;
+use super::why_text::explanation;
 use super::worker::{FolderWorker, Interrupted};
 use crate::clock::now;
 use crate::folder::directory::Directory;

@@ -12,7 +12,7 @@ mod board;
 mod clean;
 mod defect;
 mod events;
-mod explanation;
+
 mod file_moves;
 mod forecast;
 mod known;
@@ -28,6 +28,7 @@ mod trouble;
 #[cfg(test)]
 pub(crate) mod turns;
 mod weigh;
+mod why_text;
 mod worker;
 
 pub use assessment::{Known, known};

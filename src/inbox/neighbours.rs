@@ -101,7 +101,8 @@ fn beside(
 ) -> Result<(), FolderProblem> {
     let not_ours = |relation: &str, other: String| FolderProblem::NotOurs {
         dir: dir.to_owned(),
-        why: format!("{relation} {other}; choose a folder beside it; none may lie in another"),
+        why: format!("{relation} {other}, and none may lie in another"),
+        remedy: "choose a folder beside it".to_owned(),
     };
     if let Some(state) = state_dir
         && let Some(relation) = way.relation(&state.way)
@@ -141,7 +142,7 @@ mod tests {
         settle("two", "b").unwrap();
         settle("one", "a").unwrap();
         let one = format!("the folder of account \"one\" ({})", path("a").display());
-        assert!(refused("other", "same").contains(&format!("this is also {one}; choose a folder beside it")));
+        assert!(refused("other", "same").contains(&format!("this is also {one}, and none may lie in another; choose a folder beside it")));
         assert!(refused("other", "inside").contains(&format!("this lies inside {one}")));
         assert!(refused("other", "around").contains("this holds state_dir"));
         assert!(neighbours.look("other", &path("inside"), &way("inside")).is_err());

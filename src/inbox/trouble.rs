@@ -4,7 +4,7 @@ use super::forecast::ahead;
 use super::worker::{FolderSettings, FolderWorker, Interrupted};
 use crate::clock::now;
 use crate::folder::AccountFolder;
-use crate::job::{Place, Timestamp};
+use crate::job::{Place, Problem, Timestamp};
 use crate::joblog::JobLogError;
 use std::sync::atomic::Ordering;
 
@@ -14,29 +14,29 @@ impl FolderWorker {
         match problem {
             Interrupted::JobLog(JobLogError::Closed) => true,
             Interrupted::Folder(problem) => {
-                self.block(&problem.to_string());
+                self.block(problem.problem());
                 false
             }
             // The writer tells what is wrong with the disk; here it is only waited for.
             Interrupted::JobLog(JobLogError::Storage(_)) => false,
             Interrupted::JobLog(error) => {
                 self.distrusts_rows = true;
-                self.block(&error.to_string());
+                self.block(error.to_string().into());
                 false
             }
         }
     }
 
-    pub(super) fn block(&mut self, problem: &str) {
+    pub(super) fn block(&mut self, problem: Problem) {
         self.progress.blocked.store(true, Ordering::Relaxed);
         let was_silent = self.progress.silent.swap(false, Ordering::Relaxed);
-        if self.board.is_stopped() || !was_silent && self.told.as_deref() == Some(problem) {
+        if self.board.is_stopped() || !was_silent && self.told.as_ref() == Some(&problem) {
             return;
         }
         tracing::error!(account = %self.settings.account, "account {} is blocked: {problem}", self.settings.account);
-        let noted = self.joblog.folder_problem(self.settings.account.clone(), Some(problem.to_owned()), now());
+        let noted = self.joblog.folder_problem(self.settings.account.clone(), Some(problem.clone()), now());
         if noted.wait().is_ok() {
-            self.told = Some(problem.to_owned());
+            self.told = Some(problem);
         }
     }
 

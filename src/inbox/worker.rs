@@ -11,7 +11,7 @@ use crate::clock::{Clock, random};
 use crate::config::{AccountConfig, CheckMode, Config, FinMode, RateLimit, WatchMode};
 use crate::folder::{AccountFolder, FolderProblem};
 use crate::inbox::readiness::Waits;
-use crate::job::{Program, Timestamp};
+use crate::job::{Problem, Program, Timestamp};
 use crate::joblog::{AccountRow, AdmitPolicy, JobLog, JobLogError, Reader};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -157,7 +157,7 @@ pub struct FolderWorker {
     pub(super) progress: Arc<Progress>,
     remembered_mark: Option<String>,
     /// News of a problem goes to the log once.
-    pub(super) told: Option<String>,
+    pub(super) told: Option<Problem>,
     /// Defects in a row.
     defects: u32,
     /// A row of the account made no sense the last time.
@@ -252,7 +252,7 @@ impl FolderWorker {
             }
             Err(defect) => {
                 self.defects += 1;
-                self.block(&defect.of_folder());
+                self.block(defect.of_folder());
                 false
             }
         }

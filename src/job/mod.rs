@@ -8,6 +8,7 @@ mod identity;
 mod lines;
 mod name;
 mod naming;
+mod problem;
 mod remote;
 mod rows;
 pub mod sets;
@@ -25,6 +26,7 @@ pub use name::{
     Kind, NameRefused, UploadStyle, check_name, classify, is_sendable, printable, shell_word, stem, unique_wire_name,
 };
 pub use naming::{Likeness, Naming};
+pub use problem::Problem;
 pub use remote::{Company, NewAccount, OtherSent, RemoteAccount, RemoteJob, RemoteJobId, ReportSuite, Told, date_told};
 pub use rows::RowCounter;
 pub use state::{Cause, Event, IllegalTransition, Phase, Place, State};

@@ -1,14 +1,14 @@
 //! What the job log remembers of an account.
 
 use super::errors::JobLogError;
-use super::noted::{UNOPENED, note_block};
+use super::noted::insert_account_event;
 use super::reader::Reader;
 use super::row::at;
 use super::sql;
 use super::writer::{JobLog, Pending};
 use crate::job::sets::GOING_ON;
-use crate::job::{JobId, Target, Timestamp, UploadStyle};
-use rusqlite::{Connection, Params, Row, params};
+use crate::job::{JobId, Problem, Target, Timestamp, UploadStyle};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::time::Duration;
@@ -23,9 +23,11 @@ pub struct AccountRow {
     /// The upload style that worked.
     pub style: Option<String>,
     /// What is wrong with the folder.
-    pub folder_problem: Option<String>,
+    pub folder_problem: Option<Problem>,
     /// What is wrong with the account or its credential.
-    pub api_problem: Option<String>,
+    pub api_problem: Option<Problem>,
+    /// The folder has not been opened since the start.
+    pub unopened: bool,
     /// Since when.
     pub blocked_at: Option<Timestamp>,
     /// When the folder was first scanned whole.
@@ -42,17 +44,23 @@ pub struct AccountRow {
     pub settle: Option<Duration>,
 }
 
-const ACCOUNT_COLUMNS: &str = "name, folder_mark, style, folder_problem, api_problem, blocked_at, baseline_at, swept_at, next_sweep_at, ignored, first_scan_at, settle_ms";
+const ACCOUNT_COLUMNS: &str = "name, folder_mark, style, folder_problem, folder_remedy, api_problem, api_remedy, unopened, blocked_at, baseline_at, swept_at, next_sweep_at, ignored, first_scan_at, settle_ms";
 
 impl AccountRow {
     fn decode(row: &Row<'_>) -> rusqlite::Result<Self> {
         let time = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(Timestamp));
+        let problem = |what, remedy| {
+            let what = row.get::<_, Option<String>>(what)?;
+            let remedy = row.get(remedy)?;
+            Ok::<_, rusqlite::Error>(what.map(|what| Problem { what, remedy }))
+        };
         Ok(Self {
             name: row.get(at!(ACCOUNT_COLUMNS, name))?,
             folder_mark: row.get(at!(ACCOUNT_COLUMNS, folder_mark))?,
             style: row.get(at!(ACCOUNT_COLUMNS, style))?,
-            folder_problem: row.get(at!(ACCOUNT_COLUMNS, folder_problem))?,
-            api_problem: row.get(at!(ACCOUNT_COLUMNS, api_problem))?,
+            folder_problem: problem(at!(ACCOUNT_COLUMNS, folder_problem), at!(ACCOUNT_COLUMNS, folder_remedy))?,
+            api_problem: problem(at!(ACCOUNT_COLUMNS, api_problem), at!(ACCOUNT_COLUMNS, api_remedy))?,
+            unopened: row.get(at!(ACCOUNT_COLUMNS, unopened))?,
             blocked_at: time(at!(ACCOUNT_COLUMNS, blocked_at))?,
             baseline_at: time(at!(ACCOUNT_COLUMNS, baseline_at))?,
             swept_at: time(at!(ACCOUNT_COLUMNS, swept_at))?,
@@ -67,14 +75,15 @@ impl AccountRow {
 
     /// Why nothing is sent, if nothing is.
     #[must_use]
-    pub fn blocked(&self) -> Option<&str> {
-        self.folder_problem.as_deref().or(self.api_problem.as_deref())
+    pub fn blocked(&self) -> Option<Problem> {
+        let unopened = || self.unopened.then(|| "the folder has not been opened yet".into());
+        self.folder_problem.clone().or_else(unopened).or_else(|| self.api_problem.clone())
     }
 }
 
-/// The two things that can be wrong with an account; either blocks it.
+/// The two that can be wrong with an account; either blocks it.
 #[derive(Debug, Clone, Copy)]
-enum Problem {
+enum Side {
     Folder,
     Api,
 }
@@ -90,11 +99,11 @@ impl JobLog {
             aim(connection, &account, &target)?;
             connection
                 .prepare_cached(
-                    "UPDATE account SET folder_problem = ?2, api_problem = NULL, blocked_at = NULL, baseline_at = NULL,
-                            next_sweep_at = NULL
+                    "UPDATE account SET unopened = 1, folder_problem = NULL, folder_remedy = NULL, api_problem = NULL, api_remedy = NULL,
+                            blocked_at = NULL, baseline_at = NULL, next_sweep_at = NULL
                      WHERE name = ?1",
                 )?
-                .execute([account.as_str(), UNOPENED])?;
+                .execute([account.as_str()])?;
             Ok(row)
         })
     }
@@ -149,26 +158,32 @@ impl JobLog {
 
     /// What is wrong with the folder; `None` when it is well again. The answer: whether that is news.
     #[must_use]
-    pub fn folder_problem(&self, account: String, problem: Option<String>, now: Timestamp) -> Pending<bool> {
-        self.set_problem(Problem::Folder, account, problem, now)
+    pub fn folder_problem(&self, account: String, problem: Option<Problem>, now: Timestamp) -> Pending<bool> {
+        self.set_problem(Side::Folder, account, problem, now)
     }
 
     /// What is wrong with the account or its credential; `None` when it works again. The answer: whether that is news.
     #[must_use]
-    pub fn api_problem(&self, account: String, problem: Option<String>, now: Timestamp) -> Pending<bool> {
-        self.set_problem(Problem::Api, account, problem, now)
+    pub fn api_problem(&self, account: String, problem: Option<Problem>, now: Timestamp) -> Pending<bool> {
+        self.set_problem(Side::Api, account, problem, now)
     }
 
-    fn set_problem(&self, which: Problem, account: String, problem: Option<String>, now: Timestamp) -> Pending<bool> {
+    fn set_problem(&self, side: Side, account: String, problem: Option<Problem>, now: Timestamp) -> Pending<bool> {
         self.call(move |connection, effects| {
-            let column = match which {
-                Problem::Folder => "folder_problem",
-                Problem::Api => "api_problem",
+            let update = match side {
+                Side::Folder => {
+                    "UPDATE account SET folder_problem = ?2, folder_remedy = ?3, unopened = 0
+                     WHERE name = ?1 AND (unopened OR folder_problem IS NOT ?2 OR folder_remedy IS NOT ?3)"
+                }
+                Side::Api => {
+                    "UPDATE account SET api_problem = ?2, api_remedy = ?3
+                     WHERE name = ?1 AND (api_problem IS NOT ?2 OR api_remedy IS NOT ?3)"
+                }
             };
-            let changed = connection
-                .prepare_cached(&format!("UPDATE account SET {column} = ?2 WHERE name = ?1 AND {column} IS NOT ?2"))?
-                .execute(params![account, problem])?;
-            if matches!(which, Problem::Api) && problem.is_none() {
+            let (what, remedy) = problem.map(|problem| (problem.what, problem.remedy)).unzip();
+            let is_well = what.is_none();
+            let changed = connection.prepare_cached(update)?.execute(params![account, what, remedy.flatten()])?;
+            if matches!(side, Side::Api) && is_well {
                 connection
                     .prepare_cached(
                         "UPDATE account SET unauthorised_streak = 0 WHERE name = ?1 AND unauthorised_streak > 0",
@@ -177,7 +192,7 @@ impl JobLog {
             }
             connection
                 .prepare_cached(
-                    "UPDATE account SET blocked_at = CASE WHEN folder_problem IS NULL AND api_problem IS NULL THEN NULL
+                    "UPDATE account SET blocked_at = CASE WHEN NOT unopened AND folder_problem IS NULL AND api_problem IS NULL THEN NULL
                                                           ELSE coalesce(blocked_at, ?2) END
                      WHERE name = ?1",
                 )?
@@ -341,6 +356,29 @@ fn aim(connection: &Connection, account: &str, target: &Target) -> Result<(), Jo
         connection.prepare_cached("UPDATE account SET line = ?2 WHERE name = ?1")?.execute(params![account, line])?;
     }
     Ok(())
+}
+
+/// Writes down that the account blocked, or works again, if that is news.
+///
+/// It works again only once its folder was opened and its remote list was read: at each start both are yet to be seen.
+pub(super) fn note_block(connection: &Connection, account: &str, now: Timestamp) -> Result<(), JobLogError> {
+    let noted: Option<Option<String>> = connection
+        .prepare_cached("SELECT noted_problem FROM account WHERE name = ?1")?
+        .query_row([account], |row| row.get(0))
+        .optional()?;
+    let Some(noted) = noted else { return Ok(()) };
+    let row = account_row(connection, account)?;
+    let is_seen = !row.unopened && row.folder_problem.is_none() && row.baseline_at.is_some();
+    let problem = row.folder_problem.or(row.api_problem).map(|problem| problem.to_string());
+    let (event, detail, noted) = match (problem, noted) {
+        (Some(problem), None) => ("blocked", problem.clone(), Some(problem)),
+        (None, Some(noted)) if is_seen => ("unblocked", noted, None),
+        (Some(_), Some(_)) | (None, Some(_) | None) => return Ok(()),
+    };
+    connection
+        .prepare_cached("UPDATE account SET noted_problem = ?2 WHERE name = ?1")?
+        .execute(params![account, noted])?;
+    insert_account_event(connection, Some(account), now, event, &detail)
 }
 
 fn account_row(connection: &Connection, account: &str) -> Result<AccountRow, JobLogError> {

@@ -119,7 +119,7 @@ fn may_send(connection: &Connection, account: &str) -> Result<bool, JobLogError>
     Ok(connection
         .prepare_cached(
             "SELECT count(*) FROM account WHERE name = ?1 AND baseline_at IS NOT NULL AND first_scan_at IS NOT NULL
-             AND folder_problem IS NULL AND api_problem IS NULL",
+             AND NOT unopened AND folder_problem IS NULL AND api_problem IS NULL",
         )?
         .query_row([account], |row| row.get::<_, i64>(0))?
         > 0)

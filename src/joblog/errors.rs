@@ -1,16 +1,15 @@
 //! Why the job log cannot be opened, or did not do what was asked: each with what to do.
 
-use crate::job::IllegalTransition;
-use std::path::PathBuf;
+use crate::job::{IllegalTransition, Problem};
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// Why the job log cannot be opened. Nothing is sent, and nothing is recreated.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum OpenError {
     /// Another daemon has it.
-    #[error("{}: another datadrop is running with this state directory; stop it first, or use a state directory of its own", .0.display())]
     Running(PathBuf),
     /// The state directory is missing or cannot be used.
-    #[error("{}: the state directory cannot be used: {why}; create it, owned by the user that runs datadrop", dir.display())]
     StateDir {
         /// The directory.
         dir: PathBuf,
@@ -18,10 +17,8 @@ pub enum OpenError {
         why: String,
     },
     /// There is none yet.
-    #[error("{}: there is no job log yet; the service makes it at its first start (`datadrop run`), or `state_dir` of the configuration names another place", .0.display())]
     None(PathBuf),
     /// Not for this user to read.
-    #[error("{}: the job log cannot be read: {why}; run this as the service's user, or as a member of its group", file.display())]
     Closed {
         /// The state directory.
         dir: PathBuf,
@@ -31,7 +28,6 @@ pub enum OpenError {
         why: String,
     },
     /// A newer datadrop wrote it.
-    #[error("{}: written by a newer datadrop (version {found} of the job log, this one knows {known}); install that version again", file.display())]
     Newer {
         /// The database.
         file: PathBuf,
@@ -41,10 +37,8 @@ pub enum OpenError {
         known: i64,
     },
     /// A development version of datadrop wrote it, before the first release.
-    #[error("{}: written by a development version of datadrop, whose job log this one cannot read; to go on, move it away with its -wal and -shm, keep it, and rebuild the job log: datadrop recover", .0.display())]
     Earlier(PathBuf),
     /// Another user's.
-    #[error("{}: the job log cannot be changed: {why}; run this as the user that runs datadrop (`sudo -u datadrop datadrop …`)", file.display())]
     NotYours {
         /// The database.
         file: PathBuf,
@@ -52,7 +46,6 @@ pub enum OpenError {
         why: String,
     },
     /// Somebody has it locked.
-    #[error("{}: {by} holds the lock of the job log; end that process or its transaction", file.display())]
     Locked {
         /// The database.
         file: PathBuf,
@@ -60,10 +53,8 @@ pub enum OpenError {
         by: String,
     },
     /// It was there, and is not any more.
-    #[error("{}: the job log is gone, and datadrop does not create a new one silently; put it back, restore a backup, or rebuild it: datadrop recover", .0.display())]
     Gone(PathBuf),
     /// It was removed or replaced while datadrop ran, and what stands there now does not know what happened until then.
-    #[error("{}: the job log was removed or replaced while datadrop ran, and this one does not know what was sent until then; {remedy}", file.display())]
     Lost {
         /// The database.
         file: PathBuf,
@@ -71,7 +62,6 @@ pub enum OpenError {
         remedy: String,
     },
     /// The write-ahead log beside it is not its own.
-    #[error("{0}: belongs to another database than the one beside it, which it would damage; if a backup of the database was put back: rm -f {0} {1}", wal.display(), shm.display())]
     Foreign {
         /// The write-ahead log.
         wal: PathBuf,
@@ -79,7 +69,6 @@ pub enum OpenError {
         shm: PathBuf,
     },
     /// Not a job log, or damaged.
-    #[error("{}: the job log is damaged: {why}; nothing is sent until it is restored from a backup, or moved away with its -wal and -shm and rebuilt by `datadrop recover`", file.display())]
     Damaged {
         /// The database.
         file: PathBuf,
@@ -87,6 +76,78 @@ pub enum OpenError {
         why: String,
     },
 }
+
+impl OpenError {
+    /// What is the matter, and what to do about it.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let at = |path: &Path, what: &str| format!("{}: {what}", path.display());
+        match self {
+            Self::Running(dir) => Problem::new(
+                at(dir, "another datadrop is running with this state directory"),
+                "stop it first, or use a state directory of its own",
+            ),
+            Self::StateDir { dir, why } => Problem::new(
+                at(dir, &format!("the state directory cannot be used: {why}")),
+                "create it, owned by the user that runs datadrop",
+            ),
+            Self::None(file) => Problem::new(
+                at(file, "there is no job log yet"),
+                "the service makes it at its first start (`datadrop run`), or `state_dir` of the configuration names another place",
+            ),
+            Self::Closed { file, why, .. } => Problem::new(
+                at(file, &format!("the job log cannot be read: {why}")),
+                "run this as the service's user, or as a member of its group",
+            ),
+            Self::Newer { file, found, known } => Problem::new(
+                at(
+                    file,
+                    &format!("written by a newer datadrop (version {found} of the job log, this one knows {known})"),
+                ),
+                "install that version again",
+            ),
+            Self::Earlier(file) => Problem::new(
+                at(file, "written by a development version of datadrop, whose job log this one cannot read"),
+                "to go on, move it away with its -wal and -shm, keep it, and rebuild the job log: datadrop recover",
+            ),
+            Self::NotYours { file, why } => Problem::new(
+                at(file, &format!("the job log cannot be changed: {why}")),
+                "run this as the user that runs datadrop (`sudo -u datadrop datadrop …`)",
+            ),
+            Self::Locked { file, by } => Problem::new(
+                at(file, &format!("{by} holds the lock of the job log")),
+                "end that process or its transaction",
+            ),
+            Self::Gone(file) => Problem::new(
+                at(file, "the job log is gone, and datadrop does not create a new one silently"),
+                "put it back, restore a backup, or rebuild it: datadrop recover",
+            ),
+            Self::Lost { file, remedy } => Problem::new(
+                at(
+                    file,
+                    "the job log was removed or replaced while datadrop ran, and this one does not know what was sent until then",
+                ),
+                remedy,
+            ),
+            Self::Foreign { wal, shm } => Problem::new(
+                at(wal, "belongs to another database than the one beside it, which it would damage"),
+                format!("if a backup of the database was put back: rm -f {} {}", wal.display(), shm.display()),
+            ),
+            Self::Damaged { file, why } => Problem::new(
+                at(file, &format!("the job log is damaged: {why}, so nothing is sent")),
+                "restore it from a backup, or move it away with its -wal and -shm and rebuild it by `datadrop recover`",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem().fmt(f)
+    }
+}
+
+impl std::error::Error for OpenError {}
 
 /// Why the job log did not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]

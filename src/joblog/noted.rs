@@ -11,40 +11,7 @@ use crate::job::{FileFindings, JobId, Likely, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::HashMap;
 
-/// What stands in `folder_problem` until the folder has been opened: nothing is known to be wrong yet.
-pub(super) const UNOPENED: &str = "the folder has not been opened yet";
-
-/// Writes down that the account blocked, or works again, if that is news.
-///
-/// It works again only once its folder was opened and its remote list was read: at each start both are yet to be seen.
-pub(super) fn note_block(connection: &Connection, account: &str, now: Timestamp) -> Result<(), JobLogError> {
-    let row = connection
-        .prepare_cached("SELECT folder_problem, api_problem, baseline_at, noted_problem FROM account WHERE name = ?1")?
-        .query_map([account], |row| {
-            Ok((
-                row.get::<_, Option<String>>(0)?,
-                row.get::<_, Option<String>>(1)?,
-                row.get::<_, Option<i64>>(2)?,
-                row.get::<_, Option<String>>(3)?,
-            ))
-        })?
-        .next()
-        .transpose()?;
-    let Some((folder_problem, api_problem, baseline_at, noted)) = row else { return Ok(()) };
-    let is_seen = folder_problem.is_none() && baseline_at.is_some();
-    let problem = folder_problem.filter(|problem| problem != UNOPENED).or(api_problem);
-    let (event, detail, noted) = match (problem, noted) {
-        (Some(problem), None) => ("blocked", problem.clone(), Some(problem)),
-        (None, Some(noted)) if is_seen => ("unblocked", noted, None),
-        (Some(_), Some(_)) | (None, Some(_) | None) => return Ok(()),
-    };
-    connection
-        .prepare_cached("UPDATE account SET noted_problem = ?2 WHERE name = ?1")?
-        .execute(params![account, noted])?;
-    insert_account_event(connection, Some(account), now, event, &detail)
-}
-
-fn insert_account_event(
+pub(super) fn insert_account_event(
     connection: &Connection,
     account: Option<&str>,
     at: Timestamp,

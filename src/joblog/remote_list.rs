@@ -1,11 +1,12 @@
 //! What the remote lists say: the baseline, the sweeps, and the end of what was unconfirmed (DESIGN S1 to S4).
 
+use super::account_record::note_block;
 use super::advance::advance;
 use super::attempts::{disputed, take_remote};
 use super::destinations::goes_to;
 use super::errors::JobLogError;
 use super::listed::{RemoteList, Taken, owner_of_remote, take_list};
-use super::noted::{likely_of_open, note_block, note_delay};
+use super::noted::{likely_of_open, note_delay};
 use super::reader::Reader;
 use super::row::{Job, without_change};
 use super::sql::{self, save_job};

@@ -75,7 +75,7 @@ impl JobLog {
             // What lies in the inbox under a name of that list is held at the next start (DESIGN F8).
             connection
                 .prepare_cached(
-                    "UPDATE account SET folder_mark = ?2, folder_problem = NULL, first_scan_at = NULL,
+                    "UPDATE account SET folder_mark = ?2, folder_problem = NULL, folder_remedy = NULL, unopened = 0, first_scan_at = NULL,
                             baseline_at = CASE WHEN ?3 THEN ?4 ELSE NULL END, baseline_event = ?5
                      WHERE name = ?1",
                 )?

@@ -288,8 +288,13 @@ CREATE TABLE account (
     aimed_event         INTEGER NOT NULL DEFAULT 0,
     -- The line in which the account's files get their numbers now. 0: not known.
     line                INTEGER NOT NULL DEFAULT 0,
+    -- What is the matter with the folder, and with the account or its credential; and what helps.
     folder_problem      TEXT,
+    folder_remedy       TEXT,
     api_problem         TEXT,
+    api_remedy          TEXT,
+    -- The folder has not been opened since the start: nothing is known to be wrong yet, and nothing is sent.
+    unopened            INTEGER NOT NULL DEFAULT 0 CHECK (unopened IN (0, 1)),
     blocked_at          INTEGER,
     -- The problem that the last `blocked` named; NULL since its `unblocked`. Each start forgets `folder_problem` and
     -- `api_problem` and finds them again: that is no news.

@@ -30,7 +30,7 @@ pub fn status_report(config: &Config, is_running: bool, standing: Standing) -> S
         folder: None,
         enabled: false,
         jobs: counts.remove(name).unwrap_or_default(),
-        blocked: row.blocked().map(str::to_owned),
+        blocked: row.blocked().map(|problem| problem.to_string()),
         blocked_since: row.blocked_at,
         trying_again: trying_again.get(name).cloned(),
         to_handle: to_handle.remove(name).unwrap_or_default(),

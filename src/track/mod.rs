@@ -270,7 +270,7 @@ impl Tracker {
             | ApiError::Busy { .. } => false,
         };
         if blames_account {
-            let problem = error.clone().without_id().to_string();
+            let problem = error.clone().without_id().problem();
             if self.joblog.api_problem(account.clone(), Some(problem), now()).await? {
                 tracing::error!(account, request_id = error.request_id(), "account {account} is blocked: {error}");
             }

@@ -4,7 +4,7 @@ use super::{Again, Facts, Outcome, UploadSettings, Verdict, decide};
 use crate::adobe::{Permit, Reading, Seen, Upload, UploadEnd};
 use crate::clock::{now, random_fraction};
 use crate::config::StyleChoice;
-use crate::job::{Event, Fingerprint, State, UploadStyle};
+use crate::job::{Event, Fingerprint, Problem, State, UploadStyle};
 use crate::joblog::{AttemptEnd, Claim, JobLog, JobLogError, Pending};
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,7 +77,7 @@ impl Attempt {
             Verdict::Fine => {}
             Verdict::Blamed => {
                 blames_account = true;
-                self.block(outcome.reason.as_deref().unwrap_or_default(), abort).await?;
+                self.block(outcome.reason.as_deref(), None, abort).await?;
             }
             Verdict::StyleNotSpoken => self.next_style(&outcome, abort).await?,
             Verdict::RefusedAlike(alike) => {
@@ -88,7 +88,8 @@ impl Attempt {
                         "the first files of the account were all refused alike, so it may be the account: {}",
                         outcome.reason.unwrap_or_default()
                     );
-                    self.block(&format!("{reason}; check data_source_id and report_suite_id"), abort).await?;
+                    let remedy = "check data_source_id and report_suite_id";
+                    self.block(Some(&reason), Some(remedy), abort).await?;
                     outcome =
                         Outcome { event: Event::NotIngested, reason: Some(reason), again: Again::AtOnce, ..outcome };
                 }
@@ -109,7 +110,7 @@ impl Attempt {
         let ended =
             self.insist(abort, || self.joblog.end_attempt(job.id, job.attempts, attempt_end.clone(), now())).await?;
         if ended.unauthorised >= MANY_UNAUTHORISED {
-            self.block(attempt_end.reason.as_deref().unwrap_or_default(), abort).await?;
+            self.block(attempt_end.reason.as_deref(), None, abort).await?;
         }
         self.tell(ended.state, ended.reason.as_deref(), &attempt_end);
         Ok(())
@@ -157,9 +158,17 @@ impl Attempt {
     }
 
     /// The API refuses account or credential: probes find out when it works again.
-    async fn block(&self, reason: &str, abort: &CancellationToken) -> Result<(), JobLogError> {
+    async fn block(
+        &self,
+        reason: Option<&str>,
+        remedy: Option<&str>,
+        abort: &CancellationToken,
+    ) -> Result<(), JobLogError> {
         let account = &self.claim.job.account;
-        let problem = format!("the API refuses the account or its credential: {reason}; it is asked again by itself");
+        let problem = Problem::new(
+            format!("the API refuses the account or its credential: {}", reason.unwrap_or_default()),
+            remedy.map_or_else(String::new, |remedy| format!("{remedy}; ")) + "it is asked again by itself",
+        );
         let news =
             self.insist(abort, || self.joblog.api_problem(account.clone(), Some(problem.clone()), now())).await?;
         if news {
@@ -189,7 +198,7 @@ impl Attempt {
         };
         // The next try is a round of its own: whatever refused them all may take any of them then.
         self.insist(abort, || self.joblog.forget_style(account.clone())).await?;
-        self.block(&format!("{}; {remedy}", outcome.reason.as_deref().unwrap_or_default()), abort).await
+        self.block(outcome.reason.as_deref(), Some(&remedy), abort).await
     }
 
     /// `reason`: the job log may know more than the answer told.

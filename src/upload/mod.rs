@@ -194,7 +194,7 @@ impl Uploader {
                 Err(error) => {
                     self.slots.doubt(account.clone());
                     // What was claimed goes on, also where this cannot be written down just now.
-                    let noted = self.joblog.api_problem(account.clone(), Some(error.to_string()), now()).await;
+                    let noted = self.joblog.api_problem(account.clone(), Some(error.to_string().into()), now()).await;
                     if !matches!(noted, Ok(false)) {
                         tracing::error!(account, "account {account} is blocked: {error}");
                     }

@@ -8,6 +8,7 @@ use super::observations;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::settings::environment;
 use crate::config::{self, Config, ConfigError, Credential};
+use crate::job::Problem;
 use std::fs;
 use std::path::Path;
 
@@ -64,9 +65,9 @@ impl Read {
         ];
         let secret = self.secret(service, unit);
         let about_secret = self.secret_file().map(|file| file.display().to_string()).unwrap_or_default();
-        let is_told = |warning: &String| {
+        let is_told = |warning: &Problem| {
             !about_secret.is_empty()
-                && warning.contains(&about_secret)
+                && warning.what.contains(&about_secret)
                 && secret.iter().any(|found| found.verdict != Verdict::Ok)
         };
         findings.extend(
@@ -74,7 +75,7 @@ impl Read {
                 .warnings
                 .iter()
                 .filter(|warning| !is_told(warning))
-                .map(|warning| Finding::told(Verdict::Warn, "configuration", &shown, warning)),
+                .map(|warning| Finding::of(Verdict::Warn, "configuration", &shown, warning.clone())),
         );
         findings.extend(secret);
         findings

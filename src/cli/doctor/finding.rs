@@ -1,5 +1,6 @@
 //! What was found: one line for people, one object for programs.
 
+use crate::job::Problem;
 use crate::status::printable;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -62,13 +63,8 @@ impl Finding {
         Self { check, subject: subject.into(), verdict, message: message.into(), remedy }
     }
 
-    /// From one of our own messages, which end with what helps, after a semicolon.
-    pub(super) fn told(verdict: Verdict, check: &'static str, subject: impl Into<String>, text: &str) -> Self {
-        let (message, remedy) = match text.rsplit_once("; ") {
-            Some((message, remedy)) => (message.to_owned(), Some(remedy.to_owned())),
-            None => (text.to_owned(), None),
-        };
-        Self { check, subject: subject.into(), verdict, message, remedy }
+    pub(super) fn of(verdict: Verdict, check: &'static str, subject: impl Into<String>, problem: Problem) -> Self {
+        Self { check, subject: subject.into(), verdict, message: problem.what, remedy: problem.remedy }
     }
 
     /// The same with this remedy where it brings none of its own.
@@ -91,8 +87,8 @@ mod tests {
 
     #[test]
     fn a_line_says_what_where_why_and_what_to_do() {
-        let finding = Finding::told(Verdict::Fail, "folder", "a", "/x\n: it is one thing; or another; make it one");
-        assert_eq!(finding.remedy.as_deref(), Some("make it one"));
+        let problem = Problem::new("/x\n: it is one thing; or another", "make it one");
+        let finding = Finding::of(Verdict::Fail, "folder", "a", problem);
         let line = anstream::adapter::strip_str(&finding.line()).to_string();
         assert_eq!(line, "FAIL  folder a: /x\\n: it is one thing; or another; make it one");
         let line = Finding::ok("folder", "a", "fine").or_remedy("none").line();

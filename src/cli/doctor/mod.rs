@@ -164,8 +164,8 @@ fn job_log(config: &Config, running: Option<bool>) -> (Vec<Finding>, Option<Hash
         Ok(None) => Some(HashMap::new()),
         Ok(Some(Ok(accounts))) => Some(accounts.into_iter().map(|row| (row.name.clone(), row)).collect()),
         Ok(Some(Err(error))) => {
-            let finding = Finding::told(Verdict::Warn, "job-log", &dir, &error.to_string());
-            findings.push(finding.or_remedy("look again once the service has run"));
+            let remedy = "look again once the service has run";
+            findings.push(Finding::bad(Verdict::Warn, "job-log", &dir, error.to_string(), remedy));
             None
         }
         Err(_) => None,
@@ -203,7 +203,7 @@ fn folders(config: &Config, rows: Option<&HashMap<String, AccountRow>>, person: 
     for (account, look) in looks {
         let (name, dir) = (account.name.as_str(), account.folder.clone());
         let Ok((mut findings, space, way)) = look.recv_timeout(until.saturating_duration_since(Instant::now())) else {
-            let finding = Finding::told(Verdict::Fail, "folder", name, &apart::no_answer(&dir));
+            let finding = Finding::of(Verdict::Fail, "folder", name, apart::no_answer(&dir));
             looked.push(Looked { dir, findings: vec![finding], space: None });
             continue;
         };
@@ -211,7 +211,7 @@ fn folders(config: &Config, rows: Option<&HashMap<String, AccountRow>>, person: 
         if let Some(way) = way
             && let Err(problem) = neighbours.settle(name, &dir, way)
         {
-            findings.push(Finding::told(Verdict::Fail, "folder", name, &problem.to_string()));
+            findings.push(Finding::of(Verdict::Fail, "folder", name, problem.problem()));
         }
         looked.push(Looked { dir, findings, space });
     }
@@ -242,8 +242,7 @@ fn account_folder(account: &AccountConfig, row: Option<&AccountRow>, person: Opt
             return std::iter::once(finding).chain(closed(name, dir, person)).collect();
         }
         Ok(Err(problem)) => {
-            let finding = Finding::told(Verdict::Fail, "folder", name, &problem.to_string());
-            return vec![finding.or_remedy("mount it, or name the right folder")];
+            return vec![Finding::of(Verdict::Fail, "folder", name, problem.problem())];
         }
     };
     // What was tried outdoes what its mode says.

@@ -10,7 +10,13 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     let api = &config.api;
     let remote = match Remote::open(config) {
         Ok(remote) => remote,
-        Err(failure) => return vec![Finding::told(Verdict::Fail, "connection", &api.base_url, failure.words())],
+        Err(failure) => {
+            let problem = failure.problem().cloned();
+            return problem
+                .map(|problem| Finding::of(Verdict::Fail, "connection", &api.base_url, problem))
+                .into_iter()
+                .collect();
+        }
     };
     let token = remote.authorise();
     let mut findings = vec![judge::token(&api.token_url, &api.credential, token.as_ref().copied())];

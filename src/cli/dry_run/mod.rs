@@ -30,7 +30,7 @@ pub(super) fn run(file: &Path, output: &mut Output) -> Result<Exit, Failure> {
         let plan = if let Some(plan) = planned {
             plan?
         } else {
-            let trouble = Some(apart::no_answer(&account.folder));
+            let trouble = Some(apart::no_answer(&account.folder).to_string());
             AccountPlan { trouble, ..AccountPlan::empty(account) }
         };
         output.words(&printed::account(&plan))?;

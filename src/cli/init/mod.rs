@@ -13,7 +13,7 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use crate::adobe::ApiError;
 use crate::config::{self, Config, Credential};
-use crate::job::{Company, NewAccount, RemoteAccount};
+use crate::job::{Company, NewAccount, Problem, RemoteAccount};
 use crate::status::printable;
 use draft::Draft;
 use questions::Questions;
@@ -92,7 +92,7 @@ fn company(questions: &mut Questions<'_>, draft: &Draft, secret: &SecretString) 
             questions.say(&format!("the company cannot be looked up: {error}"))?;
             questions.text("global company ID", "--company", None, None)
         }
-        Err(error) => Err(Failure::failed(format!("{}; name it with --company", Failure::from(error).words()))),
+        Err(error) => Err(Failure::failed(Problem::new(error.problem().what, "name it with --company"))),
     }
 }
 

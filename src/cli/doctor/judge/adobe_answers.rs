@@ -17,7 +17,7 @@ pub(in crate::cli::doctor) fn token(url: &str, credential: &Credential, answer: 
         (Ok(()), Credential::TokenFile(_)) => {
             Finding::ok("token", url, "a ready access token lies in a file, which something else must renew")
         }
-        (Err(error @ TokenError::Refused { .. }), _) => Finding::told(Verdict::Fail, "token", url, &error.to_string()),
+        (Err(error @ TokenError::Refused { .. }), _) => Finding::of(Verdict::Fail, "token", url, error.problem()),
         (Err(error @ TokenError::Unavailable(_)), _) => Finding::bad(
             Verdict::Fail,
             "token",
@@ -110,7 +110,7 @@ fn problem(verdict: Verdict, check: &'static str, subject: &str, error: &ApiErro
         | ApiError::NotConnected { .. }
         | ApiError::NotFound { .. }
         | ApiError::Refused { .. } => {
-            let told = Finding::told(verdict, check, subject, &text);
+            let told = Finding::of(verdict, check, subject, error.problem());
             Finding { message: format!("{}{id}", told.message), ..told }.or_remedy("check the keys of [api]")
         }
     }

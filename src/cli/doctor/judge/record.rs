@@ -2,7 +2,7 @@
 
 use crate::cli::doctor::finding::{Finding, Verdict};
 use crate::config::{AccountConfig, Config, StyleChoice};
-use crate::job::counted;
+use crate::job::{Problem, counted};
 use crate::joblog::{AccountRow, OpenError, OpenJob};
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ pub(in crate::cli::doctor) fn job_log(state_dir: &str, opened: Result<Option<(i6
         }
         Ok(Some((version, _))) => Finding::ok("job-log", state_dir, format!("whole, version {version}")),
         // Which says nothing against it.
-        Err(error @ OpenError::Closed { .. }) => Finding::told(Verdict::Warn, "job-log", state_dir, &error.to_string()),
-        Err(error) => Finding::told(Verdict::Fail, "job-log", state_dir, &error.to_string()),
+        Err(error @ OpenError::Closed { .. }) => Finding::of(Verdict::Warn, "job-log", state_dir, error.problem()),
+        Err(error) => Finding::of(Verdict::Fail, "job-log", state_dir, error.problem()),
     }
 }
 
@@ -92,7 +92,8 @@ pub(in crate::cli::doctor) fn account(
         } else {
             (Verdict::Warn, "was blocked when the service last ran")
         };
-        let finding = Finding::told(verdict, "blocked", name, &format!("{when}: {why}"));
+        let problem = Problem { what: format!("{when}: {}", why.what), ..why };
+        let finding = Finding::of(verdict, "blocked", name, problem);
         findings.push(finding.or_remedy("see the other findings; it goes on by itself once the reason is gone"));
     } else {
         findings.push(Finding::ok("blocked", name, "not blocked"));
@@ -132,7 +133,7 @@ mod tests {
             lines(config("style = \"put-multipart\""), Some(&row), true)[1].message,
             "put-multipart, as configured"
         );
-        row.api_problem = Some("HTTP 403: no; check the credential".into());
+        row.api_problem = Some(Problem::new("HTTP 403: no", "check the credential"));
         let blocked = lines(config(""), Some(&row), true).remove(0);
         assert_eq!((blocked.verdict, blocked.remedy.as_deref()), (Verdict::Fail, Some("check the credential")));
         assert_eq!(lines(config(""), Some(&row), false)[0].verdict, Verdict::Warn);

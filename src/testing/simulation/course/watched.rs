@@ -41,7 +41,7 @@ impl World<'_> {
             .every_job()
             .map_err(|error| Broken { promise: "the job log never contradicts itself", how: error.to_string() })?;
         let account = process.reader.account(ACCOUNT).unwrap_or_default();
-        let blocked = account.blocked().map(str::to_owned);
+        let blocked = account.blocked().map(|problem| problem.to_string());
         if blocked != self.blocked {
             let dir = self.dir.path().display().to_string();
             self.story.tell(self.now, || {

@@ -1,0 +1,41 @@
+//! What is the matter, and what to do about it: each by itself, so that nothing has to be read off a sentence.
+
+use std::fmt;
+
+/// What is the matter, and what to do about it. Shown with a semicolon between the two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What failed, and why.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: Option<String>,
+}
+
+impl Problem {
+    /// One that a person can do something about.
+    #[must_use]
+    pub fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { what: what.into(), remedy: Some(remedy.into()) }
+    }
+}
+
+impl From<String> for Problem {
+    fn from(what: String) -> Self {
+        Self { what, remedy: None }
+    }
+}
+
+impl From<&str> for Problem {
+    fn from(what: &str) -> Self {
+        what.to_owned().into()
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.remedy {
+            Some(remedy) => write!(f, "{}; {remedy}", self.what),
+            None => self.what.fmt(f),
+        }
+    }
+}
