@@ -1,8 +1,9 @@
 //! Reads `[account_defaults]` and each `[[account]]`, and what accounts must not share.
 
+use super::given::check_segment;
 use super::problems::{Place, Report, Wrong, wrong};
 use super::section::{Section, Table};
-use super::sections::{AccountConfig, CheckMode, Duplicates, Expect, FinMode, Order, StyleChoice, WireName};
+use super::sections::{AccountConfig, CheckMode, Duplicates, FinMode, Order, StyleChoice, WireName};
 use super::stage_sections::STYLES;
 use super::units::parse_expect;
 use config::ValueKind;
@@ -18,47 +19,53 @@ const DUPLICATES: [(&str, Duplicates); 3] =
 const ORDERS: [(&str, Order); 2] = [("name", Order::Name), ("arrival", Order::Arrival)];
 const WIRE_NAMES: [(&str, WireName); 2] = [("keep", WireName::Keep), ("unique", WireName::Unique)];
 
-/// The keys that may stand in either place.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Settings {
-    enabled: Option<bool>,
-    fin: Option<FinMode>,
-    wait_for_fin: Option<bool>,
-    check: Option<CheckMode>,
-    duplicates: Option<Duplicates>,
-    extensions: Option<Vec<String>>,
-    order: Option<Order>,
-    sequential: Option<bool>,
-    wire_name: Option<WireName>,
-    style: Option<StyleChoice>,
-    expect: Option<Expect>,
-    settle: Option<Duration>,
-}
-
-/// Reads `[account_defaults]`.
-pub(super) fn read_defaults(mut section: Section<'_>) -> Settings {
-    let settings = read_settings(&mut section);
+/// Reads `[account_defaults]`, over what holds where nobody says more: an account with nothing of its own.
+pub(super) fn read_defaults(mut section: Section<'_>, style: StyleChoice, settle: Duration) -> AccountConfig {
+    let defaults = AccountConfig {
+        name: String::new(),
+        report_suite_id: String::new(),
+        data_source_id: 0,
+        folder: PathBuf::new(),
+        enabled: false,
+        fin: FinMode::Auto,
+        wait_for_fin: false,
+        check: CheckMode::Warn,
+        duplicates: Duplicates::Hold,
+        extensions: Vec::new(),
+        order: Order::Name,
+        sequential: false,
+        wire_name: WireName::Keep,
+        style,
+        expect: None,
+        settle,
+    };
+    let defaults = read_settings(&mut section, &defaults);
     section.finish();
-    settings
+    defaults
 }
 
-fn read_settings(section: &mut Section<'_>) -> Settings {
-    Settings {
-        enabled: section.truth("enabled"),
-        fin: section.word("fin", &FIN_MODES),
-        wait_for_fin: section.truth("wait_for_fin"),
-        check: section.word("check", &CHECK_MODES),
-        duplicates: section.word("duplicates", &DUPLICATES),
-        extensions: section.take("extensions", |given| given.texts().and_then(check_extensions)),
-        order: section.word("order", &ORDERS),
-        sequential: section.truth("sequential"),
-        wire_name: section.word("wire_name", &WIRE_NAMES),
-        style: section.word("style", &STYLES),
-        expect: section.take("expect", |given| {
-            let remedy = "write a number of files and a time of day, such as \"2 by 06:00\"";
-            parse_expect(given.text()?).ok_or_else(|| wrong("not a number of files and a time", remedy))
-        }),
-        settle: section.duration("settle"),
+/// The keys that may stand in either place.
+fn read_settings(section: &mut Section<'_>, defaults: &AccountConfig) -> AccountConfig {
+    let expect = section.take("expect", |given| {
+        let remedy = "write a number of files and a time of day, such as \"2 by 06:00\"";
+        parse_expect(given.text()?).ok_or_else(|| wrong("not a number of files and a time", remedy))
+    });
+    AccountConfig {
+        enabled: section.truth("enabled").unwrap_or(defaults.enabled),
+        fin: section.word("fin", &FIN_MODES).unwrap_or(defaults.fin),
+        wait_for_fin: section.truth("wait_for_fin").unwrap_or(defaults.wait_for_fin),
+        check: section.word("check", &CHECK_MODES).unwrap_or(defaults.check),
+        duplicates: section.word("duplicates", &DUPLICATES).unwrap_or(defaults.duplicates),
+        extensions: section
+            .take("extensions", |given| given.texts().and_then(check_extensions))
+            .unwrap_or_else(|| defaults.extensions.clone()),
+        order: section.word("order", &ORDERS).unwrap_or(defaults.order),
+        sequential: section.truth("sequential").unwrap_or(defaults.sequential),
+        wire_name: section.word("wire_name", &WIRE_NAMES).unwrap_or(defaults.wire_name),
+        style: section.word("style", &STYLES).unwrap_or(defaults.style),
+        expect: expect.or(defaults.expect),
+        settle: section.duration("settle").unwrap_or(defaults.settle),
+        ..defaults.clone()
     }
 }
 
@@ -92,7 +99,6 @@ fn check_extensions(extensions: Vec<String>) -> Result<Vec<String>, Wrong> {
 /// An account, and where its keys stand.
 struct Read {
     config: AccountConfig,
-    name: String,
     label: String,
     name_place: Place,
     id_place: Place,
@@ -103,22 +109,16 @@ struct Read {
 pub(super) fn read_accounts(
     report: &mut Report,
     tables: Vec<(usize, Table)>,
-    defaults: &Settings,
-    (style, settle): (StyleChoice, Duration),
+    defaults: &AccountConfig,
     state_dir: &Path,
 ) -> Vec<AccountConfig> {
     let mut accounts: Vec<Read> = Vec::new();
     for (index, table) in tables {
-        let account = read_account(report, index, table, defaults, (style, settle));
+        let account = read_account(report, index, table, defaults);
         compare(report, &accounts, &account);
         accounts.push(account);
     }
-    let folders: Vec<Folder> = accounts
-        .iter()
-        .filter(|account| !account.config.folder.as_os_str().is_empty())
-        .map(|account| Folder::new(account.label.clone(), account.folder_place.clone(), &account.config.folder))
-        .collect();
-    check_overlaps(report, &folders, state_dir);
+    check_overlaps(report, &accounts, state_dir);
     accounts.into_iter().map(|account| account.config).collect()
 }
 
@@ -126,13 +126,7 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
-fn read_account(
-    report: &mut Report,
-    index: usize,
-    table: Table,
-    defaults: &Settings,
-    (style, settle): (StyleChoice, Duration),
-) -> Read {
+fn read_account(report: &mut Report, index: usize, table: Table, defaults: &AccountConfig) -> Read {
     let name =
         table.get("name").and_then(|value| if let ValueKind::String(name) = &value.kind { Some(name) } else { None });
     let label = match name.filter(|name| is_name(name)) {
@@ -156,33 +150,21 @@ fn read_account(
     });
     let report_suite_id = section.take("report_suite_id", |given| {
         let id = given.filled()?;
-        super::given::check_segment(id).map(|()| id.to_owned())
+        check_segment(id).map(|()| id.to_owned())
     });
     let remedy = "write the number without quotes, such as 621";
     let data_source_id = section.whole("data_source_id", 1..=i64::MAX, remedy).unwrap_or_default();
     let folder = section.take("folder", |given| absolute(given.filled()?));
-    let own = read_settings(&mut section);
+    let settings = read_settings(&mut section, defaults);
     section.finish();
-    let name = name.unwrap_or_default();
     let config = AccountConfig {
-        name: name.clone(),
+        name: name.unwrap_or_default(),
         report_suite_id: report_suite_id.unwrap_or_default(),
         data_source_id,
         folder: folder.unwrap_or_default(),
-        enabled: own.enabled.or(defaults.enabled).unwrap_or_default(),
-        fin: own.fin.or(defaults.fin).unwrap_or(FinMode::Auto),
-        wait_for_fin: own.wait_for_fin.or(defaults.wait_for_fin).unwrap_or_default(),
-        check: own.check.or(defaults.check).unwrap_or(CheckMode::Warn),
-        duplicates: own.duplicates.or(defaults.duplicates).unwrap_or(Duplicates::Hold),
-        extensions: own.extensions.or_else(|| defaults.extensions.clone()).unwrap_or_default(),
-        order: own.order.or(defaults.order).unwrap_or(Order::Name),
-        sequential: own.sequential.or(defaults.sequential).unwrap_or_default(),
-        wire_name: own.wire_name.or(defaults.wire_name).unwrap_or(WireName::Keep),
-        style: own.style.or(defaults.style).unwrap_or(style),
-        expect: own.expect.or(defaults.expect),
-        settle: own.settle.or(defaults.settle).unwrap_or(settle),
+        ..settings
     };
-    Read { config, name, label, name_place, id_place, folder_place }
+    Read { config, label, name_place, id_place, folder_place }
 }
 
 /// An absolute path, without `.` and without a slash at the end.
@@ -198,8 +180,8 @@ pub(super) fn absolute(text: &str) -> Result<PathBuf, Wrong> {
 /// Reports what this account shares with one before it. Wrong names and IDs are empty or zero here, and share nothing.
 fn compare(report: &mut Report, before: &[Read], account: &Read) {
     let line = |place: &Place| place.line.map_or_else(String::new, |line| format!(" (line {line})"));
-    let (this, name) = (&account.config, &account.name);
-    if let Some(other) = before.iter().find(|other| !name.is_empty() && other.name == *name) {
+    let (this, name) = (&account.config, &account.config.name);
+    if let Some(other) = before.iter().find(|other| !name.is_empty() && other.config.name == *name) {
         let message = format!("another account has this name{}", line(&other.name_place));
         let problem = wrong(message, "give each account a name of its own");
         report.add(account.name_place.clone(), format!("{}: name", account.label), Some(format!("{name:?}")), problem);
@@ -231,31 +213,14 @@ fn compare(report: &mut Report, before: &[Read], account: &Read) {
 // Paths are compared by their text. No folder is read here, because one on a share that hangs would keep every command,
 // reload and start waiting (DESIGN F10). Links are followed when an account's own thread opens its folder.
 
-/// The folder of an account, and where that is written.
-#[derive(Debug)]
-pub(super) struct Folder {
-    label: String,
-    place: Place,
-    written: PathBuf,
-    plain: PathBuf,
-}
-
-impl Folder {
-    pub(super) fn new(label: String, place: Place, path: &Path) -> Self {
-        Self { label, place, written: path.to_owned(), plain: plain(path) }
-    }
-}
-
 /// Without `.` and `..`, by the text alone.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for component in path.components() {
-        match component {
-            Component::ParentDir => {
-                plain.pop();
-            }
-            Component::CurDir => {}
-            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => plain.push(component),
+        if component == Component::ParentDir {
+            plain.pop();
+        } else if component != Component::CurDir {
+            plain.push(component);
         }
     }
     plain
@@ -282,36 +247,29 @@ fn relation(this: &Path, other: &Path) -> Option<Relation> {
 }
 
 /// Reports every pair that overlaps, at the later of the two.
-pub(super) fn check_overlaps(report: &mut Report, folders: &[Folder], state_dir: &Path) {
-    let plain_state_dir = plain(state_dir);
-    for (index, folder) in folders.iter().enumerate() {
-        if !state_dir.as_os_str().is_empty()
-            && let Some(relation) = relation(&folder.plain, &plain_state_dir)
-        {
-            blame(report, folder, relation, &format!("state_dir ({})", state_dir.display()));
+fn check_overlaps(report: &mut Report, accounts: &[Read], state_dir: &Path) {
+    let named = |path: &Path| !path.as_os_str().is_empty();
+    let accounts: Vec<&Read> = accounts.iter().filter(|account| named(&account.config.folder)).collect();
+    for (index, account) in accounts.iter().enumerate() {
+        let mut blame = |path: &Path, whose: String| {
+            let relation = match relation(&plain(&account.config.folder), &plain(path)) {
+                Some(Relation::Same) => "this is also",
+                Some(Relation::Inside) => "this lies inside",
+                Some(Relation::Around) => "this holds",
+                None => return,
+            };
+            let message = format!("{relation} {whose} ({})", path.display());
+            let shown = format!("{:?}", account.config.folder.display().to_string());
+            let problem = wrong(message, "choose a folder beside it; none may lie in another");
+            report.add(account.folder_place.clone(), format!("{}: folder", account.label), Some(shown), problem);
+        };
+        if named(state_dir) {
+            blame(state_dir, "state_dir".to_owned());
         }
-        for other in &folders[..index] {
-            if let Some(relation) = relation(&folder.plain, &other.plain) {
-                blame(
-                    report,
-                    folder,
-                    relation,
-                    &format!("the folder of {} ({})", other.label, other.written.display()),
-                );
-            }
+        for other in &accounts[..index] {
+            blame(&other.config.folder, format!("the folder of {}", other.label));
         }
     }
-}
-
-fn blame(report: &mut Report, folder: &Folder, relation: Relation, other: &str) {
-    let message = match relation {
-        Relation::Same => format!("this is also {other}"),
-        Relation::Inside => format!("this lies inside {other}"),
-        Relation::Around => format!("this holds {other}"),
-    };
-    let shown = format!("{:?}", folder.written.display().to_string());
-    let problem = wrong(message, "choose a folder beside it; none may lie in another");
-    report.add(folder.place.clone(), format!("{}: folder", folder.label), Some(shown), problem);
 }
 
 #[cfg(test)]

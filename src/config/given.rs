@@ -31,11 +31,9 @@ pub(super) fn kind_name(kind: &ValueKind) -> &'static str {
 pub(super) fn show(kind: &ValueKind) -> Option<String> {
     match kind {
         ValueKind::Nil | ValueKind::Table(_) => None,
-        ValueKind::Boolean(value) => Some(value.to_string()),
-        ValueKind::I64(value) => Some(value.to_string()),
-        ValueKind::I128(value) => Some(value.to_string()),
-        ValueKind::U64(value) => Some(value.to_string()),
-        ValueKind::U128(value) => Some(value.to_string()),
+        ValueKind::Boolean(_) | ValueKind::I64(_) | ValueKind::I128(_) | ValueKind::U64(_) | ValueKind::U128(_) => {
+            Some(kind.to_string())
+        }
         ValueKind::Float(value) => Some(format!("{value:?}")),
         ValueKind::String(text) => show_text(text),
         ValueKind::Array(items) => {
@@ -66,17 +64,8 @@ impl<'v> Given<'v> {
         if let ValueKind::String(text) = self.kind {
             return Ok(text);
         }
-        let remedy = match self.kind {
-            ValueKind::Table(_) | ValueKind::Array(_) => "write one text in quotes",
-            ValueKind::Nil
-            | ValueKind::Boolean(_)
-            | ValueKind::I64(_)
-            | ValueKind::I128(_)
-            | ValueKind::U64(_)
-            | ValueKind::U128(_)
-            | ValueKind::Float(_)
-            | ValueKind::String(_) => "put quotes around it",
-        };
+        let is_many = matches!(self.kind, ValueKind::Table(_) | ValueKind::Array(_));
+        let remedy = if is_many { "write one text in quotes" } else { "put quotes around it" };
         Err(wrong(format!("this must be a text, and is {}", kind_name(self.kind)), remedy))
     }
 
@@ -88,59 +77,37 @@ impl<'v> Given<'v> {
 
     /// A whole number.
     pub(super) fn whole(&self) -> Option<i64> {
-        match self.kind {
-            ValueKind::I64(number) => Some(*number),
-            ValueKind::String(text) if self.from_variable => text.trim().parse().ok(),
-            ValueKind::Nil
-            | ValueKind::Boolean(_)
-            | ValueKind::I128(_)
-            | ValueKind::U64(_)
-            | ValueKind::U128(_)
-            | ValueKind::Float(_)
-            | ValueKind::String(_)
-            | ValueKind::Table(_)
-            | ValueKind::Array(_) => None,
-        }
+        if let ValueKind::I64(number) = self.kind { Some(*number) } else { self.variable()?.parse().ok() }
     }
 
     /// True or false.
     pub(super) fn truth(&self) -> Option<bool> {
-        match self.kind {
-            ValueKind::Boolean(truth) => Some(*truth),
-            ValueKind::String(text) if self.from_variable => text.trim().to_lowercase().parse().ok(),
-            ValueKind::Nil
-            | ValueKind::I64(_)
-            | ValueKind::I128(_)
-            | ValueKind::U64(_)
-            | ValueKind::U128(_)
-            | ValueKind::Float(_)
-            | ValueKind::String(_)
-            | ValueKind::Table(_)
-            | ValueKind::Array(_) => None,
+        if let ValueKind::Boolean(truth) = self.kind {
+            return Some(*truth);
         }
+        self.variable()?.to_lowercase().parse().ok()
     }
 
     /// Any number.
     pub(super) fn fraction(&self) -> Option<f64> {
-        match self.kind {
-            ValueKind::Float(number) => Some(*number),
-            ValueKind::I64(number) => i32::try_from(*number).ok().map(f64::from),
-            ValueKind::String(text) if self.from_variable => text.trim().parse().ok(),
-            ValueKind::Nil
-            | ValueKind::Boolean(_)
-            | ValueKind::I128(_)
-            | ValueKind::U64(_)
-            | ValueKind::U128(_)
-            | ValueKind::String(_)
-            | ValueKind::Table(_)
-            | ValueKind::Array(_) => None,
+        if let ValueKind::Float(number) = self.kind {
+            return Some(*number);
         }
+        if let ValueKind::I64(number) = self.kind {
+            return i32::try_from(*number).ok().map(f64::from);
+        }
+        self.variable()?.parse().ok()
+    }
+
+    /// The text of a variable, which is all that it can hold.
+    fn variable(&self) -> Option<&str> {
+        if let ValueKind::String(text) = self.kind { Some(text.trim()).filter(|_| self.from_variable) } else { None }
     }
 
     /// A list of texts. A variable holds them with commas or spaces between.
     pub(super) fn texts(&self) -> Result<Vec<String>, Wrong> {
         let wrong_kind = || wrong("this must be a list of texts", "write it like [\"one\", \"two\"]");
-        if let (ValueKind::String(text), true) = (self.kind, self.from_variable) {
+        if let Some(text) = self.variable() {
             let words = text.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty());
             return Ok(words.map(str::to_owned).collect());
         }

@@ -126,12 +126,9 @@ fn load_file(file: Option<&Path>, surroundings: &Surroundings) -> Result<Config,
     let name = path.display().to_string();
     let unreadable = |message: String| KeyProblem {
         source: name.clone(),
-        line: None,
-        column: None,
-        key: String::new(),
-        value: None,
         message,
         remedy: "`datadrop init` writes one; or name another with --config FILE".to_owned(),
+        ..KeyProblem::default()
     };
     let text = match std::fs::read(path) {
         Ok(bytes) => String::from_utf8(bytes).map_err(|error| {
@@ -229,7 +226,8 @@ pub(super) fn read(report: &mut Report, table: Table, surroundings: &Surrounding
             read_alert(Section::new(report, "in [[alert]]", &path, label, table), api.allow_http)
         })
         .collect();
-    let defaults = read_defaults(Section::open(report, "account_defaults", account_defaults));
+    let defaults = Section::open(report, "account_defaults", account_defaults);
+    let defaults = read_defaults(defaults, upload.style, watch.settle);
     let none_given = match &accounts {
         None => true,
         Some(accounts) => matches!(&accounts.kind, ValueKind::Array(items) if items.is_empty()),
@@ -241,7 +239,7 @@ pub(super) fn read(report: &mut Report, table: Table, surroundings: &Surrounding
         report.example = EXAMPLE.find("[[account]]").map(|at| EXAMPLE[at..].to_owned());
     }
     let tables = tables_of(report, "account", accounts);
-    let accounts = read_accounts(report, tables, &defaults, (upload.style, watch.settle), &state_dir);
+    let accounts = read_accounts(report, tables, &defaults, &state_dir);
     Config {
         file: surroundings.file.clone(),
         state_dir,

@@ -29,7 +29,7 @@ struct Unknown {
 }
 
 /// All problems and doubts so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Report {
     file: String,
     outline: Outline,
@@ -45,15 +45,7 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(file: String, outline: Outline) -> Self {
-        Self {
-            file,
-            outline,
-            problems: Vec::new(),
-            unknown: Vec::new(),
-            known: BTreeMap::new(),
-            warnings: Vec::new(),
-            example: None,
-        }
+        Self { file, outline, ..Self::default() }
     }
 
     /// Where the value at this path came from.
@@ -149,7 +141,7 @@ pub(super) fn nearest<'w>(misspelt: &str, words: impl Iterator<Item = &'w str>) 
 // What is wrong with a configuration, in words that a person can act on.
 
 /// One thing that is wrong: where, what, why, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyProblem {
     /// The file as it was named, `environment variable DATADROP__X__Y`, or `default`.
     pub source: String,
@@ -264,10 +256,9 @@ impl Outline {
                 source: name.to_owned(),
                 line: Some(line),
                 column: Some(column),
-                key: String::new(),
-                value: None,
                 message,
                 remedy: remedy.to_owned(),
+                ..KeyProblem::default()
             })
         };
         let document = DeTable::parse(text).map_err(|error| {
