@@ -1,9 +1,8 @@
 //! Time and chance: what the pure parts take as arguments.
 
-#[cfg(test)]
-pub(crate) mod surroundings;
-
 use crate::job::Timestamp;
+#[cfg(test)]
+use crate::testing::surroundings;
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

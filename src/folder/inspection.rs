@@ -160,7 +160,7 @@ pub(super) fn is_ours(name: &OsStr) -> bool {
 #[cfg_attr(not(test), expect(unused_variables, reason = "the clock of a simulation is known by the path"))]
 fn changed_ms(path: &Path, entry: &Entry) -> i64 {
     #[cfg(test)]
-    if let Some(at) = crate::clock::surroundings::filed_at(path) {
+    if let Some(at) = crate::testing::surroundings::filed_at(path) {
         return at;
     }
     entry.changed_ns.div_euclid(1_000_000)

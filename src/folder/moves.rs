@@ -82,7 +82,7 @@ impl AccountFolder {
             match rename_without_overwriting((source, &called), (target, &candidate), is_free) {
                 Ok(()) => {
                     #[cfg(test)]
-                    crate::clock::surroundings::renamed(&source.path_of(&called), &target.path_of(&candidate));
+                    crate::testing::surroundings::renamed(&source.path_of(&called), &target.path_of(&candidate));
                     remove_why(source, &called);
                     return self.after_move(wanted, candidate, met, touched);
                 }
@@ -195,7 +195,7 @@ impl AccountFolder {
     /// The system's.
     pub fn sync(&self, touched: &Touched) -> io::Result<()> {
         #[cfg(test)]
-        crate::clock::surroundings::folder_synced();
+        crate::testing::surroundings::folder_synced();
         Place::ALL.iter().filter(|place| touched.contains(place)).try_for_each(|place| self.place(*place).sync())
     }
 }

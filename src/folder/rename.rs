@@ -21,7 +21,7 @@ pub(super) fn rename_without_overwriting(
     match from.0.rename(from.1, to.0, to.1) {
         Err(error) if is_unsupported(&error) => rename_by_link(from, to, may_be_ours, || {
             #[cfg(test)]
-            crate::clock::surroundings::passing("a file has two names");
+            crate::testing::surroundings::passing("a file has two names");
         }),
         renamed => renamed,
     }
@@ -52,7 +52,7 @@ fn rename_by_link(
     let aside = fitting(&aside, "", "");
     let taken_aside = directory.replace(name, &aside);
     #[cfg(test)]
-    crate::clock::surroundings::passing("a name was taken aside");
+    crate::testing::surroundings::passing("a name was taken aside");
     match taken_aside {
         // What cannot be looked at stays aside until the folder is opened again.
         Ok(()) if is_one_file((directory, &aside), (target, new_name))? => directory.remove(&aside),
@@ -157,10 +157,10 @@ pub(super) fn fitting(name: &OsStr, insert: &str, append: &str) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::surroundings;
     use crate::folder::directory::identity_at;
     use crate::folder::{Touched, Wanted};
     use crate::job::{Fingerprint, JobId, Sha256};
+    use crate::testing::surroundings;
     use std::fs;
 
     #[test]

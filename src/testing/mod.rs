@@ -1,3 +1,4 @@
 //! What only tests need.
 
 mod simulation;
+pub(crate) mod surroundings;

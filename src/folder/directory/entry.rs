@@ -131,7 +131,7 @@ fn nanoseconds(time: StatxTimestamp) -> i64 {
 pub(super) fn look(at: impl AsFd, name: &OsStr, flags: AtFlags) -> io::Result<Entry> {
     let entry: Entry = rustix::fs::statx(&at, name, flags, StatxFlags::BASIC_STATS | StatxFlags::BTIME)?.into();
     #[cfg(test)]
-    if let Some(inode) = crate::clock::surroundings::inode_of_path(|| path_of(&at, name)) {
+    if let Some(inode) = crate::testing::surroundings::inode_of_path(|| path_of(&at, name)) {
         return Ok(Entry { identity: FileIdentity { inode, born_ns: 0, ..entry.identity }, ..entry });
     }
     Ok(entry)

@@ -25,7 +25,8 @@ impl Directory {
     #[must_use]
     pub fn writer_of(&self, file: &File) -> Writer {
         #[cfg(test)]
-        if let Some(writer) = crate::clock::surroundings::writer(|| Some(super::Entry::of(file).ok()?.identity.inode)) {
+        if let Some(writer) = crate::testing::surroundings::writer(|| Some(super::Entry::of(file).ok()?.identity.inode))
+        {
             return writer;
         }
         if self.is_known_local() { ask(file) } else { Writer::Unknown }

@@ -6,14 +6,13 @@
 //! Every call may hang where the directory lies on a network share.
 
 mod entry;
-mod hidden;
 mod lease;
 
 #[cfg(test)]
 pub(crate) use entry::identity_at;
 pub use entry::{Entry, EntryType, FileSystem};
-pub use hidden::{Hidden, hidden_name, is_hidden_for};
 
+use crate::clock::random;
 use entry::{look, not_plain};
 use rustix::fs::{Access, AtFlags, Dir, Mode, OFlags, RenameFlags, StatVfsMountFlags};
 use rustix::io::Errno;
@@ -218,7 +217,7 @@ impl Directory {
     pub fn rename(&self, name: impl AsRef<OsStr>, to: &Self, new_name: impl AsRef<OsStr>) -> io::Result<()> {
         let (name, new_name) = (name.as_ref(), new_name.as_ref());
         #[cfg(test)]
-        if crate::clock::surroundings::renames_overwrite() {
+        if crate::testing::surroundings::renames_overwrite() {
             return Err(Errno::INVAL.into());
         }
         Ok(rustix::fs::renameat_with(&self.file, name, &to.file, new_name, RenameFlags::NOREPLACE)?)
@@ -312,85 +311,88 @@ pub fn is_without_links(error: &io::Error) -> bool {
     is_unsupported(error) || kinds.iter().any(|kind| error.raw_os_error() == Some(kind.raw_os_error()))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rustix::fs::FileType;
-    use std::fs;
-    use std::os::unix::fs::symlink;
+// Files that datadrop makes: born under a random hidden name, exclusively, and renamed when they are whole.
 
-    fn directory() -> (tempfile::TempDir, Directory) {
-        let dir = tempfile::tempdir().unwrap();
-        let opened = Directory::open(dir.path()).unwrap();
-        (dir, opened)
-    }
+/// Before each name that datadrop makes up.
+const HIDDEN: &str = ".datadrop-";
+/// Maximum number of random names that are tried.
+const NAMES_TRIED: u32 = 8;
 
-    fn pipe(path: &Path) {
-        rustix::fs::mknodat(rustix::fs::CWD, path, FileType::Fifo, Mode::from_raw_mode(0o666), 0).unwrap();
-    }
-
-    #[test]
-    fn f9_what_is_not_plain_is_told_and_never_opened() {
-        let (dir, opened) = directory();
-        fs::write(dir.path().join("plain"), "x").unwrap();
-        fs::create_dir(dir.path().join("directory")).unwrap();
-        symlink("plain", dir.path().join("link")).unwrap();
-        pipe(&dir.path().join("pipe"));
-        let _listener = std::os::unix::net::UnixListener::bind(dir.path().join("socket")).unwrap();
-        for (name, words) in [
-            ("directory", "a directory"),
-            ("link", "a symbolic link"),
-            ("pipe", "a named pipe"),
-            ("socket", "a socket"),
-        ] {
-            let entry = opened.entry(name).unwrap();
-            assert_eq!(entry.entry_type.words(), words);
-            assert!(opened.open_file(name, &entry).unwrap_err().to_string().contains(words));
+impl Directory {
+    /// Makes an empty file under a hidden name that nobody can foresee. `purpose` is a part of the name.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn create_hidden(&self, purpose: &str, mode: u32) -> io::Result<(File, Hidden<'_>)> {
+        let flags = OFlags::WRONLY
+            | OFlags::CREATE
+            | OFlags::EXCL
+            | OFlags::NOFOLLOW
+            | OFlags::NONBLOCK
+            | OFlags::NOCTTY
+            | OFlags::CLOEXEC;
+        let mut tries = 0;
+        loop {
+            let name = hidden_name(purpose);
+            match rustix::fs::openat(&self.file, &name, flags, Mode::from_raw_mode(mode)) {
+                Ok(file) => return Ok((file.into(), Hidden { directory: self, name })),
+                Err(Errno::EXIST) if tries < NAMES_TRIED => tries += 1,
+                Err(error) => return Err(error.into()),
+            }
         }
-        // What takes the name of a plain file just after the look is neither followed nor waited for.
-        let plain = opened.entry("plain").unwrap();
-        for name in ["directory", "link", "pipe", "socket"] {
-            assert!(opened.open_file(name, &plain).is_err(), "{name}");
-        }
-        symlink("directory", dir.path().join("linked")).unwrap();
-        assert_eq!(opened.open_directory("linked").unwrap_err().kind(), io::ErrorKind::NotADirectory);
-        assert_eq!(opened.open_directory("pipe").unwrap_err().kind(), io::ErrorKind::NotADirectory);
-        assert!(opened.open_directory("directory").is_ok());
-    }
-
-    #[test]
-    fn f9_replacing_and_linking_take_the_link_and_leave_its_target() {
-        let (dir, opened) = directory();
-        let outside = tempfile::tempdir().unwrap();
-        let secret = outside.path().join("secret");
-        fs::write(&secret, "secret").unwrap();
-        symlink(&secret, dir.path().join("link")).unwrap();
-        opened.link("link", &opened, "second").unwrap();
-        assert_eq!(opened.entry("second").unwrap().entry_type, EntryType::Link);
-        fs::hard_link(&secret, dir.path().join("hard")).unwrap();
-        for name in ["link", "second", "hard"] {
-            fs::write(dir.path().join("new"), "new").unwrap();
-            opened.replace("new", name).unwrap();
-            assert_eq!(fs::read(dir.path().join(name)).unwrap(), b"new");
-        }
-        assert_eq!(fs::read(&secret).unwrap(), b"secret");
-        fs::create_dir(dir.path().join("directory")).unwrap();
-        fs::write(dir.path().join("new"), "new").unwrap();
-        assert_eq!(opened.replace("new", "directory").unwrap_err().kind(), io::ErrorKind::IsADirectory);
-        assert_eq!(opened.remove("directory").unwrap_err().kind(), io::ErrorKind::IsADirectory);
-    }
-
-    #[test]
-    fn a_locked_directory_is_locked_by_whatever_path_it_is_reached() {
-        let (dir, opened) = directory();
-        let link = dir.path().join("here");
-        symlink(".", &link).unwrap();
-        let again = Directory::open(&link).unwrap();
-        assert!(!again.is_locked().unwrap());
-        opened.try_lock().unwrap();
-        assert!(again.is_locked().unwrap());
-        assert!(matches!(again.try_lock(), Err(TryLockError::WouldBlock)));
-        drop(opened);
-        again.try_lock().unwrap();
     }
 }
+
+/// The hidden name of a file that is not in its place yet; removed when dropped.
+#[derive(Debug)]
+pub struct Hidden<'a> {
+    directory: &'a Directory,
+    name: OsString,
+}
+
+impl Hidden<'_> {
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &OsStr {
+        &self.name
+    }
+
+    /// Puts the file in its place without overwriting, also where renames may overwrite: a link does not.
+    ///
+    /// # Errors
+    /// The system's; `AlreadyExists` if the name is taken.
+    pub fn rename(self, new_name: impl AsRef<OsStr>) -> io::Result<()> {
+        match self.directory.rename(&self.name, self.directory, &new_name) {
+            Err(error) if is_unsupported(&error) => match self.directory.link(&self.name, self.directory, &new_name) {
+                Err(error) if is_without_links(&error) => {
+                    self.directory.rename_if_free(&self.name, self.directory, new_name)
+                }
+                linked => linked,
+            },
+            renamed => renamed,
+        }
+    }
+}
+
+impl Drop for Hidden<'_> {
+    fn drop(&mut self) {
+        // Nothing has that name any more once it was renamed.
+        let _ = self.directory.remove(&self.name);
+    }
+}
+
+/// A hidden name that nobody can foresee. `purpose` is a part of it.
+#[must_use]
+pub fn hidden_name(purpose: &str) -> OsString {
+    format!("{HIDDEN}{purpose}-{:016x}", random()).into()
+}
+
+/// Whether this is a name that [`hidden_name`] makes up for this purpose.
+#[must_use]
+pub fn is_hidden_for(purpose: &str, name: &OsStr) -> bool {
+    let digits = name.to_str().and_then(|name| name.strip_prefix(HIDDEN)?.strip_prefix(purpose)?.strip_prefix('-'));
+    digits.is_some_and(|digits| digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+#[cfg(test)]
+mod tests;

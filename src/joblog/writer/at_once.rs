@@ -2,8 +2,8 @@
 //! the process may end on either side of its commit.
 
 use super::{JobLog, Operation, Purpose, Shared, Writer, lock};
-use crate::clock::surroundings::passing;
 use crate::joblog::{Job, JobLogError, OpenError, Reader, StateLock, sql};
+use crate::testing::surroundings::passing;
 use std::sync::{Arc, Mutex, mpsc};
 
 pub(in crate::joblog) struct AtOnce(Mutex<Writer>);

@@ -72,7 +72,7 @@ impl Writer {
     /// The one fsync of a group.
     pub(super) fn end_transaction(&self) -> Result<(), JobLogError> {
         #[cfg(test)]
-        crate::clock::surroundings::sync()?;
+        crate::testing::surroundings::sync()?;
         self.compare_files()?;
         // Seldom: somebody wrote to the database since this transaction began, which the next look would no longer show.
         if self.files.is_written_to() {

@@ -2,7 +2,7 @@
 //!
 //! What runs here is the real thing: the folder's turns on real files, the job log with its SQL, attempts with the
 //! reading and verifying of their file, settling, sweeps, recovery. What is not real is what a seed must decide: time and
-//! chance (`clock::surroundings`), the transport and the server behind it (`adobe::tests::stand_in`, [`other_side`]), the order in which
+//! chance (`testing::surroundings`), the transport and the server behind it (`adobe::tests::stand_in`, [`other_side`]), the order in which
 //! stages go on ([`process`]), and the end of the process, which may come at each commit, request, rename and sync. The
 //! promises of DESIGN §3 are held against the server's ledger, the folder and the job log ([`promises`]), after each step
 //! and at rest.

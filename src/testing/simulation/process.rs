@@ -3,8 +3,7 @@
 use super::quiet::{SETTLE, SETTLE_MAX};
 use super::script::Rules;
 use crate::adobe::{Budget, Client};
-use crate::clock::Moment;
-use crate::clock::{Clock, now, surroundings};
+use crate::clock::{Clock, Moment, now};
 use crate::config::{PollConfig, RetryConfig, StyleChoice, WatchMode};
 use crate::daemon::operator;
 use crate::inbox::readiness::Waits;
@@ -13,6 +12,7 @@ use crate::inbox::{Board, FolderSettings, FolderWorker, Progress};
 use crate::job::{JobId, Target, UploadStyle};
 use crate::joblog::{AccountRules, AdmitPolicy, Executor, JobLog, JobLogError, Reader, StateLock, StorageProblem};
 use crate::retry::RetryPolicy;
+use crate::testing::surroundings;
 use crate::track::{TrackSettings, Tracker};
 use crate::upload::{UploadSettings, single as upload};
 use std::path::Path;

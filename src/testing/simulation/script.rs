@@ -2,9 +2,9 @@
 //! so that a story that fails can be made shorter.
 
 use super::accidents::{Fate, ListFault, UploadFault};
-use crate::clock::surroundings;
 use crate::config::{Duplicates, FinMode, Order, StyleChoice, WireName};
 use crate::job::UploadStyle;
+use crate::testing::surroundings;
 use std::time::Duration;
 
 /// Chance by a seed.

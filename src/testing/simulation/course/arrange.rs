@@ -5,9 +5,9 @@ use super::super::other_side::Entry;
 use super::super::promises::Checked;
 use super::super::script::{What, Wish};
 use super::{Todo, World};
-use crate::clock::surroundings;
 use crate::job::{Kind, Release, RemoteJobId, State, Verb};
 use crate::joblog::{Instruction, Reader, instruct};
+use crate::testing::surroundings;
 use std::time::Duration;
 
 impl World<'_> {

@@ -6,8 +6,8 @@ use super::super::promises::{Checked, Checker, broken};
 use super::super::quiet::SETTLE;
 use super::super::story::{Broken, Figures};
 use super::{Todo, World};
-use crate::clock::surroundings;
 use crate::job::{Kind, State, Timestamp};
+use crate::testing::surroundings;
 use std::time::Duration;
 
 impl World<'_> {

@@ -64,15 +64,15 @@ pub(crate) fn with<R>(change: impl FnOnce(&mut Surroundings) -> R) -> Option<R> 
     SURROUNDINGS.with_borrow_mut(|surroundings| surroundings.as_mut().map(change))
 }
 
-pub(super) fn now() -> Option<Timestamp> {
+pub(crate) fn now() -> Option<Timestamp> {
     with(|here| Timestamp(millis(here.moment.0).saturating_add(here.wall_ahead)))
 }
 
-pub(super) fn moment() -> Option<Moment> {
+pub(crate) fn moment() -> Option<Moment> {
     with(|here| here.moment)
 }
 
-pub(super) fn random() -> Option<u64> {
+pub(crate) fn random() -> Option<u64> {
     with(|here| next(&mut here.chance))
 }
 
