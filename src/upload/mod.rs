@@ -6,7 +6,6 @@
 
 mod attempt;
 mod outcome;
-mod slots;
 
 pub use outcome::{Again, Facts, Outcome, Verdict, decide};
 
@@ -16,8 +15,7 @@ use crate::config::StyleChoice;
 use crate::job::Timestamp;
 use crate::joblog::{AccountRules, Claim, Claimed, JobLog, JobLogError};
 use crate::retry::RetryPolicy;
-use attempt::Attempt;
-use slots::{Attempted, Slots};
+use attempt::{Attempt, Attempted, Slots};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
