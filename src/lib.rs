@@ -69,7 +69,7 @@
 //! - **One retry loop**: a job's due time in the job log. There is no loop around a request, and nothing below
 //!   [`upload`] sends anything a second time, but for one new token after a 401.
 //! - **One home for each thing that is hard to take back**: `rusqlite` in [`joblog`], `reqwest` in [`adobe`], `notify` in
-//!   [`inbox`], `backoff` in [`retry`], `maud` in [`status::page`], `signal-hook` in `daemon::signals` and in the commands that wait.
+//!   [`inbox`], `backoff` in [`retry`], `maud` in [`status::page`], `signal-hook` in `daemon::lifetime` and in the commands that wait.
 //! - **No clock, no chance, no I/O in what decides**: [`job`], [`check`], [`inbox::readiness`], [`track::reconcile`], [`retry`], `upload::decide`,
 //!   `track::judge`, `track::schedule`, `alert::group`, `alert::missing` and `alert::message` take facts and `now` as arguments. [`clock`] is where both come from.
 //! - **No work inside a transaction.** One writer thread; what arrives together shares one fsync.

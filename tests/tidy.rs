@@ -147,7 +147,7 @@ fn each_crate_that_is_hard_to_take_back_has_one_home() {
         ("notify", &["src/inbox"]),
         ("backoff", &["src/retry"]),
         ("maud", &["src/status/page"]),
-        ("signal_hook", &["src/daemon/signals", "src/cli"]),
+        ("signal_hook", &["src/daemon/lifetime", "src/cli"]),
     ];
     let sources = sources();
     let mut breaches = Vec::new();

@@ -4,7 +4,7 @@ use super::args::RunArguments;
 use super::failure::{Exit, Failure};
 use super::settings;
 use crate::config::{self, Config};
-use crate::daemon::{self, RunOptions, Signal, logging, signals};
+use crate::daemon::{self, RunOptions, Signal};
 use std::future::Future;
 use std::path::Path;
 use tokio::sync::mpsc;
@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 pub(super) fn run(file: &Path, arguments: &RunArguments) -> Result<Exit, Failure> {
     let read = || config::load(Some(file), settings::environment());
     let config = read().map_err(|error| Failure::new(Exit::DaemonConfig, error.to_string()))?;
-    logging::start(&config.log).map_err(|error| Failure::new(Exit::DaemonConfig, error))?;
-    let signals = signals::listen().map_err(|error| Failure::failed(format!("cannot listen to signals: {error}")))?;
+    daemon::start_log(&config.log).map_err(|error| Failure::new(Exit::DaemonConfig, error))?;
+    let signals = daemon::listen().map_err(|error| Failure::failed(format!("cannot listen to signals: {error}")))?;
     let options = RunOptions { once: arguments.once, timeout: arguments.timeout };
     let runtime = runtime()?;
     let end = runtime.block_on(daemon::run(config, options, signals, read));
@@ -40,7 +40,7 @@ pub(super) fn serve_demo(
 ) -> impl Future<Output = Result<(), Failure>> + Send + use<> {
     let file = file.to_owned();
     async move {
-        logging::start(&config.log).map_err(Failure::failed)?;
+        daemon::start_log(&config.log).map_err(Failure::failed)?;
         let (sender, signals) = mpsc::unbounded_channel();
         tokio::spawn(async move {
             stop.cancelled().await;

@@ -6,17 +6,15 @@
 
 mod admit;
 pub mod control;
-pub mod logging;
-mod opening;
+mod lifetime;
 pub mod operator;
 mod pruning;
-pub mod signals;
 mod stages;
 mod supervisor;
 mod telling;
 mod trackers;
 
-pub use signals::Signal;
+pub use lifetime::{Signal, listen, start_log};
 pub use supervisor::{RunEnd, RunOptions, run};
 
 use crate::adobe::ClientError;

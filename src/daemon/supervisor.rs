@@ -2,9 +2,8 @@
 
 use super::Fatal;
 use super::control::serve_commands;
-use super::opening::{Once, open_job_log};
+use super::lifetime::{Once, Signal, open_job_log};
 use super::operator::Hands;
-use super::signals::Signal;
 use super::stages::Stages;
 use super::telling::{StatusAddress, take_address};
 use super::trackers::notify;

@@ -1,15 +1,22 @@
-//! How a run begins, however long somebody else has the job log locked, and how a run with `--once` ends.
+//! A run of the daemon's process: how it begins and, with `--once`, ends; its signals, and its log.
 
 use super::Fatal;
-use super::signals::Signal;
 use super::stages::Stages;
 use super::trackers::notify;
 use crate::clock::now;
-use crate::config::Config;
+use crate::config::{Config, LogConfig, LogFormat};
 use crate::joblog::{Beginning, JobLog, JobLogError, OpenError, Reader, StateLock, StorageProblem};
 use sd_notify::NotifyState;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::iterator::Signals;
+use std::io::{self, IsTerminal as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tracing_journald::{Priority, PriorityMappings};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
 /// Interval between tries to open a job log that another process has locked.
 const LOCK_LOOK: Duration = Duration::from_secs(1);
@@ -111,4 +118,93 @@ impl Once {
         Ok(!stages.accounts().any(|account| stages.folder_is_blocked(account))
             && self.reader.all_ended_well_since(&self.beginning)?)
     }
+}
+
+// Signals become messages: SIGTERM and SIGINT stop, SIGHUP reloads, SIGUSR1 scans.
+
+/// What somebody wants of the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Stop; a second time: at once.
+    Stop,
+    /// Read the configuration anew.
+    Reload,
+    /// Scan every folder.
+    Rescan,
+}
+
+/// Listens for signals until the process ends. From here on they no longer end it by themselves.
+///
+/// # Errors
+/// The system's, if they cannot be caught.
+pub fn listen() -> io::Result<mpsc::UnboundedReceiver<Signal>> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])?;
+    let (sender, receiver) = mpsc::unbounded_channel();
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for signal in &mut signals {
+            let message = match signal {
+                SIGHUP => Signal::Reload,
+                SIGUSR1 => Signal::Rescan,
+                _ => Signal::Stop,
+            };
+            // Nobody listens any more: the process is about to end.
+            let _ = sender.send(message);
+        }
+    })?;
+    Ok(receiver)
+}
+
+// The log: for people and for programs, with fields beside each message. The job log is something else: it is data.
+
+/// Starts logging.
+///
+/// # Errors
+/// A line for people, if the filter or the journal cannot be used.
+pub fn start_log(config: &LogConfig) -> Result<(), String> {
+    // The libraries' own details would bury the rest, and log whole URLs.
+    let filter =
+        EnvFilter::try_new(format!("hyper=info,hyper_util=info,reqwest=info,notify=info,rustls=info,{}", config.level))
+            .map_err(|error| {
+                format!("log.level = \"{}\": {error}; write a level such as info, or a filter", config.level)
+            })?;
+    let format = match config.format {
+        LogFormat::Auto if stderr_is_the_journal() => LogFormat::Journald,
+        LogFormat::Auto => LogFormat::Text,
+        format @ (LogFormat::Text | LogFormat::Json | LogFormat::Journald) => format,
+    };
+    let layer = match format {
+        LogFormat::Journald => tracing_journald::layer()
+            .map_err(|error| {
+                format!("log.format = \"journald\": the journal cannot be reached: {error}; use \"text\"")
+            })?
+            .with_field_prefix(Some("DATADROP".to_owned()))
+            .with_syslog_identifier("datadrop".to_owned())
+            .with_priority_mappings(PriorityMappings {
+                // Its own mapping makes news of what is no more than information (syslog(3)).
+                info: Priority::Informational,
+                debug: Priority::Debug,
+                ..PriorityMappings::new()
+            })
+            .boxed(),
+        LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed(),
+        LogFormat::Text | LogFormat::Auto => {
+            let colour =
+                io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+            fmt::layer().with_target(false).with_ansi(colour).with_writer(io::stderr).boxed()
+        }
+    };
+    tracing_subscriber::registry()
+        .with(layer.with_filter(filter))
+        .try_init()
+        .map_err(|error| format!("the log cannot be started: {error}"))?;
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!("a defect of datadrop: {panic}; please report this");
+    }));
+    Ok(())
+}
+
+/// systemd says by `JOURNAL_STREAM` (device and inode) whether standard error goes to its journal.
+fn stderr_is_the_journal() -> bool {
+    let Some(stream) = std::env::var("JOURNAL_STREAM").ok() else { return false };
+    std::fs::metadata("/proc/self/fd/2").is_ok_and(|found| stream == format!("{}:{}", found.dev(), found.ino()))
 }
