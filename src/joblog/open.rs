@@ -5,6 +5,7 @@ use super::errors::OpenError;
 use super::lock::{Birth, Memory, NOTHING_SAVED, StateLock};
 use super::schema::{known_version, migrate, newest};
 use rusqlite::config::DbConfig;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
 use std::time::Duration;
@@ -36,7 +37,7 @@ pub(super) fn open_writer(lock: &StateLock, purpose: Purpose) -> Result<Connecti
         _ => not_opened(dir, &error),
     };
     let mut connection = Connection::open(&file).map_err(damaged)?;
-    keep_statements(&connection).map_err(damaged)?;
+    keep_statements(&mut connection).map_err(damaged)?;
     connection
         .execute_batch(
             // The first holds for a new database only: one that is there would have to be written anew for it.
@@ -199,18 +200,27 @@ fn readable(connection: Connection, dir: &Path) -> Result<Connection, OpenError>
     Ok(connection)
 }
 
-fn of_known_version(connection: Connection, dir: &Path) -> Result<Connection, OpenError> {
+fn of_known_version(mut connection: Connection, dir: &Path) -> Result<Connection, OpenError> {
     let file = dir.join(DATABASE);
     known_version(&connection, &file, |error| OpenError::Damaged { file: file.clone(), why: error.to_string() })?;
-    keep_statements(&connection).map_err(|error| OpenError::Damaged { file, why: error.to_string() })?;
+    keep_statements(&mut connection).map_err(|error| OpenError::Damaged { file, why: error.to_string() })?;
     Ok(connection)
 }
 
 /// Each statement is compiled once: there is room for all of them, and no value that is bound has one compiled anew in the
 /// hope of a better plan, which was half of the writer's time.
-fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
+fn keep_statements(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    // The benchmark counts them. SQLite calls nothing unless a hook is registered, and the text has no values (P6).
+    if tracing::enabled!(tracing::Level::TRACE) {
+        let log = |event: TraceEvent<'_>| {
+            if let TraceEvent::Stmt(_, sql) = event {
+                tracing::trace!(sql, "SQL statement");
+            }
+        };
+        connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(log))?;
+    }
     Ok(())
 }
 
