@@ -3,9 +3,9 @@
 use super::Board;
 use super::announce::Told;
 use super::assessment::{Assessed, Known, Met, after_reading, before_reading};
+use super::folder_settings::{FolderSettings, Interrupted, Progress};
 use super::look;
 use super::weigh::{BUFFER, Weighed, weigh};
-use super::worker::{FolderSettings, Interrupted, Progress};
 use crate::clock::Moment;
 use crate::clock::{Clock, now, random_digits};
 use crate::config::CheckMode;
@@ -57,6 +57,10 @@ pub(super) struct Inbox {
     /// Files that were queued since the last scan began.
     pub(super) queued: u64,
 }
+
+/// The name at which a test makes datadrop have a defect.
+#[cfg(test)]
+pub(super) const DEFECTIVE: &str = "defective.txt";
 
 pub(super) struct Waiting {
     candidate: Candidate,
@@ -196,7 +200,7 @@ impl Inbox {
     pub(super) fn take_far(&mut self, name: &OsStr, known: Option<&InboxEntry>) -> Result<(), Interrupted> {
         self.progress.alive();
         #[cfg(test)]
-        assert!(name != super::defect::DEFECTIVE, "made by a test");
+        assert!(name != DEFECTIVE, "made by a test");
         let Some(kind) = classify(name, &self.settings.extensions) else { return Ok(()) };
         let heard_before = self.board.trace(name).map_or(0, |trace| trace.order);
         let found = look::look(self.directory(), name, |entry| look::is_of_state(&self.settings.state_dir, entry));

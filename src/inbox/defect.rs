@@ -3,16 +3,12 @@
 //! The panic hook logs each defect whole, with its place in the source. Here it becomes a reason.
 
 use super::arrivals::Inbox;
-use super::worker::Interrupted;
+use super::folder_settings::Interrupted;
 use crate::job::{Kind, Problem, classify};
 use crate::joblog::InboxEntry;
 use std::any::Any;
 use std::ffi::OsStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// The name at which a test makes datadrop have a defect.
-#[cfg(test)]
-pub(super) const DEFECTIVE: &str = "defective.txt";
 
 /// What went wrong, in the words of the panic.
 #[derive(Debug, Clone, PartialEq, Eq)]

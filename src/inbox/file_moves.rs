@@ -1,8 +1,9 @@
 //! The moves that the job log wants of a folder (DESIGN F1, F3).
 
+use super::folder_settings::Interrupted;
 use super::read_content;
 use super::why_text::explanation;
-use super::worker::{FolderWorker, Interrupted};
+use super::worker::FolderWorker;
 use crate::clock::now;
 use crate::folder::directory::Directory;
 use crate::folder::{AccountFolder, FolderProblem, Touched, Wanted};

@@ -1,7 +1,7 @@
 //! What an account's thread would make of a name in its folder, for whoever only asks. Nothing is changed.
 
-use super::FolderSettings;
 use super::assessment::{Met, after_reading, before_reading};
+use super::folder_settings::FolderSettings;
 use super::look;
 use super::markers::is_marker;
 use super::weigh::{BUFFER, weigh};

@@ -2,7 +2,7 @@
 
 use super::arrivals::Inbox;
 use super::assessment::{Known, known};
-use super::worker::Interrupted;
+use super::folder_settings::Interrupted;
 use crate::clock::now;
 use crate::folder::directory::Entry;
 use crate::inbox::readiness::Sight;

@@ -142,7 +142,10 @@ mod tests {
         settle("two", "b").unwrap();
         settle("one", "a").unwrap();
         let one = format!("the folder of account \"one\" ({})", path("a").display());
-        assert!(refused("other", "same").contains(&format!("this is also {one}, and none may lie in another; choose a folder beside it")));
+        assert!(
+            refused("other", "same")
+                .contains(&format!("this is also {one}, and none may lie in another; choose a folder beside it"))
+        );
         assert!(refused("other", "inside").contains(&format!("this lies inside {one}")));
         assert!(refused("other", "around").contains("this holds state_dir"));
         assert!(neighbours.look("other", &path("inside"), &way("inside")).is_err());

@@ -1,8 +1,8 @@
 //! Programs that close a file between two pieces of it (DESIGN R7): noticed, told of, and given more time.
 
 use super::arrivals::Inbox;
+use super::folder_settings::Interrupted;
 use super::look;
-use super::worker::Interrupted;
 use crate::inbox::readiness::{Arrival, Candidate, MarkerSight, Pieces, Sight, Verdict};
 use crate::job::{Kind, Place, printable};
 use std::ffi::OsStr;

@@ -1,17 +1,17 @@
 //! Files that were sent stay in view: until their job has ended, and for a day after (DESIGN F2). What is written into them
-//! later, also through a descriptor that was open before they were moved, Adobe does not have.
+//! later, also through a descriptor that was open before they were moved, Adobe does not have. And files of `success` leave
+//! `done/` after `keep.done`, a few at a time.
 
+use super::folder_settings::Interrupted;
 use super::look;
 use super::weigh::BUFFER;
-use super::worker::{FolderWorker, Interrupted};
+use super::worker::{FolderWorker, Seen};
 use crate::clock::now;
-use crate::folder::AccountFolder;
 use crate::folder::directory::{Directory, Entry};
-use crate::inbox::readiness::Sight;
-use crate::job::{AfterSending, Fingerprint, JobId, RowCounter, Sha256};
+use crate::folder::{AccountFolder, FolderProblem, Removal, Touched};
+use crate::job::{AfterSending, Fingerprint, Place, RowCounter, Sha256};
 use crate::joblog::Job;
 use sha2::Digest as _;
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::{self, Read as _};
 use std::time::Duration;
@@ -22,9 +22,6 @@ const IN_VIEW: Duration = Duration::from_secs(24 * 3600);
 const PAUSE: u32 = 2_000;
 /// Maximum time between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
-
-/// Files that look other than they were sent, and hold what was sent or are told to have changed: as they looked.
-pub(super) type Seen = HashMap<JobId, Sight>;
 
 impl FolderWorker {
     /// Looks at the files that were sent, reports those that have changed since, and says after what time to look again.
@@ -113,5 +110,56 @@ impl FolderWorker {
             tracing::warn!(account, job = job.id.0, "{}: job {}: {words}", job.disk_name.display(), job.id);
         }
         Ok(())
+    }
+}
+
+/// So many files share their fsync and their transactions.
+const OLD_FILES: usize = 256;
+/// How often it is looked at what is old enough, if files are kept for longer than that.
+const LOOK_FOR_OLD: Duration = Duration::from_secs(3600);
+/// The pause before the next few, if there are more.
+const NEXT_FEW: Duration = Duration::from_millis(500);
+
+impl FolderWorker {
+    /// Removes some files that are old enough, and says after what time to look again; `None`: they are kept for ever.
+    pub(super) fn clean(&self, folder: &AccountFolder) -> Result<Option<Duration>, Interrupted> {
+        let (account, keep) = (&self.settings.account, self.settings.keep_done);
+        if keep.is_zero() {
+            return Ok(None);
+        }
+        let old = self.reader.old_files(account, now().before(keep), OLD_FILES)?;
+        if old.is_empty() {
+            return Ok(Some(LOOK_FOR_OLD.min(keep)));
+        }
+        folder.check()?;
+        let more = old.len() == OLD_FILES;
+        let why = format!("removed from done/, as keep.done = \"{}\"", humantime::format_duration(keep));
+        // Before the world can see it.
+        self.joblog.removing(old.iter().map(|file| file.id).collect(), why, now()).wait()?;
+        let unfit = |why: String| FolderProblem::Unfit { dir: folder.dir().to_owned(), why };
+        let mut removed = Vec::with_capacity(old.len());
+        for file in old {
+            let Some(identity) = file.identity else { continue };
+            match folder.remove_done(&file.disk_name, identity) {
+                Ok(Removal::Gone) => removed.push(file.id),
+                Ok(Removal::Left) => {
+                    let why =
+                        "not removed from done/: it is not the file that was filed there, or it was changed since";
+                    tracing::warn!(account, job = file.id.0, "done/{}: {why}", file.disk_name.display());
+                    self.joblog.left(file.id, why.to_owned(), now()).wait()?;
+                }
+                Err(error) => {
+                    let name = file.disk_name.display();
+                    return Err(unfit(format!("{name} cannot be removed from done/: {error}")).into());
+                }
+            }
+        }
+        folder
+            .sync(&Touched::from([Place::Done]))
+            .map_err(|error| unfit(format!("what was removed from done/ cannot be made durable: {error}")))?;
+        let count = removed.len();
+        self.joblog.removed(removed).wait()?;
+        tracing::info!(account, "account {account}: {count} files left done/, as keep.done has it");
+        Ok(Some(if more { NEXT_FEW } else { LOOK_FOR_OLD.min(keep) }))
     }
 }

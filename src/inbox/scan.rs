@@ -1,10 +1,9 @@
 //! The scan: what is really in the folder, held against what the job log believes.
 
 use super::arrivals::Inbox;
+use super::folder_settings::Interrupted;
 use super::forecast::{Ignored, why_ignored};
-use super::pace::Pace;
-use super::worker::Interrupted;
-use crate::clock::now;
+use crate::clock::{Moment, now};
 use crate::config::backlog_words;
 use crate::folder::FolderProblem;
 use crate::folder::directory::Directory;
@@ -14,6 +13,7 @@ use crate::joblog::InboxEntry;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::time::Duration;
 
 /// So many ignored names are called by name in the log; the rest is counted.
 const NAMED: usize = 100;
@@ -164,13 +164,35 @@ impl Inbox {
     }
 }
 
+/// So long at least between two lines.
+const CALM: Duration = Duration::from_secs(10);
+
+/// When something was last said.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace(Moment);
+
+impl Pace {
+    /// Work begins; what is done soon says nothing.
+    pub(super) fn begin(now: Moment) -> Self {
+        Self(now)
+    }
+
+    /// Whether it is time to say something. True at most every ten seconds.
+    pub(super) fn is_due(&mut self, now: Moment) -> bool {
+        let due = now.since(self.0) >= CALM;
+        if due {
+            self.0 = now;
+        }
+        due
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::defect::DEFECTIVE;
-    use super::super::worker::{FolderSettings, Progress};
+    use super::super::arrivals::DEFECTIVE;
+    use super::super::folder_settings::{FolderSettings, Progress};
     use super::*;
     use crate::clock::Clock;
-    use crate::clock::Moment;
     use crate::folder::AccountFolder;
     use crate::inbox::Board;
     use crate::inbox::readiness::Heard;
@@ -333,5 +355,13 @@ mod tests {
         assert!(reason.contains("datadrop has a defect") && reason.contains("made by a test"), "{reason}");
         assert_eq!(inbox.scan().unwrap().unheard, 0, "it is dealt with");
         joblog.close();
+    }
+
+    #[test]
+    fn short_work_is_silent_and_long_work_speaks_every_ten_seconds() {
+        let at = |seconds| Moment(Duration::from_secs(seconds));
+        let mut pace = Pace::begin(at(100));
+        let said: Vec<u64> = (100..135).filter(|second| pace.is_due(at(*second))).collect();
+        assert_eq!(said, [110, 120, 130]);
     }
 }

@@ -1,7 +1,8 @@
 //! What keeps a folder from being worked in: told once, kept in the job log, and taken back.
 
+use super::folder_settings::{FolderSettings, Interrupted};
 use super::forecast::ahead;
-use super::worker::{FolderSettings, FolderWorker, Interrupted};
+use super::worker::FolderWorker;
 use crate::clock::now;
 use crate::folder::AccountFolder;
 use crate::job::{Place, Problem, Timestamp};

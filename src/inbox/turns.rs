@@ -1,6 +1,7 @@
 //! A folder's turns one by one, and the events that it hears, for a simulation.
 
-use super::worker::{FolderWorker, Interrupted, Open};
+use super::folder_settings::Interrupted;
+use super::worker::{FolderWorker, Open};
 use super::{Board, worker};
 use crate::clock::Moment;
 use crate::inbox::readiness::Heard;

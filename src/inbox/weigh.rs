@@ -1,6 +1,6 @@
 //! What a complete file amounts to: too large, no marker after all, what Adobe would fail, or ready.
 
-use super::FolderSettings;
+use super::folder_settings::FolderSettings;
 use super::look::{hold, sight_of};
 use crate::check::{Checked, Checker, Facts};
 use crate::clock::today;

@@ -3,19 +3,19 @@
 use super::arrivals::Inbox;
 use super::board::News;
 use super::defect::guarded;
-use super::recheck::Seen;
+use super::folder_settings::{FolderSettings, Interrupted, Progress};
 use super::scan::Scanned;
 use super::{Board, Neighbours, Way};
 use crate::clock::Moment;
 use crate::clock::{Clock, random};
-use crate::config::{AccountConfig, CheckMode, Config, FinMode, RateLimit, WatchMode};
-use crate::folder::{AccountFolder, FolderProblem};
-use crate::inbox::readiness::Waits;
-use crate::job::{Problem, Program, Timestamp};
-use crate::joblog::{AccountRow, AdmitPolicy, JobLog, JobLogError, Reader};
-use std::path::PathBuf;
+use crate::config::WatchMode;
+use crate::folder::AccountFolder;
+use crate::inbox::readiness::Sight;
+use crate::job::{JobId, Problem, Timestamp};
+use crate::joblog::{AccountRow, JobLog, Reader};
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How often a folder that cannot be used is tried again, if it is not scanned more often anyway.
@@ -26,107 +26,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 const TURN: Duration = Duration::from_secs(15);
 /// So long moves wait for others, to share their fsyncs and their transaction with them.
 const GATHER_MOVES: Duration = Duration::from_millis(20);
-/// A file system that is not known to be local, on which other hosts may write: the least quiet time (DESIGN R4).
-const REMOTE_SETTLE: Duration = Duration::from_secs(60);
-
-/// What a folder's thread needs of the configuration.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FolderSettings {
-    /// The account's name.
-    pub account: String,
-    /// The watched folder.
-    pub folder: PathBuf,
-    /// Where the job log lies, which is never opened as a file of a folder.
-    pub state_dir: PathBuf,
-    /// How commands begin that people are given.
-    pub program: Program,
-    /// Extensions of data files.
-    pub extensions: Vec<String>,
-    /// What the job log must know to take files in.
-    pub policy: AdmitPolicy,
-    /// The waits of readiness.
-    pub waits: Waits,
-    /// Time between scans.
-    pub rescan: Duration,
-    /// Events or polling.
-    pub mode: WatchMode,
-    /// In bytes.
-    pub max_file_size: u64,
-    /// What the check of a file's content may do.
-    pub check: CheckMode,
-    /// An accepted data file without marker gets one (`fin = "generate"`).
-    pub generates_markers: bool,
-    /// Files of success leave `done/` after this time; zero keeps them.
-    pub keep_done: Duration,
-    /// How fast files can be sent, for estimates.
-    pub rate_limit: Option<RateLimit>,
-}
-
-impl FolderSettings {
-    /// Picks an account's settings.
-    #[must_use]
-    pub fn new(config: &Config, account: &AccountConfig) -> Self {
-        Self {
-            account: account.name.clone(),
-            folder: account.folder.clone(),
-            state_dir: config.state_dir.clone(),
-            program: config.program(),
-            extensions: account.extensions.clone(),
-            policy: AdmitPolicy {
-                account: account.name.clone(),
-                folder: account.folder.clone(),
-                duplicates: account.duplicates,
-                wire_name: account.wire_name,
-            },
-            waits: Waits {
-                settle: account.settle,
-                settle_max: config.watch.settle_max.max(account.settle),
-                settle_unwatched: config.watch.settle_unwatched,
-                give_up_empty: config.retry.alert_after,
-                wait_for_fin: account.wait_for_fin,
-            },
-            rescan: config.watch.rescan,
-            mode: config.watch.mode,
-            max_file_size: config.upload.max_file_size,
-            check: account.check,
-            generates_markers: account.fin == FinMode::Generate,
-            keep_done: config.keep.done,
-            rate_limit: config.api.rate_limit,
-        }
-    }
-
-    /// The waits of readiness where the folder lies.
-    #[must_use]
-    pub fn waits_in(&self, is_remote: bool) -> Waits {
-        let settle = self.waits.settle_unwatched;
-        Waits { settle_unwatched: if is_remote { settle.max(REMOTE_SETTLE) } else { settle }, ..self.waits }
-    }
-}
-
-/// How far a folder's thread has come, for whoever watches over it.
-#[derive(Debug, Default)]
-pub struct Progress {
-    /// The folder has been scanned whole since it was opened.
-    pub scanned: AtomicBool,
-    /// Files that will become ready by themselves.
-    pub pending: AtomicUsize,
-    /// The folder cannot be used.
-    pub blocked: AtomicBool,
-    /// Grows with each turn, and with each file and each read in it.
-    pub signs_of_life: AtomicU64,
-    /// It stands in the job log that the folder does not answer. Its thread takes that back once it does.
-    pub silent: AtomicBool,
-    /// Files that a scan found although events are listened to, and events had not told of: what the folder's first scan
-    /// finds does not count.
-    pub missed: AtomicU64,
-}
-
-impl Progress {
-    /// The thread is not stuck: it does one thing after the other.
-    pub fn alive(&self) {
-        self.signs_of_life.fetch_add(1, Ordering::Relaxed);
-    }
-}
+/// Files that look other than they were sent, and hold what was sent or are known to have changed: as they looked.
+pub(super) type Seen = HashMap<JobId, Sight>;
 
 /// A folder that is worked in.
 pub(super) struct Open {
@@ -434,15 +335,4 @@ impl FolderWorker {
         }
         inbox.take(news.changed)
     }
-}
-
-/// Why a worker stopped working in its folder.
-#[derive(Debug, thiserror::Error)]
-pub enum Interrupted {
-    /// The folder cannot be used.
-    #[error(transparent)]
-    Folder(#[from] FolderProblem),
-    /// The job log cannot be used.
-    #[error(transparent)]
-    JobLog(#[from] JobLogError),
 }
