@@ -1,12 +1,12 @@
 //! Accounts that are refused for their open jobs, and admitted once those have come to their end (DESIGN A5).
 
 use super::Fatal;
+use super::refused::{Refused, judge};
 use super::stages::Stages;
 use crate::clock::now;
-use crate::config::{AccountConfig, Config};
+use crate::config::Config;
 use crate::inbox::FolderSettings;
-use crate::job::{Problem, Target, counted};
-use crate::joblog::{JobLogError, OpenJob, Reader};
+use crate::joblog::{JobLogError, Reader};
 
 impl Stages {
     /// Keeps accounts from running: nothing is sent or moved for them, and they say so. What Adobe has of them is followed.
@@ -95,111 +95,12 @@ impl Stages {
     }
 }
 
-// Which accounts may run as they are configured (DESIGN A5). Pure.
-
-/// So many jobs are named; their number is told in any case.
-const NAMED: usize = 20;
-
-/// An account in which nothing is sent or moved for now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refused {
-    pub(super) account: String,
-    /// Which jobs are in the way, and what helps.
-    pub(super) why: Problem,
-    /// Where its open jobs went, if any was tried: there they are followed to their end.
-    pub(super) went_to: Option<Target>,
-}
-
-/// The accounts that may run, and those that may not: whose open jobs went elsewhere, or that are not configured any more.
-pub(super) fn judge(config: &Config, open: &[OpenJob]) -> (Vec<AccountConfig>, Vec<Refused>) {
-    let mut refused: Vec<Refused> = Vec::new();
-    let is_configured = |name: &str| config.accounts.iter().any(|account| account.name == name);
-    let mut orphaned: Vec<&str> =
-        open.iter().map(|job| job.account.as_str()).filter(|name| !is_configured(name)).collect();
-    orphaned.sort_unstable();
-    orphaned.dedup();
-    for name in orphaned {
-        let jobs: Vec<&OpenJob> = open.iter().filter(|job| job.account == name).collect();
-        refused.push(Refused {
-            account: name.to_owned(),
-            why: Problem::new(
-                format!("it is not configured any more, and still has {}", words(&jobs)),
-                "put it back until they are done",
-            ),
-            went_to: jobs.iter().find_map(|job| job.target.clone()),
-        });
-    }
-    let mut run = Vec::new();
-    for account in config.accounts.iter().filter(|account| account.enabled) {
-        let target = account.target(&config.api);
-        let went_elsewhere =
-            |job: &&OpenJob| job.account == account.name && job.target.as_ref().is_some_and(|went| *went != target);
-        let jobs: Vec<&OpenJob> = open.iter().filter(went_elsewhere).collect();
-        match jobs.first().and_then(|job| job.target.clone()) {
-            None => run.push(account.clone()),
-            Some(went_to) => refused.push(Refused {
-                account: account.name.clone(),
-                why: Problem::new(
-                    format!(
-                        "it would go to {target} now, and still has {} for {went_to}: nothing is sent until they are done, and what \
-                         Adobe has is followed to its end",
-                        words(&jobs)
-                    ),
-                    "for the others put the old target back, or cancel them (`datadrop jobs cancel ID`) and retry them then",
-                ),
-                went_to: Some(went_to),
-            }),
-        }
-    }
-    let in_the_way = |account: &&AccountConfig| {
-        let target = account.target(&config.api);
-        let goes_there = |job: &&OpenJob| job.target.as_ref().is_some_and(|went| is_one_place(went, &target));
-        open.iter().filter(goes_there).find(|job| refused.iter().any(|refused| refused.account == job.account))
-    };
-    let crowded: Vec<Refused> = run
-        .iter()
-        .filter_map(|account| {
-            let job = in_the_way(&account)?;
-            Some(Refused {
-                account: account.name.clone(),
-                why: format!(
-                    "it would go where account {} has open jobs (such as job {}), and the files of the two could not be told \
-                     apart, so nothing is sent until those are done",
-                    job.account, job.id
-                )
-                .into(),
-                went_to: Some(account.target(&config.api)),
-            })
-        })
-        .collect();
-    run.retain(|account| !crowded.iter().any(|refused| refused.account == account.name));
-    refused.extend(crowded);
-    (run, refused)
-}
-
-/// Adobe reads report suite IDs in either case.
-fn is_one_place(one: &Target, other: &Target) -> bool {
-    let rest = |target: &Target| (target.base_url.clone(), target.company.clone(), target.data_source_id);
-    one.report_suite_id.eq_ignore_ascii_case(&other.report_suite_id) && rest(one) == rest(other)
-}
-
-/// `2 open jobs (jobs 3 and 4)`.
-fn words(jobs: &[&OpenJob]) -> String {
-    let mut named: Vec<String> = jobs.iter().take(NAMED).map(|job| job.id.to_string()).collect();
-    if jobs.len() > NAMED {
-        named.push(format!("{} more", jobs.len() - NAMED));
-    }
-    let last = named.pop().unwrap_or_default();
-    let which = if named.is_empty() { format!("job {last}") } else { format!("jobs {} and {last}", named.join(", ")) };
-    format!("{} ({which})", counted(i64::try_from(jobs.len()).unwrap_or(i64::MAX), "open job"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::adobe::Budget;
     use crate::config::{Duplicates, load_draft};
-    use crate::job::JobId;
+
     use crate::joblog::JobLog;
     use crate::joblog::fixtures::{arrives, ends, opened};
     use std::sync::Arc;
@@ -246,69 +147,5 @@ mod tests {
         stages.admit_again(&config, &reader).await.unwrap();
         assert_eq!(stages.refused().count(), 0);
         stages.stop().await;
-    }
-
-    fn config(data_source: i64, keys: &str) -> Config {
-        let text = format!(
-            "[api]\nglobal_company_id = \"c\"\nclient_id = \"i\"\nclient_secret = \"s\"\n[[account]]\nname = \"a\"\n\
-             report_suite_id = \"r\"\ndata_source_id = {data_source}\nfolder = \"/nowhere/a\"\n{keys}"
-        );
-        load_draft("test", &text, []).unwrap()
-    }
-
-    fn open(account: &str, id: i64, target: Option<&Target>) -> OpenJob {
-        OpenJob { id: JobId(id), account: account.to_owned(), target: target.cloned() }
-    }
-
-    #[test]
-    fn a5_an_account_is_refused_for_its_open_jobs_that_went_elsewhere_and_for_no_others() {
-        let config = config(1, "");
-        let here = config.accounts[0].target(&config.api);
-        let elsewhere = Target { data_source_id: 2, ..here.clone() };
-        let (run, refused) = judge(&config, &[open("a", 1, Some(&here)), open("a", 2, None)]);
-        assert_eq!((run.len(), refused.len()), (1, 0));
-        let jobs = [open("a", 1, Some(&here)), open("a", 2, Some(&elsewhere)), open("a", 3, Some(&elsewhere))];
-        let (run, refused) = judge(&config, &jobs);
-        assert_eq!(run.len(), 0);
-        assert_eq!(refused[0].went_to, Some(elsewhere));
-        let why = &refused[0].why.what;
-        assert!(why.contains("r/1 at") && why.contains("2 open jobs (jobs 2 and 3) for r/2 at"), "{why}");
-    }
-
-    #[test]
-    fn a5_an_account_that_left_the_configuration_is_named_with_its_open_jobs() {
-        let jobs: Vec<OpenJob> = (1..=30).map(|id| open("gone", id, None)).collect();
-        let (run, refused) = judge(&config(1, ""), &jobs);
-        assert_eq!(run.len(), 1);
-        assert_eq!((refused.len(), refused[0].account.as_str(), &refused[0].went_to), (1, "gone", &None));
-        assert!(
-            refused[0].why.what.contains("30 open jobs (jobs 1, 2, 3")
-                && refused[0].why.what.contains("20 and 10 more)"),
-            "{}",
-            refused[0].why
-        );
-        let (_, refused) = judge(&config(1, ""), &jobs[..1]);
-        assert!(refused[0].why.what.contains("1 open job (job 1)"), "{}", refused[0].why);
-    }
-
-    #[test]
-    fn a5_no_account_goes_where_another_that_is_refused_still_has_jobs() {
-        let config = config(1, "");
-        let here = config.accounts[0].target(&config.api);
-        let there = Target { report_suite_id: "R".to_owned(), ..here.clone() };
-        let (run, refused) = judge(&config, &[open("old-name", 4, Some(&there))]);
-        assert_eq!(run.len(), 0);
-        let names: Vec<&str> = refused.iter().map(|refused| refused.account.as_str()).collect();
-        assert_eq!(names, ["old-name", "a"]);
-        assert!(refused[1].why.what.contains("account old-name has open jobs (such as job 4)"), "{}", refused[1].why);
-        assert_eq!(judge(&config, &[open("a", 4, Some(&here))]).1.len(), 0, "its own are in nobody's way");
-    }
-
-    #[test]
-    fn a_disabled_account_neither_runs_nor_is_refused() {
-        let config = config(1, "enabled = false");
-        let elsewhere = Target { data_source_id: 2, ..config.accounts[0].target(&config.api) };
-        let (run, refused) = judge(&config, &[open("a", 1, Some(&elsewhere))]);
-        assert_eq!((run.len(), refused.len()), (0, 0));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Fatal;
 use super::stages::Stages;
-use super::trackers::notify;
+use super::vitals::notify;
 use crate::clock::now;
 use crate::config::{Config, LogConfig, LogFormat};
 use crate::joblog::{Beginning, JobLog, JobLogError, OpenError, Reader, StateLock, StorageProblem};

@@ -5,14 +5,17 @@
 //! systemd starts it anew.
 
 mod admit;
+mod alerting;
 pub mod control;
 mod lifetime;
 pub mod operator;
 mod pruning;
+mod refused;
 mod stages;
+mod status_address;
 mod supervisor;
-mod telling;
 mod trackers;
+mod vitals;
 
 pub use lifetime::{Signal, listen, start_log};
 pub use supervisor::{RunEnd, RunOptions, run};

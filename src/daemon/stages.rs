@@ -1,9 +1,9 @@
 //! The stages that run, started from a configuration and exchanged when it changes.
 
 use super::Fatal;
-use super::admit::{Refused, judge};
-use super::telling::Alerts;
-use super::trackers::{Fallen, Pulse, Tracking};
+use super::alerting::Alerts;
+use super::refused::{Refused, judge};
+use super::vitals::{Fallen, Pulse, Tracking};
 use crate::adobe::{Budget, Client};
 use crate::clock::{Clock, Moment, now};
 use crate::config::{AccountConfig, Config, KeepConfig, StyleChoice};

@@ -1,17 +1,33 @@
 //! One attempt: the request, what follows from its end, and the slot that it takes meanwhile.
 
-use super::{Again, Facts, Outcome, UploadSettings, Verdict, decide};
-use crate::adobe::{Permit, Reading, Seen, Upload, UploadEnd};
+use super::outcome::{Again, Facts, Outcome, Verdict, decide};
+use crate::adobe::{Budget, Client, Permit, Reading, Seen, Upload, UploadEnd};
 use crate::clock::{now, random_fraction};
 use crate::config::StyleChoice;
 use crate::job::{Event, Fingerprint, JobId, Problem, State, UploadStyle};
-use crate::joblog::{AttemptEnd, Claim, JobLog, JobLogError, Pending};
+use crate::joblog::{AccountRules, AttemptEnd, Claim, JobLog, JobLogError, Pending};
+use crate::retry::RetryPolicy;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::Id;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// What the dispatcher needs of the configuration; swapped whole on reload.
+#[derive(Debug, Clone)]
+pub struct UploadSettings {
+    /// The accounts that may send, with the style that each wants.
+    pub accounts: Vec<(AccountRules, StyleChoice)>,
+    /// Speaks to the API.
+    pub client: Arc<Client>,
+    /// The budget of its credential.
+    pub budget: Arc<Budget>,
+    /// Uploads under way at the same time.
+    pub max_in_flight: usize,
+    /// When to try again.
+    pub retry: RetryPolicy,
+}
 
 /// How long a job log that cannot be written is waited for between two tries.
 const STORAGE_WAIT: Duration = Duration::from_secs(1);

@@ -7,14 +7,13 @@
 mod attempt;
 mod outcome;
 
+pub use attempt::UploadSettings;
 pub use outcome::{Again, Facts, Outcome, Verdict, decide};
 
-use crate::adobe::{Budget, Client, Permit, Purpose, Reading};
+use crate::adobe::{Budget, Permit, Purpose, Reading};
 use crate::clock::now;
-use crate::config::StyleChoice;
 use crate::job::Timestamp;
 use crate::joblog::{AccountRules, Claim, Claimed, JobLog, JobLogError};
-use crate::retry::RetryPolicy;
 use attempt::{Attempt, Attempted, Slots};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,21 +27,6 @@ const TURN: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_secs(1);
 /// A job that became due during a look is claimed by the next one.
 const LEAST_WAIT: Duration = Duration::from_millis(1);
-
-/// What the dispatcher needs of the configuration; swapped whole on reload.
-#[derive(Debug, Clone)]
-pub struct UploadSettings {
-    /// The accounts that may send, with the style that each wants.
-    pub accounts: Vec<(AccountRules, StyleChoice)>,
-    /// Speaks to the API.
-    pub client: Arc<Client>,
-    /// The budget of its credential.
-    pub budget: Arc<Budget>,
-    /// Uploads under way at the same time.
-    pub max_in_flight: usize,
-    /// When to try again.
-    pub retry: RetryPolicy,
-}
 
 /// The stage.
 #[derive(Debug)]

@@ -31,8 +31,8 @@ mod visitors;
 #[cfg(test)]
 mod page_fixtures;
 
-pub use running::{FolderRunning, Running};
-pub use server::{Bound, Page, Sources};
+pub use running::{FolderRunning, Running, Sources};
+pub use server::{Bound, Page};
 pub use visitors::Access;
 
 use std::net::SocketAddr;

@@ -3,8 +3,11 @@
 use super::Access;
 use crate::adobe::Budget;
 use crate::config::Config;
+use crate::job::Timestamp;
+use crate::joblog::{CommitTimes, Reader, StorageProblem};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// The supervisor looks at its stages every 10 s; after so long without a look it hangs itself.
 const SILENT_AFTER: Duration = Duration::from_secs(60);
@@ -48,4 +51,17 @@ impl Running {
         }
         ailments
     }
+}
+
+/// What answers are made of, besides what is [`Running`].
+#[derive(Debug)]
+pub struct Sources {
+    /// A connection of the page's own.
+    pub reader: Reader,
+    /// How long the job log's commits take.
+    pub commits: Arc<CommitTimes>,
+    /// Why the job log cannot be written; `None` while all is well.
+    pub storage: watch::Receiver<Option<StorageProblem>>,
+    /// When the service started.
+    pub started: Timestamp,
 }

@@ -5,9 +5,7 @@ use super::facts::answer;
 use super::frame::{login, notice};
 use super::response::{Answer, Kind};
 use super::route::{Astray, Route};
-use super::{PageError, Running};
-use crate::job::Timestamp;
-use crate::joblog::{CommitTimes, Reader, StorageProblem};
+use super::{PageError, Running, Sources};
 use axum::http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
 use axum::serve::Listener;
 use bytes::Bytes;
@@ -43,19 +41,6 @@ const LONGEST_BODY: usize = 4 * 1024;
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
-}
-
-/// What answers are made of, besides what is [`Running`].
-#[derive(Debug)]
-pub struct Sources {
-    /// A connection of the page's own.
-    pub reader: Reader,
-    /// How long the job log's commits take.
-    pub commits: Arc<CommitTimes>,
-    /// Why the job log cannot be written; `None` while all is well.
-    pub storage: watch::Receiver<Option<StorageProblem>>,
-    /// When the service started.
-    pub started: Timestamp,
 }
 
 /// The page, served until this is dropped.
