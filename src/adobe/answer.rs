@@ -75,24 +75,22 @@ impl UploadEnd {
 
     /// An end with one.
     pub(super) fn answered(last_bytes_sent: bool, reply: Reply) -> Self {
-        let seen = if reply.is_success() { success(last_bytes_sent, &reply) } else { refusal(&reply) };
+        let answer =
+            if reply.is_success() { success(last_bytes_sent, &reply) } else { Ok(Answer::Refusal(reply.refusal())) };
+        let (status, retry_after) = (reply.status, reply.retry_after);
+        let seen = answer.map_or_else(Seen::Broken, |answer| Seen::Answer { status, retry_after, answer });
         Self { last_bytes_sent, seen, server_time: reply.server_time, request_id: reply.request_id }
     }
 }
 
 /// A 2xx. One that cannot be read is no success; before the last bytes it keeps its status all the same, because it
 /// contradicts what was sent, and that is for a person to see (DESIGN §5).
-fn success(last_bytes_sent: bool, reply: &Reply) -> Seen {
-    let answer = match reply.json() {
-        Ok(value) => wire::job(&value).map_or_else(|| Answer::NoJobId(excerpt(&reply.body)), Answer::Job),
-        Err(why) if last_bytes_sent => return Seen::Broken(why),
-        Err(why) => Answer::NoJobId(why),
-    };
-    Seen::Answer { status: reply.status, retry_after: reply.retry_after, answer }
-}
-
-fn refusal(reply: &Reply) -> Seen {
-    Seen::Answer { status: reply.status, retry_after: reply.retry_after, answer: Answer::Refusal(reply.refusal()) }
+fn success(last_bytes_sent: bool, reply: &Reply) -> Result<Answer, String> {
+    match reply.json() {
+        Ok(value) => Ok(wire::job(&value).map_or_else(|| Answer::NoJobId(excerpt(&reply.body)), Answer::Job)),
+        Err(why) if last_bytes_sent => Err(why),
+        Err(why) => Ok(Answer::NoJobId(why)),
+    }
 }
 
 // The bodies of refusals: three dialects, and whatever stands in front of the API.
@@ -134,11 +132,8 @@ impl ErrorBody {
     /// Reads a body of whatever kind; there is none that it cannot take.
     #[must_use]
     pub(super) fn read(body: &[u8]) -> Self {
-        let dialect = match serde_json::from_slice(body) {
-            Ok(Value::Object(object)) => Self::dialect(&object),
-            Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) | Err(_) => None,
-        };
-        dialect.unwrap_or_else(|| Self::Other(excerpt(body)))
+        let object = serde_json::from_slice::<Map<String, Value>>(body).ok();
+        object.and_then(|object| Self::dialect(&object)).unwrap_or_else(|| Self::Other(excerpt(body)))
     }
 
     fn dialect(object: &Map<String, Value>) -> Option<Self> {
@@ -166,10 +161,14 @@ impl ErrorBody {
 
     /// The same without the number of this one case, which is another each time: what stays the same is told once.
     #[must_use]
-    pub fn without_id(self) -> Self {
-        match self {
-            Self::Service { code, message, id: _ } => Self::Service { code, message, id: None },
-            Self::Gateway { .. } | Self::Ims { .. } | Self::Other(_) => self,
+    pub fn without_id(mut self) -> Self {
+        self.remove_id();
+        self
+    }
+
+    pub(super) fn remove_id(&mut self) {
+        if let Self::Service { id, .. } = self {
+            *id = None;
         }
     }
 }
@@ -230,13 +229,7 @@ pub(super) fn hide(body: &mut Vec<u8>, secret: &[u8]) {
 /// White space in one piece, no control characters, no more than [`EXCERPT`] characters.
 pub(super) fn clean(text: &str) -> String {
     let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
-    let mut line = String::new();
-    for word in words.filter(|word| !word.is_empty()) {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
+    let mut line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     if let Some((cut, _)) = line.char_indices().nth(EXCERPT) {
         line.truncate(cut);
     }

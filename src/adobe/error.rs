@@ -221,36 +221,26 @@ shown!(ClientError, TokenError, Unauthorised, ApiError);
 impl ApiError {
     /// The same without the number of this one case: an account that stays blocked for one reason is told of once.
     #[must_use]
-    pub fn without_id(self) -> Self {
-        match self {
-            Self::NotFound { asked, body, request_id } => {
-                Self::NotFound { asked, body: Box::new(body.without_id()), request_id }
-            }
-            Self::Refused { asked, status, body, request_id } => {
-                Self::Refused { asked, status, body: Box::new(body.without_id()), request_id }
-            }
-            Self::Unauthorised { asked, why: Unauthorised::Answer { status, body, request_id } } => {
-                let why = Unauthorised::Answer { status, body: Box::new(body.without_id()), request_id };
-                Self::Unauthorised { asked, why }
-            }
-            Self::Unauthorised { why: Unauthorised::Token(_), .. }
-            | Self::NotConnected { .. }
-            | Self::Unclear { .. }
-            | Self::Busy { .. } => self,
+    pub fn without_id(mut self) -> Self {
+        if let Self::NotFound { body, .. }
+        | Self::Refused { body, .. }
+        | Self::Unauthorised { why: Unauthorised::Answer { body, .. }, .. } = &mut self
+        {
+            body.remove_id();
         }
+        self
     }
 
     /// By which Adobe's support finds the request, where the message itself does not tell it.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
-        match self {
-            Self::NotFound { request_id, .. }
-            | Self::Refused { request_id, .. }
-            | Self::Unauthorised { why: Unauthorised::Answer { request_id, .. }, .. } => request_id.as_deref(),
-            Self::Unauthorised { why: Unauthorised::Token(_), .. }
-            | Self::NotConnected { .. }
-            | Self::Unclear { .. }
-            | Self::Busy { .. } => None,
+        if let Self::NotFound { request_id, .. }
+        | Self::Refused { request_id, .. }
+        | Self::Unauthorised { why: Unauthorised::Answer { request_id, .. }, .. } = self
+        {
+            request_id.as_deref()
+        } else {
+            None
         }
     }
 }

@@ -1,12 +1,12 @@
 //! One request and one answer, with their dates, without an opinion on either.
 
-use super::answer::ErrorBody;
+use super::answer::{ErrorBody, clean, excerpt, hide};
 use crate::job::{RemoteJobId, ReportSuite, Target, Timestamp};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Response, Url};
 use serde_json::Value;
 use std::error::Error;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 /// The most that is read of an answer (DESIGN §5). A page of 100 jobs takes 30 KB.
@@ -48,7 +48,7 @@ impl Reply {
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let server_time = header("date").and_then(http_date);
         let retry_after = header("retry-after").and_then(|text| retry_after(text, server_time.unwrap_or_else(now)));
-        let request_id = header("x-request-id").map(super::answer::clean);
+        let request_id = header("x-request-id").map(clean);
         let mut body = Vec::new();
         let cut = loop {
             match tokio::time::timeout(silence, response.chunk()).await {
@@ -59,7 +59,7 @@ impl Reply {
                 Err(_) => break Some(Cut::Silence(silence)),
             }
         };
-        super::answer::hide(&mut body, secret);
+        hide(&mut body, secret);
         Self { status: response.status().as_u16(), server_time, request_id, retry_after, body, cut }
     }
 
@@ -69,11 +69,9 @@ impl Reply {
 
     /// The JSON of a complete answer.
     pub(super) fn json(&self) -> Result<Value, String> {
-        if let Some(cut) = &self.cut {
-            return Err(cut.explain());
-        }
-        serde_json::from_slice(&self.body).map_err(|_| {
-            format!("HTTP {} with something that is no JSON: {}", self.status, super::answer::excerpt(&self.body))
+        self.secret_json().map_err(|why| match self.cut {
+            Some(_) => why,
+            None => format!("{why}: {}", excerpt(&self.body)),
         })
     }
 
@@ -100,9 +98,7 @@ pub(super) const PROXY_REMEDY: &str = "write them into api.proxy, like http://us
 
 /// A proxy's refusal in words that help; its own are a page, or nothing.
 pub(super) fn proxy_refusal(words: &str) -> ErrorBody {
-    ErrorBody::Other(super::answer::clean(&format!(
-        "the proxy wants other credentials; {PROXY_REMEDY}; it says: {words}"
-    )))
+    ErrorBody::Other(clean(&format!("the proxy wants other credentials; {PROXY_REMEDY}; it says: {words}")))
 }
 
 /// Why a request has no answer.
@@ -182,24 +178,15 @@ fn parse(base_url: &str) -> Result<Url, String> {
     Url::parse(base_url).map_err(|error| format!("{base_url}: {error}"))
 }
 
-/// The address with this query. A space becomes `%20`, not `+`: the guide wants it so.
-pub(super) fn with_query(mut url: Url, parameters: &[(&str, &str)]) -> Url {
-    let mut query = String::new();
-    for (name, value) in parameters {
-        if !query.is_empty() {
-            query.push('&');
-        }
-        query.push_str(name);
-        query.push('=');
-        for byte in value.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                query.push(char::from(byte));
-            } else {
-                let _ = write!(query, "%{byte:02X}");
-            }
-        }
-    }
-    url.set_query((!query.is_empty()).then_some(&query));
+/// All but letters, digits and what else stands for itself in a URL. A space becomes `%20`, not `+`: the guide wants it so.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The address with a query of those parameters that have a value.
+pub(super) fn with_query(mut url: Url, parameters: &[(&str, Option<&str>)]) -> Url {
+    let given = parameters.iter().filter_map(|(name, value)| Some((name, (*value)?)));
+    let pairs = given.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, ENCODED)));
+    let query = pairs.collect::<Vec<_>>().join("&");
+    url.set_query(Some(query.as_str()).filter(|query| !query.is_empty()));
     url
 }
 
@@ -242,7 +229,7 @@ pub(super) fn explain(error: reqwest::Error) -> String {
     if line.contains("UnknownIssuer") {
         line.push_str("; if an authority of your own signed the certificate, name its PEM file in api.ca_file");
     }
-    super::answer::clean(&line)
+    clean(&line)
 }
 
 // Dates of HTTP headers and of the guide's query parameters.
@@ -332,7 +319,8 @@ mod tests {
     #[test]
     fn spaces_in_queries_are_percent_signs() {
         let url = Url::parse("http://h/p").unwrap();
-        let url = with_query(url, &[("start_date", "2026-11-23 10:30:38"), ("page", "2")]);
+        let url =
+            with_query(url, &[("start_date", Some("2026-11-23 10:30:38")), ("end_date", None), ("page", Some("2"))]);
         assert_eq!(url.as_str(), "http://h/p?start_date=2026-11-23%2010%3A30%3A38&page=2");
         assert_eq!(with_query(url, &[]).as_str(), "http://h/p");
     }

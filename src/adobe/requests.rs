@@ -132,28 +132,18 @@ impl Client {
     pub async fn list_jobs(&self, target: &Target, query: &JobQuery, permit: Permit) -> Result<Listed, ApiError> {
         let asked = format!("the jobs of {target}");
         let page = query.page.map(|page| page.to_string());
-        let parameters: Vec<(&str, &str)> = [
+        let parameters = [
             ("status", query.status.as_deref()),
             ("start_date", query.start.as_deref()),
             ("end_date", query.end.as_deref()),
             ("page", page.as_deref()),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)))
-        .collect();
+        ];
         let url = http::job_url(target, None).map(|url| http::with_query(url, &parameters));
         let reply = self.ask(Method::GET, &asked, &target.company, url, permit).await?;
         let unclear = |why: String| ApiError::Unclear { asked: asked.clone(), why };
-        let value = reply.json().map_err(unclear)?;
-        let page = wire::page(&value)
+        let listed = wire::page(&reply.json().map_err(unclear)?)
             .ok_or_else(|| unclear(format!("an answer without a list of jobs: {}", excerpt(&reply.body))))?;
-        Ok(Listed {
-            jobs: page.jobs,
-            page: page.number,
-            total_pages: page.of,
-            server_time: reply.server_time,
-            unreadable: page.unreadable,
-        })
+        Ok(Listed { server_time: reply.server_time, ..listed })
     }
 
     /// One job (DESIGN §5, "GET retrieve a single job").
@@ -230,10 +220,8 @@ impl Client {
         permit: Permit,
     ) -> Result<RemoteAccount, ApiError> {
         let asked = format!("a new account of {suite}");
-        let parameters: Vec<(&str, &str)> = [("type", &new.account_type), ("name", &new.name), ("email", &new.email)]
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value.as_deref()?)))
-            .collect();
+        let parameters = [("type", &new.account_type), ("name", &new.name), ("email", &new.email)];
+        let parameters = parameters.map(|(name, value)| (name, value.as_deref()));
         let url = http::account_url(suite, None).map(|url| http::with_query(url, &parameters));
         let reply = self.ask(Method::POST, &asked, &suite.company, url, permit).await?;
         let unclear = |why: String| ApiError::Unclear { asked: asked.clone(), why };

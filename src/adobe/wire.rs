@@ -3,6 +3,7 @@
 //! Read key by key instead of by derived types: one odd member ("Adobe may add optional members at any time", its guide says)
 //! must not make a whole page unreadable, and both spellings may meet in one object.
 
+use super::requests::Listed;
 use crate::job::{Company, RemoteAccount, RemoteJob, RemoteJobId};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
@@ -14,16 +15,6 @@ const STATUS: [&str; 2] = ["Status of the job", "status"];
 const CREATED: [&str; 2] = ["Date the job was created", "uploaded_date"];
 const STARTED: [&str; 2] = ["Date the job began processing", "started_processing_date"];
 const FINISHED: [&str; 2] = ["Date the job finished processing", "finished_processing_date"];
-
-/// One page of the list (DESIGN §5, "GET retrieve all jobs").
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Page {
-    pub(super) jobs: Vec<RemoteJob>,
-    pub(super) number: Option<u32>,
-    pub(super) of: Option<u32>,
-    /// Entries without a usable job ID.
-    pub(super) unreadable: usize,
-}
 
 /// A job, if the value is an object with a usable job ID.
 pub(super) fn job(value: &Value) -> Option<RemoteJob> {
@@ -39,19 +30,20 @@ pub(super) fn job(value: &Value) -> Option<RemoteJob> {
     })
 }
 
-/// A page. `None` if it does not say which jobs there are: an unknown list is not an empty one.
-pub(super) fn page(value: &Value) -> Option<Page> {
+/// A page of the list (DESIGN §5, "GET retrieve all jobs"). `None` if it does not say which jobs there are: an unknown list is
+/// not an empty one.
+pub(super) fn page(value: &Value) -> Option<Listed> {
     let object = value.as_object()?;
-    let number = object.get("page").and_then(small);
-    let of = object.get("total_pages").and_then(small);
+    let page = object.get("page").and_then(small);
+    let total_pages = object.get("total_pages").and_then(small);
     let entries: &[Value] = match object.get("jobs")? {
         Value::Array(entries) => entries,
         // A page past the end is empty (DESIGN §5, "Endpoints").
-        Value::Null if number.zip(of).is_some_and(|(number, of)| number > of) => &[],
+        Value::Null if page.zip(total_pages).is_some_and(|(page, pages)| page > pages) => &[],
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => return None,
     };
     let jobs: Vec<RemoteJob> = entries.iter().filter_map(job).collect();
-    Some(Page { unreadable: entries.len() - jobs.len(), jobs, number, of })
+    Some(Listed { unreadable: entries.len() - jobs.len(), jobs, page, total_pages, server_time: None })
 }
 
 /// An account, if the value is an object with a usable number.
@@ -187,7 +179,7 @@ mod tests {
     #[test]
     fn a_page_counts_what_it_cannot_read_and_is_never_guessed() {
         let read = page(&json!({"page": 1, "jobs": [{"job_id": 7}, {}, 4], "total_pages": "2"})).unwrap();
-        assert_eq!((read.jobs.len(), read.unreadable, read.number, read.of), (1, 2, Some(1), Some(2)));
+        assert_eq!((read.jobs.len(), read.unreadable, read.page, read.total_pages), (1, 2, Some(1), Some(2)));
         assert_eq!(page(&json!({"page": 1, "total_pages": 1})), None);
         assert_eq!(page(&json!({"page": 1, "jobs": null, "total_pages": 1})), None);
         assert_eq!(page(&json!({"page": 2, "jobs": null, "total_pages": 1})).unwrap().jobs, []);
