@@ -174,21 +174,18 @@ impl Checker {
 
     fn whole_file(&mut self) {
         let findings = &mut self.rules.findings;
+        let split = || Some("split the file; each part needs the header".to_owned());
         if self.size > self.max_size {
             let (size, most) = (megabytes(self.size), megabytes(self.max_size));
             let message = format!("the file has {size}; Adobe pauses above {most} in all, and datadrop rejects it");
-            findings.of_file(
-                Code::FileTooLarge,
-                message,
-                Some("split the file; each part needs the header".to_owned()),
-            );
+            findings.of_file(Code::FileTooLarge, message, split());
         }
         // The guide's request carries the file in base64, which makes four bytes of three.
         let seconds = self.bytes_per_second.map(|speed| self.size.saturating_mul(4) / 3 / speed.max(1));
         if let Some(seconds) = seconds.filter(|seconds| *seconds >= LONGEST_REQUEST) {
             let message =
                 format!("at the speed of earlier uploads this one takes {seconds} s, and is cut off after 60 s");
-            findings.of_file(Code::UploadTime, message, Some("split the file; each part needs the header".to_owned()));
+            findings.of_file(Code::UploadTime, message, split());
         }
         let is_wide = match self.lines.encoding() {
             Some(Encoding::Utf16WithoutMark) => {

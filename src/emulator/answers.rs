@@ -34,14 +34,18 @@ enum Voice {
 }
 
 impl Refusal {
+    fn new(status: StatusCode, voice: Voice, text: String) -> Self {
+        Self { status, voice, text, retry_after: None, allow: None }
+    }
+
     /// The gateway, with its own six digits.
     pub(super) fn gateway(status: StatusCode, code: &'static str, message: &str) -> Self {
-        Self { status, voice: Voice::Gateway(code), text: message.to_owned(), retry_after: None, allow: None }
+        Self::new(status, Voice::Gateway(code), message.to_owned())
     }
 
     /// The service.
     pub(super) fn service(status: StatusCode, description: impl Into<String>) -> Self {
-        Self { status, voice: Voice::Service, text: description.into(), retry_after: None, allow: None }
+        Self::new(status, Voice::Service, description.into())
     }
 
     /// The service: the request says something that the documents do not allow.
@@ -51,13 +55,7 @@ impl Refusal {
 
     /// The token endpoint.
     pub(super) fn ims(error: &'static str, description: impl Into<String>) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            voice: Voice::Ims(error),
-            text: description.into(),
-            retry_after: None,
-            allow: None,
-        }
+        Self::new(StatusCode::BAD_REQUEST, Voice::Ims(error), description.into())
     }
 
     /// The service, naming the methods that it takes here.

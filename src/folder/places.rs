@@ -116,9 +116,7 @@ impl Places {
     pub(super) fn try_moves(&self) -> Result<(), FolderProblem> {
         try_moves(&self.inbox, self.sub_folders.iter())
     }
-}
 
-impl Places {
     /// Why a file cannot be moved through these places, though the trial's own file can (DESIGN F5).
     pub(super) fn hold_fast(&self, entry: &Entry) -> Option<String> {
         const STICKY: u32 = 0o1000;

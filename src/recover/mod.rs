@@ -10,7 +10,7 @@ use crate::config::AccountConfig;
 use crate::folder::{AccountFolder, FiledFile, FolderProblem, filed_after};
 use crate::inbox::read_content;
 use crate::job::Timestamp;
-use crate::job::{Event, Kind, Likely, Place, RemoteJob, State, Target, classify};
+use crate::job::{Kind, Likely, Place, RemoteJob, State, Target, classify};
 use crate::joblog::{Content, JobLog, JobLogError, OpenError, Reader, Restoration, Restored};
 use crate::track::judge;
 use std::collections::HashSet;
@@ -145,10 +145,7 @@ fn survey(
             .collect();
         let fate = Fate::of(place, kind, &content, &candidates);
         taken.extend(fate.remote.iter().map(|remote| remote.remote_job_id.0));
-        let file_name = match &fate.remote {
-            Some(remote) => remote.file_name.clone(),
-            None => None,
-        };
+        let file_name = fate.remote.as_ref().and_then(|remote| remote.file_name.clone());
         restored.push(Restored {
             place,
             file_name: file_name.unwrap_or_else(|| disk_name.to_string_lossy().into_owned()),
@@ -207,7 +204,7 @@ impl Fate {
             (Place::Done, None) => fate(State::Success, "it lay in done/; which remote job it became cannot be told"),
             (Place::Sent | Place::Done, Some(remote)) => {
                 let step = judge(kind, rows, &Likely::default(), &remote);
-                let state = step.event.map_or(State::Uploaded, state_after);
+                let state = step.event.and_then(|event| State::Uploaded.next(event).ok()).unwrap_or(State::Uploaded);
                 // In `done/` lies what had ended already.
                 let open = matches!(state, State::Uploaded | State::Processing);
                 let state = if place == Place::Done && open { State::Success } else { state };
@@ -218,11 +215,6 @@ impl Fate {
             (Place::Inbox | Place::Failed | Place::Gone, _) => fate(State::Held, "nobody knows what became of it"),
         }
     }
-}
-
-/// Where an accepted job goes by what Adobe says.
-fn state_after(event: Event) -> State {
-    State::Uploaded.next(event).unwrap_or(State::Uploaded)
 }
 
 #[cfg(test)]

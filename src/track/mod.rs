@@ -16,8 +16,7 @@ pub use schedule::Schedule;
 use crate::adobe::{
     ApiError, Budget, Client, Extent, JobQuery, Listing, Purpose, TokenError, Unauthorised, guide_date,
 };
-use crate::clock::Moment;
-use crate::clock::{Clock, now, random_fraction};
+use crate::clock::{Clock, Moment, now, random_fraction};
 use crate::config::PollConfig;
 use crate::job::{JobId, Target, Timestamp, printable};
 use crate::joblog::{Doubled, JobLog, JobLogError, Reader, RemoteList, Taken};
@@ -246,14 +245,7 @@ impl Tracker {
     /// A request failed: ask again later, and block the account where it or its credential are to blame.
     async fn note_failure(&mut self, error: &ApiError) -> Result<Option<Moment>, JobLogError> {
         self.failures = self.failures.saturating_add(1);
-        let hint = match error {
-            ApiError::Busy { retry_after, .. } => *retry_after,
-            ApiError::NotConnected { .. }
-            | ApiError::Unclear { .. }
-            | ApiError::Unauthorised { .. }
-            | ApiError::NotFound { .. }
-            | ApiError::Refused { .. } => None,
-        };
+        let hint = if let ApiError::Busy { retry_after, .. } = error { *retry_after } else { None };
         let wait = self.settings.retry.delay(self.failures, hint, random_fraction());
         self.ask_again = self.clock.moment().after(wait);
         let account = &self.settings.account;
