@@ -1,6 +1,6 @@
 //! Faults: rules that say what goes wrong, where, when and how often. Pure; `routes` carries them out.
 
-use super::time_and_chance::Random;
+use super::options::Random;
 use super::world::JobFate;
 use globset::{Glob, GlobMatcher};
 use std::fmt;

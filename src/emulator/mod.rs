@@ -30,7 +30,6 @@ mod options;
 mod query;
 mod routes;
 mod samples;
-mod time_and_chance;
 mod wire_body;
 mod world;
 

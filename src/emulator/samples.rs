@@ -1,6 +1,6 @@
 //! Files to try datadrop with, made here: every name and number in them is invented.
 
-use super::time_and_chance::Random;
+use super::options::Random;
 use crate::job::Kind;
 use jiff::civil::Date;
 use std::fs::File;

@@ -2,8 +2,7 @@
 
 use super::content::{self, Verdict};
 use super::ledger::Kept;
-use super::options::Names;
-use super::time_and_chance::Random;
+use super::options::{Names, Random};
 use crate::job::{RemoteJobId, Sha256, Timestamp, UploadStyle};
 use serde::Serialize;
 use sha2::Digest;

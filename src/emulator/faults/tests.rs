@@ -1,5 +1,5 @@
 use super::*;
-use crate::emulator::time_and_chance::Random;
+use crate::emulator::options::Random;
 
 fn book(rules: &[&str]) -> FaultBook {
     FaultBook::new(rules.iter().map(|rule| rule.parse().unwrap()).collect(), Random::new(1))
