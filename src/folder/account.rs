@@ -1,10 +1,9 @@
 //! An account's folder: marked, locked, held open and fit for use (DESIGN F4, F5, F9).
 
 use super::mark::{MARKING, Mark, accepted_mark, account_in, read_mark};
-use super::moves::MARKER;
+use super::moves::{EXPLAINING, MARKER};
 use super::places::{Places, TRIAL, lock, open_inbox, own_user};
 use super::unusable::{FolderProblem, Owners};
-use super::why::EXPLAINING;
 use crate::folder::directory::{Directory, Entry, is_hidden_for};
 use crate::job::{FileIdentity, Place};
 use std::collections::HashSet;

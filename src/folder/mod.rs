@@ -11,11 +11,9 @@ mod moves;
 mod places;
 mod rename;
 mod unusable;
-mod why;
 
 pub use account::{AccountFolder, Opened};
 pub use inspection::{Examined, FiledFile, Glimpse, accepted_after, examine, filed_after, glimpse};
 pub use mark::MARK;
-pub use moves::{Moved, Removal, Touched, Wanted};
+pub use moves::{Moved, Removal, Touched, Wanted, remove_why};
 pub use unusable::FolderProblem;
-pub use why::remove_why;

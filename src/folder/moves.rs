@@ -1,13 +1,12 @@
-//! Moves within the folder that never overwrite (DESIGN F1, F2), and what is looked at before a file is touched.
+//! Moves within the folder that never overwrite (DESIGN F1, F2), each with its `.why` (DESIGN F3).
 
 use super::account::AccountFolder;
 use super::rename::{fitting, rename_without_overwriting};
-use super::why::remove_why;
 use crate::folder::directory::Directory;
 use crate::job::{FileIdentity, Fingerprint, JobId, Oddity, Place, Sha256};
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, Write as _};
 
 /// Places whose directories changed since they were last made durable.
 pub type Touched = HashSet<Place>;
@@ -335,6 +334,50 @@ impl AccountFolder {
         done.remove(name)?;
         Ok(Removal::Gone)
     }
+}
+
+// The file of a `.why`, beside each file in `failed/` and `held/` (DESIGN F3).
+
+/// What the hidden file is for that becomes an explanation.
+pub(super) const EXPLAINING: &str = "why";
+
+/// The name of an explanation, and those that it gets where something is in the way.
+fn why_names(name: &OsStr) -> impl Iterator<Item = OsString> {
+    let numbers = (2..10).map(|number| format!(".{number}.why"));
+    std::iter::once(".why".to_owned()).chain(numbers).map(move |append| fitting(name, "", &append))
+}
+
+/// Does something to the first of the names where nothing is in the way: a directory, or in a folder with the sticky bit
+/// what another user made.
+fn past_what_stays(name: &OsStr, act: impl Fn(&OsStr) -> io::Result<()>) -> io::Result<()> {
+    let mut ended = Ok(());
+    for why in why_names(name) {
+        ended = act(&why);
+        let in_the_way = [io::ErrorKind::IsADirectory, io::ErrorKind::PermissionDenied];
+        if !ended.as_ref().is_err_and(|error| in_the_way.contains(&error.kind())) {
+            break;
+        }
+    }
+    ended
+}
+
+impl AccountFolder {
+    /// Writes the explanation beside a file in one of the places. It is a new file that takes the name, whatever bore that:
+    /// nothing is opened to be written to, which could be a link or a second name of a file that lies elsewhere.
+    ///
+    /// # Errors
+    /// The system's; the job log holds the reason all the same.
+    pub fn write_why(&self, place: Place, name: &OsStr, text: &str) -> io::Result<()> {
+        let directory = self.place(place);
+        let (mut file, hidden) = directory.create_hidden(EXPLAINING, 0o666)?;
+        file.write_all(text.as_bytes())?;
+        past_what_stays(name, |why| directory.replace(hidden.name(), why))
+    }
+}
+
+/// Removes an explanation that no longer holds, if there is one.
+pub fn remove_why(directory: &Directory, name: &OsStr) {
+    let _ = past_what_stays(name, |why| directory.remove(why));
 }
 
 #[cfg(test)]

@@ -246,3 +246,29 @@ fn only_the_very_file_that_was_filed_is_removed() {
     fs::remove_dir_all(&done).unwrap();
     assert!(folder.remove_done(OsStr::new("filed.txt"), filed).is_err(), "a folder that is not there tells nothing");
 }
+
+#[test]
+fn f9_whatever_bears_the_name_of_an_explanation_is_replaced_itself_and_a_directory_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    let secret = outside.path().join("secret");
+    std::fs::write(&secret, "secret").unwrap();
+    let folder = AccountFolder::open("a", dir.path(), None, 1).unwrap().folder;
+    let failed = dir.path().join("failed");
+    std::os::unix::fs::symlink(&secret, failed.join("link.txt.why")).unwrap();
+    std::fs::hard_link(&secret, failed.join("hard.txt.why")).unwrap();
+    std::fs::write(failed.join("older.txt.why"), "older").unwrap();
+    for name in ["link.txt", "hard.txt", "older.txt", "none.txt"] {
+        folder.write_why(Place::Failed, OsStr::new(name), "text").unwrap();
+        assert_eq!(std::fs::read_to_string(failed.join(format!("{name}.why"))).unwrap(), "text", "{name}");
+        assert!(std::fs::symlink_metadata(failed.join(format!("{name}.why"))).unwrap().is_file(), "{name}");
+    }
+    std::fs::create_dir(failed.join("dir.txt.why")).unwrap();
+    folder.write_why(Place::Failed, OsStr::new("dir.txt"), "text").unwrap();
+    assert_eq!(std::fs::read_to_string(failed.join("dir.txt.2.why")).unwrap(), "text");
+    remove_why(folder.place(Place::Failed), OsStr::new("dir.txt"));
+    let mut names: Vec<_> = std::fs::read_dir(&failed).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["dir.txt.why", "hard.txt.why", "link.txt.why", "none.txt.why", "older.txt.why"]);
+    assert_eq!(std::fs::read_to_string(secret).unwrap(), "secret");
+}
