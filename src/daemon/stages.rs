@@ -7,7 +7,7 @@ use super::vitals::{Fallen, Pulse, Tracking};
 use crate::adobe::{Budget, Client};
 use crate::clock::{Clock, Moment, now};
 use crate::config::{AccountConfig, Config, KeepConfig, StyleChoice};
-use crate::daemon::pruning::prune;
+use crate::daemon::pruning::keep_pruning;
 use crate::inbox::{Board, EventSource, FolderSettings, FolderWorker, Neighbours, Progress};
 use crate::job::{Problem, Target, UploadStyle};
 use crate::joblog::{AccountRules, JobLog};
@@ -25,9 +25,6 @@ use tokio_util::sync::CancellationToken;
 
 /// A folder's thread makes a turn every 15 s, or hashes and moves files; after so long without a turn it hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(90);
-
-/// Wait before pruning is tried again that ended by a defect.
-const PRUNE_AGAIN: Duration = Duration::from_secs(3600);
 
 /// So long folders get to end.
 const FOLDERS_STOP: Duration = Duration::from_secs(5);
@@ -374,26 +371,6 @@ impl Stages {
     /// Whether a folder cannot be used.
     pub(super) fn folder_is_blocked(&self, account: &str) -> bool {
         self.folders.get(account).is_some_and(|folder| folder.progress.blocked.load(Ordering::Relaxed))
-    }
-}
-
-/// Prunes until `stop`, also after a defect.
-async fn keep_pruning(joblog: JobLog, keep: watch::Receiver<KeepConfig>, stop: CancellationToken) {
-    loop {
-        match joblog.reader() {
-            Ok(reader) => {
-                let work = tokio::spawn(prune(joblog.clone(), reader, keep.clone(), stop.clone()));
-                let Err(panic) = work.await else { return };
-                tracing::error!(
-                    "old jobs stay in the job log for now, by a defect of datadrop ({panic}); please report this"
-                );
-            }
-            Err(error) => tracing::error!("old jobs stay in the job log for now: {error}"),
-        }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(PRUNE_AGAIN) => {}
-        }
     }
 }
 
