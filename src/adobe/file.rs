@@ -154,8 +154,10 @@ impl Reading {
 
     /// Nothing follows, the file is the same one still that nobody writes to, and its bytes were the promised ones.
     fn check_end(&mut self) -> Result<(), FileFault> {
-        if read_some(&mut self.whole.file, &mut [0])? != 0 {
-            return Err(FileFault::Changed("it is longer than it was".to_owned()));
+        match self.whole.file.read_exact(&mut [0]) {
+            Ok(()) => return Err(FileFault::Changed("it is longer than it was".to_owned())),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}
+            Err(error) => return Err(error.into()),
         }
         self.whole.is_still()?;
         let seen = Sha256::new(self.hasher.finalize_reset().into());
@@ -191,23 +193,11 @@ fn difference(now: &FileIdentity, promised: &FileIdentity) -> Option<String> {
 }
 
 /// Fills the buffer.
-fn fill(file: &mut File, mut buffer: &mut [u8]) -> Result<(), FileFault> {
-    while !buffer.is_empty() {
-        match read_some(file, buffer)? {
-            0 => return Err(FileFault::Changed("it is shorter than it was".to_owned())),
-            count => buffer = &mut buffer[count..],
-        }
-    }
-    Ok(())
-}
-
-fn read_some(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match file.read(buffer) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            ended => return ended,
-        }
-    }
+fn fill(file: &mut File, buffer: &mut [u8]) -> Result<(), FileFault> {
+    file.read_exact(buffer).map_err(|error| {
+        let is_shorter = error.kind() == ErrorKind::UnexpectedEof;
+        if is_shorter { FileFault::Changed("it is shorter than it was".to_owned()) } else { error.into() }
+    })
 }
 
 /// The fingerprint of a file as it stands.
