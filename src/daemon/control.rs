@@ -179,15 +179,9 @@ impl Line {
         if self.request_under_way {
             say(&mut self.stream, SENT).await?;
         }
-        say(&mut self.stream, PERMIT).await?;
-        match line(&mut self.stream).await? {
-            Some(word) if word == GRANTED => {
-                self.request_under_way = true;
-                Ok(())
-            }
-            Some(_) => Err(io::Error::from(io::ErrorKind::InvalidData)),
-            None => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
-        }
+        self.ask(PERMIT, GRANTED).await?;
+        self.request_under_way = true;
+        Ok(())
     }
 
     /// Says that instructions stand in the job log, and waits until they are carried out.
@@ -195,11 +189,15 @@ impl Line {
     /// # Errors
     /// The daemon ended.
     pub async fn poke(&mut self) -> io::Result<()> {
-        say(&mut self.stream, POKE).await?;
+        self.ask(POKE, DONE).await
+    }
+
+    async fn ask(&mut self, word: &str, answer: &str) -> io::Result<()> {
+        say(&mut self.stream, word).await?;
         match line(&mut self.stream).await? {
-            Some(word) if word == DONE => Ok(()),
-            Some(_) => Err(io::Error::from(io::ErrorKind::InvalidData)),
-            None => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+            Some(word) if word == answer => Ok(()),
+            Some(_) => Err(io::ErrorKind::InvalidData.into()),
+            None => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
 }
