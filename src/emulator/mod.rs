@@ -38,7 +38,7 @@ mod tests;
 
 pub use faults::{FaultRule, FaultRuleError};
 pub use ledger::{LedgerEntry, RequestCounts};
-pub use options::{Dialect, EmulatorOptions, Names, UnknownDialect, UnknownNames};
+pub use options::{Dialect, EmulatorOptions, Names, UnknownWord};
 pub use samples::{Sample, write_samples};
 pub use world::{AccountKey, Job, JobFate, Upload, World};
 

@@ -67,7 +67,7 @@ impl Default for EmulatorOptions {
 
 /// Which of Adobe's two descriptions the emulator follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString)]
-#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownDialect, parse_err_fn = UnknownDialect::from)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = no_dialect)]
 pub enum Dialect {
     /// PUT with JSON; keys are sentences.
     Guide,
@@ -86,20 +86,22 @@ impl Dialect {
         both: either, a job is spelled as it came, lists as current";
 }
 
-/// A word that names no dialect.
+/// A word that names no choice; which there are.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no dialect; use `guide`, `current` or `both`")]
-pub struct UnknownDialect(String);
+#[error("{0}")]
+pub struct UnknownWord(String);
 
-impl From<&str> for UnknownDialect {
-    fn from(word: &str) -> Self {
-        Self(word.to_owned())
-    }
+fn no_dialect(word: &str) -> UnknownWord {
+    UnknownWord(format!("`{word}` is no dialect; use `guide`, `current` or `both`"))
+}
+
+fn no_names(word: &str) -> UnknownWord {
+    UnknownWord(format!("`{word}` is no way to change names; use `lower`, `nfc`, `underscore`, `cut` or `keep`"))
 }
 
 /// What becomes of the name of a file, as a server may change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString)]
-#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownNames, parse_err_fn = UnknownNames::from)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = no_names)]
 pub enum Names {
     /// Nothing.
     #[default]
@@ -141,17 +143,6 @@ impl Names {
                 format!("{}.{extension}", stem.chars().take(kept).collect::<String>())
             }
         }
-    }
-}
-
-/// A word that names no way to change names.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no way to change names; use `lower`, `nfc`, `underscore`, `cut` or `keep`")]
-pub struct UnknownNames(String);
-
-impl From<&str> for UnknownNames {
-    fn from(word: &str) -> Self {
-        Self(word.to_owned())
     }
 }
 
