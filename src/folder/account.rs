@@ -1,6 +1,6 @@
 //! An account's folder: marked, locked, held open and fit for use (DESIGN F4, F5, F9).
 
-use super::mark::{MARKING, Mark, accepted_mark, account_in, read_mark};
+use super::mark::{MARK, MARKING, Mark, accepted_mark, account_in, read_mark};
 use super::moves::{EXPLAINING, MARKER};
 use super::places::{Places, TRIAL, lock, open_inbox, own_user};
 use super::unusable::{FolderProblem, Owners};
@@ -45,7 +45,9 @@ impl AccountFolder {
     /// [`FolderProblem`] says what is wrong and what to do.
     pub fn open(account: &str, dir: &Path, remembered: Option<&str>, random: u64) -> Result<Opened, FolderProblem> {
         let accept = |inbox: &Directory, found: Option<String>| accepted_mark(account, inbox, found, remembered);
-        Self::open_as(account, dir, random, accept, |owners, mark| mark.judge_owner(dir, &owners).map(|()| owners))
+        // Anyone who may read a mark can copy it into another folder.
+        let trust = |owners: Owners, mark: &Mark| owners.judge(&dir.join(MARK), mark.owner()).map(|()| owners);
+        Self::open_as(account, dir, random, accept, trust)
     }
 
     /// Opens the folder of an account whose job log has forgotten it (DESIGN §7, `recover`): with the mark that it

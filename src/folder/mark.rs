@@ -81,11 +81,6 @@ impl Mark {
         self.held().entry.owner
     }
 
-    /// Refuses a mark that belongs to a user who is not trusted: anyone who may read a mark can copy it into another folder.
-    pub(super) fn judge_owner(&self, dir: &Path, owners: &Owners) -> Result<(), FolderProblem> {
-        owners.judge(&dir.join(MARK), self.owner())
-    }
-
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
