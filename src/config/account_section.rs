@@ -4,20 +4,10 @@ use super::given::check_segment;
 use super::problems::{Place, Report, Wrong, wrong};
 use super::section::{Section, Table};
 use super::sections::{AccountConfig, CheckMode, Duplicates, FinMode, Order, StyleChoice, WireName};
-use super::stage_sections::STYLES;
 use super::units::parse_expect;
 use config::ValueKind;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
-
-const FIN_MODES: [(&str, FinMode); 4] =
-    [("auto", FinMode::Auto), ("upload", FinMode::Upload), ("local", FinMode::Local), ("generate", FinMode::Generate)];
-const CHECK_MODES: [(&str, CheckMode); 3] =
-    [("off", CheckMode::Off), ("warn", CheckMode::Warn), ("reject", CheckMode::Reject)];
-const DUPLICATES: [(&str, Duplicates); 3] =
-    [("hold", Duplicates::Hold), ("hold-content", Duplicates::HoldContent), ("allow", Duplicates::Allow)];
-const ORDERS: [(&str, Order); 2] = [("name", Order::Name), ("arrival", Order::Arrival)];
-const WIRE_NAMES: [(&str, WireName); 2] = [("keep", WireName::Keep), ("unique", WireName::Unique)];
 
 /// Reads `[account_defaults]`, over what holds where nobody says more: an account with nothing of its own.
 pub(super) fn read_defaults(mut section: Section<'_>, style: StyleChoice, settle: Duration) -> AccountConfig {
@@ -52,17 +42,17 @@ fn read_settings(section: &mut Section<'_>, defaults: &AccountConfig) -> Account
     });
     AccountConfig {
         enabled: section.truth("enabled").unwrap_or(defaults.enabled),
-        fin: section.word("fin", &FIN_MODES).unwrap_or(defaults.fin),
+        fin: section.word("fin").unwrap_or(defaults.fin),
         wait_for_fin: section.truth("wait_for_fin").unwrap_or(defaults.wait_for_fin),
-        check: section.word("check", &CHECK_MODES).unwrap_or(defaults.check),
-        duplicates: section.word("duplicates", &DUPLICATES).unwrap_or(defaults.duplicates),
+        check: section.word("check").unwrap_or(defaults.check),
+        duplicates: section.word("duplicates").unwrap_or(defaults.duplicates),
         extensions: section
             .take("extensions", |given| given.texts().and_then(check_extensions))
             .unwrap_or_else(|| defaults.extensions.clone()),
-        order: section.word("order", &ORDERS).unwrap_or(defaults.order),
+        order: section.word("order").unwrap_or(defaults.order),
         sequential: section.truth("sequential").unwrap_or(defaults.sequential),
-        wire_name: section.word("wire_name", &WIRE_NAMES).unwrap_or(defaults.wire_name),
-        style: section.word("style", &STYLES).unwrap_or(defaults.style),
+        wire_name: section.word("wire_name").unwrap_or(defaults.wire_name),
+        style: section.word("style").unwrap_or(defaults.style),
         expect: expect.or(defaults.expect),
         settle: section.duration("settle").unwrap_or(defaults.settle),
         ..defaults.clone()

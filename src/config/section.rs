@@ -8,7 +8,9 @@ use super::units::{parse_duration, parse_size};
 use config::{Map, Value, ValueKind};
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
+use strum::VariantNames;
 
 /// A table of the layered configuration.
 pub(super) type Table = Map<String, Value>;
@@ -49,10 +51,8 @@ impl<'r> Section<'r> {
 
     /// Opens `[name]`; the value must be a table.
     pub(super) fn open(report: &'r mut Report, name: &str, value: Option<Value>) -> Self {
-        let table = match value {
-            Some(value) => table_of(report, name, name, &format!("[{name}]"), value),
-            None => Some(Table::new()),
-        };
+        let empty = || Some(Table::new());
+        let table = value.map_or_else(empty, |value| table_of(report, name, name, &format!("[{name}]"), value));
         let broken = table.is_none();
         let table = table.unwrap_or_default();
         Self { broken, ..Self::new(report, &format!("in [{name}]"), name, format!("{name}."), table) }
@@ -154,20 +154,17 @@ impl<'r> Section<'r> {
         }
     }
 
-    /// One of these words.
-    pub(super) fn word<T: Copy>(&mut self, key: &'static str, words: &[(&'static str, T)]) -> Option<T> {
+    /// A word for one of the type's choices.
+    pub(super) fn word<T: FromStr + VariantNames>(&mut self, key: &'static str) -> Option<T> {
         self.take(key, |given| {
-            let expected = || words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
-            let text = given
-                .text()
-                .map_err(|_| wrong(format!("expected one of {}", expected()), "write one of these words, in quotes"))?;
-            words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning).ok_or_else(|| {
-                let near = nearest(text, words.iter().map(|(word, _)| *word));
-                let remedy = near.map(|near| format!("did you mean \"{near}\"?"));
-                wrong(
-                    format!("expected one of {}", expected()),
-                    remedy.unwrap_or_else(|| "write one of these words, or remove the line for the default".to_owned()),
-                )
+            let expected = || format!("expected one of {}", T::VARIANTS.join(", "));
+            let text = given.text().map_err(|_| wrong(expected(), "write one of these words, in quotes"))?;
+            text.parse().map_err(|_| {
+                let remedy = nearest(text, T::VARIANTS.iter().copied()).map_or_else(
+                    || "write one of these words, or remove the line for the default".to_owned(),
+                    |near| format!("did you mean \"{near}\"?"),
+                );
+                wrong(expected(), remedy)
             })
         })
     }
@@ -203,11 +200,7 @@ impl<'r> Section<'r> {
     pub(super) fn duration(&mut self, key: &'static str) -> Option<Duration> {
         self.take(key, |given| {
             let remedy = "write a number with a unit, such as \"300ms\", \"15s\", \"5m\" or \"7d\"";
-            let duration = match given.text() {
-                Ok(text) => parse_duration(text).map_err(|message| wrong(message, remedy))?,
-                Err(_) if given.whole().is_some() => return Err(wrong("a number without a unit", remedy)),
-                Err(_) => return Err(wrong("not a duration", remedy)),
-            };
+            let duration = time(&given, remedy)?;
             if duration.is_zero() { Err(wrong("this time must not be zero", remedy)) } else { Ok(duration) }
         })
     }
@@ -216,12 +209,7 @@ impl<'r> Section<'r> {
     pub(super) fn duration_or_ever(&mut self, key: &'static str) -> Option<Duration> {
         self.take(key, |given| {
             let remedy = "write a number with a unit, such as \"30d\", or 0 for ever";
-            match given.text() {
-                Ok(text) => parse_duration(text).map_err(|message| wrong(message, remedy)),
-                Err(_) if given.whole() == Some(0) => Ok(Duration::ZERO),
-                Err(_) if given.whole().is_some() => Err(wrong("a number without a unit", remedy)),
-                Err(_) => Err(wrong("not a duration", remedy)),
-            }
+            if given.whole() == Some(0) { Ok(Duration::ZERO) } else { time(&given, remedy) }
         })
     }
 
@@ -247,6 +235,14 @@ impl<'r> Section<'r> {
             self.report.add_unknown(place, &self.heading, format!("{}{key}", self.label), key.clone());
         }
         self.report.add_known(&self.heading, self.asked);
+    }
+}
+
+fn time(given: &Given<'_>, remedy: &str) -> Result<Duration, Wrong> {
+    match given.text() {
+        Ok(text) => parse_duration(text).map_err(|message| wrong(message, remedy)),
+        Err(_) if given.whole().is_some() => Err(wrong("a number without a unit", remedy)),
+        Err(_) => Err(wrong("not a duration", remedy)),
     }
 }
 

@@ -5,7 +5,9 @@ use crate::job::{Problem, Program, ReportSuite, Target, UploadStyle};
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
+use strum::{EnumString, VariantNames};
 
 /// The whole configuration, valid by construction.
 #[derive(Debug, Clone)]
@@ -134,6 +136,19 @@ pub enum StyleChoice {
     Fixed(UploadStyle),
 }
 
+impl FromStr for StyleChoice {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        let fixed = || UploadStyle::from_word(word).map(Self::Fixed);
+        if word == "auto" { Ok(Self::Auto) } else { fixed().ok_or(()) }
+    }
+}
+
+impl VariantNames for StyleChoice {
+    const VARIANTS: &[&str] = &["auto", "put-json", "post-multipart", "put-multipart"];
+}
+
 /// Section `[retry]`.
 #[derive(Debug, Clone)]
 pub struct RetryConfig {
@@ -174,7 +189,8 @@ pub struct WatchConfig {
 }
 
 /// How folders are watched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum WatchMode {
     /// Events, but polling on network file systems.
     Auto,
@@ -194,7 +210,8 @@ pub struct LogConfig {
 }
 
 /// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum LogFormat {
     /// Journald under systemd, text elsewhere.
     Auto,
@@ -276,7 +293,8 @@ impl AccountConfig {
 }
 
 /// `fin` of an account (DESIGN §5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum FinMode {
     /// `upload` under PUT, `local` under POST.
     Auto,
@@ -289,7 +307,8 @@ pub enum FinMode {
 }
 
 /// `check` of an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum CheckMode {
     /// Not checked.
     Off,
@@ -300,7 +319,8 @@ pub enum CheckMode {
 }
 
 /// `duplicates` of an account; data files only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Duplicates {
     /// Same name and content is held.
     Hold,
@@ -311,7 +331,8 @@ pub enum Duplicates {
 }
 
 /// `order` of an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Order {
     /// By file name.
     Name,
@@ -320,7 +341,8 @@ pub enum Order {
 }
 
 /// `wire_name` of an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum WireName {
     /// The file's own name.
     Keep,

@@ -17,31 +17,13 @@ use std::time::Duration;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 use tracing_subscriber::EnvFilter;
 
-/// The words of `upload.style` and of an account's `style`.
-pub(super) const STYLES: [(&str, StyleChoice); 4] = [
-    ("auto", StyleChoice::Auto),
-    ("put-json", StyleChoice::Fixed(UploadStyle::PutJson)),
-    ("post-multipart", StyleChoice::Fixed(UploadStyle::PostMultipart)),
-    ("put-multipart", StyleChoice::Fixed(UploadStyle::PutMultipart)),
-];
-
-const WATCH_MODES: [(&str, WatchMode); 3] =
-    [("auto", WatchMode::Auto), ("inotify", WatchMode::Inotify), ("poll", WatchMode::Poll)];
-
-const LOG_FORMATS: [(&str, LogFormat); 4] = [
-    ("auto", LogFormat::Auto),
-    ("text", LogFormat::Text),
-    ("json", LogFormat::Json),
-    ("journald", LogFormat::Journald),
-];
-
 /// Uploads at the same time beyond which a mistake is more likely than a wish: Adobe allows two requests a second.
 const MOST_IN_FLIGHT: i64 = 64;
 
 pub(super) fn read_upload(mut section: Section<'_>) -> UploadConfig {
     let max_in_flight = section.whole("max_in_flight", 1..=MOST_IN_FLIGHT, "write a number from 1 to 64");
     let upload = UploadConfig {
-        style: section.word("style", &STYLES).unwrap_or(StyleChoice::Auto),
+        style: section.word("style").unwrap_or(StyleChoice::Auto),
         max_in_flight: max_in_flight.and_then(|number| usize::try_from(number).ok()).unwrap_or_default(),
         max_file_size: section.size("max_file_size").unwrap_or_default(),
         confirm_for: section.duration("confirm_for").unwrap_or_default(),
@@ -89,14 +71,14 @@ pub(super) fn read_watch(mut section: Section<'_>) -> WatchConfig {
         settle_max: section.duration("settle_max").unwrap_or_default(),
         settle_unwatched: section.duration("settle_unwatched").unwrap_or_default(),
         rescan: section.duration("rescan").unwrap_or_default(),
-        mode: section.word("mode", &WATCH_MODES).unwrap_or(WatchMode::Auto),
+        mode: section.word("mode").unwrap_or(WatchMode::Auto),
     };
     section.finish();
     watch
 }
 
 pub(super) fn read_log(mut section: Section<'_>) -> LogConfig {
-    let format = section.word("format", &LOG_FORMATS).unwrap_or(LogFormat::Auto);
+    let format = section.word("format").unwrap_or(LogFormat::Auto);
     let level = section.take("level", |given| {
         let remedy = "write error, warn, info, debug or trace, or finer, such as \"info,datadrop::adobe=debug\"";
         let level = given.filled()?;
@@ -285,11 +267,15 @@ pub(super) fn check_hook(text: &str, allow_http: bool) -> Result<SecretString, W
 mod tests {
     use super::*;
     use secrecy::ExposeSecret as _;
+    use strum::VariantNames as _;
 
     #[test]
     fn the_words_of_the_styles_are_those_of_the_job_log() {
-        let styles = UploadStyle::ALL.map(|style| (style.as_str(), StyleChoice::Fixed(style)));
-        assert_eq!(STYLES[1..], styles);
+        assert_eq!(StyleChoice::VARIANTS[1..], UploadStyle::ALL.map(UploadStyle::as_str));
+        let read = |word: &&str| word.parse();
+        let choices: Vec<Result<StyleChoice, ()>> = StyleChoice::VARIANTS.iter().map(read).collect();
+        assert_eq!(choices[0], Ok(StyleChoice::Auto));
+        assert_eq!(choices[1..], UploadStyle::ALL.map(|style| Ok(StyleChoice::Fixed(style))));
     }
 
     #[test]
