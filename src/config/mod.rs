@@ -2,6 +2,14 @@
 //!
 //! Compiled-in `config/default.toml` ← the file ← `DATADROP__SECTION__KEY` variables, read once, validated whole:
 //! every problem is reported at once, each with file, key, value and remedy.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `load` | the layers, one over the other, and the reading of what they make together |
+//! | `section`, `given`, `units` | a section while its keys are taken; one value as given; times, sizes, rates |
+//! | `api_section`, `stage_sections`, `account_section` | the keys of each section |
+//! | `sections` | what the stages receive |
+//! | `problems` | everything that is wrong, each with its line |
 
 mod account_section;
 mod api_section;

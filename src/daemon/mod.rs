@@ -3,6 +3,14 @@
 //! Crash-only: every step is durable before the world can see its effect, so the process may end at any instant. Errors
 //! come in two families: those of a job stand in the job log, those of the daemon ([`Fatal`]) end the process, and
 //! systemd starts it anew.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `lifetime` | how the process begins and ends, its signals and its log |
+//! | `supervisor` | the loop that watches over the stages |
+//! | `stages`, `trackers`, `telling`, `pruning` | what runs: folders, uploads, trackers, alerts, the page, pruning |
+//! | `admit` | accounts that must not run for now |
+//! | `control`, `operator` | the socket for commands; what people want of jobs |
 
 mod admit;
 mod alerting;

@@ -5,10 +5,14 @@
 //! is lost?* Faults cut, delay or garble an exchange before or after that step.
 //!
 //! ```text
-//! connection ──► routes ──► gate       who may ask, and how often
-//! (accepts,      (HTTP in,  wire_body  what an upload request says
-//!  cuts)          HTTP out) world      jobs and accounts; no HTTP, no clock
+//! connection ──► routes ──► access     who may ask, and how often
+//! (accepts,      (HTTP in,  query      what a query or a form says
+//!  cuts)          HTTP out) wire_body  what an upload request says
+//!                           world      jobs and accounts; no HTTP, no clock
+//!                           content    what becomes of a file's rows
+//!                           ledger     what is counted, and kept over restarts
 //!                           faults     what goes wrong, when, how often; pure
+//!                           answers    how it is said
 //! ```
 //!
 //! Invariants:

@@ -2,6 +2,15 @@
 //!
 //! The job log is ahead of the folder. A move that fails is tried again; it never overwrites, and it never crosses
 //! the folder's bounds.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `account` | the folder, opened for its account: what the others are reached by |
+//! | `mark`, `places` | whose folder it is; its sub-folders, and the trial that files can be moved between them |
+//! | `moves`, `rename` | moves that never overwrite, each with its `.why`; a rename where there is no such thing |
+//! | `inspection` | looking without leaving anything behind |
+//! | `unusable` | why a folder cannot be used, and who may own what in it |
+//! | `directory` | a directory held open: all that is asked of the file system |
 
 mod account;
 pub mod directory;
