@@ -76,12 +76,6 @@ impl Checked {
     pub fn would_fail(&self) -> bool {
         self.findings.worst() == Some(Severity::Fails)
     }
-
-    /// Whether rows of it would be lost.
-    #[must_use]
-    pub fn would_skip(&self) -> bool {
-        self.skipped.rows > 0
-    }
 }
 
 /// Checks one file.

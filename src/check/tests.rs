@@ -161,7 +161,7 @@ fn every_rule_has_a_file_that_breaks_it_alone_and_one_just_inside_its_limit() {
         assert_eq!(codes(&breaks), [code], "{:#?}", breaks.findings.kept());
         assert_eq!(codes(&inside), [], "{code}: {:#?}", inside.findings.kept());
         assert_eq!(breaks.would_fail(), code.severity() == Severity::Fails);
-        assert_eq!(breaks.would_skip(), code.severity() == Severity::Skips);
+        assert_eq!(breaks.skipped.rows > 0, code.severity() == Severity::Skips);
     }
 }
 

@@ -165,12 +165,6 @@ impl Emulator {
         id
     }
 
-    /// Adobe deletes a job; `false` if there is none of that number.
-    #[must_use]
-    pub fn delete_job(&self, id: RemoteJobId) -> bool {
-        self.app.model().world.delete_job(id)
-    }
-
     /// Looks at the model, or changes it, between two requests.
     pub fn with_world<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {
         look(&mut self.app.model().world)

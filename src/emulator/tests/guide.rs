@@ -169,7 +169,7 @@ async fn each_parameter_of_a_job_list_counts() {
         client.emulator.add_fault("job:status=failure:name=bad*".parse().unwrap());
         upload(&client, dialect, "bad.txt").await;
         let deleted = job_id(&upload(&client, dialect, "gone.txt").await.json());
-        assert!(client.emulator.delete_job(crate::job::RemoteJobId(deleted)));
+        assert!(client.emulator.with_world(|world| world.delete_job(crate::job::RemoteJobId(deleted))));
         for (query, page, jobs) in [
             // From a month ago to today, if nothing is said.
             (String::new(), 1, 9..=10),
