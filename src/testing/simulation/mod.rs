@@ -26,7 +26,7 @@ mod scene;
 mod script;
 mod story;
 
-use scene::Stage;
+use scene::{Played, Stage};
 use script::Plan;
 use std::fmt::Write as _;
 use std::num::NonZero;
@@ -44,7 +44,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Leaves out of a story what it does not need to fail in the same way.
-fn shortest(stage: &Stage, plan: &Plan, broken: &Broken) -> Plan {
+fn shortest(player: &impl Fn(&Plan, bool) -> Played, plan: &Plan, broken: &Broken) -> Plan {
     let mut plan = plan.clone();
     let mut tries = TRIES;
     let mut size = plan.items.len().div_ceil(2);
@@ -54,7 +54,7 @@ fn shortest(stage: &Stage, plan: &Plan, broken: &Broken) -> Plan {
             let mut shorter = plan.clone();
             shorter.items.drain(start..(start + size).min(plan.items.len()));
             tries -= 1;
-            match stage.play(&shorter, false).ended {
+            match player(&shorter, false).ended {
                 Err(again) if again.promise == broken.promise => plan = shorter,
                 Ok(()) | Err(_) => start += size,
             }
@@ -64,9 +64,9 @@ fn shortest(stage: &Stage, plan: &Plan, broken: &Broken) -> Plan {
     plan
 }
 
-fn tell(stage: &Stage, plan: &Plan, broken: &Broken) -> String {
-    let short = shortest(stage, plan, broken);
-    let played = stage.play(&short, true);
+fn tell(player: &impl Fn(&Plan, bool) -> Played, plan: &Plan, broken: &Broken) -> String {
+    let short = shortest(player, plan, broken);
+    let played = player(&short, true);
     let broken = played.ended.err().unwrap_or_else(|| broken.clone());
     let mut text = format!("seed {}: broken: {}\n  {}\n", plan.seed, broken.promise, broken.how);
     writeln!(text, "  {} of its {} items are needed; {:?}", short.items.len(), plan.items.len(), short.rules).unwrap();
@@ -77,24 +77,29 @@ fn tell(stage: &Stage, plan: &Plan, broken: &Broken) -> String {
 }
 
 /// Plays seeds, on each core one at a time, until so many steps were taken; the first that fails is told.
-fn play(first: u64, steps: u64) -> Result<Figures, String> {
+fn play<Player: Fn(&Plan, bool) -> Played>(
+    first: u64,
+    steps: u64,
+    player: impl Fn() -> Player + Sync,
+) -> Result<Figures, String> {
     let (seeds, played, broke) = (AtomicU64::new(first), Mutex::new(Figures::default()), AtomicBool::new(false));
     let so_far = || played.lock().unwrap_or_else(PoisonError::into_inner);
     let play_on = || {
-        let stage = Stage::new();
+        let player = player();
         while so_far().steps < steps && !broke.load(Ordering::Relaxed) {
             let plan = Plan::new(seeds.fetch_add(1, Ordering::Relaxed));
-            let story = stage.play(&plan, false);
+            let story = player(&plan, false);
             so_far().add(&story.figures);
             if let Err(broken) = story.ended {
                 broke.store(true, Ordering::Relaxed);
-                let (steps, seeds) = (so_far().steps, so_far().seeds);
-                return Err(format!("after {steps} steps in {seeds} seeds, {}", tell(&stage, &plan, &broken)));
+                let Figures { steps, seeds, .. } = so_far().clone();
+                return Err(format!("after {steps} steps in {seeds} seeds, {}", tell(&player, &plan, &broken)));
             }
         }
         Ok(())
     };
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    // A single seed is played by itself.
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get).min(usize::try_from(steps).unwrap());
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..cores).map(|_| scope.spawn(play_on)).collect();
         threads.into_iter().try_for_each(|thread| thread.join().expect("a story catches what panics in it"))
@@ -102,12 +107,18 @@ fn play(first: u64, steps: u64) -> Result<Figures, String> {
     Ok(played.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
+/// Plays stories with what they stand for.
+fn on_stage() -> impl Fn(&Plan, bool) -> Played {
+    let stage = Stage::new();
+    move |plan, told| stage.play(plan, told)
+}
+
 #[test]
 fn no_promise_breaks_whatever_a_seed_brings() {
     let steps = number("DATADROP_SIM_STEPS").unwrap_or(STEPS);
     let first = number("DATADROP_SIM_SEED").unwrap_or(1);
     let began = std::time::Instant::now();
-    match play(first, steps) {
+    match play(first, steps, on_stage) {
         Ok(figures) => {
             println!("{figures}  from seed {first}, in {:.1} s", began.elapsed().as_secs_f64());
             // A few seeds, replayed, need not come by everything.
@@ -129,5 +140,22 @@ fn the_same_seed_tells_the_same_story() {
         let lines = first.lines.iter().zip(&second.lines).find(|(first, second)| first != second);
         assert_eq!(lines, None, "seed {seed}");
         assert_eq!(first.figures, second.figures, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_story_that_breaks_a_promise_ends_the_run_and_is_told() {
+    let player = || {
+        |plan: &Plan, told: bool| Played {
+            ended: if plan.seed == 3 { promises::broken("nothing breaks", "it did".to_owned()) } else { Ok(()) },
+            figures: Figures { seeds: 1, steps: 1, ..Figures::default() },
+            lines: if told { vec!["what happened".to_owned()] } else { Vec::new() },
+        }
+    };
+    let (told, hears) = std::sync::mpsc::channel();
+    std::thread::spawn(move || told.send(play(3, 100, player)));
+    let story = hears.recv_timeout(std::time::Duration::from_secs(60)).expect("it is told").unwrap_err();
+    for told in ["seed 3: broken: nothing breaks\n  it did", "  0 of its ", "  what happened"] {
+        assert!(story.contains(told), "{story}");
     }
 }
