@@ -7,7 +7,7 @@ mod watched;
 use super::acts::Act;
 use super::droppers::People;
 use super::other_side::Remote;
-use super::process::{NotStarted, Process, Step, Surroundings};
+use super::process::{NotStarted, Process, Step, Surroundings, retry};
 use super::promises::{Checked, Checker, broken};
 use super::quiet::SETTLE;
 use super::scene::Stage;
@@ -183,6 +183,8 @@ impl<'a> World<'a> {
             && self.agenda.is_empty()
             && self.remote().next_take().is_none()
             && self.now.since(self.changed_at) > QUIET
+            // Whoever blocked the account is asked again, at the latest after so long.
+            && (self.blocked.is_none() || self.now.since(self.changed_at) > retry().longest())
             && self.checker.last.iter().all(|(_, state, place)| {
                 (state.is_terminal() || matches!(state, State::Held | State::Waiting))
                     && (*place == state.place() || *place == crate::job::Place::Gone)

@@ -116,7 +116,7 @@ pub(super) fn target() -> Target {
     }
 }
 
-fn retry() -> RetryPolicy {
+pub(super) fn retry() -> RetryPolicy {
     RetryPolicy::new(&RetryConfig {
         first: Duration::from_secs(1),
         max: Duration::from_secs(300),
