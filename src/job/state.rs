@@ -110,7 +110,7 @@ pub enum Event {
     Failed,
     /// A person removed, replaced or cancelled it.
     Cancelled,
-    /// A person let it go, and it has to be looked at anew: nobody knows yet what it holds.
+    /// A person released it and its content is not known, or it is a marker that has lost its data file.
     Returned,
     /// A person says which remote job it became.
     Adopted,
@@ -167,7 +167,7 @@ impl State {
             ),
             Event::Released => (&[Self::Held], Self::Queued),
             Event::Cancelled => (&[Self::Waiting, Self::Queued, Self::Held], Self::Cancelled),
-            Event::Returned => (&[Self::Held], Self::Waiting),
+            Event::Returned => (&[Self::Queued, Self::Held], Self::Waiting),
             Event::Adopted => (&[Self::Held], Self::Uploaded),
             Event::GivenUp => (&[Self::Uploading(Committing), Self::Unconfirmed], Self::Cancelled),
         };

@@ -213,11 +213,21 @@ pub(super) fn leave_marker_to_the_first(
     Ok(true)
 }
 
-/// A marker that was not sent stays for what comes in its data file's place, unless a newer one is there for that.
-pub(super) fn leave_resting_marker(connection: &Connection, data: &mut Job) -> Result<(), JobLogError> {
+/// A marker that was not sent stays for what comes in its data file's place, unless a newer one is there for that. It waits for
+/// it, as nothing may come (promise 4).
+pub(super) fn leave_resting_marker(
+    connection: &Connection,
+    effects: &mut Effects,
+    data: &mut Job,
+    now: Timestamp,
+) -> Result<(), JobLogError> {
     let resting = resting_marker(connection, &data.account, stem(&data.file_name))?;
-    if data.kind == Kind::Data && resting.is_some_and(|marker| Some(marker.id) == data.pair) {
-        untie(connection, data)?;
+    let Some(mut marker) = resting.filter(|marker| Some(marker.id) == data.pair) else { return Ok(()) };
+    untie(connection, data)?;
+    if marker.pair == Some(data.id) && marker.state == State::Queued {
+        marker.pair = None;
+        let reason = Some("waits for its data file".to_owned());
+        advance(connection, effects, &mut marker, Event::Returned, reason, now)?;
     }
     Ok(())
 }
@@ -422,3 +432,6 @@ impl Reader {
         Ok(markers.into_iter().map(|marker| marker.disk_name).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,8 +51,8 @@ impl JobLog {
                     }
                     note_of_file(connection, &mut job, &note.to_string(), now)?;
                 }
-                if moved.is_new {
-                    advance::leave_resting_marker(connection, &mut job)?;
+                if moved.is_new && job.kind == Kind::Data {
+                    advance::leave_resting_marker(connection, effects, &mut job, now)?;
                 }
                 if job.place == Place::Gone && matches!(job.state, State::Waiting | State::Queued) {
                     // It was to come back, and somebody removed it: there is nothing left to send.
@@ -181,7 +181,7 @@ pub(super) fn part_with(
         (Kind::Fin, Some(_)) if matches!(old.state, State::Waiting | State::Queued) => {
             advance::untie(connection, &mut old)?;
         }
-        (Kind::Data, Some(_)) => advance::leave_resting_marker(connection, &mut old)?,
+        (Kind::Data, Some(_)) => advance::leave_resting_marker(connection, effects, &mut old, now)?,
         (Kind::Fin, Some(_)) | (Kind::Data | Kind::Fin, None) => {}
     }
     match old.state {

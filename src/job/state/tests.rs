@@ -15,7 +15,7 @@ fn a_job_takes_these_steps_and_no_other() {
     for (state, steps) in State::ALL.into_iter().zip([
         "waiting: ready > queued, held > held, refused > rejected, kept-local > success, cancelled > cancelled",
         "queued: held > held, started > uploading started, refused > rejected, kept-local > success, \
-         cancelled > cancelled",
+         cancelled > cancelled, returned > waiting",
         "uploading started: held > held, committing > uploading committing, not-ingested > queued, refused > rejected",
         "uploading committing: held > held, not-ingested > queued, unclear > unconfirmed, accepted > uploaded, \
          refused > rejected, given-up > cancelled",
