@@ -133,7 +133,10 @@ impl JobLog {
     pub fn scanned(&self, account: String, ignored: u64, now: Timestamp) -> Pending<()> {
         self.call(move |connection, effects| {
             let first = connection
-                .prepare_cached("UPDATE account SET first_scan_at = ?2 WHERE name = ?1 AND first_scan_at IS NULL")?
+                .prepare_cached(
+                    "UPDATE account SET first_scan_at = ?2, first_scan_event = coalesce((SELECT max(id) FROM job_event), 0)
+                     WHERE name = ?1 AND first_scan_at IS NULL",
+                )?
                 .execute(params![account, now.0])?;
             connection
                 .prepare_cached("UPDATE account SET ignored = ?2 WHERE name = ?1 AND ignored <> ?2")?

@@ -26,16 +26,19 @@ pub(super) fn unowned_since_first_attempt(
     Ok(namesake.filter(|namesake| after >= namesake.first_attempt).map(|_| id))
 }
 
-/// Whether a file lay in the folder at the account's first start under a name that the first remote list had (F8).
+/// Whether a file lay in the folder at the account's first start under a name that the first remote list had (F8). By the order
+/// of events, as the clock may have been set meanwhile.
 pub(super) fn was_there_first(connection: &Connection, job: &Job) -> Result<bool, JobLogError> {
     let baseline: Option<i64> = connection
-        .prepare_cached("SELECT baseline_at FROM account WHERE name = ?1 AND ?2 <= first_scan_at")?
-        .query_row(params![job.account, job.seen_at.0], |row| row.get(0))
-        .optional()?
-        .flatten();
+        .prepare_cached(
+            "SELECT baseline_event FROM account WHERE name = ?1 AND baseline_at IS NOT NULL
+             AND (SELECT min(id) FROM job_event WHERE job_id = ?2) <= first_scan_event",
+        )?
+        .query_row(params![job.account, job.id.0], |row| row.get(0))
+        .optional()?;
     let Some(baseline) = baseline else { return Ok(false) };
     let unowned =
-        unowned(connection, &job.account, "first_seen_at <= ?2 AND after_event >= ?3", (Timestamp(baseline), 0))?;
+        unowned(connection, &job.account, "?2 <= after_event AND after_event <= ?3", (Timestamp(0), baseline))?;
     let names = [job.wire_name.as_str(), job.file_name.as_str()];
     Ok(!named(connection, &job.account, &names, unowned)?.is_empty())
 }
@@ -291,26 +294,30 @@ mod tests {
     use super::*;
     use crate::config::Duplicates;
     use crate::job::RemoteJob;
-    use crate::joblog::RemoteList;
     use crate::joblog::fixtures::{arrives, opened, target};
+    use crate::joblog::{JobLog, RemoteList, Restoration};
+
+    fn remote(id: i64) -> RemoteJob {
+        RemoteJob {
+            file_name: Some("sales.txt".to_owned()),
+            rows_processed: None,
+            remote_job_id: RemoteJobId(id),
+            remote_status: None,
+            remote_created: None,
+            remote_started: None,
+            remote_finished: None,
+        }
+    }
+
+    fn list_of(log: &JobLog, id: i64, at: i64) -> RemoteList {
+        let after = log.reader().unwrap().latest_event().unwrap();
+        RemoteList { jobs: vec![remote(id)], after, at: Timestamp(at), server_time: None, target: target() }
+    }
 
     #[test]
     fn s5_a_list_that_came_after_the_file_did_shows_what_was_sent_whatever_clock_was_set() {
         let (_dir, log) = opened();
-        let list = |id, at| {
-            let remote = RemoteJob {
-                file_name: Some("sales.txt".to_owned()),
-                rows_processed: None,
-                remote_job_id: RemoteJobId(id),
-                remote_status: None,
-                remote_created: None,
-                remote_started: None,
-                remote_finished: None,
-            };
-            let after = log.reader().unwrap().latest_event().unwrap();
-            let list = RemoteList { jobs: vec![remote], after, at: Timestamp(at), server_time: None, target: target() };
-            log.listed("a".to_owned(), list).wait().unwrap();
-        };
+        let list = |id, at| log.listed("a".to_owned(), list_of(&log, id, at)).wait().unwrap();
         list(1, -50);
         let id = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
         let look = || {
@@ -324,5 +331,45 @@ mod tests {
         // The file was seen at 0, and the clock was set back since.
         list(2, -40);
         assert_eq!(look(), Some(RemoteJobId(2)));
+    }
+
+    fn is_held_as_there_first(log: &JobLog, id: crate::job::JobId) -> bool {
+        let look = move |connection: &Connection| was_there_first(connection, &super::super::sql::job(connection, id)?);
+        log.call(move |connection, _| look(connection)).wait().unwrap()
+    }
+
+    fn starts(log: &JobLog, at: i64) {
+        let list = list_of(log, 1, at);
+        log.open_account("a".to_owned(), target()).wait().unwrap();
+        log.baseline("a".to_owned(), target(), list).wait().unwrap();
+    }
+
+    fn recovers(log: &JobLog, at: i64) {
+        let restoration = Restoration {
+            account: "a".to_owned(),
+            folder: "/srv/a".into(),
+            target: target(),
+            mark: "a".to_owned(),
+            files: Vec::new(),
+            remote_jobs: Some(vec![remote(1)]),
+        };
+        log.restore(restoration, Timestamp(at)).wait().unwrap();
+    }
+
+    /// Found by the simulation, seed 120057: the job log had been set back, and then the clock.
+    #[test]
+    fn f8_what_a_list_showed_before_the_first_scan_holds_its_files_whatever_clock_was_set() {
+        // A file is seen at 0.
+        for (listed, recovered, scanned) in [(-9, -8, 1), (100, -8, 1), (100, 50, -1), (-9, -8, -7)] {
+            let (_dir, log) = opened();
+            starts(&log, listed);
+            recovers(&log, recovered);
+            starts(&log, recovered);
+            let lay_there = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
+            log.scanned("a".to_owned(), 0, Timestamp(scanned)).wait().unwrap();
+            let came_later = arrives(&log, "sales.txt", 2, Duplicates::Hold).id;
+            let held = [lay_there, came_later].map(|id| is_held_as_there_first(&log, id));
+            assert_eq!(held, [true, false], "listed at {listed}, recovered at {recovered}, scanned at {scanned}");
+        }
     }
 }

@@ -299,8 +299,9 @@ CREATE TABLE account (
     -- The problem that the last `blocked` named; NULL since its `unblocked`. Each start forgets `folder_problem` and
     -- `api_problem` and finds them again: that is no news.
     noted_problem       TEXT,
-    -- When the folder was first scanned whole: what lay there then may have been sent by others (DESIGN F8).
+    -- When the folder was first scanned whole, and the last event then: what lay there may have been sent by others (DESIGN F8).
     first_scan_at       INTEGER,
+    first_scan_event    INTEGER NOT NULL DEFAULT 0,
     -- Files in the folder that are none of ours, as the last scan counted them.
     ignored             INTEGER NOT NULL DEFAULT 0,
     -- The quiet period in milliseconds, where files that were changed after they were taken in made it longer than the
