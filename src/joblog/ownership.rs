@@ -372,4 +372,18 @@ mod tests {
             assert_eq!(held, [true, false], "listed at {listed}, recovered at {recovered}, scanned at {scanned}");
         }
     }
+
+    /// What `recover` learns of Adobe's list counts also where the account is younger than the job log, or was aimed elsewhere.
+    #[test]
+    fn s5_what_recovery_finds_listed_holds_its_files_also_in_a_job_log_that_has_gone_on() {
+        let (_dir, log) = opened();
+        arrives(&log, "costs.txt", 3, Duplicates::Hold);
+        log.aim("a".to_owned(), crate::job::Target { data_source_id: 2, ..target() }).wait().unwrap();
+        log.aim("a".to_owned(), target()).wait().unwrap();
+        recovers(&log, -8);
+        starts(&log, -7);
+        let lay_there = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
+        log.scanned("a".to_owned(), 0, Timestamp(1)).wait().unwrap();
+        assert!(is_held_as_there_first(&log, lay_there));
+    }
 }

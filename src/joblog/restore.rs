@@ -69,8 +69,12 @@ impl JobLog {
             for file in &restoration.files {
                 restore(connection, &restoration, file, target_id, now)?;
             }
+            // Before anything that goes there now, and after what went elsewhere before.
+            let aimed = connection
+                .prepare_cached("SELECT aimed_event FROM account WHERE name = ?1")?
+                .query_row([account], |row| row.get(0).map(EventId))?;
             for remote in restoration.remote_jobs.iter().flatten() {
-                remember(connection, account, (line, remote, true), EventId(0), now)?;
+                remember(connection, account, (line, remote, true), aimed, now)?;
             }
             // What lies in the inbox under a name of that list is held at the next start (DESIGN F8).
             connection
