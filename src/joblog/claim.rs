@@ -229,8 +229,9 @@ fn must_not_be_sent(
         );
         return Ok(Some(Obstacle { reason, is_duplicate: false, may_be_ingested: false }));
     }
-    // An earlier attempt that seemed not to have arrived may show late (DESIGN S5).
-    let since = (known_since, now.before(SHOWS_LATE));
+    // An earlier attempt that seemed not to have arrived may show late (DESIGN S5). Since the file came, no clock that was set
+    // makes it longer ago.
+    let since = (known_since, now.min(job.seen_at).before(SHOWS_LATE));
     let late = unowned_since_first_attempt(connection, &job.account, &job.wire_name, since)?;
     if late.is_none()
         && job.attempts == 0
@@ -404,3 +405,6 @@ fn status_of_attempt(connection: &Connection, id: JobId, number: u32) -> Result<
         .optional()?
         .flatten())
 }
+
+#[cfg(test)]
+mod tests;
