@@ -80,11 +80,13 @@ impl Checker {
 
     /// Another file under the name of one that is or was sent is not taken for it, though it hold the same bytes (F2, F7).
     fn stays_that_file(&mut self, job: &Job) -> Checked {
+        if job.state == State::Queued {
+            // Nothing of it was sent (A3), also where the file that lies there now has yet to be looked at.
+            self.sent.remove(&job.id);
+        }
         let Some(identity) = job.identity else { return Ok(()) };
         if job.state == State::Uploading(Phase::Started) {
             self.sent.entry(job.id).or_insert(identity);
-        } else if job.state == State::Queued {
-            self.sent.remove(&job.id);
         }
         match self.sent.get(&job.id) {
             Some(sent) if self.births_are_known && !sent.is_same_file(&identity) => broken(
