@@ -1,5 +1,6 @@
 //! The shape of the code, held to what `lib.rs` says of it. Every breach is told with its file and line, all at once.
 
+mod circles;
 mod citations;
 mod manual;
 mod tokens;
@@ -270,37 +271,6 @@ fn nobody_imports_what_the_map_does_not_allow() {
         );
     }
     assert_none("the table of src/lib.rs says who may import whom", &breaches);
-}
-
-/// A file can be read once those are known that it imports from, so there must be a first one.
-#[test]
-fn no_files_of_the_job_log_import_each_other_in_a_circle() {
-    let mut imports: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for source in sources() {
-        let Some(file) = source.path.strip_prefix("src/joblog/").filter(|file| *file != "mod.rs") else { continue };
-        let name = file.split(['/', '.']).next().unwrap().to_owned();
-        let mut named = source.named_after(&["crate", "::", "joblog", "::"]);
-        if !file.contains('/') {
-            named.extend(source.named_after(&["super", "::"]));
-        }
-        let others = named.into_iter().map(|(_, other)| other).filter(|other| *other != name);
-        imports.entry(name.clone()).or_default().extend(others);
-    }
-    let mut breaches = Vec::new();
-    for (file, others) in &mut imports.clone() {
-        others.retain(|other| !imports.contains_key(other));
-        breaches
-            .extend(others.iter().map(|other| format!("{file}: names `{other}`, which is no file: say where it is")));
-    }
-    while let Some(file) = imports
-        .iter()
-        .find(|(_, others)| !others.iter().any(|other| imports.contains_key(other)))
-        .map(|(file, _)| file.clone())
-    {
-        imports.remove(&file);
-    }
-    breaches.extend(imports.keys().map(|file| format!("{file}: lies in a circle, or above one")));
-    assert_none("what files of src/joblog share lies below them", &breaches);
 }
 
 #[test]

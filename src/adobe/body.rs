@@ -1,7 +1,7 @@
 //! The body of an upload: of exact length, in constant memory, and never whole without leave.
 
 use super::budget::Permit;
-use super::file::{Chunk, FileFault, Piece};
+use super::file::{Chunk, Encoding, FileFault, Piece};
 use super::gate::{Gate, Party};
 use crate::job::UploadStyle;
 use bytes::Bytes;
@@ -119,15 +119,6 @@ impl Body for UploadBody {
 // The bytes of an upload request around the file's own.
 //
 // Known before the file is read, so the length is exact and the content needs no second copy.
-
-/// How a file's bytes stand in the body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
-    /// As they are.
-    Raw,
-    /// Base64, padded, in one line.
-    Base64,
-}
 
 /// The shape of one upload request.
 #[derive(Debug, Clone)]

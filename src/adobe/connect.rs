@@ -3,8 +3,8 @@
 use super::error::ClientError;
 use super::http::explain;
 use crate::config::ApiConfig;
-use reqwest::{Certificate, Client, ClientBuilder, Proxy, RequestBuilder, Url, redirect, retry};
-use secrecy::{ExposeSecret, SecretString};
+use reqwest::{Certificate, Client, ClientBuilder, Proxy, Url, redirect, retry};
+use secrecy::ExposeSecret;
 use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -121,56 +121,6 @@ fn is_loopback(url: &Url) -> bool {
     })
 }
 
-// Addresses of other services that are told of alerts or asked as a heartbeat: they are nobody's API, get none of the
-// credential's headers and cost no permit. Such an address often holds a key: no error names more than its host.
-
-/// The longest that one of them may take: who is slower is asked again later.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-impl super::Client {
-    /// Posts JSON to an address. Only a 2xx counts; a redirect is not followed.
-    ///
-    /// # Errors
-    /// One line without the address.
-    pub async fn post_to_hook(&self, url: &SecretString, json: Vec<u8>) -> Result<(), String> {
-        let (url, door) = self.hook(url)?;
-        ask(door.post(url).header("content-type", "application/json").body(json)).await
-    }
-
-    /// Asks an address (GET), as a sign of life. Only a 2xx counts; a redirect is not followed.
-    ///
-    /// # Errors
-    /// One line without the address.
-    pub async fn ask_hook(&self, url: &SecretString) -> Result<(), String> {
-        let (url, door) = self.hook(url)?;
-        ask(door.get(url)).await
-    }
-
-    fn hook(&self, url: &SecretString) -> Result<(Url, &Client), String> {
-        let url = Url::parse(url.expose_secret()).map_err(|error| format!("the address is no URL: {error}"))?;
-        let door = self.doors.to(&url)?;
-        Ok((url, door))
-    }
-}
-
-async fn ask(request: RequestBuilder) -> Result<(), String> {
-    match tokio::time::timeout(PATIENCE, request.send()).await {
-        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
-        Ok(Err(error)) => Err(explain(error)),
-        Ok(Ok(answer)) if answer.status().is_success() => Ok(()),
-        Ok(Ok(answer)) => Err(format!("HTTP {}", answer.status().as_u16())),
-    }
-}
-
-/// What may be shown of such an address: scheme and host.
-#[must_use]
-pub fn hook_host(url: &SecretString) -> String {
-    let parsed = Url::parse(url.expose_secret()).ok();
-    parsed
-        .and_then(|url| Some(format!("{}://{}", url.scheme(), url.host_str()?)))
-        .unwrap_or_else(|| "an address that is no URL".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,12 +134,5 @@ mod tests {
         for url in ["https://analytics.adobe.io/api", "http://127.0.0.1.example.com/", "http://10.0.0.1/"] {
             assert!(!local(url), "{url}");
         }
-    }
-
-    #[test]
-    fn only_scheme_and_host_of_an_address_are_shown() {
-        let shown = |url: &str| hook_host(&url.to_owned().into());
-        assert_eq!(shown("https://user:key@hooks.example.com:8443/T0/key?key=1#key"), "https://hooks.example.com");
-        assert_eq!(shown("key"), "an address that is no URL");
     }
 }

@@ -1,7 +1,7 @@
 //! What can go wrong, typed by what the caller must decide.
 
-use super::answer::ErrorBody;
-use super::http::PROXY_WANTS_CREDENTIALS;
+use super::refusal::ErrorBody;
+use super::refusal::PROXY_WANTS_CREDENTIALS;
 use crate::job::Problem;
 use std::fmt;
 use std::path::PathBuf;

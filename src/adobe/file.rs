@@ -1,6 +1,5 @@
 //! Reads the file of an upload, and stands for its being the promised one (DESIGN A2).
 
-use super::body::Encoding;
 use crate::folder::directory::{Directory, Entry, EntryType};
 use crate::job::{FileIdentity, Fingerprint, Sha256, Writer};
 use base64::Engine;
@@ -45,6 +44,15 @@ impl From<io::Error> for FileFault {
         }
         Self::Unreadable(error.to_string())
     }
+}
+
+/// How a file's bytes stand in the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// As they are.
+    Raw,
+    /// Base64, padded, in one line.
+    Base64,
 }
 
 /// Reads the file from one end to the other into `pieces`. Blocks; ends early when nobody takes them any more. The file, if it

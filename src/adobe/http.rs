@@ -1,6 +1,6 @@
 //! One request and one answer, with their dates, without an opinion on either.
 
-use super::answer::{ErrorBody, clean, excerpt, hide};
+use super::refusal::{ErrorBody, PROXY_WANTS_CREDENTIALS, clean, excerpt, hide, proxy_refusal};
 use crate::job::{RemoteJobId, ReportSuite, Target, Timestamp};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{HeaderMap, HeaderValue};
@@ -88,17 +88,6 @@ impl Reply {
         let body = ErrorBody::read(&self.body);
         if self.status == PROXY_WANTS_CREDENTIALS { proxy_refusal(&body.to_string()) } else { body }
     }
-}
-
-/// 407: whatever asks, it was a proxy that answered.
-pub(super) const PROXY_WANTS_CREDENTIALS: u16 = 407;
-
-/// What a person can do about it.
-pub(super) const PROXY_REMEDY: &str = "write them into api.proxy, like http://user:password@proxy.example.com:3128";
-
-/// A proxy's refusal in words that help; its own are a page, or nothing.
-pub(super) fn proxy_refusal(words: &str) -> ErrorBody {
-    ErrorBody::Other(clean(&format!("the proxy wants other credentials; {PROXY_REMEDY}; it says: {words}")))
 }
 
 /// Why a request has no answer.

@@ -8,9 +8,9 @@
 //! | --- | --- |
 //! | `upload_request` | one upload: reader, body, commit, last bytes, answer |
 //! | `file`, `body`, `gate` | the file behind an upload; its bytes, as the transport pulls them; the gate before the last bytes |
-//! | `answer`, `error` | what was seen, who refused in what words; errors of lists and tokens |
+//! | `answer`, `refusal`, `error` | what was seen, who refused in what words; errors of lists and tokens |
 //! | `requests`, `wire` | what is asked: remote jobs, a list over its pages, accounts, companies; JSON of both spellings |
-//! | `http`, `connect` | one request and one answer, with their dates; proxies, certificates, other services' addresses |
+//! | `http`, `connect`, `hook` | one request and one answer, with their dates; proxies and certificates; other services' addresses |
 //! | `token` | the `Authorization` header, renewed ahead |
 //! | `budget`, `window` | permits; their arithmetic |
 //!
@@ -24,7 +24,9 @@ mod connect;
 mod error;
 mod file;
 mod gate;
+mod hook;
 mod http;
+mod refusal;
 mod requests;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -33,14 +35,16 @@ mod upload_request;
 mod window;
 mod wire;
 
-pub use answer::{Answer, ErrorBody, Seen, UploadEnd};
+pub use answer::{Answer, Seen, UploadEnd};
 pub use budget::{Budget, Permit, Purpose};
-pub use connect::hook_host;
 pub use error::{ApiError, ClientError, TokenError, Unauthorised};
 pub use gate::Reading;
+pub use hook::hook_host;
 pub use http::guide_date;
-pub use requests::{Answered, Extent, JobQuery, Listed, Listing};
+pub use refusal::ErrorBody;
+pub use requests::{Answered, Extent, JobQuery, Listing};
 pub use upload_request::Upload;
+pub use wire::Listed;
 
 use crate::config::ApiConfig;
 use connect::Doors;

@@ -1,9 +1,10 @@
 //! Requests without a body: the one way to ask, then remote jobs, accounts and companies, and lists over their pages.
 
-use super::answer::{ErrorBody, excerpt};
 use super::budget::Permit;
 use super::error::{ApiError, Unauthorised};
 use super::http::{self, Fault, Reply};
+use super::refusal::{ErrorBody, PROXY_WANTS_CREDENTIALS, excerpt, proxy_refusal};
+use super::wire::Listed;
 use super::{Client, wire};
 use crate::job::{Company, NewAccount, RemoteAccount, RemoteJob, RemoteJobId, ReportSuite, Target, Timestamp};
 use reqwest::{Method, Url};
@@ -45,8 +46,7 @@ impl Client {
                     Fault::NotConnected(why) => not_connected(why),
                     Fault::Broken(why) => unclear(why),
                     Fault::ProxyWantsCredentials => {
-                        let (status, body) =
-                            (http::PROXY_WANTS_CREDENTIALS, Box::new(http::proxy_refusal("no tunnel")));
+                        let (status, body) = (PROXY_WANTS_CREDENTIALS, Box::new(proxy_refusal("no tunnel")));
                         let why = Unauthorised::Answer { status, body, request_id: None };
                         ApiError::Unauthorised { asked: asked.to_owned(), why }
                     }
@@ -98,21 +98,6 @@ pub struct JobQuery {
     pub end: Option<String>,
     /// Which page; the first is 1.
     pub page: Option<u32>,
-}
-
-/// One page of jobs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    /// In the order of the answer.
-    pub jobs: Vec<RemoteJob>,
-    /// Which page the API says this is.
-    pub page: Option<u32>,
-    /// How many the API says there are.
-    pub total_pages: Option<u32>,
-    /// The server's clock (`Date`).
-    pub server_time: Option<Timestamp>,
-    /// Entries that had no usable job ID: with any of them the list is not complete.
-    pub unreadable: usize,
 }
 
 /// An answer with the server's clock.

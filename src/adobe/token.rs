@@ -1,9 +1,10 @@
 //! Access tokens: one at a time, renewed ahead of their end, one renewal for many waiters (DESIGN §5, "Token").
 
-use super::answer::ErrorBody;
 use super::connect::Doors;
 use super::error::TokenError;
-use super::http::{Fault, PROXY_REMEDY, PROXY_WANTS_CREDENTIALS, Reply};
+use super::http::{Fault, Reply};
+use super::refusal::ErrorBody;
+use super::refusal::{PROXY_REMEDY, PROXY_WANTS_CREDENTIALS};
 use crate::config::{ApiConfig, Credential};
 use reqwest::Url;
 use reqwest::header::HeaderValue;

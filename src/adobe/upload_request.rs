@@ -13,6 +13,7 @@ use super::budget::Permit;
 use super::file::{self, CHUNKS_AHEAD, Chunk, FileFault, Whole};
 use super::gate::{Gate, Party, Reading};
 use super::http::{self, Fault, Reply, explain};
+use super::refusal::{PROXY_WANTS_CREDENTIALS, proxy_refusal};
 use super::token::Bearer;
 use crate::job::{Fingerprint, Target, UploadStyle};
 use reqwest::Body;
@@ -329,9 +330,9 @@ fn broken(error: reqwest::Error, tail_wanted: &mut oneshot::Receiver<Result<(), 
             Fault::NotConnected(why) => Seen::NotConnected(why),
             Fault::Broken(why) => Seen::Broken(why),
             Fault::ProxyWantsCredentials => Seen::Answer {
-                status: http::PROXY_WANTS_CREDENTIALS,
+                status: PROXY_WANTS_CREDENTIALS,
                 retry_after: None,
-                answer: Answer::Refusal(http::proxy_refusal("no tunnel")),
+                answer: Answer::Refusal(proxy_refusal("no tunnel")),
             },
         },
     }

@@ -3,8 +3,7 @@
 //! Read key by key instead of by derived types: one odd member ("Adobe may add optional members at any time", its guide says)
 //! must not make a whole page unreadable, and both spellings may meet in one object.
 
-use super::requests::Listed;
-use crate::job::{Company, RemoteAccount, RemoteJob, RemoteJobId};
+use crate::job::{Company, RemoteAccount, RemoteJob, RemoteJobId, Timestamp};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
@@ -28,6 +27,21 @@ pub(super) fn job(value: &Value) -> Option<RemoteJob> {
         remote_started: text(object, STARTED),
         remote_finished: text(object, FINISHED),
     })
+}
+
+/// One page of jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// In the order of the answer.
+    pub jobs: Vec<RemoteJob>,
+    /// Which page the API says this is.
+    pub page: Option<u32>,
+    /// How many the API says there are.
+    pub total_pages: Option<u32>,
+    /// The server's clock (`Date`).
+    pub server_time: Option<Timestamp>,
+    /// Entries that had no usable job ID: with any of them the list is not complete.
+    pub unreadable: usize,
 }
 
 /// A page of the list (DESIGN §5, "GET retrieve all jobs"). `None` if it does not say which jobs there are: an unknown list is
@@ -63,7 +77,7 @@ pub(super) fn account(value: &Value) -> Option<RemoteAccount> {
 
 /// What an operation says of itself.
 pub(super) fn message(value: &Value) -> Option<String> {
-    text(value.as_object()?, ["message"]).map(|text| super::answer::clean(&text))
+    text(value.as_object()?, ["message"]).map(|text| super::refusal::clean(&text))
 }
 
 /// The companies of `discovery/me`, each once. `None` if it does not say which there are.

@@ -1,10 +1,11 @@
 //! The rules of the rows of data. This is where the time goes: what is in order costs a look at each byte, no more.
 
 use super::code::Code;
+use super::dates::{Days, against, date_meant, read_date};
 use super::header::{Header, Role, fields};
 use super::report::{Findings, Skipped, quoted};
 use crate::job::Line;
-use jiff::civil::{Date, Time};
+use jiff::civil::Date;
 use memchr::memchr;
 use std::ops::Range;
 
@@ -221,133 +222,40 @@ fn better_number(field: &[u8]) -> Option<String> {
     is_number(right.as_bytes()).then_some(right)
 }
 
-// Dates as Adobe writes them: `MM/DD/YYYY` or `MM/DD/YYYY/HH/mm/SS`, in a zone that nobody names.
-
-/// "Data Sources supports up to 90 unique days in a file."
-const MOST_DAYS: usize = 90;
-
-/// Longer texts are no date in any form.
-const LONGEST: usize = 32;
-
-/// What a date field holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct DateField {
-    /// The day, if it is one.
-    pub(super) day: Option<Date>,
-    /// The rule that it breaks.
-    pub(super) breaks: Option<Code>,
-}
-
-/// Reads a field that is not empty.
-pub(super) fn read_date(field: &[u8]) -> DateField {
-    let broken = |code| DateField { day: None, breaks: Some(code) };
-    let Some(parts) = parts(field) else { return broken(Code::DateFormat) };
-    let Some(day) = day(&parts) else { return broken(Code::DateImpossible) };
-    let is_padded = parts.lengths[..2].iter().chain(&parts.lengths[3..]).all(|length| *length != 1);
-    DateField { day: Some(day), breaks: (!is_padded).then_some(Code::DateNotPadded) }
-}
-
-/// The rule of time that a day breaks.
-pub(super) fn against(day: Date, today: Date) -> Option<Code> {
-    if day <= today {
-        None
-    } else if today.tomorrow().is_ok_and(|tomorrow| day == tomorrow) {
-        Some(Code::DateTomorrow)
-    } else {
-        Some(Code::DateFuture)
-    }
-}
-
-/// Month, day, year and, after a day alone zero, hour, minute, second.
-struct Parts {
-    values: [u16; 6],
-    lengths: [u8; 6],
-}
-
-fn parts(field: &[u8]) -> Option<Parts> {
-    if field.len() > "MM/DD/YYYY/HH/mm/SS".len() {
-        return None;
-    }
-    let mut parts = Parts { values: [0; 6], lengths: [0; 6] };
-    let mut count = 0;
-    for &byte in field {
-        match byte {
-            b'0'..=b'9' => {
-                let (value, length) = (parts.values.get_mut(count)?, parts.lengths.get_mut(count)?);
-                *value = value.checked_mul(10)?.checked_add(u16::from(byte - b'0'))?;
-                *length += 1;
-            }
-            b'/' => count += 1,
-            _ => return None,
-        }
-    }
-    let widths: [std::ops::RangeInclusive<u8>; 6] = [1..=2, 1..=2, 4..=4, 1..=2, 1..=2, 1..=2];
-    let used = count + 1;
-    let fits = parts.lengths.iter().zip(&widths).take(used).all(|(length, width)| width.contains(length));
-    (fits && matches!(used, 3 | 6)).then_some(Parts {
-        // A day alone has no time to be padded.
-        lengths: if used == 3 { [parts.lengths[0], parts.lengths[1], 4, 2, 2, 2] } else { parts.lengths },
-        ..parts
-    })
-}
-
-fn day(parts: &Parts) -> Option<Date> {
-    let [month, day, year, hour, minute, second] = parts.values;
-    let small = |value: u16| i8::try_from(value).ok();
-    Time::new(small(hour)?, small(minute)?, small(second)?, 0).ok()?;
-    Date::new(i16::try_from(year).ok()?, small(month)?, small(day)?).ok()
-}
-
-/// What somebody meant who wrote a date in another form, if there is one way to read it.
-pub(super) fn date_meant(field: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(field).ok().filter(|text| text.len() <= LONGEST)?.trim();
-    let text = text.trim_matches(['"', '\'']);
-    let groups: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).filter(|group| !group.is_empty()).collect();
-    let separator = text.chars().find(|c| !c.is_ascii_digit());
-    let [first, second, third, time @ ..] = groups.as_slice() else { return None };
-    let (month, day, year) = match (first.len(), second.len(), third.len(), separator) {
-        (4, 1..=2, 1..=2, _) => (*second, *third, (*first).to_owned()),
-        (1..=2, 1..=2, 4, Some('.')) => (*second, *first, (*third).to_owned()),
-        (1..=2, 1..=2, 4, _) => (*first, *second, (*third).to_owned()),
-        (1..=2, 1..=2, 2, Some('/')) => (*first, *second, format!("20{third}")),
-        _ => return None,
-    };
-    let mut right = format!("{month:0>2}/{day:0>2}/{year}");
-    let is_real = |text: &str| read_date(text.as_bytes()).day.is_some();
-    if !is_real(&right) {
-        // The day before the month, as most of the world writes it.
-        right = format!("{day:0>2}/{month:0>2}/{year}");
-    }
-    let right = match time {
-        [] => right,
-        [hour, minute] => format!("{right}/{hour:0>2}/{minute:0>2}/00"),
-        [hour, minute, second, ..] => format!("{right}/{hour:0>2}/{minute:0>2}/{second:0>2}"),
-        [_] => return None,
-    };
-    is_real(&right).then_some(right)
-}
-
-/// The different days of a file, as long as they are not too many.
-#[derive(Debug, Default)]
-pub(super) struct Days {
-    /// In order.
-    met: Vec<Date>,
-    are_too_many: bool,
-}
-
-impl Days {
-    /// Adds a day; whether it is the first that is one too many.
-    pub(super) fn is_too_many_with(&mut self, day: Date) -> bool {
-        if self.are_too_many {
-            return false;
-        }
-        if let Err(place) = self.met.binary_search(&day) {
-            self.met.insert(place, day);
-        }
-        self.are_too_many = self.met.len() > MOST_DAYS;
-        self.are_too_many
-    }
-}
-
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_plain_or_told_how_to_be() {
+        for number in ["0", "2", "2.50", "-2", "-0.5", "007", "123456789012345678901234567890"] {
+            assert!(is_number(number.as_bytes()), "{number}");
+        }
+        for (text, right) in [
+            ("1,234.50", Some("1234.50")),
+            ("1,234,567", Some("1234567")),
+            ("$7", Some("7")),
+            ("59.90 €", Some("59.90")),
+            ("+5", Some("5")),
+            (" 5", Some("5")),
+            ("5.", Some("5")),
+            (".5", Some("0.5")),
+            ("-.5", Some("-0.5")),
+            ("1,5", Some("1.5")),
+            ("\"3\"", Some("3")),
+            ("1.234,50", None),
+            ("1234,567", None),
+            ("12%", None),
+            ("1e5", None),
+            ("(5)", None),
+            ("-", None),
+            ("--5", None),
+            ("1.2.3", None),
+            ("n/a", None),
+            (".", None),
+        ] {
+            assert!(!is_number(text.as_bytes()), "{text}");
+            assert_eq!(better_number(text.as_bytes()).as_deref(), right, "{text}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The rules of the header, the first row that is no comment, and the names of its columns.
 
 use super::code::Code;
-use super::data_row::{date_meant, read_date};
+use super::dates::{date_meant, read_date};
 use super::report::{Findings, quoted};
 use crate::job::Line;
 use std::collections::HashMap;

@@ -15,6 +15,7 @@
 
 mod code;
 mod data_row;
+mod dates;
 mod file_name;
 mod header;
 mod report;
@@ -23,7 +24,7 @@ mod report;
 mod tests;
 
 pub use code::{Code, Rule, Severity};
-pub use report::{Finding, Findings, Place, Skipped};
+pub use report::{Checked, Finding, Findings, Place, Skipped};
 
 use crate::job::{Encoding, Kind, Line, LineKind, Lines, ends_in_a_line};
 use data_row::Rows;
@@ -53,29 +54,6 @@ pub struct Facts<'a> {
     pub bytes_per_second: Option<u64>,
     /// How many findings of each rule are kept.
     pub keep: usize,
-}
-
-/// What became of a check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checked {
-    /// What was found.
-    pub findings: Findings,
-    /// Data file or marker.
-    pub kind: Kind,
-    /// In bytes.
-    pub size: u64,
-    /// How many rows Adobe should process: neither blank, nor comments, nor the header. Skipped ones are among them.
-    pub rows_expected: u64,
-    /// The rows of these that it would skip.
-    pub skipped: Skipped,
-}
-
-impl Checked {
-    /// Whether the file as a whole would not be processed.
-    #[must_use]
-    pub fn would_fail(&self) -> bool {
-        self.findings.worst() == Some(Severity::Fails)
-    }
 }
 
 /// Checks one file.

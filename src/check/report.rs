@@ -1,8 +1,7 @@
 //! What was found, bounded: the first of each rule are kept, the rest is counted; and its words for the job log.
 
-use super::Checked;
 use super::code::{Code, Severity};
-use crate::job::{FileFindings, Likely, Line, printable};
+use crate::job::{FileFindings, Kind, Likely, Line, printable};
 use std::ops::Range;
 
 /// So many characters of a line are kept around what a finding is about.
@@ -225,7 +224,28 @@ pub(super) fn quoted(value: &[u8]) -> String {
 /// So many findings are listed.
 const LISTED: usize = 5;
 
+/// What became of a check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// What was found.
+    pub findings: Findings,
+    /// Data file or marker.
+    pub kind: Kind,
+    /// In bytes.
+    pub size: u64,
+    /// How many rows Adobe should process: neither blank, nor comments, nor the header. Skipped ones are among them.
+    pub rows_expected: u64,
+    /// The rows of these that it would skip.
+    pub skipped: Skipped,
+}
+
 impl Checked {
+    /// Whether the file as a whole would not be processed.
+    #[must_use]
+    pub fn would_fail(&self) -> bool {
+        self.findings.worst() == Some(Severity::Fails)
+    }
+
     /// The findings in words; `None` where there are none.
     #[must_use]
     pub fn told(&self) -> Option<FileFindings> {

@@ -1,9 +1,8 @@
 //! Reads `[api]`, and finds the one credential.
 
 use super::given::{Given, check_base_url, check_header, check_segment, check_url, is_loopback};
-use super::load::Surroundings;
 use super::problems::{Wrong, wrong};
-use super::section::Section;
+use super::section::{Section, Surroundings};
 use super::sections::{ApiConfig, Credential, RateLimit};
 use super::units::parse_rate;
 use crate::job::Problem;

@@ -3,12 +3,11 @@
 use super::account_section::{absolute, read_accounts, read_defaults};
 use super::api_section::{read_api, reason};
 use super::problems::{ConfigError, KeyProblem, Outline, PREFIX, Place, Report, wrong};
-use super::section::{Section, Table, table_of};
+use super::section::{Section, Surroundings, Table, table_of};
 use super::sections::Config;
 use super::stage_sections::{
     read_alert, read_keep, read_log, read_poll, read_retry, read_status, read_upload, read_watch,
 };
-use crate::job::Problem;
 use config::{Environment, File, FileFormat, Map, Value, ValueKind};
 use std::path::{Path, PathBuf};
 
@@ -20,48 +19,6 @@ pub(super) const EXAMPLE: &str = include_str!("../../config/datadrop.example.tom
 
 /// What stands before problems when no file was given.
 const NO_FILE: &str = "no configuration file";
-
-/// What counts besides the keys.
-#[derive(Debug, Default)]
-pub(super) struct Surroundings {
-    pub(super) file: Option<PathBuf>,
-    /// Whether files with secrets must be readable.
-    pub(super) check_secrets: bool,
-    /// Whether there must be an `[[account]]`.
-    accounts_required: bool,
-    variables: Map<String, String>,
-    state_directory: Option<String>,
-    credentials_directory: Option<PathBuf>,
-    warnings: Vec<Problem>,
-}
-
-impl Surroundings {
-    fn new(file: Option<&Path>, check_secrets: bool, env: impl IntoIterator<Item = (String, String)>) -> Self {
-        let mut this =
-            Self { file: file.map(Path::to_owned), check_secrets, accounts_required: true, ..Self::default() };
-        for (name, value) in env {
-            // systemd gives a list when the unit names several.
-            if name == "STATE_DIRECTORY" {
-                this.state_directory = value.split(':').next().filter(|first| !first.is_empty()).map(str::to_owned);
-            } else if name == "CREDENTIALS_DIRECTORY" && !value.is_empty() {
-                this.credentials_directory = Some(PathBuf::from(value));
-            } else if name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX)) {
-                this.variables.insert(name, value);
-            } else if let Some(rest) = name.strip_prefix("DATADROP_").filter(|rest| rest.contains("__")) {
-                this.warnings.push(Problem::new(
-                    format!("environment variable {name} is not read"),
-                    format!("did you mean {PREFIX}{rest}?"),
-                ));
-            }
-        }
-        this
-    }
-
-    /// The secret that systemd passes, if it does.
-    pub(super) fn systemd_secret(&self) -> Option<PathBuf> {
-        self.credentials_directory.as_ref().map(|dir| dir.join("client_secret")).filter(|file| file.exists())
-    }
-}
 
 /// Reads the configuration: what datadrop itself says, over it the file, over that `DATADROP__SECTION__KEY` variables.
 ///

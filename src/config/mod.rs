@@ -26,5 +26,5 @@ mod units;
 pub use load::{load, load_draft, load_for_requests, load_text, load_without_secrets};
 pub use problems::{ConfigError, KeyProblem};
 pub use sections::*;
-pub use stage_sections::{AlertConfig, AlertEvent, SHORTEST_TOKEN};
+pub use stage_sections::SHORTEST_TOKEN;
 pub use units::{backlog_words, parse_duration, parse_rate, parse_size, time_words};

@@ -5,9 +5,11 @@
 use super::given::{Given, kind_name, show};
 use super::problems::{ENVIRONMENT, PREFIX, Place, Report, Wrong, nearest, wrong};
 use super::units::{parse_duration, parse_size};
+use crate::job::Problem;
 use config::{Map, Value, ValueKind};
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 use strum::VariantNames;
@@ -266,4 +268,50 @@ pub(super) fn table_of(report: &mut Report, path: &str, label: &str, header: &st
     };
     report.add(place, label.to_owned(), None, wrong(message, remedy));
     None
+}
+
+/// What counts besides the keys.
+#[derive(Debug, Default)]
+pub(super) struct Surroundings {
+    pub(super) file: Option<PathBuf>,
+    /// Whether files with secrets must be readable.
+    pub(super) check_secrets: bool,
+    /// Whether there must be an `[[account]]`.
+    pub(super) accounts_required: bool,
+    pub(super) variables: Map<String, String>,
+    pub(super) state_directory: Option<String>,
+    pub(super) credentials_directory: Option<PathBuf>,
+    pub(super) warnings: Vec<Problem>,
+}
+
+impl Surroundings {
+    pub(super) fn new(
+        file: Option<&Path>,
+        check_secrets: bool,
+        env: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        let mut this =
+            Self { file: file.map(Path::to_owned), check_secrets, accounts_required: true, ..Self::default() };
+        for (name, value) in env {
+            // systemd gives a list when the unit names several.
+            if name == "STATE_DIRECTORY" {
+                this.state_directory = value.split(':').next().filter(|first| !first.is_empty()).map(str::to_owned);
+            } else if name == "CREDENTIALS_DIRECTORY" && !value.is_empty() {
+                this.credentials_directory = Some(PathBuf::from(value));
+            } else if name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX)) {
+                this.variables.insert(name, value);
+            } else if let Some(rest) = name.strip_prefix("DATADROP_").filter(|rest| rest.contains("__")) {
+                this.warnings.push(Problem::new(
+                    format!("environment variable {name} is not read"),
+                    format!("did you mean {PREFIX}{rest}?"),
+                ));
+            }
+        }
+        this
+    }
+
+    /// The secret that systemd passes, if it does.
+    pub(super) fn systemd_secret(&self) -> Option<PathBuf> {
+        self.credentials_directory.as_ref().map(|dir| dir.join("client_secret")).filter(|file| file.exists())
+    }
 }

@@ -1,13 +1,12 @@
 //! The sections of the configuration, as the stages receive them: typed, checked, defaults applied.
 
-use super::stage_sections::AlertConfig;
 use crate::job::{Problem, Program, ReportSuite, Target, UploadStyle};
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
-use strum::{EnumString, VariantNames};
+use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 
 /// The whole configuration, valid by construction.
 #[derive(Debug, Clone)]
@@ -357,4 +356,58 @@ pub struct Expect {
     pub files: u32,
     /// Minutes after local midnight.
     pub by_minute: u16,
+}
+
+/// What an alert can be about. The words of `on`, and of the key `event` of what is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
+pub enum AlertEvent {
+    /// Adobe failed a file.
+    Failure,
+    /// Adobe processed fewer rows than a file has.
+    Partial,
+    /// A file can never be accepted.
+    Rejected,
+    /// A file waits for a person.
+    Held,
+    /// Nothing is sent for an account.
+    Blocked,
+    /// It works again.
+    Unblocked,
+    /// A file is on its way for longer than `retry.alert_after`, or at Adobe for longer than `poll.give_up_after`.
+    Delayed,
+    /// An account's `expect` is not met.
+    Missing,
+    /// A file was possibly ingested twice (DESIGN S5).
+    Doubled,
+    /// The service started.
+    Started,
+}
+
+impl AlertEvent {
+    /// Every event.
+    pub const ALL: &[Self] = Self::VARIANTS;
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// Reads the word back.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        word.parse().ok()
+    }
+}
+
+/// One `[[alert]]`.
+#[derive(Debug, Clone)]
+pub struct AlertConfig {
+    /// What it is about; never empty.
+    pub on: Vec<AlertEvent>,
+    /// Program and arguments; gets JSON on standard input.
+    pub command: Option<Vec<String>>,
+    /// URL; gets the same as a POST body. It often holds a key.
+    pub webhook: Option<SecretString>,
 }

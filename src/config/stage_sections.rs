@@ -2,19 +2,16 @@
 
 use super::api_section::{check_secret_file, take_file};
 use super::given::{check_url, is_loopback};
-use super::load::Surroundings;
 use super::problems::{Wrong, wrong};
-use super::section::Section;
+use super::section::{Section, Surroundings};
 use super::sections::{
-    KeepConfig, LogConfig, LogFormat, PollConfig, RetryConfig, StatusConfig, StyleChoice, UploadConfig, WatchConfig,
-    WatchMode,
+    AlertConfig, AlertEvent, KeepConfig, LogConfig, LogFormat, PollConfig, RetryConfig, StatusConfig, StyleChoice,
+    UploadConfig, WatchConfig, WatchMode,
 };
-use crate::job::UploadStyle;
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
-use strum::{EnumString, IntoStaticStr, VariantArray};
 use tracing_subscriber::EnvFilter;
 
 /// Uploads at the same time beyond which a mistake is more likely than a wish: Adobe allows two requests a second.
@@ -163,60 +160,6 @@ fn check_token(path: &Path) -> Result<(), Wrong> {
 
 // Reads each `[[alert]]`, and the words for what can be alerted.
 
-/// What an alert can be about. The words of `on`, and of the key `event` of what is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr, VariantArray)]
-#[strum(serialize_all = "kebab-case")]
-pub enum AlertEvent {
-    /// Adobe failed a file.
-    Failure,
-    /// Adobe processed fewer rows than a file has.
-    Partial,
-    /// A file can never be accepted.
-    Rejected,
-    /// A file waits for a person.
-    Held,
-    /// Nothing is sent for an account.
-    Blocked,
-    /// It works again.
-    Unblocked,
-    /// A file is on its way for longer than `retry.alert_after`, or at Adobe for longer than `poll.give_up_after`.
-    Delayed,
-    /// An account's `expect` is not met.
-    Missing,
-    /// A file was possibly ingested twice (DESIGN S5).
-    Doubled,
-    /// The service started.
-    Started,
-}
-
-impl AlertEvent {
-    /// Every event.
-    pub const ALL: &[Self] = Self::VARIANTS;
-
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
-    /// Reads the word back.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        word.parse().ok()
-    }
-}
-
-/// One `[[alert]]`.
-#[derive(Debug, Clone)]
-pub struct AlertConfig {
-    /// What it is about; never empty.
-    pub on: Vec<AlertEvent>,
-    /// Program and arguments; gets JSON on standard input.
-    pub command: Option<Vec<String>>,
-    /// URL; gets the same as a POST body. It often holds a key.
-    pub webhook: Option<SecretString>,
-}
-
 pub(super) fn read_alert(mut section: Section<'_>, allow_http: bool) -> AlertConfig {
     section.require("on", "write the events, such as on = [\"failure\", \"partial\", \"held\", \"blocked\"]");
     let on = section.take("on", |given| {
@@ -266,6 +209,7 @@ pub(super) fn check_hook(text: &str, allow_http: bool) -> Result<SecretString, W
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::UploadStyle;
     use secrecy::ExposeSecret as _;
     use strum::VariantNames as _;
 

@@ -1,7 +1,8 @@
 //! The configuration as a whole: what each mistake reads like, that documentation and code agree, and the layers.
 
-use super::load::{DEFAULTS, EXAMPLE, Surroundings, layer, read};
+use super::load::{DEFAULTS, EXAMPLE, layer, read};
 use super::problems::{Outline, Report};
+use super::section::Surroundings;
 use super::*;
 use crate::job::UploadStyle;
 use proptest::prelude::*;

@@ -1,6 +1,6 @@
 //! Who may ask, and how often: tokens and the rate limit. No HTTP and no clock; `now` is the time since the start.
 
-use super::options::Random;
+use super::chance::Random;
 use crate::config::RateLimit;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::{HashMap, VecDeque};

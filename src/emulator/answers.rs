@@ -2,8 +2,9 @@
 
 use super::connection::Ending;
 use super::faults::Words;
+use super::kept_jobs::Job;
 use super::options::Dialect;
-use super::world::{Job, Progress};
+use super::world::Progress;
 use crate::job::{Timestamp, UploadStyle};
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};

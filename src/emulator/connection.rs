@@ -3,7 +3,7 @@
 //! A handler that wants no answer puts an [`Ending`] into its response. It leaves hyper as the service's error, hyper
 //! gives the socket back, and the socket gets what the fault demands.
 
-use super::options::Clock;
+use super::chance::Clock;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Request, Response, header};

@@ -1,7 +1,6 @@
 //! Faults: rules that say what goes wrong, where, when and how often. Pure; `routes` carries them out.
 
-use super::options::Random;
-use super::world::JobFate;
+use super::chance::Random;
 use globset::{Glob, GlobMatcher};
 use std::fmt;
 use std::str::FromStr;
@@ -131,6 +130,21 @@ pub(super) enum Words {
     Gateway,
     Service,
     Page,
+}
+
+/// What goes wrong with a job after its acceptance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct JobFate {
+    /// Processed rows fall short by so many.
+    pub lost_rows: u64,
+    /// More rows are told than the file has.
+    pub extra_rows: u64,
+    /// Ends in `failure`.
+    pub fails: bool,
+    /// Ends in this word instead of `success` or `failure`.
+    pub ends_as: Option<String>,
+    /// Shows in lists only so long after its acceptance.
+    pub listed_after: Duration,
 }
 
 /// What becomes of a job.

@@ -10,7 +10,8 @@
 //!  cuts)          HTTP out) wire_body  what an upload request says
 //!                           world      jobs and accounts; no HTTP, no clock
 //!                           content    what becomes of a file's rows
-//!                           ledger     what is counted, and kept over restarts
+//!                           kept_jobs  jobs in memory, and over restarts
+//!                           ledger     what is counted
 //!                           faults     what goes wrong, when, how often; pure
 //!                           answers    how it is said
 //! ```
@@ -26,9 +27,11 @@
 
 mod access;
 mod answers;
+mod chance;
 mod connection;
 mod content;
 mod faults;
+mod kept_jobs;
 mod ledger;
 mod options;
 mod query;
@@ -40,11 +43,12 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use faults::{FaultRule, FaultRuleError};
+pub use faults::{FaultRule, FaultRuleError, JobFate};
+pub use kept_jobs::{AccountKey, Job, Upload};
 pub use ledger::{LedgerEntry, RequestCounts};
 pub use options::{Dialect, EmulatorOptions, Names, UnknownWord};
 pub use samples::{Sample, write_samples};
-pub use world::{AccountKey, Job, JobFate, Upload, World};
+pub use world::World;
 
 use crate::job::RemoteJobId;
 use routes::App;
@@ -79,7 +83,7 @@ impl Emulator {
                 ),
             ));
         }
-        let kept = options.state.as_deref().map(ledger::Kept::open).transpose()?;
+        let kept = options.state.as_deref().map(kept_jobs::Kept::open).transpose()?;
         let listener = TcpListener::bind(options.listen).await?;
         let address = listener.local_addr()?;
         let app = Arc::new(App::new(options, kept));

@@ -1,6 +1,6 @@
 //! Files to try datadrop with, made here: every name and number in them is invented.
 
-use super::options::Random;
+use super::chance::Random;
 use crate::job::Kind;
 use jiff::civil::Date;
 use std::fs::File;

@@ -1,86 +1,16 @@
 //! The model: jobs and accounts as Adobe keeps them. No HTTP and no clock.
 
-use super::content::{self, Verdict};
-use super::ledger::Kept;
-use super::options::{Names, Random};
-use crate::job::{RemoteJobId, Sha256, Timestamp, UploadStyle};
+use super::chance::Random;
+use super::faults::JobFate;
+use super::kept_jobs::{AccountKey, Job, Kept, Upload};
+use super::options::Names;
+use crate::job::{RemoteJobId, Timestamp};
 use serde::Serialize;
-use sha2::Digest;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 /// "100 entries a page."
 pub(super) const PAGE: usize = 100;
-
-/// A Data Sources account: a data source of a report suite.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-pub struct AccountKey {
-    /// The report suite ID.
-    pub report_suite_id: String,
-    /// The data source ID.
-    pub data_source_id: i64,
-}
-
-/// An upload as it was accepted; the content itself is not kept.
-#[derive(Debug, Clone)]
-pub struct Upload {
-    /// Where it went.
-    pub account: AccountKey,
-    /// The name sent.
-    pub name: String,
-    /// How the request was shaped; decides how its job is spelled.
-    pub style: UploadStyle,
-    /// Bytes of the content.
-    pub size: u64,
-    /// The content.
-    pub sha256: Sha256,
-    pub(super) verdict: Verdict,
-}
-
-impl Upload {
-    /// Hashes the content and decides how its processing will end. The costly part, kept out of the lock.
-    #[must_use]
-    pub fn new(account: AccountKey, name: String, style: UploadStyle, content: &[u8]) -> Self {
-        Self {
-            verdict: content::judge(&name, content),
-            size: u64::try_from(content.len()).unwrap_or(u64::MAX),
-            sha256: Sha256::new(sha2::Sha256::digest(content).into()),
-            account,
-            name,
-            style,
-        }
-    }
-}
-
-/// What goes wrong with a job after its acceptance.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct JobFate {
-    /// Processed rows fall short by so many.
-    pub lost_rows: u64,
-    /// More rows are told than the file has.
-    pub extra_rows: u64,
-    /// Ends in `failure`.
-    pub fails: bool,
-    /// Ends in this word instead of `success` or `failure`.
-    pub ends_as: Option<String>,
-    /// Shows in lists only so long after its acceptance.
-    pub listed_after: Duration,
-}
-
-/// A remote job.
-#[derive(Debug, Clone)]
-pub struct Job {
-    /// Its number.
-    pub id: RemoteJobId,
-    /// What it was made of.
-    pub upload: Upload,
-    /// The name that is told.
-    pub shown: String,
-    /// When it was accepted.
-    pub created: Timestamp,
-    pub(super) fate: JobFate,
-    pub(super) deleted: bool,
-}
 
 /// Where a job stands at some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -238,28 +168,6 @@ impl World {
             }
         }
         JobPage { jobs, total_pages: matching.div_ceil(PAGE) }
-    }
-}
-
-impl Job {
-    fn end(&self) -> (&str, u64) {
-        let word = self.fate.ends_as.as_deref();
-        match self.upload.verdict {
-            Verdict::Rows(rows) if !self.fate.fails => {
-                let rows = rows.saturating_sub(self.fate.lost_rows).saturating_add(self.fate.extra_rows);
-                (word.unwrap_or("success"), rows)
-            }
-            Verdict::Rows(_) | Verdict::Fails(_) => (word.unwrap_or("failure"), 0),
-        }
-    }
-
-    /// Why Adobe fails it, which the API never tells.
-    #[must_use]
-    pub fn fails_because(&self) -> Option<&'static str> {
-        match self.upload.verdict {
-            Verdict::Fails(reason) => Some(reason),
-            Verdict::Rows(_) => self.fate.fails.then_some("a fault says so"),
-        }
     }
 }
 

@@ -1,15 +1,22 @@
 //! An account's folder: marked, locked, held open and fit for use (DESIGN F4, F5, F9).
 
 use super::mark::{MARK, MARKING, Mark, accepted_mark, account_in, read_mark};
-use super::moves::{EXPLAINING, MARKER};
 use super::places::{Places, TRIAL, lock, open_inbox, own_user};
+use super::rename::{Named, give_back, is_one_file, name_before};
 use super::unusable::{FolderProblem, Owners};
 use crate::folder::directory::{Directory, Entry, is_hidden_for};
 use crate::job::{FileIdentity, Place};
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+
+/// What the hidden file is for that becomes an explanation.
+pub(super) const EXPLAINING: &str = "why";
+
+/// What the hidden file is for that becomes a marker.
+pub(super) const MARKER: &str = "marker";
 
 /// An account's folder, marked, locked and fit for use. Its directories stay open: what takes their names meanwhile is noticed
 /// by [`AccountFolder::check`], and never worked in.
@@ -169,6 +176,39 @@ impl AccountFolder {
     #[must_use]
     pub fn place(&self, place: Place) -> &Directory {
         self.places.at(place)
+    }
+}
+
+impl AccountFolder {
+    /// Deals with what a crash left aside: the old name of a file that was moved, or a file of somebody else. Any other name
+    /// is left alone.
+    pub(super) fn give_back(&self, directory: &Directory, aside: &OsStr) -> io::Result<()> {
+        let Some(name) = name_before(aside) else { return Ok(()) };
+        let Some(found) = directory.find(aside)? else { return Ok(()) };
+        if found.is_directory() {
+            return Ok(());
+        }
+        if self.has_another_name_for((directory, aside), &found)? {
+            directory.remove(aside)
+        } else {
+            give_back((directory, aside), OsStr::new(name))
+        }
+    }
+
+    fn has_another_name_for(&self, aside: Named<'_>, seen: &Entry) -> io::Result<bool> {
+        for place in Place::SUB_FOLDERS {
+            let directory = self.place(place);
+            for name in directory.names()? {
+                let name = name?;
+                if !name.as_encoded_bytes().starts_with(b".")
+                    && directory.find(&name)?.is_some_and(|found| found.identity.looks_like(&seen.identity))
+                    && is_one_file(aside, (directory, &name))?
+                {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 }
 

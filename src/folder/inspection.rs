@@ -1,14 +1,13 @@
 //! Looking at an account's folder without leaving anything behind: as the daemon would, and at what was filed.
 
-use super::mark::{accepted_mark, mark_owner, not_ours, read_mark};
-use super::places::{open_inbox, open_sub_folder, own_user, try_moves};
+use super::mark::{accepted_mark, mark_owner, read_mark};
+use super::places::{is_ours, open_inbox, open_sub_folder, own_user, try_moves};
 use super::unusable::{FolderProblem, Owners};
 use crate::folder::directory::{Directory, Entry};
 use crate::job::Place;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::Metadata;
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 /// A folder that is the account's, or may become so.
@@ -139,7 +138,7 @@ impl FolderProblem {
     /// The folder holds a file that the job log should know and does not.
     #[must_use]
     pub fn ahead(dir: &Path, file: &FiledFile) -> Self {
-        not_ours(
+        Self::not_ours(
             dir,
             &format!(
                 "{}/{} is not in the job log, which seems to be older than the folder and would send again what it does not know",
@@ -149,11 +148,6 @@ impl FolderProblem {
             "restore a newer one, or stop the service and run `datadrop recover`",
         )
     }
-}
-
-/// An explanation, or hidden: no file that was filed.
-pub(super) fn is_ours(name: &OsStr) -> bool {
-    name.as_bytes().starts_with(b".") || name.as_bytes().ends_with(b".why")
 }
 
 /// A rename changes the directory, and on the usual file systems the file's own `ctime` too.

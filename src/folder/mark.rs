@@ -1,7 +1,6 @@
 //! Whose folder is it? The hidden mark (DESIGN F4).
 
-use super::inspection::is_ours;
-use super::places::{open_sub_folder, wait_for_lock};
+use super::places::{is_ours, open_sub_folder, wait_for_lock};
 use super::unusable::{FolderProblem, Owners};
 use crate::folder::directory::{Directory, Entry};
 use crate::job::Place;
@@ -41,7 +40,7 @@ impl Held {
         // Locks of NFS want it open for writing, which would keep a local disk from being remounted read-only.
         let how = if inbox.is_known_local() { Directory::open_file } else { Directory::open_to_lock };
         let Some((mut file, entry)) = open(inbox, how).map_err(unread)? else {
-            return Err(not_ours(
+            return Err(FolderProblem::not_ours(
                 inbox.path(),
                 "its mark .datadrop is gone, so it may be another folder",
                 "mount the file system that holds it, or put the mark back, and all goes on by itself",
@@ -117,7 +116,7 @@ impl Mark {
 }
 
 fn changed(inbox: &Directory) -> FolderProblem {
-    not_ours(inbox.path(), "its mark .datadrop was changed", "put it back")
+    FolderProblem::not_ours(inbox.path(), "its mark .datadrop was changed", "put it back")
 }
 
 /// The text of a folder's mark; `None` if it has none.
@@ -180,20 +179,20 @@ pub(super) fn accepted_mark(
             refuse_forgotten(inbox)?;
             Ok(Some(found))
         }
-        (Some(found), Some(_)) if account_in(&found) == Some(account) => Err(not_ours(
+        (Some(found), Some(_)) if account_in(&found) == Some(account) => Err(FolderProblem::not_ours(
             inbox.path(),
             "its mark .datadrop is not the one that the job log remembers: this is another folder, or the job log is another's",
             "put the right one back, or stop the service and run `datadrop recover`",
         )),
         (Some(found), _) => {
             let other = account_in(&found).unwrap_or("something else");
-            Err(not_ours(
+            Err(FolderProblem::not_ours(
                 inbox.path(),
                 &format!("its mark .datadrop says that it belongs to `{other}`, not to `{account}`"),
                 "name another folder, or remove .datadrop if that account is gone",
             ))
         }
-        (None, Some(_)) => Err(not_ours(
+        (None, Some(_)) => Err(FolderProblem::not_ours(
             inbox.path(),
             "it should carry the mark .datadrop and does not: the file system that holds it is not mounted, or the folder was replaced",
             "mount it, or move the old one back, and all goes on by itself (if it is lost: stop the service, run `datadrop recover` and start it again)",
@@ -215,7 +214,7 @@ fn refuse_forgotten(inbox: &Directory) -> Result<(), FolderProblem> {
             if is_ours(&name.map_err(unread)?) {
                 continue;
             }
-            return Err(not_ours(
+            return Err(FolderProblem::not_ours(
                 inbox.path(),
                 &format!(
                     "{}/ holds files that were sent, but this job log knows nothing of the folder, and would send again what it does not know",
@@ -226,10 +225,6 @@ fn refuse_forgotten(inbox: &Directory) -> Result<(), FolderProblem> {
         }
     }
     Ok(())
-}
-
-pub(super) fn not_ours(dir: &Path, why: &str, remedy: &str) -> FolderProblem {
-    FolderProblem::NotOurs { dir: dir.to_owned(), why: why.to_owned(), remedy: remedy.to_owned() }
 }
 
 fn unfit(dir: &Path, what: &str, error: &io::Error) -> FolderProblem {

@@ -1,6 +1,6 @@
 //! Moves within the folder that never overwrite (DESIGN F1, F2), each with its `.why` (DESIGN F3).
 
-use super::account::AccountFolder;
+use super::account::{AccountFolder, EXPLAINING, MARKER};
 use super::rename::{fitting, rename_without_overwriting};
 use crate::folder::directory::Directory;
 use crate::job::{FileIdentity, Fingerprint, JobId, Oddity, Place, Sha256};
@@ -199,9 +199,6 @@ impl AccountFolder {
     }
 }
 
-/// What the hidden file is for that becomes a marker.
-pub(super) const MARKER: &str = "marker";
-
 fn gone(name: &OsStr, note: Oddity) -> Moved {
     Moved { place: Place::Gone, name: name.to_owned(), identity: None, note: Some(note) }
 }
@@ -337,9 +334,6 @@ impl AccountFolder {
 }
 
 // The file of a `.why`, beside each file in `failed/` and `held/` (DESIGN F3).
-
-/// What the hidden file is for that becomes an explanation.
-pub(super) const EXPLAINING: &str = "why";
 
 /// The name of an explanation, and those that it gets where something is in the way.
 fn why_names(name: &OsStr) -> impl Iterator<Item = OsString> {

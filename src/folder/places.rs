@@ -1,6 +1,5 @@
 //! The inbox and its sub-folders, held open (DESIGN F9), and the trial that files can be moved between them (DESIGN F5).
 
-use super::mark::not_ours;
 use super::rename::rename_without_overwriting;
 use super::unusable::{FolderProblem, Owners, adapt};
 use crate::folder::directory::{Directory, Entry, hidden_name};
@@ -8,6 +7,7 @@ use crate::job::Place;
 use std::ffi::OsStr;
 use std::fs::{Metadata, TryLockError};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -93,7 +93,7 @@ impl Places {
             Err(error) => return Err(unfit(inbox, "the folder cannot be entered", &error)),
         };
         if (found.dev(), found.ino()) != self.numbers[0] {
-            return Err(not_ours(
+            return Err(FolderProblem::not_ours(
                 inbox,
                 "another folder lies in its place: the file system that holds it was unmounted, or the folder was replaced",
                 "mount it again, or move the old one back (its mark .datadrop tells it), and all goes on by itself",
@@ -271,4 +271,9 @@ fn displaced(inbox: &Directory, place: Place, why: &str) -> FolderProblem {
 
 fn unfit(dir: &Path, what: &str, error: &io::Error) -> FolderProblem {
     FolderProblem::unfit(dir, what, error)
+}
+
+/// An explanation, or hidden: no file that was filed.
+pub(super) fn is_ours(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(b".") || name.as_bytes().ends_with(b".why")
 }

@@ -1,16 +1,14 @@
 //! A rename that never overwrites, also where the file system has none, and names that fit.
 
-use super::account::AccountFolder;
 use crate::clock::random;
-use crate::folder::directory::{Directory, Entry, is_unsupported, is_without_links};
-use crate::job::Place;
+use crate::folder::directory::{Directory, is_unsupported, is_without_links};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 /// A name in a directory.
-type Named<'a> = (&'a Directory, &'a OsStr);
+pub(super) type Named<'a> = (&'a Directory, &'a OsStr);
 
 /// `may_be_ours`: whether what has the new name already may be this very file, as a move that a crash broke off left it.
 pub(super) fn rename_without_overwriting(
@@ -67,52 +65,19 @@ fn rename_by_link(
 const ASIDE: &str = ".datadrop-aside-";
 
 /// The name of a file that was taken aside.
-fn name_before(aside: &OsStr) -> Option<&str> {
+pub(super) fn name_before(aside: &OsStr) -> Option<&str> {
     let (digits, name) = aside.to_str()?.strip_prefix(ASIDE)?.split_once('.')?;
     (digits.len() == 16 && !name.is_empty()).then_some(name)
 }
 
-impl AccountFolder {
-    /// Deals with what a crash left aside: the old name of a file that was moved, or a file of somebody else. Any other name
-    /// is left alone.
-    pub(super) fn give_back(&self, directory: &Directory, aside: &OsStr) -> io::Result<()> {
-        let Some(name) = name_before(aside) else { return Ok(()) };
-        let Some(found) = directory.find(aside)? else { return Ok(()) };
-        if found.is_directory() {
-            return Ok(());
-        }
-        if self.has_another_name_for((directory, aside), &found)? {
-            directory.remove(aside)
-        } else {
-            give_back((directory, aside), OsStr::new(name))
-        }
-    }
-
-    fn has_another_name_for(&self, aside: Named<'_>, seen: &Entry) -> io::Result<bool> {
-        for place in Place::SUB_FOLDERS {
-            let directory = self.place(place);
-            for name in directory.names()? {
-                let name = name?;
-                if !name.as_encoded_bytes().starts_with(b".")
-                    && directory.find(&name)?.is_some_and(|found| found.identity.looks_like(&seen.identity))
-                    && is_one_file(aside, (directory, &name))?
-                {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
-    }
-}
-
 /// By their numbers, or where each name has one of its own by all else.
-fn is_one_file(this: Named<'_>, other: Named<'_>) -> io::Result<bool> {
+pub(super) fn is_one_file(this: Named<'_>, other: Named<'_>) -> io::Result<bool> {
     let Some(found) = other.0.find(other.1)? else { return Ok(false) };
     Ok(this.0.entry(this.1)?.number() == found.number() || this.0.holds_the_same(this.1, other.0, other.1)?)
 }
 
 /// A file that was taken aside gets its own name again, or one that is free.
-fn give_back((directory, aside): Named<'_>, name: &OsStr) -> io::Result<()> {
+pub(super) fn give_back((directory, aside): Named<'_>, name: &OsStr) -> io::Result<()> {
     let numbered = (1..1000).map(|number| fitting(name, &format!("-{number}"), ""));
     for name in std::iter::once(name.to_owned()).chain(numbered) {
         let given_back = match directory.link(aside, directory, &name) {
@@ -158,8 +123,8 @@ pub(super) fn fitting(name: &OsStr, insert: &str, append: &str) -> OsString {
 mod tests {
     use super::*;
     use crate::folder::directory::identity_at;
-    use crate::folder::{Touched, Wanted};
-    use crate::job::{Fingerprint, JobId, Sha256};
+    use crate::folder::{AccountFolder, Touched, Wanted};
+    use crate::job::{Fingerprint, JobId, Place, Sha256};
     use crate::testing::surroundings;
     use std::fs;
 

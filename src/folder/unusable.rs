@@ -118,6 +118,11 @@ impl FolderProblem {
         }
     }
 
+    /// It is another's, or may be.
+    pub(super) fn not_ours(dir: &Path, why: &str, remedy: &str) -> Self {
+        Self::NotOurs { dir: dir.to_owned(), why: why.to_owned(), remedy: remedy.to_owned() }
+    }
+
     /// Why files cannot be filed there: what failed, and how.
     #[must_use]
     pub fn unfit(dir: &Path, what: &str, error: &io::Error) -> Self {

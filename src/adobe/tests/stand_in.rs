@@ -2,9 +2,9 @@
 //! file, but for the time that it takes.
 
 use crate::adobe::answer::{Seen, UploadEnd};
-use crate::adobe::body::{Encoding, Layout};
+use crate::adobe::body::Layout;
 use crate::adobe::error::ApiError;
-use crate::adobe::file::{self, Piece};
+use crate::adobe::file::{self, Encoding, Piece};
 use crate::adobe::http::{Cut, Reply};
 use crate::adobe::upload_request::Upload;
 use crate::adobe::{Client, requests};

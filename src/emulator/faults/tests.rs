@@ -1,5 +1,5 @@
 use super::*;
-use crate::emulator::options::Random;
+use crate::emulator::chance::Random;
 
 fn book(rules: &[&str]) -> FaultBook {
     FaultBook::new(rules.iter().map(|rule| rule.parse().unwrap()).collect(), Random::new(1))

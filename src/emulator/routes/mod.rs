@@ -5,11 +5,13 @@ mod serve_others;
 
 use super::access::{Gate, TokenCheck};
 use super::answers::{self, Refusal};
+use super::chance::{Clock, Random};
 use super::connection::Ending;
 use super::faults::{Act, FaultBook, Place, When};
-use super::ledger::{Kept, RequestCounts, RequestKind, RequestLog};
-use super::options::{Clock, Dialect, EmulatorOptions, Random};
-use super::world::{AccountKey, Job, World};
+use super::kept_jobs::{AccountKey, Job, Kept};
+use super::ledger::{RequestCounts, RequestKind, RequestLog};
+use super::options::{Dialect, EmulatorOptions};
+use super::world::World;
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{Request, State};

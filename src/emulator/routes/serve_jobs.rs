@@ -4,11 +4,12 @@ use super::{App, account_key, admit, no_body, no_such_account, only_get, text_of
 use crate::emulator::answers::{Refusal, SpelledJob, SpelledPage, Spelling, json_answer, no_answer};
 use crate::emulator::connection::Ending;
 use crate::emulator::faults::{Place, When};
+use crate::emulator::kept_jobs::{AccountKey, Upload};
 use crate::emulator::ledger::RequestKind;
 use crate::emulator::options::Dialect;
 use crate::emulator::query::Pairs;
 use crate::emulator::wire_body;
-use crate::emulator::world::{AccountKey, JobFilter, Progress, Upload};
+use crate::emulator::world::{JobFilter, Progress};
 use crate::job::{RemoteJobId, UploadStyle};
 use axum::body::Body;
 use axum::extract::{Path, Request, State};

@@ -1,4 +1,5 @@
 use super::*;
+use crate::job::UploadStyle;
 
 const START: Timestamp = Timestamp(1_795_429_838_007);
 const CONTENT: &[u8] = b"Date\tEvent 1\n11/20/2026\t1\n11/21/2026\t2\n11/22/2026\t3\n";

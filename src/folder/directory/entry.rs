@@ -1,6 +1,5 @@
 //! What the system says of a name, and of the file system that it is on.
 
-use super::Directory;
 use crate::job::FileIdentity;
 use rustix::fs::{AtFlags, FileType, Statx, StatxAttributes, StatxFlags, StatxTimestamp};
 use std::ffi::OsStr;
@@ -201,7 +200,7 @@ const OTHERS: [(u32, &str); 17] = [
 
 /// What a directory is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileSystem(u32);
+pub struct FileSystem(pub(super) u32);
 
 impl FileSystem {
     /// Whether this is a file system that one kernel alone writes to.
@@ -215,23 +214,6 @@ impl FileSystem {
     pub fn name(self) -> String {
         let known = LOCAL.iter().chain(&OTHERS).find(|(magic, _)| *magic == self.0);
         known.map_or_else(|| format!("a file system of the type {:#x}", self.0), |(_, name)| (*name).to_owned())
-    }
-}
-
-impl Directory {
-    /// The file system that it is on; one that does not say is unknown.
-    #[must_use]
-    pub fn file_system(&self) -> FileSystem {
-        // The type's width differs between architectures, and its upper half holds nothing.
-        let low = |f_type: i64| u32::try_from(f_type & 0xffff_ffff).unwrap_or(0);
-        FileSystem(rustix::fs::fstatfs(&self.file).map_or(0, |stat| low(stat.f_type)))
-    }
-
-    /// Whether events tell of every change in it, and leases of every writer: it is on a file system that is known to be
-    /// local.
-    #[must_use]
-    pub fn is_known_local(&self) -> bool {
-        self.file_system().is_known_local()
     }
 }
 

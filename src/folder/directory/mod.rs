@@ -394,5 +394,22 @@ pub fn is_hidden_for(purpose: &str, name: &OsStr) -> bool {
     digits.is_some_and(|digits| digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
+impl Directory {
+    /// The file system that it is on; one that does not say is unknown.
+    #[must_use]
+    pub fn file_system(&self) -> FileSystem {
+        // The type's width differs between architectures, and its upper half holds nothing.
+        let low = |f_type: i64| u32::try_from(f_type & 0xffff_ffff).unwrap_or(0);
+        FileSystem(rustix::fs::fstatfs(&self.file).map_or(0, |stat| low(stat.f_type)))
+    }
+
+    /// Whether events tell of every change in it, and leases of every writer: it is on a file system that is known to be
+    /// local.
+    #[must_use]
+    pub fn is_known_local(&self) -> bool {
+        self.file_system().is_known_local()
+    }
+}
+
 #[cfg(test)]
 mod tests;
