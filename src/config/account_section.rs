@@ -1,10 +1,9 @@
 //! Reads `[account_defaults]` and each `[[account]]`, and what accounts must not share.
 
-use super::given::check_segment;
+use super::given::{check_segment, parse_expect};
 use super::problems::{Place, Report, Wrong, wrong};
 use super::section::{Section, Table};
 use super::sections::{AccountConfig, CheckMode, Duplicates, FinMode, Order, StyleChoice, WireName};
-use super::units::parse_expect;
 use config::ValueKind;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;

@@ -1,10 +1,9 @@
 //! Reads `[api]`, and finds the one credential.
 
-use super::given::{Given, check_base_url, check_header, check_segment, check_url, is_loopback};
+use super::given::{Given, check_base_url, check_header, check_segment, check_url, is_loopback, parse_rate};
 use super::problems::{Wrong, wrong};
 use super::section::{Section, Surroundings};
 use super::sections::{ApiConfig, Credential, RateLimit};
-use super::units::parse_rate;
 use crate::job::Problem;
 use secrecy::SecretString;
 use std::fs::{self, File};

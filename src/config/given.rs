@@ -1,7 +1,12 @@
-//! One value as it was given: its type, how it is shown when it is wrong, and what a URL or an ID must be.
+//! One value: as it was given, as people write it, how it is shown when it is wrong, and what a URL must be.
 
 use super::problems::{Wrong, wrong};
+use super::sections::{Expect, RateLimit};
+use crate::job::{counted, length_words};
+use bytesize::ByteSize;
 use config::ValueKind;
+use std::fmt;
+use std::time::Duration;
 use url::{Host, Url};
 
 /// The longest text that is repeated in a problem, in characters.
@@ -183,46 +188,109 @@ pub(super) fn check_header(text: &str) -> Result<(), Wrong> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+// Durations, sizes, rates and times of day, as people write them, and how long a backlog takes.
 
-    #[test]
-    fn a_base_url_loses_its_last_slash_and_nothing_else() {
-        for text in [
-            "https://analytics.adobe.io/api",
-            "https://analytics.adobe.io/api/",
-            "HTTPS://Analytics.adobe.io:443/api//",
-        ] {
-            assert_eq!(check_base_url(text, false).unwrap(), "https://analytics.adobe.io/api");
-        }
-        assert_eq!(check_base_url("https://host", false).unwrap(), "https://host");
+/// A hundred years: far beyond any use, and still far from where the arithmetic of clocks overflows.
+const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
+
+/// Reads a time with its unit: `300ms`, `15s`, `5m`, `7d`, `1h 30m`; also `0`.
+///
+/// # Errors
+/// What is wrong, in a few words that fit after the value, if it is no such text or longer than a hundred years.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if plain && text != "0" {
+        return Err("a number without a unit".to_owned());
     }
-
-    #[test]
-    fn plain_http_stays_on_this_machine() {
-        for text in ["http://127.0.0.1:8600/api", "http://[::1]:8600", "http://localhost"] {
-            assert!(check_base_url(text, false).is_ok(), "{text}");
-        }
-        assert!(check_base_url("http://192.168.0.7/api", false).is_err());
-        assert!(check_base_url("http://192.168.0.7/api", true).is_ok());
-        assert!(check_base_url("http://localhost.example.com", false).is_err());
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        Ok(_) => Err("longer than a hundred years".to_owned()),
+        Err(_) => Err("not a duration".to_owned()),
     }
+}
 
-    #[test]
-    fn what_is_no_base_url_is_refused() {
-        for text in
-            ["", "analytics.adobe.io/api", "ftp://host/", "https://", "https://h/?a=b", "https://h/#a", "https://u@h/"]
-        {
-            assert!(check_base_url(text, true).is_err(), "{text}");
-        }
+/// Reads a size in bytes: `50 MB` (50,000,000), `64 MiB`, `1000`.
+///
+/// # Errors
+/// What is wrong, in a few words that fit after the value.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    text.trim().parse::<ByteSize>().map(|size| size.as_u64()).map_err(|_| "not a size".to_owned())
+}
+
+/// Reads a rate: `12/6s` is at most 12 requests in any 6 seconds, `off` is no limit.
+///
+/// # Errors
+/// What is wrong, in a few words that fit after the value.
+pub fn parse_rate(text: &str) -> Result<Option<RateLimit>, String> {
+    let text = text.trim();
+    if text == "off" {
+        return Ok(None);
     }
+    let wrong = || "not a rate".to_owned();
+    let (requests, per) = text.split_once('/').ok_or_else(wrong)?;
+    let requests = requests.trim().parse().map_err(|_| wrong())?;
+    let per = parse_duration(per).map_err(|_| wrong())?;
+    if requests == 0 || per.is_zero() {
+        return Err("a rate that never lets a request through".to_owned());
+    }
+    Ok(Some(RateLimit { requests, per }))
+}
 
-    #[test]
-    fn an_id_stays_one_segment() {
-        assert!(check_segment("examplersid.2_a-b").is_ok());
-        for text in ["a/b", "..", "a b", "a?b", "ä", "a%2f"] {
-            assert!(check_segment(text).is_err(), "{text}");
+/// Reads `2 by 06:00`; `None` if it is anything else.
+pub(super) fn parse_expect(text: &str) -> Option<Expect> {
+    let (files, time) = text.split_once(" by ")?;
+    let (hour, minute) = time.trim().split_once(':')?;
+    let two_digits = |digits: &str| {
+        (matches!(digits.len(), 1 | 2) && digits.bytes().all(|byte| byte.is_ascii_digit()))
+            .then(|| digits.parse::<u16>().ok())
+            .flatten()
+    };
+    let (hour, minute) = (two_digits(hour)?, two_digits(minute).filter(|_| minute.len() == 2)?);
+    let files = files.trim().parse().ok()?;
+    (files > 0 && hour < 24 && minute < 60).then_some(Expect { files, by_minute: hour * 60 + minute })
+}
+
+// How long a backlog takes: nobody is faster than the rate limit.
+
+impl RateLimit {
+    /// How long so many requests take, one after the other as fast as the limit lets them. Requests of other kinds and
+    /// slow answers come on top.
+    #[must_use]
+    pub fn time_for(self, requests: u64) -> Duration {
+        let nanos = u128::from(requests) * self.per.as_nanos() / u128::from(self.requests.max(1));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+/// `12 per 6 s`.
+impl fmt::Display for RateLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let per = self.per;
+        if per.subsec_nanos() == 0 {
+            write!(f, "{} per {}", self.requests, length_words(per))
+        } else {
+            write!(f, "{} per {} s", self.requests, per.as_secs_f64())
         }
     }
 }
+
+/// `15 min 20 s at 12 per 6 s`: how long so many requests take; `None` where nothing limits them.
+#[must_use]
+pub fn time_words(requests: u64, limit: Option<RateLimit>) -> Option<String> {
+    limit.map(|limit| format!("{} at {limit}", length_words(limit.time_for(requests))))
+}
+
+/// `1,840 files, 15 min 20 s at 12 per 6 s`: what is to be sent, and how long it takes. Markers that are sent are files
+/// too.
+#[must_use]
+pub fn backlog_words(files: u64, limit: Option<RateLimit>) -> String {
+    let counted = counted(i64::try_from(files).unwrap_or(i64::MAX), "file");
+    match time_words(files, limit) {
+        Some(time) if files > 0 => format!("{counted}, {time}"),
+        Some(_) | None => counted,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `load` | the layers, one over the other, and the reading of what they make together |
-//! | `section`, `given`, `units` | a section while its keys are taken; one value as given; times, sizes, rates |
+//! | `section`, `given` | a section while its keys are taken; one value: as it was given, and as people write it |
 //! | `api_section`, `stage_sections`, `account_section` | the keys of each section |
 //! | `sections` | what the stages receive |
 //! | `problems` | everything that is wrong, each with its line |
@@ -21,10 +21,9 @@ mod sections;
 mod stage_sections;
 #[cfg(test)]
 mod tests;
-mod units;
 
+pub use given::{backlog_words, parse_duration, parse_rate, parse_size, time_words};
 pub use load::{load, load_draft, load_for_requests, load_text, load_without_secrets};
 pub use problems::{ConfigError, KeyProblem};
 pub use sections::*;
 pub use stage_sections::SHORTEST_TOKEN;
-pub use units::{backlog_words, parse_duration, parse_rate, parse_size, time_words};

@@ -2,9 +2,8 @@
 //!
 //! Not `serde`: that stops at the first error, and a person who wrote five wrong lines wants to hear of five.
 
-use super::given::{Given, kind_name, show};
+use super::given::{Given, kind_name, parse_duration, parse_size, show};
 use super::problems::{ENVIRONMENT, PREFIX, Place, Report, Wrong, nearest, wrong};
-use super::units::{parse_duration, parse_size};
 use crate::job::Problem;
 use config::{Map, Value, ValueKind};
 use std::collections::HashMap;
