@@ -30,7 +30,7 @@ impl AccountFolder {
     /// # Errors
     /// The system's, if the file is there and cannot be moved: to be tried again.
     pub fn move_file(&self, wanted: &Wanted<'_>, touched: &mut Touched) -> io::Result<Moved> {
-        let Wanted { job, name, from, to, .. } = *wanted;
+        let Wanted { job, name, from, to, was_sent, .. } = *wanted;
         touched.extend([from, to]);
         let (lies_in, called, met) = match self.meet(wanted, from, name)? {
             // Without times of birth, a file that came since may have the inode of ours, which was moved already.
@@ -67,8 +67,8 @@ impl AccountFolder {
                 }
             }
         };
-        if lies_in == Place::Inbox && matches!(met, Met::Changed(_)) && matches!(to, Place::Sent | Place::Done) {
-            // What somebody wrote into it by now has to be sent too (P1).
+        if lies_in == Place::Inbox && matches!(met, Met::Changed(_)) && was_sent {
+            // What somebody wrote into it by now has to be sent too (P1), and is not what its job tells of (F2).
             return Ok(gone(&called, Oddity::Changed));
         }
         let (source, target) = (self.place(lies_in), self.place(to));
@@ -236,6 +236,8 @@ pub struct Wanted<'a> {
     pub hashed: Option<FileIdentity>,
     /// Its content; `None` if nobody has read it.
     pub sha256: Option<Sha256>,
+    /// That content was sent, or may have been.
+    pub was_sent: bool,
     /// Reads what lies under a name.
     pub read: &'a dyn Fn(&Directory, &OsStr) -> io::Result<Fingerprint>,
     /// Whether another job has its file there.

@@ -151,6 +151,7 @@ mod tests {
                 to: Place::Done,
                 hashed: Some(identity),
                 sha256: Some(sha256),
+                was_sent: true,
                 read: &|directory, name| Ok(Fingerprint { identity: directory.entry(name)?.identity, sha256 }),
                 is_of_another: &|_, _| is_of_another,
             };
@@ -185,6 +186,7 @@ mod tests {
                 to,
                 hashed: Some(hashed),
                 sha256: Some(Sha256::new([1; 32])),
+                was_sent: true,
                 read: &|directory, name| {
                     let identity = directory.entry(name)?.identity;
                     Ok(Fingerprint { identity, sha256: sha256(directory, name) })

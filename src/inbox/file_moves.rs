@@ -55,6 +55,7 @@ impl FolderWorker {
                     to: job.state.place(),
                     hashed: job.identity,
                     sha256: job.sha256,
+                    was_sent: job.unsettled || job.state.is_accepted(),
                     read: &read,
                     is_of_another: &is_of_another,
                 };

@@ -260,6 +260,7 @@ mod tests {
             to: Place::Done,
             hashed: Some(hashed),
             sha256: Some(crate::job::Sha256::new([7; 32])),
+            was_sent: true,
             read: &|directory, name| {
                 let found = crate::inbox::read_content(directory, name, Kind::Data, dir.path())?;
                 Ok(found.fingerprint)
@@ -299,6 +300,7 @@ mod tests {
                     to: Place::Inbox,
                     hashed: None,
                     sha256: None,
+                    was_sent: true,
                     read: &|_, _| Err(std::io::ErrorKind::Other.into()),
                     is_of_another: &|_, _| false,
                 };

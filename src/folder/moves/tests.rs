@@ -18,21 +18,25 @@ fn move_sales(folder: &AccountFolder, job: i64, way: (Place, Place), hashed: Fin
 fn move_touching(
     folder: &AccountFolder,
     job: i64,
-    (from, to): (Place, Place),
+    way: (Place, Place),
     hashed: Fingerprint,
     touched: &mut Touched,
 ) -> io::Result<Moved> {
-    let wanted = Wanted {
+    folder.move_file(&wanted(job, way, hashed), touched)
+}
+
+fn wanted(job: i64, (from, to): (Place, Place), hashed: Fingerprint) -> Wanted<'static> {
+    Wanted {
         job: JobId(job),
         name: OsStr::new("sales.txt"),
         from,
         to,
         hashed: Some(hashed.identity),
         sha256: Some(hashed.sha256),
+        was_sent: true,
         read: &|directory, name| Ok(content_at(&directory.path_of(name))),
         is_of_another: &|_, _| false,
-    };
-    folder.move_file(&wanted, touched)
+    }
 }
 
 fn content_at(path: &Path) -> Fingerprint {
@@ -179,6 +183,23 @@ fn f2_a_file_changed_after_it_was_sent_is_reported() {
     fs::write(dir.path().join("sent/sales.txt"), "sent and changed").unwrap();
     let moved = move_sales(&folder, 1, (Place::Sent, Place::Done), sent).unwrap();
     assert_eq!((moved.place, moved.identity), (Place::Done, None), "the job log keeps what was sent");
+}
+
+/// Found by the simulation, seeds 180449 and 190907: somebody writes another file in place of one whose upload is unclear, and
+/// that is held.
+#[test]
+fn f2_what_is_written_into_a_file_that_may_have_been_sent_is_a_new_file_wherever_that_one_goes() {
+    for to in [Place::Held, Place::Failed] {
+        for (was_sent, place) in [(true, Place::Gone), (false, to)] {
+            let (dir, folder) = folder();
+            let hashed = put(&dir.path().join("sales.txt"), "hashed");
+            fs::write(dir.path().join("sales.txt"), "another").unwrap();
+            let wanted = Wanted { was_sent, ..wanted(1, (Place::Inbox, to), hashed) };
+            let moved = folder.move_file(&wanted, &mut Touched::new()).unwrap();
+            assert_eq!((moved.place, moved.note), (place, was_sent.then_some(Oddity::Changed)), "{to:?} {was_sent}");
+            assert_eq!(dir.path().join("sales.txt").exists(), was_sent);
+        }
+    }
 }
 
 #[test]
