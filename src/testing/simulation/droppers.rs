@@ -48,6 +48,8 @@ pub(super) struct People {
     pub(super) lay_there: Vec<FileIdentity>,
     /// What lay in `held/` and `failed/` when the job log was.
     pub(super) unknown: BTreeSet<(&'static str, String)>,
+    /// What was written on in `held/` and `failed/`, before everything was copied into new files.
+    pub(super) written_on: BTreeSet<(&'static str, String)>,
     /// What happened, in words, for the list of what must occur.
     pub(super) met: Vec<&'static str>,
 }
@@ -87,6 +89,7 @@ impl People {
             closed_by_one: BTreeSet::new(),
             lay_there: Vec::new(),
             unknown: BTreeSet::new(),
+            written_on: BTreeSet::new(),
             met: Vec::new(),
         }
     }

@@ -318,6 +318,7 @@ fn no_file_vanished(jobs: &[Job], people: &People) -> Checked {
         if people.unknown.contains(&(place.as_str(), name.clone())) {
             continue;
         }
+        let is_written_on = people.written_on.contains(&(place.as_str(), name.clone()));
         let changed =
             |job: &Job| job.reason.as_deref().is_some_and(|reason| reason.contains("changed after it was sent"));
         let known = jobs.iter().any(|job| {
@@ -328,6 +329,7 @@ fn no_file_vanished(jobs: &[Job], people: &People) -> Checked {
                     || job.sha256 == Some(*sha256)
                     || changed(job)
                     // Whoever had it open wrote on after we moved it.
+                    || is_written_on
                     || job.identity.is_some_and(|file| file.inode == *inode))
         });
         // Without births, the same bytes under the same name are taken for the same file (lib.rs, "Limits").

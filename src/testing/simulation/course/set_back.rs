@@ -31,6 +31,7 @@ pub(super) struct Picture {
     checker: Checker,
     complete: Vec<Complete>,
     unknown: BTreeSet<(&'static str, String)>,
+    written_on: BTreeSet<(&'static str, String)>,
     filed: BTreeMap<PathBuf, i64>,
     /// The newest remote job and the newest job of that time.
     remote: i64,
@@ -94,7 +95,18 @@ impl World<'_> {
                 modified: fs::metadata(&file).unwrap().modified().unwrap(),
             });
         }
-        let newest = jobs_in(&dir.join("state")).iter().map(|job| job.id).max().unwrap_or(JobId(0));
+        let jobs = jobs_in(&dir.join("state"));
+        let newest = jobs.iter().map(|job| job.id).max().unwrap_or(JobId(0));
+        // By its inode alone it is known, which a copy will not have.
+        let mut written_on = self.people.written_on.clone();
+        for job in jobs.iter().filter(|job| matches!(job.place, Place::Held | Place::Failed)) {
+            let path = dir_of(folder, job.place).join(&job.disk_name);
+            let Some(hashed) = job.sha256.filter(|_| path.is_file()) else { continue };
+            let is_it = job.identity.is_some_and(|file| file.inode == identity_at(&path).inode);
+            if is_it && super::super::droppers::hash(&fs::read(&path).unwrap()) != hashed {
+                written_on.insert((job.place.as_str(), job.disk_name.to_str().unwrap().to_owned()));
+            }
+        }
         self.picture = Some(Picture {
             state: dir.join("state"),
             places: places().filter(|place| dir_of(folder, *place).exists()).collect(),
@@ -102,6 +114,7 @@ impl World<'_> {
             checker: self.checker.clone(),
             complete: self.people.complete.clone(),
             unknown: self.people.unknown.clone(),
+            written_on,
             filed: surroundings::with(|here| here.filed.clone()).unwrap_or_default(),
             remote: self.remote().latest_id(),
             newest,
@@ -170,6 +183,7 @@ impl World<'_> {
                 fs::create_dir(dir_of(&folder, *place)).unwrap();
             }
             self.people.births_are_unknown = true;
+            self.people.written_on.clone_from(&picture.written_on);
             let now = crate::clock::now().0;
             for at in filed.values_mut() {
                 *at = now;
