@@ -95,7 +95,9 @@ fn main() {
     }
     let options = Options::parse_from(words);
     std::fs::create_dir_all(&options.dir).unwrap();
-    let out = options.out.unwrap_or_else(|| options.dir.join("result"));
+    // datadrop takes no relative paths.
+    let dir = options.dir.canonicalize().unwrap();
+    let out = options.out.unwrap_or_else(|| dir.join("result"));
     let sink = sink::Sink::start();
     let setup = Setup {
         binary: options.binary,
@@ -106,7 +108,7 @@ fn main() {
         under: Vec::new(),
         logs_statements: false,
     };
-    let bench = Bench { sizes: options.sizes, sink, setup, dir: options.dir };
+    let bench = Bench { sizes: options.sizes, sink, setup, dir };
     let has_curl = Command::new("curl").arg("-V").output().is_ok_and(|output| output.status.success());
     if !has_curl {
         eprintln!("SKIPPED: curl, because it is not there");

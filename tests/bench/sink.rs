@@ -47,6 +47,8 @@ pub struct Book {
     pub requests: usize,
     /// Jobs of earlier runs: a server does not begin its numbers again.
     before: usize,
+    /// The number of jobs that `wait` waits for: fewer wake no thread.
+    wanted: usize,
 }
 
 struct Job {
@@ -82,7 +84,8 @@ impl Sink {
     /// Waits until so many files were accepted, each once; returns when the last of them was.
     pub fn wait(&self, files: usize, who: &str) -> Instant {
         let limit = Duration::from_secs(60) + Duration::from_millis(20) * u32::try_from(files).unwrap();
-        let book = self.shared.book.lock().unwrap();
+        let mut book = self.shared.book.lock().unwrap();
+        book.wanted = files;
         let (book, _) = self.shared.accepted.wait_timeout_while(book, limit, |book| book.jobs.len() < files).unwrap();
         assert_eq!((book.jobs.len(), book.heads.len()), (files, files), "{who}: accepted within {limit:?}, and names");
         book.jobs.last().unwrap().over
@@ -132,7 +135,9 @@ async fn take(State(shared): State<Arc<Shared>>, request: Request) -> Result<Jso
     book.requests += 1;
     book.heads.entry(name.clone()).or_insert(head);
     book.jobs.push(Job { name, at: Timestamp::now(), over: Instant::now() });
-    shared.accepted.notify_all();
+    if book.jobs.len() >= book.wanted {
+        shared.accepted.notify_all();
+    }
     Ok(Json(book.job(book.jobs.len() - 1, "uploaded")))
 }
 
