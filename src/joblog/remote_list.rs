@@ -12,35 +12,21 @@ use super::row::{Job, without_change};
 use super::sql::{self, save_job};
 use super::writer::{JobLog, Pending};
 use crate::job::sets::AT_ADOBE;
-use crate::job::{Event, EventId, JobId, Kind, Likely, RemoteJob, RemoteJobId, State, Target, Timestamp, Told};
+use crate::job::{Event, EventId, JobId, Likely, RemoteJob, RemoteJobId, State, Target, Timestamp, Told};
 use rusqlite::params;
 use std::collections::HashMap;
 
-/// A job that the API has and that is not at its end.
+/// A job that the API has, and what is known of it there.
 #[derive(Debug, Clone)]
 pub struct OpenRemote {
-    /// The job.
-    pub id: JobId,
-    /// The name under which its file was dropped.
-    pub file_name: String,
+    /// The job. Its reason is without how its file has changed, which is told by itself.
+    pub job: Job,
     /// Adobe's number.
     pub remote_job_id: RemoteJobId,
-    /// Data file or marker.
-    pub kind: Kind,
-    /// `uploaded` or `processing`.
-    pub state: State,
-    /// Why, as it stands in the job log.
-    pub reason: Option<String>,
-    /// Its file holds something by now that was not sent.
-    pub has_changed: bool,
-    /// Adobe's word, last seen.
-    pub remote_status: Option<String>,
     /// What was told of it, by which it is known again.
     pub told: Told,
-    /// The server has begun its numbers anew since: the one that this had may be that of another by now.
+    /// The server has begun its numbers from the start again since: the one that this had may be that of another by now.
     pub is_of_former_line: bool,
-    /// Rows by Adobe's way of counting.
-    pub rows_expected: Option<i64>,
     /// What the check of its file says of a bad end.
     pub likely: Likely,
     /// When it was accepted.
@@ -49,19 +35,11 @@ pub struct OpenRemote {
     pub target: Target,
 }
 
-/// A job whose last attempt ended without a clear answer.
+/// A job whose last attempt ended without a clear answer, and that attempt.
 #[derive(Debug, Clone)]
 pub struct Unsettled {
     /// The job.
-    pub id: JobId,
-    /// The name it was sent under.
-    pub wire_name: String,
-    /// No other file has that name (`wire_name = "unique"`).
-    pub name_is_unique: bool,
-    /// Rows by Adobe's way of counting.
-    pub rows_expected: Option<i64>,
-    /// Unclear ends so far.
-    pub unclear_ends: u32,
+    pub job: Job,
     /// The event that began the attempt.
     pub began: EventId,
     /// When that was, by our clock.
@@ -74,8 +52,6 @@ pub struct Unsettled {
     pub disputed: Option<RemoteJobId>,
     /// Where it went.
     pub target: Target,
-    /// Why, as it stands in the job log.
-    pub reason: Option<String>,
 }
 
 /// What a sweep decided of one job.
@@ -227,22 +203,14 @@ impl Reader {
             let (Some(remote_job_id), Some(target_id)) = (job.remote_job_id, job.target_id) else {
                 return Err(JobLogError::Impossible(format!("job {} is accepted but has no remote job", job.id)));
             };
-            let reason = without_change(&job);
             open.push(OpenRemote {
-                id: job.id,
-                file_name: job.file_name,
                 remote_job_id,
-                kind: job.kind,
-                state: job.state,
-                reason,
-                has_changed: job.changed.is_some(),
-                remote_status: job.remote_status,
-                told: Told { file_name: None, created: job.remote_created, by_list: false },
+                told: Told { file_name: None, created: job.remote_created.clone(), by_list: false },
                 is_of_former_line: lines.get(&job.id).is_some_and(|line| *line != current),
-                rows_expected: job.rows_expected,
                 likely: likely.remove(&job.id).unwrap_or_default(),
                 uploaded_at: job.uploaded_at.unwrap_or(job.seen_at),
                 target: sql::target_of(&self.connection(), (job.id, account), target_id)?,
+                job: Job { reason: without_change(&job), ..job },
             });
         }
         Ok(open)
@@ -275,18 +243,13 @@ impl Reader {
             let began = sql::latest_of(&self.connection(), job.id, Event::Started)?;
             let disputed = disputed(&self.connection(), &job)?;
             unsettled.push(Unsettled {
-                id: job.id,
-                name_is_unique: job.wire_name != job.file_name,
-                wire_name: job.wire_name,
-                rows_expected: job.rows_expected,
-                unclear_ends: job.unclear_ends,
                 began,
                 started_at,
                 server_time,
                 server_after,
                 disputed,
                 target: target.ok_or_else(|| JobLogError::Impossible(format!("job {} was sent nowhere", job.id)))?,
-                reason: job.reason,
+                job,
             });
         }
         Ok(unsettled)

@@ -18,9 +18,10 @@ impl Tracker {
     pub(super) async fn look(&mut self, unsettled: &[Unsettled]) -> Result<Option<Moment>, JobLogError> {
         let account = self.settings.account.clone();
         let now_moment = self.clock.moment();
-        for job in unsettled {
-            let (first, last) = self.attempted_within(job);
-            let none_accepted = self.latest_near(&job.target, first, last)?.is_empty();
+        for upload in unsettled {
+            let job = &upload.job;
+            let (first, last) = self.attempted_within(upload);
+            let none_accepted = self.latest_near(&upload.target, first, last)?.is_empty();
             self.looks.entry(job.id).or_insert_with(|| {
                 if none_accepted {
                     tracing::info!(
@@ -36,30 +37,30 @@ impl Tracker {
         }
         let due: Vec<&Unsettled> = unsettled
             .iter()
-            .filter(|job| self.looks.get(&job.id).is_some_and(|looks| looks.due() <= now_moment))
+            .filter(|upload| self.looks.get(&upload.job.id).is_some_and(|looks| looks.due() <= now_moment))
             .collect();
         // One list serves all that went to the same place.
         let mut targets: Vec<&Target> = Vec::new();
-        for job in &due {
-            if !targets.contains(&&job.target) {
-                targets.push(&job.target);
+        for upload in &due {
+            if !targets.contains(&&upload.target) {
+                targets.push(&upload.target);
             }
         }
         for target in targets {
-            let jobs: Vec<&Unsettled> = due.iter().copied().filter(|job| job.target == *target).collect();
-            self.look_at(target, &jobs).await?;
+            let uploads: Vec<&Unsettled> = due.iter().copied().filter(|upload| upload.target == *target).collect();
+            self.look_at(target, &uploads).await?;
         }
         Ok(self.looks.values().map(Looks::due).min())
     }
 
-    async fn look_at(&mut self, target: &Target, jobs: &[&Unsettled]) -> Result<(), JobLogError> {
-        let within = jobs.iter().map(|job| self.attempted_within(job));
+    async fn look_at(&mut self, target: &Target, uploads: &[&Unsettled]) -> Result<(), JobLogError> {
+        let within = uploads.iter().map(|upload| self.attempted_within(upload));
         let Some((first, last)) = within.reduce(|all, one| (all.0.min(one.0), all.1.max(one.1))) else { return Ok(()) };
         let listing = match self.list(target, first.before(WINDOW), Some(last.after(WINDOW)), Extent::Twice).await {
             Ok(listing) => listing,
             Err(error) => {
                 let again = self.note_failure(&error).await?;
-                for job in jobs {
+                for Unsettled { job, .. } in uploads {
                     self.again(job.id, again);
                     let reason = format!("may have been ingested; the remote jobs cannot be looked at: {error}");
                     self.joblog.explain(job.id, reason).await?;
@@ -74,15 +75,15 @@ impl Tracker {
         self.tell_of(&taken);
         let latest = self.whether_listed(target, &listing, self.latest_near(target, first, last)?).await?;
         if latest == Latest::Forgotten {
-            for job in jobs {
-                if let Some(looks) = self.looks.get_mut(&job.id) {
+            for upload in uploads {
+                if let Some(looks) = self.looks.get_mut(&upload.job.id) {
                     looks.doubt();
                 }
             }
         }
         let look = Look { latest, steady: listing.steady, complete: listing.complete, jobs: listing.jobs };
-        for job in jobs {
-            self.judge_one(&look, job).await?;
+        for upload in uploads {
+            self.judge_one(&look, upload).await?;
         }
         Ok(())
     }
@@ -131,33 +132,34 @@ impl Tracker {
 
     /// Between which times by the server's clock the attempt was made: at one, where an answer told it; else after what
     /// the server had told before, and by now. Our own clock may have been set meanwhile.
-    fn attempted_within(&self, job: &Unsettled) -> (Timestamp, Timestamp) {
-        let by_our_clock = Timestamp(job.started_at.0.saturating_add(self.server_ahead));
-        match (job.server_time, job.server_after) {
+    fn attempted_within(&self, upload: &Unsettled) -> (Timestamp, Timestamp) {
+        let by_our_clock = Timestamp(upload.started_at.0.saturating_add(self.server_ahead));
+        match (upload.server_time, upload.server_after) {
             (Some(at), _) => (at, at),
             (None, Some(after)) => (after, self.server_now().max(after)),
             (None, None) => (by_our_clock, by_our_clock),
         }
     }
 
-    async fn judge_one(&mut self, look: &Look, job: &Unsettled) -> Result<(), JobLogError> {
+    async fn judge_one(&mut self, look: &Look, upload: &Unsettled) -> Result<(), JobLogError> {
+        let job = &upload.job;
         let account = &self.settings.account;
         let naming = self.reader.naming(account)?;
         let mut known = HashMap::new();
         for remote in &look.jobs {
-            known.insert(remote.remote_job_id, self.known(remote, &naming, job)?);
+            known.insert(remote.remote_job_id, self.known(remote, &naming, upload)?);
         }
         let stranger = self.reader.stranger(account, now().before(STRANGERS))?;
         let stranger = stranger.map(|(id, name)| format!("remote job {id}, {}", printable(&name)));
         let others = self.reader.others_sent(account, job.id)?;
         let sent = Sent {
             wire_name: &job.wire_name,
-            name_is_unique: job.name_is_unique,
+            name_is_unique: job.wire_name != job.file_name,
             rows_expected: job.rows_expected,
             stranger: stranger.as_deref(),
             others: &others,
             naming: &naming,
-            began_at: self.attempted_within(job).0,
+            began_at: self.attempted_within(upload).0,
         };
         let judgement = judge(look, sent, |remote| {
             known.get(&remote.remote_job_id).copied().unwrap_or(Known::Fresh(EventId(i64::MAX)))
@@ -190,7 +192,7 @@ impl Tracker {
                 let now_moment = self.clock.moment();
                 if self.looks.get_mut(&job.id).is_some_and(|looks| looks.not_there(now_moment)) {
                     // The server said that it has the file: that the lists do not show it as ours is no proof against that.
-                    let (event, reason) = match job.disputed {
+                    let (event, reason) = match upload.disputed {
                         Some(number) => (
                             Event::Held,
                             format!(
@@ -223,7 +225,7 @@ impl Tracker {
     }
 
     /// What is known of a remote job. That a job of ours has its number does not make it ours: it must have its name or date.
-    fn known(&self, remote: &RemoteJob, naming: &Naming, job: &Unsettled) -> Result<Known, JobLogError> {
+    fn known(&self, remote: &RemoteJob, naming: &Naming, upload: &Unsettled) -> Result<Known, JobLogError> {
         let (account, id) = (&self.settings.account, remote.remote_job_id);
         if let Some((wire_name, told)) = self.reader.ownership(account, id)? {
             let is_named_so = match (wire_name.as_deref(), remote.file_name.as_deref()) {
@@ -235,7 +237,7 @@ impl Tracker {
             let is_it = is_named_so && told.is_same(remote) != Some(false);
             return Ok(if is_it { Known::Owned } else { Known::Disputed });
         }
-        Ok(known_by_order(self.reader.first_listed_after(account, id)?, job.began))
+        Ok(known_by_order(self.reader.first_listed_after(account, id)?, upload.began))
     }
 
     fn again(&mut self, id: JobId, at: Option<Moment>) {

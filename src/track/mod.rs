@@ -156,7 +156,7 @@ impl Tracker {
             return self.probe().await;
         }
         let unsettled = self.reader.unsettled(&self.settings.account)?;
-        self.looks.retain(|id, _| unsettled.iter().any(|job| job.id == *id));
+        self.looks.retain(|id, _| unsettled.iter().any(|upload| upload.job.id == *id));
         let mut wake = None;
         if !unsettled.is_empty() {
             wake = self.look(&unsettled).await?;

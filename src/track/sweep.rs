@@ -17,17 +17,17 @@ const SINGLY: usize = 5;
 impl Tracker {
     pub(super) async fn sweep(&mut self, backlog: &Backlog) -> Result<(), JobLogError> {
         let began = now();
-        let open = self.reader.open_remote(&self.settings.account)?;
-        let still: HashSet<JobId> = open.iter().map(|job| job.id).collect();
+        let all = self.reader.open_remote(&self.settings.account)?;
+        let still: HashSet<JobId> = all.iter().map(|open| open.job.id).collect();
         self.missing.retain(|id, _| still.contains(id));
         let mut targets: Vec<Target> = Vec::new();
-        for job in &open {
-            if !targets.contains(&job.target) {
-                targets.push(job.target.clone());
+        for open in &all {
+            if !targets.contains(&open.target) {
+                targets.push(open.target.clone());
             }
         }
         for target in targets {
-            let jobs: Vec<&OpenRemote> = open.iter().filter(|job| job.target == target).collect();
+            let jobs: Vec<&OpenRemote> = all.iter().filter(|open| open.target == target).collect();
             if !self.sweep_target(&target, &jobs).await? {
                 return Ok(());
             }
@@ -38,8 +38,8 @@ impl Tracker {
     }
 
     /// False: the API did not answer, and the sweep is made again later.
-    async fn sweep_target(&mut self, target: &Target, open: &[&OpenRemote]) -> Result<bool, JobLogError> {
-        let oldest = open.iter().map(|job| job.uploaded_at).min().unwrap_or_else(now);
+    async fn sweep_target(&mut self, target: &Target, all: &[&OpenRemote]) -> Result<bool, JobLogError> {
+        let oldest = all.iter().map(|open| open.uploaded_at).min().unwrap_or_else(now);
         let start =
             self.server_now().before(WINDOW).max(Timestamp(oldest.0.saturating_add(self.server_ahead)).before(ZONES));
         let listing = match self.list(target, start, None, Extent::Announced).await {
@@ -55,25 +55,25 @@ impl Tracker {
             listing.jobs.iter().map(|job| (job.remote_job_id, job)).collect();
         let mut steps = Vec::new();
         let mut singly = Vec::new();
-        for job in open {
-            if job.is_of_former_line {
-                steps.extend(unknown_now(job, "it has restarted its job numbers"));
-            } else if let Some(remote) = listed.get(&job.remote_job_id) {
-                self.missing.remove(&job.id);
-                steps.extend(self.step(job, remote));
+        for open in all {
+            if open.is_of_former_line {
+                steps.extend(unknown_now(open, "it has restarted its job numbers"));
+            } else if let Some(remote) = listed.get(&open.remote_job_id) {
+                self.missing.remove(&open.job.id);
+                steps.extend(self.step(open, remote));
             } else {
-                let missing = self.missing.entry(job.id).or_default();
+                let missing = self.missing.entry(open.job.id).or_default();
                 *missing += u32::from(listing.complete);
-                if *missing >= 2 || now().since(job.uploaded_at) > WINDOW {
-                    singly.push(*job);
+                if *missing >= 2 || now().since(open.uploaded_at) > WINDOW {
+                    singly.push(*open);
                 }
             }
         }
-        self.asked.retain(|id, _| singly.iter().any(|job| job.id == *id));
-        singly.sort_by_key(|job| self.asked.get(&job.id).copied());
-        for job in singly.into_iter().take(SINGLY) {
-            self.asked.insert(job.id, self.clock.moment());
-            match self.ask_singly(job).await {
+        self.asked.retain(|id, _| singly.iter().any(|open| open.job.id == *id));
+        singly.sort_by_key(|open| self.asked.get(&open.job.id).copied());
+        for open in singly.into_iter().take(SINGLY) {
+            self.asked.insert(open.job.id, self.clock.moment());
+            match self.ask_singly(open).await {
                 Ok(step) => steps.extend(step),
                 Err(error) => {
                     self.note_failure(&error).await?;
@@ -87,7 +87,7 @@ impl Tracker {
             // None of the steps was taken: the numbers by which they were found are other jobs'.
             return Ok(true);
         }
-        let names: HashMap<JobId, &str> = open.iter().map(|job| (job.id, job.file_name.as_str())).collect();
+        let names: HashMap<JobId, &str> = all.iter().map(|open| (open.job.id, open.job.file_name.as_str())).collect();
         for step in &steps {
             self.tell(step, names.get(&step.id).copied().unwrap_or_default());
         }
@@ -95,46 +95,46 @@ impl Tracker {
     }
 
     /// The step of one job, if anything about it has changed.
-    fn step(&self, job: &OpenRemote, remote: &RemoteJob) -> Option<Swept> {
-        let step = judge(job.kind, job.rows_expected, &job.likely, remote);
+    fn step(&self, open: &OpenRemote, remote: &RemoteJob) -> Option<Swept> {
+        let step = judge(open.job.kind, open.job.rows_expected, &open.likely, remote);
         let mut reason = step.reason;
         // Adobe processed what was sent, and has nothing of what was written later (DESIGN F2).
-        let fell_short = job.has_changed && step.event == Some(Event::Succeeded);
+        let fell_short = open.job.changed.is_some() && step.event == Some(Event::Succeeded);
         let event = if fell_short { Some(Event::FellShort) } else { step.event };
-        let stays = event.is_none_or(|event| job.state.next(event) == Ok(job.state));
-        let goes_on = event.is_none_or(|event| job.state.next(event).is_ok_and(|next| !next.is_terminal()));
-        let open_for = now().since(job.uploaded_at);
+        let stays = event.is_none_or(|event| open.job.state.next(event) == Ok(open.job.state));
+        let goes_on = event.is_none_or(|event| open.job.state.next(event).is_ok_and(|next| !next.is_terminal()));
+        let open_for = now().since(open.uploaded_at);
         let given_up = goes_on && open_for >= self.settings.poll.give_up_after;
         // Told long before it is given up: that may be Adobe's last word, in a form that nobody has seen yet.
         let stays_odd = step.is_odd && open_for >= self.settings.poll.max.saturating_mul(2);
         let may_never_end = given_up || stays_odd;
         if stays_odd {
             let said = reason.unwrap_or_default();
-            reason = Some(format!("{said}, but somebody should ask Adobe about remote job {}", job.remote_job_id));
+            reason = Some(format!("{said}, but somebody should ask Adobe about remote job {}", open.remote_job_id));
         }
         if given_up {
             reason = Some(format!(
                 "Adobe has not finished it in {}; datadrop looks once a day from now on, ask Adobe about remote job {}",
                 humantime::format_duration(self.settings.poll.give_up_after),
-                job.remote_job_id
+                open.remote_job_id
             ));
         }
         // Unchanged rows are not written anew.
-        let unchanged = stays && reason == job.reason && remote.remote_status == job.remote_status;
-        (!unchanged).then(|| Swept { id: job.id, event, reason, remote: Some(remote.clone()), may_never_end })
+        let unchanged = stays && reason == open.job.reason && remote.remote_status == open.job.remote_status;
+        (!unchanged).then(|| Swept { id: open.job.id, event, reason, remote: Some(remote.clone()), may_never_end })
     }
 
-    async fn ask_singly(&self, job: &OpenRemote) -> Result<Option<Swept>, ApiError> {
+    async fn ask_singly(&self, open: &OpenRemote) -> Result<Option<Swept>, ApiError> {
         let permit = self.settings.budget.acquire(Purpose::Sweep).await;
-        match self.settings.client.show_job(&job.target, job.remote_job_id, permit).await {
-            Ok(answer) if job.told.is_same(&answer.value) == Some(false) => {
-                Ok(unknown_now(job, "that is the number of another file by now"))
+        match self.settings.client.show_job(&open.target, open.remote_job_id, permit).await {
+            Ok(answer) if open.told.is_same(&answer.value) == Some(false) => {
+                Ok(unknown_now(open, "that is the number of another file by now"))
             }
-            Ok(answer) => Ok(self.step(job, &answer.value)),
+            Ok(answer) => Ok(self.step(open, &answer.value)),
             Err(ApiError::NotFound { body, .. }) => {
                 // Without its number, which would make it news each time.
                 let body = body.without_id();
-                Ok(unknown_now(job, &body.to_string()))
+                Ok(unknown_now(open, &body.to_string()))
             }
             Err(error) => Err(error),
         }
@@ -155,11 +155,11 @@ impl Tracker {
 }
 
 /// Adobe does not know the job any more. Nothing, where that is no news.
-fn unknown_now(job: &OpenRemote, why: &str) -> Option<Swept> {
+fn unknown_now(open: &OpenRemote, why: &str) -> Option<Swept> {
     let reason = format!(
         "Adobe no longer knows its remote job {} ({why}), so datadrop cannot find out whether it was processed",
-        job.remote_job_id
+        open.remote_job_id
     );
-    let is_news = job.reason.as_deref() != Some(reason.as_str());
-    is_news.then_some(Swept { id: job.id, event: None, reason: Some(reason), remote: None, may_never_end: true })
+    let is_news = open.job.reason.as_deref() != Some(reason.as_str());
+    is_news.then_some(Swept { id: open.job.id, event: None, reason: Some(reason), remote: None, may_never_end: true })
 }
