@@ -563,9 +563,9 @@ fn status_names_what_is_still_to_be_handled() {
     world.drop_file("a", "bad.txt", "Date\tEvar 1\tEvent 1\n11/20/2026\tx\n");
     world.wait_for("bad.txt", "rejected");
     let failed = world.folder("a").join("failed/bad.txt");
-    world.wait("it to be filed", || failed.exists());
-    let status = stdout(&world.run(&["status"]));
-    assert!(status.contains("--account a --state rejected"), "{status}");
+    // The move is made first, and written down then.
+    world.wait("it to be named", || stdout(&world.run(&["status"])).contains("--account a --state rejected"));
+    assert!(failed.exists());
     // Corrected where it lies, and sent again.
     fs::write(&failed, data(1)).unwrap();
     let job = world.jobs()[0].id.to_string();
