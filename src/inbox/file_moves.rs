@@ -46,7 +46,7 @@ impl FolderWorker {
                 // its say in any case.
                 let is_of_another = |place: Place, name: &OsStr| {
                     let filed = self.reader.filed_job(&self.settings.account, place, name);
-                    filed.is_ok_and(|other| other.is_some_and(|other| other.is_recorded && other.id != job.id))
+                    filed.is_ok_and(|other| other.is_some_and(|other| other.may_have(job.id, job.sha256)))
                 };
                 let wanted = Wanted {
                     job: job.id,

@@ -140,8 +140,35 @@ pub struct FiledJob {
     pub id: JobId,
     /// The move there is recorded.
     pub is_recorded: bool,
+    /// What its file holds, where that is known.
+    pub sha256: Option<Sha256>,
     /// Its file was seen elsewhere last and belongs elsewhere: it may have been moved here, if this is what it holds.
     pub moved_with: Option<Sha256>,
+    inode: Option<i64>,
+}
+
+impl FiledJob {
+    /// Whether the file that lies there may be that of this job and not of one that looks for its own: a job log that is older
+    /// than the folder may have another job's file there (DESIGN F2).
+    #[must_use]
+    pub fn may_have(&self, other: JobId, sha256: Option<Sha256>) -> bool {
+        let holds_another = matches!((self.sha256, sha256), (Some(its), Some(other)) if its != other);
+        self.is_recorded && self.id != other && !holds_another
+    }
+
+    /// Whether what lies there is its file, as far as that can be told without reading it. In `held/` a job of an older job log
+    /// may have another's under its name; elsewhere what was written into a file later is told of (DESIGN F2).
+    #[must_use]
+    pub fn explains_unread(&self, place: Place) -> bool {
+        self.moved_with.is_none() && (place != Place::Held || self.sha256.is_none())
+    }
+
+    /// The same of what was read.
+    #[must_use]
+    pub fn explains(&self, found: &Fingerprint) -> bool {
+        let is_its_inode = self.inode.is_some_and(|inode| inode.cast_unsigned() == found.identity.inode);
+        self.sha256 == Some(found.sha256) || (self.moved_with.is_none() && is_its_inode)
+    }
 }
 
 impl Reader {
@@ -150,7 +177,7 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn filed_job(&self, account: &str, place: Place, disk_name: &OsStr) -> Result<Option<FiledJob>, JobLogError> {
-        let known = |id| FiledJob { id: JobId(id), is_recorded: true, moved_with: None };
+        let known = |id| FiledJob { id: JobId(id), is_recorded: true, sha256: None, moved_with: None, inode: None };
         let connection = self.connection();
         let name = disk_name.to_string_lossy();
         // Under its own name, or with a number in it: its job's, or that of the job whose file it was before (DESIGN F1).
@@ -158,14 +185,16 @@ impl Reader {
         for stem in stems_without_numbers(stem(&name)) {
             let by_stem = connection
                 .prepare_cached(
-                    "SELECT id, place = ?3, CASE WHEN place <> ?3 AND belongs <> ?3 THEN sha256 END FROM job WHERE account = ?1 AND stem = ?2
+                    "SELECT id, place = ?3, sha256, place <> ?3 AND belongs <> ?3, inode FROM job WHERE account = ?1 AND stem = ?2
                      AND (place = ?3 OR belongs = ?3 OR (place <> belongs AND place <> 'gone'
                           AND (uploaded_at IS NOT NULL OR ?3 NOT IN ('sent', 'done')))) AND disk_name = ?4
                      ORDER BY place <> ?3, id DESC LIMIT 1",
                 )?
                 .query_row(params![account, stem, place.as_str(), disk_name.as_bytes()], |row| {
-                    let moved_with = row.get::<_, Option<String>>(2)?.as_deref().and_then(Sha256::from_hex);
-                    Ok(FiledJob { id: JobId(row.get(0)?), is_recorded: row.get(1)?, moved_with })
+                    let sha256 = row.get::<_, Option<String>>(2)?.as_deref().and_then(Sha256::from_hex);
+                    let moved_with = if row.get(3)? { sha256 } else { None };
+                    let (id, inode) = (JobId(row.get(0)?), row.get(4)?);
+                    Ok(FiledJob { id, is_recorded: row.get(1)?, sha256, moved_with, inode })
                 })
                 .optional()?;
             if by_stem.is_some() {
@@ -248,7 +277,36 @@ mod tests {
         log.call(move |connection, _| Ok(connection.execute(accepted, [job.0])?)).wait().unwrap();
         assert_eq!([Place::Sent, Place::Done].map(filed), [Some(job); 2], "it failed later, and its moves are due");
         let done = reader.filed_job("a", Place::Done, OsStr::new("sales.txt")).unwrap().unwrap();
-        assert_eq!(done, FiledJob { id: job, is_recorded: false, moved_with: Some(hash(1)) }, "a file of that content");
+        let sha256 = Some(hash(1));
+        let moved = FiledJob { id: job, is_recorded: false, sha256, moved_with: sha256, inode: Some(1) };
+        assert_eq!(done, moved, "a file of that content");
+    }
+
+    /// Found by the simulation, seed 190978: a job log that was set back had another job's file under that name.
+    #[test]
+    fn f2_a_name_that_is_recorded_for_another_content_keeps_no_file_from_its_job() {
+        let (_dir, log) = opened();
+        let job = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
+        let held = "UPDATE job SET state = 'held', reason = 'x', place = 'held', belongs = 'held' WHERE id = ?1";
+        log.call(move |connection, _| Ok(connection.execute(held, [job.0])?)).wait().unwrap();
+        let filed = log.reader().unwrap().filed_job("a", Place::Held, OsStr::new("sales.txt")).unwrap().unwrap();
+        let other = JobId(job.0 + 1);
+        for (id, sha256, may_have) in [
+            (other, Some(hash(1)), true),
+            (other, Some(hash(2)), false),
+            (other, None, true),
+            (job, Some(hash(1)), false),
+        ] {
+            assert_eq!(filed.may_have(id, sha256), may_have, "{id} {sha256:?}");
+        }
+        assert_eq!([Place::Held, Place::Sent].map(|place| filed.explains_unread(place)), [false, true]);
+        let found = |inode, content| {
+            let identity = FileIdentity { device: 1, inode, born_ns: 0, size: 3, modified_ns: 4 };
+            Fingerprint { identity, sha256: hash(content) }
+        };
+        for (inode, content, explains) in [(1, 1, true), (8, 1, true), (1, 2, true), (8, 2, false)] {
+            assert_eq!(filed.explains(&found(inode, content)), explains, "inode {inode}, content {content}");
+        }
     }
 
     #[test]

@@ -128,13 +128,13 @@ fn survey(
         tell(read, all);
         let Some(kind) = classify(&disk_name, &account.extensions) else { continue };
         let known = reader.filed_job(&account.name, place, &disk_name)?;
-        if known.is_some_and(|job| job.moved_with.is_none()) {
+        if known.is_some_and(|job| job.explains_unread(place)) {
             continue;
         }
         let directory = folder.place(place);
         let unreadable = |why| RecoverError::Unreadable { path: directory.path_of(&disk_name), why };
         let content = read_content(directory, &disk_name, kind, state_dir).map_err(unreadable)?;
-        if known.is_some_and(|job| job.moved_with == Some(content.fingerprint.sha256)) {
+        if known.is_some_and(|job| job.explains(&content.fingerprint)) {
             continue;
         }
         let names = names_before_filing(&disk_name.to_string_lossy());
