@@ -1,13 +1,14 @@
-//! An account's folder: marked, locked, held open and fit for use (DESIGN F4, F5, F9).
+//! An account's folder: marked, locked, held open and fit for use (DESIGN F4, F5, F9), or only looked at.
 
-use super::mark::{MARK, MARKING, Mark, accepted_mark, account_in, read_mark};
-use super::places::{Places, TRIAL, lock, open_inbox, own_user};
+use super::mark::{MARK, MARKING, Mark, accepted_mark, account_in, mark_owner, read_mark};
+use super::places::{Places, TRIAL, is_ours, lock, open_inbox, open_sub_folder, own_user, try_moves};
 use super::rename::{Named, give_back, is_one_file, name_before};
 use super::unusable::{FolderProblem, Owners};
 use crate::folder::directory::{Directory, Entry, is_hidden_for};
 use crate::job::{FileIdentity, Place};
 use std::collections::HashSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -212,182 +213,157 @@ impl AccountFolder {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::folder::MARK;
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+// Looking at an account's folder without leaving anything behind: as the daemon would, and at what was filed.
 
-    fn open(dir: &Path, remembered: Option<&str>) -> Result<Opened, FolderProblem> {
-        AccountFolder::open("callcentre", dir, remembered, 7)
-    }
+/// A folder that is the account's, or may become so.
+#[derive(Debug)]
+pub struct Examined {
+    /// What the system says of it.
+    pub metadata: Metadata,
+    /// It carries the account's mark already.
+    pub is_marked: bool,
+    /// A daemon is at work in it: nothing was tried.
+    pub is_in_use: bool,
+    /// Where it is not known to be local: the file system, by its name.
+    pub remote: Option<String>,
+}
 
-    #[test]
-    fn f4_a_folder_is_known_by_its_mark() {
-        let dir = tempfile::tempdir().unwrap();
-        let mark = open(dir.path(), None).unwrap().mark;
-        assert!(open(dir.path(), Some(&mark)).is_ok());
-        assert!(open(dir.path(), None).is_ok(), "marked before the job log remembered it");
+/// What reading alone tells of an account's folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Glimpse {
+    /// It carries the account's mark already.
+    pub is_marked: bool,
+    /// It is not known to be on a local file system.
+    pub is_remote: bool,
+}
 
-        let other = AccountFolder::open("returns", dir.path(), None, 7);
-        assert!(matches!(other, Err(FolderProblem::NotOurs { .. })));
-
-        std::fs::remove_file(dir.path().join(MARK)).unwrap();
-        assert!(matches!(open(dir.path(), Some(&mark)), Err(FolderProblem::NotOurs { .. })));
-        assert!(!dir.path().join(MARK).exists(), "a folder that may be the wrong one is left as it is");
-    }
-
-    #[test]
-    fn f4_a_missing_folder_is_never_created() {
-        let dir = tempfile::tempdir().unwrap();
-        let missing = dir.path().join("missing");
-        assert!(matches!(open(&missing, None), Err(FolderProblem::Missing(_))));
-        assert!(!missing.exists());
-    }
-
-    #[test]
-    fn a_folder_with_sent_files_and_an_empty_job_log_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("done")).unwrap();
-        std::fs::write(dir.path().join("done/sales.txt"), "x").unwrap();
-        assert!(matches!(open(dir.path(), None), Err(FolderProblem::NotOurs { .. })));
-    }
-
-    #[test]
-    fn one_daemon_for_each_folder() {
-        let dir = tempfile::tempdir().unwrap();
-        let first = open(dir.path(), None).unwrap();
-        assert!(matches!(open(dir.path(), None), Err(FolderProblem::InUse(_))));
-        drop(first);
-        assert!(open(dir.path(), None).is_ok());
-    }
-
-    #[test]
-    fn a_replaced_folder_is_noticed() {
-        let parent = tempfile::tempdir().unwrap();
-        let dir = parent.path().join("in");
-        std::fs::create_dir(&dir).unwrap();
-        let opened = open(&dir, None).unwrap();
-        assert!(opened.folder.check().is_ok());
-        std::fs::rename(&dir, parent.path().join("away")).unwrap();
-        assert!(matches!(opened.folder.check(), Err(FolderProblem::Missing(_))));
-        std::fs::create_dir(&dir).unwrap();
-        assert!(matches!(opened.folder.check(), Err(FolderProblem::NotOurs { .. })));
-    }
-
-    #[test]
-    fn f1_sub_folders_take_the_inboxs_mode() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o2770)).unwrap();
-        open(dir.path(), None).unwrap();
-        for place in Place::SUB_FOLDERS {
-            let mode = std::fs::metadata(dir.path().join(place.as_str())).unwrap().mode();
-            assert_eq!(mode & 0o7777, 0o2770, "{}", place.as_str());
+/// Reads the folder's mark, tries nothing and takes no lock. `remembered`: the mark that the job log has.
+///
+/// # Errors
+/// [`FolderProblem`]: why the account would be blocked, as far as reading tells.
+pub fn glimpse(account: &str, dir: &Path, remembered: Option<&str>) -> Result<(Directory, Glimpse), FolderProblem> {
+    let closed = |error: &io::Error| FolderProblem::Closed { dir: dir.to_owned(), why: error.to_string() };
+    let inbox = match Directory::open(dir) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(closed(&error)),
+        Ok(inbox) => inbox,
+        Err(_) => open_inbox(dir)?,
+    };
+    let found = read_mark(&inbox).map_err(|error| {
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            closed(&error)
+        } else {
+            FolderProblem::unfit(dir, "its mark .datadrop cannot be read", &error)
         }
-    }
+    })?;
+    let is_marked = accepted_mark(account, &inbox, found, remembered)?.is_some();
+    let is_remote = !inbox.is_known_local();
+    Ok((inbox, Glimpse { is_marked, is_remote }))
+}
 
-    fn problem(opened: Result<Opened, FolderProblem>) -> String {
-        opened.unwrap_err().to_string()
+/// Looks at the folder of an account, and leaves it as it was. `remembered`: the mark that the job log has.
+///
+/// # Errors
+/// [`FolderProblem`]: why the account would be blocked.
+pub fn examine(account: &str, dir: &Path, remembered: Option<&str>) -> Result<Examined, FolderProblem> {
+    let (inbox, Glimpse { is_marked, is_remote }) = glimpse(account, dir, remembered)?;
+    let unfit = |what: &'static str| move |error: io::Error| FolderProblem::unfit(dir, what, &error);
+    let metadata = inbox.metadata().map_err(unfit("the folder cannot be looked at"))?;
+    let is_in_use = inbox.is_locked().map_err(unfit("it cannot be locked"))?;
+    let mut sub_folders = Vec::new();
+    for place in Place::SUB_FOLDERS {
+        sub_folders.extend(open_sub_folder(&inbox, place)?);
     }
-
-    #[test]
-    fn f9_whatever_is_in_the_place_of_the_mark_is_not_opened_and_blocks() {
-        let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (mark, secret) = (dir.path().join(MARK), outside.path().join("secret"));
-        std::fs::write(&secret, "account callcentre\n").unwrap();
-        symlink(&secret, &mark).unwrap();
-        assert!(problem(open(dir.path(), None)).contains("a symbolic link"));
-        std::fs::remove_file(&mark).unwrap();
-        rustix::fs::mknodat(rustix::fs::CWD, &mark, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
-        assert!(problem(open(dir.path(), None)).contains("a named pipe"), "and nothing hangs");
-        std::fs::remove_file(&mark).unwrap();
-        std::fs::hard_link(&secret, &mark).unwrap();
-        assert!(problem(open(dir.path(), None)).contains("a hard link"));
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is made in it");
-        std::fs::remove_file(&mark).unwrap();
-        assert!(open(dir.path(), None).is_ok());
-        assert_eq!(std::fs::read_to_string(secret).unwrap(), "account callcentre\n");
+    if !is_in_use {
+        try_moves(&inbox, sub_folders.iter())?;
+        let owners = Owners::new(metadata.clone(), own_user(&inbox)?);
+        // Another user than the service's may ask: whom the mark belongs to is the service's user.
+        let marked_by = mark_owner(&inbox).map_err(unfit("its mark .datadrop cannot be looked at"))?;
+        let owners = marked_by.into_iter().fold(owners, Owners::also);
+        sub_folders.iter().try_for_each(|directory| owners.judge_sub_folder(directory))?;
     }
+    let remote = is_remote.then(|| inbox.file_system().name());
+    Ok(Examined { metadata, is_marked, is_in_use, remote })
+}
 
-    #[test]
-    fn f9_a_sub_folder_is_a_directory_of_its_own() {
-        let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let sent = dir.path().join("sent");
-        for target in [Path::new("."), outside.path(), Path::new("held"), Path::new("nowhere")] {
-            symlink(target, &sent).unwrap();
-            assert!(problem(open(dir.path(), None)).contains("a symbolic link has its name"), "{}", target.display());
-            std::fs::remove_file(&sent).unwrap();
-        }
-        let folder = open(dir.path(), None).unwrap().folder;
-        folder.check().unwrap();
-        std::fs::remove_dir(&sent).unwrap();
-        assert!(folder.check().unwrap_err().to_string().contains("not there any more"));
-        symlink(".", &sent).unwrap();
-        assert!(folder.check().unwrap_err().to_string().contains("a symbolic link has taken its place"));
-        std::fs::remove_file(&sent).unwrap();
-        std::fs::create_dir(&sent).unwrap();
-        assert!(folder.check().unwrap_err().to_string().contains("another directory has taken its place"));
-        assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
-    }
+// What lies in the sub-folders, for whoever has to find out what was sent.
 
-    #[test]
-    fn f9_a_copy_of_the_mark_does_not_let_another_daemon_in() {
-        let dir = tempfile::tempdir().unwrap();
-        let first = open(dir.path(), None).unwrap();
-        let copy = || {
-            std::fs::copy(dir.path().join(MARK), dir.path().join("copy")).unwrap();
-            std::fs::rename(dir.path().join("copy"), dir.path().join(MARK)).unwrap();
+/// A file that was filed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FiledFile {
+    /// Where.
+    pub place: Place,
+    /// Under which name.
+    pub disk_name: OsString,
+    /// When it got there, as far as the file system tells: milliseconds since 1970.
+    pub filed_ms: i64,
+}
+
+/// The plain files in some sub-folders of an account's folder; explanations and hidden files are none of them. Those
+/// alone that got there later than `after_ms`; a sub-folder in which nothing has changed since is not even read.
+///
+/// # Errors
+/// [`FolderProblem`]: a sub-folder that cannot be read is not an empty one.
+pub fn filed_after(inbox: &Directory, places: &[Place], after_ms: i64) -> Result<Vec<FiledFile>, FolderProblem> {
+    let mut found = Vec::new();
+    for place in places {
+        let Some(directory) = open_sub_folder(inbox, *place)? else { continue };
+        let mut list = || {
+            if changed_ms(directory.path(), &Entry::of(directory.as_file())?) <= after_ms {
+                return Ok(());
+            }
+            for disk_name in directory.names()? {
+                let disk_name = disk_name?;
+                if is_ours(&disk_name) {
+                    continue;
+                }
+                // Moved on meanwhile, by whoever works here.
+                let Some(entry) = directory.find(&disk_name)? else { continue };
+                let filed_ms = changed_ms(&directory.path_of(&disk_name), &entry);
+                if entry.is_plain() && filed_ms > after_ms {
+                    found.push(FiledFile { place: *place, disk_name, filed_ms });
+                }
+            }
+            Ok(())
         };
-        copy();
-        assert!(matches!(open(dir.path(), Some(&first.mark)), Err(FolderProblem::InUse(_))));
-        assert!(matches!(AccountFolder::reopen("callcentre", dir.path(), 1), Err(FolderProblem::InUse(_))));
-        first.folder.check().unwrap();
-        copy();
-        // On another host, where the lock of the directory is not seen.
-        let elsewhere = std::fs::File::open(dir.path().join(MARK)).unwrap();
-        elsewhere.try_lock().unwrap();
-        assert!(matches!(first.folder.check(), Err(FolderProblem::InUse(_))));
-        drop((elsewhere, first.folder));
-        let again = open(dir.path(), Some(&first.mark)).unwrap();
-        again.folder.check().unwrap();
-        // Touched, and the same file all the same.
-        std::fs::set_permissions(dir.path().join(MARK), std::fs::Permissions::from_mode(0o600)).unwrap();
-        again.folder.check().unwrap();
+        list().map_err(|error: io::Error| FolderProblem::unfit(directory.path(), "it cannot be listed", &error))?;
     }
+    found.sort_by(|a, b| (a.filed_ms, &a.disk_name).cmp(&(b.filed_ms, &b.disk_name)));
+    Ok(found)
+}
 
-    #[test]
-    fn f9_a_sub_folder_of_one_account_is_no_folder_of_another() {
-        let dir = tempfile::tempdir().unwrap();
-        let opened = open(dir.path(), None).unwrap();
-        let sent = dir.path().join("sent");
-        assert!(matches!(AccountFolder::open("b", &sent, None, 1), Err(FolderProblem::InUse(_))));
-        assert_eq!(std::fs::read_dir(&sent).unwrap().count(), 0, "it is left as it is");
-        drop(opened);
-        // The other way round: the one that came first keeps it.
-        let other = AccountFolder::open("b", &sent, None, 1).unwrap();
-        assert!(matches!(open(dir.path(), None), Err(FolderProblem::NotOurs { .. } | FolderProblem::InUse(_))));
-        drop(other);
-    }
+/// What was filed as accepted in an account's folder later than that.
+///
+/// # Errors
+/// [`FolderProblem`] if it cannot be read.
+pub fn accepted_after(inbox: &Directory, after_ms: i64) -> Result<Vec<FiledFile>, FolderProblem> {
+    filed_after(inbox, &[Place::Sent, Place::Done], after_ms)
+}
 
-    #[test]
-    fn f5_a_sub_folder_that_cannot_be_read_is_not_taken_for_an_empty_one() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("sent"), "x").unwrap();
-        assert!(matches!(open(dir.path(), None), Err(FolderProblem::Displaced { .. })));
-        assert!(!dir.path().join(MARK).exists());
-    }
-
-    #[test]
-    fn what_a_crash_left_hidden_is_removed_and_what_is_not_ours_stays() {
-        let dir = tempfile::tempdir().unwrap();
-        drop(open(dir.path(), None).unwrap());
-        let left = ["failed/.datadrop-why-0123456789abcdef", ".datadrop-marker-0123456789abcdef"];
-        let theirs = [".datadrop-drop-0123456789abcdef", ".datadrop-why-x", "held/.hidden"];
-        for name in left.iter().chain(&theirs) {
-            std::fs::write(dir.path().join(name), "x").unwrap();
-        }
-        drop(open(dir.path(), None).unwrap());
-        assert!(left.iter().all(|name| !dir.path().join(name).exists()));
-        assert!(theirs.iter().all(|name| dir.path().join(name).exists()));
+impl FolderProblem {
+    /// The folder holds a file that the job log should know and does not.
+    #[must_use]
+    pub fn ahead(dir: &Path, file: &FiledFile) -> Self {
+        Self::not_ours(
+            dir,
+            &format!(
+                "{}/{} is not in the job log, which seems to be older than the folder and would send again what it does not know",
+                file.place.as_str(),
+                file.disk_name.to_string_lossy()
+            ),
+            "restore a newer one, or stop the service and run `datadrop recover`",
+        )
     }
 }
+
+/// A rename changes the directory, and on the usual file systems the file's own `ctime` too.
+#[cfg_attr(not(test), expect(unused_variables, reason = "the clock of a simulation is known by the path"))]
+fn changed_ms(path: &Path, entry: &Entry) -> i64 {
+    #[cfg(test)]
+    if let Some(at) = crate::testing::surroundings::filed_at(path) {
+        return at;
+    }
+    entry.changed_ns.div_euclid(1_000_000)
+}
+
+#[cfg(test)]
+mod tests;

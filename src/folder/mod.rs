@@ -5,24 +5,21 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `account` | the folder, opened for its account: what the others are reached by |
+//! | `account` | the folder, opened for its account, or looked at without leaving anything behind |
 //! | `mark`, `places` | whose folder it is; its sub-folders, and the trial that files can be moved between them |
 //! | `moves`, `rename` | moves that never overwrite, each with its `.why`; a rename where there is no such thing |
-//! | `inspection` | looking without leaving anything behind |
 //! | `unusable` | why a folder cannot be used, and who may own what in it |
 //! | `directory` | a directory held open: all that is asked of the file system |
 
 mod account;
 pub mod directory;
-mod inspection;
 mod mark;
 mod moves;
 mod places;
 mod rename;
 mod unusable;
 
-pub use account::{AccountFolder, Opened};
-pub use inspection::{Examined, FiledFile, Glimpse, accepted_after, examine, filed_after, glimpse};
+pub use account::{AccountFolder, Examined, FiledFile, Glimpse, Opened, accepted_after, examine, filed_after, glimpse};
 pub use mark::MARK;
 pub use moves::{Moved, Removal, Touched, Wanted, remove_why};
 pub use unusable::FolderProblem;
