@@ -113,7 +113,7 @@
 //! | a column of `jobs list` | [`status::jobs_table`] for people; [`joblog::JobRow`], [`status::JOB_COLUMNS`] and the view `job_log` (`src/joblog/schema.sql`) for programs | [`design`] §8: columns only ever come at the end |
 //! | a state or an event of a job | [`job::State::next`] | [`design`] §4, "States"; the named sets of states in `src/job/sets.rs`, and the checks of `src/joblog/schema.sql` |
 //! | what a word of Adobe's means | [`track::judge`] | [`design`] §4, "Tracking" |
-//! | when Adobe's list is requested | [`track::Schedule`] | `src/adobe/window.rs` shares requests out |
+//! | when Adobe's list is requested | [`track::Schedule`] | `src/adobe/budget.rs` shares requests out |
 //! | the form of an upload request | `src/adobe/body.rs` | `src/emulator/wire_body.rs`, which reads it strictly |
 //! | a key of the configuration | `config/default.toml`, [`config::Config`] | the reader of its section, such as `src/config/stage_sections.rs`, and a case in `tests/bad_configs` |
 //! | what a verb may do | [`job::Verb::decide`] | `src/joblog/carry_out.rs`, which does it in one transaction |

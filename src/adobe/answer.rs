@@ -2,8 +2,8 @@
 
 use super::error::TokenError;
 use super::http::Reply;
-use super::refusal::{ErrorBody, excerpt};
 use super::wire;
+use super::wire::{ErrorBody, excerpt};
 use crate::job::{RemoteJob, Timestamp};
 use std::time::Duration;
 

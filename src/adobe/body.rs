@@ -1,8 +1,7 @@
-//! The body of an upload: of exact length, in constant memory, and never whole without leave.
+//! The body of an upload: of exact length, in constant memory, and never whole without leave of its gate.
 
 use super::budget::Permit;
 use super::file::{Chunk, Encoding, FileFault, Piece};
-use super::gate::{Gate, Party};
 use crate::job::UploadStyle;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -10,10 +9,12 @@ use reqwest::Method;
 use serde_json::Value;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 /// What the transport pulls.
 ///
@@ -197,57 +198,209 @@ fn boundary() -> String {
     format!("datadrop-{:016x}{:016x}", random(), random())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use base64::Engine;
-    use base64::prelude::BASE64_STANDARD;
+// The gate before the last bytes of an upload, and how the reading of its file goes.
+//
+// The upload and the transport run in different tasks. Whether the last bytes went is decided in one place, under one
+// lock, once: the server can have the whole message only if [`Gate::pass`] said so (DESIGN A3).
 
-    fn body(layout: &Layout, content: &[u8]) -> String {
-        let content = match layout.encoding {
-            Encoding::Raw => content.to_vec(),
-            Encoding::Base64 => BASE64_STANDARD.encode(content).into_bytes(),
-        };
-        let body = [&layout.prefix[..], &content, &layout.tail].concat();
-        assert_eq!(body.len() as u64, layout.length);
-        String::from_utf8(body).unwrap()
+/// Between an upload and its body.
+#[derive(Debug)]
+pub(super) struct Gate(Mutex<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    state: State,
+    waiting_for: Party,
+    since: Instant,
+    transport: Option<Waker>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Content goes through, the last bytes do not.
+    Held,
+    /// The last bytes may go.
+    Open,
+    /// The last bytes were handed to the transport.
+    Passed,
+    /// The server answered early: nothing goes through any more, but the answer is still being read.
+    Shut,
+    /// The body fails, which closes the connection.
+    Broken,
+}
+
+/// Who has to do something for the body to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Party {
+    /// The transport, and behind it the server.
+    Transport,
+    /// The disk.
+    Reader,
+    /// Whoever makes the phase `committing` durable.
+    Commit,
+}
+
+/// The body is to fail.
+#[derive(Debug)]
+pub(super) struct Aborted;
+
+impl Gate {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Inner {
+            state: State::Held,
+            waiting_for: Party::Transport,
+            since: Instant::now(),
+            transport: None,
+        }))
     }
 
-    #[test]
-    fn put_json_is_byte_for_byte_what_the_design_shows() {
-        assert_eq!(
-            body(&Layout::new(UploadStyle::PutJson, "sales.txt", 3), b"abc"),
-            r#"{"contentType":"text/plain","originalFilename":"sales.txt","name":"file","bytes":["YWJj"],"empty":false,"resource":{"file":"","uri":"","url":"","description":"sales.txt","readable":true,"filename":"sales.txt","open":false,"inputStream":{}},"size":3,"inputStream":{}}"#
-        );
-        assert_eq!(
-            body(&Layout::new(UploadStyle::PutJson, "sales.fin", 0), b""),
-            r#"{"contentType":"text/plain","originalFilename":"sales.fin","name":"file","bytes":[],"empty":true,"resource":{"file":"","uri":"","url":"","description":"sales.fin","readable":true,"filename":"sales.fin","open":false,"inputStream":{}},"size":0,"inputStream":{}}"#
-        );
+    /// The transport asks for content.
+    pub(super) fn content(&self, cx: &Context<'_>) -> Poll<Result<(), Aborted>> {
+        let mut inner = self.lock();
+        match inner.state {
+            State::Held | State::Open | State::Passed => {
+                inner.remember(cx);
+                Poll::Ready(Ok(()))
+            }
+            State::Shut => {
+                inner.remember(cx);
+                Poll::Pending
+            }
+            State::Broken => Poll::Ready(Err(Aborted)),
+        }
     }
 
-    #[test]
-    fn names_with_special_characters_stay_one_json_string() {
-        let text = body(&Layout::new(UploadStyle::PutJson, "a\"b\\\u{1}é.txt", 1), b"x");
-        let value: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(value["originalFilename"], "a\"b\\\u{1}é.txt");
-        assert_eq!(value["resource"]["filename"], value["resource"]["description"]);
-        assert_eq!(value["resource"].as_object().unwrap().len(), 8);
+    /// The transport asks for the last bytes. If this is `Ready(Ok)` they count as sent, whatever comes of it.
+    pub(super) fn pass(&self, cx: &Context<'_>) -> Poll<Result<(), Aborted>> {
+        let mut inner = self.lock();
+        match inner.state {
+            State::Open | State::Passed => {
+                inner.state = State::Passed;
+                inner.waits_for(Party::Transport);
+                Poll::Ready(Ok(()))
+            }
+            State::Held | State::Shut => {
+                inner.remember(cx);
+                Poll::Pending
+            }
+            State::Broken => Poll::Ready(Err(Aborted)),
+        }
     }
 
-    #[test]
-    fn multipart_is_one_part_with_the_name_as_browsers_write_it() {
-        let layout = Layout::multipart(Method::POST, "a\"b\r\n 50%é日本.txt", 3, "B");
-        assert_eq!(
-            body(&layout, b"abc"),
-            "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a%22b%0D%0A 50%é日本.txt\"\r\n\
-             Content-Type: text/plain\r\n\r\nabc\r\n--B--\r\n"
-        );
-        assert_eq!(layout.content_type, "multipart/form-data; boundary=B");
+    /// Lets the last bytes through.
+    pub(super) fn open(&self) {
+        let mut inner = self.lock();
+        if inner.state == State::Held {
+            inner.state = State::Open;
+            inner.waits_for(Party::Transport);
+            inner.wake();
+        }
     }
 
-    #[test]
-    fn boundaries_differ() {
-        assert_ne!(boundary(), boundary());
-        assert_eq!(Layout::new(UploadStyle::PutMultipart, "x", 0).method, Method::PUT);
+    /// Lets nothing through any more. Says whether the last bytes went before.
+    pub(super) fn shut(&self) -> bool {
+        self.end(State::Shut)
+    }
+
+    /// Lets nothing through any more and closes the connection. Says whether the last bytes went before.
+    pub(super) fn abort(&self) -> bool {
+        self.end(State::Broken)
+    }
+
+    fn end(&self, how: State) -> bool {
+        let mut inner = self.lock();
+        if inner.state == State::Passed {
+            return true;
+        }
+        if inner.state != State::Broken {
+            inner.state = how;
+        }
+        inner.wake();
+        false
+    }
+
+    pub(super) fn waits_for(&self, party: Party) {
+        self.lock().waits_for(party);
+    }
+
+    /// Who is waited for, and since when.
+    pub(super) fn waiting(&self) -> (Party, Instant) {
+        let inner = self.lock();
+        (inner.waiting_for, inner.since)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+impl Inner {
+    fn waits_for(&mut self, party: Party) {
+        // The transport may ask more than once for what the disk does not give.
+        if (self.waiting_for, party) == (Party::Reader, Party::Reader) {
+            return;
+        }
+        self.waiting_for = party;
+        self.since = Instant::now();
+    }
+
+    fn remember(&mut self, cx: &Context<'_>) {
+        if !self.transport.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.transport = Some(cx.waker().clone());
+        }
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.transport.take() {
+            waker.wake();
+        }
+    }
+}
+
+// How the reading of an uploaded file goes, for whoever shares out uploads (DESIGN F10).
+//
+// A thread that reads from a dead share hangs for as long as the kernel likes, whatever becomes of its upload.
+
+/// The reading of one file.
+#[derive(Debug, Default)]
+pub struct Reading {
+    gate: Mutex<Option<Arc<Gate>>>,
+    threads: AtomicUsize,
+}
+
+/// Held by the thread that reads.
+pub(super) struct AtWork(Arc<Reading>);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.threads.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Reading {
+    /// Time for which the upload has waited for bytes of its file; `None` if it waits for something else.
+    #[must_use]
+    pub fn silent_for(&self) -> Option<Duration> {
+        let gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let (party, since) = gate.as_ref()?.waiting();
+        (party == Party::Reader).then(|| Instant::now().saturating_duration_since(since))
+    }
+
+    /// Whether no thread reads the file any more.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.threads.load(Ordering::Relaxed) == 0
+    }
+
+    pub(super) fn follow(&self, gate: &Arc<Gate>) {
+        *self.gate.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(gate));
+    }
+
+    pub(super) fn begin(self: &Arc<Self>) -> AtWork {
+        self.threads.fetch_add(1, Ordering::Relaxed);
+        AtWork(Arc::clone(self))
+    }
+}
+
+#[cfg(test)]
+mod tests;

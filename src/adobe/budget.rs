@@ -3,13 +3,12 @@
 //! Adobe allows 12 requests in 6 s **per user**, so this is one object for all accounts. It is a sliding window as
 //! the server sees it, not a bucket: a bucket lets twice its content through around a refill.
 
-pub use super::window::Purpose;
-
-use super::window::{Ticket, Wait, Window};
 use crate::config::RateLimit;
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -194,89 +193,179 @@ impl fmt::Debug for Permit {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
+// The arithmetic of the request budget. No clock: `now` is an argument, and never runs backwards.
 
-    fn budget(requests: u32, per: Duration) -> Arc<Budget> {
-        Arc::new(Budget::new(Some(RateLimit { requests, per }), false))
-    }
+/// What a request is for: decides who goes first when requests are scarce (DESIGN §4, "The request budget").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Sends a file.
+    Upload,
+    /// Looks at remote jobs: sweeps, settling, probes, and whatever a person asked.
+    Sweep,
+}
 
-    #[tokio::test(start_paused = true)]
-    async fn a_backlog_runs_at_the_limit_and_never_above() {
-        let budget = budget(12, Duration::from_secs(6));
-        let start = Instant::now();
-        let mut waits = tokio::task::JoinSet::new();
-        for number in 0..60 {
-            let budget = Arc::clone(&budget);
-            let purpose = if number % 3 == 0 { Purpose::Sweep } else { Purpose::Upload };
-            waits.spawn(async move {
-                let mut permit = budget.acquire(purpose).await;
-                permit.sent();
-                Instant::now()
-            });
-        }
-        let mut stamps = waits.join_all().await;
-        stamps.sort();
-        for window in stamps.windows(13) {
-            assert!(window[12] - window[0] > Duration::from_secs(6));
-        }
-        let took = *stamps.last().unwrap() - start;
-        assert!(took < Duration::from_millis(4 * 6060 + 20), "{took:?} for five windows, of which the first is free");
-    }
+/// Uploads that may pass before a waiting sweep gets its turn: one request in six is for sweeps.
+const UPLOADS_PER_SWEEP: u32 = 5;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_permit_that_was_not_used_wakes_the_next() {
-        let budget = budget(1, Duration::from_mins(10));
-        let first = budget.acquire(Purpose::Upload).await;
-        assert_eq!(budget.spent(), (1, Some(1)));
-        let next = tokio::spawn({
-            let budget = Arc::clone(&budget);
-            async move { budget.acquire(Purpose::Sweep).await }
+/// A sliding window over the instants at which requests went out, and the queues of those who want to send one.
+///
+/// A slot is taken from the grant on, but its time runs from the stamp: however long a granted request needs to
+/// reach the wire, no window over the stamps ever holds more than the limit.
+#[derive(Debug)]
+pub(super) struct Window {
+    limit: Option<Limit>,
+    /// Sorted: each stamp is the latest `now`.
+    sent: VecDeque<Instant>,
+    /// Granted, and not stamped yet.
+    reserved: usize,
+    paused_until: Option<Instant>,
+    uploads_since_sweep: u32,
+    next_ticket: u64,
+    uploads: VecDeque<u64>,
+    sweeps: VecDeque<u64>,
+}
+
+#[derive(Debug)]
+struct Limit {
+    requests: usize,
+    span: Duration,
+}
+
+/// A place in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ticket {
+    number: u64,
+    purpose: Purpose,
+}
+
+/// Why a ticket is not served now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// Nothing is free before then.
+    Until(Instant),
+    /// Somebody else has to take or give back first.
+    ForAnother,
+}
+
+impl Window {
+    pub(super) fn new(limit: Option<RateLimit>, spent_at: Option<Instant>) -> Self {
+        let limit = limit.map(|limit| Limit {
+            requests: usize::try_from(limit.requests.max(1)).unwrap_or(usize::MAX),
+            // On the way to the server requests bunch up: what left 6 s apart may arrive a little less apart.
+            span: limit.per + (limit.per / 100).max(Duration::from_millis(10)),
         });
-        tokio::task::yield_now().await;
-        assert!(budget.try_acquire(Purpose::Upload).is_none());
-        drop(first);
-        let start = Instant::now();
-        let mut second = next.await.unwrap();
-        assert_eq!(Instant::now(), start);
-        second.sent();
-        drop(second);
-        let _third = budget.acquire(Purpose::Upload).await;
-        assert!(Instant::now() - start >= Duration::from_secs(606));
+        let sent = match (&limit, spent_at) {
+            (Some(limit), Some(now)) => std::iter::repeat_n(now, limit.requests).collect(),
+            (Some(_) | None, _) => VecDeque::new(),
+        };
+        Self {
+            limit,
+            sent,
+            reserved: 0,
+            paused_until: None,
+            uploads_since_sweep: 0,
+            next_ticket: 0,
+            uploads: VecDeque::new(),
+            sweeps: VecDeque::new(),
+        }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_cancelled_wait_holds_nobody_up() {
-        let budget = budget(1, Duration::from_mins(10));
-        let first = budget.acquire(Purpose::Upload).await;
-        let cancelled = tokio::time::timeout(Duration::from_secs(1), budget.acquire(Purpose::Upload)).await;
-        assert!(cancelled.is_err());
-        drop(first);
-        assert!(budget.try_acquire(Purpose::Sweep).is_some());
+    /// Lines up.
+    pub(super) fn join(&mut self, purpose: Purpose) -> Ticket {
+        let number = self.next_ticket;
+        self.next_ticket += 1;
+        self.queue(purpose).push_back(number);
+        Ticket { number, purpose }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_request_dropped_under_way_counts_from_its_drop() {
-        let budget = budget(1, Duration::from_secs(10));
-        let mut permit = budget.acquire(Purpose::Sweep).await;
-        permit.under_way();
-        tokio::time::advance(Duration::from_secs(30)).await;
-        assert!(budget.try_acquire(Purpose::Sweep).is_none());
-        drop(permit);
-        assert!(budget.try_acquire(Purpose::Sweep).is_none());
-        tokio::time::advance(Duration::from_millis(10_100)).await;
-        assert!(budget.try_acquire(Purpose::Sweep).is_some());
+    /// Leaves the queue without a slot.
+    pub(super) fn leave(&mut self, ticket: Ticket) {
+        self.queue(ticket.purpose).retain(|&number| number != ticket.number);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_pause_holds_back_those_who_wait_already() {
-        let budget = Arc::new(Budget::new(None, true));
-        budget.pause(Instant::now() + Duration::from_secs(5));
-        let start = Instant::now();
-        let _permit = budget.acquire(Purpose::Upload).await;
-        assert!(Instant::now() - start >= Duration::from_secs(5));
-        assert_eq!(budget.spent(), (0, None));
+    /// Takes a slot if one is free and it is this ticket's turn; the ticket is used up then.
+    pub(super) fn take(&mut self, ticket: Ticket, now: Instant) -> Result<(), Wait> {
+        self.forget_old(now);
+        if let Some(until) = self.paused_until {
+            if now < until {
+                return Err(Wait::Until(until));
+            }
+            self.paused_until = None;
+        }
+        if let Some(limit) = &self.limit
+            && self.reserved + self.sent.len() >= limit.requests
+        {
+            return Err(self.sent.front().map_or(Wait::ForAnother, |&oldest| Wait::Until(oldest + limit.span)));
+        }
+        let sweep_next =
+            !self.sweeps.is_empty() && (self.uploads.is_empty() || self.uploads_since_sweep >= UPLOADS_PER_SWEEP);
+        let turn = if sweep_next { Purpose::Sweep } else { Purpose::Upload };
+        if turn != ticket.purpose || self.queue(turn).front() != Some(&ticket.number) {
+            return Err(Wait::ForAnother);
+        }
+        self.queue(turn).pop_front();
+        self.uploads_since_sweep = match turn {
+            Purpose::Sweep => 0,
+            Purpose::Upload => self.uploads_since_sweep.saturating_add(1),
+        };
+        if self.limit.is_some() {
+            self.reserved += 1;
+        }
+        Ok(())
+    }
+
+    /// The request of a granted slot goes out now.
+    pub(super) fn stamp(&mut self, now: Instant) {
+        if self.limit.is_some() {
+            self.reserved = self.reserved.saturating_sub(1);
+            self.sent.push_back(now);
+        }
+    }
+
+    /// The server may have counted the request stamped `before` as late as now.
+    pub(super) fn stamp_again(&mut self, before: Instant, now: Instant) {
+        if self.limit.is_some() {
+            if let Ok(at) = self.sent.binary_search(&before) {
+                self.sent.remove(at);
+            }
+            self.sent.push_back(now);
+        }
+    }
+
+    /// The request of a granted slot never went out.
+    pub(super) fn give_back(&mut self) {
+        self.reserved = self.reserved.saturating_sub(1);
+    }
+
+    /// No grant before `until`; a longer pause stays.
+    pub(super) fn pause(&mut self, until: Instant) {
+        self.paused_until = self.paused_until.max(Some(until));
+    }
+
+    pub(super) fn someone_waits(&self) -> bool {
+        !self.uploads.is_empty() || !self.sweeps.is_empty()
+    }
+
+    /// Slots taken now, and how many there are; `None` without a limit.
+    pub(super) fn spent(&mut self, now: Instant) -> (usize, Option<usize>) {
+        self.forget_old(now);
+        (self.reserved + self.sent.len(), self.limit.as_ref().map(|limit| limit.requests))
+    }
+
+    fn queue(&mut self, purpose: Purpose) -> &mut VecDeque<u64> {
+        match purpose {
+            Purpose::Upload => &mut self.uploads,
+            Purpose::Sweep => &mut self.sweeps,
+        }
+    }
+
+    fn forget_old(&mut self, now: Instant) {
+        let Some(limit) = &self.limit else { return };
+        while self.sent.front().is_some_and(|&oldest| oldest + limit.span <= now) {
+            self.sent.pop_front();
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,6 @@
 //! What can go wrong, typed by what the caller must decide.
 
-use super::refusal::ErrorBody;
-use super::refusal::PROXY_WANTS_CREDENTIALS;
+use super::wire::{ErrorBody, PROXY_WANTS_CREDENTIALS};
 use crate::job::Problem;
 use std::fmt;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! One request and one answer, with their dates, without an opinion on either.
 
-use super::refusal::{ErrorBody, PROXY_WANTS_CREDENTIALS, clean, excerpt, hide, proxy_refusal};
+use super::wire::{ErrorBody, PROXY_WANTS_CREDENTIALS, clean, excerpt, hide, proxy_refusal};
 use crate::job::{RemoteJobId, ReportSuite, Target, Timestamp};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{HeaderMap, HeaderValue};

@@ -7,15 +7,15 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `upload_request` | one upload: reader, body, commit, last bytes, answer |
-//! | `file`, `body`, `gate` | the file behind an upload; its bytes, as the transport pulls them; the gate before the last bytes |
-//! | `answer`, `refusal`, `error` | what was seen, who refused in what words; errors of lists and tokens |
-//! | `requests`, `wire` | what is asked: remote jobs, a list over its pages, accounts, companies; JSON of both spellings |
-//! | `http`, `connect`, `hook` | one request and one answer, with their dates; proxies and certificates; other services' addresses |
+//! | `file`, `body` | the file behind an upload; its bytes, as the transport pulls them, and the gate before the last |
+//! | `answer`, `error` | what was seen of an upload; errors of lists and tokens |
+//! | `requests`, `wire` | what is asked; what the other side writes: jobs and accounts in both spellings, refusals |
+//! | `http`, `connect`, `hook` | one request and its answer, with dates; proxies, certificates; other services |
 //! | `token` | the `Authorization` header, renewed ahead |
-//! | `budget`, `window` | permits; their arithmetic |
+//! | `budget` | permits, and their arithmetic |
 //!
 //! Invariants: a request is never sent twice by anything in here or below; the last bytes of an upload go only through
-//! `gate`; no secret has a `Debug`, `Display` or log line; every text of the other side is cut and cleaned.
+//! the gate; no secret has a `Debug`, `Display` or log line; every text of the other side is cut and cleaned.
 
 mod answer;
 mod body;
@@ -23,28 +23,24 @@ mod budget;
 mod connect;
 mod error;
 mod file;
-mod gate;
 mod hook;
 mod http;
-mod refusal;
 mod requests;
 #[cfg(test)]
 pub(crate) mod tests;
 mod token;
 mod upload_request;
-mod window;
 mod wire;
 
 pub use answer::{Answer, Seen, UploadEnd};
+pub use body::Reading;
 pub use budget::{Budget, Permit, Purpose};
 pub use error::{ApiError, ClientError, TokenError, Unauthorised};
-pub use gate::Reading;
 pub use hook::hook_host;
 pub use http::guide_date;
-pub use refusal::ErrorBody;
 pub use requests::{Answered, Extent, JobQuery, Listing};
 pub use upload_request::Upload;
-pub use wire::Listed;
+pub use wire::{ErrorBody, Listed};
 
 use crate::config::ApiConfig;
 use connect::Doors;

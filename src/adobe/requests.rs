@@ -3,8 +3,7 @@
 use super::budget::Permit;
 use super::error::{ApiError, Unauthorised};
 use super::http::{self, Fault, Reply};
-use super::refusal::{ErrorBody, PROXY_WANTS_CREDENTIALS, excerpt, proxy_refusal};
-use super::wire::Listed;
+use super::wire::{ErrorBody, Listed, PROXY_WANTS_CREDENTIALS, excerpt, proxy_refusal};
 use super::{Client, wire};
 use crate::job::{Company, NewAccount, RemoteAccount, RemoteJob, RemoteJobId, ReportSuite, Target, Timestamp};
 use reqwest::{Method, Url};

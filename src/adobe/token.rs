@@ -3,8 +3,7 @@
 use super::connect::Doors;
 use super::error::TokenError;
 use super::http::{Fault, Reply};
-use super::refusal::ErrorBody;
-use super::refusal::{PROXY_REMEDY, PROXY_WANTS_CREDENTIALS};
+use super::wire::{ErrorBody, PROXY_REMEDY, PROXY_WANTS_CREDENTIALS};
 use crate::config::{ApiConfig, Credential};
 use reqwest::Url;
 use reqwest::header::HeaderValue;

@@ -8,13 +8,12 @@
 
 use super::Client;
 use super::answer::{Answer, Seen, UploadEnd};
-use super::body::{Layout, UploadBody};
+use super::body::{Gate, Layout, Party, Reading, UploadBody};
 use super::budget::Permit;
 use super::file::{self, CHUNKS_AHEAD, Chunk, FileFault, Whole};
-use super::gate::{Gate, Party, Reading};
 use super::http::{self, Fault, Reply, explain};
-use super::refusal::{PROXY_WANTS_CREDENTIALS, proxy_refusal};
 use super::token::Bearer;
+use super::wire::{PROXY_WANTS_CREDENTIALS, proxy_refusal};
 use crate::job::{Fingerprint, Target, UploadStyle};
 use reqwest::Body;
 use reqwest::header::HeaderValue;

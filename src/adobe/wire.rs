@@ -1,4 +1,4 @@
-//! What the API writes, in both spellings, and its way into the domain's types.
+//! What the API writes: jobs and accounts in both spellings, and refusals in three dialects.
 //!
 //! Read key by key instead of by derived types: one odd member ("Adobe may add optional members at any time", its guide says)
 //! must not make a whole page unreadable, and both spellings may meet in one object.
@@ -6,6 +6,7 @@
 use crate::job::{Company, RemoteAccount, RemoteJob, RemoteJobId, Timestamp};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
+use std::fmt;
 
 const FILE_NAME: [&str; 2] = ["Filename", "filename"];
 const ROWS: [&str; 2] = ["The number of rows successfully processed", "rows"];
@@ -77,7 +78,7 @@ pub(super) fn account(value: &Value) -> Option<RemoteAccount> {
 
 /// What an operation says of itself.
 pub(super) fn message(value: &Value) -> Option<String> {
-    text(value.as_object()?, ["message"]).map(|text| super::refusal::clean(&text))
+    text(value.as_object()?, ["message"]).map(|text| clean(&text))
 }
 
 /// The companies of `discovery/me`, each once. `None` if it does not say which there are.
@@ -127,141 +128,159 @@ fn text<const N: usize>(object: &Map<String, Value>, keys: [&str; N]) -> Option<
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use serde_json::json;
+// The bodies of refusals: three dialects, and whatever stands in front of the API.
 
-    fn expected() -> RemoteJob {
-        RemoteJob {
-            file_name: Some("my_data_file.txt".into()),
-            rows_processed: Some(100),
-            remote_job_id: RemoteJobId(12345),
-            remote_status: Some("processing".into()),
-            remote_created: Some("1/1/2024 00:00:00".into()),
-            remote_started: Some("1/1/2024 00:00:00".into()),
-            remote_finished: None,
+/// Characters of a foreign text that are kept.
+const EXCERPT: usize = 300;
+
+/// Who refused, and in what words. Every text is free of control characters and at most 300 characters long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErrorBody {
+    /// The gateway before the service: `{"error_code", "message"}`. The service never saw the request.
+    Gateway {
+        /// `429050`, say.
+        code: String,
+        /// Its words.
+        message: String,
+    },
+    /// The Analytics service: `{"errorCode", "errorDescription", "errorId"}`, or `{"success": false, "message"}`.
+    Service {
+        /// `invalid_token`, say.
+        code: Option<String>,
+        /// Its words.
+        message: String,
+        /// By which Adobe's support finds the case.
+        id: Option<String>,
+    },
+    /// The identity service: `{"error", "error_description"}`.
+    Ims {
+        /// `invalid_client`, say.
+        error: String,
+        /// Its words; empty if it gives none.
+        description: String,
+    },
+    /// Anything else, HTML say: the beginning of its text.
+    Other(String),
+}
+
+impl ErrorBody {
+    /// Reads a body of whatever kind; there is none that it cannot take.
+    #[must_use]
+    pub(super) fn read(body: &[u8]) -> Self {
+        let object = serde_json::from_slice::<Map<String, Value>>(body).ok();
+        object.and_then(|object| Self::dialect(&object)).unwrap_or_else(|| Self::Other(excerpt(body)))
+    }
+
+    fn dialect(object: &Map<String, Value>) -> Option<Self> {
+        let message = || told(object, "message").unwrap_or_default();
+        if let Some(code) = told(object, "error_code") {
+            return Some(Self::Gateway { code, message: message() });
         }
-    }
-
-    #[test]
-    fn both_spellings_read_alike() {
-        let guide = json!({
-            "Filename": "my_data_file.txt", "The number of rows successfully processed": 100, "Job ID": 12345,
-            "Status of the job": "processing", "Date the job was created": "1/1/2024 00:00:00",
-            "Date the job began processing": "1/1/2024 00:00:00", "Date the job finished processing": null
-        });
-        let current = json!({
-            "filename": "my_data_file.txt", "rows": "100", "job_id": "12345", "status": "processing",
-            "uploaded_date": "1/1/2024 00:00:00", "started_processing_date": "1/1/2024 00:00:00", "new": {"er": [1]}
-        });
-        assert_eq!(job(&guide), Some(expected()));
-        assert_eq!(job(&current), Some(expected()));
-    }
-
-    #[test]
-    fn a_job_without_a_usable_id_is_none() {
-        for value in [
-            json!({}),
-            json!({"job_id": null}),
-            json!({"job_id": "x"}),
-            json!({"job_id": 1.5}),
-            json!([]),
-            json!({"job_id": 0}),
-            json!({"Job ID": -3}),
-            json!({"job_id": 18_446_744_073_709_551_615_u64}),
-        ] {
-            assert_eq!(job(&value), None, "{value}");
+        let code = told(object, "errorCode");
+        let description = told(object, "errorDescription");
+        if code.is_some() || description.is_some() {
+            return Some(Self::Service { code, message: description.unwrap_or_default(), id: told(object, "errorId") });
         }
-        assert_eq!(job(&json!({"Job ID": null, "job_id": 7})).unwrap().remote_job_id, RemoteJobId(7));
-    }
-
-    #[test]
-    fn rows_that_make_no_sense_are_unknown() {
-        assert_eq!(job(&json!({"job_id": 7, "rows": -1})).unwrap().rows_processed, None);
-        assert_eq!(job(&json!({"job_id": 7, "rows": "many"})).unwrap().rows_processed, None);
-        assert_eq!(job(&json!({"job_id": 7, "rows": "0"})).unwrap().rows_processed, Some(0));
-        for rows in [json!(100), json!("100"), json!(100.0), json!("100.0"), json!(" 100 ")] {
-            assert_eq!(job(&json!({"job_id": 7.0, "rows": rows})).unwrap().rows_processed, Some(100), "{rows}");
+        if object.get("success") == Some(&Value::Bool(false)) {
+            return Some(Self::Service { code: None, message: message(), id: None });
         }
-        for rows in [json!(100.5), json!("100.5"), json!(1e300), json!("1,000"), json!(null), json!(".0")] {
-            assert_eq!(job(&json!({"job_id": 7, "rows": rows})).unwrap().rows_processed, None, "{rows}");
+        // A web server's own error page has `error` too, beside `status` and `path`.
+        if let Some(error) = told(object, "error")
+            && !object.contains_key("status")
+        {
+            let description = told(object, "error_description").unwrap_or_default();
+            return Some(Self::Ims { error, description });
         }
+        None
     }
 
-    #[test]
-    fn a_page_counts_what_it_cannot_read_and_is_never_guessed() {
-        let read = page(&json!({"page": 1, "jobs": [{"job_id": 7}, {}, 4], "total_pages": "2"})).unwrap();
-        assert_eq!((read.jobs.len(), read.unreadable, read.page, read.total_pages), (1, 2, Some(1), Some(2)));
-        assert_eq!(page(&json!({"page": 1, "total_pages": 1})), None);
-        assert_eq!(page(&json!({"page": 1, "jobs": null, "total_pages": 1})), None);
-        assert_eq!(page(&json!({"page": 2, "jobs": null, "total_pages": 1})).unwrap().jobs, []);
-        assert_eq!(page(&json!([])), None);
+    /// The same without the number of this one case, which is another each time: what stays the same is told once.
+    #[must_use]
+    pub fn without_id(mut self) -> Self {
+        self.remove_id();
+        self
     }
 
-    #[test]
-    fn an_account_is_read_as_far_as_it_goes() {
-        let full = account(&json!({
-            "name": "Account 1", "email": "noreply@mycompany.com", "data_source_id": "1", "type": "generic",
-            "ftp_hostname": "ftp.omniture.com", "ftp_username": "my_username", "ftp_password": "geheim", "date_created": 1
-        }))
-        .unwrap();
-        assert_eq!((full.data_source_id, full.name.as_deref()), (1, Some("Account 1")));
-        assert_eq!(
-            (full.email.as_deref(), full.account_type.as_deref()),
-            (Some("noreply@mycompany.com"), Some("generic"))
-        );
-        assert!(!format!("{full:?}").contains("geheim"));
-        let bare = account(&json!({"data_source_id": 7, "name": null})).unwrap();
-        assert_eq!((bare.data_source_id, bare.name, bare.ftp_password.is_none()), (7, None, true));
-        for value in [json!({"name": "x"}), json!({"data_source_id": 0}), json!([]), json!({"data_source_id": "x"})] {
-            assert!(account(&value).is_none(), "{value}");
-        }
-    }
-
-    #[test]
-    fn companies_are_each_told_once() {
-        let company =
-            |id: &str, name: Option<&str>| Company { global_company_id: id.to_owned(), name: name.map(str::to_owned) };
-        let answer = json!({"imsUserId": "x", "imsOrgs": [
-            {"imsOrgId": "a", "companies": [{"globalCompanyId": "one", "companyName": "One"}, {"companyName": "none"}]},
-            {"imsOrgId": "b", "companies": [{"globalCompanyId": "one"}, {"globalCompanyId": "two"}]},
-            {"imsOrgId": "c"},
-        ]});
-        assert_eq!(companies(&answer).unwrap(), [company("one", Some("One")), company("two", None)]);
-        assert_eq!(companies(&json!({"imsOrgs": []})).unwrap(), []);
-        assert_eq!(companies(&json!({"imsUserId": "x"})), None);
-        assert_eq!(companies(&json!([])), None);
-    }
-
-    fn any_json() -> impl Strategy<Value = Value> {
-        let keys = [FILE_NAME, ROWS, JOB_ID, STATUS, CREATED, ["jobs", "page"], ["total_pages", "other"]].concat();
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            any::<u64>().prop_map(Value::from),
-            any::<f64>().prop_map(Value::from),
-            ".*".prop_map(Value::from),
-        ];
-        leaf.prop_recursive(4, 64, 8, move |inner| {
-            let key = proptest::sample::select(keys.clone());
-            prop_oneof![
-                proptest::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
-                proptest::collection::vec((key, inner), 0..8)
-                    .prop_map(|members| members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
-            ]
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn no_answer_panics(value in any_json()) {
-            let _ = job(&value);
-            if let Some(page) = page(&value) {
-                prop_assert!(page.jobs.iter().all(|job| job.remote_job_id.0 > 0));
-            }
+    pub(super) fn remove_id(&mut self) {
+        if let Self::Service { id, .. } = self {
+            *id = None;
         }
     }
 }
+
+/// The refuser's own words.
+impl fmt::Display for ErrorBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gateway { code, message } => write!(f, "{} ({code})", or_none(message)),
+            Self::Service { code, message, id } => {
+                f.write_str(or_none(message))?;
+                if let Some(code) = code {
+                    write!(f, " ({code})")?;
+                }
+                id.as_ref().map_or(Ok(()), |id| write!(f, ", error ID {id}"))
+            }
+            Self::Ims { error, description } if description.is_empty() => f.write_str(error),
+            Self::Ims { error, description } => write!(f, "{error}: {description}"),
+            Self::Other(text) => f.write_str(or_none(text)),
+        }
+    }
+}
+
+fn or_none(words: &str) -> &str {
+    if words.is_empty() { "no explanation" } else { words }
+}
+
+fn told(object: &Map<String, Value>, key: &str) -> Option<String> {
+    match object.get(key)? {
+        Value::String(text) => Some(clean(text)),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// The beginning of a body, fit for a line of a log.
+pub(super) fn excerpt(body: &[u8]) -> String {
+    // More than enough for the characters that are kept, and no megabyte is converted for them.
+    clean(&String::from_utf8_lossy(&body[..body.len().min(16 * EXCERPT)]))
+}
+
+/// Shorter ones occur by chance; real ones have hundreds of characters, secrets some dozens.
+const SHORTEST_SECRET: usize = 8;
+
+/// Takes a secret out of a body, as it is and as a form has it.
+pub(super) fn hide(body: &mut Vec<u8>, secret: &[u8]) {
+    if secret.len() < SHORTEST_SECRET {
+        return;
+    }
+    let encoded: String = url::form_urlencoded::byte_serialize(secret).collect();
+    for secret in [secret, encoded.as_bytes()] {
+        while let Some(at) = body.windows(secret.len()).position(|window| window == secret) {
+            body.splice(at..at + secret.len(), *b"***");
+        }
+    }
+}
+
+/// White space in one piece, no control characters, no more than [`EXCERPT`] characters.
+pub(super) fn clean(text: &str) -> String {
+    let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
+    let mut line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    if let Some((cut, _)) = line.char_indices().nth(EXCERPT) {
+        line.truncate(cut);
+    }
+    line
+}
+
+/// 407: whatever asks, it was a proxy that answered.
+pub(super) const PROXY_WANTS_CREDENTIALS: u16 = 407;
+
+/// What a person can do about it.
+pub(super) const PROXY_REMEDY: &str = "write them into api.proxy, like http://user:password@proxy.example.com:3128";
+
+/// A proxy's refusal in words that help; its own are a page, or nothing.
+pub(super) fn proxy_refusal(words: &str) -> ErrorBody {
+    ErrorBody::Other(clean(&format!("the proxy wants other credentials; {PROXY_REMEDY}; it says: {words}")))
+}
+
+#[cfg(test)]
+mod tests;
