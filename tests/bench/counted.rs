@@ -31,12 +31,10 @@ pub fn run(bench: &Bench, kind: Kind, stage: &Stage) -> Figures {
         }
         let files = bench.sizes.counted;
         let running = bench.warm(kind, &setup, stage);
-        // The work that the first file leaves behind does not belong to the burst.
-        std::thread::sleep(Duration::from_millis(500));
         let requests = bench.sink.look(|book| book.requests);
         let (traced, said) = (lines(&trace).len(), lines(&running.log).len());
         bench.deliver(kind, stage, files);
-        running.wait_done(files + 1);
+        running.wait_done(files + stage.warm);
         // The tracer writes a little later.
         std::thread::sleep(Duration::from_secs(1));
         let (trace, log) = (lines(&trace), lines(&running.log));

@@ -9,16 +9,19 @@ pub struct Stage {
     dir: PathBuf,
     /// Rows of each file.
     pub rows: usize,
+    /// Number of files to warm up with.
+    pub warm: usize,
 }
 
 impl Stage {
-    /// Makes these files unless they exist, each with its own content, and one more for the warm-up.
-    pub fn new(dir: &Path, files: usize, size: usize) -> Self {
-        let stage = Self { dir: dir.join(format!("{files}x{size}")), rows: (size / 40).max(1) };
+    /// Makes these files and those of the warm-up unless they exist, each with its own content.
+    pub fn new(dir: &Path, files: usize, size: usize, warm: usize) -> Self {
+        let files = files + warm;
+        let stage = Self { dir: dir.join(format!("{files}x{size}")), rows: (size / 40).max(1), warm };
         if !stage.dir.join("made").exists() {
             let _ = fs::remove_dir_all(&stage.dir);
             fs::create_dir_all(stage.shelf()).unwrap();
-            for file in 0..=files {
+            for file in 0..files {
                 let mut text = "Date\tEvar 1\tEvent 1\n".to_owned();
                 // 40 bytes each; the header and the last have 20.
                 for row in 0..stage.rows - 1 {

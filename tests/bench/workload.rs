@@ -30,6 +30,9 @@ pub enum Workload {
     Million,
 }
 
+/// Files of the usual warm-up: more commits than a write-ahead log has pages before its first checkpoint.
+const WARM: usize = 350;
+
 /// The results of a run: each measure with its unit, and the value.
 pub type Figures = Vec<(&'static str, f64)>;
 
@@ -64,16 +67,16 @@ impl Workload {
 
     pub fn stage(self, bench: &Bench) -> Stage {
         let sizes = &bench.sizes;
-        let (files, size) = match self {
-            Self::Latency => (sizes.singles, sizes.size),
-            Self::Burst | Self::Backlog => (sizes.files, sizes.size),
-            Self::Json | Self::Multipart => (sizes.large, sizes.large_size),
-            Self::Idle => (sizes.idle, sizes.size),
-            Self::Counts => (sizes.counted, sizes.size),
-            Self::Waiting => (sizes.waiting, 200),
-            Self::Million => (long_log::ORIGINALS + 1 + sizes.singles, 200),
+        let (files, size, warm) = match self {
+            Self::Latency => (sizes.singles, sizes.size, WARM),
+            Self::Burst | Self::Backlog => (sizes.files, sizes.size, WARM),
+            Self::Json | Self::Multipart => (sizes.large, sizes.large_size, 1),
+            Self::Idle => (sizes.idle, sizes.size, WARM),
+            Self::Counts => (sizes.counted, sizes.size, WARM),
+            Self::Waiting => (sizes.waiting, 200, 1),
+            Self::Million => (long_log::ORIGINALS + 1 + sizes.singles, 200, 1),
         };
-        Stage::new(&bench.dir, files, size)
+        Stage::new(&bench.dir, files, size, warm)
     }
 
     pub fn run(self, bench: &Bench, kind: Kind, stage: &Stage) -> Figures {
@@ -94,12 +97,17 @@ impl Workload {
 }
 
 impl Bench {
-    /// Starts a contestant and delivers one file, which pays for the connection, the token and the first list.
+    /// Starts a contestant and delivers the files of the warm-up one by one, to their end. They pay for the connection,
+    /// the token, the first list, and for a write-ahead log that no longer grows: that makes each fsync dearer.
     pub fn warm(&self, kind: Kind, setup: &Setup, stage: &Stage) -> Running {
         stage.clear();
         self.sink.reset(stage.rows);
         let running = Running::start(kind, setup, stage);
-        self.deliver(kind, stage, 1);
+        for (count, file) in stage.next(stage.warm).iter().enumerate() {
+            stage.drop_file(file);
+            self.sink.wait(count + 1, kind.name());
+        }
+        running.wait_done(stage.warm);
         running
     }
 
@@ -130,7 +138,7 @@ impl Bench {
             let cpu = running.cpu();
             (running, cpu, self.deliver(kind, stage, files))
         };
-        running.wait_done(files + usize::from(!are_there));
+        running.wait_done(if are_there { files } else { files + stage.warm });
         let cpu = (running.cpu() - cpu) * 1000.0 / files as f64;
         let megabytes = (files * stage.rows * 40) as f64 / 1e6;
         let mut figures = if megabytes > files as f64 {
