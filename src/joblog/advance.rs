@@ -250,8 +250,8 @@ fn share_fate(
     data: &Job,
     now: Timestamp,
 ) -> Result<(), JobLogError> {
-    // A marker that was not taken in yet may still be written to, and nobody knows which file it is: when it is taken in,
-    // it comes here again.
+    // A marker that was not taken in yet may still be written to, and its identity is unknown. Taking it in calls this
+    // again.
     if marker.sha256.is_none() {
         return Ok(());
     }

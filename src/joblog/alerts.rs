@@ -124,8 +124,8 @@ fn alertable() -> String {
 }
 
 impl JobLog {
-    /// From now on these receivers are told, and of what happens from now on, if nobody was told before. What waits for
-    /// others is given up; the answer says how many alerts that were.
+    /// Makes these the receivers of alerts. If there was none before, they get only what happens from now on. Gives up
+    /// the alerts that wait for other receivers, and returns their number.
     #[must_use]
     pub fn alert_receivers(&self, receivers: Vec<String>) -> Pending<usize> {
         self.call(move |connection, _| {
@@ -233,7 +233,8 @@ fn event_of(word: &str) -> Result<AlertEvent, JobLogError> {
 }
 
 impl Reader {
-    /// The events after the cursor that can be alerted, at most `limit` of each kind; `None` while nobody is to be told.
+    /// Returns the events after the cursor that can be alerted, at most `limit` of each kind; `None` if there is no
+    /// receiver.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.

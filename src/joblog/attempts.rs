@@ -33,7 +33,7 @@ pub struct AttemptEnd {
     pub server_time: Option<Timestamp>,
     /// The answer blamed the account or its credential.
     pub blames_account: bool,
-    /// The file was not the promised one: it is looked at anew before it is sent.
+    /// The file was not the promised one: the inbox checks it again before it is sent.
     pub file_differs: bool,
 }
 
@@ -227,7 +227,7 @@ pub(super) fn end_attempt(
         | Event::Adopted
         | Event::GivenUp => {}
     }
-    // Held although the server said that it took it: nobody knows.
+    // Held although the server said that it took it: whether it was ingested is unknown.
     job.unsettled |= event == Event::Held && end.status.is_some_and(|status| (200..300).contains(&status));
     advance(connection, effects, &mut job, event, reason, now)?;
     if event == Event::Unclear && job.unclear_ends == UNCLEAR_IS_ODD {

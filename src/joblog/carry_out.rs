@@ -42,17 +42,17 @@ pub struct Executor {
 }
 
 impl JobLog {
-    /// Instructions that nobody has answered, oldest first.
+    /// Returns the unanswered instructions, oldest first.
     #[must_use]
     pub fn open_instructions(&self) -> Pending<Vec<Open>> {
         self.call(|connection, _| open_instructions(connection))
     }
 
-    /// Carries one instruction out, unless it was answered meanwhile. `random` is for `wire_name = "unique"`.
+    /// Carries out one instruction, unless it was answered meanwhile. `random` is for `wire_name = "unique"`.
     ///
-    /// The answer: whether it is answered now. It is not while the job's file has still to be moved for an earlier step,
-    /// for until that is written down nobody knows where the file is; nor while it has to be looked at anew, for until
-    /// then nobody knows what it is.
+    /// Returns whether it is answered now. It stays open in two cases: while an earlier step still has to move the
+    /// job's file, because until that is recorded the file's place is unknown; and while the file must be checked
+    /// again, because until then its content is unknown.
     #[must_use]
     pub fn carry_out(
         &self,
@@ -183,7 +183,7 @@ impl Hand<'_> {
             if matches!(event, Event::Cancelled | Event::GivenUp) && job.kind == Kind::Fin {
                 advance::untie(self.connection, &mut job)?;
             }
-            // Whoever lets go what a person put on hold overrules no rule: those are asked when it is sent.
+            // To release what a person put on hold overrules no rule: the rules are checked when it is sent.
             job.released |= event == Event::Released && job.cause != Some(Cause::OnHold);
             let reason = self.reason(&job, event);
             advance(self.connection, self.effects, &mut job, event, reason, self.now)?;
@@ -201,10 +201,10 @@ impl Hand<'_> {
             Event::Held => return Reason::of(Cause::OnHold, format!("put on hold by {by}")),
             Event::Cancelled if job.unsettled => Some(format!("cancelled by {by}; it may have been ingested")),
             Event::Cancelled => Some(format!("cancelled by {by}")),
-            Event::GivenUp => Some(format!(
-                "given up by {by}: it may have been ingested, nobody knows; the remote jobs may still tell"
-            )),
-            Event::Returned => Some(format!("released by {by}; it is looked at anew")),
+            Event::GivenUp => {
+                Some(format!("given up by {by}: Adobe may have ingested it; the remote jobs may still show it"))
+            }
+            Event::Returned => Some(format!("released by {by}; datadrop checks it again")),
             Event::Released
             | Event::Adopted
             | Event::Ready
@@ -313,7 +313,8 @@ impl Hand<'_> {
             let Some(target_id) = job.target_id.filter(|_| is_its_own) else {
                 return Ok(Came::Refused(format!("the remote job {remote} is that of job {owner}")));
             };
-            // The server gave this number to this very upload, and a person says that it is so: it has begun its numbers anew.
+            // The server gave this number to this very upload, and a person confirms it: its numbers have started
+            // again.
             let anew = sql::begin_line(self.connection, &job.account, target_id)?;
             self.connection
                 .prepare_cached("UPDATE account SET line = ?3 WHERE name = ?1 AND line = ?2")?

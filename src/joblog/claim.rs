@@ -44,7 +44,7 @@ pub struct AccountRules {
     pub room: usize,
 }
 
-/// An attempt that has begun: durable, and nobody else has it.
+/// An attempt that has begun: durable, and claimed only once.
 #[derive(Debug, Clone)]
 pub struct Claim {
     /// The job, `uploading`.
@@ -214,7 +214,7 @@ fn must_not_be_sent(
     rules: &AccountRules,
     now: Timestamp,
 ) -> Result<Option<Obstacle>, JobLogError> {
-    // Whoever released it overruled what was known then, and nothing that came to light since.
+    // The release overruled what was known then, and nothing that came to light since.
     let known_since = if job.released { sql::latest_of(connection, job.id, Event::Released)? } else { EventId(0) };
     if !job.released
         && let Some(Duplicate { reason, is_unsettled, .. }) = duplicate_of(connection, job, rules.duplicates)?
@@ -253,7 +253,7 @@ fn must_not_be_sent(
     }))
 }
 
-/// Its wire name, its file or its content is on the wire, and nobody knows yet how that ends (DESIGN A4).
+/// Returns whether its wire name, its file or its content is on the wire, with the outcome still unknown (DESIGN A4).
 fn is_busy(connection: &Connection, job: &Job) -> Result<bool, JobLogError> {
     Ok(connection
         .prepare_cached(&format!(

@@ -19,7 +19,7 @@ pub(super) const SHARED_MEMORY: &str = "datadrop.db-shm";
 /// What a job log that was lost knew.
 pub(super) const SAVED: &str = "datadrop-saved.db";
 
-/// The byte of the shared memory that whoever writes holds a lock of (SQLite's WAL-index format).
+/// The byte of the shared memory that a writer locks (SQLite's WAL-index format).
 const WRITE_LOCK: u64 = 120;
 
 /// The files of an open job log.
@@ -66,7 +66,7 @@ impl Files {
         Some((metadata.len(), i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())))
     }
 
-    /// Says so if one of them is no longer what stands under its name: what is written to it, nobody can read.
+    /// Fails if one of the open files is no longer the one under its name: no one could read what is written to it.
     pub(super) fn compare(&self) -> Result<(), StorageProblem> {
         for (path, opened) in &self.opened {
             match which(path) {
@@ -126,7 +126,7 @@ pub(super) fn is_there(dir: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether nobody has it in use, and nobody left it in the middle of something.
+/// Returns whether no process has it in use or left it in the middle of a change.
 pub(super) fn is_at_rest(dir: &Path) -> bool {
     !dir.join(WAL).exists()
 }

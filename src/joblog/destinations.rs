@@ -60,7 +60,7 @@ pub(super) fn line_of(connection: &Connection, account: &str, target_id: i64) ->
     }
 }
 
-/// The server begins its numbers anew.
+/// Records that the server starts its numbers again.
 pub(super) fn begin_line(connection: &Connection, account: &str, target_id: i64) -> Result<i64> {
     connection
         .prepare_cached(

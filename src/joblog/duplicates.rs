@@ -12,7 +12,7 @@ use crate::job::{JobId, Kind, Place, Sha256, State, Timestamp, stem};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::path::{Path, PathBuf};
 
-/// Whether this file lies where that of an upload lay of which nobody knows yet how it ends.
+/// Returns whether this file took the place of a file whose upload has no known outcome yet.
 pub(super) fn took_the_place_of(connection: &Connection, job: &Job, former: JobId) -> Result<bool, JobLogError> {
     Ok(sql::job_if_known(connection, former)?.is_some_and(|former| {
         ON_THE_WIRE.contains(former.state) && former.place == Place::Gone && former.file_name == job.file_name
@@ -25,7 +25,7 @@ pub(super) struct Duplicate {
     pub(super) of: JobId,
     /// For people.
     pub(super) reason: String,
-    /// Nobody knows whether it was ingested.
+    /// Whether it was ingested is unknown.
     pub(super) is_unsettled: bool,
 }
 

@@ -221,8 +221,8 @@ impl Reader {
         Ok(ids.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Such a job; `None` if its file has gone on, or its row makes no sense: once a job is at its end, that costs nobody
-    /// anything (DESIGN F10).
+    /// Returns such a job; `None` if its file has gone on, or its row makes no sense. Once a job has ended, that does
+    /// no harm (DESIGN F10).
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
@@ -236,8 +236,8 @@ impl Reader {
 }
 
 impl JobLog {
-    /// Records how the file of an accepted job has changed since it was sent. A job that has ended is `partial` from then on,
-    /// another ends so. Returns what is told of it; `None` if there is no news.
+    /// Records how the file of an accepted job has changed since it was sent. A job that has ended becomes `partial`,
+    /// and any other will end as `partial`. Returns the words for the log; `None` if there is no news.
     #[must_use]
     pub fn changed(&self, id: JobId, changed: AfterSending, now: Timestamp) -> Pending<Option<String>> {
         self.call(move |connection, effects| {

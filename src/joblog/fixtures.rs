@@ -44,7 +44,7 @@ pub(crate) fn arrives(log: &JobLog, name: &str, content: u8, duplicates: Duplica
     log.admit(policy, vec![arrival], Timestamp(0)).wait().unwrap().remove(0)
 }
 
-/// What a reader has had SQLite do: whoever promises to read little is held to it.
+/// The work that SQLite did for a reader, so that a test can check that a query reads little.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Work {
     /// Statements that were run.

@@ -100,8 +100,8 @@ fn decode(row: &Row<'_>) -> Result<Instruction, JobLogError> {
     Ok(Instruction { job: JobId(row.get(4)?), verb, by: row.get(5)? })
 }
 
-/// Instructions that nobody has answered, oldest first: the job's file, and that of a marker that came to its end with it,
-/// which the data file needs if it is sent again.
+/// Returns the unanswered instructions, oldest first: the job's file, and that of a marker that ended with it, which
+/// the data file needs if it is sent again.
 pub(super) fn open_instructions(connection: &Connection) -> Result<Vec<Open>, JobLogError> {
     let mut statement = connection.prepare_cached(
         "SELECT instruction.id, marker.id, marker.path, job.id, job.path, ifnull(job.account, '') FROM instruction
@@ -124,7 +124,7 @@ pub(super) fn open_instructions(connection: &Connection) -> Result<Vec<Open>, Jo
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// An instruction that nobody has answered, if it is one.
+/// Returns the instruction of this number, if it is unanswered.
 pub(super) fn open_instruction(connection: &Connection, id: InstructionId) -> Result<Option<Instruction>, JobLogError> {
     let mut statement = connection.prepare_cached(
         "SELECT id, verb, how, adopted_id, job_id, given_by FROM instruction WHERE answered_at IS NULL AND id = ?1",
@@ -240,7 +240,7 @@ pub(super) fn standing(connection: &Connection, job: &Job) -> Result<JobStanding
     })
 }
 
-/// An instruction that nobody has answered, and the files that it may concern.
+/// An unanswered instruction, and the files that it may concern.
 #[derive(Debug, Clone)]
 pub struct Open {
     /// Its number.
@@ -275,7 +275,7 @@ mod tests {
         for (job, standing) in &standings {
             assert_eq!(reader.job_standing(JobId(job.id)).unwrap().as_ref(), Some(standing));
         }
-        assert_eq!(work.lock().unwrap().statements, 1 + 50 + 1, "one by one, a marker's data file besides");
+        assert_eq!(work.lock().unwrap().statements, 1 + 50 + 1, "one by one, and a marker's data file");
         let named = reader.standings(&JobFilter { ids: vec![7, 3, 99, 7], ..JobFilter::default() }).unwrap();
         assert_eq!(named.iter().map(|found| found.as_ref().unwrap().0.id).collect::<Vec<_>>(), [3, 7]);
     }

@@ -137,7 +137,7 @@ fn admit(
         Some(mut known) => match meet(&known, arrival) {
             Meeting::Same => {
                 if let Verdict::Ready(content) | Verdict::Failing(content, _) = &arrival.verdict {
-                    // Touched, or written anew with the same bytes: the job goes on with the file as it is now.
+                    // Touched, or written again with the same bytes: the job continues with the file as it is now.
                     known.identity = Some(content.fingerprint.identity);
                     save_job(connection, &known)?;
                     // One whose last attempt met something else can be sent only now.

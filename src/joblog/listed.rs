@@ -33,20 +33,20 @@ pub struct Doubled {
     pub wire_name: String,
     /// The remote job that ours became.
     pub ours: RemoteJobId,
-    /// The one that nobody owns.
+    /// The one that no job owns.
     pub other: RemoteJobId,
 }
 
 /// What writing a list down has shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Taken {
-    /// What may have been ingested twice; each told once.
+    /// What may have been ingested twice; each reported once.
     pub doubled: Vec<Doubled>,
-    /// The server has begun its job numbers anew: those of before are other jobs'.
+    /// The server has started its job numbers again: from now on the earlier numbers belong to other jobs.
     pub begins_anew: bool,
 }
 
-/// Writes a list down. What is new in it and odd comes back, each time once.
+/// Records a list. Returns what is both new and odd in it, each finding once.
 pub(super) fn take_list(connection: &Connection, account: &str, list: &RemoteList) -> Result<Taken, JobLogError> {
     if !goes_to(connection, account, &list.target)? {
         // The account was sent elsewhere meanwhile; those are no numbers of that place.
@@ -81,7 +81,7 @@ pub(super) fn take_list(connection: &Connection, account: &str, list: &RemoteLis
             Some(Told { by_list: true, .. }) => false,
             Some(_) | None => remember(connection, account, (line, remote, true), list.after, list.at)?,
         };
-        // What was there before us is nobody's affair.
+        // What was there before datadrop does not matter.
         let (Some(baseline), Some(name)) = (baseline, remote.file_name.as_deref()) else { continue };
         if owner_of_remote(connection, account, line, remote.remote_job_id.0)?.is_some() {
             continue;

@@ -26,7 +26,7 @@ impl StateLock {
         let state_dir = |why: String| OpenError::StateDir { dir: dir.to_owned(), why };
         std::fs::create_dir_all(dir).map_err(|error| state_dir(error.to_string()))?;
         let no_lock = |error: std::io::Error| {
-            // It is there, and somebody else's: making it anew would help nobody.
+            // It exists and belongs to another user: creating it again would not help.
             if error.kind() == ErrorKind::PermissionDenied {
                 OpenError::NotYours { file: dir.join(DATABASE), why: error.to_string() }
             } else {

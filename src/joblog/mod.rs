@@ -1,9 +1,9 @@
 //! The job log: the only source of truth, and the place where the stages meet.
 //!
-//! One writer thread owns the only writing connection. What arrives together is made durable by one fsync (group
-//! commit), and nobody hears of success before that. Readers have connections of their own. `rusqlite` lives here and
-//! nowhere else; every statement stands in a named function, every change of state goes through `State::next` and leaves a
-//! row in `job_event`.
+//! One writer thread owns the only writing connection. One fsync makes durable what arrives together (group commit),
+//! and no caller gets an answer before that. Readers have their own connections. Only this module uses `rusqlite`.
+//! Every statement is in a named function, and every change of state goes through `State::next` and leaves a row in
+//! `job_event`.
 
 mod account_record;
 mod advance;

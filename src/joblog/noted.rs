@@ -83,8 +83,8 @@ impl JobLog {
     }
 }
 
-/// Writes down that a job is late, or that nobody can say when it will be at its end; each job once before it is accepted
-/// and once after. True: it is news.
+/// Records that a job is late, or that its end cannot be foreseen, once before it is accepted and once after. Returns
+/// whether this is news.
 pub(super) fn note_delay(connection: &Connection, job: &Job, now: Timestamp) -> Result<bool, JobLogError> {
     let noted: i64 = connection
         .prepare_cached(&format!(

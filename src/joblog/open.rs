@@ -40,14 +40,14 @@ pub(super) fn open_writer(lock: &StateLock, purpose: Purpose) -> Result<Connecti
     keep_statements(&mut connection).map_err(damaged)?;
     connection
         .execute_batch(
-            // The first holds for a new database only: one that is there would have to be written anew for it.
+            // The first applies only to a new database: an existing one would have to be rewritten for it.
             "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
              PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;",
         )
         .map_err(damaged)?;
     let found = known_version(&connection, &file, damaged)?;
-    // The structure is looked at, not each value anew: the table's checks held when it was written, and take most of the time.
-    // After a crash, a database may have been copied over the one that the write-ahead log belongs to.
+    // This checks the structure, not each value: the table's checks held when it was written, and take most of the
+    // time. After a crash, a database may have been copied over the one that the write-ahead log belongs to.
     let check = if leaves_something { "PRAGMA integrity_check(1)" } else { "PRAGMA quick_check(1)" };
     connection.execute_batch("PRAGMA ignore_check_constraints = ON").map_err(damaged)?;
     let verdict: String = connection.query_row(check, [], |row| row.get(0)).map_err(damaged)?;
@@ -69,7 +69,8 @@ pub(super) fn open_writer(lock: &StateLock, purpose: Purpose) -> Result<Connecti
     let unwritable = |error: std::io::Error| OpenError::StateDir { dir: dir.to_owned(), why: error.to_string() };
     let birth = |name| Birth::of(&dir.join(name)).map_err(unwritable);
     lock.remember(&Memory { database: birth(DATABASE)?, wal: birth(WAL)?, wanted }).map_err(unwritable)?;
-    // Whoever replaces the content of the database from now on replaces this number too. One that is wanted stays.
+    // Anything that replaces the content of the database from now on replaces this number too. One that is wanted
+    // stays.
     if wanted.is_none() {
         begin_run(&connection).map_err(damaged)?;
     }
@@ -207,8 +208,8 @@ fn of_known_version(mut connection: Connection, dir: &Path) -> Result<Connection
     Ok(connection)
 }
 
-/// Each statement is compiled once: there is room for all of them, and no value that is bound has one compiled anew in the
-/// hope of a better plan, which was half of the writer's time.
+/// Compiles each statement once: the cache has room for all of them, and SQLite does not compile one again for a bound
+/// value in the hope of a better plan, which took half of the writer's time.
 fn keep_statements(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;

@@ -43,10 +43,10 @@ pub(super) fn was_there_first(connection: &Connection, job: &Job) -> Result<bool
     Ok(!named(connection, &job.account, &names, unowned)?.is_empty())
 }
 
-/// A remote job that nobody owns: its number, its name, and the last event before it was first listed.
+/// A remote job that no job owns: its number, its name, and the last event before it was first listed.
 type Unowned = (RemoteJobId, String, EventId);
 
-/// The remote jobs of the account's line that nobody owns, the newest last.
+/// Returns the remote jobs of the account's line that no job owns, the newest last.
 fn unowned(
     connection: &Connection,
     account: &str,
@@ -235,9 +235,9 @@ impl Reader {
         Ok(Some((wire_name, told)))
     }
 
-    /// The latest jobs of a target that were accepted within this time, by the server's clock, the latest first: a complete
-    /// list of it must have it (DESIGN S2). Only jobs whose acceptance was answered count, and numbers that the server has
-    /// not begun anew since.
+    /// Returns the latest jobs of a target that were accepted within this time, by the server's clock, the latest
+    /// first. A complete list of the target must hold them (DESIGN S2). A job counts only if its acceptance was
+    /// answered and the server has not started its numbers again since.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.

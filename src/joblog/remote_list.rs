@@ -23,9 +23,9 @@ pub struct OpenRemote {
     pub job: Job,
     /// Adobe's number.
     pub remote_job_id: RemoteJobId,
-    /// What was told of it, by which it is known again.
+    /// What Adobe showed of it, by which datadrop recognises it.
     pub told: Told,
-    /// The server has begun its numbers from the start again since: the one that this had may be that of another by now.
+    /// The server has started its numbers again since: this job's number may belong to another job by now.
     pub is_of_former_line: bool,
     /// What the check of its file says of a bad end.
     pub likely: Likely,
@@ -99,7 +99,7 @@ impl JobLog {
             let taken = take_list(connection, &account, &list)?;
             effects.changed = true;
             if taken.begins_anew {
-                // Which job a number is of has to be looked at anew.
+                // The job of each number must be determined again.
                 return Ok(taken);
             }
             for step in steps {

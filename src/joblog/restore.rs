@@ -54,7 +54,8 @@ pub struct Restoration {
     pub mark: String,
     /// The files.
     pub files: Vec<Restored>,
-    /// Adobe's list: none of these can be ours from now on, but those that the files own. `None`: nobody asked.
+    /// Adobe's list: from now on none of these can be datadrop's, except those that the files own. `None`: Adobe was
+    /// not asked.
     pub remote_jobs: Option<Vec<RemoteJob>>,
 }
 
@@ -116,7 +117,7 @@ fn restore(
         sha256: Some(file.content.sha256),
         rows_expected: Some(file.rows_expected),
         target_id: Some(target_id),
-        // Nobody knows whether it was ingested: its content is held again wherever it comes from.
+        // Whether it was ingested is unknown: its content is held again wherever it comes from.
         unclear_ends: u32::from(is_held),
         unsettled: is_held,
         queued_at: Some(file.filed_at),

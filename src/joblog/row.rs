@@ -62,7 +62,7 @@ pub struct Job {
     pub unclear_ends: u32,
     /// Answers that said that the account, not the file, is wrong.
     pub refusals: u32,
-    /// An attempt ended unclear, and nobody knows since whether it was ingested.
+    /// An attempt ended unclear, and whether it was ingested has been unknown since.
     pub unsettled: bool,
     /// The job whose file a person had sent again as this one.
     pub retry_of: Option<JobId>,
@@ -307,7 +307,7 @@ pub struct InboxEntry {
     pub identity: Option<FileIdentity>,
     /// Its state wants the file elsewhere: a move is due.
     pub to_be_moved: bool,
-    /// We moved it in ourselves, to be looked at anew: that says nothing of its being complete.
+    /// datadrop moved it into the inbox itself, to check it again: that does not show whether it is complete.
     pub came_back: bool,
     /// The other of its pair is known. Where a name was taken, both may lie here under others that do not tell.
     pub paired: bool,

@@ -1,4 +1,4 @@
-//! Sums that are kept as things end ("Sums" of `schema.sql`), and what else is told of many jobs at once. Nothing here takes
+//! Sums that are kept as jobs end ("Sums" of `schema.sql`), and other facts about many jobs at once. Nothing here takes
 //! longer because the job log is long.
 
 use super::account_record::AccountRow;

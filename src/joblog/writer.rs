@@ -246,7 +246,7 @@ impl JobLog {
     pub fn close(&self) {
         let _ = self.commands.send(Command::Stop);
         if let Some(thread) = lock(&self.shared.thread).take() {
-            // A writer that panicked has answered nobody, which its callers have seen.
+            // A writer that panicked has answered no caller, and they have seen that.
             let _ = thread.join();
         }
     }
@@ -275,7 +275,7 @@ impl JobLog {
                 effects.changed |= own.changed;
             }
             Box::new(move |commit| {
-                // A dropped receiver means that nobody waits for the answer; the operation stands.
+                // A dropped receiver means that no one waits for the answer; the operation stands.
                 let _ = reply.send(commit.and(result));
             })
         });
@@ -385,7 +385,7 @@ impl Writer {
                 if self.lost.get().is_none() {
                     let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
                 }
-                // Whoever closes last puts the write-ahead log away, which a reading connection cannot.
+                // The last connection to close removes the write-ahead log, which a reading connection cannot do.
                 lock(&self.shared.readers).clear();
                 return;
             }

@@ -1,4 +1,4 @@
-//! Whether the disk takes what is written, and what is told of it.
+//! Whether the disk takes what is written, and what is reported about it.
 
 use super::{JobLogError, StorageProblem, Writer};
 use crate::joblog::database_files::SAVED;
@@ -102,8 +102,8 @@ impl Writer {
         }
     }
 
-    /// Whether nobody put another content into the database, through SQLite or by a plain copy over it. What cannot be
-    /// read just now is the disk's trouble, and tried again.
+    /// Returns whether the database still has the content that this writer wrote: nothing replaced it, through SQLite
+    /// or by a plain copy over it. A failure to read is a fault of the disk, and tried again.
     fn holds_what_was_written(&self) -> Result<bool, JobLogError> {
         if !self.is_ours(&self.connection)? {
             return Ok(false);
@@ -122,7 +122,7 @@ impl Writer {
         let is_ours = self.is_ours(&fresh)?;
         if is_ours && self.examination.borrow().is_none() {
             self.files.trust();
-            // Of a large job log this takes a while, which nobody should have to wait for.
+            // For a large job log this takes a while, and no caller should have to wait for it.
             let examination = std::thread::Builder::new().spawn(move || is_whole(&fresh));
             self.examination.replace(examination.ok());
         }
