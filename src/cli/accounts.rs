@@ -183,7 +183,7 @@ fn in_words(of_suite: &AccountOfSuite) -> String {
 fn look_first(error: ApiError, done: &str) -> Failure {
     match error {
         ApiError::Unclear { .. } => Failure::failed(format!(
-            "{error}; nobody knows whether it was {done}: look with `datadrop accounts list` before you try again"
+            "{error}; it may have been {done}: check with `datadrop accounts list` before you try again"
         )),
         ApiError::NotConnected { .. }
         | ApiError::Busy { .. }

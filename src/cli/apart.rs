@@ -1,8 +1,8 @@
 //! Commands that look at folders, of which one may be on a share that hangs (DESIGN F10).
 //!
 //! A thread looks, and is given up after a while. But the kernel lets no process end while one of its threads waits for a
-//! FUSE file system, and whoever started the command would wait for it. So another process does the work. It says when
-//! it has done it, this one ends, and what hangs is left behind.
+//! FUSE file system, and the caller of the command would wait for it. So a second process does the work. When it
+//! reports that it is done, this process ends and leaves behind what hangs.
 
 use super::failure::{Exit, Failure};
 use super::interrupt::{Stop, end_now};
@@ -97,7 +97,7 @@ pub(super) fn guarded<R>(
 /// Begins to look, so that several folders are waited for at the same time.
 pub(super) fn begin<R: Send + 'static>(look: impl FnOnce() -> R + Send + 'static) -> mpsc::Receiver<R> {
     let (sender, answer) = mpsc::channel();
-    // Whoever gave it up does not listen any more. A thread that cannot be started gives no answer either.
+    // A caller that gave up does not listen any more. A thread that cannot be started gives no answer either.
     let _ = std::thread::Builder::new().spawn(move || drop(sender.send(look())));
     answer
 }
@@ -124,7 +124,8 @@ fn is_apart() -> bool {
 /// Has the work done by another process, and passes on how it ended. `None`: this is that process, which has to do it.
 pub(super) fn leave_to_another(arguments: &[OsString]) -> Option<Result<Exit, Failure>> {
     if is_apart() {
-        // Nobody else knows of this process. What ended before the call has closed the line, which `report_end` bears.
+        // Only the parent knows of this process. A parent that ended before the call has closed the line, which
+        // `report_end` tolerates.
         let _ = set_parent_process_death_signal(Some(Signal::TERM));
         return None;
     }
@@ -150,7 +151,7 @@ fn have_done(arguments: &[OsString]) -> Result<Exit, Failure> {
             Ok(0) => break,
             Err(error) if error.kind() == ErrorKind::Interrupted && stop.is_set() && !is_told => {
                 is_told = true;
-                // A terminal tells it too, but whoever stops this process alone means the work.
+                // A terminal signals the worker too. A signal to this process alone also means to stop the work.
                 if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
                     let _ = kill_process(pid, Signal::TERM);
                 }
@@ -165,8 +166,8 @@ fn have_done(arguments: &[OsString]) -> Result<Exit, Failure> {
     Ok(Exit::Daemon(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }
 
-/// Tells the process that waits how the work ended, and lets go of what it may have been given: a pipe that stays open would
-/// keep whoever reads from it waiting.
+/// Reports to the waiting process how the work ended, and closes what this process may have inherited: a pipe that
+/// stays open would keep its reader waiting.
 pub(super) fn report_end(exit: Exit) {
     if !is_apart() {
         return;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 
-/// Nobody wonders about a shorter wait.
+/// A shorter wait needs no message.
 const WAIT_WORTH_A_WORD: Duration = Duration::from_secs(2);
 
 /// The API as commands see it.
@@ -99,7 +99,7 @@ async fn with_patience<T>(wait: impl Future<Output = T>) -> T {
     if let Ok(done) = tokio::time::timeout(WAIT_WORTH_A_WORD, &mut wait).await {
         return done;
     }
-    // If nobody can be told, waiting is still right.
+    // If the message cannot be written, waiting is still right.
     let _ = Output::new(Commands::without_a_configuration())
         .message("waiting for a turn: Adobe allows so many requests a user, and they are in use");
     wait.await

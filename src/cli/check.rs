@@ -18,10 +18,10 @@ use std::path::Path;
 /// The default of `upload.max_file_size`; the command needs no configuration.
 const MAX_SIZE: u64 = 50_000_000;
 
-/// Findings of each rule that people are shown. Nobody reads more of one kind.
+/// Maximum number of findings of each rule in the output for people, who need no more of one kind.
 const KEPT_FOR_PEOPLE: usize = 10;
 
-/// Findings of each rule that programs get.
+/// Maximum number of findings of each rule in the output for programs.
 const KEPT_FOR_PROGRAMS: usize = 1_000;
 
 /// The JSON shape of DESIGN §7.

@@ -1,7 +1,7 @@
-//! Commands in what people are told, so that they work when they are pasted.
+//! Adapts the commands in messages, so that they work when pasted.
 //!
-//! Reasons and remedies come from everywhere, the job log among them, and name commands as they read on a machine with the
-//! usual configuration. Where another one was named, the same command would look into the wrong job log.
+//! Reasons and remedies come from many places, such as the job log, and name commands as they read on a machine with
+//! the usual configuration. If the user named another configuration, the same command would read the wrong job log.
 
 use crate::job::Program;
 use std::borrow::Cow;
@@ -11,7 +11,7 @@ use std::path::Path;
 const READS_IT: [&str; 11] =
     ["accounts ", "doctor", "drop ", "explain ", "init", "jobs ", "recover", "run", "service print", "status", "…"];
 const PROGRAM: &str = "datadrop ";
-/// What starts the daemon of the usual configuration; the longer one first, which names another way besides.
+/// What starts the daemon of the usual configuration. The longer one, which also names another way, comes first.
 const STARTS: [&str; 2] = ["`systemctl start datadrop`, or `datadrop run`", "`systemctl start datadrop`"];
 
 /// Names the configuration in commands, if it is not the usual one.

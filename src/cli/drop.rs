@@ -44,7 +44,7 @@ pub(super) fn run(config_file: &Path, arguments: &DropArguments, output: &mut Ou
     };
     let (folder, items) = apart::guarded(apart::no_answer(&account.folder), FOLDER_TIMEOUT, || 0, || (), look)??;
     let stop = Stop::on_signals()?;
-    // Who may not look is told nothing.
+    // A user without permission to look gets no message.
     if joblog::look_for_daemon(&config.state_dir) == Some(false) {
         output
             .message("no daemon is running: the files wait in the folder until one is (`systemctl start datadrop`)")?;
@@ -107,7 +107,7 @@ fn put(
 /// Below a share that is not mounted lies an empty folder: what is put there vanishes from sight when the share is back,
 /// and is never sent.
 fn carries_its_mark(account: &AccountConfig, state_dir: &Path) -> Result<(), Failure> {
-    // Whoever may drop files need not be allowed to read the job log.
+    // A user who may drop files need not have permission to read the job log.
     let Ok(Some(reader)) = Reader::open_quietly(state_dir) else { return Ok(()) };
     let known = reader.accounts()?.into_iter().find(|row| row.name == account.name);
     let Some(mark) = known.and_then(|row| row.folder_mark) else { return Ok(()) };

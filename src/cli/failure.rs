@@ -82,7 +82,7 @@ impl Failure {
     }
 }
 
-/// Output that nobody reads any more (`datadrop jobs list | head`) is a success; the rest is not.
+/// A reader that closed the output (`datadrop jobs list | head`) is a success; any other error is a failure.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const LOOK_EVERY: Duration = Duration::from_millis(150);
-/// A connection that was opened while nobody wrote cannot hear of writers that came later, so it is renewed when quiet.
+/// A connection that was opened while there was no writer does not notice later writers, so it is renewed when quiet.
 const RENEW_AFTER: Duration = Duration::from_secs(2);
 
 /// A connection that hears of changes.
@@ -65,7 +65,7 @@ impl Follow {
             if self.stop.is_set() {
                 return Ok(Wake::Stopped);
             }
-            // Otherwise a quiet job log would keep the command alive that nobody listens to any more.
+            // Otherwise a quiet job log would keep a command alive whose output has no reader any more.
             if is_unread() {
                 return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
             }

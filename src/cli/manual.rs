@@ -76,7 +76,7 @@ fn page(command: &Command) -> io::Result<String> {
     let man = Man::new(command.clone());
     let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_uppercase();
     let version = command.get_version().unwrap_or_default();
-    // By hand, as the date is empty: a page that is made anew each time would say the day of that.
+    // Written by hand to leave the date empty: otherwise the page would change with the day on which it is generated.
     let mut text = format!(".TH \"{name}\" \"1\" \"\" \"datadrop {version}\" \"datadrop\"\n").into_bytes();
     man.render_name_section(&mut text)?;
     man.render_synopsis_section(&mut text)?;

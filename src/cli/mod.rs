@@ -53,7 +53,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help that nobody reads to its end is help enough.
+            // A reader that closes the output early has seen enough of the help.
             let _ = error.print();
             return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
@@ -64,7 +64,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(exit) => exit,
         Err(failure) => {
             if let Some(problem) = failure.problem() {
-                // Nobody is left to be told when this fails too.
+                // If this fails too, there is nowhere left to report it.
                 let _ = output.message(&problem.to_string());
             }
             failure.exit()

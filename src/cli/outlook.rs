@@ -59,7 +59,7 @@ impl<'a> Account<'a> {
         let (folder, mut trouble) = match glimpse(&account.name, &account.folder, row.folder_mark.as_deref()) {
             Ok((folder, _)) => (Some(folder), None),
             Err(problem @ FolderProblem::Closed { .. }) => return Err(problem.into()),
-            // What lies there is told all the same.
+            // The report still covers what is there.
             Err(problem) => (Directory::open(&account.folder).ok(), Some(problem.to_string())),
         };
         if let (None, Some(reader), Some(folder)) = (&trouble, reader, &folder) {

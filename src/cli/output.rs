@@ -22,7 +22,7 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// `commands`: as people are told them.
+    /// `commands`: adapts the commands that messages name.
     pub(super) fn new(commands: Commands) -> Self {
         Self { data: AutoStream::auto(io::stdout()), messages: AutoStream::auto(io::stderr()), commands }
     }

@@ -71,9 +71,9 @@ pub(super) fn who_can_read(file: &Path, dir: &Path) -> Option<String> {
     let owned = fs::metadata(file).or_else(|_| fs::metadata(dir)).ok()?;
     let (user, group) = (user_name(owned.uid()), group_name(owned.gid()));
     let mut who = format!("user {user} can (`sudo -u {user} datadrop …`)");
-    // Nobody is to become a member of root's group for a look.
+    // Do not advise anyone to join root's group only to read.
     if owned.gid() != 0 {
-        let _ = write!(who, ", and who is in group {group} (`sudo usermod -aG {group} \"$USER\"`, then log in anew)");
+        let _ = write!(who, ", and who is in group {group} (`sudo usermod -aG {group} \"$USER\"`, then log in again)");
     }
     Some(who)
 }

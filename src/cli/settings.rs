@@ -15,7 +15,7 @@ pub(super) fn environment() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Reads the configuration without its secrets: whoever may read the job log need not be able to read those.
+/// Reads the configuration without its secrets: a user who may read the job log need not be able to read those.
 pub(super) fn load(file: &Path) -> Result<Config, Failure> {
     config::load_without_secrets(Some(file), environment())
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()))

@@ -20,11 +20,11 @@ const HOME: &str = "\x1b[H";
 const CLEAR_LINE: &str = "\x1b[K";
 const CLEAR_BELOW: &str = "\x1b[J";
 
-/// Counting a long job log costs something; nobody reads faster than this.
+/// Minimum time between redraws: counting a long job log costs something, and people do not read faster.
 const REDRAW_EVERY: Duration = Duration::from_millis(500);
 /// A redraw without a change, for the clock and the daemon's state.
 const TICK: Duration = Duration::from_secs(2);
-/// A screen of another size is drawn anew after so long at most.
+/// Interval between checks of the size of the screen, which is redrawn when the size changes.
 const RESIZE: Duration = Duration::from_millis(200);
 /// So many jobs are looked at for lines of change.
 const RECENT: usize = 1000;

@@ -325,7 +325,7 @@ pub(super) struct RecoverArguments {
     /// Only this account
     #[arg(long, value_name = "A")]
     pub(super) account: Option<String>,
-    /// Go on without Adobe's list: files in the inbox are sent, whoever may have sent them before
+    /// Go on without Adobe's list: send the files in the inbox, even if someone has sent them before
     #[arg(long)]
     pub(super) force_new: bool,
 }

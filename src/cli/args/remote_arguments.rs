@@ -70,7 +70,7 @@ pub(in crate::cli) struct AccountsCreate {
     /// Its name in Adobe's pages
     #[arg(long)]
     pub(in crate::cli) name: Option<String>,
-    /// Who is told of its files: without one Adobe tells nobody of errors
+    /// Set the address that Adobe notifies of files and errors [default: none]
     #[arg(long)]
     pub(in crate::cli) email: Option<String>,
     /// Its type, `generic` say

@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &DemoArguments, output: &mut Output) -> Result<Exit
         rate_limit: None,
         ..EmulatorOptions::default()
     }))?;
-    // Whoever stays may want to look; otherwise it would be gone before it was opened.
+    // A demo that stays has a page. Otherwise the page would be gone before anyone could open it.
     let page = if arguments.keep { Some(free_address()?) } else { None };
     layout.write_configuration(&emulator.base_url(), &emulator.token_url(), page)?;
     let config = environment_free_config(&layout.config_file())?;
@@ -96,7 +96,7 @@ fn play(
     Ok(if as_foreseen { Exit::Done } else { Exit::Failed })
 }
 
-/// An address on loopback that nobody listens on. Another program may take it before the daemon does, which then says so.
+/// Returns a free loopback address. Another program may take it before the daemon does, which then reports it.
 fn free_address() -> Result<SocketAddr, Failure> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .and_then(|listener| listener.local_addr())

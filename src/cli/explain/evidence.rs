@@ -63,7 +63,7 @@ pub(super) enum What {
     SubFolder(Place),
     /// The mark that proves whose folder it is.
     Mark,
-    /// Something within a folder that nobody looks into.
+    /// Something deeper in the folder, where datadrop does not look.
     Deeper,
     /// A name in the inbox. `job`: the newest of that name. For a marker: whether its data file is anywhere.
     Inbox { outlook: Outlook, job: Option<Job>, lacks_data: bool },

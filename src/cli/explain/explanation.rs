@@ -148,13 +148,13 @@ fn inbox(account: &Account, outlook: &Outlook, job: Option<&Job>, lacks_data: bo
     answer
 }
 
-/// What holds of any file while nothing is sent at all comes first; what is wrong with this one, behind it.
+/// Appends why nothing is sent for the account, if that is so, to what is wrong with this file.
 fn unless_stopped(words: String, account: &Account, facts: &Facts) -> String {
     match &account.trouble {
         Some(trouble) => {
-            format!("{words}; besides, nothing is sent for account {}: {}", account.name, printable(trouble))
+            format!("{words}; also, nothing is sent for account {}: {}", account.name, printable(trouble))
         }
-        None if !facts.running => format!("{words}; besides, {START}"),
+        None if !facts.running => format!("{words}; also, {START}"),
         None => words,
     }
 }

@@ -278,7 +278,7 @@ fn what_stops_everything_is_said_first() {
         sales.txt is ready, but nothing is sent for account callcentre: the folder does not exist; create it.
           job 17: queued since 10:30:00 (5 min ago); all of it: datadrop jobs show 17
           ahead of it at most: 1,840 files, 15 min 20 s at 12 per 6 s
-        sales.txt will not be sent, it goes to failed/: the file is too large; besides, nothing is sent for account callcentre: the folder does not exist; create it.
+        sales.txt will not be sent, it goes to failed/: the file is too large; also, nothing is sent for account callcentre: the folder does not exist; create it.
         /srv/datadrop/callcentre/sales.txt is the folder of account callcentre: what is dropped there is sent.
           nothing is sent of it: the folder does not exist; create it
         ");

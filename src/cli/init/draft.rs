@@ -44,7 +44,7 @@ impl Draft {
         let mut text = format!(
             "[api]\n# From the credential in the Adobe Developer Console (OAuth server-to-server).\n\
              global_company_id = {}\nclient_id = {}\n\
-             # A file with nothing but the client secret, for the service alone. It is read anew at each renewal of the\n\
+             # A file with only the client secret, for the service alone. It is read again at each renewal of the\n\
              # token, so a new secret needs no restart.\nclient_secret_file = {}\n",
             quoted(&self.company),
             quoted(&self.client_id),
@@ -64,7 +64,7 @@ impl Draft {
              {}\n\
              # One Data Sources account and the folder that is watched for it. There can be several.\n\
              [[account]]\nname = {}\nreport_suite_id = {}\ndata_source_id = {}\n\
-             # Whoever drops files must be able to write here, and the service to rename within it.\nfolder = {}\n\
+             # Producers must be able to write here, and the service must be able to rename files in it.\nfolder = {}\n\
              # Wait for NAME.fin before NAME.txt is sent:\n# wait_for_fin = true\n",
             self.api_text(),
             quoted(&self.name),

@@ -49,7 +49,7 @@ pub(super) fn run(file: &Path, arguments: &InitArguments, output: &mut Output) -
     draft.folder = questions.text("folder to watch", "--folder", folder.as_deref(), Some(&proposal))?;
 
     let text = draft.text();
-    // The whole, as the daemon will read it: whatever is wrong is told before anything is written.
+    // The whole, as the daemon will read it: datadrop reports every error before it writes anything.
     check(&text, file)?;
     let written = write::write(file, &text, (!takes_secret_as_it_is).then_some((&secret_file, &secret)))?;
     for line in written.lines(&draft) {

@@ -11,7 +11,7 @@ use std::path::Path;
 /// The longest secret, in bytes.
 const LONGEST_SECRET: u64 = 64 * 1024;
 
-/// Whoever answers.
+/// Asks for the answers, at a terminal or from options.
 pub(super) struct Questions<'a> {
     output: &'a mut Output,
     is_terminal: bool,

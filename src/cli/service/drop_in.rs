@@ -64,7 +64,7 @@ pub(super) fn text(config: &Path, places: &[Place]) -> String {
     let named = if config == Path::new(CONFIG) { String::new() } else { format!("--config {} ", config.display()) };
     let mut text = format!(
         "# Lets the service write to the folders of {}.\n\
-         # Printed by `datadrop service print-folders`; after a change of the folders, anew:\n\
+         # Printed by `datadrop service print-folders`. After a change of the folders, print it again:\n\
          #   sudo install -d /etc/systemd/system/datadrop.service.d\n\
          #   datadrop {named}service print-folders | sudo tee /etc/systemd/system/datadrop.service.d/folders.conf\n\
          #   sudo systemctl daemon-reload && sudo systemctl restart datadrop\n\
@@ -81,7 +81,7 @@ pub(super) fn text(config: &Path, places: &[Place]) -> String {
         push_line(&mut text, "ProtectHome=tmpfs");
     }
     for place in &places {
-        // A line of its own would be a mount of its own, which a folder that is made anew has not.
+        // A separate line would be a separate mount, which a folder that is created again lacks.
         if place.path.starts_with(FOLDERS) {
             push_line(&mut text, &format!("# {}: below {FOLDERS}, where the unit lets the service write", place.what));
             continue;

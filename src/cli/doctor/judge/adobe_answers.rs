@@ -1,4 +1,4 @@
-//! What Adobe answered. Nothing of an account but its name is told: answers hold FTP passwords.
+//! What Adobe answered. Of an account, only the name is printed: answers hold FTP passwords.
 
 use crate::adobe::{ApiError, TokenError, Unauthorised};
 use crate::cli::doctor::finding::{Finding, Verdict};
@@ -12,7 +12,7 @@ pub(in crate::cli::doctor) fn token(url: &str, credential: &Credential, answer: 
             Finding::ok("token", url, "the client secret gets one")
         }
         (Ok(()), Credential::Token(_)) => {
-            Finding::ok("token", url, "a ready access token is configured, which nobody renews")
+            Finding::ok("token", url, "a ready access token is configured, and nothing renews it")
         }
         (Ok(()), Credential::TokenFile(_)) => {
             Finding::ok("token", url, "a ready access token lies in a file, which something else must renew")

@@ -63,7 +63,7 @@ pub(in crate::cli::doctor) struct Limits {
     pub(in crate::cli::doctor) queued: Option<u64>,
 }
 
-/// What other programs of the user may need besides.
+/// What the user's other programs may need in addition.
 const SPARE_WATCHES: u64 = 100;
 const SPARE_INSTANCES: u64 = 8;
 /// A burst of files must fit in between two reads; what does not is found by a scan.

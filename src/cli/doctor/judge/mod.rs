@@ -1,4 +1,4 @@
-//! What facts mean. Pure: whoever looks brings them.
+//! What facts mean. Pure: the caller collects them.
 
 pub(super) mod adobe_answers;
 pub(super) mod machine;

@@ -118,7 +118,7 @@ pub(in crate::cli::doctor) fn producers(account: &str, dir: &str, owned: Owned, 
     }
     if mode & 0o020 == 0 {
         return bad(
-            format!("nobody but its owner can put files into {dir} (mode {mode:o})"),
+            format!("only its owner can put files into {dir} (mode {mode:o})"),
             format!("if others are to, give it their group and chmod 2770 {dir}"),
         );
     }

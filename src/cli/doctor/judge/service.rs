@@ -154,7 +154,7 @@ pub(in crate::cli::doctor) fn unit(unit: &Unit, config: &Path, folders: &[PathBu
             Verdict::Warn,
             "service",
             UNIT,
-            "its watchdog is off: nobody starts it anew if it hangs",
+            "the unit has no watchdog, so systemd does not restart the service if it hangs",
             "`systemctl edit datadrop` and write WatchdogSec=60s below [Service]",
         )
     }];
