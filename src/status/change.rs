@@ -16,7 +16,7 @@ pub fn state_style(state: &str) -> Style {
     }
 }
 
-/// Time, file, job, state and reason; with colours, which the output drops where nobody sees them.
+/// Time, file, job, state and reason; with colours, which the output drops unless it goes to a terminal.
 ///
 /// `width` is that of the column of files.
 #[must_use]

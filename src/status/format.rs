@@ -80,7 +80,7 @@ pub fn until_words(then: Timestamp, here: &Here) -> String {
     if left < Duration::from_secs(1) { "now".to_owned() } else { format!("in {}", span(left)) }
 }
 
-/// A length of time in its largest fitting unit: nobody reads seconds after an hour.
+/// A length of time in its largest fitting unit: after an hour, seconds do not matter.
 #[must_use]
 pub fn span(length: Duration) -> String {
     let seconds = length.as_secs();

@@ -52,7 +52,7 @@ pub fn status_report(config: &Config, is_running: bool, standing: Standing) -> S
             folder: Some(account.folder.display().to_string()),
             enabled: account.enabled,
             trying_again: status.trying_again.clone().or(first_list),
-            // What was wrong with one that is disabled is nobody's affair.
+            // What was wrong with a disabled account does not matter.
             blocked: status.blocked.clone().filter(|_| account.enabled),
             blocked_since: status.blocked_since.filter(|_| account.enabled),
             ..status

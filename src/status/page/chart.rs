@@ -1,4 +1,4 @@
-//! Files and rows by day as a picture, and the same as a table for whoever does not see it.
+//! Files and rows by day as a picture, and the same as a table for readers who cannot see it.
 
 use crate::joblog::{DaySums, Sums};
 use crate::status::{counted, grouped};

@@ -44,7 +44,7 @@ impl From<serde_json::Error> for Failed {
     }
 }
 
-/// The answer to what is asked. `may_tell`: names may be told to whoever asks.
+/// Returns the answer to a request. `may_tell`: the visitor may see names.
 pub(super) fn answer(route: &Route, sources: &Sources, running: &Running, may_tell: bool) -> Answer {
     match try_answer(route, sources, running, may_tell) {
         Ok(answer) => answer,

@@ -144,7 +144,7 @@ fn footer(frame: &Frame) -> Markup {
     }
 }
 
-/// How a time is told.
+/// How a time is shown.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Style {
     /// `5 min ago`.
@@ -155,7 +155,7 @@ pub(super) enum Style {
     Full,
 }
 
-/// A time, with the whole of it for machines and for whoever points at it.
+/// A time, with its full form for machines and for a reader who points at it.
 pub(super) fn when(rfc3339: &str, here: &Here, style: Style) -> Markup {
     let full = here.date_time(rfc3339);
     let words = match (style, parse_time(rfc3339)) {

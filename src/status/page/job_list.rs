@@ -23,10 +23,10 @@ const STATES: [&str; 12] = [
     "cancelled",
 ];
 
-/// So much of a reason is shown.
+/// Maximum number of characters of a reason.
 const REASON: usize = 140;
 
-/// What a table shows besides what every one shows.
+/// The columns that a table shows in addition to the common ones.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Columns {
     pub(super) account: bool,

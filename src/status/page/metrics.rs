@@ -6,7 +6,7 @@ use crate::status::StatusReport;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// What is told.
+/// The facts behind the metrics.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
     /// Each account and its counts.

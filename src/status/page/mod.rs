@@ -1,5 +1,5 @@
-//! The status address: a page for looking, `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever watches over the
-//! service, `/api/*` for programs. Read-only.
+//! The status address: a page for people, `/metrics` for Prometheus, `/healthz` and `/readyz` for monitoring, `/api/*`
+//! for programs. Read-only.
 //!
 //! ```text
 //! server ──► gate ──► route ──► facts ──► overview, jobs, life      pages

@@ -8,7 +8,7 @@ use http_body_util::Full;
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// What is kept by nobody, framed by nobody and taken for nothing else than it is.
+/// Headers against caching, framing and guessing of the content type.
 const HEADERS: [(HeaderName, &str); 7] = [
     (header::CONTENT_SECURITY_POLICY, POLICY),
     (header::CACHE_CONTROL, "no-store"),

@@ -53,7 +53,7 @@ impl Running {
     }
 }
 
-/// What answers are made of, besides what is [`Running`].
+/// The sources of the answers, in addition to [`Running`].
 #[derive(Debug)]
 pub struct Sources {
     /// A connection of the page's own.

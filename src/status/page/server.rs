@@ -1,5 +1,5 @@
-//! Connections: accepted, kept few, and ended when they take too long. A page that nobody can reach any more is a nuisance;
-//! one that takes memory, descriptors or the job log from the service would be worse.
+//! Connections: accepted, kept few, and ended when they take too long. A page that is out of reach is a nuisance. One
+//! that takes memory, descriptors or the job log from the service would be worse.
 
 use super::facts::answer;
 use super::frame::{login, notice};
@@ -23,7 +23,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Maximum number of connections. The oldest makes room for one more: whoever is stopped or never asks keeps nobody out.
+/// Maximum number of connections. The oldest makes room for a new one: a client that stalls or never asks blocks no
+/// other.
 const CONNECTIONS: usize = 64;
 /// Answers that read the job log at once; more wait.
 const READS: usize = 4;
@@ -190,7 +191,7 @@ impl Served {
     }
 }
 
-/// Whoever knows the token gets a cookie for it, and sees it nowhere else.
+/// A visitor who knows the token gets a cookie for it. The page shows the token nowhere.
 async fn log_in(running: &Running, body: Incoming) -> Answer {
     let Ok(body) = Limited::new(body, LONGEST_BODY).collect().await else {
         return Answer::line(StatusCode::PAYLOAD_TOO_LARGE, "no token is as long as this");

@@ -1,8 +1,8 @@
-//! Who may look. Pure but for the reading of the token's file.
+//! Who may look. Pure, except that it reads the token's file.
 //!
-//! Two dangers besides people who should not look: a page elsewhere whose name was made to point at this address (DNS
-//! rebinding), which the `Host` header gives away; and guessing, which a token of 16 characters and a comparison that takes
-//! the same time for every guess make hopeless.
+//! Two dangers beyond unwanted visitors: a page elsewhere whose name was made to point at this address (DNS rebinding),
+//! which the `Host` header reveals; and guessing, which a token of 16 characters and a comparison in constant time make
+//! hopeless.
 
 use super::PageError;
 use crate::config::{SHORTEST_TOKEN, StatusConfig};
@@ -69,7 +69,7 @@ impl Access {
             || name.parse::<IpAddr>().ok().filter(IpAddr::is_ipv4),
             |inner| inner.parse::<Ipv6Addr>().ok().map(IpAddr::from),
         );
-        // Nobody can make a name of theirs be an address.
+        // An attacker cannot turn a domain name into an address.
         address.is_some_and(|address| !self.is_loopback || address.to_canonical().is_loopback())
     }
 
@@ -91,8 +91,8 @@ impl Access {
         bearer || from_cookie
     }
 
-    /// The `Set-Cookie` for whoever shows the token; `None` for everybody else. It stands for the token and does not hold
-    /// it, and it ends with the browser, or with the token.
+    /// Returns the `Set-Cookie` for a visitor who shows the token; `None` for any other. The cookie stands for the
+    /// token and does not hold it. It ends with the browser, or with the token.
     pub(super) fn cookie_for(&self, shown: &str) -> Option<String> {
         let token = self.token.as_ref().filter(|token| is_same(&hash(&[b"token", shown.trim().as_bytes()]), token))?;
         Some(format!("{}={}; HttpOnly; SameSite=Strict; Path=/", self.cookie_name(), cookie_value(token)))
