@@ -1,4 +1,4 @@
-//! The edge: one alert to one receiver, once. Whoever calls tries again.
+//! The edge: delivers one alert to one receiver, once. The caller retries.
 
 use super::How;
 use crate::adobe::Client;
@@ -134,7 +134,7 @@ mod tests {
         cut.cancel();
         assert_eq!(running.await.unwrap().unwrap_err(), "the service stops");
         let child = std::fs::read_to_string(&path).unwrap();
-        // Gone, or a zombie that waits for whoever adopts orphans here.
+        // Gone, or a zombie that waits for the process that adopts orphans here.
         let ended = || {
             std::fs::read_to_string(format!("/proc/{}/stat", child.trim()))
                 .map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))

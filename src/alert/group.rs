@@ -1,8 +1,9 @@
-//! Which events become one alert, and when it is told. Pure.
+//! Which events become one alert, and when it is sent. Pure.
 //!
-//! Events of one receiver, account and topic are told together: once nothing was added for a moment, or a minute after the
-//! first at the latest. The next alert of the same group waits a minute after that, the one after it two, up to an hour,
-//! until there was a pause. So five thousand bad files are one message, and bad files all day long a few.
+//! One alert covers the events of one receiver, account and topic. It is sent once no event was added for a moment, or
+//! a minute after the first at the latest. The next alert of the same group waits a minute after that, the one after it
+//! two, up to an hour, until there was a pause. So five thousand bad files are one message, and bad files all day long
+//! a few.
 
 use crate::config::AlertEvent;
 use crate::job::Timestamp;
@@ -12,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// Without another event for so long, a group is told.
+/// Time without another event after which a group is sent.
 pub(super) const QUIET: Duration = Duration::from_secs(3);
-/// So long after its first event it is told anyway.
+/// Maximum time from a group's first event until it is sent.
 const GATHERS_FOR: Duration = Duration::from_secs(60);
 /// Between two alerts of a group, growing.
 const FIRST_GAP: Duration = Duration::from_secs(60);
@@ -24,7 +25,7 @@ pub(super) const NAMED: usize = 20;
 /// Characters of a reason, or of a file's name, in an alert.
 const LONGEST_TEXT: usize = 500;
 
-/// Who is told of what.
+/// Which receiver wants which events.
 #[derive(Debug, Clone)]
 pub(super) struct Subscription {
     /// The receiver, such as `alert #1: webhook`.
@@ -76,7 +77,7 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// What is told together: an account that blocks and works again at once is one message.
+/// Returns what is reported together: an account that blocks and at once works again is one message.
 fn topic(event: AlertEvent) -> AlertEvent {
     match event {
         AlertEvent::Unblocked => AlertEvent::Blocked,

@@ -51,7 +51,7 @@ pub(super) fn compose(alert: &AlertRow, sender: &Sender) -> Vec<u8> {
         Some(JobEntry { id: job.id, file_name: &job.file_name, state: &job.state, reason: named.detail.as_deref() })
     });
     let body = Body {
-        // Numbers start anew with a new job log; times do not.
+        // Numbers start again with a new job log; times do not.
         alert_id: format!("{}-{}", alert.id.unwrap_or_default(), alert.opened_at.0),
         event: event.as_str(),
         account: Some(alert.account.as_str()).filter(|account| !account.is_empty()),

@@ -43,8 +43,7 @@ fn window(expect: Expect, day: Date, zone: &TimeZone) -> Option<Window> {
     Some(Window { day, from: instant(0, 0)?, to: instant(hour, minute)? })
 }
 
-/// Whether a day is still to be judged. `judged` is the last one that was; a day before the first that was ever looked at
-/// is nobody's affair.
+/// Returns whether a day is still to be judged. `judged` is the last day that was. If none was, only today counts.
 #[must_use]
 pub(super) fn is_open(window: &Window, judged: Option<&str>, today: Date) -> bool {
     match judged {

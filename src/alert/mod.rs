@@ -1,12 +1,12 @@
-//! Tells people and programs what needs them: by a command, by a webhook, and by a heartbeat that ends when the service does.
+//! Alerts people and programs: by a command, by a webhook, and by a heartbeat that ends when the service does.
 //!
-//! Nothing of it can delay an upload: it reads the job log on a connection of its own, and a receiver that hangs holds up
-//! nothing but its own alerts. What happened stands in the job log before anything is told ([`AlertStage`] reads it behind
-//! a durable cursor), and an alert is forgotten only once it was delivered: at least once, over any restart.
+//! Alerts cannot delay an upload: the stage reads the job log on its own connection, and a receiver that hangs delays
+//! only its own alerts. What happened is in the job log before any alert ([`AlertStage`] reads it behind a durable
+//! cursor), and an alert is deleted only once it was delivered. So delivery is at-least-once, over any restart.
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `group` | which events become one alert, and when it is told |
+//! | `group` | which events become one alert, and when it is sent |
 //! | `missing` | whether the files that an account expects have come |
 //! | `message` | the JSON of an alert |
 //! | `deliver` | one command, one webhook |

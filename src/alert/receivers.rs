@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How a receiver is told.
+/// How a receiver gets its alerts.
 pub(super) enum How {
     /// A program and its arguments.
     Command(Vec<String>),
@@ -28,7 +28,7 @@ impl fmt::Display for How {
     }
 }
 
-/// Someone who is told.
+/// A receiver of alerts.
 pub(super) struct Receiver {
     /// As the configuration counts them: a URL that is corrected gets what its wrong one did not.
     pub(super) name: String,

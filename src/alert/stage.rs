@@ -21,11 +21,11 @@ const TURN: Duration = Duration::from_secs(15);
 const GATHER: Duration = Duration::from_millis(500);
 /// Events read at a time, and jobs noted as late in one transaction.
 const BATCH: usize = 500;
-/// So many events that nobody wants are read again after a crash, rather than a write for each of them.
+/// Maximum number of unwanted events that are read again after a crash, which saves a write for each of them.
 const UNWANTED: i64 = 2000;
-/// How often it is looked at what is late.
+/// Interval between looks for late jobs.
 const LATE_LOOK: Duration = Duration::from_secs(60);
-/// At the end of the service, what can be told gets so long.
+/// Timeout for the last alerts at the end of the service.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// The end of a delivery: what, to whom, and why not.
@@ -49,7 +49,7 @@ pub struct AlertStage {
 }
 
 impl AlertStage {
-    /// Opens the job log for reading. From here on, what happens is told.
+    /// Opens the job log for reading. From here on, events become alerts.
     ///
     /// # Errors
     /// [`JobLogError`] if the job log cannot be used.
@@ -75,7 +75,7 @@ impl AlertStage {
         Ok(stage)
     }
 
-    /// Who is told from now on.
+    /// Records who receives alerts from now on.
     async fn enlist(&self) -> Result<(), JobLogError> {
         let names = self.settings.borrow().receivers.iter().map(|receiver| receiver.name.clone()).collect();
         let given_up = self.joblog.alert_receivers(names).await?;
@@ -235,7 +235,7 @@ impl AlertStage {
             Ok(delivered) => delivered,
             Err(error) => {
                 tracing::error!("a delivery of an alert ended early: {error}");
-                // Nobody knows whose it was: all of them may be asked again.
+                // Which receiver it was is unknown: all of them may be tried again.
                 self.busy.clear();
                 return Ok(());
             }
@@ -283,7 +283,7 @@ impl AlertStage {
         Ok(())
     }
 
-    /// What is ready to be told is told once more before the end; the rest at the next start.
+    /// Sends what is ready once more before the end. The rest waits for the next start.
     async fn say_last_words(mut self) {
         let words = async {
             loop {

@@ -138,7 +138,7 @@ fn a_receiver_that_hangs_holds_up_nobody_else_and_its_alerts_stay_few() {
     assert_eq!(waiting.len(), 2);
     assert_eq!(waiting.iter().map(|alert| alert.count).sum::<u64>(), 10_000);
     assert!(kept.delivered.len() > 5);
-    // It answers again: both are told, the sealed one first.
+    // It answers again: it gets both, the sealed one first.
     kept.deliver(now.after(Duration::from_secs(7200)), |_| true);
     kept.deliver(now.after(Duration::from_secs(7300)), |_| true);
     let told: Vec<i64> = kept
@@ -167,8 +167,8 @@ fn a_clock_that_is_set_back_delays_nothing_for_long() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-    /// Whatever happens and whoever fails: each receiver is told of each event that it wants, counted once, and no group
-    /// more often than once a minute.
+    /// Whatever happens and whichever receiver fails: each receiver gets each event that it wants, counted once, and no
+    /// group is sent more often than once a minute.
     #[test]
     fn every_event_is_told_once_to_everyone_who_wants_it(
         steps in proptest::collection::vec((0usize..10, 0usize..3, 0u64..90, any::<[bool; 2]>()), 1..150),
