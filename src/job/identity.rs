@@ -60,12 +60,12 @@ pub enum Oddity {
     AnotherPutBack,
 }
 
-/// What is known of whoever has a file open for writing (DESIGN R5).
+/// Whether a process has a file open for writing, as far as is known (DESIGN R5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writer {
-    /// The kernel says that nobody has.
+    /// The kernel says that no process has.
     Nobody,
-    /// The kernel says that somebody has.
+    /// The kernel says that a process has.
     Somebody,
     /// The kernel does not say.
     Unknown,

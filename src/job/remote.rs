@@ -35,23 +35,23 @@ pub struct RemoteJob {
     pub remote_finished: Option<String>,
 }
 
-/// A file of ours that a remote job may come from, besides the one that is asked about.
+/// Another file that datadrop sent and that a remote job may come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherSent {
     /// Its job.
     pub id: JobId,
     /// The name it was sent under.
     pub wire_name: String,
-    /// Its upload is under way.
+    /// Its upload is in progress.
     pub is_uploading: bool,
-    /// It is that, or its end is about to be known; otherwise nobody knows whether it arrived.
+    /// It is uploading, or its outcome is about to be known. If false, whether it arrived is unknown.
     pub is_open: bool,
     /// The event that began its latest attempt.
     pub began: EventId,
 }
 
-/// What the API told of a remote job before, by which it is known again: a number alone is no identity, for a server may begin
-/// its numbers anew.
+/// What the API showed of a remote job before, by which datadrop recognises it. A number alone does not identify a job,
+/// because a server may start its numbers again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Told {
     /// Its name as it was shown.
@@ -63,7 +63,7 @@ pub struct Told {
 }
 
 impl Told {
-    /// Whether a job that is shown under that number is this one. `None`: nobody can tell.
+    /// Returns whether a job that is shown under that number is this one. `None`: that cannot be known.
     #[must_use]
     pub fn is_same(&self, shown: &RemoteJob) -> Option<bool> {
         let apart = self.apart(shown)?;
@@ -166,9 +166,9 @@ pub struct RemoteAccount {
     pub data_source_id: i64,
     /// Its name in Adobe's pages.
     pub name: Option<String>,
-    /// Who is told of its files.
+    /// The address that Adobe notifies of its files.
     pub email: Option<String>,
-    /// `generic`, say.
+    /// For example `generic`.
     pub account_type: Option<String>,
     /// Where its files may go by FTP.
     pub ftp_hostname: Option<String>,
@@ -183,9 +183,9 @@ pub struct RemoteAccount {
 pub struct NewAccount {
     /// Its name in Adobe's pages.
     pub name: Option<String>,
-    /// Who is told of its files.
+    /// The address that Adobe notifies of its files.
     pub email: Option<String>,
-    /// `generic`, say.
+    /// For example `generic`.
     pub account_type: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Named sets of states. Rust asks them, and SQL is built from them: nobody writes a list of states by hand.
+//! Named sets of states. Rust code and SQL both use them, so that no list of states is written by hand.
 
 use super::state::{Phase, State};
 use State::{Cancelled, Failure, Held, Partial, Processing, Queued, Rejected, Success, Unconfirmed, Uploaded, Waiting};
@@ -28,15 +28,15 @@ pub const ANY: StateSet = StateSet(&[
 ]);
 /// Goes on by itself.
 pub const GOING_ON: StateSet = StateSet(&[Waiting, Queued, UPLOADING, Unconfirmed, Uploaded, Processing]);
-/// Goes on by itself, and its content is fixed.
+/// Continues automatically, and its content is fixed.
 pub const UNDER_WAY: StateSet = StateSet(&[Queued, UPLOADING, Unconfirmed, Uploaded, Processing]);
-/// Goes on by itself, and nobody knows that Adobe has it. Its file belongs into the inbox.
+/// Continues automatically, and is not known to have reached Adobe. Its file belongs in the inbox.
 pub const NOT_ACCEPTED_YET: StateSet = StateSet(&[Waiting, Queued, UPLOADING, Unconfirmed]);
-/// No attempt is under way, and none is in doubt.
+/// No attempt is in progress, and none is in doubt.
 pub const RESTING: StateSet = StateSet(&[Waiting, Queued]);
 /// To be sent, or being sent.
 pub const TO_SEND: StateSet = StateSet(&[Queued, UPLOADING]);
-/// Ready, and nobody knows that Adobe has it.
+/// Ready, and not known to have reached Adobe.
 pub const ON_ITS_WAY: StateSet = StateSet(&[Queued, UPLOADING, Unconfirmed]);
 /// An attempt has begun whose outcome is not known (DESIGN A4).
 pub const ON_THE_WIRE: StateSet = StateSet(&[UPLOADING, Unconfirmed]);
@@ -58,11 +58,11 @@ pub const FELL_SHORT: StateSet = StateSet(&[Partial, Failure]);
 pub const FAILED: StateSet = StateSet(&[Failure, Rejected, Cancelled]);
 /// At its end without having been accepted.
 pub const NEVER_ACCEPTED: StateSet = StateSet(&[Rejected, Cancelled]);
-/// Its end is bad news: nobody wanted it.
+/// It ended in a way that was not intended.
 pub const ENDED_BADLY: StateSet = StateSet(&[Partial, Failure, Rejected]);
-/// People are told of it.
+/// It raises an alert.
 pub const NEEDS_A_PERSON: StateSet = StateSet(&[Held, Partial, Failure, Rejected]);
-/// Where an attempt rests of which nobody knows whether it arrived, once nobody asks any more.
+/// The states of a job whose attempt may have arrived, once datadrop does not ask about it any more.
 pub const HELD_OR_CANCELLED: StateSet = StateSet(&[Held, Cancelled]);
 
 impl StateSet {

@@ -51,7 +51,7 @@ pub struct JobStanding {
     pub place: Place,
     /// It was taken in: its content is known.
     pub is_hashed: bool,
-    /// An attempt of it ended unclear, and nobody knows since whether it was ingested.
+    /// An attempt of it ended unclear, and whether it was ingested has been unknown since.
     pub is_unsettled: bool,
     /// For a marker: its data file, and where that stands.
     pub data: Option<(JobId, State)>,
@@ -294,7 +294,7 @@ mod tests {
             }
         }
 
-        /// P3: nobody is made to send what may have been ingested without saying so.
+        /// P3: no verb sends what may have been ingested unless it says so.
         #[test]
         fn what_may_have_been_ingested_is_sent_only_by_resend(
             verb in proptest::sample::select(VERBS.to_vec()),

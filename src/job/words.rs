@@ -23,8 +23,8 @@ pub fn grouped(number: i64) -> String {
     text
 }
 
-/// `15 min 20 s`: a length of time in its two largest units, seconds rounded up. What somebody waits for is told more
-/// exactly than what is past.
+/// `15 min 20 s`: a length of time in its two largest units, seconds rounded up. A time to wait is given more exactly
+/// than one that is past.
 #[must_use]
 pub fn length_words(length: Duration) -> String {
     let seconds = length.as_secs() + u64::from(length.subsec_nanos() > 0);
