@@ -207,7 +207,7 @@ impl Tracker {
                         ),
                     };
                     tracing::warn!(account, job = job.id.0, "{name}: job {}: {reason}", job.id);
-                    // Its next unclear end is looked for anew.
+                    // Its next unclear end starts a new search.
                     self.looks.remove(&job.id);
                     self.joblog.settle(job.id, event, None, reason, now()).await?;
                 }

@@ -195,7 +195,7 @@ impl Tracker {
                 let list = self.as_listed(&listing, &self.settings.target)?;
                 let TrackSettings { account, target, .. } = &self.settings;
                 let Some(taken) = self.joblog.baseline(account.clone(), target.clone(), list).await? else {
-                    // Whoever tracks it there takes its baseline.
+                    // The stage that tracks that target takes its baseline.
                     return Ok(None);
                 };
                 self.tell_of(&taken);
@@ -278,7 +278,7 @@ impl Tracker {
     }
 
     async fn announce(&mut self, due: Option<Moment>) -> Result<(), JobLogError> {
-        // Rounded to seconds, so that it is not written anew in each turn.
+        // Rounded to seconds, so that it is not rewritten in each turn.
         let at = due.map(|due| Timestamp(now().after(due.since(self.clock.moment())).0 / 1000 * 1000));
         let differs = match (at, self.announced) {
             (Some(at), Some(announced)) => at.0.abs_diff(announced.0) > 1500,

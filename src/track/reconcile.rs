@@ -68,7 +68,7 @@ pub enum Judgement {
 pub struct Sent<'a> {
     /// The name it was sent under.
     pub wire_name: &'a str,
-    /// No other file has that name, whoever sends it.
+    /// No other file has that name, from any sender.
     pub name_is_unique: bool,
     /// Rows by Adobe's way of counting.
     pub rows_expected: Option<i64>,
@@ -165,8 +165,8 @@ fn of_its_name(job: &RemoteJob, listed_after: EventId, sent: Sent<'_>) -> Judgem
     }
 }
 
-/// No remote job has its name. One that nobody owns may be it nevertheless: a server may do with names what it has never shown
-/// (DESIGN S6).
+/// No remote job has its name. One that no job owns may still be the one: a server may change names in a way that it
+/// has never shown (DESIGN S6).
 fn without_its_name(unowned: &[(&RemoteJob, EventId)], sent: Sent<'_>) -> Judgement {
     let mut waits = false;
     let mut suspects = Vec::new();

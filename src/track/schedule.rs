@@ -148,7 +148,7 @@ mod tests {
         }
         assert_eq!(schedule.plan(&backlog(2, 0, 2), Timestamp(2), at(230)), Some(at(245)));
         schedule.swept(2, Timestamp(2), at(245));
-        assert_eq!(schedule.plan(&backlog(2, 0, 2), Timestamp(2), at(245)), Some(at(275)), "and they grow anew");
+        assert_eq!(schedule.plan(&backlog(2, 0, 2), Timestamp(2), at(245)), Some(at(275)), "and they grow again");
     }
 
     #[test]

@@ -105,7 +105,7 @@ impl Tracker {
         let goes_on = event.is_none_or(|event| open.job.state.next(event).is_ok_and(|next| !next.is_terminal()));
         let open_for = now().since(open.uploaded_at);
         let given_up = goes_on && open_for >= self.settings.poll.give_up_after;
-        // Told long before it is given up: that may be Adobe's last word, in a form that nobody has seen yet.
+        // Reported long before it is given up: this may be Adobe's last word, in a form that is not known yet.
         let stays_odd = step.is_odd && open_for >= self.settings.poll.max.saturating_mul(2);
         let may_never_end = given_up || stays_odd;
         if stays_odd {
@@ -119,7 +119,7 @@ impl Tracker {
                 open.remote_job_id
             ));
         }
-        // Unchanged rows are not written anew.
+        // Unchanged rows are not rewritten.
         let unchanged = stays && reason == open.job.reason && remote.remote_status == open.job.remote_status;
         (!unchanged).then(|| Swept { id: open.job.id, event, reason, remote: Some(remote.clone()), may_never_end })
     }
