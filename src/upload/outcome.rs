@@ -4,7 +4,7 @@ use crate::adobe::{Answer, ErrorBody, Seen, TokenError, UploadEnd};
 use crate::job::{Event, RemoteJob, UploadStyle};
 use std::time::Duration;
 
-/// What the decision depends on besides what was seen.
+/// What the decision depends on in addition to what was seen.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts {
     /// How the request was shaped.
@@ -86,13 +86,15 @@ fn seen(end: &UploadEnd, facts: &Facts) -> Outcome {
             outcome.status = Some(*status);
             outcome
         }
-        // Whoever cannot be reached by one file cannot be reached by the next: the whole credential waits.
+        // A server that one file cannot reach, the next cannot reach either: the whole credential waits.
         Seen::NotConnected(why) => slower(retry(format!(
             "could not connect: {why}; tried again by itself, check network, api.base_url and api.proxy"
         ))),
         Seen::NotAuthorised(error @ TokenError::Refused { .. }) => blame(error.to_string(), facts),
         Seen::NotAuthorised(error @ TokenError::Unavailable(_)) => slower(retry(error.to_string())),
-        Seen::FileChanged(why) => retry(format!("the file changed since it was queued: {why}; it is looked at anew")),
+        Seen::FileChanged(why) => {
+            retry(format!("the file changed since it was queued: {why}; datadrop checks it again"))
+        }
         Seen::FileGone => retry("the file is not there any more".to_owned()),
         Seen::FileUnreadable(why) => {
             retry(format!("the file cannot be read: {why}; let the user that runs datadrop read it"))
