@@ -133,7 +133,7 @@ impl Inbox {
         LOOK_AGAIN.min(self.settings.rescan)
     }
 
-    /// Events were lost: only the slow rule is left for whoever waits (DESIGN R5).
+    /// Events were lost: only the slow rule is left for files that wait (DESIGN R5).
     pub(super) fn lose_events(&mut self) {
         self.board.forget();
         let now = self.clock.moment();
@@ -227,7 +227,7 @@ impl Inbox {
             }
             Known::CameBack { paired } => Some(paired),
             Known::NotAsQueued => {
-                // Told anew: it may be what takes the other's place.
+                // Reported again: it may be what takes the other's place.
                 if let Some(waiting) = self.candidates.get_mut(name) {
                     waiting.noted = None;
                 }

@@ -66,10 +66,10 @@ impl From<Look> for Met {
     }
 }
 
-/// What the job log is told of a file.
+/// What the job log records of a file.
 pub(super) struct Assessed {
     pub(super) finding: Finding,
-    /// It will become ready without anybody's doing.
+    /// It will become ready automatically.
     pub(super) by_itself: bool,
     /// When it is to be looked at again.
     pub(super) look_at: Option<Moment>,

@@ -42,7 +42,7 @@ fn rsync_writes_for(name: &OsStr) -> Option<OsString> {
     (is_chance && !name.is_empty()).then(|| name.into())
 }
 
-/// What is to be done besides looking at the names that changed.
+/// What is to be done in addition to looking at the names that changed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own, and all may stand at once")]
 pub(super) struct Flags {
@@ -187,7 +187,7 @@ impl Board {
         }
     }
 
-    /// A scan has ended: what left two scans ago went elsewhere, for both halves of a rename are told together.
+    /// A scan has ended: what left two scans ago went elsewhere, because both halves of a rename arrive together.
     pub(super) fn scanned(&self) {
         self.lock().leaving.retain(|_, (_, scans)| {
             *scans += 1;

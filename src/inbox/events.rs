@@ -57,7 +57,7 @@ impl EventSource {
         Ok(Self { watcher: Mutex::new(watcher), boards })
     }
 
-    /// Watches a folder; its events go to the board from now on. A folder that is watched already is watched anew.
+    /// Watches a folder; its events go to the board from now on. A folder that is already watched gets a new watch.
     ///
     /// # Errors
     /// [`WatchError`] if it cannot be watched.

@@ -31,7 +31,7 @@ impl FolderWorker {
             if unfiled.is_empty() {
                 return Ok(made);
             }
-            // What becomes due meanwhile is told by a flag of its own, and shares its fsyncs with what comes after it.
+            // A separate flag reports what becomes due meanwhile, which shares its fsyncs with what comes after it.
             let is_all = unfiled.len() < MOVES;
             folder.check()?;
             let mut touched = Touched::new();
@@ -159,7 +159,7 @@ impl FolderWorker {
     }
 }
 
-/// Accepted, and nobody sent a marker with it.
+/// Returns whether it was accepted and no marker was sent with it.
 fn needs_marker(job: &Job) -> bool {
     job.kind == Kind::Data && job.pair.is_none() && matches!(job.state.place(), Place::Sent | Place::Done)
 }

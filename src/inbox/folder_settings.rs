@@ -86,7 +86,7 @@ impl FolderSettings {
     }
 }
 
-/// How far a folder's thread has come, for whoever watches over it.
+/// How far a folder's thread has come, for the code that supervises it.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// The folder has been scanned whole since it was opened.

@@ -1,4 +1,4 @@
-//! What an account's thread would make of a name in its folder, for whoever only asks. Nothing is changed.
+//! What an account's thread would make of a name in its folder, for callers that only ask. Nothing is changed.
 
 use super::assessment::{Met, after_reading, before_reading};
 use super::folder_settings::FolderSettings;

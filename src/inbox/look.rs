@@ -43,7 +43,8 @@ pub(super) struct Held {
     pub(super) checked: Option<Checked>,
 }
 
-/// What is made of the bytes of a file besides its hash. The checker counts rows as it goes: nothing is cut into lines twice.
+/// What is made of the bytes of a file in addition to its hash. The checker counts rows too, so that nothing is split
+/// into lines twice.
 enum Reading {
     Rows(RowCounter),
     Checked(Box<Checker>),
@@ -90,7 +91,7 @@ pub(super) fn is_of_state(state_dir: &Path, entry: &Entry) -> bool {
 pub(super) fn signs_of(directory: &Directory, file: &File, sight: Sight) -> Signs {
     let mut end = [0; 2];
     let from = sight.identity.size.saturating_sub(2);
-    // What cannot be read is told when the whole of it is.
+    // A failure to read is reported when the whole file is read.
     let read = file.read_at(&mut end, from).unwrap_or(0);
     Signs { writer: directory.writer_of(file), ends_in_a_line: ends_in_a_line(&end[..read]) }
 }

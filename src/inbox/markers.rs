@@ -10,8 +10,8 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::Path;
 
-/// Whether this name is that of a marker that stands: a plain file, blank, and nobody writes to it. Anything else is rejected,
-/// or will be once it is complete, and says nothing of its data file. `writing`: what events tell of a writer.
+/// Returns whether this name is that of a valid marker: a plain file, blank, and without a writer. Anything else is
+/// rejected, now or once it is complete, and says nothing about its data file. `writing`: what events say of a writer.
 pub(super) fn is_marker(directory: &Directory, name: &OsStr, state_dir: &Path, writing: bool) -> bool {
     let Look::File(mut file, sight) = look(directory, name, |entry| is_of_state(state_dir, entry)) else {
         return false;

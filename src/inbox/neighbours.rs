@@ -57,7 +57,7 @@ pub struct Neighbours {
 }
 
 impl Neighbours {
-    /// Nobody has settled yet.
+    /// No account has settled yet.
     #[must_use]
     pub fn new(events: Option<EventSource>, state_dir: &Path) -> Self {
         let way = Way::to(state_dir).ok().map(Arc::new);

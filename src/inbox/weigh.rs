@@ -14,12 +14,12 @@ use std::fs::File;
 
 /// Bytes read at once: large enough to cost few calls, small enough to be kept.
 pub(super) const BUFFER: usize = 128 << 10;
-/// So many findings of each rule are kept; more of one kind help nobody.
+/// Maximum number of findings of each rule. More of one kind do not help.
 const KEPT: usize = 5;
 
 /// What became of reading a file that seemed complete.
 pub(super) enum Weighed {
-    /// What the job log is told: ready, failing or rejected.
+    /// What the job log records: ready, failing or rejected.
     Verdict(Verdict),
     /// It cannot be read; the reason for the job log.
     Unread(String),

@@ -20,7 +20,7 @@ pub struct Waits {
     pub settle_max: Duration,
     /// From our first sight, where events did not tell (R4).
     pub settle_unwatched: Duration,
-    /// A data file that stays empty for so long, and that nobody has open, is given up.
+    /// Time after which a data file that stayed empty, and that no process has open, is given up.
     pub give_up_empty: Duration,
     /// A data file needs its marker (R6).
     pub wait_for_fin: bool,
@@ -118,7 +118,7 @@ impl Trace {
         }
     }
 
-    /// Events were lost, or the folder was watched anew: what they told is worth nothing now (R5).
+    /// Events were lost, or the folder got a new watch: what events said is worth nothing now (R5).
     pub fn forget(&mut self, now: Moment) {
         *self = Self { last: now, ..Self::default() };
     }
@@ -217,7 +217,7 @@ pub enum Verdict {
         /// When to look again.
         look_at: Option<Moment>,
     },
-    /// Empty for too long, and nobody has it open.
+    /// Empty for too long, and no process has it open.
     StayedEmpty,
 }
 
@@ -228,7 +228,7 @@ impl Candidate {
         Self { kind, first_seen: now, trace, sight: None, unchanged_since: now }
     }
 
-    /// Takes a look in. Any difference starts the quiet time anew.
+    /// Records a look. Any difference restarts the quiet period.
     pub fn look(&mut self, sight: Sight, now: Moment) {
         if self.sight != Some(sight) {
             if self.sight.is_some_and(|before| !before.identity.is_same_file(&sight.identity)) {

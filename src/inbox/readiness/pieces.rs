@@ -10,7 +10,7 @@ use std::time::Duration;
 const WHOLE: u32 = 100;
 /// Twice nothing is nothing.
 const SHORTEST: Duration = Duration::from_millis(50);
-/// So many names are remembered; with more of them at a time, nobody appends to them.
+/// Maximum number of names that are remembered. With more at a time, no producer appends to them.
 const REMEMBERED: usize = 10_000;
 
 /// The quiet period of an account, and what it follows from.

@@ -87,7 +87,7 @@ fn r4_a_file_met_by_a_scan_counts_from_our_own_first_sight() {
         Verdict::NotYet { why: NotYet::Settling, look_at: Some(at(105)) }
     );
     file.look(sight(10, 2), at(104));
-    assert!(matches!(file.verdict(&WAITS, None, UNSAID, at(108)), Verdict::NotYet { .. }), "ctime moved: count anew");
+    assert!(matches!(file.verdict(&WAITS, None, UNSAID, at(108)), Verdict::NotYet { .. }), "ctime moved: count again");
     assert_eq!(file.verdict(&WAITS, None, UNSAID, at(109)), Verdict::Ready);
 }
 
@@ -245,8 +245,8 @@ proptest! {
         prop_assert_eq!(written, Verdict::NotYet { why: NotYet::Writing, look_at: None });
     }
 
-    /// Nothing that nobody has open waits for ever in silence: a verdict without a time to look again is one that only a change
-    /// can help.
+    /// No file that is not open waits for ever in silence: if a verdict has no time to look again, only a change can
+    /// help.
     #[test]
     fn a_quiet_file_becomes_ready(events in proptest::collection::vec((any_heard(), 0u64..3), 0..12)) {
         let mut now = 10;
