@@ -35,7 +35,7 @@ pub fn random_digits() -> u32 {
     u32::try_from(random() >> 32).unwrap_or(0)
 }
 
-/// A number that nobody can foresee.
+/// Returns a number that cannot be foreseen.
 #[must_use]
 pub fn random() -> u64 {
     #[cfg(test)]

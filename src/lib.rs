@@ -95,7 +95,7 @@
 //! - A file that is written to while it is sent, or before it is filed, is a new file from there on, and sent whole (F2, F7).
 //! - Where a file system keeps no time of birth, another file of the same name and bytes that comes while the first is on its
 //!   way is taken for the same one.
-//! - Whoever may give a file a second name (a hard link) could also have copied it, as Linux sees to unless
+//! - A user who may give a file a second name (a hard link) could also have copied it: Linux ensures that, unless
 //!   `fs.protected_hardlinks` is off. So a hard link into a folder is a file like any other, and each account sends it once.
 //! - Content is not transformed. Row counts are compared, values are not.
 //!
@@ -162,10 +162,10 @@ pub mod adobe;
 // When to try again.
 pub mod retry;
 
-// Step 5: what became of it, and of an upload that nobody answered for.
+// Step 5: what became of it, and of an upload without an answer.
 pub mod track;
 
-// Step 6, to be told: who needs to hear of it.
+// Step 6: who needs to hear of it.
 pub mod alert;
 
 // Step 6, to look at: one model of how it stands; tables, JSON, CSV, metrics and the page show it.

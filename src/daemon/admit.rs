@@ -37,7 +37,7 @@ impl Stages {
         self.refused.iter().map(|refused| refused.account.as_str())
     }
 
-    /// Judges anew, and lets run what may run by now. Other accounts are not disturbed.
+    /// Judges the refused accounts again, and starts those that may run by now. Does not disturb the others.
     pub(super) async fn admit_again(&mut self, config: &Config, reader: &Reader) -> Result<(), Fatal> {
         let is_to_be_judged = !self.refused.is_empty() || self.judge_again;
         // A channel that is closed has its writer's end to tell of.

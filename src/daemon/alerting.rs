@@ -59,7 +59,7 @@ impl Alerts {
         self.pulse.is_stuck()
     }
 
-    /// It ended though nobody told it to.
+    /// It ended without an order to stop.
     pub(super) fn has_ended(&self) -> bool {
         self.stage.is_finished() && !self.stop.is_cancelled()
     }

@@ -54,7 +54,7 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Opens the socket. Whoever calls holds the lock of the state directory: a socket that is there is a leftover.
+    /// Opens the socket. The caller holds the lock of the state directory, so an existing socket is a leftover.
     ///
     /// # Errors
     /// The file system does not take sockets, or has no room.
@@ -69,7 +69,7 @@ impl Desk {
         Ok(Self { listener, path })
     }
 
-    /// Serves commands until it is told to stop. Pokes go to whoever carries instructions out.
+    /// Serves commands until `stop` is cancelled. Sends pokes to the code that carries out instructions.
     pub async fn serve(
         mut self,
         budget: watch::Receiver<Arc<Budget>>,
@@ -120,7 +120,7 @@ async fn serve(
         if line != PERMIT {
             return Err(io::Error::from(io::ErrorKind::InvalidData));
         }
-        // Whoever hangs up leaves the queue.
+        // A client that hangs up leaves the queue.
         let mut permit = tokio::select! {
             biased;
             _ = stream.fill_buf() => return Ok(()),
@@ -171,7 +171,8 @@ impl Line {
         }
     }
 
-    /// Waits for the right to send one request. Whoever asks again, or hangs up, has the answer to the one before.
+    /// Waits for permission to send one request. A client that asks again, or hangs up, has the answer to the request
+    /// before.
     ///
     /// # Errors
     /// The daemon ended.

@@ -127,7 +127,7 @@ impl Once {
 pub enum Signal {
     /// Stop; a second time: at once.
     Stop,
-    /// Read the configuration anew.
+    /// Reread the configuration.
     Reload,
     /// Scan every folder.
     Rescan,
@@ -147,7 +147,7 @@ pub fn listen() -> io::Result<mpsc::UnboundedReceiver<Signal>> {
                 SIGUSR1 => Signal::Rescan,
                 _ => Signal::Stop,
             };
-            // Nobody listens any more: the process is about to end.
+            // There is no listener any more: the process is about to end.
             let _ = sender.send(message);
         }
     })?;

@@ -1,8 +1,8 @@
 //! The composition root: opens the job log, starts the stages, and watches over them until the end.
 //!
 //! Crash-only: every step is durable before the world can see its effect, so the process may end at any instant. Errors
-//! come in two families: those of a job stand in the job log, those of the daemon ([`Fatal`]) end the process, and
-//! systemd starts it anew.
+//! come in two families: those of a job are in the job log, those of the daemon ([`Fatal`]) end the process, and
+//! systemd restarts it.
 //!
 //! | file | holds |
 //! | --- | --- |
@@ -47,8 +47,8 @@ pub enum Fatal {
     /// The status page cannot be served.
     #[error(transparent)]
     Page(#[from] PageError),
-    /// A stage ended though nobody told it to.
-    #[error("the stage `{stage}` ended early: {why}; the daemon ends so that it can be started anew")]
+    /// A stage ended without an order to stop.
+    #[error("the stage `{stage}` ended early: {why}; the daemon ends so that it can be restarted")]
     StageEnded {
         /// Which.
         stage: String,
@@ -61,7 +61,8 @@ pub enum Fatal {
 }
 
 impl Fatal {
-    /// Faults of the configuration do not go away by starting anew: 78 (`EX_CONFIG`) keeps systemd from trying.
+    /// Returns the exit code of the process. A restart does not help against a fault of the configuration, so 78
+    /// (`EX_CONFIG`) keeps systemd from trying.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {

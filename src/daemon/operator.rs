@@ -1,7 +1,7 @@
-//! What people want of jobs, carried out by whoever holds the lock of the state directory: the daemon, which a command
-//! pokes, or the command itself where none runs (DESIGN §7).
+//! Carries out what people want done with jobs. The holder of the lock of the state directory does it: the daemon,
+//! which a command pokes, or the command itself if no daemon runs (DESIGN §7).
 //!
-//! Looks at the files first, outside of any transaction; the job log then decides and writes down in one step each.
+//! It looks at the files first, outside of any transaction. The job log then decides and records each in one step.
 
 use crate::clock::{now, random_digits};
 use crate::config::{AccountConfig, Config};
@@ -52,8 +52,9 @@ pub fn carry_out_within(
     }
 }
 
-/// Carries out every instruction on jobs of these accounts that nobody has answered, oldest first, and says whether all are
-/// answered then: one whose file has still to be moved is not. Blocks: on the disk, and on folders; `alive` is called for each.
+/// Carries out every unanswered instruction on jobs of these accounts, oldest first, and returns whether all are
+/// answered then: one whose file has still to be moved is not. Blocks on the disk and on folders. Calls `alive` for
+/// each.
 ///
 /// # Errors
 /// [`JobLogError`]; what is not answered by then is carried out the next time.
@@ -133,8 +134,8 @@ impl Hands {
         Self { joblog, turns: Arc::default() }
     }
 
-    /// Carries out what nobody has answered, and says whether all is answered then. `patience`: the wait for moves that
-    /// earlier steps of the jobs want.
+    /// Carries out the unanswered instructions, and returns whether all are answered then. `patience`: the wait for
+    /// moves that earlier steps of the jobs want.
     ///
     /// # Errors
     /// [`JobLogError`] if the job log cannot be read.

@@ -1,5 +1,5 @@
-//! `keep.jobs`: jobs leave the job log some time after their end, in steps that nobody notices. What guards against
-//! sending twice stays (`joblog::retention`). `keep.done` is the folders' own affair (`inbox`).
+//! `keep.jobs`: removes jobs from the job log some time after their end, in steps too small to delay anything. What
+//! guards against sending twice stays (`joblog::retention`). The folders implement `keep.done` (`inbox`).
 
 use crate::clock::now;
 use crate::config::KeepConfig;

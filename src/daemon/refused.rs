@@ -4,7 +4,7 @@ use crate::config::{AccountConfig, Config};
 use crate::job::{Problem, Target, counted};
 use crate::joblog::OpenJob;
 
-/// So many jobs are named; their number is told in any case.
+/// Maximum number of job IDs in a message. The message always gives the total.
 const NAMED: usize = 20;
 
 /// An account in which nothing is sent or moved for now.
@@ -160,7 +160,7 @@ mod tests {
         let names: Vec<&str> = refused.iter().map(|refused| refused.account.as_str()).collect();
         assert_eq!(names, ["old-name", "a"]);
         assert!(refused[1].why.what.contains("account old-name has open jobs (such as job 4)"), "{}", refused[1].why);
-        assert_eq!(judge(&config, &[open("a", 4, Some(&here))]).1.len(), 0, "its own are in nobody's way");
+        assert_eq!(judge(&config, &[open("a", 4, Some(&here))]).1.len(), 0, "its own do not stand in its way");
     }
 
     #[test]

@@ -46,11 +46,11 @@ struct Folder {
 #[derive(Debug)]
 pub(super) enum Stage {
     Upload,
-    /// That of an account, until it is told to stop.
+    /// The tracking of an account, until its token is cancelled.
     Track(String, CancellationToken),
 }
 
-/// How a stage ended: why, if it was not told to.
+/// How a stage ended: why, if it had no order to stop.
 pub(super) type StageEnd = (Stage, Result<(), String>);
 
 /// Everything that runs.
@@ -258,7 +258,7 @@ impl Stages {
         let _ = tokio::time::timeout(JOB_LOG_CLOSES, closed).await;
     }
 
-    /// A stage that ended though nobody told it to.
+    /// Returns the stage that ended without an order to stop.
     pub(super) fn ended_early(&self) -> Option<Fatal> {
         if self.joblog.has_ended() {
             return Some(Fatal::StageEnded { stage: "job log".to_owned(), why: "its thread ended".to_owned() });
@@ -343,7 +343,7 @@ impl Stages {
         })
     }
 
-    /// How the folders are, for whoever looks from outside; by name.
+    /// Returns the state of the folders for observers outside, by name.
     pub(super) fn folders_running(&self) -> Vec<FolderRunning> {
         let mut folders: Vec<FolderRunning> = self
             .folders

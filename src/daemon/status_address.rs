@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
 
-/// The page, and what it is told.
+/// The page, and the state that it shows.
 pub(super) struct StatusAddress {
     page: Page,
     /// As the configuration has it, where the port may be 0.
@@ -28,7 +28,7 @@ pub(super) enum Prepared {
     Moves(Bound, Access),
 }
 
-/// Takes the address, before anything is sent: nobody should believe in a page that is not there.
+/// Takes the address before anything is sent: datadrop must not announce a page that is not there.
 pub(super) async fn take_address(config: &Config) -> Result<Option<(Bound, Access)>, PageError> {
     let Some(listen) = config.status.listen else { return Ok(None) };
     let bound = Bound::to(listen).await?;

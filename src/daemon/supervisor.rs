@@ -50,10 +50,10 @@ pub struct RunEnd {
     pub all_success: bool,
 }
 
-/// Runs the daemon until a signal, the end of `--once`, or a fatal error. `reload` reads the configuration anew.
+/// Runs the daemon until a signal, the end of `--once`, or a fatal error. `reload` rereads the configuration.
 ///
 /// # Errors
-/// [`Fatal`]: the process must end, and may be started anew.
+/// [`Fatal`]: the process must end, and may be restarted.
 pub async fn run(
     config: Config,
     options: RunOptions,
@@ -195,14 +195,14 @@ impl Supervisor {
     fn carry_out(&self, poke: Option<Poke>) {
         let (hands, executors) = (self.hands.clone(), operator::executors(&self.config));
         let left = Arc::clone(&self.wants_left);
-        // Where nobody waits for it, the next beat is soon enough.
+        // If no command waits for it, the next beat is soon enough.
         let patience = if poke.is_some() { FILES_MOVED } else { Duration::ZERO };
         tokio::spawn(async move {
             match hands.carry_out(executors, patience).await {
                 Ok(all) => {
                     // Taken back by the beat alone, before it looks: what was written since is not forgotten.
                     left.fetch_or(!all, Ordering::Relaxed);
-                    // Whoever poked may have gone; the answer stands in the job log.
+                    // The command that poked may be gone. The answer is in the job log.
                     if let Some(poke) = poke {
                         let _ = poke.send(());
                     }

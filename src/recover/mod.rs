@@ -212,7 +212,7 @@ impl Fate {
                 let reason = format!("recovered: remote job {} has its name{told}", remote.remote_job_id);
                 Self { state, reason, remote: Some(remote) }
             }
-            (Place::Inbox | Place::Failed | Place::Gone, _) => fate(State::Held, "nobody knows what became of it"),
+            (Place::Inbox | Place::Failed | Place::Gone, _) => fate(State::Held, "what became of it is unknown"),
         }
     }
 }
