@@ -198,10 +198,25 @@ pub(super) fn accepted_mark(
             "mount it, or move the old one back, and all goes on by itself (if it is lost: stop the service, run `datadrop recover` and start it again)",
         )),
         (None, None) => {
+            refuse_within(inbox)?;
             refuse_forgotten(inbox)?;
             Ok(None)
         }
     }
+}
+
+/// A folder within that of another account, which a link may lead to, shows what that account sent. The other may not have been
+/// opened yet, and its mark tells.
+fn refuse_within(inbox: &Directory) -> Result<(), FolderProblem> {
+    let Ok(parent) = inbox.open_directory("..") else { return Ok(()) };
+    let Ok(Some(mark)) = read_mark(&parent) else { return Ok(()) };
+    let other = account_in(&mark).unwrap_or_default();
+    let why = format!("this lies inside the folder of account {other:?}, and none may lie in another");
+    Err(FolderProblem::not_ours(
+        inbox.path(),
+        &why,
+        "choose a folder beside it, or remove .datadrop from that folder if that account is gone",
+    ))
 }
 
 /// Files that were sent, and a job log that knows nothing of it: sending on would risk sending twice. A sub-folder that cannot

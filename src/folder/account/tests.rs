@@ -7,6 +7,22 @@ fn open(dir: &Path, remembered: Option<&str>) -> Result<Opened, FolderProblem> {
     AccountFolder::open("callcentre", dir, remembered, 7)
 }
 
+/// Whichever of the two is opened first: what lies there has been sent.
+#[test]
+fn f10_a_folder_inside_that_of_another_account_is_refused_before_the_other_is_open() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(AccountFolder::open("a", dir.path(), None, 7).unwrap());
+    let elsewhere = tempfile::tempdir().unwrap();
+    let link = elsewhere.path().join("b");
+    symlink(dir.path().join("done"), &link).unwrap();
+    for inside in [dir.path().join("done"), link] {
+        let refused = AccountFolder::open("b", &inside, None, 7).err().unwrap().to_string();
+        assert!(refused.contains("inside the folder of account \"a\""), "{refused}");
+    }
+    let left: Vec<_> = std::fs::read_dir(dir.path().join("done")).unwrap().collect();
+    assert!(left.is_empty(), "nothing is made in it: {left:?}");
+}
+
 #[test]
 fn f4_a_folder_is_known_by_its_mark() {
     let dir = tempfile::tempdir().unwrap();
@@ -145,10 +161,13 @@ fn f9_a_sub_folder_of_one_account_is_no_folder_of_another() {
     let dir = tempfile::tempdir().unwrap();
     let opened = open(dir.path(), None).unwrap();
     let sent = dir.path().join("sent");
-    assert!(matches!(AccountFolder::open("b", &sent, None, 1), Err(FolderProblem::InUse(_))));
+    assert!(matches!(AccountFolder::open("b", &sent, None, 1), Err(FolderProblem::NotOurs { .. })));
     assert_eq!(std::fs::read_dir(&sent).unwrap().count(), 0, "it is left as it is");
     drop(opened);
-    // The other way round: the one that came first keeps it.
+    // The other way round, where neither was ever opened: the one that came first keeps it.
+    let dir = tempfile::tempdir().unwrap();
+    let sent = dir.path().join("sent");
+    std::fs::create_dir(&sent).unwrap();
     let other = AccountFolder::open("b", &sent, None, 1).unwrap();
     assert!(matches!(open(dir.path(), None), Err(FolderProblem::NotOurs { .. } | FolderProblem::InUse(_))));
     drop(other);
