@@ -11,7 +11,7 @@ use super::route::{JobsQuery, Route};
 use super::{Running, Sources};
 use crate::clock::now;
 use crate::job::JobId;
-use crate::joblog::{JobFilter, JobLogError, JobRow, Reader};
+use crate::joblog::{AccountRow, JobFilter, JobLogError, JobRow, Reader};
 use crate::status::{Here, RECENT, StatusReport, job_json, jobs_json, status_json, status_report};
 use axum::http::StatusCode;
 use jiff::tz::TimeZone;
@@ -113,7 +113,7 @@ fn unready(sources: &Sources, running: &Running) -> Result<Vec<String>, JobLogEr
     }
     let known = sources.reader.accounts()?;
     for account in running.config.accounts.iter().filter(|account| account.enabled) {
-        let blocked = known.iter().find(|row| row.name == account.name).and_then(|row| row.blocked());
+        let blocked = known.iter().find(|row| row.name == account.name).and_then(AccountRow::blocked);
         let is_watched = running.folders.iter().any(|folder| folder.account == account.name && folder.is_watched);
         if let Some(why) = blocked {
             reasons.push(format!("account {} is blocked: {why}", account.name));

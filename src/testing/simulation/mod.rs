@@ -66,11 +66,11 @@ fn shortest(player: &impl Fn(&Plan, bool) -> Played, plan: &Plan, broken: &Broke
 
 fn tell(player: &impl Fn(&Plan, bool) -> Played, plan: &Plan, broken: &Broken) -> String {
     let short = shortest(player, plan, broken);
-    let played = player(&short, true);
-    let broken = played.ended.err().unwrap_or_else(|| broken.clone());
+    let story = player(&short, true);
+    let broken = story.ended.err().unwrap_or_else(|| broken.clone());
     let mut text = format!("seed {}: broken: {}\n  {}\n", plan.seed, broken.promise, broken.how);
     writeln!(text, "  {} of its {} items are needed; {:?}", short.items.len(), plan.items.len(), short.rules).unwrap();
-    for line in played.lines {
+    for line in story.lines {
         writeln!(text, "  {line}").unwrap();
     }
     text
@@ -82,8 +82,8 @@ fn play<Player: Fn(&Plan, bool) -> Played>(
     steps: u64,
     player: impl Fn() -> Player + Sync,
 ) -> Result<Figures, String> {
-    let (seeds, played, broke) = (AtomicU64::new(first), Mutex::new(Figures::default()), AtomicBool::new(false));
-    let so_far = || played.lock().unwrap_or_else(PoisonError::into_inner);
+    let (seeds, figures, broke) = (AtomicU64::new(first), Mutex::new(Figures::default()), AtomicBool::new(false));
+    let so_far = || figures.lock().unwrap_or_else(PoisonError::into_inner);
     let play_on = || {
         let player = player();
         while so_far().steps < steps && !broke.load(Ordering::Relaxed) {
@@ -104,7 +104,7 @@ fn play<Player: Fn(&Plan, bool) -> Played>(
         let threads: Vec<_> = (0..cores).map(|_| scope.spawn(play_on)).collect();
         threads.into_iter().try_for_each(|thread| thread.join().expect("a story catches what panics in it"))
     })?;
-    Ok(played.into_inner().unwrap_or_else(PoisonError::into_inner))
+    Ok(figures.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Plays stories with what they stand for.
@@ -153,7 +153,9 @@ fn a_story_that_breaks_a_promise_ends_the_run_and_is_told() {
         }
     };
     let (told, hears) = std::sync::mpsc::channel();
-    std::thread::spawn(move || told.send(play(3, 100, player)));
+    std::thread::spawn(move || {
+        let _ = told.send(play(3, 100, player));
+    });
     let story = hears.recv_timeout(std::time::Duration::from_secs(60)).expect("it is told").unwrap_err();
     for told in ["seed 3: broken: nothing breaks\n  it did", "  0 of its ", "  what happened"] {
         assert!(story.contains(told), "{story}");
