@@ -26,7 +26,7 @@ pub(super) struct UploadBody {
     pub(super) pieces: mpsc::Receiver<Piece>,
     /// `None` when it was handed over.
     pub(super) tail: Option<Bytes>,
-    /// Of the whole body, in bytes, not handed over yet; shared with whoever tells how far the upload is.
+    /// Of the whole body, in bytes, not handed over yet; shared with the code that reports the progress of the upload.
     pub(super) left: Arc<AtomicU64>,
     pub(super) gate: Arc<Gate>,
     /// Told once: the content has gone and was the promised one, or not.
@@ -45,7 +45,7 @@ impl UploadBody {
     fn fail(&mut self, fault: FileFault) -> Poll<Option<Result<Frame<Bytes>, GivenUp>>> {
         self.gate.abort();
         if let Some(wanted) = self.tail_wanted.take() {
-            // Nobody listens once the server has answered.
+            // There is no listener any more once the server has answered.
             let _ = wanted.send(Err(fault));
         }
         Poll::Ready(Some(Err(GivenUp)))
@@ -76,7 +76,7 @@ impl Body for UploadBody {
         let this = &mut *self;
         if let Some((mut permit, begun)) = this.begun.take() {
             permit.under_way();
-            // If nobody waits for it any more, its drop takes the slot.
+            // If there is no receiver any more, its drop takes the slot.
             let _ = begun.send(permit);
         }
         let Some(tail) = this.tail.clone() else { return Poll::Ready(None) };
@@ -191,7 +191,7 @@ impl Layout {
     }
 }
 
-/// A line that no file holds by chance, nor by intent: 128 bits that nobody outside can foresee.
+/// A line that no file holds by chance, nor by intent: 128 bits that an outsider cannot foresee.
 fn boundary() -> String {
     // Each `RandomState` has keys of its own, seeded by the operating system.
     let random = || RandomState::new().hash_one(0u8);

@@ -24,7 +24,7 @@ pub struct Budget {
 impl Budget {
     /// A budget of `limit`; `None` is `api.rate_limit = "off"`.
     ///
-    /// `spent_at_start` takes the window as used up: nobody knows what was sent just before a restart.
+    /// `spent_at_start` takes the window as used up, because what was sent just before a restart is unknown.
     #[must_use]
     pub fn new(limit: Option<RateLimit>, spent_at_start: bool) -> Self {
         let spent_at = spent_at_start.then(Instant::now);
@@ -33,7 +33,7 @@ impl Budget {
 
     /// Waits for a slot. Uploads first, but one request in six is for sweeps while one waits.
     ///
-    /// Cancel safe: a dropped wait leaves the queue and holds nobody up.
+    /// Cancel safe: a dropped wait leaves the queue and delays no other.
     pub async fn acquire(self: &Arc<Self>, purpose: Purpose) -> Permit {
         let mut place = Place::join(self, purpose);
         // The usual case, without the cost of arming anything.
@@ -56,7 +56,7 @@ impl Budget {
         }
     }
 
-    /// A slot, if one is free and nobody with a better claim waits for it.
+    /// Returns a slot, if one is free and no request with a better claim waits for it.
     #[must_use]
     pub fn try_acquire(self: &Arc<Self>, purpose: Purpose) -> Option<Permit> {
         Place::join(self, purpose).take().ok()
@@ -147,7 +147,7 @@ pub struct Permit {
 #[derive(Debug, Clone, Copy)]
 enum Use {
     None,
-    /// On its way; nobody knows when the server counts it.
+    /// In flight; when the server counts it is unknown.
     UnderWay,
     Sent(Instant),
 }

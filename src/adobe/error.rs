@@ -218,7 +218,7 @@ macro_rules! shown {
 shown!(ClientError, TokenError, Unauthorised, ApiError);
 
 impl ApiError {
-    /// The same without the number of this one case: an account that stays blocked for one reason is told of once.
+    /// The same without the number of this one case, so that a block that lasts is reported once.
     #[must_use]
     pub fn without_id(mut self) -> Self {
         if let Self::NotFound { body, .. }

@@ -55,8 +55,8 @@ pub(super) enum Encoding {
     Base64,
 }
 
-/// Reads the file from one end to the other into `pieces`. Blocks; ends early when nobody takes them any more. The file, if it
-/// was whole.
+/// Reads the file from start to end into `pieces`. Blocks; ends early when there is no receiver any more. Returns the
+/// file, if it was whole.
 pub(super) fn read(
     path: &Path,
     expected: &Fingerprint,
@@ -83,7 +83,7 @@ pub(super) struct Whole {
 }
 
 impl Whole {
-    /// Whether it is so still, and nobody is about to change it (DESIGN R5). Blocks.
+    /// Checks that it is still so, and that no process has it open to change it (DESIGN R5). Blocks.
     pub(super) fn is_still(&self) -> Result<(), FileFault> {
         is_promised(&Entry::of(&self.file)?, &self.expected)?;
         match self.folder.writer_of(&self.file) {
@@ -160,7 +160,8 @@ impl Reading {
         Ok(start.into())
     }
 
-    /// Nothing follows, the file is the same one still that nobody writes to, and its bytes were the promised ones.
+    /// Checks that nothing follows, that the file is still the same one and has no writer, and that its bytes were the
+    /// promised ones.
     fn check_end(&mut self) -> Result<(), FileFault> {
         match self.whole.file.read_exact(&mut [0]) {
             Ok(()) => return Err(FileFault::Changed("it is longer than it was".to_owned())),

@@ -1,5 +1,6 @@
-//! Addresses of other services that are told of alerts or asked as a heartbeat: they are nobody's API, get none of the
-//! credential's headers and cost no permit. Such an address often holds a key: no error names more than its host.
+//! Addresses of other services that receive alerts or a heartbeat. They are not part of Adobe's API, so requests to
+//! them carry none of the credential's headers and cost no permit. Such an address often holds a key: no error names
+//! more than its host.
 
 use super::http::explain;
 use reqwest::{Client, RequestBuilder, Url};

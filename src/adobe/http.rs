@@ -228,7 +228,7 @@ pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// A point in time as the guide's `start_date` and `end_date` want it: `yyyy-mm-dd hh:mm:ss`, in UTC.
 ///
-/// The guide names no zone; whoever asks leaves a day or more to spare on either side (DESIGN S2).
+/// The guide names no zone, so callers leave a day or more to spare on either side (DESIGN S2).
 #[must_use]
 pub fn guide_date(time: Timestamp) -> String {
     let time = jiff::Timestamp::from_millisecond(time.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);

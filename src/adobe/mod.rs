@@ -1,8 +1,8 @@
 //! The Data Sources API, as its guide has it: the only place that speaks HTTP to Adobe.
 //!
-//! [`Client`] asks and tells what it saw. It decides nothing: no retries, no waiting for better times, no opinion on
-//! what an answer means for a job. Whoever calls brings a [`Permit`] for each request, taken from the one [`Budget`]
-//! of the credential.
+//! [`Client`] asks and reports what it saw. It decides nothing: it does not retry, wait for better times or judge what
+//! an answer means for a job. The caller brings a [`Permit`] for each request, taken from the one [`Budget`] of the
+//! credential.
 //!
 //! | file | holds |
 //! | --- | --- |

@@ -196,7 +196,7 @@ impl Client {
     /// Creates an account (DESIGN §5, "POST create an account").
     ///
     /// # Errors
-    /// [`ApiError`]; after [`ApiError::Unclear`] nobody knows whether there is a new account, and only the list tells.
+    /// [`ApiError`]; after [`ApiError::Unclear`] only the list shows whether there is a new account.
     pub async fn create_account(
         &self,
         suite: &ReportSuite,
@@ -216,8 +216,8 @@ impl Client {
     /// Deletes an account, which cannot be undone (DESIGN §5, "DELETE account"). Returns Adobe's words.
     ///
     /// # Errors
-    /// [`ApiError`]; after [`ApiError::Unclear`] nobody knows whether it is gone, and only the list tells. An answer
-    /// that says `"success": false` is [`ApiError::Refused`] whatever its status.
+    /// [`ApiError`]; after [`ApiError::Unclear`] only the list shows whether it is gone. An answer that says
+    /// `"success": false` is [`ApiError::Refused`] whatever its status.
     pub async fn delete_account(
         &self,
         suite: &ReportSuite,

@@ -25,7 +25,7 @@ const AHEAD: Duration = Duration::from_mins(5);
 /// After a failed renewal ahead of time the old token serves on, and the next try comes so much later.
 const RENEW_AGAIN: Duration = Duration::from_secs(30);
 
-/// Below it systemd shows the service the secrets that its unit passes on; nobody can write there.
+/// The directory in which systemd shows the service the secrets that its unit passes on. It is not writable.
 const PASSED_BY_SYSTEMD: &str = "/run/credentials";
 
 /// What stands before a token.
@@ -39,7 +39,7 @@ pub(super) struct Tokens {
     scopes: String,
     silence: Duration,
     held: Mutex<Option<Held>>,
-    /// Locked by whoever fetches a token; holds how the last fetch failed.
+    /// Locked while a caller fetches a token; holds how the last fetch failed.
     fetching: tokio::sync::Mutex<Option<TokenError>>,
     fetches: AtomicU64,
 }
@@ -126,7 +126,7 @@ impl Tokens {
                     Stock::Fresh(bearer) | Stock::Ageing(bearer) => return Ok(bearer),
                     Stock::None => {}
                 }
-                // Whoever waited while another asked in vain shares that answer: a crowd must not ask one by one.
+                // A caller that waited while another asked in vain shares that answer: a crowd must not ask one by one.
                 if let Some(failure) = failure.as_ref()
                     && self.fetches.load(Ordering::Acquire) != before
                 {
@@ -244,7 +244,7 @@ fn renewal(life: Duration) -> Duration {
     }
 }
 
-/// A year at most: nobody renews later, and no arithmetic overflows.
+/// A year at most: no token is kept for longer, and no arithmetic overflows.
 fn seconds(value: &Value) -> Option<Duration> {
     let seconds = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())?;
     Some(Duration::from_secs(seconds.min(365 * 86_400)))
@@ -307,10 +307,10 @@ fn another_secret(credential: &Credential) -> String {
     match credential {
         Credential::SecretFile(path) if path.starts_with(PASSED_BY_SYSTEMD) => format!(
             "{look} write a client secret that is valid there to the file that LoadCredential= of the unit names \
-             (/etc/datadrop/client_secret, if nobody changed it), then restart the service"
+             (/etc/datadrop/client_secret by default), then restart the service"
         ),
         Credential::SecretFile(path) => format!(
-            "{look} write a client secret that is valid there to {}, which is read anew at each try",
+            "{look} write a client secret that is valid there to {}, which is read again at each try",
             path.display()
         ),
         Credential::Secret(_) => {
@@ -318,7 +318,7 @@ fn another_secret(credential: &Credential) -> String {
              api.client_secret is right"
                 .to_owned()
         }
-        // Nobody asks for tokens with these.
+        // These credentials do not ask for tokens.
         Credential::Token(_) | Credential::TokenFile(_) => format!("{look} renew the access token"),
     }
 }
@@ -332,7 +332,7 @@ mod tests {
         let file = |path: &str| another_secret(&Credential::SecretFile(path.into()));
         assert!(
             file("/etc/datadrop/client_secret")
-                .ends_with("to /etc/datadrop/client_secret, which is read anew at each try")
+                .ends_with("to /etc/datadrop/client_secret, which is read again at each try")
         );
         let passed = file("/run/credentials/datadrop.service/client_secret");
         assert!(passed.contains("LoadCredential=") && passed.ends_with("restart the service"), "{passed}");

@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 /// From the head of a request to its place in the server's count, at most: a slow line, a busy computer.
 const COUNTED_WITHIN: Duration = Duration::from_millis(500);
-/// How often it is told how much of a body has gone: each time is a row that is written.
+/// Interval between reports of how much of a body has gone: each report writes a row.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 /// A slow line: about eight megabits a second.
 const SLOW_BYTES_PER_MS: u64 = 1_000;
@@ -69,7 +69,7 @@ enum Stage {
     AwaitingAnswer,
 }
 
-/// Breaks the body when the upload is dropped: nobody would hear the answer to its last bytes.
+/// Breaks the body when the upload is dropped: the answer to its last bytes would be lost.
 struct BreakOnDrop(Arc<Gate>);
 
 impl Drop for BreakOnDrop {
@@ -95,12 +95,12 @@ impl Client {
     /// `commit` is awaited; only if it says `true` the last bytes go. An answer, an error or `stop` before that ends the upload
     /// and drops `commit` wherever it stands, and the last bytes never go.
     ///
-    /// `sending` is told how much has gone, in percent of the body: once bytes have gone for half a second, for a quicker
-    /// upload passes that phase within a breath, and then every two seconds.
+    /// `sending` gets how much has gone, in percent of the body: once bytes have gone for half a second, because a
+    /// quicker upload passes that phase in an instant, and then every two seconds.
     ///
-    /// `stop` gives the upload up as long as the last bytes have not gone and no answer has begun; after that it only
-    /// waits, and how long is the caller's to bound. Dropping the future also keeps back last bytes that have not gone, but then nobody can
-    /// say whether they had.
+    /// `stop` gives up the upload as long as the last bytes have not gone and no answer has begun. After that it only
+    /// waits, and the caller bounds how long. Dropping the future also keeps back last bytes that have not gone, but
+    /// then the caller cannot know whether they had.
     ///
     /// `api.timeout` is the longest silence: no chunk taken, no byte of the answer. Time that `commit` takes is not
     /// the server's silence.
@@ -225,8 +225,9 @@ impl Sent {
     }
 }
 
-/// Stamps the permit once the server must have counted the request: a moment after its head went out. Whoever drops
-/// this before, since there is an answer, stamps it by that. Tells from then on how much has gone. Never ends.
+/// Stamps the permit once the server must have counted the request: a moment after its head went out. To drop this
+/// future earlier, because there is an answer, also stamps the permit. From then on, reports how much has gone. Never
+/// ends.
 async fn counted(begun: oneshot::Receiver<Permit>, progress: &Sent, mut sending: impl FnMut(u8)) -> Infallible {
     if let Ok(mut permit) = begun.await {
         tokio::time::sleep(COUNTED_WITHIN).await;
