@@ -115,8 +115,8 @@ rules! {
         "Split the file; each part needs the header.";
     UploadTime "upload-time" Doubtful API_FAQ
         "A request ends after 60 s."
-        "At the speed of the uploads before it, this file would not be there by then, and nobody could say at once \
-         whether Adobe has it."
+        "At the speed of the uploads before it, this file would not be there by then, and whether Adobe has it would \
+                 not be known at once."
         "Split the file; each part needs the header.";
     MarkerNotEmpty "marker-not-empty" Fails UPLOAD
         "A marker (`.fin`) is empty."
@@ -129,7 +129,8 @@ rules! {
         "Write the header and at least one row.";
     MayBeCutOff "may-be-cut-off" Doubtful NONE
         "The last line ends with a line end, as the others do."
-        "A copy that broke off ends like this. What is missing is missing in the reports, and nobody can tell from the file."
+        "A copy that broke off ends like this. What is missing is missing in the reports, and the file does not show \
+                 it."
         "See whether the file is whole, and let its writer end each row with a line feed.";
     Utf16 "utf-16" Doubtful OLD_REQUIREMENTS
         "A file is UTF-8; UTF-16 with a byte order mark is converted."

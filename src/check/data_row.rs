@@ -22,7 +22,7 @@ pub(super) struct Rows {
     pub(super) last_date: Vec<u8>,
 }
 
-/// What a row holds besides its date.
+/// What a row holds in addition to its date.
 #[derive(Default)]
 struct Holds {
     metric: bool,

@@ -1,4 +1,4 @@
-//! Dates as Adobe writes them: `MM/DD/YYYY` or `MM/DD/YYYY/HH/mm/SS`, in a zone that nobody names.
+//! Dates as Adobe writes them: `MM/DD/YYYY` or `MM/DD/YYYY/HH/mm/SS`, in a zone that is not documented.
 
 use super::code::Code;
 use jiff::civil::{Date, Time};
@@ -211,7 +211,7 @@ mod tests {
             day = day.yesterday().unwrap();
         }
         assert!(days.is_too_many_with(day));
-        assert!(!days.is_too_many_with(day.yesterday().unwrap()), "it is told once");
+        assert!(!days.is_too_many_with(day.yesterday().unwrap()), "it is reported once");
         assert_eq!(days.met.len(), 91);
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn read(line: &Line<'_>, findings: &mut Findings) -> Option<Header> {
     for (index, (range, name)) in fields(line.bytes).enumerate() {
         let text = String::from_utf8_lossy(name);
         let column = column(text.trim());
-        // Names of no column are told as such, once each time.
+        // A name of no column is reported as such, each time.
         let is_named = column.breaks != Some(Code::ColumnEmpty);
         if let Some(code) = column.breaks {
             findings.at(code, line, range.clone(), || {
@@ -78,7 +78,7 @@ fn is_header(line: &Line<'_>, findings: &mut Findings) -> bool {
         });
         return false;
     }
-    // Which of the parts is the header, nobody knows; the returns have a finding of their own.
+    // Which of the parts is the header is unknown. The carriage returns have their own finding.
     !line.bytes.contains(&b'\r')
 }
 

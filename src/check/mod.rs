@@ -36,10 +36,10 @@ use std::ffi::OsStr;
 /// "Each row can only have a maximum of 4096 bytes."
 const LONGEST_ROW: u64 = 4096;
 
-/// A request ends after so many seconds.
+/// Seconds after which a request ends.
 const LONGEST_REQUEST: u64 = 60;
 
-/// What the rules need to know besides the content.
+/// What the rules need to know in addition to the content.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     /// The file's name, without its folder.
@@ -48,7 +48,7 @@ pub struct Facts<'a> {
     pub extensions: &'a [String],
     /// The day that it is.
     pub today: Date,
-    /// Larger files are told as too large, in bytes.
+    /// Maximum size in bytes: the check reports a larger file as too large.
     pub max_size: u64,
     /// How fast uploads have been, in bytes of the request each second, if that is known.
     pub bytes_per_second: Option<u64>,
@@ -230,7 +230,7 @@ impl Rules {
         }
     }
 
-    /// Blank rows at the end of a file harm nobody; these were not at its end.
+    /// Blank rows at the end of a file do no harm; these were not at its end.
     fn blank_before(&mut self, line: &Line<'_>) {
         let Some((first, count)) = self.blank.take() else { return };
         let blank = Line { number: first, bytes: b"", length: 0, ..*line };
@@ -255,7 +255,7 @@ impl Rules {
             });
         }
         match &mut self.stage {
-            // Of a line that is cut, nobody knows the number of fields.
+            // The number of fields of a line that is cut is unknown.
             Stage::BeforeHeader if line.is_cut() => self.stage = Stage::Unusable,
             Stage::BeforeHeader => {
                 self.stage = match header::read(line, &mut self.findings) {

@@ -13,10 +13,10 @@ const EXCERPT_BEFORE: usize = 48;
 /// So many characters of a value are repeated in a message.
 const QUOTED: usize = 40;
 
-/// So many skipped rows are known by their lines.
+/// Maximum number of skipped rows whose lines are kept.
 const SKIPPED_KEPT: usize = 20;
 
-/// So many of these are told in words.
+/// Maximum number of skipped rows that the text names.
 const SKIPPED_TOLD: usize = 8;
 
 /// One thing that breaks a rule.
