@@ -8,7 +8,7 @@ use config::ValueKind;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-/// Reads `[account_defaults]`, over what holds where nobody says more: an account with nothing of its own.
+/// Reads `[account_defaults]`, over the built-in defaults, as an account without keys of its own.
 pub(super) fn read_defaults(mut section: Section<'_>, style: StyleChoice, settle: Duration) -> AccountConfig {
     let defaults = AccountConfig {
         name: String::new(),

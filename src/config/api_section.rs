@@ -135,7 +135,7 @@ fn read_credential(section: &mut Section<'_>, surroundings: &Surroundings) -> Cr
         (None, Some(file), _, _) => Credential::SecretFile(file),
         (None, None, Some(token), _) => Credential::Token(token),
         (None, None, None, Some(file)) => Credential::TokenFile(file),
-        // A stand-in: there is a problem in the report, or nobody is going to use it.
+        // A placeholder: the report has a problem, or the credential will not be used.
         (None, None, None, None) => Credential::SecretFile(PathBuf::new()),
     }
 }

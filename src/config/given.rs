@@ -251,7 +251,7 @@ pub(super) fn parse_expect(text: &str) -> Option<Expect> {
     (files > 0 && hour < 24 && minute < 60).then_some(Expect { files, by_minute: hour * 60 + minute })
 }
 
-// How long a backlog takes: nobody is faster than the rate limit.
+// How long a backlog takes: nothing is faster than the rate limit.
 
 impl RateLimit {
     /// How long so many requests take, one after the other as fast as the limit lets them. Requests of other kinds and

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, gathered while the sections are read, so that all of it is told at once.
+//! Problems of a configuration, gathered while the sections are read, so that all are reported together.
 
 use crate::job::Problem;
 use std::collections::{BTreeMap, HashMap};
@@ -12,7 +12,7 @@ pub(super) const ENVIRONMENT: &str = "the environment";
 /// How each variable that sets a key begins.
 pub(super) const PREFIX: &str = "DATADROP__";
 
-/// Where a value came from, as it is told.
+/// Where a value came from, as messages name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) source: String,
@@ -308,7 +308,7 @@ impl Outline {
                 i64::from_str_radix(number.as_str(), number.radix()).map_err(|_| value.span().start)?;
             }
             DeValue::Float(number) => {
-                // `inf` and `nan` are numbers in TOML; whoever asks for the key refuses them.
+                // `inf` and `nan` are numbers in TOML; the code that takes the key refuses them.
                 let named = number.as_str().contains('n');
                 number
                     .as_str()

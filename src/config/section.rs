@@ -227,7 +227,7 @@ impl<'r> Section<'r> {
         })
     }
 
-    /// Ends the section: what nobody asked for is unknown.
+    /// Ends the section: reports each key that was not taken as unknown.
     pub(super) fn finish(self) {
         let mut left: Vec<(&String, &Value)> = self.table.iter().collect();
         left.sort_by_key(|(key, _)| *key);
@@ -269,7 +269,7 @@ pub(super) fn table_of(report: &mut Report, path: &str, label: &str, header: &st
     None
 }
 
-/// What counts besides the keys.
+/// What counts in addition to the keys.
 #[derive(Debug, Default)]
 pub(super) struct Surroundings {
     pub(super) file: Option<PathBuf>,

@@ -96,11 +96,11 @@ impl ApiConfig {
 pub enum Credential {
     /// A client secret in the configuration or an environment variable.
     Secret(SecretString),
-    /// A client secret in a file, read anew at each renewal.
+    /// A client secret in a file, read again at each renewal.
     SecretFile(PathBuf),
     /// A ready access token.
     Token(SecretString),
-    /// A ready access token in a file, read anew when it is refused.
+    /// A ready access token in a file, read again when it is refused.
     TokenFile(PathBuf),
 }
 
@@ -236,7 +236,7 @@ pub struct KeepConfig {
 pub struct StatusConfig {
     /// Address and port of the page; `None` is off.
     pub listen: Option<SocketAddr>,
-    /// A file with the token that whoever looks must know; always there for an address that is not loopback.
+    /// A file with the token that visitors must know; required for an address that is not loopback.
     pub token_file: Option<PathBuf>,
     /// Further names under which the page may be asked for, in lower case.
     pub hosts: Vec<String>,

@@ -122,7 +122,7 @@ pub(super) fn read_status(mut section: Section<'_>, surroundings: &Surroundings,
     if listen.is_some_and(|address| !address.ip().is_loopback()) && !has_token {
         let remedy = "write token_file = \"/etc/datadrop/status_token\" in [status], a file with a token of 16 characters \
                       or more; or listen on 127.0.0.1";
-        section.blame("listen", wrong("whoever reaches this address would see every account and file name", remedy));
+        section.blame("listen", wrong("anyone who reaches this address would see every account and file name", remedy));
     }
     let hosts = section.take("hosts", |given| {
         let hosts = given.texts()?;
@@ -144,7 +144,7 @@ fn is_host(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
 
-/// What is wrong with the file of itself is told already.
+/// Checks the token. What is wrong with the file itself is already reported.
 fn check_token(path: &Path) -> Result<(), Wrong> {
     if check_secret_file(path).is_err() {
         return Ok(());

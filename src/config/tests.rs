@@ -42,7 +42,7 @@ fn example(dir: &TempDir) -> String {
 }
 
 /// Each `NAME.toml` fails with exactly the text of `NAME.expected`. Lines `# env: NAME=VALUE` set variables.
-/// `UPDATE_EXPECTED=1` writes the texts anew.
+/// `UPDATE_EXPECTED=1` rewrites the texts.
 #[test]
 fn every_mistake_reads_as_expected() {
     let dir = surroundings();
