@@ -136,7 +136,7 @@ impl AccountFolder {
             }
             for name in left {
                 if [MARKING, MARKER, EXPLAINING, TRIAL].iter().any(|purpose| is_hidden_for(purpose, &name)) {
-                    // Whatever stays is hidden, and in nobody's way.
+                    // What stays is hidden, and does no harm.
                     let _ = directory.remove(&name);
                 } else {
                     self.give_back(directory, &name)?;
@@ -149,7 +149,7 @@ impl AccountFolder {
     /// Whether this is still the folder that was opened, and still carries its mark.
     ///
     /// # Errors
-    /// [`FolderProblem`] if it is not; it must be opened anew before anything in it is touched.
+    /// [`FolderProblem`] if it is not; it must be opened again before anything in it is touched.
     pub fn check(&self) -> Result<(), FolderProblem> {
         self.places.check()?;
         let inbox = self.place(Place::Inbox);

@@ -120,10 +120,10 @@ impl AccountFolder {
         Ok(renamed.map(|(name, met)| (Place::Inbox, name, met)))
     }
 
-    /// Returns a file that is none of ours to the inbox, under a name that is free there.
+    /// Returns a file that is not datadrop's to the inbox, under a name that is free there.
     ///
-    /// Linked, not renamed: a rename into the inbox says that a file is complete, which we cannot know. Where it must be renamed,
-    /// whoever watches is told that it was us.
+    /// Linked, not renamed: a rename into the inbox says that a file is complete, which is unknown here. Where it must
+    /// be renamed, the watcher learns that datadrop did it.
     fn put_back(&self, job: JobId, place: Place, name: &OsStr, touched: &mut Touched) -> io::Result<()> {
         touched.extend([place, Place::Inbox]);
         let (directory, inbox) = (self.place(place), self.place(Place::Inbox));
@@ -234,7 +234,7 @@ pub struct Wanted<'a> {
     pub to: Place,
     /// The file as it was hashed, or seen last.
     pub hashed: Option<FileIdentity>,
-    /// Its content; `None` if nobody has read it.
+    /// Its content; `None` if it was never read.
     pub sha256: Option<Sha256>,
     /// That content was sent, or may have been.
     pub was_sent: bool,
@@ -258,7 +258,7 @@ pub(super) enum Met {
 }
 
 impl AccountFolder {
-    /// Looks before it is moved, and after: another file must not be touched, whoever writes to it may not be done.
+    /// Looks before it is moved, and after: another file must not be touched, because its writer may not be done.
     pub(super) fn meet(&self, wanted: &Wanted<'_>, place: Place, name: &OsStr) -> io::Result<Met> {
         let directory = self.place(place);
         let Some(entry) = directory.find(name)? else { return Ok(Met::Nothing) };
@@ -269,7 +269,7 @@ impl AccountFolder {
         }
         let by_looks = if found.looks_like(&hashed) { Met::Same(found) } else { Met::Another };
         let Some(sha256) = wanted.sha256 else { return Ok(by_looks) };
-        // Dropped anew under the name of one that is on its way: a drop of its own, as `duplicates` may allow it.
+        // Dropped again under the name of a file in flight: a separate drop, which `duplicates` may allow.
         let is_dropped_anew = place == Place::Inbox && found.is_surely_another(&hashed);
         if !entry.is_plain() || is_dropped_anew {
             return Ok(Met::Another);
@@ -278,7 +278,7 @@ impl AccountFolder {
             match (wanted.read)(directory, name) {
                 Ok(content) if content.sha256 == sha256 => return Ok(Met::Same(content.identity)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Met::Nothing),
-                // What cannot be read is told by its looks.
+                // A file that cannot be read is judged by its looks.
                 Err(_) if !found.is_same_file(&hashed) => return Ok(by_looks),
                 Ok(_) | Err(_) => {}
             }

@@ -170,8 +170,8 @@ pub(super) fn open_sub_folder(inbox: &Directory, place: Place) -> Result<Option<
     }
 }
 
-/// Opens a sub-folder. One that is missing takes the inbox's mode and group, so that whoever may drop files may also fetch
-/// what became of them.
+/// Opens a sub-folder. Creates a missing one with the inbox's mode and group, so that a user who may drop files may
+/// also fetch what became of them.
 fn made(inbox: &Directory, place: Place, metadata: &Metadata) -> Result<Directory, FolderProblem> {
     if let Some(directory) = open_sub_folder(inbox, place)? {
         return Ok(directory);

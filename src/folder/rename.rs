@@ -44,7 +44,7 @@ fn rename_by_link(
         linked => linked?,
     }
     meanwhile();
-    // A name that nobody can foresee: this rename would overwrite what bears it.
+    // An unpredictable name: this rename would overwrite a file of that name.
     let mut aside = OsString::from(format!("{ASIDE}{:016x}.", random()));
     aside.push(name);
     let aside = fitting(&aside, "", "");

@@ -40,7 +40,7 @@ pub enum FolderProblem {
         /// The command that ends it.
         remedy: String,
     },
-    /// Whoever asks may not look into it, which says nothing of whether the daemon may.
+    /// The caller may not look into it, which does not show whether the daemon may.
     Closed {
         /// The folder.
         dir: PathBuf,
@@ -304,7 +304,7 @@ mod tests {
         chown(&mark, Some(0), None).unwrap();
         opened.folder.check().unwrap();
         drop(opened);
-        // Whoever owns the account's folder can do as they like there anyway.
+        // The owner of the account's folder can do as they like there anyway.
         for name in [".", "sent", MARK] {
             chown(dir.path().join(name), Some(SOMEBODY), None).unwrap();
         }

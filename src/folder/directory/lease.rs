@@ -1,5 +1,5 @@
-//! Whether somebody has a file open for writing, asked of the kernel (DESIGN R5): it gives a read lease only on a file that
-//! nobody may write to, and gives it to the owner of the file or with `CAP_LEASE`. The lease is given back at once.
+//! Asks the kernel whether a process has a file open for writing (DESIGN R5). The kernel grants a read lease only on a
+//! file without a writer, and only to the owner of the file or with `CAP_LEASE`. The lease is given back at once.
 //!
 //! The only file with `unsafe`: no safe crate has these calls.
 
@@ -12,8 +12,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd as _;
 
-/// What the kernel sends to whoever has a lease that somebody else breaks. It would be `SIGIO`, which ends a process that does
-/// not expect it; this one is ignored unless a process asks for it, and none of ours does.
+/// The signal that the kernel sends to the holder of a lease that another process breaks. The default, `SIGIO`, ends a
+/// process that does not expect it. This one is ignored unless a process asks for it, and datadrop does not.
 const BREAKING: c_int = libc::SIGURG;
 /// Says which signal; `libc` does not have it (`asm-generic/fcntl.h`).
 const F_SETSIG: c_int = 10;
@@ -77,7 +77,7 @@ mod tests {
         {
             let writer = options.open(&path).unwrap();
             assert_eq!(opened.writer_of(&file), Writer::Somebody);
-            assert_eq!(opened.writer_of(&reader), Writer::Somebody, "whoever asks");
+            assert_eq!(opened.writer_of(&reader), Writer::Somebody, "whichever process asks");
             drop(writer);
             assert_eq!(opened.writer_of(&file), Writer::Nobody);
         }

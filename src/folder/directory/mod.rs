@@ -1,5 +1,5 @@
-//! A directory held open. Everything in it is reached by name from here, never through a link (DESIGN F9): whoever may put
-//! things into a watched folder must not lead the daemon out of it.
+//! A directory held open. Everything in it is reached by name from here, never through a link (DESIGN F9): a user who
+//! may put things into a watched folder must not lead the daemon out of it.
 //!
 //! A file that datadrop makes is born under a random hidden name, exclusively, and renamed when it is whole.
 //!
@@ -31,7 +31,7 @@ pub struct Directory {
 
 impl Directory {
     /// Opens a directory that the configuration or the command line names. Links in that path are followed, the last one
-    /// too: it is the administrator's word, and nobody who may only write *into* the directory can change it.
+    /// too: the administrator sets the path, and a user who may only write *into* the directory cannot change it.
     ///
     /// # Errors
     /// The system's; `NotADirectory` if something else lies there.
@@ -319,7 +319,7 @@ const HIDDEN: &str = ".datadrop-";
 const NAMES_TRIED: u32 = 8;
 
 impl Directory {
-    /// Makes an empty file under a hidden name that nobody can foresee. `purpose` is a part of the name.
+    /// Makes an empty file under a hidden, unpredictable name. `purpose` is a part of the name.
     ///
     /// # Errors
     /// The system's.
@@ -381,7 +381,7 @@ impl Drop for Hidden<'_> {
     }
 }
 
-/// A hidden name that nobody can foresee. `purpose` is a part of it.
+/// Returns a hidden, unpredictable name. `purpose` is a part of it.
 #[must_use]
 pub fn hidden_name(purpose: &str) -> OsString {
     format!("{HIDDEN}{purpose}-{:016x}", random()).into()

@@ -207,7 +207,7 @@ fn f2_outside_the_inbox_the_content_decides_and_its_new_numbers_are_told() {
     let (dir, folder) = folder();
     let at = dir.path().join("sent/sales.txt");
     let sent = put(&at, "sent");
-    // As a copy of the whole folder, or an editor that writes the same anew.
+    // As a copy of the whole folder does, or an editor that writes the same content again.
     fs::copy(&at, dir.path().join("copy")).unwrap();
     fs::rename(dir.path().join("copy"), &at).unwrap();
     let moved = move_sales(&folder, 1, (Place::Sent, Place::Done), sent).unwrap();
