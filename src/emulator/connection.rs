@@ -41,7 +41,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// How long a client may take to read an answer that came before its request was complete.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Accepts until it is told to stop; then all connections are cut.
+/// Accepts connections until `stopped` is cancelled, then cuts all of them.
 pub(super) async fn serve(mut listener: TcpListener, router: Router, clock: Clock, stopped: CancellationToken) {
     let requests = Arc::new(AtomicU64::new(0));
     let mut connections = JoinSet::new();

@@ -124,7 +124,7 @@ pub(super) enum Act {
     Answer { status: u16, retry_after: Option<u64>, words: Words },
 }
 
-/// In whose words an error is told (DESIGN §5, "Outcomes").
+/// In whose words an error is reported (DESIGN §5, "Outcomes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Words {
     Gateway,
@@ -135,9 +135,9 @@ pub(super) enum Words {
 /// What goes wrong with a job after its acceptance.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct JobFate {
-    /// Processed rows fall short by so many.
+    /// Number of rows by which the processed rows fall short.
     pub lost_rows: u64,
-    /// More rows are told than the file has.
+    /// Number of rows by which the reported rows exceed those of the file.
     pub extra_rows: u64,
     /// Ends in `failure`.
     pub fails: bool,

@@ -56,7 +56,7 @@ pub struct Job {
     pub id: RemoteJobId,
     /// What it was made of.
     pub upload: Upload,
-    /// The name that is told.
+    /// The name that lists show.
     pub shown: String,
     /// When it was accepted.
     pub created: Timestamp,

@@ -199,7 +199,7 @@ pub(super) struct NewAccount {
 pub(super) struct Accounts {
     known: BTreeMap<AccountKey, Account>,
     deleted: BTreeSet<AccountKey>,
-    /// An account that nobody listed, made or deleted exists as soon as it is asked for.
+    /// An account that was never listed, made or deleted exists as soon as it is asked for.
     any: bool,
     random: Random,
 }

@@ -100,7 +100,7 @@ fn find(app: &App, key: &AccountKey, job: &str) -> Result<Response, Refusal> {
 
 // An upload, from its head to the step that makes job and ledger entry.
 
-/// 50 MB of content are 67 MB of base64; the rest is room for whoever raises the limit a little.
+/// 50 MB of content are 67 MB of base64; the rest is room for a slightly higher limit.
 const LARGEST_BODY: usize = 80 * 1024 * 1024;
 
 /// From here on, decoding and hashing would keep other connections waiting.
@@ -200,7 +200,7 @@ async fn receive(app: &App, plan: &Plan, mut body: Body) -> Result<Bytes, Respon
     let mut half_passed = false;
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
-        // The client went before the end of its request: nobody is left to answer, and nothing is ingested.
+        // The client hung up before the end of its request: there is no one to answer, and nothing is ingested.
         let frame = frame.map_err(|_| no_answer(Ending::Reset))?;
         let Ok(data) = frame.into_data() else { continue };
         if whole.capacity() == 0 {

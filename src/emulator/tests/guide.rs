@@ -266,7 +266,7 @@ async fn each_status_of_the_guide_is_met_on_each_endpoint() {
                 assert!(words.is_some_and(|words| words.len() > 5), "{dialect} {method} {path}: {body}");
                 assert!(reply.header("x-request-id").is_some() && reply.header("date").is_some());
             }
-            // Another method is told which ones there are.
+            // Another method gets a list of the allowed ones.
             let reply = client.send(&raw("PATCH", &path, &good, b"")).await.unwrap();
             assert_eq!(reply.status, 405, "{path}: {}", reply.body);
         }
