@@ -29,7 +29,7 @@ pub(crate) struct Surroundings {
     pub(crate) failed_syncs: u64,
     /// Renames that no sync has made durable yet.
     pub(crate) unsynced: Vec<(PathBuf, PathBuf)>,
-    /// Renames that nobody has heard of yet.
+    /// Renames that have not been reported as events yet.
     pub(crate) moved: Vec<(PathBuf, PathBuf)>,
     /// Where a suspended task waits to, for the one who polls it.
     pub(crate) suspended_until: Option<Moment>,

@@ -44,7 +44,7 @@ impl Server {
         Peer { stream, ahead: Vec::new() }
     }
 
-    /// Nobody connects.
+    /// Returns whether no client connects.
     async fn nobody(&self) -> bool {
         timeout(MOMENT, self.listener.accept()).await.is_err()
     }

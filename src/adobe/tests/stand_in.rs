@@ -40,7 +40,7 @@ pub(crate) enum Came {
     Nothing,
     /// An answer.
     Answer { status: u16, retry_after: Option<u64>, body: String, server_time: Timestamp },
-    /// Nobody was there.
+    /// Nothing listened there.
     NotConnected,
     /// The connection was cut.
     Broken,

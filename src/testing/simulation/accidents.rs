@@ -59,7 +59,7 @@ pub(super) enum Fate {
     ExtraRows,
     Fails,
     Deleted,
-    /// A word that nobody knows, then success.
+    /// An unknown word, then success.
     OddWord,
     /// Processed only after this time.
     Slow(Duration),

@@ -11,11 +11,11 @@ pub(super) enum Act {
     MoveIn { name: String, content: Vec<u8> },
     /// Links in what was written elsewhere.
     LinkIn { name: String, content: Vec<u8> },
-    /// Opens for writing, new or truncated, and writes. Nobody begins what another is at.
+    /// Opens for writing, new or truncated, and writes. No writer begins a file that another is writing.
     Begin { name: String, content: Vec<u8>, writer: u64 },
     /// Opens what another is writing, to write to its end.
     Join { name: String, writer: u64 },
-    /// Opens it once more, or anew where it is gone, and writes to its end.
+    /// Opens it again, or creates it where it is gone, and writes to its end.
     GoOn { name: String, content: Vec<u8>, writer: u64 },
     /// Writes more to the file that was begun.
     Append { name: String, content: Vec<u8>, writer: u64 },
@@ -90,7 +90,7 @@ pub(super) fn steps_of(dropped: &Dropped, leases: bool, chance: &mut Chance) -> 
             if leases && chance.percent(30) {
                 steps.push((*at, Act::Touch { name: then.to_owned() }));
             }
-            // Shorter than what proves completeness where nothing is heard and nobody can be asked.
+            // Shorter than what proves completeness without events and leases.
             let is_long = leases && chance.percent(30);
             *at += if is_long { chance.seconds(5, 400) } else { chance.millis(1, 4000) };
         }
@@ -125,7 +125,7 @@ pub(super) fn steps_of(dropped: &Dropped, leases: bool, chance: &mut Chance) -> 
         }
         Way::ByTwo => {
             written(&mut steps, &mut at, &name, &name);
-            // Without leases nobody can tell that there are two.
+            // Without leases datadrop cannot know that there are two.
             if leases && let Some(begun) = steps.iter().position(|(_, act)| matches!(act, Act::Begin { .. })) {
                 let second = chance.below(u64::MAX);
                 steps.insert(begun + 1, (steps[begun].0, Act::Join { name: name.clone(), writer: second }));

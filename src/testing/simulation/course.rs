@@ -183,7 +183,7 @@ impl<'a> World<'a> {
             && self.agenda.is_empty()
             && self.remote().next_take().is_none()
             && self.now.since(self.changed_at) > QUIET
-            // Whoever blocked the account is asked again, at the latest after so long.
+            // The server or disk that blocked the account is asked again, at the latest after this time.
             && (self.blocked.is_none() || self.now.since(self.changed_at) > retry().longest())
             && self.checker.last.iter().all(|(_, state, place)| {
                 (state.is_terminal() || matches!(state, State::Held | State::Waiting))

@@ -164,7 +164,7 @@ impl People {
             Act::Join { name, writer } => {
                 let path = self.folder.join(&name);
                 if !self.is_being_written(&name) || !self.is_written(&path) {
-                    return format!("{told} (not, for nobody writes to it)");
+                    return format!("{told} (not done: it has no writer)");
                 }
                 self.opened(&name, writer, &File::open(path).unwrap());
             }
@@ -279,7 +279,7 @@ impl People {
                     let names = fs::read_dir(&dir).into_iter().flatten().map(|entry| entry.unwrap().path());
                     there.extend(names.filter(|path| path.extension().is_some_and(|extension| extension != "why")));
                 }
-                // What is renamed in is complete: nobody does that to a file that is still written.
+                // What is renamed in is complete: no producer renames a file that is still written.
                 there.retain(|path| !self.is_written(path));
                 there.sort();
                 if there.is_empty() {
@@ -324,7 +324,7 @@ impl People {
         self.writing.push(Writing { name: name.to_owned(), by, inode: file.metadata().unwrap().ino() });
     }
 
-    /// Where the file is that somebody writes to: whoever has it open writes on, wherever it was moved.
+    /// Returns where the file of a writer is: a writer that has it open writes on, wherever it was moved.
     fn is_at(&mut self, name: &str, writer: u64) -> Option<PathBuf> {
         let is_it = |writing: &Writing| writing.name == name && writing.by == writer;
         let inode = self.writing.iter().find(|writing| is_it(writing))?.inode;

@@ -7,10 +7,10 @@
 //! promises of DESIGN §3 are held against the server's ledger, the folder and the job log ([`promises`]), after each step
 //! and at rest.
 //!
-//! `DATADROP_SIM_STEPS` says how many steps to take, `DATADROP_SIM_SEED` where to begin. A seed that fails is made as
-//! short as it goes, and told.
+//! `DATADROP_SIM_STEPS` sets the number of steps, `DATADROP_SIM_SEED` the first seed. A seed that fails is shortened as
+//! far as possible, and reported.
 
-#![allow(clippy::print_stdout, reason = "figures are told aloud")]
+#![allow(clippy::print_stdout, reason = "figures are printed")]
 #![allow(clippy::struct_excessive_bools, reason = "rules of a configuration are")]
 #![allow(clippy::too_many_lines, reason = "one arm for each thing that people do")]
 
@@ -34,9 +34,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use story::{Broken, Figures};
 
-/// Steps of a run that nobody asked to be longer.
+/// Default number of steps of a run.
 const STEPS: u64 = 100_000;
-/// So many shorter stories are tried.
+/// Maximum number of shorter stories that are tried.
 const TRIES: usize = 400;
 
 fn number(name: &str) -> Option<u64> {
@@ -76,7 +76,7 @@ fn tell(player: &impl Fn(&Plan, bool) -> Played, plan: &Plan, broken: &Broken) -
     text
 }
 
-/// Plays seeds, on each core one at a time, until so many steps were taken; the first that fails is told.
+/// Plays seeds, one at a time on each core, until `steps` steps were taken. Returns the first that fails.
 fn play<Player: Fn(&Plan, bool) -> Played>(
     first: u64,
     steps: u64,
@@ -156,7 +156,7 @@ fn a_story_that_breaks_a_promise_ends_the_run_and_is_told() {
     std::thread::spawn(move || {
         let _ = told.send(play(3, 100, player));
     });
-    let story = hears.recv_timeout(std::time::Duration::from_secs(60)).expect("it is told").unwrap_err();
+    let story = hears.recv_timeout(std::time::Duration::from_secs(60)).expect("a report").unwrap_err();
     for told in ["seed 3: broken: nothing breaks\n  it did", "  0 of its ", "  what happened"] {
         assert!(story.contains(told), "{story}");
     }

@@ -238,7 +238,7 @@ impl Remote {
                 self.uploads.push_front(early);
                 None
             }
-            // A job that datadrop knows for another's; whoever names one that nobody knows of cannot be seen through.
+            // A job that datadrop knows to be another's. A wrong job that it has never seen cannot be detected.
             Some(UploadFault::Refused(Ill::WrongId) | UploadFault::Taken(Ill::WrongId)) if self.known.is_empty() => {
                 None
             }
@@ -377,7 +377,7 @@ impl Remote {
             (_, false) => ("processing", None),
             (Some(Fate::Fails), true) => ("failure", Some(0)),
             (Some(Fate::LostRows), true) => ("success", Some(entry.rows.saturating_sub(1).max(0))),
-            // By its rows it cannot be ours, and by its name neither: nobody could tell that it is.
+            // Neither its rows nor its name match ours, so it could not be recognised.
             (Some(Fate::ExtraRows), true) if self.renames == Renames::Beyond => ("success", Some(entry.rows)),
             (Some(Fate::ExtraRows), true) => ("success", Some(entry.rows + 1)),
             (_, true) => ("success", Some(entry.rows)),

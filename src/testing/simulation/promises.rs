@@ -129,7 +129,7 @@ impl Checker {
             return Ok(());
         }
         // Somebody else sent a file of this name that no list had shown when our attempt began, and no row count gives it
-        // away: the one case in which nobody can tell (lib.rs, "Limits").
+        // away: the one case that cannot be detected (lib.rs, "Limits").
         let after =
             self.began.get(&job.id).is_some_and(|began| remote.shown.get(&entry.id).is_none_or(|at| at >= began));
         if entry.owner.is_none() && entry.sha256.is_none() && after {
@@ -302,7 +302,7 @@ fn forbidden(job: &Job, earlier: &Job, taken: Sha256, duplicates: Duplicates) ->
     }
 }
 
-/// Each complete file that nobody removed lies somewhere, and the job log knows where and why.
+/// Each complete file that was not removed is somewhere, and the job log knows where and why.
 fn no_file_vanished(jobs: &[Job], people: &People) -> Checked {
     let mut lying: Vec<(String, Place, Sha256)> = Vec::new();
     let mut inodes = Vec::new();
@@ -339,7 +339,7 @@ fn no_file_vanished(jobs: &[Job], people: &People) -> Checked {
                 && (job.sha256.is_none()
                     || job.sha256 == Some(*sha256)
                     || changed(job)
-                    // Whoever had it open wrote on after we moved it.
+                    // A writer that had it open wrote on after we moved it.
                     || is_written_on
                     || job.identity.is_some_and(|file| file.inode == *inode))
         });

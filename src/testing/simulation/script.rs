@@ -198,7 +198,7 @@ pub(super) struct Plan {
 }
 
 const NAMES: [&str; 5] = ["a.txt", "b.txt", "c.txt", "d.txt", "e.txt"];
-/// More than prove that nobody closes files between pieces (R7).
+/// More than enough to prove that no producer closes files between pieces (R7).
 const MANY: u64 = 105;
 /// One story of so many has them: they cost time.
 const MANY_EVERY: u64 = 400;

@@ -1,4 +1,4 @@
-//! What is told of a run: its figures, and where it failed its story.
+//! The report of a run: its figures, and its story if it failed.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -87,7 +87,7 @@ impl fmt::Display for Figures {
             / f64::from(u32::try_from(self.files.max(1)).unwrap_or(u32::MAX));
         writeln!(
             f,
-            "{} jobs, {} ingested ({per_file:.3} a job; twice only what nobody could know)",
+            "{} jobs, {} ingested ({per_file:.3} a job; twice only what could not be detected)",
             self.files, self.deliveries
         )?;
         for (title, counts) in [

@@ -208,7 +208,7 @@ impl World<'_> {
                 fs::hard_link(&kept.link, &path).unwrap();
             }
             fs::File::options().write(true).open(&path).unwrap().set_modified(kept.modified).unwrap();
-            // Whoever wrote to it is gone, so it will not become any more than it is.
+            // Its writer is gone, so it will not change any more.
             self.people.ever_complete.insert(super::super::droppers::hash(&kept.content).to_string());
         }
         surroundings::with(|here| here.filed = filed);

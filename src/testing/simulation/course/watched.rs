@@ -24,7 +24,7 @@ impl World<'_> {
         let Some(process) = &self.process else { return Ok(false) };
         let hears = process.hears();
         if !hears || !self.heard {
-            // The folder was opened anew, which forgets what was heard.
+            // The folder was opened again, which forgets the events.
             self.people.quiet.forget_events();
         }
         self.heard = hears;
