@@ -122,7 +122,7 @@ fn accounts_are_listed_over_all_configured_suites_and_ftp_passwords_only_on_requ
     let other = json_of(&world.run(&["accounts", "list", "--json", "--report-suite", "unseen"]));
     assert_eq!(other[0]["data_source_id"], 5);
 
-    // Two suites have a number 1: nobody guesses which is meant.
+    // Two suites have a number 1: the command does not guess which is meant.
     let ambiguous = world.run(&["accounts", "show", "1"]);
     assert_eq!(ambiguous.status.code(), Some(2));
     assert!(stderr(&ambiguous).contains("--report-suite"), "{}", stderr(&ambiguous));

@@ -1,4 +1,4 @@
-//! Whoever needs to know is told: at least once, in few messages, and never at the cost of an upload.
+//! Receivers get each alert at least once, in few messages, and never at the cost of an upload.
 //!
 //! `DATADROP_TEST_FILES=5000` makes the crowd of bad files as large as that; by default it is five hundred.
 
@@ -91,7 +91,7 @@ fn what_adobe_does_not_finish_is_told_when_poll_give_up_after_is_over_though_it_
     world.wait("its reason", || world.jobs().iter().any(|job| job.why().contains("has not finished it in 3s")));
     let noted = "SELECT group_concat(to_state) FROM job_event WHERE event = 'delayed'";
     let states: String = connect(&world.state_dir()).unwrap().query_row(noted, [], |row| row.get(0)).unwrap();
-    assert_eq!(states, "queued,uploaded", "both are news to who is told of delays");
+    assert_eq!(states, "queued,uploaded", "both are news to a receiver of delays");
 }
 
 #[test]
@@ -232,9 +232,9 @@ fn each_event_is_told_to_those_who_asked_for_it() {
     assert_eq!(about(&alerts, "blocked")[0]["account"], "b");
     let unblocked = &again.alerts()[0];
     assert!(unblocked["message"].as_str().unwrap().contains("works again"), "{unblocked}");
-    assert!(about(&alerts, "unblocked").is_empty() && about(&alerts, "rejected").is_empty(), "nobody asked for these");
+    assert!(about(&alerts, "unblocked").is_empty() && about(&alerts, "rejected").is_empty(), "no one asked for these");
 
-    // A new start opens every folder and asks every account anew: that neither blocks nor misses anything again.
+    // A new start opens every folder and asks every account again: that neither blocks nor misses anything twice.
     daemon.stop();
     let daemon = world.start();
     world.wait("the second start", || about(&hook.alerts(), "started").len() == 2 || starts_pending(&world) > 0);
@@ -249,7 +249,7 @@ fn each_event_is_told_to_those_who_asked_for_it() {
     assert_eq!(noted, 3, "missing, blocked, unblocked");
 }
 
-/// Starts that are told within a minute of each other wait for it.
+/// Returns the number of starts that wait for their alert: those within a minute of each other wait for it.
 fn starts_pending(world: &World) -> i64 {
     connect_to_write(&world.state_dir())
         .query_row("SELECT count(*) FROM alert WHERE topic = 'started'", [], |row| row.get(0))
@@ -281,7 +281,7 @@ fn what_is_late_is_told_once_over_a_restart() {
     assert_eq!(noted, 1);
 }
 
-/// The only job of the only alert of this event, once it is told.
+/// Returns the only job of the only alert of this event, once it was delivered.
 fn told_of(world: &World, path: &PathBuf) -> Value {
     world.wait("it to be told", || !told(path).is_empty());
     let alerts = told(path);
@@ -290,7 +290,7 @@ fn told_of(world: &World, path: &PathBuf) -> Value {
     alert["jobs"][0].clone()
 }
 
-/// DESIGN §4, "Tracking": a 404 of a single job leaves it `uploaded`, and people are told.
+/// DESIGN §4, "Tracking": a 404 of a single job leaves it `uploaded`, and raises an alert.
 #[test]
 fn a_remote_job_that_adobe_does_not_know_any_more_is_told_once() {
     let mut world = world("");
@@ -313,7 +313,7 @@ fn a_remote_job_that_adobe_does_not_know_any_more_is_told_once() {
     assert_eq!(world.times_accepted("lost.txt"), 1);
 }
 
-/// DESIGN S4: an upload that ends unclear for the third time is told; it goes on by itself.
+/// DESIGN S4: an upload that ends unclear for the third time raises an alert; it continues automatically.
 #[test]
 fn a_third_unclear_end_of_an_upload_is_told() {
     let mut world = world("");

@@ -1,5 +1,5 @@
-//! Answers that are wrong, odd, broken or lies. No file is lost, sent twice or misjudged for them, and nothing secret
-//! that they may hold is told.
+//! Answers that are wrong, odd, broken or lies. Because of them no file is lost, sent twice or misjudged, and no secret
+//! that they may hold is printed.
 
 use crate::harness::{
     Act, Answer, Daemon, Head, Hook, Manner, Relay, World, arrived_once, data, large, names, primed, quick, sha256,
@@ -121,7 +121,7 @@ fn refused_uploads(status: u16, expected: impl Fn(&str) -> (&'static str, i64)) 
             let failed = world.folder(kind).join("failed");
             world.wait("it to be filed", || names(&failed) == ["sales.txt", "sales.txt.why"]);
         }
-        assert!(job.why().len() < 1000, "{kind}: an answer of 10 MB is told in {} bytes", job.why().len());
+        assert!(job.why().len() < 1000, "{kind}: an answer of 10 MB is quoted in {} bytes", job.why().len());
     }
     for kind in &kinds {
         world.wait("no account to be blocked any more", || world.blocked(kind).is_empty());
@@ -356,7 +356,7 @@ fn an_answer_that_repeats_the_request_gives_no_secret_away() {
     let mut daemon = world.start();
     world.drop_file("a", "sales.txt", data(3));
     assert_eq!(arrived_once(&world, "sales.txt").attempts, 4);
-    assert!(world.log().contains("not allowed: "), "the words are told, the secret is not");
+    assert!(world.log().contains("not allowed: "), "the words are quoted, the secret is not");
     assert_well(&world, &mut daemon);
 }
 

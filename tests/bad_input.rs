@@ -235,7 +235,7 @@ fn p1_what_is_no_plain_file_is_never_opened() {
     let folder = world.folder("a");
     std::os::unix::fs::symlink(&secret, folder.join("link.txt")).unwrap();
     std::os::unix::fs::symlink("nowhere", folder.join("dangling.fin")).unwrap();
-    // A reader that opens it would hang: nobody ever writes.
+    // A reader that opens it would hang: it never has a writer.
     assert!(Command::new("mkfifo").arg(folder.join("pipe.txt")).status().unwrap().success());
     let _socket = UnixListener::bind(folder.join("socket.txt")).unwrap();
     let mut expected = vec!["link.txt", "dangling.fin", "pipe.txt", "socket.txt"];

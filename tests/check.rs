@@ -1,7 +1,7 @@
 //! `datadrop check`: what it prints for people and for programs, and how it ends.
 //!
 //! Each `tests/check_data/NAME.txt` (or `.fin`) that breaks a rule has what the command says of it in `NAME.expected`,
-//! byte for byte. `UPDATE_EXPECTED=1` writes these texts anew.
+//! byte for byte. `UPDATE_EXPECTED=1` rewrites these texts.
 
 use crate::harness::{stderr, stdout};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! The file check at work in the daemon: what is told of a file, what is not sent, what explains a bad end.
+//! The file check in the daemon: what it reports about a file, what is not sent, what explains a bad end.
 
 use crate::harness::{World, connect_to_write, data, names, stdout};
 use std::fs;
@@ -204,7 +204,7 @@ fn a_reload_decides_for_files_that_are_taken_in_from_then_on() {
     daemon.wait_ready();
     world.drop_file("a", "after.txt", &bad);
     world.wait_for("after.txt", "rejected");
-    // Looked at anew, and still the file that was taken in before.
+    // Checked again, and still the file that was taken in before.
     let touched = fs::OpenOptions::new().append(true).open(path).unwrap();
     touched.set_modified(std::time::SystemTime::now()).unwrap();
     drop(touched);
@@ -221,7 +221,7 @@ fn a_file_that_would_not_be_there_in_time_at_the_speed_of_the_last_ones_is_told_
     let daemon = world.start();
     world.drop_file("a", "first.txt", file(&[GOOD.repeat(70_000).as_str()]));
     let first = world.wait_for("first.txt", "success");
-    assert!(checked(&world, first.id).is_empty(), "nobody knows yet how fast uploads are");
+    assert!(checked(&world, first.id).is_empty(), "the speed of uploads is not known yet");
     daemon.kill();
     // As it would have been on a slow line.
     connect_to_write(&world.state_dir())

@@ -141,7 +141,7 @@ fn the_job_log_reads_the_same_as_table_json_csv_and_sql() {
         for ((column, cell), found) in COLUMNS.iter().zip(row).zip(record) {
             let expected = match cell {
                 Value::Null => String::new(),
-                // What a spreadsheet would take for a formula is told as a text.
+                // What a spreadsheet would take for a formula is written as text.
                 Value::String(text) if text.starts_with('=') => format!("'{text}"),
                 Value::String(text) => text.clone(),
                 Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => cell.to_string(),
@@ -491,7 +491,7 @@ fn the_demo_shows_success_partial_and_failure() {
     assert!(fs::metadata(demo.join("callcentre/done/loyalty-points.txt")).unwrap().len() >= 20_000_000);
     assert_eq!(names(&demo.join("callcentre/failed")), ["newsletter.txt", "newsletter.txt.why"]);
 
-    // What it tells to look at works as it is told.
+    // The commands that it prints work as printed.
     let commands: Vec<&str> = shown.lines().filter(|line| line.contains(" --config ")).map(str::trim).collect();
     assert_eq!(commands.len(), 3, "{shown}");
     for command in commands {

@@ -83,7 +83,7 @@ fn what_is_wanted_while_the_daemon_starts_is_done_by_that_start() {
         connect(&world.state_dir()).unwrap().query_row(sql, [], |row| row.get(0)).unwrap_or(0)
     };
     world.wait("the first look to have begun", || answered() > 0);
-    // What is written from now on, the look may miss; so whoever writes it must have somebody to tell.
+    // The look may miss what is written from now on, so the writer must be able to notify the daemon.
     assert!(world.state_dir().join("control.sock").exists(), "{} were answered", answered());
     let output = world.run(&["jobs", "hold", "1"]);
     let said = stderr(&output);

@@ -279,7 +279,7 @@ fn adobe_is_down(day: &mut Day) {
     });
     assert!(line(&told, "NOT SENT YET").contains("could not connect: "), "{told}");
     assert!(line(&told, "NOT SENT YET").contains("tried again by itself"), "{told}");
-    assert!(!told.contains("BLOCKED"), "an outage is nobody's fault: {told}");
+    assert!(!told.contains("BLOCKED"), "an outage does not block: {told}");
     let doctor = day.reads("datadrop doctor");
     let remedy = line(&doctor, "FAIL  token");
     assert!(remedy.contains("wait: nothing is lost, and files go by themselves once Adobe answers"), "{remedy}");

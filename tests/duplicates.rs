@@ -177,7 +177,7 @@ fn f7_whatever_way_the_same_file_comes_again_it_is_sent_if_the_first_did_not_arr
         world.drop_file("a", "daily.txt", tagged("same"));
         world.drop_file("a", "daily.fin", "");
         world.wait_for("daily.txt", "unconfirmed");
-        // Removed and written anew: not complete at once.
+        // Removed and written again: not complete at once.
         std::fs::remove_file(world.folder("a").join("daily.txt")).unwrap();
         world.write_file("a", "daily.txt", tagged("same"));
         world.wait("both to be known", || states(&world, "daily.txt") == ["unconfirmed", "queued"]);

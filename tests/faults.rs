@@ -17,7 +17,7 @@ fn drop_before_the_first_upload(world: &World, names: &[&str]) -> Daemon {
     daemon
 }
 
-/// `sales.txt` was taken, nobody was told, and no list tells either.
+/// `sales.txt` was accepted, but the answer was lost, and no list shows it either.
 fn lose_an_answer(world: &World) {
     world.fault("list:500");
     world.fault("upload:after-commit:reset:n=1");
@@ -35,7 +35,7 @@ fn a_file_dropped_while_the_server_is_away_is_delivered_once_when_it_comes_up() 
     world.drop_file("a", "early.txt", data(3));
     world.wait_for("early.txt", "queued");
     world.wait("the daemon to ask in vain", || world.log().matches("Connection refused").count() >= 3);
-    assert_eq!(world.status("a")["blocked"], serde_json::Value::Null, "an outage is nobody's fault");
+    assert_eq!(world.status("a")["blocked"], serde_json::Value::Null, "an outage does not block");
     world.start_emulator(quick());
     arrived_once(&world, "early.txt");
 }

@@ -157,8 +157,8 @@ fn s5_a_machine_that_was_set_back_with_files_queued_holds_what_adobe_has_by_now(
 
 const NOBODY: &str = "65534";
 
-/// The daemon as another user, to whom all belongs but what `arrange` makes of the account's folder. `None`, and told aloud,
-/// where that takes a right that is not there.
+/// Starts the daemon as another user, who owns everything except what `arrange` changes in the account's folder.
+/// `None`, with a message, if the test lacks the permission for that.
 fn as_nobody(world: &World, arrange: impl Fn(&Path)) -> Option<Daemon> {
     let folder = world.folder("a");
     let config = world.write_config();

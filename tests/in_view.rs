@@ -1,4 +1,5 @@
-//! Files that were sent stay in view: what is written into them later is told, with the rows that were not sent (DESIGN F2).
+//! Files that were sent stay in view: datadrop reports what is written into them later, with the rows that were not
+//! sent (DESIGN F2).
 
 use crate::harness::{Hook, Row, World, connect, data, quick, tagged};
 use datadrop::emulator::EmulatorOptions;

@@ -6,7 +6,7 @@
 #![allow(unreachable_pub, reason = "a harness is public to the tests beside it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::unnecessary_debug_formatting, reason = "a path as Debug prints it is a TOML string")]
-#![allow(clippy::print_stderr, reason = "figures and skipped tests are told aloud")]
+#![allow(clippy::print_stderr, reason = "figures and skipped tests are printed")]
 #![allow(missing_docs, reason = "its names say it")]
 
 mod accounts;

@@ -90,7 +90,11 @@ fn costs_its_account_alone(set: &str, column: &str) {
         }
     }
     assert_eq!(world.times_accepted("bad.txt"), 0);
-    assert!(world.log().matches("account a is blocked").count() <= 4, "it is told again and again: {}", world.log());
+    assert!(
+        world.log().matches("account a is blocked").count() <= 4,
+        "it is reported again and again: {}",
+        world.log()
+    );
     assert_eq!(daemon.stop().code(), Some(0));
 }
 

@@ -109,7 +109,7 @@ fn a_pruned_job_log_still_knows_what_was_sent() {
     assert!(error.contains("never forgotten"), "{error}");
     assert_eq!(world.run(&["jobs", "show", "1"]).status.code(), Some(4));
 
-    // Whoever asks for its file is told what became of it, where it lies and where it was dropped.
+    // Both paths of its file, where it is and where it was dropped, show what became of it.
     let done = world.folder("a").join("done").join("daily.txt");
     for path in [done, world.folder("a").join("daily.txt")] {
         let output = world.run(&["explain", path.to_str().unwrap()]);
@@ -123,7 +123,7 @@ fn a_pruned_job_log_still_knows_what_was_sent() {
     world.drop_file("a", "first.txt", tagged(1));
     let held = world.wait_for("first.txt", "held").reason.unwrap();
     assert!(held.contains("was accepted as first.txt (job 1)"), "{held}");
-    // Other content under an old name is sent, and Adobe's old job of that name alarms nobody.
+    // Other content under an old name is sent, and Adobe's old job of that name raises no alarm.
     world.drop_file("a", "daily.txt", tagged("today"));
     world.wait_for("daily.txt", "success");
     assert_eq!(world.times_accepted("daily.txt"), 2);

@@ -204,7 +204,7 @@ fn kill_and_count(dropped: &mut Dropped, kills: u64, seed: u64) {
         let (count, accepted, _) = times.get(file).unwrap_or_else(|| panic!("{file:?} is lost"));
         assert_eq!((*count, accepted), (1, hash), "{file:?}");
     }
-    assert_eq!(times.len(), dropped.files.len(), "something was accepted that nobody dropped");
+    assert_eq!(times.len(), dropped.files.len(), "something was accepted that was never dropped");
     for ((account, name), (_, _, order)) in &times {
         if let Some(stem) = name.strip_suffix(".fin") {
             let data = &times[&(account.clone(), format!("{stem}.txt"))];

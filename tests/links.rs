@@ -24,7 +24,7 @@ fn wait_blocked(world: &World, account: &str, words: &str) {
     world.wait(&format!("{account} to be blocked: {words}"), || world.blocked(account).contains(words));
 }
 
-/// Files that nobody may touch, in a directory of their own beside the folders.
+/// Files that must not be touched, in a directory of their own beside the folders.
 struct Outside {
     dir: PathBuf,
     before: BTreeMap<PathBuf, String>,
@@ -101,7 +101,7 @@ fn f9_links_in_the_place_of_helper_files_lead_nowhere() {
     let mut world = World::new();
     world.account("a", "fin = \"generate\"");
     let outside = Outside::new(&world);
-    // As they were called before they got names that nobody can foresee.
+    // As they were called before they got unpredictable names.
     for name in [".datadrop-new", ".datadrop-marker", ".datadrop-trial", ".datadrop-aside.sales.txt"] {
         symlink(outside.secret(), world.folder("a").join(name)).unwrap();
     }

@@ -24,7 +24,7 @@ fn has_locked(pid: u32, file: &Path) -> bool {
     })
 }
 
-/// The files of the job log that the daemon has open and that nobody else can read any more.
+/// Returns the files of the job log that the daemon has open and that no other process can read any more.
 fn deleted(daemon: &Daemon) -> Vec<PathBuf> {
     fs::read_dir(format!("/proc/{}/fd", daemon.pid()))
         .unwrap()
@@ -226,7 +226,7 @@ fn refused_after(act: impl Fn(&World), said: &str) -> World {
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(world.accepted(), before, "nothing is sent any more");
     assert!(daemon.is_running());
-    // Nobody is shown a job log that is not the one.
+    // No command shows a job log that is not the daemon's.
     let listed = world.run(&["jobs", "list"]);
     assert_eq!(listed.status.code(), Some(1));
     assert!(stderr(&listed).contains("does not know what was sent until then"), "{}", stderr(&listed));
@@ -411,7 +411,7 @@ fn p5_a_write_ahead_log_of_another_database_is_noticed_at_the_start() {
     fs::remove_file(database(&world)).unwrap();
     let mut daemon = world.start_unready();
     assert_ne!(daemon.wait_exit().code(), Some(0));
-    assert!(!database(&world).exists(), "never made anew in silence");
+    assert!(!database(&world).exists(), "never created again in silence");
     assert_eq!(stdout(&world.run(&["jobs", "list"])), "");
 }
 

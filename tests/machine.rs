@@ -112,7 +112,7 @@ fn a_full_disk_under_the_folder_keeps_nothing_from_being_sent_and_filed() {
     world.wait("both to be filed", || {
         names(&inbox.join("done")) == ["first.txt", "good.txt"] && inbox.join("failed/bad.txt").exists()
     });
-    // An explanation that cannot be written is told where it can be.
+    // An explanation that cannot be written is reported in the log instead.
     world.wait("the missing explanation to be told", || world.log().contains("no .why can be written beside bad.txt"));
     fs::remove_file(filler).unwrap();
 }

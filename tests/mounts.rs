@@ -5,7 +5,7 @@ use crate::harness::{HangingShare, Mounted, Quirks, World, arrived_once, names, 
 use std::fs;
 use std::path::Path;
 
-/// Account `a` is on that file system. Renames are told by events, so that nobody has to wait for the minute of R4.
+/// Account `a` is on that file system. Events report renames, so that no test has to wait for the minute of R4.
 fn world_on<M>(mount: impl FnOnce(&Path) -> Option<M>) -> Option<(World, M)> {
     let mut world = World::new();
     world.set("[watch]\n", "[watch]\nmode = \"inotify\"\n");

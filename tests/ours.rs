@@ -142,7 +142,7 @@ fn s2_a_file_that_was_answered_with_the_number_of_another_is_never_sent_again_fo
     let release = |how: &[&str]| world.run(&[&["jobs", "release", &held.id.to_string()], how].concat());
     let refused = release(&[]);
     assert_ne!(refused.status.code(), Some(0), "it may have been ingested: {}", stderr(&refused));
-    // A person can say that the server is right: its numbers began anew.
+    // A person can say that the server is right: its numbers started again.
     let adopted = release(&["--adopt", &number.to_string()]);
     assert_eq!(adopted.status.code(), Some(0), "{}", stderr(&adopted));
     let delivered = arrived_once(&world, "sales.txt");
@@ -267,7 +267,7 @@ fn p7_statuses_in_any_form_end_a_job_or_are_told_within_minutes() {
         world.drop_file("a", &name, data(10 + index));
         world.wait_for(&name, state);
     }
-    // One that nobody knows: told long before it is given up after seven days.
+    // An unknown status: reported long before the job is given up after seven days.
     world.fault("job:status=archived:name=odd.txt");
     world.drop_file("a", "odd.txt", data(30));
     world.wait_for("odd.txt", "processing");

@@ -12,7 +12,7 @@ fn datadrop(arguments: &[&str]) -> Output {
     output
 }
 
-/// Whether a program can be had; its absence is told aloud.
+/// Returns whether a program is installed; if not, a message says so.
 fn is_there(program: &str) -> bool {
     let there = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     if !there {

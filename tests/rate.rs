@@ -56,7 +56,7 @@ fn the_rate_limit_is_used_and_never_exceeded() {
     let at: Vec<i64> =
         world.ledger().iter().map(|entry| entry.at.parse::<jiff::Timestamp>().unwrap().as_millisecond()).collect();
     let lasted = Duration::from_millis((at[at.len() - 1] - at[0]).unsigned_abs());
-    // What nobody could do faster: a full window at once, the next when the first is over.
+    // The fastest possible way: a full window at once, the next when the first is over.
     let sent = requests.total - requests.tokens;
     let windows = (sent - 1) / u64::from(limited.limit.requests);
     let least = limited.limit.per * u32::try_from(windows).unwrap();

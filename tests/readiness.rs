@@ -26,7 +26,7 @@ fn patient(settle: &str, settle_unwatched: &str) -> World {
     world
 }
 
-/// Drops a file by a rename and waits for its end: whoever was in the folder before has been looked at by then.
+/// Drops a file by a rename and waits for its end: by then, each file that was there before has been looked at.
 fn let_another_pass(world: &World, name: &str) {
     world.drop_file("a", name, tagged(name));
     world.wait_for(name, "success");

@@ -145,7 +145,7 @@ fn f2_another_file_under_the_name_of_one_being_sent_is_not_touched() {
     fault(&world, "upload:slow=1500ms:n=1");
     world.drop_file("a", "sales.txt", data(3));
     world.wait("the server to have it", || world.ledger().len() == 1);
-    // Removed and written anew, slowly, while the answer is awaited.
+    // Removed and written again, slowly, while the answer is awaited.
     let path = world.folder("a").join("sales.txt");
     fs::remove_file(&path).unwrap();
     let mut writer = fs::File::create(&path).unwrap();
@@ -204,7 +204,7 @@ fn s5_a_remote_job_that_nobody_owns_under_a_name_of_ours_is_told_once_and_holds_
     let detail: String = connect(&world.state_dir()).unwrap().query_row(event, [], |row| row.get(0)).unwrap();
     assert!(
         detail.contains(&ours.to_string()) && detail.contains(&other.to_string()),
-        "who is told hears of both: {detail}"
+        "the message names both: {detail}"
     );
     world.drop_file("a", "first.txt", data(7));
     let held = world.wait_for("first.txt", "held");

@@ -1,5 +1,5 @@
-//! A share that hangs costs its own account, and nobody else (DESIGN F10): commands, start, reload, stop, the page and the
-//! uploads of others go on, and everything is delivered once when it answers again.
+//! A share that hangs affects only its own account (DESIGN F10): commands, start, reload, stop, the page and the
+//! uploads of others go on, and everything is delivered once when the share answers again.
 
 use crate::harness::{Daemon, HangingShare, Op, PATIENCE, World, arrived_once, large, stdout, tagged};
 use std::fs;

@@ -1,4 +1,4 @@
-//! The shape of the code, held to what `lib.rs` says of it. Every breach is told with its file and line, all at once.
+//! The shape of the code, held to what `lib.rs` says of it. Reports all breaches together, each with its file and line.
 
 mod circles;
 mod citations;

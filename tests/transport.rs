@@ -1,5 +1,5 @@
 //! How requests travel: connections, TLS, proxies, names. Whatever happens on the way, a file arrives once or waits with
-//! a reason, and nothing that is secret is told.
+//! a reason, and no secret is printed.
 
 use crate::harness::{Act, Answer, Authority, Daemon, Ending, Head, Manner, Relay, World, arrived_once, data, tagged};
 use base64::Engine as _;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// A host that exists nowhere: whoever finds it asked a proxy.
+/// A host that exists nowhere: only a client that asks a proxy finds it.
 const OUTSIDE: &str = "analytics.example.test";
 
 fn pass(_: &Head) -> Act {
@@ -166,7 +166,7 @@ fn proxy_credentials_go_to_the_proxy_alone_and_a_407_blocks_the_account_until_th
         let authority = Authority::new();
         let guard = Arc::clone(&open);
         let (mut world, proxy) = behind_a_proxy(scheme, (scheme == "https").then_some(&authority), move |head| {
-            // Within a tunnel there is nobody who asks for credentials any more.
+            // Within a tunnel, no one asks for credentials any more.
             if head.tunnel.is_none() && !guard.load(Ordering::SeqCst) {
                 return Act::Say(Answer::new(407, "<html>Proxy Authentication Required</html>"));
             }
@@ -349,8 +349,8 @@ fn a_token_service_that_never_answers_holds_nothing_up_for_ever() {
 
 #[test]
 fn names_that_resolve_slowly_or_not_at_all_are_given_up_and_hold_up_no_stop() {
-    // A network of its own: whatever is asked there reaches nobody. With the second interface the resolver's questions
-    // get lost, and it waits for an answer; without it they are refused at once.
+    // A separate network: a question that is asked there reaches no server. With the second interface the resolver's
+    // questions get lost, and it waits for an answer; without it they are refused at once.
     let in_a_network = |world: &World, lost: bool| {
         let resolver = world.dir.path().join("resolv.conf");
         std::fs::write(&resolver, "nameserver 192.0.2.1\noptions timeout:20 attempts:2\n").unwrap();

@@ -356,7 +356,7 @@ fn who_releases_what_was_put_on_hold_overrules_that_hold_alone() {
     let duplicate = format!("id = {first} AND state = 'held' AND reason LIKE 'duplicate%'");
     world.wait("it to be held as a duplicate", || world.count(&duplicate) == 1);
     assert_eq!(world.times_accepted("sales.txt"), 1);
-    // And whoever releases it now has been told.
+    // And a person who releases it now has been warned.
     assert_eq!(jobs(&world, &["release", &first.to_string()]).0, 0);
     world.wait("it to be sent", || world.times_accepted("sales.txt") == 2);
 }

@@ -12,7 +12,7 @@ use std::time::Instant;
 /// Shows the cursor, then leaves the alternate screen.
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
-/// The live view and whoever looks at it.
+/// The live view and its viewer.
 struct View {
     child: Child,
     terminal: File,
@@ -113,7 +113,7 @@ fn the_live_view_follows_fits_after_a_resize_and_ends_clean() {
     assert!(daemon.stop().success());
 }
 
-/// `datadrop … | head -1`: what is read is one line, then nobody reads any more.
+/// `datadrop … | head -1`: reads one line, then stops reading.
 fn first_line_of(world: &World, arguments: &[&str]) -> (String, Child) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_datadrop"))
         .arg("--config")

@@ -82,7 +82,7 @@ pub struct HangingShare {
 }
 
 impl HangingShare {
-    /// Mounted at this folder. `None`, and told aloud, where there is no FUSE or nobody may mount.
+    /// Mounts the share at this folder. `None`, with a message, if FUSE or the permission to mount is missing.
     pub fn mount(at: &Path) -> Option<Self> {
         Self::mount_with(at, Quirks::PLAIN)
     }
@@ -130,7 +130,8 @@ impl HangingShare {
     }
 }
 
-/// Declared behind the processes that may hang, so that it is dropped before them: nobody can wait for their end.
+/// Declared behind the processes that may hang, so that it is dropped before them: while it hangs, their end cannot be
+/// awaited.
 pub struct Hung<'a>(&'a HangingShare);
 
 impl Drop for Hung<'_> {

@@ -1,4 +1,4 @@
-//! A little HTTP server that is told of alerts and asked as a heartbeat.
+//! A little HTTP server that receives alerts and heartbeats.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -82,7 +82,7 @@ pub(super) fn read(state_dir: &Path) -> Vec<Row> {
             pair_id: row.get(13)?,
         })
     });
-    // A test may have made a row that nobody can read.
+    // A test may have made an unreadable row.
     rows.map(|rows| rows.flatten().collect()).unwrap_or_default()
 }
 

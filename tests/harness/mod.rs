@@ -376,7 +376,7 @@ impl World {
         }
     }
 
-    /// Where everything stands, for whoever reads why a test failed.
+    /// The state of everything, for the reader of a failed test.
     fn picture(&self) -> String {
         const SHOWN: usize = 40;
         let (mut jobs, log) = (self.jobs(), self.log());

@@ -1,5 +1,5 @@
 //! Real file systems over folders of a test's own: `sshfs` to a server of the test's own on loopback, `mergerfs`, an overlay
-//! over FUSE. Unmounted and stopped when dropped; where a program or a right is missing, that is told aloud.
+//! over FUSE. Unmounted and stopped when dropped. If a program or a permission is missing, a message says so.
 
 use super::PATIENCE;
 use std::fs::{self, File};
@@ -101,7 +101,7 @@ fn end(mut child: Child) {
     let _ = child.wait();
 }
 
-/// An SSH server on loopback that lets nobody in but this test.
+/// An SSH server on loopback that lets in only this test.
 struct Server {
     child: Child,
     port: u16,

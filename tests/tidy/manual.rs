@@ -212,7 +212,7 @@ fn unknown_keys(name: &str, text: &str) -> Vec<String> {
 
 #[test]
 fn the_default_configuration_names_only_known_keys() {
-    // Everything that is commented out, switched on: a key that the program does not know is told as unknown.
+    // Everything that is commented out, switched on: a key that the program does not know is reported as unknown.
     let text = fs::read_to_string(root().join("config/default.toml")).unwrap();
     let mut uncommented = String::new();
     for line in text.lines() {
