@@ -19,7 +19,7 @@ use std::collections::HashMap;
 /// A job that the API has, and what is known of it there.
 #[derive(Debug, Clone)]
 pub struct OpenRemote {
-    /// The job. Its reason is without how its file has changed, which is told by itself.
+    /// The job. Its reason leaves out how its file has changed, which is reported separately.
     pub job: Job,
     /// Adobe's number.
     pub remote_job_id: RemoteJobId,
