@@ -33,7 +33,7 @@
 //!    `success`, `partial` or `failure`; what the check found is the likely cause, as Adobe gives none.
 //! 7. The job log says where the file belongs now. The account's thread moves it there through [`folder`], with a `.why`
 //!    beside it where a person is needed. [`status`] shows all of it, [`status::page`] serves it to browsers and monitoring, and
-//!    [`alert`] tells who asked to be told.
+//!    [`alert`] sends alerts to those who asked for them.
 //!
 //! A crash between any two of these loses nothing: the next start reads the job log and goes on from there. What was
 //! `uploading` is `queued` again if the request cannot have been complete, and `unconfirmed` if it can.

@@ -33,7 +33,7 @@ fn to_hook(hook: &Hook, on: &str, path: &str) -> String {
     format!("[[alert]]\non = {on}\nwebhook = {:?}", hook.url(path))
 }
 
-/// What was told so far: one JSON a line.
+/// Returns the alerts so far: one JSON per line.
 fn told(path: &PathBuf) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap_or_default();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -141,7 +141,7 @@ fn a_webhook_that_is_down_is_told_later_and_holds_nothing_up() {
     world.drop_file("a", "bad.txt", BAD);
     world.wait_for("bad.txt", "rejected");
     world.wait("it to be told in vain", || {
-        world.log().contains("alert #1: webhook (http://127.0.0.1) could not be told")
+        world.log().contains("alert #1: webhook (http://127.0.0.1) did not take the alert")
     });
     for number in 0..5 {
         let name = format!("good{number}.txt");

@@ -545,7 +545,7 @@ fn commands_in_remedies_name_the_configuration_that_was_named() {
     let why = fs::read_to_string(world.folder("a").join("held/link.txt.why")).unwrap();
     assert!(why.contains(step), "{why}");
     let release = step.trim_start().strip_prefix("datadrop ").unwrap();
-    // As it was told, word for word, without the option that the harness adds.
+    // As it was printed, word for word, without the option that the harness adds.
     let words: Vec<&str> = release.split(' ').collect();
     let done = Command::new(env!("CARGO_BIN_EXE_datadrop")).args(&words).output().unwrap();
     assert!(done.status.success(), "{release}: {}", stderr(&done));

@@ -197,7 +197,7 @@ fn the_secret_expires(day: &Day) {
 
 fn the_share_is_unmounted(day: &Day, share: &Share) {
     assert!(share.unmount());
-    // What is put below a share is out of sight when the share is back: the producer has to be told at once.
+    // What is put below a share is out of sight when the share is back: the producer must learn of it at once.
     let refused = day.brings("returns.txt", tagged("returns"));
     assert_eq!(refused.status.code(), Some(1));
     assert!(stderr(&refused).contains("nothing was dropped: ") && stderr(&refused).contains("mount it"));
@@ -237,7 +237,8 @@ fn a_bad_file(day: &Day) {
     assert_eq!(job.sha256, Some(sha256("Date\tEvar 1\tEvent 1\n11/20/2026\tx\t1\n")));
 }
 
-/// The same file again: held, told, and explained beside it; done with it what the `.why` says after some words.
+/// The same file again: held, reported, and explained beside it. Then runs the command that the `.why` gives after some
+/// words.
 fn the_same_again(day: &Day, words: &str) -> Row {
     day.brings("morning.txt", data(2));
     let held = day.world.wait_for("morning.txt", "held");

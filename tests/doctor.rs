@@ -234,7 +234,8 @@ fn a_folder_that_cannot_be_written_fails() {
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// What `doctor --offline --json` finds where these programs come before all others; `None`, and told aloud, unless root asks.
+/// What `doctor --offline --json` finds where these programs come before all others; `None`, with a message, unless
+/// root asks.
 fn examine_as_root(world: &World, programs: &[(&str, &str)]) -> Option<Vec<Value>> {
     if !rustix::process::geteuid().is_root() {
         eprintln!("SKIPPED: only root can look with the rights of another user");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// What systemd would be told as `WatchdogSec=`.
+/// The value of `WatchdogSec=`.
 const WATCHDOG: Duration = Duration::from_secs(3);
 
 /// A small disk of the test's own, unmounted when dropped.
@@ -18,7 +18,7 @@ struct Disk {
 }
 
 impl Disk {
-    /// `None`, and told aloud, where there are no such disks.
+    /// `None`, with a message, where there are no such disks.
     fn mount(at: &Path) -> Option<Self> {
         const MAKE: &str = "truncate -s 64M \"$0\" && mke2fs -q -t ext4 \"$0\" && mkdir -p \"$1\" && \
                             mount -o loop \"$0\" \"$1\" && rmdir \"$1/lost+found\" && fsfreeze -f \"$1\" && fsfreeze -u \"$1\"";

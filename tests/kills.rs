@@ -75,7 +75,7 @@ impl Dropped {
     }
 }
 
-/// Three neighbours at the job log of a daemon, for as long as they are not told to stop; how often each got what it wanted.
+/// Three neighbours at the job log of a daemon, until they get an order to stop; how often each got what it wanted.
 #[derive(Default)]
 struct Neighbours {
     stop: AtomicBool,

@@ -145,7 +145,7 @@ fn p5_the_kernel_knows_the_daemons_lock_on_the_job_log_at_all_times() {
         neighbour("curl", &["-s", "-o", "/dev/null", &format!("http://{page}/{path}")]);
         holds(&format!("/{path} of the page"));
     }
-    // Held as a duplicate, told as an alert, released by a verb.
+    // Held as a duplicate, reported by an alert, released by a verb.
     world.drop_file("a", "first.txt", crate::harness::data(1));
     let held = world.wait_for("first.txt", "held");
     world.wait("an alert", || alerts.exists());

@@ -9,7 +9,7 @@ use std::process::Command;
 struct Mounted(PathBuf);
 
 impl Mounted {
-    /// `None`, and told aloud, where only an administrator may mount.
+    /// `None`, with a message, where only an administrator may mount.
     fn new(at: &Path, arguments: &[&str]) -> Option<Self> {
         fs::create_dir_all(at).unwrap();
         let mounted = Command::new("mount").args(arguments).arg(at).output();

@@ -340,7 +340,7 @@ fn editors_save_a_file_that_waits_and_the_last_that_was_saved_is_sent() {
     assert!(File::open(world.folder("a").join("vim.txt")).is_err(), "it was filed");
 }
 
-/// Opens a file in a spreadsheet that runs at a pipe, changes a cell, says "saved" and, once told to, closes it.
+/// Opens a file in a spreadsheet that runs at a pipe, changes a cell, says "saved" and, on request, closes it.
 const SPREADSHEET: &str = r#"
 import sys, time, uno
 from com.sun.star.beans import PropertyValue

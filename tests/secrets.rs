@@ -78,7 +78,7 @@ fn no_secret_is_found_anywhere_after_a_day_of_trouble() {
     ] {
         said(&mut found, &arguments.join(" "), &world.run(arguments));
     }
-    // A wrong secret, and one that is not meant for this: told without the secret.
+    // A wrong secret, and one that is not meant for this: reported without the secret.
     let wrong = "wr0ng-but-still-secret";
     fs::write(world.secret_file(), wrong).unwrap();
     said(&mut found, "with a wrong secret", &world.run(&["accounts", "list"]));

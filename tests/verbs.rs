@@ -199,7 +199,7 @@ fn s3_what_could_not_be_settled_is_adopted_or_sent_again_by_a_person() {
             assert!(err.contains("is that of job"), "{err}");
             let unknown = jobs(&world, &["release", &job, "--adopt", "99999999"]);
             assert!(unknown.0 == 1 && unknown.2.contains("does not know a remote job 99999999"), "{unknown:?}");
-            // Of which no list has told yet.
+            // No list has shown it yet.
             let others = world.somebody_sends("a", "others.txt", data(3)).to_string();
             for more in [&["--dry-run"][..], &["--json"], &[]] {
                 let (status, out, err) = jobs(&world, &[&["release", &job, "--adopt", &others], more].concat());
@@ -264,7 +264,7 @@ fn f4_without_a_daemon_nothing_is_moved_in_a_folder_that_is_not_the_accounts_and
     assert_eq!(status, 0, "{err}");
     assert!(out.contains("was queued, is held") && err.contains("should carry the mark"), "{out}{err}");
     assert!(world.folder("a").join("hold.txt").exists());
-    // Where the file is cannot be told before it was moved.
+    // Where the file is is not known before it was moved.
     let (status, out, err) = jobs(&world, &["release", "--json", &id(&world, "hold.txt")]);
     assert_eq!(status, 1, "{err}");
     assert!(out.contains("\"done\": false") && out.contains("\"refused\": false"), "{out}");

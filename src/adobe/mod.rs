@@ -86,7 +86,7 @@ impl Client {
         })
     }
 
-    /// By how many milliseconds the server's clock is ahead of ours, as far as an answer of the API has told it: its
+    /// By how many milliseconds the server's clock is ahead of ours, as far as an answer of the API has shown it: its
     /// `Date` has whole seconds, and came some time ago.
     #[must_use]
     pub fn server_clock_ahead(&self) -> Option<i64> {

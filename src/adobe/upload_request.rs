@@ -196,7 +196,7 @@ impl Client {
     }
 }
 
-/// How long so many bytes may take.
+/// Returns the longest time that this many bytes may take.
 fn longest_upload(bytes: u64) -> Duration {
     Duration::from_millis(bytes / SLOW_BYTES_PER_MS).clamp(Duration::from_secs(1), GATEWAY_LIMIT)
 }

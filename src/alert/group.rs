@@ -20,9 +20,9 @@ const GATHERS_FOR: Duration = Duration::from_secs(60);
 /// Between two alerts of a group, growing.
 const FIRST_GAP: Duration = Duration::from_secs(60);
 const LONGEST_GAP: Duration = Duration::from_secs(3600);
-/// So many events are named in an alert; the others are counted.
+/// Maximum number of events that an alert names; the others are counted.
 pub(super) const NAMED: usize = 20;
-/// Characters of a reason, or of a file's name, in an alert.
+/// Maximum number of characters of a reason, or of a file's name, in an alert.
 const LONGEST_TEXT: usize = 500;
 
 /// Which receiver wants which events.

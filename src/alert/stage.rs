@@ -37,7 +37,7 @@ pub struct AlertStage {
     reader: Reader,
     settings: watch::Receiver<Arc<AlertSettings>>,
     deliveries: JoinSet<Delivered>,
-    /// Receivers that are being told.
+    /// Receivers with a delivery in progress.
     busy: HashSet<String>,
     /// Delivered, and not written down yet.
     unwritten: Vec<(i64, ToldRow)>,
@@ -113,7 +113,7 @@ impl AlertStage {
                 Ok(due) => due.map_or(TURN, |due| due.since(now()).min(TURN)),
                 Err(JobLogError::Closed) => return,
                 Err(error) => {
-                    tracing::error!("alerts are not told at the moment: {error}");
+                    tracing::error!("cannot send alerts at the moment: {error}");
                     TURN
                 }
             };
@@ -124,7 +124,7 @@ impl AlertStage {
                 Ok(()) = changes.changed(), if is_anybody_told => tokio::time::sleep(GATHER).await,
                 Ok(()) = settings.changed() => {
                     if let Err(error) = self.enlist().await {
-                        tracing::error!("alerts are not told as the new configuration has it: {error}");
+                        tracing::error!("cannot apply the new configuration to alerts: {error}");
                     }
                 }
                 () = tokio::time::sleep(wait) => {}
@@ -226,7 +226,7 @@ impl AlertStage {
 
     async fn take_end_or_tell(&mut self, end: Result<Delivered, JoinError>) {
         if let Err(error) = self.take_end(end).await {
-            tracing::error!("it cannot be written down how an alert went, so it may be told again: {error}");
+            tracing::error!("cannot record the outcome of an alert, so it may be sent again: {error}");
         }
     }
 
@@ -250,7 +250,7 @@ impl AlertStage {
                 tracing::info!(
                     event = alert.topic.as_str(),
                     count = alert.count,
-                    "{} ({how}) was told: {}",
+                    "{} ({how}) took the alert: {}",
                     alert.receiver,
                     alert.topic.as_str()
                 );
@@ -265,7 +265,7 @@ impl AlertStage {
                 if failures.is_power_of_two() {
                     tracing::warn!(
                         failures,
-                        "{} ({how}) could not be told: {error}; it is tried again until it can",
+                        "{} ({how}) did not take the alert: {error}; datadrop retries until it does",
                         alert.receiver
                     );
                 }
@@ -298,7 +298,7 @@ impl AlertStage {
                         }
                     }
                     (Ok(_), None) => return,
-                    (Err(error), _) => return tracing::warn!("alerts are not told before the end: {error}"),
+                    (Err(error), _) => return tracing::warn!("cannot send the last alerts before the end: {error}"),
                 }
             }
         };

@@ -4,13 +4,13 @@ use super::code::{Code, Severity};
 use crate::job::{FileFindings, Kind, Likely, Line, printable};
 use std::ops::Range;
 
-/// So many characters of a line are kept around what a finding is about.
+/// Number of characters of a line that are kept around the subject of a finding.
 const EXCERPT: usize = 120;
 
-/// So many of them before it.
+/// Number of these characters that are before the subject.
 const EXCERPT_BEFORE: usize = 48;
 
-/// So many characters of a value are repeated in a message.
+/// Maximum number of characters of a value that a message repeats.
 const QUOTED: usize = 40;
 
 /// Maximum number of skipped rows whose lines are kept.
@@ -221,7 +221,7 @@ pub(super) fn quoted(value: &[u8]) -> String {
 
 // What was found in a file, in words that are short enough to be kept: for the job log, for reasons, for the `.why`.
 
-/// So many findings are listed.
+/// Maximum number of findings in a list.
 const LISTED: usize = 5;
 
 /// What became of a check.

@@ -13,7 +13,7 @@ fn today() -> Date {
     jiff::civil::date(2026, 11, 24)
 }
 
-/// So many findings of each rule are kept here.
+/// Maximum number of findings of each rule in these tests.
 const KEEP: usize = 5;
 
 fn check_in(name: &str, content: &[u8], chunk: usize, change: impl FnOnce(&mut Facts<'_>)) -> Checked {

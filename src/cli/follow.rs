@@ -133,7 +133,7 @@ fn newest_of(reader: &Reader, account: &str, file_name: &str) -> Result<Option<J
     Ok(reader.newest_of_name(account, file_name)?.map(|id| reader.job(id)).transpose()?.flatten())
 }
 
-/// Which steps of which jobs were told already.
+/// Which steps of which jobs were printed already.
 #[derive(Debug, Default)]
 pub(super) struct Told(HashMap<i64, usize>);
 

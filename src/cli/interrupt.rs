@@ -46,7 +46,7 @@ pub(super) fn stop_token() -> Result<CancellationToken, Failure> {
     Ok(token)
 }
 
-/// Ends the process on the spot, as an unhandled SIGTERM would: a thread of it may hang, and cannot be told.
+/// Ends the process on the spot, as an unhandled SIGTERM would: a thread of it may hang, and cannot be stopped.
 pub(super) fn end_now() {
     let _ = signal_hook::low_level::emulate_default_handler(SIGTERM);
 }

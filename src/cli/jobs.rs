@@ -13,7 +13,7 @@ use crate::status::{Here, Since, counted, job_json, job_page, jobs_csv, jobs_jso
 use std::path::Path;
 use std::time::Instant;
 
-/// So many jobs in a table that was not asked for more.
+/// Default number of jobs in a table.
 const TABLE_ROWS: usize = 50;
 
 pub(super) fn list(file: &Path, arguments: ListArguments, output: &mut Output) -> Result<Exit, Failure> {

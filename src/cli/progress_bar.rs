@@ -5,7 +5,7 @@ use crate::status::{printable, size};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::Duration;
 
-/// How many moving jobs the bar names.
+/// Maximum number of moving jobs that the bar names.
 const NAMED: usize = 3;
 
 /// A job that is not at its end.

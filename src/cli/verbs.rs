@@ -26,9 +26,9 @@ use std::time::{Duration, Instant};
 
 /// Timeout for a folder in which a verb moves files.
 const VERB_TIMEOUT: Duration = Duration::from_secs(10);
-/// So long a daemon that has the lock gets to answer.
+/// Timeout for the answer of a daemon that holds the lock.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
-/// How often it is looked whether it has, where it cannot be poked.
+/// Interval between looks for its answer, if it cannot be poked.
 const LOOK: Duration = Duration::from_millis(50);
 
 pub(super) fn retry(file: &Path, arguments: RetryArguments, output: &mut Output) -> Result<Exit, Failure> {

@@ -26,7 +26,7 @@ const REDRAW_EVERY: Duration = Duration::from_millis(500);
 const TICK: Duration = Duration::from_secs(2);
 /// Interval between checks of the size of the screen, which is redrawn when the size changes.
 const RESIZE: Duration = Duration::from_millis(200);
-/// So many jobs are looked at for lines of change.
+/// Maximum number of jobs that are compared for lines of change.
 const RECENT: usize = 1000;
 
 pub(super) fn run(file: &Path, output: &mut Output) -> Result<Exit, Failure> {

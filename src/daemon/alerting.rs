@@ -64,7 +64,7 @@ impl Alerts {
         self.stage.is_finished() && !self.stop.is_cancelled()
     }
 
-    /// Ends it, once what can be told has been.
+    /// Ends it, once it has sent what it can.
     pub(super) async fn stop(self) {
         self.stop.cancel();
         if let Err(error) = self.stage.await {
@@ -73,7 +73,7 @@ impl Alerts {
     }
 }
 
-/// Tells until `stop`, also after a defect: what is to be told stands in the job log.
+/// Sends alerts until `stop`, also after a defect: what is still to be sent is in the job log.
 async fn keep_telling(
     mut stage: AlertStage,
     joblog: JobLog,

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 /// Maximum number of instructions that are carried out before their answers are awaited.
 const AT_ONCE: usize = 256;
-/// How long a move takes, most often.
+/// Time that a move usually takes.
 const MOVED_BY: Duration = Duration::from_millis(10);
 
 /// What carrying out takes of a configuration.

@@ -9,11 +9,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How often it is looked at what may leave, and the wait before it goes on after a defect.
+/// Interval between looks for jobs that may leave, and the wait before it continues after a defect.
 const LOOK: Duration = Duration::from_secs(3600);
-/// So many jobs leave in one transaction: a few milliseconds of the writer's time.
+/// Maximum number of jobs that leave in one transaction: a few milliseconds of the writer's time.
 const JOBS: usize = 100;
-/// Free pages given back in one transaction.
+/// Maximum number of free pages that one transaction gives back.
 const PAGES: u32 = 100;
 /// The pause between two of these.
 const PAUSE: Duration = Duration::from_millis(250);

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 /// A folder's thread makes a turn every 15 s, or hashes and moves files; after so long without a turn it hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(90);
 
-/// So long folders get to end.
+/// Timeout for the folders to end.
 const FOLDERS_STOP: Duration = Duration::from_secs(5);
 /// Timeout for the last commit and the end of the job log's writer. What is not written by then is recovered at the next
 /// start.

@@ -1,4 +1,4 @@
-//! The status address within the daemon: opened at the start, told at each look how the stages are, moved by a reload.
+//! The status address within the daemon: opened at the start, updated at each look at the stages, moved by a reload.
 
 use super::Fatal;
 use super::stages::Stages;

@@ -23,15 +23,15 @@ use tokio::time::Instant;
 
 /// What uploads under way get after the first stop signal (DESIGN §6).
 const GRACE: Duration = Duration::from_secs(20);
-/// How often signs of life are looked at where no watchdog asks for more.
+/// Interval between looks for signs of life, if no watchdog asks for more.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// After so long the service is ready even if a folder has not answered.
+/// Time after which the service is ready even if a folder has not answered.
 const READY_AFTER: Duration = Duration::from_secs(30);
-/// How often it is looked at what waits too long.
+/// Interval between looks for what waits too long.
 const DELAYS_LOOK: Duration = Duration::from_secs(60);
-/// So long a command waits for moves that earlier steps of its jobs want.
+/// Timeout of a command for moves that earlier steps of its jobs want.
 const FILES_MOVED: Duration = Duration::from_secs(5);
-/// How often `--once` looks whether it is over.
+/// Interval at which `--once` checks whether it is done.
 const ONCE_LOOK: Duration = Duration::from_millis(100);
 
 /// How to run.
@@ -123,7 +123,7 @@ struct Supervisor {
     started: Instant,
     /// Why the last reload was refused; said until one is taken.
     refused: Option<String>,
-    /// What was first seen before then and is not sent yet was told, and when that was last looked at.
+    /// What was first seen before then and is not sent yet was reported, and when that was last looked at.
     told_until: Timestamp,
     told_at: Option<Instant>,
     hands: Hands,
@@ -327,7 +327,7 @@ impl Supervisor {
     async fn reload(&mut self, read: &impl Fn() -> Result<Config, ConfigError>) -> Result<(), Fatal> {
         match NotifyState::monotonic_usec_now() {
             Ok(now) => notify(&[NotifyState::Reloading, now]),
-            Err(error) => tracing::warn!("systemd cannot be told of the reload: {error}"),
+            Err(error) => tracing::warn!("cannot report the reload to systemd: {error}"),
         }
         self.refused = match self.try_reload(read).await? {
             Ok(()) => {

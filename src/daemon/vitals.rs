@@ -40,7 +40,7 @@ impl Pulse {
 /// Tells systemd; says nothing where there is none.
 pub(super) fn notify(states: &[sd_notify::NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!("systemd cannot be told how the service stands: {error}");
+        tracing::warn!("cannot report the state of the service to systemd: {error}");
     }
 }
 

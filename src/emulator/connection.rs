@@ -38,7 +38,7 @@ pub(super) enum Ending {
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// How long a client may take to read an answer that came before its request was complete.
+/// Timeout for a client to read an answer that came before its request was complete.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Accepts connections until `stopped` is cancelled, then cuts all of them.

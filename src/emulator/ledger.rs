@@ -82,7 +82,7 @@ impl RequestKind {
     }
 }
 
-/// How many requests came, counted when their head arrived; whatever was answered.
+/// Number of requests, counted when their head arrived, whatever the answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RequestCounts {
     /// Upload requests.

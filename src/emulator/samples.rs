@@ -52,7 +52,7 @@ pub fn write_samples(dir: &Path, today: Date) -> io::Result<Vec<Sample>> {
 
 // The content of each sample. Rules kept: Date first, tabs, MM/DD/YYYY, a dimension and a metric in every row.
 
-/// So many days back, as Adobe writes dates; yesterday is 1.
+/// Returns the day that is `back` days before today, as Adobe writes dates; yesterday is 1.
 fn day(today: Date, back: u64) -> String {
     let span = jiff::Span::new().days(i64::try_from(back).unwrap_or(0));
     let date = today.saturating_sub(span);

@@ -34,7 +34,7 @@ pub struct AccountFolder {
     put_back: Mutex<HashSet<(u64, u64, i64)>>,
 }
 
-/// So many of them are remembered.
+/// Maximum number of files in `put_back`.
 const PUT_BACK: usize = 10_000;
 
 /// A folder that was opened.

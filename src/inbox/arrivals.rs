@@ -20,9 +20,9 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// So many files share a transaction.
+/// Maximum number of files that share a transaction.
 const BATCH: usize = 256;
-/// So long the first of them waits for the others: large files take their time to be read.
+/// Maximum time that the first of them waits for the others, because large files take long to read.
 const BATCH_WAITS: Duration = Duration::from_millis(100);
 /// A file that is gone is looked for once more after this time (DESIGN F6).
 const LOOK_AGAIN: Duration = Duration::from_secs(2);

@@ -152,7 +152,7 @@ impl Board {
         self.flag(|flags| flags.stop = true);
     }
 
-    /// Whether the thread is to end, and has not been told yet: what is written in its name is others' by now.
+    /// Whether the thread is to end, and does not know it yet: what is written in its name is others' by now.
     pub(super) fn is_stopped(&self) -> bool {
         self.lock().flags.stop
     }
@@ -195,7 +195,7 @@ impl Board {
         });
     }
 
-    /// Forgets all that events told.
+    /// Forgets all that events reported.
     pub(super) fn forget(&self) {
         let mut inner = self.lock();
         inner.traces.clear();

@@ -147,7 +147,7 @@ fn dispatch(boards: &HashMap<PathBuf, Arc<Board>>, event: &Event, clock: Clock) 
         EventKind::Modify(ModifyKind::Name(RenameMode::To)) => board.arrive(name, event.tracker(), clock.moment()),
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => board.hear(name, Heard::Closed, clock.moment()),
         EventKind::Remove(_) => board.leave(name, None),
-        // `Both` follows `From` and `To`, which have told it all; the rest says nothing of a file's content.
+        // `Both` follows `From` and `To`, which have reported it all; the rest says nothing of a file's content.
         EventKind::Modify(
             ModifyKind::Name(RenameMode::Both | RenameMode::Any | RenameMode::Other) | ModifyKind::Metadata(_),
         )

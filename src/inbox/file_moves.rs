@@ -12,7 +12,7 @@ use crate::joblog::{Filed, Job};
 use std::ffi::{OsStr, OsString};
 use std::io;
 
-/// So many moves share their fsyncs and their transaction.
+/// Maximum number of moves that share their fsyncs and their transaction.
 const MOVES: usize = 256;
 
 /// Moves that were made, by the names in the inbox.

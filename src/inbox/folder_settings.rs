@@ -99,8 +99,8 @@ pub struct Progress {
     pub signs_of_life: AtomicU64,
     /// It stands in the job log that the folder does not answer. Its thread takes that back once it does.
     pub silent: AtomicBool,
-    /// Files that a scan found although events are listened to, and events had not told of: what the folder's first scan
-    /// finds does not count.
+    /// Files that a scan found although events are listened to, and events had not reported: what the folder's first
+    /// scan finds does not count.
     pub missed: AtomicU64,
 }
 

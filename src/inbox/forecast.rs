@@ -36,7 +36,7 @@ pub enum Foreseen {
     Gone,
     /// It stays where it is, whatever happens.
     Ignored(Ignored),
-    /// What the job log would be told of it.
+    /// What the job log would record of it.
     Told(Kind, Verdict),
 }
 

@@ -14,7 +14,7 @@ use std::path::Path;
 /// The words for a file of the state directory.
 pub(super) const OWN: &str = "a file of datadrop's own";
 
-/// So many bytes hold the comments at the beginning of a file, and its first row.
+/// Number of bytes that hold the comments at the beginning of a file, and its first row.
 const BEGINNING: usize = 64 << 10;
 
 /// What a path is.

@@ -1,4 +1,4 @@
-//! Programs that close a file between two pieces of it (DESIGN R7): noticed, told of, and given more time.
+//! Programs that close a file between two pieces of it (DESIGN R7): noticed, reported, and given more time.
 
 use super::arrivals::Inbox;
 use super::folder_settings::Interrupted;

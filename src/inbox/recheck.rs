@@ -113,9 +113,9 @@ impl FolderWorker {
     }
 }
 
-/// So many files share their fsync and their transactions.
+/// Maximum number of files that share their fsync and their transactions.
 const OLD_FILES: usize = 256;
-/// How often it is looked at what is old enough, if files are kept for longer than that.
+/// Interval between looks for files that are old enough, if files are kept for longer than that.
 const LOOK_FOR_OLD: Duration = Duration::from_secs(3600);
 /// The pause before the next few, if there are more.
 const NEXT_FEW: Duration = Duration::from_millis(500);

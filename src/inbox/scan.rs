@@ -15,9 +15,9 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::time::Duration;
 
-/// So many ignored names are called by name in the log; the rest is counted.
+/// Maximum number of ignored names that the log names; the rest is counted.
 const NAMED: usize = 100;
-/// A scan that queues more files than this says how long they take.
+/// Number of queued files above which a scan logs how long they take.
 const BACKLOG: u64 = 50;
 
 /// What a scan showed of the folder as a whole.
@@ -25,7 +25,7 @@ const BACKLOG: u64 = 50;
 pub(super) struct Scanned {
     /// Something is missing, and a second scan soon must say so too.
     pub(super) missing: bool,
-    /// Files that the job log did not know and no event had told of.
+    /// Files that the job log did not know and no event had reported.
     pub(super) unheard: u64,
 }
 
@@ -164,7 +164,7 @@ impl Inbox {
     }
 }
 
-/// So long at least between two lines.
+/// Minimum time between two lines.
 const CALM: Duration = Duration::from_secs(10);
 
 /// When something was last said.

@@ -1,4 +1,4 @@
-//! What keeps a folder from being worked in: told once, kept in the job log, and taken back.
+//! What keeps a folder from being used: reported once, kept in the job log, and taken back.
 
 use super::folder_settings::{FolderSettings, Interrupted};
 use super::forecast::ahead;

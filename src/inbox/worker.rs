@@ -18,13 +18,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// How often a folder that cannot be used is tried again, if it is not scanned more often anyway.
+/// Interval between tries of a folder that cannot be used, if it is not scanned more often anyway.
 pub(super) const TRY_AGAIN: Duration = Duration::from_secs(5);
 /// Longest wait before work that broke off by a defect is tried again.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// The longest wait of a thread without news: bounds how old its sign of life can be.
 const TURN: Duration = Duration::from_secs(15);
-/// So long moves wait for others, to share their fsyncs and their transaction with them.
+/// Time that moves wait for others, to share their fsyncs and their transaction with them.
 const GATHER_MOVES: Duration = Duration::from_millis(20);
 /// Files that look other than they were sent, and hold what was sent or are known to have changed: as they looked.
 pub(super) type Seen = HashMap<JobId, Sight>;

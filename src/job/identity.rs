@@ -148,7 +148,7 @@ impl FileIdentity {
         self.is_same_file(other) || (self.size == other.size && !self.is_surely_another(other))
     }
 
-    /// As much the same file as can be told where the content is not known.
+    /// The same file, as far as can be seen where the content is not known.
     #[must_use]
     pub fn looks_like(&self, other: &Self) -> bool {
         self.is_same_file(other) || (self.may_be_same_file(other) && self.modified_ns == other.modified_ns)

@@ -5,10 +5,11 @@
 
 use memchr::memchr;
 
-/// So much of a line is kept. Adobe takes 4096 bytes a row; a header with every column there is has 15 KB.
+/// Maximum number of bytes of a line that are kept. Adobe takes 4096 bytes per row; a header with every column has 15
+/// KB.
 const LONGEST_KEPT: usize = 64 * 1024;
 
-/// So many bytes say how the file is encoded.
+/// Number of bytes that show how the file is encoded.
 const START: usize = 4;
 
 /// Whether a file that ends in these bytes ends with a line; the last two will do. Of UTF-16 the line end is either of them.

@@ -1,4 +1,4 @@
-//! The outbox of alerts: what was read of the events and is yet to be told. `alert` decides, this keeps.
+//! The outbox of alerts: what was read of the events and is yet to be sent. `alert` decides, this keeps.
 //!
 //! The events themselves are written where they happen, in the same transaction as the change; a cursor says how far they
 //! were read. So nothing is missed over a crash, and what was not delivered is still there.

@@ -76,7 +76,7 @@ impl JobLog {
     pub fn end_attempt(&self, id: JobId, attempt: u32, end: AttemptEnd, now: Timestamp) -> Pending<Ended> {
         self.call(move |connection, effects| {
             let job = sql::job(connection, id)?;
-            // The same end told twice, after a commit that seemed to fail, must not end the attempt after it.
+            // The same end reported twice, after a commit that seemed to fail, must not end the attempt after it.
             if job.attempts != attempt || !matches!(job.state, State::Uploading(_)) {
                 note_late_end(connection, job.clone(), attempt, &end, now)?;
                 return Ok(Ended { state: job.state, reason: job.reason, unauthorised: 0 });

@@ -246,7 +246,7 @@ impl JobLog {
                 return Ok(None);
             }
             let before = job.clone();
-            // What Adobe made of it stays told.
+            // What Adobe made of it stays in the reason.
             let reason = without_change(&job);
             job.changed = Some(changed);
             let words = changed.words(job.rows_expected);

@@ -74,7 +74,7 @@ impl Reader {
     }
 }
 
-/// So many jobs of `a` that are long over.
+/// Adds this many jobs of `a` that ended long ago.
 pub(crate) fn long_over(log: &JobLog, jobs: u32) {
     let sql = format!(
         "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {jobs})

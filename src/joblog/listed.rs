@@ -144,7 +144,7 @@ fn is_named_otherwise(
     Ok(learnt(connection, account)?.likeness(&owner.wire_name, shown) == Likeness::Other)
 }
 
-/// What was told of a remote job so far.
+/// What Adobe has shown of a remote job so far.
 pub(super) fn told(
     connection: &Connection,
     account: &str,
@@ -214,7 +214,7 @@ pub(super) fn after_event(
         .map(EventId))
 }
 
-/// So many accepted files say how the API changes names.
+/// Number of accepted files that show how the API changes names.
 const EXAMPLES: u32 = 200;
 
 /// How the API to which the account's files go changes names, as the latest accepted files show (DESIGN S6). Files that were

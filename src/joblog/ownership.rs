@@ -130,11 +130,12 @@ pub struct LatestAccepted {
     pub remote_job_id: RemoteJobId,
     /// When it was accepted, by our clock.
     pub accepted_at: Timestamp,
-    /// What was told of it.
+    /// What Adobe has shown of it.
     pub told: Told,
 }
 
-/// So many of the latest accepted jobs are worth asking for: a list without any of them is that of a server that lost them.
+/// Number of the latest accepted jobs to look for in a list. A list without any of them comes from a server that lost
+/// them.
 const LATEST: u32 = 3;
 
 impl Reader {
@@ -222,7 +223,7 @@ impl Reader {
         owner_of_remote(&connection, account, sql::line(&connection, account)?, remote_job_id)
     }
 
-    /// The same with the name that its file was sent under, and what was told of the remote job.
+    /// The same with the name that its file was sent under, and what Adobe has shown of the remote job.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.

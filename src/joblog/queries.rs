@@ -182,7 +182,7 @@ impl JobFilter {
     }
 }
 
-/// How many jobs an account has in a state.
+/// Number of jobs of an account in a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counts {
     /// The account.

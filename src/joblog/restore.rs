@@ -35,7 +35,7 @@ pub struct Restored {
     pub state: State,
     /// Why, for people.
     pub reason: String,
-    /// What Adobe made of it, where that can be told.
+    /// What Adobe made of it, if known.
     pub remote: Option<RemoteJob>,
     /// When it was filed.
     pub filed_at: Timestamp,

@@ -77,8 +77,8 @@ impl JobLog {
         })
     }
 
-    /// Forgets what happened to accounts before then, as far as it has been told, at most `limit` events. The answer: how
-    /// many.
+    /// Forgets what happened to accounts before then, as far as it has been alerted, at most `limit` events. The
+    /// answer: how many.
     #[must_use]
     pub fn prune_account_events(&self, before: Timestamp, limit: usize) -> Pending<usize> {
         self.call(move |connection, _| {
@@ -147,7 +147,7 @@ impl JobLog {
 
 /// What `PRAGMA auto_vacuum` says of a database that can give pages back step by step.
 const INCREMENTAL: i64 = 2;
-/// So many free pages are kept for what comes.
+/// Number of free pages that are kept for new rows.
 const SPARE_PAGES: i64 = 1000;
 
 fn prune(connection: &Connection, id: JobId) -> Result<(), JobLogError> {

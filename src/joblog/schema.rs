@@ -15,7 +15,7 @@ pub(super) fn newest() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-/// How many migrations a database has had; 0 if there is nothing in it yet.
+/// Returns the number of migrations that a database has had; 0 if it is empty.
 pub(super) fn version_of(connection: &Connection) -> rusqlite::Result<i64> {
     number(connection, "PRAGMA user_version")
 }

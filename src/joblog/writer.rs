@@ -42,11 +42,11 @@ impl Haste {
     }
 }
 
-/// So many operations share one transaction at most: bounds the latency of the first.
+/// Maximum number of operations that share one transaction: it bounds the latency of the first.
 const GROUP: usize = 512;
-/// So long a transaction waits for the other uploads under way, that they share its fsync.
+/// Time that a transaction waits for other uploads in flight, so that one fsync serves them all.
 const GATHER: Duration = Duration::from_millis(1);
-/// How often a disk that refused a commit is tried again.
+/// Interval between probes of a disk that refused a commit.
 const PROBE: Duration = Duration::from_secs(1);
 
 /// A handle on the job log; clones share it.
@@ -251,7 +251,7 @@ impl JobLog {
         }
     }
 
-    /// Whether the writer has ended before it was told to.
+    /// Whether the writer has ended without an order to stop.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         lock(&self.shared.thread).as_ref().is_some_and(JoinHandle::is_finished)

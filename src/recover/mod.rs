@@ -199,9 +199,9 @@ impl Fate {
             ),
             (Place::Sent, None) => fate(
                 State::Held,
-                "it lay in sent/, so it was accepted, but which remote job it became cannot be told; look at Adobe's list",
+                "it lay in sent/, so it was accepted, but which remote job it became is unknown; look at Adobe's list",
             ),
-            (Place::Done, None) => fate(State::Success, "it lay in done/; which remote job it became cannot be told"),
+            (Place::Done, None) => fate(State::Success, "it lay in done/; which remote job it became is unknown"),
             (Place::Sent | Place::Done, Some(remote)) => {
                 let step = judge(kind, rows, &Likely::default(), &remote);
                 let state = step.event.and_then(|event| State::Uploaded.next(event).ok()).unwrap_or(State::Uploaded);

@@ -85,7 +85,7 @@ pub struct AccountStatus {
     pub settle_seconds: Option<f64>,
 }
 
-/// How many jobs are in each state.
+/// Number of jobs in each state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the names are the states of DESIGN §4")]
 pub struct StateCounts {

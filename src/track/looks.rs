@@ -10,7 +10,7 @@ use crate::track::reconcile::{Judgement, Known, Latest, Look, Looks, Sent, WINDO
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// So long ago, and others who write to the account are taken to have stopped.
+/// Time after which others who wrote to the account are taken to have stopped.
 const STRANGERS: Duration = Duration::from_secs(31 * 24 * 3600);
 
 impl Tracker {

@@ -182,7 +182,7 @@ impl Tracker {
         let asked_at = self.server_now();
         let (start, end) = (asked_at.before(WINDOW), asked_at.after(WINDOW));
         match self.list(&self.settings.target.clone(), start, Some(end), extent).await {
-            // The first answer told how far off our clock is, and the window with it: once more, at the right time.
+            // The first answer showed how far off our clock is, and the window with it: once more, at the right time.
             Ok(_) if self.server_now().0.abs_diff(asked_at.0) > CLOCKS_DIFFER_MS => Ok(Some(self.clock.moment())),
             Ok(listing) => {
                 let (account, jobs) = (&self.settings.account, listing.jobs.len());

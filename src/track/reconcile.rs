@@ -1,7 +1,7 @@
 //! What became of an attempt that ended without a clear answer? The remote jobs decide (DESIGN S1 to S4).
 //!
 //! Pure: what a look showed, and what the job log knows of the remote jobs in it, come in; a judgement comes out. What
-//! cannot be told is never guessed.
+//! is not known is never guessed.
 
 use crate::clock::Moment;
 use crate::job::{EventId, Likeness, Naming, OtherSent, RemoteJob, Timestamp, date_told, printable};

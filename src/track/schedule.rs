@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// How a sweep of jobs that have been open for too long is spaced.
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// So many uploads pay for one request of a sweep while a backlog lasts.
+/// Number of uploads for each request of a sweep while a backlog lasts.
 const UPLOADS_A_REQUEST: u64 = 25;
 /// Jobs on a page of the list.
 const PAGE: u64 = 100;

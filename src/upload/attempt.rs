@@ -29,11 +29,11 @@ pub struct UploadSettings {
     pub retry: RetryPolicy,
 }
 
-/// How long a job log that cannot be written is waited for between two tries.
+/// Interval between tries of a job log that cannot be written.
 const STORAGE_WAIT: Duration = Duration::from_secs(1);
 
-/// After so many answers in a row that a token is not valid, each for one that was given just before, it is the credential.
-/// Fewer are the moods of a gateway: the files that met them wait, and the others go on.
+/// Number of answers in a row that a token is not valid, each for a token that was issued just before, after which the
+/// credential is to blame. Fewer come from a faulty gateway: the files that met them wait, and the others go on.
 const MANY_UNAUTHORISED: u32 = 10;
 
 pub(super) struct Attempt {
@@ -220,7 +220,7 @@ impl Attempt {
         self.block(outcome.reason.as_deref(), Some(&remedy), abort).await
     }
 
-    /// `reason`: the job log may know more than the answer told.
+    /// `reason`: the job log may know more than the answer said.
     fn tell(&self, state: State, reason: Option<&str>, end: &AttemptEnd) {
         let job = &self.claim.job;
         let (account, file, id) = (&job.account, &job.file_name, job.id.0);

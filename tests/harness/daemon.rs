@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 /// A running daemon; killed when dropped.
 pub struct Daemon {
     child: Child,
-    /// What it told systemd; taken from the socket at once, as systemd does: a full socket would block the daemon.
+    /// What it reported to systemd; taken from the socket at once, as systemd does: a full socket would block the
+    /// daemon.
     notifications: mpsc::Receiver<String>,
 }
 

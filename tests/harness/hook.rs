@@ -54,7 +54,7 @@ impl Hook {
         self.asked.lock().unwrap().clone()
     }
 
-    /// The alerts that it was told of and took.
+    /// The alerts that it received and took.
     pub fn alerts(&self) -> Vec<serde_json::Value> {
         let posts = self.asked().into_iter().filter(|asked| asked.method == "POST");
         posts.map(|asked| serde_json::from_str(&asked.body).unwrap()).collect()

@@ -543,7 +543,7 @@ pub fn number(variable: &str, usual: u64) -> u64 {
 pub struct Bound(PathBuf);
 
 impl Bound {
-    /// Mounts `from` at `to`; `None`, and told aloud, where only root may.
+    /// Mounts `from` at `to`; `None`, with a message, where only root may.
     pub fn new(from: &Path, to: &Path) -> Option<Self> {
         let bound = Command::new("mount").arg("--bind").args([from, to]).output().is_ok_and(|ran| ran.status.success());
         if !bound {

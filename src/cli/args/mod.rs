@@ -80,7 +80,7 @@ pub(super) enum Command {
     Doctor(DoctorArguments),
     /// Rebuild what a lost or old job log must know, from the folders and from Adobe's list
     Recover(RecoverArguments),
-    /// Say what systemd has to be told about this configuration
+    /// Print what systemd must know about this configuration
     #[command(subcommand)]
     Service(ServiceCommand),
     /// Print completions for a shell
@@ -148,7 +148,7 @@ pub(super) struct EmulatorArguments {
     /// From the acceptance of a file to the end of its job
     #[arg(long, value_name = "T", default_value = "5s", value_parser = duration)]
     pub(super) processing: Duration,
-    /// At most so many requests in any such time, or `off`
+    /// Limit requests per sliding window, or `off`
     #[arg(long, value_name = "R", default_value = "12/6s", value_parser = rate)]
     pub(super) rate_limit: Rate,
     /// Determines job numbers and the chance of faults

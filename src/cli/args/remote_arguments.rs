@@ -73,7 +73,7 @@ pub(in crate::cli) struct AccountsCreate {
     /// Set the address that Adobe notifies of files and errors [default: none]
     #[arg(long)]
     pub(in crate::cli) email: Option<String>,
-    /// Its type, `generic` say
+    /// Its type, for example `generic`
     #[arg(long = "type", value_name = "TYPE")]
     pub(in crate::cli) account_type: Option<String>,
     #[command(flatten)]

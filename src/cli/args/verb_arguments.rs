@@ -103,7 +103,7 @@ pub(in crate::cli) struct Selection {
     /// File names like this (`*`, `?`, `[…]`)
     #[arg(long, value_name = "GLOB", conflicts_with = "ids")]
     pub(in crate::cli) name: Option<String>,
-    /// Only say what would be done
+    /// Print what would be done, and change nothing
     #[arg(long)]
     pub(in crate::cli) dry_run: bool,
     /// As a JSON array with an object for each job

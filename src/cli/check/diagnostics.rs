@@ -116,7 +116,7 @@ fn excerpt(place: &Place, room: Option<usize>) -> (String, Mark) {
     (line, Mark { before: " ".repeat(start), carets: "^".repeat(length) })
 }
 
-/// A character as it is shown. Tabs are what the format is made of, so that they must be told from spaces.
+/// A character as it is shown. Tabs are what the format is made of, so that they must look different from spaces.
 fn cell(character: char) -> String {
     if character == '\t' { " → ".to_owned() } else { printable(character.encode_utf8(&mut [0; 4])) }
 }

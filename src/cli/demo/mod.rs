@@ -23,9 +23,9 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
-/// How long Adobe takes here.
+/// Time that the emulated Adobe takes to process a file.
 const PROCESSING: Duration = Duration::from_secs(2);
-/// How long the daemon may take to look into its folders first.
+/// Timeout for the daemon's first look into its folders.
 const START: Duration = Duration::from_secs(5);
 /// Far longer than it takes.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -296,7 +296,7 @@ fn disks(config: &Config, folders: &[Looked]) -> Vec<Finding> {
 }
 
 fn cannot_look(path: &str, error: &io::Error) -> Finding {
-    let message = format!("its free space cannot be told: {error}");
+    let message = format!("its free space is unknown: {error}");
     Finding::bad(Verdict::Warn, "disk", path, message, "look with `df`")
 }
 

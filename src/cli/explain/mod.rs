@@ -175,7 +175,7 @@ fn of_account(config: &Config, seen: &Account<'_>, reader: Option<&Reader>) -> R
         extensions: seen.config.extensions.clone(),
         backlog: (queued > 1).then(|| backlog_words(queued, config.api.rate_limit)),
         scan: format!(
-            "a file that no event told of is taken in after {} without a change, and found within {}",
+            "a file that no event reported is taken in after {} without a change, and found within {}",
             length_words(config.watch.settle_unwatched),
             length_words(config.watch.rescan)
         ),

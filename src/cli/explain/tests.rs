@@ -21,7 +21,7 @@ fn account() -> Account {
         next_sweep: Some(NOW.after(Duration::from_secs(12))),
         extensions: vec!["txt".to_owned(), "tab".to_owned()],
         backlog: Some("1,840 files, 15 min 20 s at 12 per 6 s".to_owned()),
-        scan: "a file that no event told of is taken in after 5 s without a change, and found within 1 min".to_owned(),
+        scan: "a file that no event reported is taken in after 5 s without a change, and found within 1 min".to_owned(),
     }
 }
 
@@ -228,10 +228,10 @@ fn a_file_that_the_job_log_does_not_know_is_judged_by_the_rules() {
         within(inbox(Outlook::Ignored(Ignored::Extension))),
     ]), @r"
         sales.txt is about to be on its way: the daemon has not taken it in yet.
-          a file that no event told of is taken in after 5 s without a change, and found within 1 min
+          a file that no event reported is taken in after 5 s without a change, and found within 1 min
           1.2 MB, 100 rows
         sales.txt is about to be on its way: the daemon has not taken it in yet.
-          a file that no event told of is taken in after 5 s without a change, and found within 1 min
+          a file that no event reported is taken in after 5 s without a change, and found within 1 min
           1.2 MB, 100 rows
           an earlier file of this name: job 17, success; datadrop jobs show 17
         sales.txt is not on its way: it waits for its data file, and none of its name is there.

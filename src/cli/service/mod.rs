@@ -1,4 +1,4 @@
-//! `service`: what systemd has to be told about this configuration.
+//! `service`: what systemd must know about this configuration.
 
 mod drop_in;
 

@@ -56,7 +56,7 @@ pub enum Heard {
     },
 }
 
-/// How a path came to be, as far as events told.
+/// How a path came to be, as far as events show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Arrival {
     /// Met by a scan, linked in, or events are not to be trusted.
@@ -68,7 +68,7 @@ pub enum Arrival {
     MovedIn,
 }
 
-/// What events have told of one path so far.
+/// What events have reported of one path so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trace {
     /// How it came to be.
@@ -133,7 +133,7 @@ pub struct Sight {
     pub changed_ns: i64,
 }
 
-/// What the file itself shows, whatever events told.
+/// What the file itself shows, whatever events reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Signs {
     /// Whether somebody has it open for writing (R5).
@@ -156,7 +156,7 @@ pub struct Candidate {
     pub kind: Kind,
     /// Our own first sight.
     pub first_seen: Moment,
-    /// What events told.
+    /// What events reported.
     pub trace: Trace,
     sight: Option<Sight>,
     unchanged_since: Moment,

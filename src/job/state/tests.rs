@@ -9,7 +9,7 @@ fn told(state: State) -> String {
     if let State::Uploading(phase) = state { format!("{state} {}", phase.as_str()) } else { state.to_string() }
 }
 
-/// DESIGN §4: every step that there is, in the words of the job log. What is not told here is not possible.
+/// DESIGN §4: every step that there is, in the words of the job log. What is not listed here is not possible.
 #[test]
 fn a_job_takes_these_steps_and_no_other() {
     for (state, steps) in State::ALL.into_iter().zip([

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use maud::{Markup, html};
 use std::fmt::Write as _;
 
-/// So many days are shown, today included.
+/// Number of days that are shown, today included.
 pub(super) const DAYS: i32 = 30;
 
 /// The picture's own units: each day is so wide, each panel so high.

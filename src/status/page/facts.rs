@@ -1,4 +1,4 @@
-//! Reads what an answer needs and has it told: on a blocking thread, for SQLite waits for the disk.
+//! Reads what an answer needs and renders it, on a blocking thread, because SQLite waits for the disk.
 
 use super::chart::first_day;
 use super::frame::{Frame, login, notice};
@@ -17,11 +17,12 @@ use axum::http::StatusCode;
 use jiff::tz::TimeZone;
 use std::time::Instant;
 
-/// So many jobs that need a person are shown.
+/// Maximum number of jobs that need a person on the first page.
 const PEOPLE: usize = 8;
-/// So many of the newest jobs are shown on the first page.
+/// Maximum number of the newest jobs on the first page.
 const NEWEST: usize = 12;
-/// A search by name looks at so many jobs at once, and offers to look at more: a long job log takes a second to search.
+/// Maximum number of jobs that a search by name reads at once. It offers to read more, because a long job log takes a
+/// second to search.
 const WINDOW: i64 = 50_000;
 
 /// Why there is nothing to show.

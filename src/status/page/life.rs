@@ -73,7 +73,7 @@ fn steps(verdict: Option<&Verdict>, program: &Program) -> Markup {
     }
 }
 
-/// How long the job was in each state; steps within one state count together.
+/// Returns the time that the job spent in each state; steps within one state count together.
 fn stays(life: &JobLife, here: &Here) -> Vec<Stay> {
     let steps: Vec<_> =
         life.events.iter().filter_map(|event| Some((parse_time(&event.at)?, event.to_state.as_str()))).collect();

@@ -14,7 +14,7 @@ pub(super) struct Facts<'a> {
     pub(super) oldest_queued: &'a [(String, Timestamp)],
     pub(super) attempts: &'a [AttemptEnds],
     pub(super) sums: &'a [(String, Sums)],
-    /// Files that scans found and events had not told of, by account.
+    /// Files that scans found and events had not reported, by account.
     pub(super) missed: Vec<(&'a str, u64)>,
     /// Requests in the window of the rate limit, and the limit.
     pub(super) budget: (usize, Option<usize>),
@@ -139,7 +139,7 @@ pub(super) fn render(facts: &Facts<'_>) -> String {
     about_rows(&mut metrics, facts);
     metrics.counter(
         "datadrop_watcher_misses_total",
-        "Files that a scan found and file events had not told of, since the folder was opened.",
+        "Files that a scan found and no file event had reported, since the folder was opened.",
         facts.missed.iter().map(|(name, missed)| (account(*name), Value::Count(*missed))),
     );
     let whole = |number: usize| Value::Count(u64::try_from(number).unwrap_or(u64::MAX));

@@ -10,7 +10,7 @@ use crate::status::{AccountStatus, Here, StatusReport, counted, cut, grouped};
 use jiff::civil::Date;
 use maud::{Markup, html};
 
-/// So much of a reason is shown; the job's own page has all of it.
+/// Maximum number of characters of a reason; the job's own page has all of it.
 const REASON: usize = 220;
 
 /// What the page tells.

@@ -4,9 +4,9 @@ use crate::job::{JobId, Phase, State};
 use crate::joblog::JobFilter;
 use crate::status::{Here, Since};
 
-/// So many jobs are listed where nothing else is asked.
+/// Default number of jobs in a list.
 const JOBS: usize = 50;
-/// A single answer holds no more jobs: the service has little memory, and `before` leads on.
+/// Maximum number of jobs in an answer: the service has little memory, and `before` leads to the rest.
 const MOST_JOBS: usize = 1_000;
 
 /// What is asked for.

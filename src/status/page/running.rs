@@ -36,7 +36,7 @@ pub struct FolderRunning {
     pub account: String,
     /// It has been scanned whole and can be used.
     pub is_watched: bool,
-    /// Files that scans found and events had not told of.
+    /// Files that scans found and events had not reported.
     pub missed: u64,
 }
 

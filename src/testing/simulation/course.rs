@@ -69,7 +69,7 @@ pub(super) struct World<'a> {
     healed: bool,
     changed_at: Moment,
     checker: Checker,
-    /// Why nothing is sent, as it was last told.
+    /// Why nothing is sent, as it was last reported.
     blocked: Option<String>,
     pub(super) story: Story,
     counted: Figures,

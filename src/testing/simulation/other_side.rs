@@ -34,7 +34,7 @@ pub(super) struct Entry {
 
 /// An upload that began before the latest was answered was created this much before it at the earliest.
 const LONGEST_UPLOAD: Duration = Duration::from_secs(120);
-/// So many remote jobs, and no more come to shift the pages.
+/// Number of remote jobs from which on no more come to shift the pages.
 const SHIFTED: usize = 300;
 
 /// An upload that arrived whole.

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 pub(super) const ACCOUNT: &str = "callcentre";
 pub(super) const CONFIRM_FOR: Duration = Duration::from_secs(180);
 
-/// How long a stage sleeps at most. Theirs is shorter, to give signs of life and to notice when the wall clock is set:
+/// Maximum time that a stage sleeps. Theirs is shorter, to give signs of life and to notice when the wall clock is set:
 /// here a call reports the latter ([`Process::clock_was_set`]).
 const TURN: Duration = Duration::from_secs(600);
 

@@ -49,7 +49,7 @@ impl Quiet {
         }
     }
 
-    /// What events told is worth nothing any more (R4).
+    /// What events reported is worth nothing any more (R4).
     pub(super) fn forget_events(&mut self) {
         self.since.retain(|_, (_, why)| *why == Why::Of1970);
     }

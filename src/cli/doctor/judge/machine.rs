@@ -28,7 +28,7 @@ pub(in crate::cli::doctor) fn disk(path: &str, free: u64, total: u64) -> Finding
 pub(in crate::cli::doctor) fn clock(host: &str, server_ahead_ms: Option<i64>) -> Finding {
     let Some(ahead) = server_ahead_ms else {
         let remedy = "look again when Adobe answers";
-        let message = "it cannot be compared: no answer told the server's time";
+        let message = "it cannot be compared: no answer held the server's time";
         return Finding::bad(Verdict::Warn, "clock", host, message, remedy);
     };
     // A `Date` has whole seconds.

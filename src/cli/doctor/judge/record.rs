@@ -21,7 +21,7 @@ pub(in crate::cli::doctor) fn job_log(state_dir: &str, opened: Result<Option<(i6
     }
 }
 
-/// The daemon itself. `is_running`: `None` where it cannot be told; `refused`: why its last reload was, if it was.
+/// The daemon itself. `is_running`: `None` where it is unknown; `refused`: why its last reload was, if it was.
 pub(in crate::cli::doctor) fn daemon(
     state_dir: &str,
     is_running: Option<bool>,
