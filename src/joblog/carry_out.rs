@@ -202,7 +202,7 @@ impl Hand<'_> {
             Event::Cancelled if job.unsettled => Some(format!("cancelled by {by}; it may have been ingested")),
             Event::Cancelled => Some(format!("cancelled by {by}")),
             Event::GivenUp => {
-                Some(format!("given up by {by}: Adobe may have ingested it; the remote jobs may still show it"))
+                Some(format!("given up by {by}: it may have been ingested; the remote jobs may still show it"))
             }
             Event::Returned => Some(format!("released by {by}; datadrop checks it again")),
             Event::Released
