@@ -1,4 +1,5 @@
-//! What people and programs really drop: empty files, odd names, things that are no files, files that change under way.
+//! What people and programs really drop: empty files, odd names, things that are no files, files that change on
+//! the way.
 //!
 //! P1 to P4 hold for all of it: each file ends at the server once, whole, or rests with a reason.
 

@@ -87,7 +87,7 @@ fn no_more_uploads_are_under_way_than_max_in_flight() {
         world.drop_file("a", &format!("{number:02}.txt"), data(1 + number));
     }
     world.wait("12 files to be done", || world.jobs().iter().filter(|job| job.state == "success").count() == 13);
-    // Each was taken 300 ms before its answer: so many accepted within 300 ms were under way together.
+    // Each was taken 300 ms before its answer: so many accepted within 300 ms were in progress together.
     let taken: Vec<i64> = world
         .ledger()
         .iter()
@@ -647,7 +647,7 @@ fn an_outage_does_not_make_a_heap_of_unknowns() {
     world.wait("three unknowns", || unconfirmed() >= 3);
     let lists = world.emulator().requests().lists;
     world.wait("looks in vain", || world.emulator().requests().lists >= lists + 4);
-    // Those that were under way together when the third ended, and no more.
+    // Those that were in progress together when the third ended, and no more.
     assert!(unconfirmed() <= 6, "{} unknowns", unconfirmed());
     world.emulator().clear_faults();
     for number in 0..20 {

@@ -18,7 +18,7 @@ fn without_its_job_log_nothing_is_sent_until_it_is_rebuilt_from_folders_and_list
     let daemon = primed(&world);
     world.drop_file("a", "second.txt", tagged("second"));
     world.wait_for("second.txt", "success");
-    // Still under way at Adobe when the disk dies.
+    // Still in progress at Adobe when the disk dies.
     world.drop_file("a", "open.txt", tagged("open"));
     world.wait("it to be filed", || names(&world.folder("a").join("sent")) == ["open.txt"]);
     daemon.kill();

@@ -190,7 +190,7 @@ fn s5_a_remote_job_that_nobody_owns_under_a_name_of_ours_is_told_once_and_holds_
     let world = World::new();
     let daemon = primed(&world);
     let other = world.somebody_sends("a", "first.txt", data(1));
-    // Whatever is under way makes the sweep that sees it.
+    // Whatever is in progress makes the sweep that sees it.
     world.drop_file("a", "second.txt", data(2));
     world.wait_for("second.txt", "success");
     world.wait("the alarm", || world.log().contains("possibly ingested twice"));

@@ -28,7 +28,7 @@ pub enum Seen {
     Answer {
         /// The HTTP status.
         status: u16,
-        /// The wait that it wants, at most 1 h. The budget pauses so long by itself after a 429 or 503.
+        /// The wait that it wants, at most 1 h. The budget pauses automatically for this time after a 429 or 503.
         retry_after: Option<Duration>,
         /// What the answer says.
         answer: Answer,

@@ -78,7 +78,7 @@ pub enum ApiError {
     Busy {
         /// What was asked, and where.
         asked: String,
-        /// The wait that the server wants, at most 1 h; the budget pauses so long by itself.
+        /// The wait that the server wants, at most 1 h; the budget pauses automatically for this time.
         retry_after: Option<Duration>,
         /// Adobe's words.
         why: String,

@@ -19,10 +19,10 @@ use tokio::time::Instant;
 /// Taken where the token service does not say how long its token lives; a day is usual.
 const UNKNOWN_LIFE: Duration = Duration::from_hours(1);
 
-/// A token is renewed so long before its end, if it lives long enough.
+/// Time before a token's end at which it is renewed, if it lives long enough.
 const AHEAD: Duration = Duration::from_mins(5);
 
-/// After a failed renewal ahead of time the old token serves on, and the next try comes so much later.
+/// Time until the next try after a renewal ahead of time failed. Until then the old token still serves.
 const RENEW_AGAIN: Duration = Duration::from_secs(30);
 
 /// The directory in which systemd shows the service the secrets that its unit passes on. It is not writable.

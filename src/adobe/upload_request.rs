@@ -61,7 +61,7 @@ pub struct Upload {
 /// What ends an upload before an answer.
 type Early = (bool, Seen);
 
-/// Where an upload under way stands.
+/// Where an upload in progress stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Sending,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
-/// A command gets so long.
+/// Timeout of a command.
 const LONGEST_COMMAND: Duration = Duration::from_secs(30);
 /// What of our own environment a command sees: nothing in it is a secret.
 const PASSED_ON: [&str; 5] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];

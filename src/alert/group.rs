@@ -183,7 +183,7 @@ pub(super) fn due<'a>(
     due
 }
 
-/// When the next becomes due by itself.
+/// When the next becomes due automatically.
 #[must_use]
 pub(super) fn next_due(outbox: &Outbox, busy: &HashSet<String>, now: Timestamp) -> Option<Timestamp> {
     let waiting = |alert: &&AlertRow| !busy.contains(&alert.receiver) && !is_behind(alert, outbox);

@@ -127,7 +127,7 @@ fn states(event: AlertEvent) -> (&'static str, &'static str) {
     }
 }
 
-/// What helps, in commands that work as they stand. `job`: the first that it is about.
+/// The remedy, in commands that work as they are. `job`: the first job that it is about.
 fn hint(event: AlertEvent, account: &str, job: Option<i64>, program: &Program) -> String {
     let datadrop = program.as_str();
     let show = match job {

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 /// A turn at least so often: a sign of life.
 const TURN: Duration = Duration::from_secs(15);
-/// What happens within so long is read at once.
+/// Time for which events are gathered before they are read.
 const GATHER: Duration = Duration::from_millis(500);
 /// Events read at a time, and jobs noted as late in one transaction.
 const BATCH: usize = 500;

@@ -1,4 +1,4 @@
-//! The rules: a stable word for each, what it says, what Adobe does, where that is written, and what helps.
+//! The rules: a stable word for each, what it says, what Adobe does, where that is written, and the remedy.
 //!
 //! How severe a finding is follows from the sources alone. `skips`: a source says that only the row is lost. `fails`: a
 //! source says that the file fails, or says "must" and names no other end. `doubtful`: no source says what becomes of

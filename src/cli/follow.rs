@@ -155,7 +155,7 @@ impl Told {
     }
 }
 
-/// Nothing more will happen by itself.
+/// Nothing more will happen automatically.
 pub(super) fn has_ended(job: &JobRow) -> bool {
     State::from_words(&job.state, Some(Phase::Started)).is_some_and(|state| state.is_terminal() || state == State::Held)
 }

@@ -26,7 +26,7 @@ impl Stop {
     }
 }
 
-/// Cancelled by the first Ctrl-C or SIGTERM. The second ends the process on the spot: whatever is left under way is
+/// Cancelled by the first Ctrl-C or SIGTERM. The second ends the process on the spot: whatever is left in progress is
 /// settled at the next start, exactly as after a crash.
 pub(super) fn stop_token() -> Result<CancellationToken, Failure> {
     let token = CancellationToken::new();

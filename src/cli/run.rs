@@ -44,7 +44,7 @@ pub(super) fn serve_demo(
         let (sender, signals) = mpsc::unbounded_channel();
         tokio::spawn(async move {
             stop.cancelled().await;
-            // The daemon may have ended by itself.
+            // The daemon may have ended unasked.
             let _ = sender.send(Signal::Stop);
         });
         let read = move || config::load(Some(&file), []);

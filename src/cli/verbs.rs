@@ -304,7 +304,7 @@ fn file(
     Ok(worker.file_once())
 }
 
-/// Says to the daemon that something is wanted of it. One that is just starting looks by itself.
+/// Notifies the daemon of an instruction. A daemon that is just starting looks for instructions anyway.
 fn poke(dir: &Path) -> Result<(), Failure> {
     let runtime = daemon_run::runtime()?;
     let poked = runtime.block_on(async {

@@ -104,7 +104,7 @@ fn lines(follow: &mut Follow, output: &mut Output) -> Result<(), Failure> {
             let jobs = reader.jobs(&JobFilter { limit: Some(RECENT), ..JobFilter::default() })?;
             for job in &jobs {
                 let news = match &known {
-                    // At first only what is under way: the past is for `jobs list`.
+                    // At first only what is in progress: the past is for `jobs list`.
                     None => !is_over(job),
                     Some(known) => {
                         known.get(&job.id).is_none_or(|(state, reason)| (state, reason) != (&job.state, &job.reason))

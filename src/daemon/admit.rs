@@ -57,7 +57,7 @@ impl Stages {
     }
 
     async fn judge_and_admit(&mut self, config: &Config, reader: &Reader) -> Result<(), Fatal> {
-        // An account that runs goes where it should. After a reload, what was under way then may not.
+        // An account that runs goes where it should. After a reload, what was in progress then may not.
         let open = if self.judge_again {
             reader.open_jobs()?
         } else {

@@ -86,7 +86,7 @@ impl Desk {
             tokio::spawn(async move {
                 let _left = seat.left.clone().drop_guard();
                 tokio::select! {
-                    // How a command hangs up is its own affair.
+                    // How a command hangs up does not matter.
                     _ = serve(stream, &seat, &budget, &pokes) => {}
                     () = seat.left.cancelled() => {}
                 }

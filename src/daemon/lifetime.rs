@@ -91,7 +91,7 @@ impl Once {
         Ok(Self { reader, beginning })
     }
 
-    /// Nothing goes on by itself any more.
+    /// Nothing continues automatically any more.
     pub(super) fn is_over(&self, stages: &Stages) -> Result<bool, JobLogError> {
         if !stages.folders_are_open() || stages.files_pending() > 0 {
             return Ok(false);

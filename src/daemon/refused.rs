@@ -11,7 +11,7 @@ const NAMED: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refused {
     pub(super) account: String,
-    /// Which jobs are in the way, and what helps.
+    /// Which jobs are in the way, and the remedy.
     pub(super) why: Problem,
     /// Where its open jobs went, if any was tried: there they are followed to their end.
     pub(super) went_to: Option<Target>,

@@ -23,7 +23,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// A folder's thread makes a turn every 15 s, or hashes and moves files; after so long without a turn it hangs.
+/// Time without a turn after which a folder's thread counts as hung. It makes a turn every 15 s, or hashes and moves
+/// files.
 const HANGS_AFTER: Duration = Duration::from_secs(90);
 
 /// Timeout for the folders to end.
@@ -71,7 +72,7 @@ pub(super) struct Stages {
     pub(super) alerts: Alerts,
     keep: watch::Sender<KeepConfig>,
     pub(super) refused: Vec<Refused>,
-    /// What was under way when accounts were last judged may have come to the job log since.
+    /// What was in progress when accounts were last judged may have come to the job log since.
     pub(super) judge_again: bool,
     /// Whether the job log has changed since then.
     pub(super) changes: watch::Receiver<u64>,
@@ -238,7 +239,7 @@ impl Stages {
         }
     }
 
-    /// No new attempts; those under way go on until they end or are aborted.
+    /// No new attempts; those in progress go on until they end or are aborted.
     pub(super) fn stop_sending(&mut self) {
         self.stopping = true;
         self.upload_stop.cancel();

@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-/// What uploads under way get after the first stop signal (DESIGN §6).
+/// What uploads in flight get after the first stop signal (DESIGN §6).
 const GRACE: Duration = Duration::from_secs(20);
 /// Interval between looks for signs of life, if no watchdog asks for more.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -384,7 +384,7 @@ impl Supervisor {
         Ok(Ok(()))
     }
 
-    /// Uploads under way get their time; a second stop signal cuts it short.
+    /// Uploads in flight get their time; a second stop signal cuts it short.
     async fn stop_sending(&mut self, signals: &mut mpsc::UnboundedReceiver<Signal>) {
         tracing::info!("stopping; uploads under way get {} s", GRACE.as_secs());
         notify(&[NotifyState::Stopping]);

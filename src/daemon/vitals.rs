@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// A stage gives a sign at least every 15 s; after so long without one it is stuck.
+/// Time without a sign of life after which a stage counts as stuck. It gives a sign at least every 15 s.
 const STUCK_AFTER: Duration = Duration::from_secs(45);
 
 /// The last sign of life of a stage.

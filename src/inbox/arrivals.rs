@@ -66,7 +66,7 @@ pub(super) struct Waiting {
     candidate: Candidate,
     /// The reason that stands in the job log.
     noted: Option<String>,
-    /// It will become ready by itself.
+    /// It will become ready automatically.
     by_itself: bool,
     /// When it is to be looked at again.
     look_at: Option<Moment>,

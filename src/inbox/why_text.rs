@@ -1,4 +1,4 @@
-//! The text of a `.why`: what happened, in plain words, and what helps (DESIGN F3). Pure.
+//! The text of a `.why`: what happened, in plain words, and the remedy (DESIGN F3). Pure.
 
 use crate::job::{Command, Program, printable, shell_word};
 use crate::joblog::Job;

@@ -80,7 +80,7 @@ pub struct Lines {
     half: Option<u8>,
     /// The first half of a surrogate pair.
     surrogate: Option<u16>,
-    /// The line under way, when it began in an earlier chunk.
+    /// The line in progress, when it began in an earlier chunk.
     begun: Vec<u8>,
     length: u64,
     ends_in_return: bool,

@@ -1,4 +1,4 @@
-//! What is the matter, and what to do about it: each by itself, so that nothing has to be read off a sentence.
+//! What is wrong, and the remedy, each in its own field, so that nothing has to be read off a sentence.
 
 use std::fmt;
 

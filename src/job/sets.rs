@@ -26,7 +26,7 @@ pub const ANY: StateSet = StateSet(&[
     Rejected,
     Cancelled,
 ]);
-/// Goes on by itself.
+/// Continues automatically.
 pub const GOING_ON: StateSet = StateSet(&[Waiting, Queued, UPLOADING, Unconfirmed, Uploaded, Processing]);
 /// Continues automatically, and its content is fixed.
 pub const UNDER_WAY: StateSet = StateSet(&[Queued, UPLOADING, Unconfirmed, Uploaded, Processing]);

@@ -1,6 +1,6 @@
 //! The states of a job and the one function that moves it between them (DESIGN §4).
 
-/// Where a job stands. The words of the job log's column `state`, with the phase of an attempt under way.
+/// Where a job stands. The words of the job log's column `state`, with the phase of an attempt in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum State {
@@ -8,7 +8,7 @@ pub enum State {
     Waiting,
     /// Ready; size and SHA-256 fixed; due at `next_attempt_at`.
     Queued,
-    /// An attempt is under way.
+    /// An attempt is in progress.
     Uploading(Phase),
     /// An attempt ended without a clear answer; the remote jobs decide.
     Unconfirmed,

@@ -269,7 +269,7 @@ impl JobLog {
     }
 }
 
-/// A job that goes on by itself.
+/// A job that continues automatically.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenJob {
     /// The job.

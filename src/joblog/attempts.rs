@@ -11,7 +11,7 @@ use super::writer::{Effects, JobLog, Pending};
 use crate::job::{Event, JobId, Phase, RemoteJob, RemoteJobId, State, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-/// After so many unclear ends of one job, somebody should look (DESIGN S4).
+/// Number of unclear ends of one job after which a person should look (DESIGN S4).
 const UNCLEAR_IS_ODD: u32 = 3;
 
 /// How an attempt ended, decided.
@@ -85,7 +85,7 @@ impl JobLog {
         })
     }
 
-    /// At start: what was under way when the process ended (DESIGN A3). Returns where each stands now.
+    /// At start: what was in progress when the process ended (DESIGN A3). Returns where each stands now.
     #[must_use]
     pub fn recover(&self, now: Timestamp) -> Pending<Vec<Result<(JobId, State), JobLogError>>> {
         self.call(move |connection, effects| {

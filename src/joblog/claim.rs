@@ -64,7 +64,7 @@ pub struct Claim {
 pub struct Claimed {
     /// The attempts that have begun.
     pub claims: Vec<Claim>,
-    /// When the next job becomes due by itself.
+    /// When the next job becomes due automatically.
     pub next_due: Option<Timestamp>,
 }
 

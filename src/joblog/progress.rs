@@ -1,4 +1,5 @@
-//! What stages ask before they act: what lies in an inbox, how much is under way, and what became of the jobs of one run.
+//! What stages ask before they act: what lies in an inbox, how much is in progress, and what became of the jobs of one
+//! run.
 
 use super::errors::JobLogError;
 use super::reader::Reader;
@@ -9,7 +10,7 @@ use crate::job::{EventId, JobId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 use std::ffi::OsStr;
 
-/// How much of an account is under way.
+/// How much of an account is in progress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
     /// Jobs that the API has and that are not at their end.
@@ -71,7 +72,7 @@ impl Reader {
         Ok((millis > 0).then(|| bytes.saturating_mul(4000) / 3 / millis))
     }
 
-    /// How much of the upload under way has gone, in percent; `None` unless there is one that takes its time.
+    /// How much of the upload in progress has gone, in percent; `None` unless there is one that takes its time.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
@@ -86,7 +87,7 @@ impl Reader {
         Ok(percent.flatten())
     }
 
-    /// How much of an account is under way.
+    /// How much of an account is in progress.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
@@ -111,7 +112,7 @@ impl Reader {
             })?)
     }
 
-    /// Uploads of an account that are under way.
+    /// Uploads of an account that are in progress.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
@@ -163,7 +164,7 @@ impl Reader {
         Ok(self.connection().prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))?)
     }
 
-    /// Whether a job of an account still goes on by itself, or a file of one is still to be moved.
+    /// Whether a job of an account still continues automatically, or a file of one is still to be moved.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.

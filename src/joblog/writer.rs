@@ -96,7 +96,7 @@ impl Shared {
 pub(super) struct Effects {
     /// Accounts with files to move.
     pub(super) unfiled: BTreeMap<String, Haste>,
-    /// Attempts under way that must not go on: the job, and the number of the attempt.
+    /// Attempts in progress that must not go on: the job, and the number of the attempt.
     pub(super) taken_back: Vec<(JobId, u32)>,
     /// Something may now be due, or a job changed.
     pub(super) changed: bool,
@@ -215,7 +215,8 @@ impl JobLog {
         lock(&self.shared.unfiled).insert(account.to_owned(), Box::new(wake));
     }
 
-    /// Cancels `stop` when a person takes this job back while this attempt is under way, until [`JobLog::attempt_ended`].
+    /// Cancels `stop` when a person takes this job back while this attempt is in progress, until
+    /// [`JobLog::attempt_ended`].
     pub fn on_taken_back(&self, id: JobId, attempt: u32, stop: CancellationToken) {
         lock(&self.shared.under_way).insert((id, attempt), stop);
     }
@@ -396,7 +397,8 @@ impl Writer {
     fn gather(&self, first: Command, inbox: &mpsc::Receiver<Command>) -> (Vec<Operation>, bool) {
         let mut group = Vec::new();
         let mut next = Some(first);
-        // As many as there are uploads under way write soon, most often; where there is none, or one, nothing is waited for.
+        // As many as there are uploads in flight write soon, most often; where there is none, or one, nothing is waited
+        // for.
         let expected = lock(&self.shared.under_way).len();
         let until = Instant::now() + GATHER;
         while let Some(command) = next {

@@ -82,7 +82,7 @@ fn section(lines: &mut Vec<String>, title: &str, total: i64, jobs: &[JobRow], wi
 
 fn job_line(job: &JobRow, width: usize, here: &Here) -> String {
     let file = cut_middle(&printable(&format!("{}/{}", job.account, job.file_name)), 44);
-    // Of what is under way its age is what matters; of what is over, when it was.
+    // Of what is in progress its age is what matters; of what is over, when it was.
     let since = parse_time(&job.seen_at).filter(|_| job.finished_at.is_none());
     let when = since.map_or_else(|| day_or_time(&job.seen_at, here), |at| since_words(at, here));
     let head = format!("{:>6}  {}  {}  ", job.id, pad(&when, 11), pad(&file, 44));

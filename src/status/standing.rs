@@ -7,7 +7,7 @@ use crate::joblog::{AccountRow, Counts, Standing};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What ended badly needs a person for so long.
+/// Time for which a job that ended badly needs a person.
 pub const RECENT: Duration = Duration::from_hours(7 * 24);
 
 /// Why an account sends nothing before its baseline (DESIGN S1), which an outage at the first start keeps from it.
@@ -61,7 +61,7 @@ pub fn status_report(config: &Config, is_running: bool, standing: Standing) -> S
     // Accounts that left the configuration still have a history, and perhaps files.
     for (name, row) in known {
         let status = account_status(&name, row);
-        // What is wrong with it matters while jobs of it are under way.
+        // What is wrong with it matters while jobs of it are in progress.
         let blocked = status.blocked.clone().filter(|_| status.jobs.inbox() + status.jobs.open() > 0);
         accounts.push(AccountStatus {
             blocked_since: status.blocked_since.filter(|_| blocked.is_some()),

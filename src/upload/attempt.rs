@@ -23,7 +23,7 @@ pub struct UploadSettings {
     pub client: Arc<Client>,
     /// The budget of its credential.
     pub budget: Arc<Budget>,
-    /// Uploads under way at the same time.
+    /// Uploads in flight at the same time.
     pub max_in_flight: usize,
     /// When to try again.
     pub retry: RetryPolicy,

@@ -41,13 +41,13 @@ pub struct Uploader {
 }
 
 impl Uploader {
-    /// A dispatcher that has nothing under way.
+    /// A dispatcher that has nothing in progress.
     #[must_use]
     pub fn new(joblog: JobLog, settings: watch::Receiver<Arc<UploadSettings>>) -> Self {
         Self { joblog, settings, running: JoinSet::new(), slots: Slots::default(), turn: 0 }
     }
 
-    /// Sends until `stop`, then lets what is under way end; `abort` cuts that short. `alive` is called in each turn.
+    /// Sends until `stop`, then lets what is in progress end; `abort` cuts that short. `alive` is called in each turn.
     ///
     /// # Errors
     /// [`JobLogError`] if the job log contradicts itself: the daemon must end.
@@ -112,7 +112,7 @@ impl Uploader {
         Ok(())
     }
 
-    /// Lets the attempts under way end, or be cut short. What is left is settled at the next start.
+    /// Lets the attempts in progress end, or be cut short. What is left is settled at the next start.
     async fn drain(&mut self, abort: &CancellationToken, alive: impl Fn()) {
         while !self.running.is_empty() {
             alive();

@@ -40,12 +40,12 @@ pub fn connect_to_write(state_dir: &Path) -> Connection {
     Connection::open(state_dir.join("datadrop.db")).unwrap()
 }
 
-/// How far the attempt under way of a job has come.
+/// How far the attempt in progress of a job has come.
 pub(super) fn phase(state_dir: &Path, job: i64) -> Option<String> {
     connect(state_dir)?.query_row("SELECT phase FROM job WHERE id = ?1", [job], |row| row.get(0)).ok()?
 }
 
-/// Jobs whose attempt under way has come so far.
+/// Jobs whose attempt in progress has come so far.
 pub(super) fn jobs_in_phase(state_dir: &Path, phase: &str) -> i64 {
     connect(state_dir)
         .and_then(|connection| {

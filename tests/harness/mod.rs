@@ -294,7 +294,7 @@ impl World {
         why.unwrap()
     }
 
-    /// How far the attempt under way of a job has come.
+    /// How far the attempt in progress of a job has come.
     pub fn phase(&self, job: i64) -> Option<String> {
         joblog::phase(&self.state_dir(), job)
     }

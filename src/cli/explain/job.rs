@@ -1,4 +1,4 @@
-//! A job in one sentence: where its file stands, and what helps. Pure.
+//! A job in one sentence: where its file stands, and the remedy. Pure.
 
 use super::evidence::{Account, Facts, Job};
 use crate::job::{Command, JobId, Phase, State, Timestamp};

@@ -11,8 +11,8 @@ use std::mem::discriminant;
 use std::path::Path;
 use std::thread::JoinHandle;
 
-/// With less than this free nothing more is sent: what is under way must still be written down, and the write-ahead log
-/// can only be put away while there is room for the database to grow.
+/// With less than this free nothing more is sent: what is in progress must still be written down, and the write-ahead
+/// log can only be put away while there is room for the database to grow.
 const ROOM: u64 = 1 << 20;
 
 impl Writer {
@@ -146,7 +146,7 @@ impl Writer {
         problem
     }
 
-    /// For the next start: uploads may be under way that the job log which stands there now has never heard of.
+    /// For the next start: uploads may be in progress that the job log which stands there now has never heard of.
     fn keep_what_is_known(&self, is_legible: bool) {
         // Before the copy, which may take longer than the process lives.
         self.warn_next_start(NOTHING_SAVED);

@@ -77,7 +77,7 @@ fn legend(facts: &Overview<'_>) -> Markup {
     }
 }
 
-/// On top: whatever does not go on by itself.
+/// On top: whatever does not continue automatically.
 fn people(facts: &Overview<'_>, here: &Here) -> Markup {
     let blocked: Vec<&AccountStatus> =
         facts.report.accounts.iter().filter(|account| account.blocked.is_some()).collect();

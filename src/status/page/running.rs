@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// The supervisor looks at its stages every 10 s; after so long without a look it hangs itself.
+/// Time without a look at its stages after which the supervisor counts as hung. It looks at them every 10 s.
 const SILENT_AFTER: Duration = Duration::from_secs(60);
 
 /// The state of the process at the supervisor's last look.

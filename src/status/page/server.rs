@@ -28,9 +28,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const CONNECTIONS: usize = 64;
 /// Answers that read the job log at once; more wait.
 const READS: usize = 4;
-/// A request's head must be there after so long.
+/// Timeout for the head of a request.
 const HEAD: Duration = Duration::from_secs(10);
-/// A connection ends after so long, whatever it is at.
+/// Maximum lifetime of a connection, whatever it is doing.
 const LONGEST: Duration = Duration::from_secs(120);
 /// A wrong token is answered so late.
 const WRONG_TOKEN: Duration = Duration::from_millis(500);
@@ -135,7 +135,7 @@ async fn converse(stream: TcpStream, served: Arc<Served>) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(stream), service);
-    // How a browser hangs up is its own affair.
+    // How a browser hangs up does not matter.
     let _ = connection.await;
 }
 

@@ -31,7 +31,7 @@ const TURN: Duration = Duration::from_secs(600);
 
 type Task<T> = Pin<Box<dyn Future<Output = T>>>;
 
-/// Something that goes on by itself, and when.
+/// Something that continues automatically, and when.
 struct Running<T> {
     task: Task<T>,
     goes_on_at: Moment,
@@ -422,7 +422,7 @@ impl Process {
         self.turns.is_open()
     }
 
-    /// The jobs of which an attempt is under way.
+    /// The jobs of which an attempt is in progress.
     pub(super) fn under_way(&self) -> impl Iterator<Item = JobId> {
         self.attempts.iter().map(|(job, _)| *job)
     }
