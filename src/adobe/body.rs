@@ -236,7 +236,7 @@ pub(super) enum Party {
     Transport,
     /// The disk.
     Reader,
-    /// Whoever makes the phase `committing` durable.
+    /// The code that makes the phase `committing` durable.
     Commit,
 }
 
@@ -357,7 +357,7 @@ impl Inner {
     }
 }
 
-// How the reading of an uploaded file goes, for whoever shares out uploads (DESIGN F10).
+// How the reading of an uploaded file goes, for the code that distributes uploads (DESIGN F10).
 //
 // A thread that reads from a dead share hangs for as long as the kernel likes, whatever becomes of its upload.
 

@@ -194,7 +194,8 @@ impl ErrorBody {
         None
     }
 
-    /// The same without the number of this one case, which is another each time: what stays the same is told once.
+    /// The same without the number of this one case, which differs each time, so that a problem that lasts is reported
+    /// once.
     #[must_use]
     pub fn without_id(mut self) -> Self {
         self.remove_id();

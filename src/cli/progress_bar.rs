@@ -38,14 +38,14 @@ impl Progress {
         bar
     }
 
-    /// So many files of so many have been read.
+    /// Shows how many files of how many have been read.
     pub(super) fn show_files(&self, read: usize, all: usize) {
         self.0.set_length(all as u64);
         self.0.set_position(read as u64);
         self.0.set_message("files read");
     }
 
-    /// So many are done.
+    /// Shows how many are done.
     pub(super) fn reach(&self, done: usize) {
         self.0.set_position(done as u64);
     }

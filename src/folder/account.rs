@@ -285,7 +285,7 @@ pub fn examine(account: &str, dir: &Path, remembered: Option<&str>) -> Result<Ex
     Ok(Examined { metadata, is_marked, is_in_use, remote })
 }
 
-// What lies in the sub-folders, for whoever has to find out what was sent.
+// What is in the sub-folders, for code that must find out what was sent.
 
 /// A file that was filed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -316,7 +316,7 @@ pub fn filed_after(inbox: &Directory, places: &[Place], after_ms: i64) -> Result
                 if is_ours(&disk_name) {
                     continue;
                 }
-                // Moved on meanwhile, by whoever works here.
+                // Moved on meanwhile, by another process that works here.
                 let Some(entry) = directory.find(&disk_name)? else { continue };
                 let filed_ms = changed_ms(&directory.path_of(&disk_name), &entry);
                 if entry.is_plain() && filed_ms > after_ms {

@@ -157,8 +157,9 @@ impl FiledJob {
         self.is_recorded && self.id != other && !holds_another
     }
 
-    /// Whether what lies there is its file, as far as that can be told without reading it. In `held/` a job of an older job log
-    /// may have another's under its name; elsewhere what was written into a file later is told of (DESIGN F2).
+    /// Returns whether the file there is the job's, as far as that shows without reading it. In `held/`, a job of an
+    /// older job log may have another job's file under its name. Elsewhere, what was written into a file later is
+    /// reported (DESIGN F2).
     #[must_use]
     pub fn explains_unread(&self, place: Place) -> bool {
         self.moved_with.is_none() && (place != Place::Held || self.sha256.is_none())

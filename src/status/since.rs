@@ -13,7 +13,7 @@ pub enum Since {
     At(jiff::Timestamp),
     /// Date and time without a zone: the reader's.
     Local(DateTime),
-    /// So long ago.
+    /// This long ago.
     Back(Duration),
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct Surroundings {
     pub(crate) passed: u64,
     /// It ends at this one.
     pub(crate) ends_at: Option<u64>,
-    /// So many commits fail from now on.
+    /// Number of commits that fail from now on.
     pub(crate) failing_syncs: u32,
     /// Commits that failed.
     pub(crate) failed_syncs: u64,

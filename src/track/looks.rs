@@ -130,8 +130,8 @@ impl Tracker {
         self.reader.latest_accepted(&self.settings.account, target, from, to)
     }
 
-    /// Between which times by the server's clock the attempt was made: at one, where an answer told it; else after what
-    /// the server had told before, and by now. Our own clock may have been set meanwhile.
+    /// Between which times by the server's clock the attempt was made: at one, where an answer showed it; else after
+    /// what the server had shown before, and by now. Our own clock may have been set meanwhile.
     fn attempted_within(&self, upload: &Unsettled) -> (Timestamp, Timestamp) {
         let by_our_clock = Timestamp(upload.started_at.0.saturating_add(self.server_ahead));
         match (upload.server_time, upload.server_after) {

@@ -13,7 +13,7 @@ pub struct Facts {
     pub style_is_proven: bool,
     /// The HTTP status that ended the attempt before.
     pub status_before: Option<u16>,
-    /// How often an answer to this file blamed the account.
+    /// Number of answers to this file that blamed the account.
     pub refusals: u32,
 }
 

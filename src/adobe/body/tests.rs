@@ -62,7 +62,7 @@ fn the_last_bytes_either_went_or_never_go() {
 
     let gate = Gate::new();
     gate.open();
-    assert!(!gate.shut(), "opened, but nobody passed");
+    assert!(!gate.shut(), "opened, but nothing passed");
     assert!(gate.pass(&cx).is_pending());
     gate.open();
     assert!(gate.pass(&cx).is_pending(), "shut for good");

@@ -146,7 +146,7 @@ pub(super) enum What {
     Other(&'static str, i64),
     /// The process ends so many points later, is away for so long, and may lose what was not synced.
     Crash(u64, Duration, bool),
-    /// So many commits of the job log fail.
+    /// This number of commits of the job log fail.
     SyncFails(u32),
     /// The wall clock is set.
     ClockSet(i64),
@@ -156,7 +156,7 @@ pub(super) enum What {
     Snapshot,
     /// The machine, or some of it, is what it was in the picture; it is away for so long.
     SetBack(Back, Duration),
-    /// So many files come at once.
+    /// This number of files arrive at once.
     Many(u64),
 }
 
