@@ -145,7 +145,7 @@ pub struct FiledJob {
     pub sha256: Option<Sha256>,
     /// Its file was seen elsewhere last and belongs elsewhere: it may have been moved here, if this is what it holds.
     pub moved_with: Option<Sha256>,
-    inode: Option<i64>,
+    identity: Option<FileIdentity>,
 }
 
 impl FiledJob {
@@ -157,19 +157,19 @@ impl FiledJob {
         self.is_recorded && self.id != other && !holds_another
     }
 
-    /// Returns whether the file there is the job's, as far as that shows without reading it. In `held/`, a job of an
-    /// older job log may have another job's file under its name. Elsewhere, what was written into a file later is
-    /// reported (DESIGN F2).
+    /// Returns whether the file there is the job's, as far as that shows without reading it. A job of an older job log may
+    /// have another job's file under its name (DESIGN F2).
     #[must_use]
-    pub fn explains_unread(&self, place: Place) -> bool {
-        self.moved_with.is_none() && (place != Place::Held || self.sha256.is_none())
+    pub fn explains_unread(&self, found: &FileIdentity) -> bool {
+        let may_be_another = self.sha256.is_some() && self.identity.is_some_and(|its| its != *found);
+        self.moved_with.is_none() && !may_be_another
     }
 
-    /// The same of what was read.
+    /// Returns whether the file that was read is the job's. Changes to its own file are reported elsewhere.
     #[must_use]
     pub fn explains(&self, found: &Fingerprint) -> bool {
-        let is_its_inode = self.inode.is_some_and(|inode| inode.cast_unsigned() == found.identity.inode);
-        self.sha256 == Some(found.sha256) || (self.moved_with.is_none() && is_its_inode)
+        let is_its_file = self.identity.is_some_and(|its| its.is_same_file(&found.identity));
+        self.sha256 == Some(found.sha256) || (self.moved_with.is_none() && is_its_file)
     }
 }
 
@@ -179,7 +179,7 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn filed_job(&self, account: &str, place: Place, disk_name: &OsStr) -> Result<Option<FiledJob>, JobLogError> {
-        let known = |id| FiledJob { id: JobId(id), is_recorded: true, sha256: None, moved_with: None, inode: None };
+        let known = |id| FiledJob { id: JobId(id), is_recorded: true, sha256: None, moved_with: None, identity: None };
         let connection = self.connection();
         let name = disk_name.to_string_lossy();
         // Under its own name, or with a number in it: its job's, or that of the job whose file it was before (DESIGN F1).
@@ -187,7 +187,8 @@ impl Reader {
         for stem in stems_without_numbers(stem(&name)) {
             let by_stem = connection
                 .prepare_cached(
-                    "SELECT id, place = ?3, sha256, place <> ?3 AND belongs <> ?3, inode FROM job WHERE account = ?1 AND stem = ?2
+                    "SELECT id, place = ?3, sha256, place <> ?3 AND belongs <> ?3, device, inode, born_ns, size, modified_ns
+                     FROM job WHERE account = ?1 AND stem = ?2
                      AND (place = ?3 OR belongs = ?3 OR (place <> belongs AND place <> 'gone'
                           AND (uploaded_at IS NOT NULL OR ?3 NOT IN ('sent', 'done')))) AND disk_name = ?4
                      ORDER BY place <> ?3, id DESC LIMIT 1",
@@ -195,8 +196,15 @@ impl Reader {
                 .query_row(params![account, stem, place.as_str(), disk_name.as_bytes()], |row| {
                     let sha256 = row.get::<_, Option<String>>(2)?.as_deref().and_then(Sha256::from_hex);
                     let moved_with = if row.get(3)? { sha256 } else { None };
-                    let (id, inode) = (JobId(row.get(0)?), row.get(4)?);
-                    Ok(FiledJob { id, is_recorded: row.get(1)?, sha256, moved_with, inode })
+                    let number = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(i64::cast_unsigned));
+                    let identity = match (number(4)?, number(5)?, number(7)?) {
+                        (Some(device), Some(inode), Some(size)) => {
+                            let [born_ns, modified_ns] = [row.get::<_, Option<i64>>(6)?, row.get(8)?].map(Option::unwrap_or_default);
+                            Some(FileIdentity { device, inode, born_ns, size, modified_ns })
+                        }
+                        (Some(_) | None, ..) => None,
+                    };
+                    Ok(FiledJob { id: JobId(row.get(0)?), is_recorded: row.get(1)?, sha256, moved_with, identity })
                 })
                 .optional()?;
             if by_stem.is_some() {
@@ -280,7 +288,7 @@ mod tests {
         assert_eq!([Place::Sent, Place::Done].map(filed), [Some(job); 2], "it failed later, and its moves are due");
         let done = reader.filed_job("a", Place::Done, OsStr::new("sales.txt")).unwrap().unwrap();
         let sha256 = Some(hash(1));
-        let moved = FiledJob { id: job, is_recorded: false, sha256, moved_with: sha256, inode: Some(1) };
+        let moved = FiledJob { id: job, is_recorded: false, sha256, moved_with: sha256, ..done };
         assert_eq!(done, moved, "a file of that content");
     }
 
@@ -301,13 +309,14 @@ mod tests {
         ] {
             assert_eq!(filed.may_have(id, sha256), may_have, "{id} {sha256:?}");
         }
-        assert_eq!([Place::Held, Place::Sent].map(|place| filed.explains_unread(place)), [false, true]);
         let found = |inode, content| {
             let identity = FileIdentity { device: 1, inode, born_ns: 0, size: 3, modified_ns: 4 };
             Fingerprint { identity, sha256: hash(content) }
         };
         for (inode, content, explains) in [(1, 1, true), (8, 1, true), (1, 2, true), (8, 2, false)] {
-            assert_eq!(filed.explains(&found(inode, content)), explains, "inode {inode}, content {content}");
+            let found = found(inode, content);
+            assert_eq!(filed.explains(&found), explains, "inode {inode}, content {content}");
+            assert_eq!(filed.explains_unread(&found.identity), inode == 1);
         }
     }
 

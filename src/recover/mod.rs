@@ -128,10 +128,11 @@ fn survey(
         tell(read, all);
         let Some(kind) = classify(&disk_name, &account.extensions) else { continue };
         let known = reader.filed_job(&account.name, place, &disk_name)?;
-        if known.is_some_and(|job| job.explains_unread(place)) {
+        let directory = folder.place(place);
+        let seen = directory.entry(&disk_name).ok().map(|entry| entry.identity);
+        if known.is_some_and(|job| seen.is_none_or(|seen| job.explains_unread(&seen))) {
             continue;
         }
-        let directory = folder.place(place);
         let unreadable = |why| RecoverError::Unreadable { path: directory.path_of(&disk_name), why };
         let content = read_content(directory, &disk_name, kind, state_dir).map_err(unreadable)?;
         if known.is_some_and(|job| job.explains(&content.fingerprint)) {
