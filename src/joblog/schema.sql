@@ -18,7 +18,7 @@ CREATE TABLE target (
 ) STRICT;
 
 -- A remote job has no name but its number, and that is unique only within one place (base URL, company, report suite, data
--- source) and as long as the server does not begin its numbers anew. A line is such a run of numbers.
+-- source) and until the server begins its numbers from the start again. A line is such a run of numbers.
 CREATE TABLE line (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
     account  TEXT NOT NULL,
@@ -70,7 +70,7 @@ CREATE TABLE job (
     attempts             INTEGER NOT NULL DEFAULT 0,
     unclear_ends         INTEGER NOT NULL DEFAULT 0,
     refusals             INTEGER NOT NULL DEFAULT 0,
-    -- An attempt ended unclear, and nobody knows since whether it was ingested.
+    -- An attempt ended unclear, and it is not known since whether it was ingested.
     unsettled            INTEGER NOT NULL DEFAULT 0,
     -- A person let it go: `duplicates` and the first start are not asked again.
     released             INTEGER NOT NULL DEFAULT 0,
@@ -178,7 +178,7 @@ CREATE TABLE account_event (
 ------------------------------------------------------------------------------------------------------------------------
 -- What people want of jobs
 
--- Written by the command (`jobs retry` and the like), carried out by whoever holds the lock of the state directory, so that it
+-- Written by the command (`jobs retry` and the like), carried out by the process that holds the lock of the state directory, so that it
 -- is neither lost nor done twice.
 CREATE TABLE instruction (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -201,7 +201,7 @@ CREATE INDEX instruction_open ON instruction (id) WHERE answered_at IS NULL;
 ------------------------------------------------------------------------------------------------------------------------
 -- Alerts
 
--- What was read of both kinds of events: whatever comes later is yet to be told. No row: there is nobody to tell.
+-- What was read of both kinds of events: what comes later is still to be reported. No row: there is no receiver.
 CREATE TABLE alert_cursor (
     id            INTEGER PRIMARY KEY CHECK (id = 1),
     job_event     INTEGER NOT NULL,
@@ -357,7 +357,7 @@ CREATE TABLE delivered (
     line          INTEGER NOT NULL DEFAULT 0,
     -- The place of the target that it went to. 0: not known.
     place_id      INTEGER NOT NULL DEFAULT 0,
-    -- Where its file was left, for whoever asks what lies there.
+    -- Where its file was left: a person may ask what lies there.
     disk_name     BLOB NOT NULL,
     place         TEXT NOT NULL,
     uploaded_at   INTEGER,
@@ -392,7 +392,7 @@ BEGIN SELECT RAISE(ABORT, 'what was delivered is never forgotten: it guards agai
 ------------------------------------------------------------------------------------------------------------------------
 -- Sums
 
--- For those who look: the page, /metrics and `status` count nothing anew, however long the job log has grown. Sums are kept
+-- For those who look: the page, /metrics and `status` never count again, however long the job log has grown. Sums are kept
 -- as things end, by triggers, so that no change can forget them.
 
 -- Ended jobs that the job log still has.

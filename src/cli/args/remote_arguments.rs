@@ -70,7 +70,8 @@ pub(in crate::cli) struct AccountsCreate {
     /// Its name in Adobe's pages
     #[arg(long)]
     pub(in crate::cli) name: Option<String>,
-    /// Set the address that Adobe notifies of files and errors [default: none]
+    /// Set the address that Adobe notifies of files and errors [default: none, and Adobe reports no
+    /// errors]
     #[arg(long)]
     pub(in crate::cli) email: Option<String>,
     /// Its type, for example `generic`
