@@ -287,6 +287,26 @@ mod tests {
     use super::*;
     use crate::joblog::schema::version_of;
 
+    /// Its number is the same, and a column is missing that this version writes: it is refused before anything is written.
+    #[test]
+    fn a_database_of_the_same_number_and_another_schema_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = StateLock::take(dir.path()).unwrap();
+        drop(open_writer(&lock, Purpose::Work).unwrap());
+        let file = dir.path().join(DATABASE);
+        let changed = Connection::open(&file).unwrap();
+        changed
+            .execute_batch("ALTER TABLE account RENAME COLUMN unopened TO unseen; CREATE TABLE notes (of_mine);")
+            .unwrap();
+        drop(changed);
+        assert!(matches!(open_writer(&lock, Purpose::Work), Err(OpenError::Earlier(named)) if named == file));
+        assert!(matches!(open_reader(dir.path()), Err(OpenError::Earlier(_))));
+        let back = Connection::open(&file).unwrap();
+        back.execute_batch("ALTER TABLE account RENAME COLUMN unseen TO unopened").unwrap();
+        drop(back);
+        assert!(open_writer(&lock, Purpose::Work).is_ok(), "a table of another program does not matter");
+    }
+
     /// Whatever its number says: those of the old numbering mean something else.
     #[test]
     fn a_database_of_before_the_first_release_is_refused_and_left_as_it_is() {

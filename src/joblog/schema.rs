@@ -2,6 +2,7 @@
 
 use super::errors::OpenError;
 use rusqlite::Connection;
+use std::collections::HashSet;
 use std::path::Path;
 
 /// What makes a job log, in order; `user_version` counts those applied. Append-only: what was released never changes.
@@ -34,7 +35,23 @@ pub(super) fn known_version(
     if found > newest() {
         return Err(OpenError::Newer { file: file.to_owned(), found, known: newest() });
     }
+    if found == newest() && !has_every_column(connection).map_err(&failed)? {
+        return Err(OpenError::Earlier(file.to_owned()));
+    }
     Ok(found)
+}
+
+/// Whether a database has each column that this version writes. Before the first release, the same number may mean another schema.
+fn has_every_column(connection: &Connection) -> rusqlite::Result<bool> {
+    let columns = |connection: &Connection| {
+        let sql = "SELECT made.name, its.name FROM sqlite_schema AS made, pragma_table_info(made.name) AS its WHERE made.type = 'table'";
+        let mut statement = connection.prepare(sql)?;
+        let found = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        found.collect::<rusqlite::Result<HashSet<(String, String)>>>()
+    };
+    let mut wanted = Connection::open_in_memory()?;
+    migrate(&mut wanted, 0)?;
+    Ok(columns(&wanted)?.is_subset(&columns(connection)?))
 }
 
 /// Brings a database to the newest version, each migration whole or not at all.
