@@ -3,9 +3,8 @@
 //! Commands ask seldom and once: nothing is tried again but after a 401, which a new token may cure. Each request is
 //! paid from the budget of the running daemon, or from one of its own where none runs.
 
-use super::commands_to_paste::Commands;
 use super::failure::{Exit, Failure};
-use super::output::Output;
+use super::output::{Commands, Output};
 use super::run::runtime;
 use crate::adobe::{ApiError, Budget, Client, Permit, Purpose, TokenError, Unauthorised};
 use crate::config::{Config, Credential};

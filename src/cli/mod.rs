@@ -4,14 +4,11 @@
 //! functions that return an `Exit` or a `Failure`; only [`run()`] turns either into a number.
 
 mod accounts;
-mod adoption;
 mod apart;
-mod api_dates;
 mod api_session;
 mod args;
 mod check;
 mod child;
-mod commands_to_paste;
 mod demo;
 mod doctor;
 mod drop;
@@ -40,9 +37,8 @@ mod watch;
 
 use args::{AccountsCommand, Cli, Command, JobsCommand};
 use clap::Parser;
-use commands_to_paste::Commands;
 use failure::{Exit, Failure};
-use output::Output;
+use output::{Commands, Output};
 use std::ffi::OsString;
 use std::process::ExitCode;
 

@@ -1,12 +1,14 @@
 //! `jobs retry`, `hold`, `release`, `cancel`: what a person wants stands in the job log, and is done at once.
 
 use super::apart;
+use super::api_session::Remote;
 use super::args::{CancelArguments, HoldArguments, ReleaseArguments, RetryArguments, Selection};
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::people::who;
 use super::settings::{self, here};
-use super::{adoption, jobs, run as daemon_run};
+use super::{jobs, run as daemon_run};
+use crate::adobe::ApiError;
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Config};
 use crate::daemon::control::Line;
@@ -75,9 +77,7 @@ fn apply(file: &Path, verb: Verb, selection: Selection, output: &mut Output) -> 
     let (chosen, standings): (Vec<JobRow>, Vec<JobStanding>) =
         choose(&config, verb, selection, output)?.into_iter().unzip();
     let not_that_one = match (verb, chosen.as_slice()) {
-        (Verb::Release(Release::Adopt(remote)), [job]) => {
-            adoption::not_that_one(file, job, remote)?.map(|why| (job, why))
-        }
+        (Verb::Release(Release::Adopt(remote)), [job]) => not_that_one(file, job, remote)?.map(|why| (job, why)),
         (Verb::Retry | Verb::Hold | Verb::Release(_) | Verb::Cancel { .. }, _) => None,
     };
     let outcomes = match not_that_one {
@@ -323,4 +323,37 @@ fn poke(dir: &Path) -> Result<(), Failure> {
             dir.display()
         ))
     })
+}
+
+/// Why the job cannot be that remote job, as far as Adobe can tell; `None` if it can, or if the job log refuses it anyway.
+pub(super) fn not_that_one(file: &Path, job: &JobRow, remote: RemoteJobId) -> Result<Option<String>, Failure> {
+    let config = settings::load_for_requests(file)?;
+    let reader = Reader::open(&config.state_dir)?;
+    let id = JobId(job.id);
+    let verb = Verb::Release(Release::Adopt(remote));
+    let is_free = reader.owner_of_remote(&job.account, remote.0)?.is_none();
+    let standing = reader.job_standing(id)?;
+    if !is_free || !standing.is_some_and(|standing| matches!(verb.decide(&standing), Ok(Plan::Adopt(_)))) {
+        return Ok(None);
+    }
+    let Some(account) = config.accounts.iter().find(|account| account.name == job.account) else { return Ok(None) };
+    let sent = reader.sent_as(id)?;
+    let target = sent.target.unwrap_or_else(|| account.target(&config.api));
+    match Remote::open(&config)?
+        .ask(&async |client, purse| client.show_job(&target, remote, purse.permit().await).await)
+    {
+        Ok(answer) => match answer.value.file_name {
+            Some(shown) => Ok(reader.not_of_that_name(id, remote, &shown)?),
+            None => Ok(None),
+        },
+        Err(ApiError::NotFound { body, .. }) => Ok(Some(format!(
+            "Adobe does not know a remote job {remote} of this account ({}); `datadrop jobs list --remote --account {}` names those \
+             that there are",
+            body.without_id(),
+            job.account
+        ))),
+        Err(error) => {
+            Err(Failure::failed(format!("nothing was done, as Adobe has to be asked first: {}", error.problem())))
+        }
+    }
 }

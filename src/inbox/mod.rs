@@ -26,7 +26,6 @@ mod trouble;
 #[cfg(test)]
 pub(crate) mod turns;
 mod weigh;
-mod why_text;
 mod worker;
 
 pub use assessment::{Known, known};

@@ -2,7 +2,6 @@
 //!
 //! Pure: no I/O, no clock, no async. Whatever decides takes its facts and `now` as arguments.
 
-mod command;
 mod findings;
 mod identity;
 mod lines;
@@ -18,7 +17,6 @@ mod verb;
 mod verdict;
 mod words;
 
-pub use command::{Command, Program, USUAL_CONFIG};
 pub use findings::{FileFindings, Likely};
 pub use identity::{AfterSending, FileIdentity, Fingerprint, Oddity, Sha256, Target, Writer};
 pub use lines::{Encoding, Line, LineKind, Lines, ends_in_a_line};
@@ -32,7 +30,7 @@ pub use rows::RowCounter;
 pub use state::{Cause, Event, IllegalTransition, Phase, Place, State};
 pub use time::Timestamp;
 pub use verb::{JobStanding, Plan, Refusal, Release, Verb};
-pub use verdict::{Case, Step, Verdict};
+pub use verdict::{Case, Command, Program, Step, USUAL_CONFIG, Verdict};
 pub use words::{counted, grouped, length_words};
 
 use serde::Serialize;

@@ -3,7 +3,6 @@
 //! Whatever depends on the reader (the time, the zone, the width of the terminal) is an argument, so that every page
 //! can be tested as a text. Names of files are other people's words: control characters never reach a terminal.
 
-mod change;
 mod csv;
 mod format;
 mod job_page;
@@ -12,7 +11,6 @@ mod live_view;
 mod model;
 pub mod page;
 mod remote_view;
-mod since;
 mod standing;
 mod table;
 
@@ -20,18 +18,17 @@ mod table;
 mod sample_rows;
 
 pub use self::csv::{JOB_COLUMNS, jobs_csv};
-pub use change::{change_line, state_style};
 pub use format::{
-    Here, counted, cut, cut_middle, day_or_time, grouped, parse_time, printable, since_words, size, span, until_words,
+    Here, Since, counted, cut, cut_middle, day_or_time, grouped, parse_time, printable, since_words, size, span,
+    until_words,
 };
 pub use job_page::job_page;
 pub use json::{job_json, jobs_json, status_json};
-pub use live_view::{WatchData, watch_view};
+pub use live_view::{WatchData, change_line, state_style, watch_view};
 pub use model::{AccountStatus, BacklogStatus, RequestBudget, StateCounts, StatusReport, status_page};
 pub use remote_view::{
     AccountOfSuite, account_json, account_page, accounts_json, accounts_table, remote_job_json, remote_job_page,
     remote_jobs_csv, remote_jobs_json, remote_jobs_table,
 };
-pub use since::Since;
 pub use standing::{FIRST_LIST, RECENT, state_counts, status_report};
 pub use table::jobs_table;

@@ -3,7 +3,7 @@
 use super::super::people::user_name;
 use super::finding::{Finding, Verdict};
 use super::judge::rights::{self, Person, READ};
-use super::judge::service::Unit;
+use super::judge::unit::Unit;
 use super::observations;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::settings::environment;

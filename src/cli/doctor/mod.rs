@@ -21,8 +21,8 @@ use crate::joblog::{AccountRow, examine, look_for_daemon};
 use crate::status::counted;
 use finding::{Finding, Verdict};
 use judge::rights::{self, ALL, Person};
-use judge::service::Unit;
-use judge::{machine, record, service};
+use judge::unit::Unit;
+use judge::{machine, record, unit};
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -305,7 +305,7 @@ fn of_service(unit: &Result<Unit, String>, file: &Path, config: &Config) -> Vec<
         Ok(unit) => {
             let folders = config.accounts.iter().map(|account| account.folder.clone());
             let dirs: Vec<PathBuf> = std::iter::once(config.state_dir.clone()).chain(folders).collect();
-            service::unit(unit, file, &dirs)
+            unit::unit(unit, file, &dirs)
         }
         Err(why) => {
             let remedy = "ask `systemctl status datadrop` yourself";

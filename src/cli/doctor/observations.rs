@@ -2,7 +2,7 @@
 
 use super::judge::machine::Limits;
 use super::judge::rights::{Owned, Person, Way};
-use super::judge::service::{PROPERTIES, UNIT, Unit};
+use super::judge::unit::{PROPERTIES, UNIT, Unit};
 use crate::cli::child::ask;
 use crate::cli::people;
 use rustix::process::{Gid, Uid};

@@ -4,4 +4,4 @@ pub(super) mod adobe_answers;
 pub(super) mod machine;
 pub(super) mod record;
 pub(super) mod rights;
-pub(super) mod service;
+pub(super) mod unit;
