@@ -45,6 +45,7 @@ pub(super) fn advance(
     let event = if event == Event::Succeeded && job.changed.is_some() { Event::FellShort } else { event };
     job.state = from.next(event)?;
     if job.state.is_accepted() {
+        job.cause = job.cause.filter(|cause| *cause == Cause::Changed);
         job.reason = with_change(job, reason.words).or_else(|| lasting_note(job));
     } else {
         (job.reason, job.cause) = (reason.words, reason.cause);

@@ -60,3 +60,22 @@ fn p4_a_marker_that_has_lost_its_data_file_waits_for_the_next_one() {
         assert_eq!(marker(&log, fin), (State::Queued, Some(next), None), "filed: {is_filed}");
     }
 }
+
+/// What made it rest is over; that its file was changed stays known (F2).
+#[test]
+fn f2_of_the_causes_only_a_changed_file_outlasts_acceptance() {
+    let (_dir, log) = opened();
+    let job = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
+    let causes = log.call(move |connection, effects| {
+        let mut job = sql::job(connection, job)?;
+        let held = Reason::of(Cause::OnHold, "put on hold by somebody".to_owned());
+        advance(connection, effects, &mut job, Event::Held, held, Timestamp(1))?;
+        let on_hold = sql::job(connection, job.id)?.cause;
+        advance(connection, effects, &mut job, Event::Adopted, None, Timestamp(2))?;
+        let adopted = sql::job(connection, job.id)?.cause;
+        job.cause = Some(Cause::Changed);
+        advance(connection, effects, &mut job, Event::Processing, None, Timestamp(3))?;
+        Ok([on_hold, adopted, sql::job(connection, job.id)?.cause])
+    });
+    assert_eq!(causes.wait().unwrap(), [Some(Cause::OnHold), None, Some(Cause::Changed)]);
+}
