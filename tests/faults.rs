@@ -41,6 +41,23 @@ fn a_file_dropped_while_the_server_is_away_is_delivered_once_when_it_comes_up() 
 }
 
 #[test]
+fn files_that_met_an_outage_together_go_as_soon_as_one_alone_would() {
+    let mut world = World::new();
+    world.set("max = \"500ms\"\n[upload]", "max = \"10m\"\n[upload]\nmax_in_flight = 16");
+    let _daemon = primed(&world);
+    world.stop_emulator();
+    let burst: Vec<String> = (0..24).map(|number| format!("burst-{number}.txt")).collect();
+    for name in &burst {
+        world.drop_file("a", name, tagged(name));
+    }
+    world.wait("all that is sent at once to fail", || world.log().matches("could not connect").count() >= 16);
+    world.start_emulator(EmulatorOptions { seed: 2, ..quick() });
+    for name in &burst {
+        arrived_once(&world, name);
+    }
+}
+
+#[test]
 fn a_server_that_goes_away_between_two_files_costs_retries_and_nothing_else() {
     let mut world = World::new();
     let _daemon = primed(&world);

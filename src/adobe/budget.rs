@@ -6,7 +6,6 @@
 use crate::config::RateLimit;
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -17,8 +16,6 @@ pub struct Budget {
     window: Mutex<Window>,
     /// Rung whenever a waiter's turn may have come for another reason than the clock.
     changed: Notify,
-    /// Answers in a row that asked for patience.
-    busy: AtomicU32,
 }
 
 impl Budget {
@@ -28,7 +25,7 @@ impl Budget {
     #[must_use]
     pub fn new(limit: Option<RateLimit>, spent_at_start: bool) -> Self {
         let spent_at = spent_at_start.then(Instant::now);
-        Self { window: Mutex::new(Window::new(limit, spent_at)), changed: Notify::new(), busy: AtomicU32::new(0) }
+        Self { window: Mutex::new(Window::new(limit, spent_at)), changed: Notify::new() }
     }
 
     /// Waits for a slot. Uploads first, but one request in six is for sweeps while one waits.
@@ -62,19 +59,20 @@ impl Budget {
         Place::join(self, purpose).take().ok()
     }
 
-    /// Grants nothing before `until`: the server said that it has enough. A longer pause stays as it is.
-    pub fn pause(&self, until: Instant) {
-        self.lock().pause(until);
+    /// Grants nothing for so long: the server has enough. A longer pause stays as it is; returns what is left of it.
+    pub fn pause(&self, pause: Duration) -> Duration {
+        self.lock().pause(pause, Instant::now())
     }
 
-    /// An answer asked for patience: which in a row it is.
-    pub fn note_busy(&self) -> u32 {
-        self.busy.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    /// The server had no time for a request that left at `left`: which time in a row that is. `None` is the time before,
+    /// seen by another request: whatever left before it was known says nothing new.
+    pub fn note_busy(&self, left: Instant) -> Option<u32> {
+        self.lock().note_busy(left, Instant::now())
     }
 
-    /// An answer did not.
+    /// The server had time.
     pub fn note_ready(&self) {
-        self.busy.store(0, Ordering::Relaxed);
+        self.lock().busy = None;
     }
 
     /// Slots taken at this moment, and how many there are (`None`: no limit).
@@ -219,6 +217,8 @@ pub(super) struct Window {
     /// Granted, and not stamped yet.
     reserved: usize,
     paused_until: Option<Instant>,
+    /// How many times in a row the server had no time, and when the last of them was noted.
+    busy: Option<(u32, Instant)>,
     uploads_since_sweep: u32,
     next_ticket: u64,
     uploads: VecDeque<u64>,
@@ -263,6 +263,7 @@ impl Window {
             sent,
             reserved: 0,
             paused_until: None,
+            busy: None,
             uploads_since_sweep: 0,
             next_ticket: 0,
             uploads: VecDeque::new(),
@@ -337,9 +338,22 @@ impl Window {
         self.reserved = self.reserved.saturating_sub(1);
     }
 
-    /// No grant before `until`; a longer pause stays.
-    pub(super) fn pause(&mut self, until: Instant) {
-        self.paused_until = self.paused_until.max(Some(until));
+    /// No grant for so long; a longer pause stays. Returns what is left of it.
+    pub(super) fn pause(&mut self, pause: Duration, now: Instant) -> Duration {
+        let until = self.paused_until.map_or(now + pause, |before| before.max(now + pause));
+        self.paused_until = Some(until);
+        until - now
+    }
+
+    /// See [`Budget::note_busy`].
+    pub(super) fn note_busy(&mut self, left: Instant, now: Instant) -> Option<u32> {
+        let times = match self.busy {
+            Some((_, noted)) if left <= noted => return None,
+            Some((times, _)) => times.saturating_add(1),
+            None => 1,
+        };
+        self.busy = Some((times, now));
+        Some(times)
     }
 
     pub(super) fn someone_waits(&self) -> bool {

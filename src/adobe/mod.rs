@@ -50,7 +50,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use token::{Bearer, Tokens};
-use tokio::time::Instant;
 
 /// Speaks to the API with one credential.
 pub struct Client {
@@ -113,7 +112,7 @@ impl Client {
         if matches!(reply.status, 429 | 503)
             && let Some(wait) = reply.retry_after
         {
-            self.budget.pause(Instant::now() + wait);
+            self.budget.pause(wait);
         }
     }
 }

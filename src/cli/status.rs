@@ -11,7 +11,7 @@ use std::path::Path;
 pub(super) fn run(file: &Path, arguments: &StatusArguments, output: &mut Output) -> Result<Exit, Failure> {
     let config = settings::load(file)?;
     let standing = match Reader::open(&config.state_dir) {
-        Ok(reader) => reader.standing(settings::now().before(RECENT))?,
+        Ok(reader) => reader.standing(settings::now().before(RECENT), settings::now())?,
         // Before the first start there is nothing to read, and that is a state too.
         Err(error @ OpenError::None(_)) => {
             output.message(&error.to_string())?;

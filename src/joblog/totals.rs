@@ -19,8 +19,9 @@ pub struct Standing {
     pub counts: Vec<Counts>,
     /// When a file of theirs last ended in `success`; accounts that never had one are left out.
     pub last_success: Vec<(String, Timestamp)>,
-    /// Why files of theirs that were tried in vain are to be tried again; accounts without such files are left out.
-    pub trying_again: Vec<(String, String)>,
+    /// Why files of theirs that were tried in vain are to be tried again, and when the first of them is due; accounts
+    /// without such files are left out.
+    pub trying_again: Vec<(String, (String, Option<Timestamp>))>,
     /// Account and state wherever a person has something to handle.
     pub to_handle: Vec<(String, String)>,
     /// Why the daemon's last reload was refused, and when, if it was.
@@ -79,16 +80,16 @@ pub struct AttemptEnds {
 }
 
 impl Reader {
-    /// Where every account stands. `since`: what ended badly before then is not to be handled any more.
+    /// Where every account stands now. `since`: what ended badly before then is not to be handled any more.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn standing(&self, since: Timestamp) -> Result<Standing, JobLogError> {
+    pub fn standing(&self, since: Timestamp, now: Timestamp) -> Result<Standing, JobLogError> {
         Ok(Standing {
             accounts: self.accounts()?,
             counts: self.counts()?,
             last_success: self.last_success()?,
-            trying_again: self.trying_again()?,
+            trying_again: self.trying_again(now)?,
             to_handle: self.to_handle(since)?,
             reload_refused: self.reload_refused()?,
         })
@@ -115,16 +116,19 @@ impl Reader {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// What is due last waits for its next try, if anything does: one look into the index, however long the queue.
-    fn trying_again(&self) -> Result<Vec<(String, String)>, JobLogError> {
+    /// What is due last waits for its next try, if anything does: two looks into the index, however long the queue.
+    fn trying_again(&self, now: Timestamp) -> Result<Vec<(String, (String, Option<Timestamp>))>, JobLogError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
             "SELECT name, (SELECT CASE WHEN attempts > 0 THEN reason END FROM job
                            WHERE account = name AND state = 'queued'
-                           ORDER BY next_attempt_at DESC LIMIT 1) AS why
+                           ORDER BY next_attempt_at DESC LIMIT 1) AS why,
+                    (SELECT min(next_attempt_at) FROM job
+                     WHERE account = name AND state = 'queued' AND next_attempt_at > ?1)
              FROM account WHERE why IS NOT NULL",
         )?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let rows = statement
+            .query_map([now.0], |row| Ok((row.get(0)?, (row.get(1)?, row.get::<_, Option<i64>>(2)?.map(Timestamp)))))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -301,7 +305,7 @@ mod tests {
             reader.attempt_ends().unwrap().into_iter().map(|end| (end.account, end.outcome, end.attempts)).collect();
         let accepted = |account: &str| (account.to_owned(), "accepted".to_owned(), 1);
         assert_eq!(attempts, [accepted("a"), ("a".to_owned(), "not_ingested".to_owned(), 1), accepted("b")]);
-        let last = reader.standing(Timestamp(0)).unwrap().last_success;
+        let last = reader.standing(Timestamp(0), Timestamp(0)).unwrap().last_success;
         assert_eq!(last, ["a", "b"].map(|name| (name.to_owned(), Timestamp(1_795_348_800_000))));
     }
 
@@ -319,7 +323,7 @@ mod tests {
     fn what_was_handled_or_is_long_over_is_not_to_be_handled() {
         let (_dir, log) = kept_as_they_ended();
         let reader = log.reader().unwrap();
-        let to_handle = |since: i64| reader.standing(Timestamp(since)).unwrap().to_handle;
+        let to_handle = |since: i64| reader.standing(Timestamp(since), Timestamp(since)).unwrap().to_handle;
         let states = |expected: &[(&str, &str)]| -> Vec<(String, String)> {
             expected.iter().map(|(account, state)| ((*account).to_owned(), (*state).to_owned())).collect()
         };

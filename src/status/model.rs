@@ -65,6 +65,9 @@ pub struct AccountStatus {
     pub blocked_since: Option<Timestamp>,
     /// Why files that were tried in vain are to be tried again, if any are.
     pub trying_again: Option<String>,
+    /// When the first of them is due.
+    #[serde(skip)]
+    pub next_try: Option<Timestamp>,
     /// The states in which files wait for a person.
     #[serde(skip)]
     pub to_handle: Vec<String>,
@@ -229,7 +232,9 @@ fn account_page(page: &mut String, account: &AccountStatus, running: bool, here:
         let _ = writeln!(page, "  BLOCKED{since}: {}", printable(why));
     }
     if let Some(why) = account.trying_again.as_ref().filter(|_| account.blocked.is_none()) {
-        let _ = writeln!(page, "  NOT SENT YET: {}", printable(why));
+        let next = account.next_try.filter(|_| running);
+        let next = next.map_or_else(String::new, |at| format!(" (next try {})", until_words(at, here)));
+        let _ = writeln!(page, "  NOT SENT YET{next}: {}", printable(why));
     }
     if let Some(seconds) = account.settle_seconds {
         let _ = writeln!(
@@ -293,6 +298,7 @@ mod tests {
             blocked: None,
             blocked_since: None,
             trying_again: Some("could not connect: Connection refused; tried again by itself".to_owned()),
+            next_try: Some(here.now.after(Duration::from_secs(90))),
             to_handle: vec!["held".to_owned(), "partial".to_owned()],
             style: Some("put-json".to_owned()),
             last_success: Some(here.now.before(Duration::from_mins(5))),
@@ -308,6 +314,7 @@ mod tests {
             blocked: Some("the folder carries no mark; is the share mounted?".to_owned()),
             blocked_since: Some(here.now.before(Duration::from_hours(3))),
             trying_again: None,
+            next_try: None,
             to_handle: Vec::new(),
             style: None,
             last_success: None,
@@ -339,7 +346,7 @@ mod tests {
           inbox 3 (1 waiting, 2 queued), open 3, held 1
           ended 121 (120 success, 1 partial)
           see why: datadrop jobs list --account callcentre --state held --state partial
-          NOT SENT YET: could not connect: Connection refused; tried again by itself
+          NOT SENT YET (next try in 90 s): could not connect: Connection refused; tried again by itself
           last success 5 min ago, last sweep 20 s ago, next sweep in 12 s, style put-json
           3 files in the folder ignored: not a watched extension
 

@@ -6,7 +6,7 @@ use crate::clock::{now, random_fraction};
 use crate::config::StyleChoice;
 use crate::job::{Event, Fingerprint, JobId, Problem, State, UploadStyle};
 use crate::joblog::{AccountRules, AttemptEnd, Claim, JobLog, JobLogError, Pending};
-use crate::retry::RetryPolicy;
+use crate::retry::{LONGEST_HINT, RetryPolicy};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +46,7 @@ pub(super) struct Attempt {
 impl Attempt {
     pub(super) async fn run(self, permit: Permit, abort: CancellationToken) {
         let job = &self.claim.job;
+        let left = Instant::now();
         let end = self.send(permit, &abort).await;
         let outcome = decide(
             &end,
@@ -56,7 +57,7 @@ impl Attempt {
                 refusals: job.refusals,
             },
         );
-        if let Err(error) = self.conclude(end, outcome, &abort).await {
+        if let Err(error) = self.conclude(left, end, outcome, &abort).await {
             tracing::error!(job = job.id.0, "job {}: {error}", job.id);
             // The same as after a crash: before `committing` it is sent again, after it the remote jobs decide.
             drop(self.joblog.recover_one(job.id, now()));
@@ -86,6 +87,7 @@ impl Attempt {
 
     async fn conclude(
         &self,
+        left: Instant,
         end: UploadEnd,
         mut outcome: Outcome,
         abort: &CancellationToken,
@@ -114,7 +116,7 @@ impl Attempt {
                 }
             }
         }
-        let wait = self.wait(&outcome);
+        let wait = self.wait(left, &outcome);
         let attempt_end = AttemptEnd {
             event: outcome.event,
             reason: outcome.reason,
@@ -136,8 +138,9 @@ impl Attempt {
     }
 
     /// How long the job waits. The brake of a busy server is for requests: it lasts as long as the server asks for, or as long
-    /// as such answers in a row say, whichever file met them. The file waits longer by itself, so that others go first.
-    fn wait(&self, outcome: &Outcome) -> Duration {
+    /// as such answers in a row say, whichever file met them. Requests that were under way together met one outage, however
+    /// many they are. The file waits longer by itself, so that others go first.
+    fn wait(&self, left: Instant, outcome: &Outcome) -> Duration {
         let UploadSettings { retry, budget, .. } = &*self.settings;
         let hint = match outcome.again {
             Again::AtOnce => return Duration::ZERO,
@@ -150,8 +153,10 @@ impl Attempt {
             }
             return own;
         }
-        let pause = retry.delay(budget.note_busy(), hint, random_fraction());
-        budget.pause(tokio::time::Instant::now() + pause);
+        let pause = budget.pause(match budget.note_busy(left) {
+            Some(times) => retry.delay(times, hint, random_fraction()),
+            None => hint.unwrap_or_default().min(LONGEST_HINT),
+        });
         match outcome.status {
             Some(429) | None => pause.max(own),
             Some(_) => {

@@ -76,11 +76,35 @@ async fn a_request_dropped_under_way_counts_from_its_drop() {
 #[tokio::test(start_paused = true)]
 async fn a_pause_holds_back_those_who_wait_already() {
     let budget = Arc::new(Budget::new(None, true));
-    budget.pause(Instant::now() + Duration::from_secs(5));
+    assert_eq!(budget.pause(Duration::from_secs(5)), Duration::from_secs(5));
     let start = Instant::now();
     let _permit = budget.acquire(Purpose::Upload).await;
     assert!(Instant::now() - start >= Duration::from_secs(5));
     assert_eq!(budget.spent(), (0, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_were_under_way_together_met_one_outage() {
+    let budget = Budget::new(None, false);
+    let left = Instant::now();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(budget.note_busy(left), Some(1));
+    for _ in 0..15 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(budget.note_busy(left), None, "sent before it was known");
+    }
+    assert_eq!(budget.note_busy(Instant::now()), Some(2), "sent although it was known");
+    budget.note_ready();
+    assert_eq!(budget.note_busy(left), Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shorter_pause_leaves_the_longer_one() {
+    let budget = Budget::new(None, false);
+    assert_eq!(budget.pause(Duration::from_secs(9)), Duration::from_secs(9));
+    tokio::time::advance(Duration::from_secs(4)).await;
+    assert_eq!(budget.pause(Duration::ZERO), Duration::from_secs(5));
+    assert_eq!(budget.pause(Duration::from_secs(7)), Duration::from_secs(7));
 }
 
 fn limit(requests: u32, per: Duration) -> RateLimit {
@@ -137,8 +161,8 @@ fn one_request_in_six_is_for_sweeps_while_one_waits() {
 fn a_pause_stops_everybody_even_without_a_limit() {
     let now = Instant::now();
     let mut window = Window::new(None, None);
-    window.pause(now + Duration::from_secs(9));
-    window.pause(now + Duration::from_secs(3));
+    window.pause(Duration::from_secs(9), now);
+    window.pause(Duration::from_secs(3), now);
     let ticket = window.join(Purpose::Upload);
     assert_eq!(window.take(ticket, now), Err(Wait::Until(now + Duration::from_secs(9))));
     assert_eq!(window.take(ticket, now + Duration::from_secs(9)), Ok(()));

@@ -126,7 +126,7 @@ fn unready(sources: &Sources, running: &Running) -> Result<Vec<String>, JobLogEr
 }
 
 fn status(sources: &Sources, running: &Running) -> Result<StatusReport, JobLogError> {
-    Ok(status_report(&running.config, true, sources.reader.standing(now().before(RECENT))?))
+    Ok(status_report(&running.config, true, sources.reader.standing(now().before(RECENT), now())?))
 }
 
 fn frame(sources: &Sources, running: &Running, here: Here) -> Frame {

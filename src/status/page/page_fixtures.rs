@@ -30,6 +30,7 @@ pub(super) fn report() -> StatusReport {
         blocked: None,
         blocked_since: None,
         trying_again: None,
+        next_try: None,
         to_handle: Vec::new(),
         style: Some("put-json".to_owned()),
         last_success: Some(now.before(Duration::from_mins(5))),
