@@ -93,11 +93,11 @@ impl JobLog {
     /// is sent before its folder has been opened and the remote list was read. Returns the row as it was.
     #[must_use]
     pub fn open_account(&self, account: String, target: Target) -> Pending<AccountRow> {
-        self.call(move |connection, _| {
-            sql::ensure_account(connection, &account)?;
-            let row = account_row(connection, &account)?;
-            aim(connection, &account, &target)?;
-            connection
+        self.call(move |unit| {
+            sql::ensure_account(unit, &account)?;
+            let row = account_row(unit, &account)?;
+            aim(unit, &account, &target)?;
+            unit
                 .prepare_cached(
                     "UPDATE account SET unopened = 1, folder_problem = NULL, folder_remedy = NULL, api_problem = NULL, api_remedy = NULL,
                             blocked_at = NULL, baseline_at = NULL, next_sweep_at = NULL
@@ -111,18 +111,17 @@ impl JobLog {
     /// Where the account's files go from now on. What was learnt of another target is forgotten.
     #[must_use]
     pub fn aim(&self, account: String, target: Target) -> Pending<()> {
-        self.call(move |connection, effects| {
-            effects.changed = true;
-            aim(connection, &account, &target)
+        self.call(move |unit| {
+            unit.effects.changed = true;
+            aim(unit, &account, &target)
         })
     }
 
     /// The mark that the account's folder carries from now on.
     #[must_use]
     pub fn remember_mark(&self, account: String, mark: String) -> Pending<()> {
-        self.call(move |connection, _| {
-            connection
-                .prepare_cached("UPDATE account SET folder_mark = ?2 WHERE name = ?1")?
+        self.call(move |unit| {
+            unit.prepare_cached("UPDATE account SET folder_mark = ?2 WHERE name = ?1")?
                 .execute(params![account, mark])?;
             Ok(())
         })
@@ -131,17 +130,17 @@ impl JobLog {
     /// A scan of the whole folder is in the job log.
     #[must_use]
     pub fn scanned(&self, account: String, ignored: u64, now: Timestamp) -> Pending<()> {
-        self.call(move |connection, effects| {
-            let first = connection
+        self.call(move |unit| {
+            let first = unit
                 .prepare_cached(
                     "UPDATE account SET first_scan_at = ?2, first_scan_event = coalesce((SELECT max(id) FROM job_event), 0)
                      WHERE name = ?1 AND first_scan_at IS NULL",
                 )?
                 .execute(params![account, now.0])?;
-            connection
+            unit
                 .prepare_cached("UPDATE account SET ignored = ?2 WHERE name = ?1 AND ignored <> ?2")?
                 .execute(params![account, ignored.cast_signed()])?;
-            effects.changed |= first > 0;
+            unit.effects.changed |= first > 0;
             Ok(())
         })
     }
@@ -149,12 +148,12 @@ impl JobLog {
     /// The quiet period grew beyond the configured one; `None` when it is that again.
     #[must_use]
     pub fn note_settle(&self, account: String, settle: Option<Duration>) -> Pending<()> {
-        self.call(move |connection, effects| {
+        self.call(move |unit| {
             let settle = settle.map(|settle| u32::try_from(settle.as_millis()).unwrap_or(u32::MAX));
-            let changed = connection
+            let changed = unit
                 .prepare_cached("UPDATE account SET settle_ms = ?2 WHERE name = ?1 AND settle_ms IS NOT ?2")?
                 .execute(params![account, settle])?;
-            effects.changed |= changed > 0;
+            unit.effects.changed |= changed > 0;
             Ok(())
         })
     }
@@ -172,7 +171,7 @@ impl JobLog {
     }
 
     fn set_problem(&self, side: Side, account: String, problem: Option<Problem>, now: Timestamp) -> Pending<bool> {
-        self.call(move |connection, effects| {
+        self.call(move |unit| {
             let update = match side {
                 Side::Folder => {
                     "UPDATE account SET folder_problem = ?2, folder_remedy = ?3, unopened = 0
@@ -185,23 +184,23 @@ impl JobLog {
             };
             let (what, remedy) = problem.map(|problem| (problem.what, problem.remedy)).unzip();
             let is_well = what.is_none();
-            let changed = connection.prepare_cached(update)?.execute(params![account, what, remedy.flatten()])?;
+            let changed = unit.prepare_cached(update)?.execute(params![account, what, remedy.flatten()])?;
             if matches!(side, Side::Api) && is_well {
-                connection
+                unit
                     .prepare_cached(
                         "UPDATE account SET unauthorised_streak = 0 WHERE name = ?1 AND unauthorised_streak > 0",
                     )?
                     .execute([&account])?;
             }
-            connection
+            unit
                 .prepare_cached(
                     "UPDATE account SET blocked_at = CASE WHEN NOT unopened AND folder_problem IS NULL AND api_problem IS NULL THEN NULL
                                                           ELSE coalesce(blocked_at, ?2) END
                      WHERE name = ?1",
                 )?
                 .execute(params![account, now.0])?;
-            note_block(connection, &account, now)?;
-            effects.changed |= changed > 0;
+            note_block(unit, &account, now)?;
+            unit.effects.changed |= changed > 0;
             Ok(changed > 0)
         })
     }
@@ -209,11 +208,10 @@ impl JobLog {
     /// The style to try next under `auto`, as none is known to work.
     #[must_use]
     pub fn try_style(&self, account: String, style: UploadStyle) -> Pending<()> {
-        self.call(move |connection, effects| {
-            connection
-                .prepare_cached("UPDATE account SET trial_style = ?2, style = NULL WHERE name = ?1")?
+        self.call(move |unit| {
+            unit.prepare_cached("UPDATE account SET trial_style = ?2, style = NULL WHERE name = ?1")?
                 .execute(params![account, style.as_str()])?;
-            effects.changed = true;
+            unit.effects.changed = true;
             Ok(())
         })
     }
@@ -221,9 +219,8 @@ impl JobLog {
     /// Forgets the style that was learnt (SIGHUP does).
     #[must_use]
     pub fn forget_style(&self, account: String) -> Pending<()> {
-        self.call(move |connection, _| {
-            connection
-                .prepare_cached("UPDATE account SET style = NULL, trial_style = NULL WHERE name = ?1")?
+        self.call(move |unit| {
+            unit.prepare_cached("UPDATE account SET style = NULL, trial_style = NULL WHERE name = ?1")?
                 .execute([account])?;
             Ok(())
         })
@@ -233,8 +230,8 @@ impl JobLog {
     /// `None` once it has had one accepted.
     #[must_use]
     pub fn count_refusal(&self, account: String, alike: String) -> Pending<Option<u32>> {
-        self.call(move |connection, _| {
-            let accepted: i64 = connection
+        self.call(move |unit| {
+            let accepted: i64 = unit
                 .prepare_cached(
                     "SELECT EXISTS (SELECT 1 FROM job JOIN account ON account.name = job.account
                                     WHERE job.account = ?1 AND job.uploaded_at IS NOT NULL AND job.line = account.line)
@@ -245,7 +242,7 @@ impl JobLog {
             if accepted > 0 {
                 return Ok(None);
             }
-            Ok(connection
+            Ok(unit
                 .prepare_cached(
                     "UPDATE account SET refused_streak = CASE WHEN refused_alike IS ?2 THEN refused_streak + 1 ELSE 1 END,
                             refused_alike = ?2
@@ -260,9 +257,8 @@ impl JobLog {
     /// When the next sweep is due, for `status`.
     #[must_use]
     pub fn next_sweep(&self, account: String, at: Option<Timestamp>) -> Pending<()> {
-        self.call(move |connection, _| {
-            connection
-                .prepare_cached("UPDATE account SET next_sweep_at = ?2 WHERE name = ?1")?
+        self.call(move |unit| {
+            unit.prepare_cached("UPDATE account SET next_sweep_at = ?2 WHERE name = ?1")?
                 .execute(params![account, at.map(|at| at.0)])?;
             Ok(())
         })

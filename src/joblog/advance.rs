@@ -4,8 +4,8 @@
 use super::errors::JobLogError;
 use super::reader::Reader;
 use super::row::{Job, lasting_note, with_change};
-use super::sql::{self, save_job};
-use super::writer::{Effects, Haste};
+use super::sql;
+use super::unit_of_work::{Haste, Unit};
 use crate::job::sets::{AT_ADOBE, DONE, FAILED, ON_THE_WIRE_OR_AT_ADOBE, RESTING, UNDER_WAY};
 use crate::job::{Cause, Event, Kind, Place, State, Timestamp, stem};
 use rusqlite::{Connection, params};
@@ -32,8 +32,7 @@ impl From<Option<String>> for Reason {
 
 /// Takes a job one step further and writes it down. What else changed in `job` is saved with it.
 pub(super) fn advance(
-    connection: &Connection,
-    effects: &mut Effects,
+    unit: &mut Unit<'_>,
     job: &mut Job,
     event: Event,
     reason: impl Into<Reason>,
@@ -68,18 +67,18 @@ pub(super) fn advance(
             job.next_attempt_at = None;
         }
     }
-    save_job(connection, job)?;
-    sql::insert_event(connection, job.id, now, event.as_str(), Some(from), job.state, job.reason.as_deref())?;
+    unit.save(job)?;
+    sql::insert_event(unit, job.id, now, event.as_str(), Some(from), job.state, job.reason.as_deref())?;
     if job.place != job.state.place() && job.place != Place::Gone {
-        effects.note_unfiled(job.account.clone(), Haste::of(job.state));
+        unit.effects.note_unfiled(job.account.clone(), Haste::of(job.state));
     }
-    effects.changed = true;
+    unit.effects.changed = true;
     // A job whose file was replaced, and that now proves not to be accepted, has nothing left to send (DESIGN F7).
     if job.state == State::Queued && job.place == Place::Gone {
         let reason = "replaced: the file was changed or replaced before this content was sent".to_owned();
-        return advance(connection, effects, job, Event::Cancelled, Reason::of(Cause::Replaced, reason), now);
+        return advance(unit, job, Event::Cancelled, Reason::of(Cause::Replaced, reason), now);
     }
-    follow(connection, effects, job, event, now)
+    follow(unit, job, event, now)
 }
 
 /// Whether it is known that the server has the file, or has not.
@@ -106,48 +105,43 @@ fn note_certainty(job: &mut Job, event: Event) {
 }
 
 /// Finds the other of a pair for a job that has just become known, and takes both as far as that allows.
-pub(super) fn match_up(
-    connection: &Connection,
-    effects: &mut Effects,
-    job: &mut Job,
-    now: Timestamp,
-) -> Result<(), JobLogError> {
+pub(super) fn match_up(unit: &mut Unit<'_>, job: &mut Job, now: Timestamp) -> Result<(), JobLogError> {
     match job.kind {
         Kind::Fin => {
-            let paired = job.pair.map(|pair| sql::job(connection, pair)).transpose()?;
-            let data = match (paired, data_for(connection, job)?) {
+            let paired = job.pair.map(|pair| unit.job(pair)).transpose()?;
+            let data = match (paired, data_for(unit, job)?) {
                 // Newer content came before it was taken in itself, and may wait for it (promise 4, DESIGN R6).
                 (Some(former), Some(newest)) if newest.id > former.id => {
-                    sql::set_pair(connection, former.id, None)?;
+                    unit.change(former.id, |job| job.pair = None)?;
                     Some(newest)
                 }
                 (Some(former), _) => Some(former),
                 (None, newest) => newest,
             };
             if let Some(mut data) = data {
-                tie(connection, job, &mut data)?;
-                share_fate(connection, effects, job, &data, now)
+                tie(unit, job, &mut data)?;
+                share_fate(unit, job, &data, now)
             } else {
                 job.reason = Some("waits for its data file".to_owned());
-                save_job(connection, job)
+                unit.save(job)
             }
         }
         Kind::Data => {
-            if has_resting_marker(connection, job)? {
+            if has_resting_marker(unit, job)? {
                 return Ok(());
             }
             // A marker that has not been sent belongs to the newest content of its stem (promise 4).
-            let Some(mut marker) = resting_marker(connection, &job.account, stem(&job.file_name))? else {
+            let Some(mut marker) = resting_marker(unit, &job.account, stem(&job.file_name))? else {
                 return Ok(());
             };
             if marker.pair.is_some_and(|pair| pair.0 >= job.id.0) {
                 return Ok(());
             }
             if let Some(former) = marker.pair {
-                sql::set_pair(connection, former, None)?;
+                unit.change(former, |job| job.pair = None)?;
             }
-            tie(connection, &mut marker, job)?;
-            share_fate(connection, effects, &mut marker, job, now)
+            tie(unit, &mut marker, job)?;
+            share_fate(unit, &mut marker, job, now)
         }
     }
 }
@@ -173,27 +167,26 @@ fn has_resting_marker(connection: &Connection, data: &Job) -> Result<bool, JobLo
         && matches!(marker.state, State::Waiting | State::Queued))
 }
 
-fn tie(connection: &Connection, marker: &mut Job, data: &mut Job) -> Result<(), JobLogError> {
+fn tie(unit: &mut Unit<'_>, marker: &mut Job, data: &mut Job) -> Result<(), JobLogError> {
     marker.pair = Some(data.id);
     data.pair = Some(marker.id);
     // `wire_name = "unique"`: Adobe knows a marker by the stem it shares. One that may have arrived is looked for by its name.
     if marker.unclear_ends == 0 && data.wire_name != data.file_name {
         marker.wire_name = format!("{}.fin", stem(&data.wire_name));
-        sql::set_wire_name(connection, marker.id, &marker.wire_name)?;
+        unit.change(marker.id, |row| row.wire_name.clone_from(&marker.wire_name))?;
     }
-    sql::set_pair(connection, marker.id, marker.pair)?;
-    sql::set_pair(connection, data.id, data.pair)
+    unit.change(marker.id, |row| row.pair = marker.pair)?;
+    unit.change(data.id, |row| row.pair = data.pair)
 }
 
 /// A duplicate is about to be held: the marker that rests beside it says that the content is complete, and goes with the job
 /// that brings that content, if that has no other. Whether it does.
 pub(super) fn leave_marker_to_the_first(
-    connection: &Connection,
-    effects: &mut Effects,
+    unit: &mut Unit<'_>,
     duplicate: &mut Job,
     now: Timestamp,
 ) -> Result<bool, JobLogError> {
-    let Some(mut marker) = resting_marker(connection, &duplicate.account, stem(&duplicate.file_name))? else {
+    let Some(mut marker) = resting_marker(unit, &duplicate.account, stem(&duplicate.file_name))? else {
         return Ok(false);
     };
     let brings_it = |data: &Job| {
@@ -202,55 +195,44 @@ pub(super) fn leave_marker_to_the_first(
         data.sha256 == duplicate.sha256 && !came_to_nothing
     };
     let first = match marker.pair.filter(|pair| *pair != duplicate.id) {
-        Some(pair) => Some(sql::job(connection, pair)?).filter(brings_it),
-        None => unmarked_with_content_of(connection, duplicate)?,
+        Some(pair) => Some(unit.job(pair)?).filter(brings_it),
+        None => unmarked_with_content_of(unit, duplicate)?,
     };
     let Some(mut first) = first else { return Ok(false) };
     if marker.pair == Some(duplicate.id) {
-        untie(connection, duplicate)?;
+        untie(unit, duplicate)?;
     }
-    tie(connection, &mut marker, &mut first)?;
-    share_fate(connection, effects, &mut marker, &first, now)?;
+    tie(unit, &mut marker, &mut first)?;
+    share_fate(unit, &mut marker, &first, now)?;
     Ok(true)
 }
 
 /// A marker that was not sent stays for what comes in its data file's place, unless a newer one is there for that. It waits for
 /// it, as nothing may come (promise 4).
-pub(super) fn leave_resting_marker(
-    connection: &Connection,
-    effects: &mut Effects,
-    data: &mut Job,
-    now: Timestamp,
-) -> Result<(), JobLogError> {
-    let resting = resting_marker(connection, &data.account, stem(&data.file_name))?;
+pub(super) fn leave_resting_marker(unit: &mut Unit<'_>, data: &mut Job, now: Timestamp) -> Result<(), JobLogError> {
+    let resting = resting_marker(unit, &data.account, stem(&data.file_name))?;
     let Some(mut marker) = resting.filter(|marker| Some(marker.id) == data.pair) else { return Ok(()) };
-    untie(connection, data)?;
+    untie(unit, data)?;
     if marker.pair == Some(data.id) && marker.state == State::Queued {
         marker.pair = None;
         let reason = Some("waits for its data file".to_owned());
-        advance(connection, effects, &mut marker, Event::Returned, reason, now)?;
+        advance(unit, &mut marker, Event::Returned, reason, now)?;
     }
     Ok(())
 }
 
 /// Sets both of a pair free for others. The job itself is the caller's to save.
-pub(super) fn untie(connection: &Connection, job: &mut Job) -> Result<(), JobLogError> {
+pub(super) fn untie(unit: &mut Unit<'_>, job: &mut Job) -> Result<(), JobLogError> {
     if let Some(other) = job.pair.take()
-        && sql::job(connection, other)?.pair == Some(job.id)
+        && unit.job(other)?.pair == Some(job.id)
     {
-        sql::set_pair(connection, other, None)?;
+        unit.change(other, |job| job.pair = None)?;
     }
     Ok(())
 }
 
 /// Brings a marker that rests to where its data file stands.
-fn share_fate(
-    connection: &Connection,
-    effects: &mut Effects,
-    marker: &mut Job,
-    data: &Job,
-    now: Timestamp,
-) -> Result<(), JobLogError> {
+fn share_fate(unit: &mut Unit<'_>, marker: &mut Job, data: &Job, now: Timestamp) -> Result<(), JobLogError> {
     // A marker that was not taken in yet may still be written to, and its identity is unknown. Taking it in calls this
     // again.
     if marker.sha256.is_none() {
@@ -267,48 +249,42 @@ fn share_fate(
         | State::Success
         | State::Partial => {
             if marker.state == State::Waiting {
-                advance(connection, effects, marker, Event::Ready, None, now)?;
+                advance(unit, marker, Event::Ready, None, now)?;
             }
             Ok(())
         }
-        State::Held => advance(connection, effects, marker, Event::Held, with("is held"), now),
-        State::Failure => advance(connection, effects, marker, Event::Refused, with("failed at Adobe"), now),
-        State::Rejected => advance(connection, effects, marker, Event::Refused, with("was rejected"), now),
-        State::Cancelled => advance(connection, effects, marker, Event::Cancelled, with("was cancelled"), now),
+        State::Held => advance(unit, marker, Event::Held, with("is held"), now),
+        State::Failure => advance(unit, marker, Event::Refused, with("failed at Adobe"), now),
+        State::Rejected => advance(unit, marker, Event::Refused, with("was rejected"), now),
+        State::Cancelled => advance(unit, marker, Event::Cancelled, with("was cancelled"), now),
     }
 }
 
 /// After a step of a data file: its marker, if not sent yet, shares the end. After that of a marker which turned out not
 /// to have been taken: so does it, if its data file came to its end meanwhile.
-fn follow(
-    connection: &Connection,
-    effects: &mut Effects,
-    job: &mut Job,
-    event: Event,
-    now: Timestamp,
-) -> Result<(), JobLogError> {
+fn follow(unit: &mut Unit<'_>, job: &mut Job, event: Event, now: Timestamp) -> Result<(), JobLogError> {
     let Some(pair) = job.pair else { return Ok(()) };
     if job.kind == Kind::Fin {
         if matches!(event, Event::NotIngested | Event::NotFound) && job.state == State::Queued {
-            let data = sql::job(connection, pair)?;
-            return share_fate(connection, effects, job, &data, now);
+            let data = unit.job(pair)?;
+            return share_fate(unit, job, &data, now);
         }
         // Another took its place while it was on its way, and it proves not to have arrived: that one goes.
         if event == Event::Cancelled
             && job.place == Place::Gone
-            && let Some(mut next) = resting_marker(connection, &job.account, stem(&job.file_name))?
+            && let Some(mut next) = resting_marker(unit, &job.account, stem(&job.file_name))?
         {
-            return match_up(connection, effects, &mut next, now);
+            return match_up(unit, &mut next, now);
         }
         return Ok(());
     }
     match event {
         Event::Held | Event::Refused | Event::Failed | Event::Cancelled | Event::GivenUp => {
-            let mut marker = sql::job(connection, pair)?;
+            let mut marker = unit.job(pair)?;
             match marker.state {
-                State::Waiting | State::Queued => share_fate(connection, effects, &mut marker, job, now),
+                State::Waiting | State::Queued => share_fate(unit, &mut marker, job, now),
                 State::Held if matches!(event, Event::Cancelled | Event::GivenUp) => {
-                    share_fate(connection, effects, &mut marker, job, now)
+                    share_fate(unit, &mut marker, job, now)
                 }
                 State::Held
                 | State::Uploading(_)
@@ -323,10 +299,10 @@ fn follow(
             }
         }
         Event::Released | Event::Returned | Event::Adopted => {
-            let mut marker = sql::job(connection, pair)?;
+            let mut marker = unit.job(pair)?;
             if marker.state == State::Held {
                 marker.released |= job.released;
-                advance(connection, effects, &mut marker, Event::Released, None, now)?;
+                advance(unit, &mut marker, Event::Released, None, now)?;
             }
             Ok(())
         }

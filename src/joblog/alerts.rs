@@ -128,20 +128,18 @@ impl JobLog {
     /// the alerts that wait for other receivers, and returns their number.
     #[must_use]
     pub fn alert_receivers(&self, receivers: Vec<String>) -> Pending<usize> {
-        self.call(move |connection, _| {
+        self.call(move |unit| {
             let known = serde_json::to_string(&receivers).unwrap_or_else(|_| "[]".to_owned());
-            let given_up = connection
+            let given_up = unit
                 .prepare_cached("DELETE FROM alert WHERE receiver NOT IN (SELECT value FROM json_each(?1))")?
                 .execute([&known])?;
-            connection
-                .prepare_cached("DELETE FROM alert_told WHERE receiver NOT IN (SELECT value FROM json_each(?1))")?
+            unit.prepare_cached("DELETE FROM alert_told WHERE receiver NOT IN (SELECT value FROM json_each(?1))")?
                 .execute([&known])?;
             if receivers.is_empty() {
-                connection.prepare_cached("DELETE FROM alert_cursor")?.execute([])?;
+                unit.prepare_cached("DELETE FROM alert_cursor")?.execute([])?;
             } else {
-                let latest = latest(connection)?;
-                connection
-                    .prepare_cached("INSERT INTO alert_cursor VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING")?
+                let latest = latest(unit)?;
+                unit.prepare_cached("INSERT INTO alert_cursor VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING")?
                     .execute([latest.job_event, latest.account_event])?;
             }
             Ok(given_up)
@@ -151,12 +149,11 @@ impl JobLog {
     /// Keeps what was made of the events up to the cursor, new or grown.
     #[must_use]
     pub fn keep_alerts(&self, alerts: Vec<AlertRow>, cursor: AlertCursor) -> Pending<()> {
-        self.call(move |connection, _| {
+        self.call(move |unit| {
             for alert in &alerts {
-                keep(connection, alert)?;
+                keep(unit, alert)?;
             }
-            connection
-                .prepare_cached("UPDATE alert_cursor SET job_event = ?1, account_event = ?2")?
+            unit.prepare_cached("UPDATE alert_cursor SET job_event = ?1, account_event = ?2")?
                 .execute([cursor.job_event, cursor.account_event])?;
             Ok(())
         })
@@ -165,8 +162,8 @@ impl JobLog {
     /// A delivery is about to be tried: nothing is added to this alert any more.
     #[must_use]
     pub fn seal_alert(&self, id: i64) -> Pending<()> {
-        self.call(move |connection, _| {
-            connection.prepare_cached("UPDATE alert SET sealed = 1 WHERE id = ?1")?.execute([id])?;
+        self.call(move |unit| {
+            unit.prepare_cached("UPDATE alert SET sealed = 1 WHERE id = ?1")?.execute([id])?;
             Ok(())
         })
     }
@@ -174,14 +171,19 @@ impl JobLog {
     /// It was delivered.
     #[must_use]
     pub fn alert_told(&self, id: i64, told: ToldRow) -> Pending<()> {
-        self.call(move |connection, _| {
-            connection.prepare_cached("DELETE FROM alert WHERE id = ?1")?.execute([id])?;
-            connection
-                .prepare_cached(
-                    "INSERT INTO alert_told (receiver, account, topic, told_at, streak) VALUES (?1, ?2, ?3, ?4, ?5)
+        self.call(move |unit| {
+            unit.prepare_cached("DELETE FROM alert WHERE id = ?1")?.execute([id])?;
+            unit.prepare_cached(
+                "INSERT INTO alert_told (receiver, account, topic, told_at, streak) VALUES (?1, ?2, ?3, ?4, ?5)
                      ON CONFLICT DO UPDATE SET told_at = ?4, streak = ?5",
-                )?
-                .execute(params![told.receiver, told.account, told.topic.as_str(), told.told_at.0, told.streak])?;
+            )?
+            .execute(params![
+                told.receiver,
+                told.account,
+                told.topic.as_str(),
+                told.told_at.0,
+                told.streak
+            ])?;
             Ok(())
         })
     }
@@ -189,9 +191,8 @@ impl JobLog {
     /// It was not delivered, and is tried again then.
     #[must_use]
     pub fn alert_failed(&self, id: i64, due_at: Timestamp) -> Pending<()> {
-        self.call(move |connection, _| {
-            connection
-                .prepare_cached("UPDATE alert SET failures = failures + 1, due_at = ?2 WHERE id = ?1")?
+        self.call(move |unit| {
+            unit.prepare_cached("UPDATE alert SET failures = failures + 1, due_at = ?2 WHERE id = ?1")?
                 .execute([id, due_at.0])?;
             Ok(())
         })

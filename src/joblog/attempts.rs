@@ -6,8 +6,8 @@ use super::listed::{after_event, owner_of_remote, remember};
 use super::noted::note_delay;
 use super::row::Job;
 use super::sql;
-use super::sql::save_job;
-use super::writer::{Effects, JobLog, Pending};
+use super::unit_of_work::Unit;
+use super::writer::{JobLog, Pending};
 use crate::job::{Event, JobId, Phase, RemoteJob, RemoteJobId, State, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -53,47 +53,48 @@ impl JobLog {
     /// `started`.
     #[must_use]
     pub fn sending(&self, id: JobId, attempt: u32, percent: u8) -> Pending<()> {
-        self.call(move |connection, _| sql::save_sending(connection, id, attempt, percent))
+        self.call(move |unit| sql::save_sending(unit, id, attempt, percent))
     }
 
     /// Makes `committing` durable: only then may the last bytes go.
     #[must_use]
     pub fn committing(&self, id: JobId, attempt: u32, now: Timestamp) -> Pending<()> {
-        self.call(move |connection, _| {
-            let job = sql::job(connection, id)?;
+        self.call(move |unit| {
+            let job = unit.job(id)?;
             if job.attempts != attempt {
                 // A person took the job back and let it go again: this attempt is over.
                 return Err(JobLogError::Impossible(format!("attempt {attempt} of job {id} is over")));
             }
             let next = job.state.next(Event::Committing)?;
-            sql::save_committing(connection, id, attempt, now)?;
-            sql::insert_event(connection, id, now, Event::Committing.as_str(), Some(job.state), next, None)
+            unit.save(&Job { state: next, ..job.clone() })?;
+            sql::save_committing(unit, id, attempt, now)?;
+            sql::insert_event(unit, id, now, Event::Committing.as_str(), Some(job.state), next, None)
         })
     }
 
     /// Writes down how an attempt ended.
     #[must_use]
     pub fn end_attempt(&self, id: JobId, attempt: u32, end: AttemptEnd, now: Timestamp) -> Pending<Ended> {
-        self.call(move |connection, effects| {
-            let job = sql::job(connection, id)?;
+        self.call(move |unit| {
+            let job = unit.job(id)?;
             // The same end reported twice, after a commit that seemed to fail, must not end the attempt after it.
             if job.attempts != attempt || !matches!(job.state, State::Uploading(_)) {
-                note_late_end(connection, job.clone(), attempt, &end, now)?;
+                note_late_end(unit, job.clone(), attempt, &end, now)?;
                 return Ok(Ended { state: job.state, reason: job.reason, unauthorised: 0 });
             }
-            end_attempt(connection, effects, job, &end, now)
+            end_attempt(unit, job, &end, now)
         })
     }
 
     /// At start: what was in progress when the process ended (DESIGN A3). Returns where each stands now.
     #[must_use]
     pub fn recover(&self, now: Timestamp) -> Pending<Vec<Result<(JobId, State), JobLogError>>> {
-        self.call(move |connection, effects| {
-            let interrupted = sql::each_of("job", connection, "state = 'uploading' AND finished_at IS NULL", [])?;
+        self.call(move |unit| {
+            let interrupted = sql::each_of("job", unit, "state = 'uploading' AND finished_at IS NULL", [])?;
             let mut recovered = Vec::with_capacity(interrupted.len());
             for job in interrupted {
                 recovered.push(match job {
-                    Ok(job) => Ok((job.id, recover(connection, effects, &job, now)?)),
+                    Ok(job) => Ok((job.id, recover(unit, &job, now)?)),
                     // Its account finds it as well, and is blocked by it.
                     Err(bad) => Err(bad),
                 });
@@ -105,19 +106,15 @@ impl JobLog {
     /// The same for one job, whose attempt ended by a defect of ours.
     #[must_use]
     pub fn recover_one(&self, id: JobId, now: Timestamp) -> Pending<State> {
-        self.call(move |connection, effects| {
-            let job = sql::job(connection, id)?;
-            if matches!(job.state, State::Uploading(_)) {
-                recover(connection, effects, &job, now)
-            } else {
-                Ok(job.state)
-            }
+        self.call(move |unit| {
+            let job = unit.job(id)?;
+            if matches!(job.state, State::Uploading(_)) { recover(unit, &job, now) } else { Ok(job.state) }
         })
     }
 }
 
 /// The same table for a crash as for a live error: before `committing` nothing can have arrived.
-fn recover(connection: &Connection, effects: &mut Effects, job: &Job, now: Timestamp) -> Result<State, JobLogError> {
+fn recover(unit: &mut Unit<'_>, job: &Job, now: Timestamp) -> Result<State, JobLogError> {
     let committing = job.state == State::Uploading(Phase::Committing);
     let (event, reason) = if committing {
         (
@@ -138,21 +135,19 @@ fn recover(connection: &Connection, effects: &mut Effects, job: &Job, now: Times
         blames_account: false,
         file_differs: false,
     };
-    Ok(end_attempt(connection, effects, job.clone(), &end, now)?.state)
+    Ok(end_attempt(unit, job.clone(), &end, now)?.state)
 }
 
 pub(super) fn end_attempt(
-    connection: &Connection,
-    effects: &mut Effects,
+    unit: &mut Unit<'_>,
     mut job: Job,
     end: &AttemptEnd,
     now: Timestamp,
 ) -> Result<Ended, JobLogError> {
-    let id = job.id;
     let (mut event, mut reason) = (end.event, end.reason.clone());
     // The answer names a job that cannot be this file's: it proves nothing.
     let anothers = match &end.remote {
-        Some(remote) => anothers(connection, &job, remote.remote_job_id)?,
+        Some(remote) => anothers(unit, &job, remote.remote_job_id)?,
         None => None,
     };
     if let (Some(remote), Some(whose)) = (&end.remote, &anothers) {
@@ -162,23 +157,8 @@ pub(super) fn end_attempt(
             remote.remote_job_id
         ));
     }
-    connection
-        .prepare_cached(
-            "UPDATE attempt SET phase = CASE WHEN ?3 IS NULL THEN phase ELSE 'answered' END, ended_at = ?4, outcome = ?5,
-                    http_status = ?3, request_id = ?6, server_time = ?7, detail = ?8, disputed_job_id = ?9
-             WHERE job_id = ?1 AND number = ?2",
-        )?
-        .execute(params![
-            id.0,
-            job.attempts,
-            end.status,
-            now.0,
-            event.as_str(),
-            end.request_id,
-            end.server_time.map(|time| time.0),
-            reason,
-            anothers.as_ref().and(end.remote.as_ref()).map(|remote| remote.remote_job_id.0)
-        ])?;
+    let disputed = anothers.as_ref().and(end.remote.as_ref()).map(|remote| remote.remote_job_id);
+    let style = end_row(unit, &job, (event, reason.as_deref(), disputed), end, now)?;
     if end.blames_account {
         job.refusals += 1;
     }
@@ -187,28 +167,26 @@ pub(super) fn end_attempt(
     }
     if let (Some(remote), None) = (&end.remote, anothers) {
         take_remote(&mut job, remote);
-        remember_answered(connection, &job, remote, now)?;
+        remember_answered(unit, &job, remote, now)?;
     }
     job.next_attempt_at = end.again_at;
     match event {
         Event::Unclear => {
             job.unclear_ends += 1;
-            streak(connection, &job.account, "unclear_streak = unclear_streak + 1")?;
+            streak(unit, &job.account, "unclear_streak = unclear_streak + 1")?;
         }
         Event::Accepted => {
-            let style: String = connection
-                .prepare_cached("SELECT style FROM attempt WHERE job_id = ?1 AND number = ?2")?
-                .query_row(params![id.0, job.attempts], |row| row.get(0))?;
-            connection
-                .prepare_cached(
-                    "UPDATE account SET unclear_streak = 0, refused_streak = 0, refused_alike = NULL, style = ?2, proven_style = ?2
-                     WHERE name = ?1",
-                )?
-                .execute(params![job.account, style])?;
+            unit.prepare_cached(
+                "UPDATE account SET unclear_streak = 0, refused_streak = 0, refused_alike = NULL, style = ?2, proven_style = ?2,
+                        unauthorised_streak = 0
+                 WHERE name = ?1 AND (unclear_streak <> 0 OR refused_streak <> 0 OR refused_alike IS NOT NULL OR style IS NOT ?2
+                                      OR proven_style IS NOT ?2 OR unauthorised_streak <> 0)",
+            )?
+            .execute(params![job.account, style])?;
         }
         // Any answer is a clear end, and so is a refusal before one.
-        Event::Refused | Event::Held => streak(connection, &job.account, "unclear_streak = 0")?,
-        Event::NotIngested if end.status.is_some() => streak(connection, &job.account, "unclear_streak = 0")?,
+        Event::Refused | Event::Held => streak(unit, &job.account, "unclear_streak = 0")?,
+        Event::NotIngested if end.status.is_some() => streak(unit, &job.account, "unclear_streak = 0")?,
         Event::NotIngested
         | Event::Ready
         | Event::Released
@@ -229,17 +207,48 @@ pub(super) fn end_attempt(
     }
     // Held although the server said that it took it: whether it was ingested is unknown.
     job.unsettled |= event == Event::Held && end.status.is_some_and(|status| (200..300).contains(&status));
-    advance(connection, effects, &mut job, event, reason, now)?;
+    advance(unit, &mut job, event, reason, now)?;
     if event == Event::Unclear && job.unclear_ends == UNCLEAR_IS_ODD {
-        note_delay(connection, &job, now)?;
+        note_delay(unit, &job, now)?;
     }
-    let unauthorised = count_unauthorised(connection, &job.account, end.status)?;
+    let unauthorised = if event == Event::Accepted { 0 } else { count_unauthorised(unit, &job.account, end.status)? };
     Ok(Ended { state: job.state, reason: job.reason, unauthorised })
+}
+
+/// Ends the row of the job's latest attempt, and returns its style.
+fn end_row(
+    unit: &Unit<'_>,
+    job: &Job,
+    (event, reason, disputed): (Event, Option<&str>, Option<RemoteJobId>),
+    end: &AttemptEnd,
+    now: Timestamp,
+) -> Result<Option<String>, JobLogError> {
+    Ok(unit
+        .prepare_cached(
+            "UPDATE attempt SET phase = CASE WHEN ?3 IS NULL THEN phase ELSE 'answered' END, ended_at = ?4, outcome = ?5,
+                    http_status = ?3, request_id = ?6, server_time = ?7, detail = ?8, disputed_job_id = ?9
+             WHERE job_id = ?1 AND number = ?2 RETURNING style",
+        )?
+        .query_row(
+            params![
+                job.id.0,
+                job.attempts,
+                end.status,
+                now.0,
+                event.as_str(),
+                end.request_id,
+                end.server_time.map(|time| time.0),
+                reason,
+                disputed.map(|id| id.0)
+            ],
+            |row| row.get(0),
+        )
+        .optional()?)
 }
 
 /// The answer to an attempt whose job a person gave up meanwhile: it tells whether it was ingested after all.
 fn note_late_end(
-    connection: &Connection,
+    unit: &mut Unit<'_>,
     mut job: Job,
     attempt: u32,
     end: &AttemptEnd,
@@ -249,9 +258,9 @@ fn note_late_end(
         return Ok(());
     }
     let detail = match &end.remote {
-        Some(remote) if anothers(connection, &job, remote.remote_job_id)?.is_none() => {
+        Some(remote) if anothers(unit, &job, remote.remote_job_id)?.is_none() => {
             take_remote(&mut job, remote);
-            remember_answered(connection, &job, remote, now)?;
+            remember_answered(unit, &job, remote, now)?;
             format!("it was ingested: Adobe accepted it as remote job {} after it was given up", remote.remote_job_id)
         }
         Some(_) | None if matches!(end.event, Event::NotIngested | Event::Refused) => {
@@ -261,8 +270,8 @@ fn note_late_end(
         Some(_) | None => return Ok(()),
     };
     job.reason = Some(detail.clone());
-    save_job(connection, &job)?;
-    sql::insert_event(connection, job.id, now, "late-answer", Some(job.state), job.state, Some(&detail))
+    unit.save(&job)?;
+    sql::insert_event(unit, job.id, now, "late-answer", Some(job.state), job.state, Some(&detail))
 }
 
 /// The number that the server's answer gave to the job's latest attempt, though it is another's here.
@@ -281,7 +290,7 @@ fn remember_answered(
     now: Timestamp,
 ) -> Result<(), JobLogError> {
     let line = sql::line_of_job(connection, job)?;
-    remember(connection, &job.account, (line, remote, false), sql::latest_event(connection)?, now)?;
+    remember(connection, &job.account, (line, remote, false), None, now)?;
     Ok(())
 }
 
@@ -291,9 +300,9 @@ fn anothers(connection: &Connection, job: &Job, id: RemoteJobId) -> Result<Optio
     if let Some(owner) = owner_of_remote(connection, &job.account, line, id.0)? {
         return Ok(Some(format!("is that of job {owner}, unless the server has restarted its job numbers")));
     }
-    let listed_after = after_event(connection, &job.account, line, id)?;
+    let Some(listed_after) = after_event(connection, &job.account, line, id)? else { return Ok(None) };
     let began = sql::latest_of(connection, job.id, Event::Started)?;
-    Ok(listed_after.filter(|listed_after| *listed_after < began).map(|_| "was there before".to_owned()))
+    Ok((listed_after < began).then(|| "was there before".to_owned()))
 }
 
 /// Counts answers in a row that refused a token; any other answer ends the row.

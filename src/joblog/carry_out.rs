@@ -7,8 +7,9 @@ use super::instructions::{Instruction, InstructionId, Open, open_instruction, op
 use super::listed::owner_of_remote;
 use super::ownership::not_of_that_name;
 use super::row::Job;
-use super::sql::{self, save_job};
-use super::writer::{Effects, Haste, JobLog, Pending};
+use super::sql;
+use super::unit_of_work::{Haste, Unit};
+use super::writer::{JobLog, Pending};
 use crate::config::WireName;
 use crate::job::{
     Cause, Event, FileIdentity, JobId, Kind, Phase, Place, Plan, RemoteJobId, State, Target, Timestamp,
@@ -45,7 +46,7 @@ impl JobLog {
     /// Returns the unanswered instructions, oldest first.
     #[must_use]
     pub fn open_instructions(&self) -> Pending<Vec<Open>> {
-        self.call(|connection, _| open_instructions(connection))
+        self.call(|unit| open_instructions(unit))
     }
 
     /// Carries out one instruction, unless it was answered meanwhile. `random` is for `wire_name = "unique"`.
@@ -62,19 +63,18 @@ impl JobLog {
         random: u32,
         now: Timestamp,
     ) -> Pending<bool> {
-        self.call(move |connection, effects| {
-            let Some(instruction) = open_instruction(connection, id)? else { return Ok(true) };
-            let mut hand = Hand { connection, effects, files: &files, random, by: &instruction.by, now };
+        self.call(move |unit| {
+            let Some(instruction) = open_instruction(unit, id)? else { return Ok(true) };
+            let mut hand = Hand { unit, files: &files, random, by: &instruction.by, now };
             let (done, words, new_job) = match hand.carry_out(&instruction, &executors)? {
                 Came::Done { words, new_job } => (true, words, new_job),
                 Came::Refused(why) => (false, why, None),
                 Came::Later => return Ok(false),
             };
-            connection
-                .prepare_cached(
-                    "UPDATE instruction SET answered_at = ?2, done = ?3, answer = ?4, new_job_id = ?5 WHERE id = ?1",
-                )?
-                .execute(params![id.0, now.0, done, words, new_job.map(|id| id.0)])?;
+            unit.prepare_cached(
+                "UPDATE instruction SET answered_at = ?2, done = ?3, answer = ?4, new_job_id = ?5 WHERE id = ?1",
+            )?
+            .execute(params![id.0, now.0, done, words, new_job.map(|id| id.0)])?;
             Ok(true)
         })
     }
@@ -105,21 +105,20 @@ impl Came {
 }
 
 /// Carries out one instruction in its transaction.
-struct Hand<'a> {
-    connection: &'a Connection,
-    effects: &'a mut Effects,
+struct Hand<'a, 'c> {
+    unit: &'a mut Unit<'c>,
     files: &'a [FileNow],
     random: u32,
     by: &'a str,
     now: Timestamp,
 }
 
-impl Hand<'_> {
+impl Hand<'_, '_> {
     fn carry_out(&mut self, instruction: &Instruction, executors: &[Executor]) -> Result<Came, JobLogError> {
-        let Some(job) = sql::job_if_known(self.connection, instruction.job)? else {
+        let Some(job) = sql::job_if_known(self.unit, instruction.job)? else {
             return Ok(Came::Refused(JobLogError::NoSuchJob(instruction.job.0).to_string()));
         };
-        let plan = match instruction.verb.decide(&standing(self.connection, &job)?) {
+        let plan = match instruction.verb.decide(&standing(self.unit, &job)?) {
             Ok(plan) => plan,
             Err(refusal) => return Ok(Came::Refused(refusal.to_string())),
         };
@@ -170,7 +169,7 @@ impl Hand<'_> {
         for &event in events {
             if event == Event::NotIngested {
                 self.break_off(&job)?;
-                job = sql::job(self.connection, job.id)?;
+                job = self.unit.job(job.id)?;
                 if job.state != State::Queued {
                     // Its file was replaced meanwhile, so that was its end.
                     break;
@@ -181,15 +180,15 @@ impl Hand<'_> {
                 self.end_attempt_row(&job)?;
             }
             if matches!(event, Event::Cancelled | Event::GivenUp) && job.kind == Kind::Fin {
-                advance::untie(self.connection, &mut job)?;
+                advance::untie(self.unit, &mut job)?;
             }
             // To release what a person put on hold overrules no rule: the rules are checked when it is sent.
             job.released |= event == Event::Released && job.cause != Some(Cause::OnHold);
             let reason = self.reason(&job, event);
-            advance(self.connection, self.effects, &mut job, event, reason, self.now)?;
+            advance(self.unit, &mut job, event, reason, self.now)?;
             if event == Event::Returned && job.kind == Kind::Fin && job.sha256.is_some() {
                 // Its data file may have come while it was held.
-                advance::match_up(self.connection, self.effects, &mut job, self.now)?;
+                advance::match_up(self.unit, &mut job, self.now)?;
             }
         }
         Ok(Came::done(format!("was {before}, is {}", job.state)))
@@ -239,13 +238,13 @@ impl Hand<'_> {
             blames_account: false,
             file_differs: false,
         };
-        end_attempt(self.connection, self.effects, job.clone(), &end, self.now)?;
-        self.effects.taken_back.push((job.id, job.attempts));
+        end_attempt(self.unit, job.clone(), &end, self.now)?;
+        self.unit.effects.taken_back.push((job.id, job.attempts));
         Ok(())
     }
 
     fn end_attempt_row(&self, job: &Job) -> Result<(), JobLogError> {
-        self.connection
+        self.unit
             .prepare_cached(
                 "UPDATE attempt SET ended_at = ?3, outcome = ?4, detail = ?5 WHERE job_id = ?1 AND number = ?2",
             )?
@@ -264,7 +263,7 @@ impl Hand<'_> {
         let Some(identity) = self.file_of(job.id) else {
             return Ok(Came::Refused(format!("its file is not at {}; drop it again", job.path.display())));
         };
-        let marker = marker_of(self.connection, &job)?;
+        let marker = marker_of(self.unit, &job)?;
         let again = self.new_job(job, identity, executor)?;
         if let Some(marker) = marker
             && let Some(identity) = self.file_of(marker.id)
@@ -291,44 +290,44 @@ impl Hand<'_> {
             reason: Some(format!("sent again by {} after job {} ({})", self.by, old.id, old.state)),
             ..Job::seen(&old.account, file_name, disk_name, old.kind, path, self.now)
         };
-        job.id = sql::insert_job(self.connection, &job)?;
-        sql::insert_event(self.connection, job.id, self.now, "seen", None, State::Waiting, job.reason.as_deref())?;
+        self.unit.insert(&mut job)?;
+        sql::insert_event(self.unit, job.id, self.now, "seen", None, State::Waiting, job.reason.as_deref())?;
         old.place = Place::Gone;
         if old.kind == Kind::Fin {
-            advance::untie(self.connection, &mut old)?;
+            advance::untie(self.unit, &mut old)?;
         }
         let detail = format!("sent again by {} as job {}", self.by, job.id);
-        sql::insert_event(self.connection, old.id, self.now, "retried", Some(old.state), old.state, Some(&detail))?;
-        save_job(self.connection, &old)?;
-        save_job(self.connection, &job)?;
-        self.effects.note_unfiled(job.account, Haste::AtOnce);
-        self.effects.changed = true;
+        sql::insert_event(self.unit, old.id, self.now, "retried", Some(old.state), old.state, Some(&detail))?;
+        self.unit.save(&old)?;
+        self.unit.save(&job)?;
+        self.unit.effects.note_unfiled(job.account, Haste::AtOnce);
+        self.unit.effects.changed = true;
         Ok(job.id)
     }
 
     fn adopt(&mut self, mut job: Job, remote: RemoteJobId, executor: &Executor) -> Result<Came, JobLogError> {
-        let line = sql::line_of_job(self.connection, &job)?;
-        if let Some(owner) = owner_of_remote(self.connection, &job.account, line, remote.0)? {
-            let is_its_own = disputed(self.connection, &job)? == Some(remote);
+        let line = sql::line_of_job(self.unit, &job)?;
+        if let Some(owner) = owner_of_remote(self.unit, &job.account, line, remote.0)? {
+            let is_its_own = disputed(self.unit, &job)? == Some(remote);
             let Some(target_id) = job.target_id.filter(|_| is_its_own) else {
                 return Ok(Came::Refused(format!("the remote job {remote} is that of job {owner}")));
             };
             // The server gave this number to this very upload, and a person confirms it: its numbers have started
             // again.
-            let anew = sql::begin_line(self.connection, &job.account, target_id)?;
-            self.connection
+            let anew = sql::begin_line(self.unit, &job.account, target_id)?;
+            self.unit
                 .prepare_cached("UPDATE account SET line = ?3 WHERE name = ?1 AND line = ?2")?
                 .execute(params![job.account, line, anew])?;
         }
-        if let Some(why) = not_of_that_name(self.connection, &job, (remote, None))? {
+        if let Some(why) = not_of_that_name(self.unit, &job, (remote, None))? {
             return Ok(Came::Refused(why));
         }
         job.remote_job_id = Some(remote);
         if job.target_id.is_none() {
-            job.target_id = Some(sql::target_id(self.connection, &executor.target)?);
+            job.target_id = Some(sql::target_id(self.unit, &executor.target)?);
         }
         let reason = Some(format!("taken for the remote job {remote} by {}", self.by));
-        advance(self.connection, self.effects, &mut job, Event::Adopted, reason, self.now)?;
+        advance(self.unit, &mut job, Event::Adopted, reason, self.now)?;
         Ok(Came::done(format!("was held, is {} as remote job {remote}", job.state)))
     }
 }
@@ -345,9 +344,7 @@ mod tests {
     fn what_is_wanted_of_a_changed_file_waits_for_a_look_at_it_unless_nobody_can_look() {
         let (dir, log) = opened();
         let job = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
-        log.call(|connection, _| Ok(connection.execute("UPDATE job SET device = NULL, inode = NULL", [])?))
-            .wait()
-            .unwrap();
+        log.call(|unit| Ok(unit.execute("UPDATE job SET device = NULL, inode = NULL", [])?)).wait().unwrap();
         let wanted = [Instruction { job, verb: Verb::Cancel { force: false }, by: "ann".to_owned() }];
         let id = instruct(dir.path(), &wanted, Timestamp(0)).unwrap()[0];
         let executor =
@@ -359,7 +356,7 @@ mod tests {
         };
         assert!(!carry_out(true));
         assert!(carry_out(false));
-        let job = log.call(move |connection, _| sql::job(connection, job)).wait().unwrap();
+        let job = log.call(move |unit| unit.job(job)).wait().unwrap();
         assert_eq!(job.state, State::Cancelled);
         assert!(job.identity.is_some_and(|file| file.is_same_file(&identity)), "the move that follows finds it");
     }

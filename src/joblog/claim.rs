@@ -3,10 +3,11 @@
 use super::advance::{self, advance};
 use super::duplicates::{Duplicate, duplicate_of};
 use super::errors::JobLogError;
-use super::ownership::{unowned_since_first_attempt, unowned_since_seen, was_there_first};
+use super::ownership::{sighting, since_first_attempt, since_seen, unowned_of_name, was_there_first};
 use super::row::Job;
 use super::sql;
-use super::writer::{Effects, JobLog, Pending};
+use super::unit_of_work::Unit;
+use super::writer::{JobLog, Pending};
 use crate::config::{Duplicates, FinMode, Order};
 use crate::job::sets::{AT_ADOBE_OR_DONE, ON_ITS_WAY, ON_THE_WIRE};
 use crate::job::{Event, EventId, JobId, Kind, Phase, State, Target, Timestamp, UploadStyle};
@@ -72,13 +73,13 @@ impl JobLog {
     /// Begins attempts for due jobs, at most `limit`, accounts in the order given.
     #[must_use]
     pub fn claim(&self, accounts: Vec<AccountRules>, limit: usize, now: Timestamp) -> Pending<Claimed> {
-        self.call(move |connection, effects| {
+        self.call(move |unit| {
             let mut claimed = Claimed::default();
             for rules in &accounts {
                 let room = rules.room.min(limit - claimed.claims.len());
-                if may_send(connection, &rules.name)? {
-                    claim_account(connection, effects, rules, room, now, &mut claimed.claims)?;
-                    if let Some(due) = next_due(connection, &rules.name, now)? {
+                if may_send(unit, &rules.name)? {
+                    claim_account(unit, rules, room, now, &mut claimed.claims)?;
+                    if let Some(due) = next_due(unit, &rules.name, now)? {
                         claimed.next_due = Some(claimed.next_due.map_or(due, |earlier| earlier.min(due)));
                     }
                 }
@@ -98,16 +99,16 @@ impl JobLog {
         longest_wait: Duration,
         now: Timestamp,
     ) -> Pending<Option<Timestamp>> {
-        self.call(move |connection, _| {
+        self.call(move |unit| {
             let mut next = None;
             for account in &accounts {
-                if !may_send(connection, account)? {
+                if !may_send(unit, account)? {
                     continue;
                 }
-                if !due_jobs(connection, account, false, (now, longest_wait), 1)?.is_empty() {
+                if !due_jobs(unit, account, false, (now, longest_wait), 1)?.is_empty() {
                     return Ok(Some(now));
                 }
-                next = [next, next_due(connection, account, now)?].into_iter().flatten().min();
+                next = [next, next_due(unit, account, now)?].into_iter().flatten().min();
             }
             Ok(next)
         })
@@ -126,15 +127,14 @@ fn may_send(connection: &Connection, account: &str) -> Result<bool, JobLogError>
 }
 
 fn claim_account(
-    connection: &Connection,
-    effects: &mut Effects,
+    unit: &mut Unit<'_>,
     rules: &AccountRules,
     room: usize,
     now: Timestamp,
     claims: &mut Vec<Claim>,
 ) -> Result<(), JobLogError> {
     let by_name = rules.order == Order::Name;
-    let (learnt, trial, unclear_streak, proven) = connection
+    let (learnt, trial, unclear_streak, proven) = unit
         .prepare_cached("SELECT style, trial_style, unclear_streak, proven_style FROM account WHERE name = ?1")?
         .query_row([&rules.name], |row| {
             Ok((
@@ -151,47 +151,47 @@ fn claim_account(
     let mut room = room;
     if unclear_streak >= 3 || learnt.is_none() {
         // An outage must not make a heap of unknowns (DESIGN S4), nor a wrong style a heap of refusals.
-        let unclear =
-            if unclear_streak >= 3 { sql::count_in_state(connection, &rules.name, "unconfirmed")? } else { 0 };
-        let uploading = sql::count_in_state(connection, &rules.name, "uploading")?;
+        let unclear = if unclear_streak >= 3 { sql::count_in_state(unit, &rules.name, "unconfirmed")? } else { 0 };
+        let uploading = sql::count_in_state(unit, &rules.name, "uploading")?;
         room = room.min(1usize.saturating_sub(uploading + unclear));
     }
     if rules.sequential {
-        match head_of_line(connection, &rules.name, by_name)? {
+        match head_of_line(unit, &rules.name, by_name)? {
             Some(head) if head.state == State::Queued => room = room.min(1),
             Some(_) | None => room = 0,
         }
     }
     while room > 0 {
         // One wire name at a time (DESIGN A4): each claim changes what is due.
-        let batch = due_jobs(connection, &rules.name, by_name, (now, rules.longest_wait), room)?;
+        let batch = due_jobs(unit, &rules.name, by_name, (now, rules.longest_wait), room)?;
         if batch.is_empty() {
             return Ok(());
         }
+        let target_id = sql::target_id(unit, &rules.target)?;
+        let before = claims.len();
         for mut job in batch {
-            if rules.sequential && head_of_line(connection, &rules.name, by_name)?.is_none_or(|head| head.id != job.id)
-            {
+            if rules.sequential && head_of_line(unit, &rules.name, by_name)?.is_none_or(|head| head.id != job.id) {
                 return Ok(());
             }
-            if is_busy(connection, &job)? {
+            if claims[before..].iter().any(|begun| shares_the_wire(&begun.job, &job)) {
                 continue;
             }
-            if job.kind == Kind::Fin && stays_here(connection, rules, &job)? {
+            if job.kind == Kind::Fin && stays_here(unit, rules, &job)? {
                 let reason = "local".to_owned();
-                advance(connection, effects, &mut job, Event::KeptLocal, Some(reason), now)?;
+                advance(unit, &mut job, Event::KeptLocal, Some(reason), now)?;
                 continue;
             }
-            if let Some(Obstacle { reason, is_duplicate, may_be_ingested }) =
-                must_not_be_sent(connection, &job, rules, now)?
+            if let Some(Obstacle { reason, is_duplicate, may_be_ingested }) = must_not_be_sent(unit, &job, rules, now)?
             {
                 if is_duplicate {
-                    advance::leave_marker_to_the_first(connection, effects, &mut job, now)?;
+                    advance::leave_marker_to_the_first(unit, &mut job, now)?;
                 }
                 job.unsettled |= may_be_ingested;
-                advance(connection, effects, &mut job, Event::Held, Some(reason), now)?;
+                advance(unit, &mut job, Event::Held, Some(reason), now)?;
                 continue;
             }
-            claims.push(begin(connection, effects, job, rules, style, word(&proven) == Some(style), now)?);
+            let job = unit.keep(job);
+            claims.push(begin(unit, job, (rules, target_id), style, word(&proven) == Some(style), now)?);
             room -= 1;
         }
     }
@@ -221,7 +221,11 @@ fn must_not_be_sent(
     {
         return Ok(Some(Obstacle { reason, is_duplicate: true, may_be_ingested: is_unsettled }));
     }
-    if !job.released && job.attempts == 0 && was_there_first(connection, job)? {
+    let sighting = if job.attempts == 0 { Some(sighting(connection, job)?) } else { None };
+    if let Some(sighting) = sighting
+        && !job.released
+        && was_there_first(connection, job, sighting)?
+    {
         let reason = format!(
             "the remote jobs already have a file named {}, and this one lay in the folder before datadrop first ran: \
              somebody may have sent it. If nobody did, release it",
@@ -232,10 +236,10 @@ fn must_not_be_sent(
     // An earlier attempt that seemed not to have arrived may show late (DESIGN S5). Since the file came, no clock that was set
     // makes it longer ago.
     let since = (known_since, now.min(job.seen_at).before(SHOWS_LATE));
-    let late = unowned_since_first_attempt(connection, &job.account, &job.wire_name, since)?;
+    let unowned = unowned_of_name(connection, job, since)?;
+    let late = since_first_attempt(connection, job, &unowned)?;
     if late.is_none()
-        && job.attempts == 0
-        && let Some(remote) = unowned_since_seen(connection, job, since)?
+        && let Some(remote) = sighting.and_then(|sighting| since_seen(sighting, &unowned))
     {
         let reason = format!(
             "possibly ingested: no job owns the remote job {remote} of this name, which came to light after this file did; this \
@@ -253,18 +257,15 @@ fn must_not_be_sent(
     }))
 }
 
-/// Returns whether its wire name, its file or its content is on the wire, with the outcome still unknown (DESIGN A4).
-fn is_busy(connection: &Connection, job: &Job) -> Result<bool, JobLogError> {
-    Ok(connection
-        .prepare_cached(&format!(
-            "SELECT count(*) FROM job WHERE id = ?1
-             AND (EXISTS (SELECT 1 FROM job AS other WHERE other.account = job.account AND other.wire_name = job.wire_name
-                          AND other.state IN {ON_THE_WIRE})
-                  OR EXISTS ({}))",
-            owner_on_the_wire()
-        ))?
-        .query_row([job.id.0], |row| row.get::<_, i64>(0))?
-        > 0)
+/// Whether an upload that has just begun has the wire name, the file or the content of a job, as those that
+/// [`due_jobs`] leaves out (DESIGN A4).
+fn shares_the_wire(begun: &Job, job: &Job) -> bool {
+    let is_same_file = || {
+        let (Some(its), Some(file)) = (begun.identity, job.identity) else { return false };
+        (its.inode, its.device, its.born_ns) == (file.inode, file.device, file.born_ns)
+    };
+    let are_data = begun.kind == Kind::Data && job.kind == Kind::Data;
+    begun.wire_name == job.wire_name || are_data && (begun.sha256 == job.sha256 || is_same_file())
 }
 
 /// Whether a marker is only a completeness mark (DESIGN §5, `fin`).
@@ -284,25 +285,24 @@ fn stays_here(connection: &Connection, rules: &AccountRules, marker: &Job) -> Re
 }
 
 fn begin(
-    connection: &Connection,
-    effects: &mut Effects,
+    unit: &mut Unit<'_>,
     mut job: Job,
-    rules: &AccountRules,
+    (rules, target_id): (&AccountRules, i64),
     style: UploadStyle,
     style_is_proven: bool,
     now: Timestamp,
 ) -> Result<Claim, JobLogError> {
     let target = if let Some(id) = job.target_id {
-        sql::target_of(connection, (job.id, &job.account), id)?
+        sql::target_of(unit, (job.id, &job.account), id)?
     } else {
-        job.target_id = Some(sql::target_id(connection, &rules.target)?);
+        job.target_id = Some(target_id);
         rules.target.clone()
     };
-    let status_before = if job.attempts == 0 { None } else { status_of_attempt(connection, job.id, job.attempts)? };
+    let status_before = if job.attempts == 0 { None } else { status_of_attempt(unit, job.id, job.attempts)? };
     job.attempts += 1;
     job.path = Job::path_in(&rules.folder, job.place, &job.disk_name);
-    insert_attempt(connection, &job, style.as_str(), now)?;
-    advance(connection, effects, &mut job, Event::Started, None, now)?;
+    insert_attempt(unit, &job, style.as_str(), now)?;
+    advance(unit, &mut job, Event::Started, None, now)?;
     Ok(Claim { job, target, style, status_before, style_is_proven })
 }
 

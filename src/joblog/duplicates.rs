@@ -8,7 +8,7 @@ use super::row::Job;
 use super::sql;
 use crate::config::Duplicates;
 use crate::job::sets::{AT_ADOBE_OR_DONE, DONE, HELD_OR_CANCELLED, ON_THE_WIRE};
-use crate::job::{JobId, Kind, Place, Sha256, State, Timestamp, stem};
+use crate::job::{JobId, Kind, Phase, Place, RemoteJobId, Sha256, State, Timestamp, printable, stem};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::path::{Path, PathBuf};
 
@@ -36,101 +36,97 @@ pub(super) fn duplicate_of(
     duplicates: Duplicates,
 ) -> Result<Option<Duplicate>, JobLogError> {
     let Some(sha256) = job.sha256.filter(|_| job.kind == Kind::Data) else { return Ok(None) };
-    if let Some(Job { id: of, file_name, state, remote_job_id, .. }) =
-        unsettled_with_content(connection, &job.account, sha256, job.id)?
-    {
-        let stands = if state == State::Held { "is held" } else { "was given up" };
-        let reason = match remote_job_id {
-            Some(remote) => format!(
-                "the same content {stands} as {file_name} (job {of}), and was ingested after all, as remote job {remote}; Adobe would \
-                 count it twice"
-            ),
-            None => format!(
-                "the same content {stands} as {file_name} (job {of}), which may have been ingested; compare it with the remote jobs first"
-            ),
-        };
-        return Ok(Some(Duplicate { of, reason, is_unsettled: true }));
-    }
-    let same_name = match duplicates {
-        Duplicates::Allow => return Ok(None),
-        Duplicates::Hold => Some(job.file_name.as_str()),
-        Duplicates::HoldContent => None,
+    let Some(Earlier { id: of, file_name, state, remote_job_id, rank }) = earlier(connection, job, sha256, duplicates)?
+    else {
+        return Ok(None);
     };
-    let earlier = earlier_delivery(connection, &job.account, sha256, same_name, job.id)?;
-    let earlier = match earlier {
-        Some(earlier) => Some((earlier.id, earlier.file_name, earlier.state.is_accepted())),
-        None => delivered_with_content(connection, &job.account, sha256, same_name)?
-            .map(|(id, file_name)| (id, file_name, true)),
+    let reason = match (rank, remote_job_id) {
+        (Rank::Unsettled, remote) => {
+            let stands = if state == State::Held { "is held" } else { "was given up" };
+            match remote {
+                Some(remote) => format!(
+                    "the same content {stands} as {file_name} (job {of}), and was ingested after all, as remote job {remote}; Adobe \
+                     would count it twice"
+                ),
+                None => format!(
+                    "the same content {stands} as {file_name} (job {of}), which may have been ingested; compare it with the remote \
+                     jobs first"
+                ),
+            }
+        }
+        (Rank::Kept | Rank::Pruned, _) => {
+            let stands = if rank == Rank::Pruned || state.is_accepted() { "was accepted" } else { "is on its way" };
+            format!("duplicate: the same content {stands} as {file_name} (job {of}); Adobe would count it twice")
+        }
     };
-    Ok(earlier.map(|(of, file_name, was_accepted)| {
-        let stands = if was_accepted { "was accepted" } else { "is on its way" };
-        let reason =
-            format!("duplicate: the same content {stands} as {file_name} (job {of}); Adobe would count it twice");
-        Duplicate { of, reason, is_unsettled: false }
-    }))
+    Ok(Some(Duplicate { of, reason, is_unsettled: rank == Rank::Unsettled }))
 }
 
-/// A job that already brought, or is bringing, this content (DESIGN §6, `duplicates`).
-///
-/// Accepted ones and those on their way count; a held one counts while it is unsettled. `same_name` narrows it.
-fn earlier_delivery(
+/// A job that had the same content before.
+struct Earlier {
+    id: JobId,
+    file_name: String,
+    state: State,
+    remote_job_id: Option<RemoteJobId>,
+    rank: Rank,
+}
+
+/// What speaks against sending content again, the strongest last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rank {
+    /// It was accepted, and its job was pruned since.
+    Pruned,
+    /// It was accepted, is on its way, or is held after an attempt (DESIGN §6, `duplicates`).
+    Kept,
+    /// It may have been ingested, and is held or given up: whatever its name is now, only a person can tell (DESIGN F3).
+    Unsettled,
+}
+
+fn earlier(
     connection: &Connection,
-    account: &str,
+    job: &Job,
     sha256: Sha256,
-    same_name: Option<&str>,
-    except: JobId,
-) -> Result<Option<Job>, JobLogError> {
-    sql::job_where(
-        connection,
-        &format!(
-            "account = ?1 AND sha256 = ?2 AND kind = 'data' AND id <> ?4 AND (?3 IS NULL OR file_name = ?3) AND {}
+    duplicates: Duplicates,
+) -> Result<Option<Earlier>, JobLogError> {
+    let there = sql::GOES_THERE;
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT id, file_name, state, remote_job_id, 2 AS rank FROM job
+         WHERE account = ?1 AND sha256 = ?2 AND state IN {HELD_OR_CANCELLED} AND unsettled AND id <> ?4 AND {there}
+         UNION ALL
+         SELECT id, file_name, state, remote_job_id, 1 FROM job
+         WHERE ?5 AND account = ?1 AND sha256 = ?2 AND kind = 'data' AND id <> ?4 AND (?3 IS NULL OR file_name = ?3) AND {there}
            AND (state IN {ON_THE_WIRE} OR state IN {AT_ADOBE_OR_DONE}
                 OR (state = 'queued' AND id < ?4)
                 OR (state = 'held' AND attempts > 0))
-         ORDER BY id DESC LIMIT 1",
-            sql::GOES_THERE
-        ),
-        params![account, sha256.to_string(), same_name, except.0],
-    )
-}
-
-/// A job with this content that may have been ingested, held or given up: whatever the name now, only a person can tell
-/// (DESIGN F3).
-fn unsettled_with_content(
-    connection: &Connection,
-    account: &str,
-    sha256: Sha256,
-    except: JobId,
-) -> Result<Option<Job>, JobLogError> {
-    sql::job_where(
-        connection,
-        &format!(
-            "account = ?1 AND sha256 = ?2 AND state IN {HELD_OR_CANCELLED} AND unsettled AND id <> ?3 AND {}
-             ORDER BY id DESC LIMIT 1",
-            sql::GOES_THERE
-        ),
-        params![account, sha256.to_string(), except.0],
-    )
-}
-
-/// A pruned job that brought this content (DESIGN §6, `duplicates`). `same_name` narrows it.
-fn delivered_with_content(
-    connection: &Connection,
-    account: &str,
-    sha256: Sha256,
-    same_name: Option<&str>,
-) -> Result<Option<(JobId, String)>, JobLogError> {
-    Ok(connection
-        .prepare_cached(&format!(
-            "SELECT job_id, file_name FROM delivered
-             WHERE account = ?1 AND sha256 = ?2 AND kind = 'data' AND state IN {DONE}
-               AND (?3 IS NULL OR file_name = ?3)
-               AND place_id IN (0, (SELECT target.place FROM account JOIN target ON target.id = account.target_id
-                                    WHERE account.name = ?1))
-             ORDER BY job_id DESC LIMIT 1"
-        ))?
-        .query_row(params![account, sha256.to_string(), same_name], |row| Ok((JobId(row.get(0)?), row.get(1)?)))
-        .optional()?)
+         UNION ALL
+         SELECT job_id, file_name, state, remote_job_id, 0 FROM delivered
+         WHERE ?5 AND account = ?1 AND sha256 = ?2 AND kind = 'data' AND state IN {DONE}
+           AND (?3 IS NULL OR file_name = ?3)
+           AND place_id IN (0, (SELECT target.place FROM account JOIN target ON target.id = account.target_id
+                                WHERE account.name = ?1))
+         ORDER BY rank DESC, id DESC LIMIT 1"
+    ))?;
+    let same_name = (duplicates == Duplicates::Hold).then_some(job.file_name.as_str());
+    let is_guarded = duplicates != Duplicates::Allow;
+    let mut rows = statement.query(params![job.account, sha256.to_string(), same_name, job.id.0, is_guarded])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let state: String = row.get(2)?;
+    Ok(Some(Earlier {
+        id: JobId(row.get(0)?),
+        file_name: row.get(1)?,
+        // Its phase does not matter here.
+        state: State::from_words(&state, Some(Phase::Started)).ok_or_else(|| JobLogError::BadRow {
+            job: row.get(0).unwrap_or_default(),
+            account: job.account.clone(),
+            what: format!("column `state` holds `{}`", printable(&state)),
+        })?,
+        remote_job_id: row.get::<_, Option<i64>>(3)?.map(RemoteJobId),
+        rank: match row.get(4)? {
+            0 => Rank::Pruned,
+            1 => Rank::Kept,
+            _ => Rank::Unsettled,
+        },
+    }))
 }
 
 impl Reader {

@@ -5,8 +5,9 @@ use super::advance::{self, Reason, advance};
 use super::errors::JobLogError;
 use super::reader::Reader;
 use super::row::{Job, with_change, without_change};
-use super::sql::{self, save_job};
-use super::writer::{Effects, Haste, JobLog, Pending};
+use super::sql;
+use super::unit_of_work::{Haste, Unit};
+use super::writer::{JobLog, Pending};
 use crate::job::sets::{AT_ADOBE, DONE, ON_THE_WIRE};
 use crate::job::{
     AfterSending, Cause, Event, FileIdentity, JobId, Kind, Oddity, Place, Sha256, State, Timestamp, printable,
@@ -38,9 +39,9 @@ impl JobLog {
     /// Records moves that have been made.
     #[must_use]
     pub fn filed(&self, moves: Vec<Filed>, now: Timestamp) -> Pending<()> {
-        self.call(move |connection, effects| {
+        self.call(move |unit| {
             for moved in moves {
-                let mut job = sql::job(connection, moved.id)?;
+                let mut job = unit.job(moved.id)?;
                 job.place = moved.place;
                 job.disk_name = moved.disk_name;
                 job.path = moved.path;
@@ -49,23 +50,23 @@ impl JobLog {
                     if note == Oddity::Changed {
                         job.cause = Some(Cause::Changed);
                     }
-                    note_of_file(connection, &mut job, &note.to_string(), now)?;
+                    note_of_file(unit, &mut job, &note.to_string(), now)?;
                 }
                 if moved.is_new && job.kind == Kind::Data {
-                    advance::leave_resting_marker(connection, effects, &mut job, now)?;
+                    advance::leave_resting_marker(unit, &mut job, now)?;
                 }
                 if job.place == Place::Gone && matches!(job.state, State::Waiting | State::Queued) {
                     // It was to come back, and somebody removed it: there is nothing left to send.
                     let reason = job.reason.clone();
-                    advance(connection, effects, &mut job, Event::Cancelled, reason, now)?;
+                    advance(unit, &mut job, Event::Cancelled, reason, now)?;
                     continue;
                 }
-                save_job(connection, &job)?;
+                unit.save(&job)?;
                 if job.place != job.state.place() && job.place != Place::Gone {
                     // Its state moved on while the file was on its way.
-                    effects.note_unfiled(job.account, Haste::of(job.state));
+                    unit.effects.note_unfiled(job.account, Haste::of(job.state));
                 }
-                effects.changed = true;
+                unit.effects.changed = true;
             }
             Ok(())
         })
@@ -76,20 +77,20 @@ impl JobLog {
     /// Somebody renamed a file in the inbox while it was on its way: it is the same one, and keeps its job.
     #[must_use]
     pub fn renamed(&self, id: JobId, disk_name: OsString, path: PathBuf, now: Timestamp) -> Pending<()> {
-        self.call(move |connection, effects| {
-            let mut job = sql::job(connection, id)?;
+        self.call(move |unit| {
+            let mut job = unit.job(id)?;
             if job.place != Place::Inbox {
                 return Ok(());
             }
-            if let Some(former) = sql::job_in_inbox(connection, &job.account, &disk_name)?.filter(|it| it.id != id) {
-                part_with(connection, effects, former, now)?;
+            if let Some(former) = sql::job_in_inbox(unit, &job.account, &disk_name)?.filter(|it| it.id != id) {
+                part_with(unit, former, now)?;
             }
             let detail = format!("renamed to {} while it was on its way", printable(&disk_name.to_string_lossy()));
-            sql::insert_event(connection, id, now, "filed", Some(job.state), job.state, Some(&detail))?;
+            sql::insert_event(unit, id, now, "filed", Some(job.state), job.state, Some(&detail))?;
             job.disk_name = disk_name;
             job.path = path;
-            save_job(connection, &job)?;
-            effects.changed = true;
+            unit.save(&job)?;
+            unit.effects.changed = true;
             Ok(())
         })
     }
@@ -98,13 +99,12 @@ impl JobLog {
     /// nothing of them (DESIGN F2).
     #[must_use]
     pub fn forget_births(&self, account: String, folder_born_ns: i64) -> Pending<()> {
-        self.call(move |connection, _| {
-            connection
-                .prepare_cached(
-                    "UPDATE job INDEXED BY job_in_inbox SET born_ns = 0
+        self.call(move |unit| {
+            unit.prepare_cached(
+                "UPDATE job INDEXED BY job_in_inbox SET born_ns = 0
                      WHERE account = ?1 AND place = 'inbox' AND born_ns < ?2 AND born_ns <> 0",
-                )?
-                .execute(params![account, folder_born_ns])?;
+            )?
+            .execute(params![account, folder_born_ns])?;
             Ok(())
         })
     }
@@ -155,50 +155,40 @@ impl Reader {
 }
 
 /// What is odd about a job's file stands beside its reason; the caller saves it.
-pub(super) fn note_of_file(
-    connection: &Connection,
-    job: &mut Job,
-    note: &str,
-    now: Timestamp,
-) -> Result<(), JobLogError> {
+pub(super) fn note_of_file(unit: &mut Unit<'_>, job: &mut Job, note: &str, now: Timestamp) -> Result<(), JobLogError> {
     job.reason = Some(match job.reason.take() {
         Some(reason) => format!("{reason}; {note}"),
         None => note.to_owned(),
     });
-    sql::insert_event(connection, job.id, now, "filed", Some(job.state), job.state, Some(note))
+    sql::insert_event(unit, job.id, now, "filed", Some(job.state), job.state, Some(note))
 }
 
 /// The job's file is gone from under its name (DESIGN F7).
-pub(super) fn part_with(
-    connection: &Connection,
-    effects: &mut Effects,
-    mut old: Job,
-    now: Timestamp,
-) -> Result<(), JobLogError> {
+pub(super) fn part_with(unit: &mut Unit<'_>, mut old: Job, now: Timestamp) -> Result<(), JobLogError> {
     old.place = Place::Gone;
     match (old.kind, old.pair) {
         // The data file stays for the marker that comes in its place, unless this one may be there already.
         (Kind::Fin, Some(_)) if matches!(old.state, State::Waiting | State::Queued) => {
-            advance::untie(connection, &mut old)?;
+            advance::untie(unit, &mut old)?;
         }
-        (Kind::Data, Some(_)) => advance::leave_resting_marker(connection, effects, &mut old, now)?,
+        (Kind::Data, Some(_)) => advance::leave_resting_marker(unit, &mut old, now)?,
         (Kind::Fin, Some(_)) | (Kind::Data | Kind::Fin, None) => {}
     }
     match old.state {
         State::Waiting | State::Queued => {
             let reason = "replaced: another file of this name came before this one was sent".to_owned();
             let reason = Reason::of(Cause::Replaced, reason);
-            advance(connection, effects, &mut old, Event::Cancelled, reason, now)
+            advance(unit, &mut old, Event::Cancelled, reason, now)
         }
         // Its attempt decides: accepted, or cancelled as replaced once it is known not to be. What is accepted has nothing to lose.
-        State::Uploading(_) | State::Unconfirmed | State::Uploaded | State::Processing => save_job(connection, &old),
+        State::Uploading(_) | State::Unconfirmed | State::Uploaded | State::Processing => unit.save(&old),
         State::Held | State::Success | State::Partial | State::Failure | State::Rejected | State::Cancelled => {
             let note = format!(
                 "another file of this name took its place before it was moved to {}/",
                 old.state.place().as_str()
             );
-            note_of_file(connection, &mut old, &note, now)?;
-            save_job(connection, &old)
+            note_of_file(unit, &mut old, &note, now)?;
+            unit.save(&old)
         }
     }
 }
@@ -240,8 +230,8 @@ impl JobLog {
     /// and any other will end as `partial`. Returns the words for the log; `None` if there is no news.
     #[must_use]
     pub fn changed(&self, id: JobId, changed: AfterSending, now: Timestamp) -> Pending<Option<String>> {
-        self.call(move |connection, effects| {
-            let mut job = sql::job(connection, id)?;
+        self.call(move |unit| {
+            let mut job = unit.job(id)?;
             if job.changed == Some(changed) || !may_be_changed(job.state) {
                 return Ok(None);
             }
@@ -251,14 +241,14 @@ impl JobLog {
             job.changed = Some(changed);
             let words = changed.words(job.rows_expected);
             if job.state.is_terminal() {
-                advance(connection, effects, &mut job, Event::Changed, reason, now)?;
-                recount(connection, &before, job.state)?;
+                advance(unit, &mut job, Event::Changed, reason, now)?;
+                recount(unit, &before, job.state)?;
             } else {
                 job.reason = with_change(&job, reason);
                 let event = Event::Changed.as_str();
-                sql::insert_event(connection, id, now, event, Some(job.state), job.state, Some(&words))?;
-                save_job(connection, &job)?;
-                effects.changed = true;
+                sql::insert_event(unit, id, now, event, Some(job.state), job.state, Some(&words))?;
+                unit.save(&job)?;
+                unit.effects.changed = true;
             }
             Ok(Some(words))
         })

@@ -82,15 +82,15 @@ pub(crate) fn long_over(log: &JobLog, jobs: u32) {
          SELECT 'a', 'f' || n || '.txt', CAST('f' || n || '.txt' AS BLOB), 'f' || n, 'f' || n || '.txt', 'data', 'rejected', 'failed',
                 'failed', '/srv/a/failed/f', 1, 2 FROM number"
     );
-    log.call(move |connection, _| Ok(connection.execute_batch(&sql)?)).wait().unwrap();
+    log.call(move |unit| Ok(unit.execute_batch(&sql)?)).wait().unwrap();
 }
 
 /// The end of a job, however it comes.
 pub(crate) fn ends(log: &JobLog, job: JobId, state: &'static str, reason: &'static str) {
     let sql = "UPDATE job SET state = ?2, reason = ?3, belongs = 'failed', finished_at = 9 WHERE id = ?1";
-    let end = log.call(move |connection, effects| {
-        effects.changed = true;
-        Ok(connection.execute(sql, params![job.0, state, reason])?)
+    let end = log.call(move |unit| {
+        unit.effects.changed = true;
+        Ok(unit.execute(sql, params![job.0, state, reason])?)
     });
     assert_eq!(end.wait().unwrap(), 1);
 }
@@ -99,5 +99,5 @@ pub(crate) fn ends(log: &JobLog, job: JobId, state: &'static str, reason: &'stat
 pub(crate) fn found_accepted(log: &JobLog, name: &str) {
     let job = arrives(log, name, 1, Duplicates::Hold).id;
     let sql = "UPDATE job SET state = 'uploaded', belongs = 'sent', uploaded_at = 9000000000000 WHERE id = ?1";
-    assert_eq!(log.call(move |connection, _| Ok(connection.execute(sql, [job.0])?)).wait().unwrap(), 1);
+    assert_eq!(log.call(move |unit| Ok(unit.execute(sql, [job.0])?)).wait().unwrap(), 1);
 }

@@ -266,7 +266,7 @@ mod tests {
         ends(&log, JobId(3), "rejected", "");
         let pair = "UPDATE job SET state = 'uploading', phase = 'committing' WHERE id = 1;
                     UPDATE job SET kind = 'fin', pair_id = 1 WHERE id = 2;";
-        log.call(move |connection, _| Ok(connection.execute_batch(pair)?)).wait().unwrap();
+        log.call(move |unit| Ok(unit.execute_batch(pair)?)).wait().unwrap();
         let reader = log.reader().unwrap();
         let work = reader.count_work();
         let standings: Vec<_> =

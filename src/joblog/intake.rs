@@ -6,13 +6,13 @@ use super::errors::JobLogError;
 use super::filing::{note_of_file, part_with};
 use super::noted::record_findings;
 use super::row::Job;
-use super::sql::{self, save_job};
-use super::writer::{Effects, JobLog, Pending};
+use super::sql;
+use super::unit_of_work::Unit;
+use super::writer::{JobLog, Pending};
 use crate::config::{Duplicates, WireName};
 use crate::job::{
     Event, FileFindings, FileIdentity, Fingerprint, JobId, Kind, Place, State, Timestamp, unique_wire_name,
 };
-use rusqlite::Connection;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
@@ -98,9 +98,7 @@ impl JobLog {
     /// Takes arrivals in, one transaction for all of them. Idempotent: a file that is known makes no new job.
     #[must_use]
     pub fn admit(&self, policy: AdmitPolicy, arrivals: Vec<Arrival>, now: Timestamp) -> Pending<Vec<Admission>> {
-        self.call(move |connection, effects| {
-            arrivals.iter().map(|arrival| admit(connection, effects, &policy, arrival, now)).collect()
-        })
+        self.call(move |unit| arrivals.iter().map(|arrival| admit(unit, &policy, arrival, now)).collect())
     }
 
     /// A file that the job log had in the inbox is not there any more: removed by a person (DESIGN F6).
@@ -108,16 +106,16 @@ impl JobLog {
     /// What may be on the wire is left alone.
     #[must_use]
     pub fn vanished(&self, ids: Vec<JobId>, now: Timestamp) -> Pending<()> {
-        self.call(move |connection, effects| {
+        self.call(move |unit| {
             for id in ids {
-                let mut job = sql::job(connection, id)?;
+                let mut job = unit.job(id)?;
                 if job.place == Place::Inbox && matches!(job.state, State::Waiting | State::Queued) {
                     job.place = Place::Gone;
                     if job.kind == Kind::Fin {
-                        advance::untie(connection, &mut job)?;
+                        advance::untie(unit, &mut job)?;
                     }
                     let reason = Some("the file was removed from the folder before it was sent".to_owned());
-                    advance(connection, effects, &mut job, Event::Cancelled, reason, now)?;
+                    advance(unit, &mut job, Event::Cancelled, reason, now)?;
                 }
             }
             Ok(())
@@ -126,22 +124,21 @@ impl JobLog {
 }
 
 fn admit(
-    connection: &Connection,
-    effects: &mut Effects,
+    unit: &mut Unit<'_>,
     policy: &AdmitPolicy,
     arrival: &Arrival,
     now: Timestamp,
 ) -> Result<Admission, JobLogError> {
-    let known = sql::job_in_inbox(connection, &policy.account, &arrival.disk_name)?;
+    let known = sql::job_in_inbox(unit, &policy.account, &arrival.disk_name)?;
     let mut job = match known {
         Some(mut known) => match meet(&known, arrival) {
             Meeting::Same => {
                 if let Verdict::Ready(content) | Verdict::Failing(content, _) = &arrival.verdict {
                     // Touched, or written again with the same bytes: the job continues with the file as it is now.
                     known.identity = Some(content.fingerprint.identity);
-                    save_job(connection, &known)?;
+                    unit.save(&known)?;
                     // One whose last attempt met something else can be sent only now.
-                    effects.changed = true;
+                    unit.effects.changed = true;
                 }
                 return Ok(Admission {
                     id: known.id,
@@ -153,54 +150,49 @@ fn admit(
             }
             Meeting::GrownUp => known,
             Meeting::Replaced => {
-                part_with(connection, effects, known, now)?;
-                create(connection, policy, arrival, now)?
+                part_with(unit, known, now)?;
+                create(unit, policy, arrival, now)?
             }
         },
-        None => create(connection, policy, arrival, now)?,
+        None => create(unit, policy, arrival, now)?,
     };
     let mut left = Vec::new();
     match &arrival.verdict {
         Verdict::Waiting(reason, _) | Verdict::Unmarked(reason, _) => {
             if job.reason.as_deref() != Some(reason) {
                 job.reason = Some(reason.clone());
-                sql::set_reason(connection, job.id, Some(reason))?;
+                unit.change(job.id, |row| row.reason = Some(reason.clone()))?;
             }
-            tie_if_data(connection, effects, &mut job, now)?;
+            tie_if_data(unit, &mut job, now)?;
         }
         Verdict::Rejected(reason, identity) => {
             job.identity = *identity;
             job.size = identity.map(|identity| identity.size);
             if job.kind == Kind::Fin {
                 // A rejected marker is none: its data file waits for another, or needs none.
-                advance::untie(connection, &mut job)?;
+                advance::untie(unit, &mut job)?;
             }
-            advance(connection, effects, &mut job, Event::Refused, Some(reason.clone()), now)?;
-            tie_if_data(connection, effects, &mut job, now)?;
+            advance(unit, &mut job, Event::Refused, Some(reason.clone()), now)?;
+            tie_if_data(unit, &mut job, now)?;
         }
         Verdict::Ready(content) => {
-            note_content(connection, &mut job, content, now)?;
-            left = leave_former(connection, effects, &job, now)?;
-            take_in(connection, effects, policy.duplicates, &mut job, now)?;
+            note_content(unit, &mut job, content, now)?;
+            left = leave_former(unit, &job, now)?;
+            take_in(unit, policy.duplicates, &mut job, now)?;
         }
         Verdict::Failing(content, reason) => {
-            note_content(connection, &mut job, content, now)?;
-            left = leave_former(connection, effects, &job, now)?;
-            advance(connection, effects, &mut job, Event::Refused, Some(reason.clone()), now)?;
-            tie_if_data(connection, effects, &mut job, now)?;
+            note_content(unit, &mut job, content, now)?;
+            left = leave_former(unit, &job, now)?;
+            advance(unit, &mut job, Event::Refused, Some(reason.clone()), now)?;
+            tie_if_data(unit, &mut job, now)?;
         }
     }
     Ok(Admission { id: job.id, state: job.state, reason: job.reason, new: true, left })
 }
 
 /// A marker that rests in the inbox belongs to the newest content of its stem, whatever becomes of that.
-fn tie_if_data(
-    connection: &Connection,
-    effects: &mut Effects,
-    job: &mut Job,
-    now: Timestamp,
-) -> Result<(), JobLogError> {
-    if job.kind == Kind::Data { advance::match_up(connection, effects, job, now) } else { Ok(()) }
+fn tie_if_data(unit: &mut Unit<'_>, job: &mut Job, now: Timestamp) -> Result<(), JobLogError> {
+    if job.kind == Kind::Data { advance::match_up(unit, job, now) } else { Ok(()) }
 }
 
 /// How a file in the inbox relates to the job that the job log has under its name.
@@ -248,35 +240,25 @@ fn is_its_file(known: &Job, found: &Fingerprint) -> bool {
 
 /// What a person moved back out of `held/` or `failed/` is a new file (DESIGN F3): the job that it was has none any more. The
 /// answer: where it lay.
-fn leave_former(
-    connection: &Connection,
-    effects: &mut Effects,
-    new: &Job,
-    now: Timestamp,
-) -> Result<Vec<(Place, OsString)>, JobLogError> {
+fn leave_former(unit: &mut Unit<'_>, new: &Job, now: Timestamp) -> Result<Vec<(Place, OsString)>, JobLogError> {
     let Some(identity) = new.identity else { return Ok(Vec::new()) };
     let mut left = Vec::new();
-    for mut former in sql::set_apart(connection, &new.account, &identity)? {
+    for mut former in sql::set_apart(unit, &new.account, &identity)? {
         left.push((former.place, former.disk_name.clone()));
         former.place = Place::Gone;
         let note = format!("its file was moved back into the folder, and is job {} now", new.id);
         // One that may have been ingested still keeps its content from being sent unasked.
         if former.state == State::Held && !former.unsettled {
-            advance(connection, effects, &mut former, Event::Cancelled, Some(note), now)?;
+            advance(unit, &mut former, Event::Cancelled, Some(note), now)?;
         } else {
-            note_of_file(connection, &mut former, &note, now)?;
-            save_job(connection, &former)?;
+            note_of_file(unit, &mut former, &note, now)?;
+            unit.save(&former)?;
         }
     }
     Ok(left)
 }
 
-fn create(
-    connection: &Connection,
-    policy: &AdmitPolicy,
-    arrival: &Arrival,
-    now: Timestamp,
-) -> Result<Job, JobLogError> {
+fn create(unit: &mut Unit<'_>, policy: &AdmitPolicy, arrival: &Arrival, now: Timestamp) -> Result<Job, JobLogError> {
     let file_name = arrival.disk_name.to_string_lossy().into_owned();
     let wire_name = match policy.wire_name {
         WireName::Keep => file_name.clone(),
@@ -285,53 +267,47 @@ fn create(
     let path = Job::path_in(&policy.folder, Place::Inbox, OsStr::new(&arrival.disk_name));
     let disk_name = arrival.disk_name.clone();
     let mut job = Job { wire_name, ..Job::seen(&policy.account, file_name, disk_name, arrival.kind, path, now) };
-    job.id = sql::insert_job(connection, &job)?;
-    sql::insert_event(connection, job.id, now, "seen", None, State::Waiting, None)?;
+    unit.insert(&mut job)?;
+    sql::insert_event(unit, job.id, now, "seen", None, State::Waiting, None)?;
     Ok(job)
 }
 
 /// What the file holds: from here on the job stands for this content.
-fn note_content(connection: &Connection, job: &mut Job, content: &Content, now: Timestamp) -> Result<(), JobLogError> {
+fn note_content(unit: &mut Unit<'_>, job: &mut Job, content: &Content, now: Timestamp) -> Result<(), JobLogError> {
     job.identity = Some(content.fingerprint.identity);
     job.size = Some(content.fingerprint.identity.size);
     job.sha256 = Some(content.fingerprint.sha256);
     job.rows_expected = i64::try_from(content.rows_expected).ok();
     match &content.findings {
-        Some(findings) => record_findings(connection, job, findings, now),
+        Some(findings) => record_findings(unit, job, findings, now),
         None => Ok(()),
     }
 }
 
-fn take_in(
-    connection: &Connection,
-    effects: &mut Effects,
-    duplicates: Duplicates,
-    job: &mut Job,
-    now: Timestamp,
-) -> Result<(), JobLogError> {
+fn take_in(unit: &mut Unit<'_>, duplicates: Duplicates, job: &mut Job, now: Timestamp) -> Result<(), JobLogError> {
     match job.kind {
         Kind::Data => {
-            match duplicate_of(connection, job, duplicates)? {
+            match duplicate_of(unit, job, duplicates)? {
                 // It is asked again when it goes (DESIGN A1), and goes when it is known how the other ended (A4, F7).
-                Some(Duplicate { of, .. }) if took_the_place_of(connection, job, of)? => {
-                    advance(connection, effects, job, Event::Ready, None, now)?;
+                Some(Duplicate { of, .. }) if took_the_place_of(unit, job, of)? => {
+                    advance(unit, job, Event::Ready, None, now)?;
                 }
                 Some(Duplicate { reason, is_unsettled, .. }) => {
                     job.unsettled |= is_unsettled;
-                    let keeps_its_marker = advance::leave_marker_to_the_first(connection, effects, job, now)?;
-                    advance(connection, effects, job, Event::Held, Some(reason), now)?;
+                    let keeps_its_marker = advance::leave_marker_to_the_first(unit, job, now)?;
+                    advance(unit, job, Event::Held, Some(reason), now)?;
                     if keeps_its_marker {
                         return Ok(());
                     }
                 }
-                None => advance(connection, effects, job, Event::Ready, None, now)?,
+                None => advance(unit, job, Event::Ready, None, now)?,
             }
-            advance::match_up(connection, effects, job, now)
+            advance::match_up(unit, job, now)
         }
         Kind::Fin => {
-            save_job(connection, job)?;
-            effects.changed = true;
-            advance::match_up(connection, effects, job, now)
+            unit.save(job)?;
+            unit.effects.changed = true;
+            advance::match_up(unit, job, now)
         }
     }
 }
@@ -351,8 +327,8 @@ mod tests {
         let next = arrives("costs.txt", 2);
         assert_eq!((next.state, next.new), (State::Queued, true));
         let (reason, place, told): (String, String, i64) = log
-            .call(move |connection, _| {
-                Ok(connection.query_row(
+            .call(move |unit| {
+                Ok(unit.query_row(
                     "SELECT reason, place, (SELECT count(*) FROM job_event WHERE job_id = job.id AND event = 'filed')
                      FROM job WHERE id = ?1",
                     [held.id.0],
@@ -394,7 +370,7 @@ mod tests {
         let marker = came("sales.fin", Kind::Fin, waits(3));
         came("sales.txt", Kind::Data, ready(1));
         came("sales.fin", Kind::Fin, ready(3));
-        let pair = log.call(move |connection, _| Ok(sql::job(connection, marker)?.pair)).wait().unwrap();
+        let pair = log.call(move |unit| Ok(unit.job(marker)?.pair)).wait().unwrap();
         assert_eq!(pair, Some(newer));
     }
 }

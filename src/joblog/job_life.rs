@@ -179,7 +179,7 @@ mod tests {
             connection.pragma_update(None, "ignore_check_constraints", true)?;
             Ok(connection.execute("UPDATE job SET cause = 'nonsense' WHERE id = ?1", [job.0])?)
         };
-        log.call(move |connection, _| spoil(connection)).wait().unwrap();
+        log.call(move |unit| spoil(unit)).wait().unwrap();
         let life = log.reader().unwrap().life(job).unwrap().unwrap();
         assert_eq!((life.job.state.as_str(), life.verdict), ("queued", None));
         log.close();

@@ -4,9 +4,12 @@
 use super::destinations::goes_to;
 use super::errors::JobLogError;
 use super::sql;
+use super::unit_of_work::Unit;
 use crate::job::sets::ON_THE_WIRE;
 use crate::job::{EventId, JobId, Likeness, Naming, RemoteJob, RemoteJobId, Target, Timestamp, Told, stem};
 use rusqlite::{Connection, OptionalExtension as _, params};
+use serde_json::json;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// A list as the API answered it.
@@ -47,63 +50,68 @@ pub struct Taken {
 }
 
 /// Records a list. Returns what is both new and odd in it, each finding once.
-pub(super) fn take_list(connection: &Connection, account: &str, list: &RemoteList) -> Result<Taken, JobLogError> {
-    if !goes_to(connection, account, &list.target)? {
+pub(super) fn take_list(unit: &mut Unit<'_>, account: &str, list: &RemoteList) -> Result<Taken, JobLogError> {
+    if !goes_to(unit, account, &list.target)? {
         // The account was sent elsewhere meanwhile; those are no numbers of that place.
         return Ok(Taken::default());
     }
-    let line = sql::line(connection, account)?;
-    let known = list.jobs.iter().map(|remote| told(connection, account, line, remote.remote_job_id));
-    let mut known = known.collect::<Result<Vec<_>, _>>()?;
-    let begins_anew = begins_anew(connection, account, line, (&list.jobs, &known))?;
+    let line = sql::line(unit, account)?;
+    let mut known = known_of(unit, account, line, &list.jobs)?;
+    let begins_anew = begins_anew(unit, account, line, (&list.jobs, &known))?;
     if begins_anew {
-        known.fill(None);
-        let target_id = sql::target_id(connection, &list.target)?;
-        let line = sql::begin_line(connection, account, target_id)?;
-        connection.prepare_cached("UPDATE account SET line = ?2 WHERE name = ?1")?.execute(params![account, line])?;
+        known.clear();
+        let target_id = sql::target_id(unit, &list.target)?;
+        let line = sql::begin_line(unit, account, target_id)?;
+        unit.prepare_cached("UPDATE account SET line = ?2 WHERE name = ?1")?.execute(params![account, line])?;
     }
-    let (line, baseline) = connection
+    let (line, baseline) = unit
         .prepare_cached(
             "SELECT line, CASE WHEN baseline_at IS NOT NULL THEN baseline_event END FROM account WHERE name = ?1",
         )?
         .query_row([account], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?)))?;
     if let Some(server_time) = list.server_time {
-        connection
-            .prepare_cached(
-                "UPDATE account SET server_seen_at = ?2 WHERE name = ?1 AND coalesce(server_seen_at, 0) < ?2",
-            )?
-            .execute(params![account, server_time.0])?;
+        unit.prepare_cached(
+            "UPDATE account SET server_seen_at = ?2 WHERE name = ?1 AND coalesce(server_seen_at, 0) < ?2",
+        )?
+        .execute(params![account, server_time.0])?;
     }
     let mut doubled = Vec::new();
     let mut naming = None;
-    for (remote, known) in list.jobs.iter().zip(known) {
-        let is_new = match known {
-            Some(Told { by_list: true, .. }) => false,
-            Some(_) | None => remember(connection, account, (line, remote, true), list.after, list.at)?,
-        };
+    for remote in &list.jobs {
+        let known = known.get(&remote.remote_job_id);
+        let mut is_owned = known.map(|known| known.is_owned);
+        let mut is_new = false;
+        if known.is_none_or(|known| !known.told.by_list) {
+            let owned = remember(unit, account, (line, remote, true), Some(list.after), list.at)?;
+            (is_new, is_owned) = (owned.is_some(), owned.or(is_owned));
+        }
         // What was there before datadrop does not matter.
         let (Some(baseline), Some(name)) = (baseline, remote.file_name.as_deref()) else { continue };
-        if owner_of_remote(connection, account, line, remote.remote_job_id.0)?.is_some() {
+        let is_owned = match is_owned {
+            Some(is_owned) => is_owned,
+            // The list has it twice.
+            None => owner_of_remote(unit, account, line, remote.remote_job_id.0)?.is_some(),
+        };
+        if is_owned {
             continue;
         }
-        let mut namesake = namesake(connection, account, name)?;
+        let mut namesake = namesake(unit, account, name)?;
         if namesake.is_none() {
             let naming = match &naming {
                 Some(naming) => naming,
-                None => naming.insert(learnt(connection, account)?),
+                None => naming.insert(learnt(unit, account)?),
             };
-            namesake = changed_namesake(connection, account, (name, naming), list.at)?;
+            namesake = changed_namesake(unit, account, (name, naming), list.at)?;
         }
         if is_new && namesake.is_none() && list.after.0 > baseline {
-            connection
-                .prepare_cached(
-                    "UPDATE account SET stranger_id = ?2, stranger_name = ?3, stranger_seen_at = ?4 WHERE name = ?1",
-                )?
-                .execute(params![account, remote.remote_job_id.0, name, list.at.0])?;
+            unit.prepare_cached(
+                "UPDATE account SET stranger_id = ?2, stranger_name = ?3, stranger_seen_at = ?4 WHERE name = ?1",
+            )?
+            .execute(params![account, remote.remote_job_id.0, name, list.at.0])?;
         }
         if let Some(Namesake { id, ours: Some(ours), first_attempt, is_open: false }) = namesake
-            && after_event(connection, account, line, remote.remote_job_id)?.is_some_and(|after| after >= first_attempt)
-            && tell_once(connection, id, (ours, remote.remote_job_id), list.at)?
+            && after_event(unit, account, line, remote.remote_job_id)?.is_some_and(|after| after >= first_attempt)
+            && tell_once(unit, id, (ours, remote.remote_job_id), list.at)?
         {
             doubled.push(Doubled { id, wire_name: name.to_owned(), ours, other: remote.remote_job_id });
         }
@@ -116,11 +124,11 @@ fn begins_anew(
     connection: &Connection,
     account: &str,
     line: i64,
-    (jobs, known): (&[RemoteJob], &[Option<Told>]),
+    (jobs, known): (&[RemoteJob], &HashMap<RemoteJobId, Known>),
 ) -> Result<bool, JobLogError> {
     let mut another = false;
-    for (remote, told) in jobs.iter().zip(known) {
-        let Some(told) = told else { continue };
+    for remote in jobs {
+        let Some(Known { told, .. }) = known.get(&remote.remote_job_id) else { continue };
         match told.is_same(remote) {
             Some(true) => return Ok(false),
             Some(false) => another = true,
@@ -144,6 +152,32 @@ fn is_named_otherwise(
     Ok(learnt(connection, account)?.likeness(&owner.wire_name, shown) == Likeness::Other)
 }
 
+/// What is known of a remote job.
+struct Known {
+    told: Told,
+    /// A job of ours owns it.
+    is_owned: bool,
+}
+
+/// What is known of those of a list, in one look.
+fn known_of(
+    connection: &Connection,
+    account: &str,
+    line: i64,
+    jobs: &[RemoteJob],
+) -> Result<HashMap<RemoteJobId, Known>, JobLogError> {
+    let ids: Vec<_> = jobs.iter().map(|remote| remote.remote_job_id.0).collect();
+    let mut statement = connection.prepare_cached(
+        "SELECT remote_job_id, file_name, created, listed, owned FROM json_each(?3) AS shown
+         CROSS JOIN remote_job WHERE account = ?1 AND line = ?2 AND remote_job_id = shown.value",
+    )?;
+    let rows = statement.query_map(params![account, line, json!(ids).to_string()], |row| {
+        let told = Told { file_name: row.get(1)?, created: row.get(2)?, by_list: row.get(3)? };
+        Ok((RemoteJobId(row.get(0)?), Known { told, is_owned: row.get(4)? }))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// What Adobe has shown of a remote job so far.
 pub(super) fn told(
     connection: &Connection,
@@ -162,34 +196,40 @@ pub(super) fn told(
 }
 
 /// Remembers a remote job of a line, as a list or an answer showed it. What a list shows takes precedence; when it was first
-/// seen stays. True: it is new.
+/// seen stays. `after` is the last event before it was shown; `None`: the last of all. Returns whether a job of ours owns
+/// it, if it is new.
 pub(super) fn remember(
     connection: &Connection,
     account: &str,
     (line, remote, by_list): (i64, &RemoteJob, bool),
-    after: EventId,
+    after: Option<EventId>,
     at: Timestamp,
-) -> Result<bool, JobLogError> {
-    let inserted = connection
+) -> Result<Option<bool>, JobLogError> {
+    let owned = connection
         .prepare_cached(
             "INSERT INTO remote_job (account, line, remote_job_id, file_name, created, listed, owned, first_seen_at, after_event)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6,
                      EXISTS (SELECT 1 FROM job WHERE job.account = ?1 AND job.line = ?2 AND job.remote_job_id = ?3)
                      OR EXISTS (SELECT 1 FROM delivered WHERE delivered.account = ?1 AND delivered.line = ?2
-                                AND delivered.remote_job_id = ?3), ?7, ?8)
-             ON CONFLICT DO NOTHING",
+                                AND delivered.remote_job_id = ?3), ?7,
+                     coalesce(?8, (SELECT max(id) FROM job_event), 0))
+             ON CONFLICT DO NOTHING RETURNING owned",
         )?
-        .execute(params![
-            account,
-            line,
-            remote.remote_job_id.0,
-            remote.file_name,
-            remote.remote_created,
-            by_list,
-            at.0,
-            after.0
-        ])?;
-    if inserted == 0 && by_list {
+        .query_row(
+            params![
+                account,
+                line,
+                remote.remote_job_id.0,
+                remote.file_name,
+                remote.remote_created,
+                by_list,
+                at.0,
+                after.map(|after| after.0)
+            ],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if owned.is_none() && by_list {
         connection
             .prepare_cached(
                 "UPDATE remote_job SET listed = 1, file_name = coalesce(?4, file_name), created = coalesce(?5, created)
@@ -197,7 +237,7 @@ pub(super) fn remember(
             )?
             .execute(params![account, line, remote.remote_job_id.0, remote.file_name, remote.remote_created])?;
     }
-    Ok(inserted > 0)
+    Ok(owned)
 }
 
 /// The last event before the list that first showed this remote job.
@@ -327,21 +367,21 @@ fn stems(wire_name: &str) -> Vec<&str> {
 
 /// Leaves an event with the job, unless it is there already.
 fn tell_once(
-    connection: &Connection,
+    unit: &mut Unit<'_>,
     id: JobId,
     (ours, other): (RemoteJobId, RemoteJobId),
     at: Timestamp,
 ) -> Result<bool, JobLogError> {
     let detail = format!("it became remote job {ours}, and no job owns the remote job {other} of the same name");
-    let told = connection
+    let told = unit
         .prepare_cached("SELECT 1 FROM job_event WHERE job_id = ?1 AND event = 'doubled' AND instr(detail, ?2) > 0")?
         .query_row(params![id.0, format!("remote job {other} ")], |_| Ok(()))
         .optional()?;
     if told.is_some() {
         return Ok(false);
     }
-    let state = sql::job(connection, id)?.state;
-    sql::insert_event(connection, id, at, "doubled", Some(state), state, Some(&detail))?;
+    let state = unit.job(id)?.state;
+    sql::insert_event(unit, id, at, "doubled", Some(state), state, Some(&detail))?;
     Ok(true)
 }
 
@@ -352,27 +392,13 @@ pub(super) fn owner_of_remote(
     line: i64,
     id: i64,
 ) -> Result<Option<JobId>, JobLogError> {
-    let owner = connection
-        .prepare_cached("SELECT id FROM job WHERE account = ?1 AND line = ?2 AND remote_job_id = ?3")?
-        .query_row(params![account, line, id], |row| row.get(0))
-        .optional()?;
-    match owner {
-        Some(id) => Ok(Some(JobId(id))),
-        None => pruned_owner(connection, account, line, RemoteJobId(id)),
-    }
-}
-
-/// The pruned job that owns a remote job.
-fn pruned_owner(
-    connection: &Connection,
-    account: &str,
-    line: i64,
-    id: RemoteJobId,
-) -> Result<Option<JobId>, JobLogError> {
-    Ok(connection
-        .prepare_cached("SELECT job_id FROM delivered WHERE account = ?1 AND line = ?2 AND remote_job_id = ?3")?
-        .query_row(params![account, line, id.0], |row| row.get(0).map(JobId))
-        .optional()?)
+    let owner: Option<i64> = connection
+        .prepare_cached(
+            "SELECT coalesce((SELECT id FROM job WHERE account = ?1 AND line = ?2 AND remote_job_id = ?3),
+                             (SELECT job_id FROM delivered WHERE account = ?1 AND line = ?2 AND remote_job_id = ?3))",
+        )?
+        .query_row(params![account, line, id], |row| row.get(0))?;
+    Ok(owner.map(JobId))
 }
 
 #[cfg(test)]

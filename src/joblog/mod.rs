@@ -37,6 +37,7 @@ mod schema;
 mod sql;
 mod timing;
 mod totals;
+mod unit_of_work;
 mod writer;
 
 pub use account_record::{AccountRow, OpenJob};
@@ -60,5 +61,6 @@ pub use restore::{FiledJob, Restoration, Restored};
 pub use retention::{Delivered, PruneRule};
 pub use row::{InboxEntry, Job};
 pub use timing::{CommitCounts, CommitTimes};
-pub use totals::{AttemptEnds, DaySums, Standing, Sums};
-pub use writer::{Haste, JobLog, Pending};
+pub use totals::{AttemptEnds, DaySums, Standing, Sums, TryingAgain};
+pub use unit_of_work::Haste;
+pub use writer::{JobLog, Pending};

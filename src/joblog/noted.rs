@@ -5,6 +5,7 @@ use super::errors::JobLogError;
 use super::reader::Reader;
 use super::row::Job;
 use super::sql;
+use super::unit_of_work::Unit;
 use super::writer::{JobLog, Pending};
 use crate::job::sets::{AT_ADOBE, NOT_ACCEPTED_YET};
 use crate::job::{FileFindings, JobId, Likely, Timestamp};
@@ -28,9 +29,9 @@ impl JobLog {
     /// The service started; what it found.
     #[must_use]
     pub fn note_start(&self, found: String, now: Timestamp) -> Pending<()> {
-        self.call(move |connection, effects| {
-            effects.changed = true;
-            insert_account_event(connection, None, now, "started", &found)
+        self.call(move |unit| {
+            unit.effects.changed = true;
+            insert_account_event(unit, None, now, "started", &found)
         })
     }
 
@@ -43,14 +44,13 @@ impl JobLog {
         missed: Option<String>,
         now: Timestamp,
     ) -> Pending<()> {
-        self.call(move |connection, effects| {
-            sql::ensure_account(connection, &account)?;
-            connection
-                .prepare_cached("UPDATE account SET expected_on = ?2 WHERE name = ?1")?
+        self.call(move |unit| {
+            sql::ensure_account(unit, &account)?;
+            unit.prepare_cached("UPDATE account SET expected_on = ?2 WHERE name = ?1")?
                 .execute(params![account, day])?;
-            effects.changed |= missed.is_some();
+            unit.effects.changed |= missed.is_some();
             match missed {
-                Some(missed) => insert_account_event(connection, Some(&account), now, "missing", &missed),
+                Some(missed) => insert_account_event(unit, Some(&account), now, "missing", &missed),
                 None => Ok(()),
             }
         })
@@ -59,11 +59,12 @@ impl JobLog {
     /// Why the last reload was refused; `None` once one is taken, and at a start.
     #[must_use]
     pub fn note_reload(&self, refused: Option<String>, now: Timestamp) -> Pending<()> {
-        self.call(move |connection, effects| {
-            effects.changed = true;
-            connection
-                .prepare_cached("UPDATE daemon SET reload_refused = ?1, reload_refused_at = iif(?1 IS NULL, NULL, ?2)")?
-                .execute(params![refused, now.0])?;
+        self.call(move |unit| {
+            unit.effects.changed = true;
+            unit.prepare_cached(
+                "UPDATE daemon SET reload_refused = ?1, reload_refused_at = iif(?1 IS NULL, NULL, ?2)",
+            )?
+            .execute(params![refused, now.0])?;
             Ok(())
         })
     }
@@ -71,11 +72,11 @@ impl JobLog {
     /// Writes down of these jobs that they are late, each once.
     #[must_use]
     pub fn note_delays(&self, late: Vec<JobId>, now: Timestamp) -> Pending<()> {
-        self.call(move |connection, effects| {
+        self.call(move |unit| {
             for id in late {
-                let job = sql::job(connection, id)?;
+                let job = unit.job(id)?;
                 if !job.state.is_terminal() {
-                    effects.changed |= note_delay(connection, &job, now)?;
+                    unit.effects.changed |= note_delay(unit, &job, now)?;
                 }
             }
             Ok(())
@@ -85,8 +86,8 @@ impl JobLog {
 
 /// Records that a job is late, or that its end cannot be foreseen, once before it is accepted and once after. Returns
 /// whether this is news.
-pub(super) fn note_delay(connection: &Connection, job: &Job, now: Timestamp) -> Result<bool, JobLogError> {
-    let noted: i64 = connection
+pub(super) fn note_delay(unit: &mut Unit<'_>, job: &Job, now: Timestamp) -> Result<bool, JobLogError> {
+    let noted: i64 = unit
         .prepare_cached(&format!(
             "SELECT count(*) FROM job_event
              WHERE job_id = ?1 AND event = 'delayed' AND (to_state IN {AT_ADOBE}) = ?2"
@@ -95,19 +96,19 @@ pub(super) fn note_delay(connection: &Connection, job: &Job, now: Timestamp) -> 
     if noted > 0 {
         return Ok(false);
     }
-    sql::insert_event(connection, job.id, now, "delayed", Some(job.state), job.state, job.reason.as_deref())?;
+    sql::insert_event(unit, job.id, now, "delayed", Some(job.state), job.state, job.reason.as_deref())?;
     Ok(true)
 }
 
 /// Writes down what was found, in the row and as a step of the job.
 pub(super) fn record_findings(
-    connection: &Connection,
+    unit: &mut Unit<'_>,
     job: &Job,
     findings: &FileFindings,
     now: Timestamp,
 ) -> Result<(), JobLogError> {
-    save_findings(connection, job.id, findings)?;
-    sql::insert_event(connection, job.id, now, "checked", Some(job.state), job.state, Some(&findings.summary))
+    save_findings(unit, job.id, findings)?;
+    sql::insert_event(unit, job.id, now, "checked", Some(job.state), job.state, Some(&findings.summary))
 }
 
 fn save_findings(connection: &Connection, id: JobId, findings: &FileFindings) -> Result<(), JobLogError> {

@@ -10,37 +10,63 @@ use crate::job::sets::{ON_THE_WIRE, ON_THE_WIRE_OR_HELD};
 use crate::job::{Event, EventId, JobId, Likeness, Naming, OtherSent, RemoteJobId, Target, Timestamp, Told, printable};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-/// A remote job of the last two days under the job's wire name that no job owns, and that was first listed after the
-/// first attempt of ours under that name began: an attempt that seemed not to have arrived may have. `since`: nothing counts
-/// that was listed before both.
-pub(super) fn unowned_since_first_attempt(
-    connection: &Connection,
-    account: &str,
-    wire_name: &str,
-    since: (EventId, Timestamp),
-) -> Result<Option<RemoteJobId>, JobLogError> {
-    let unowned = unowned(connection, account, "first_seen_at > ?2 AND after_event >= ?3", (since.1, since.0.0))?;
-    // Asked last, since most often there is none, and the files of a daily name grow ever more.
-    let Some((id, after)) = named(connection, account, &[wire_name], unowned)?.pop() else { return Ok(None) };
-    let namesake = namesake(connection, account, wire_name)?;
-    Ok(namesake.filter(|namesake| after >= namesake.first_attempt).map(|_| id))
+/// When a job's file was first seen, in the order of events, which no clock changes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sighting {
+    /// The event with which its file was first seen.
+    seen: EventId,
+    /// The last event before the account's first list, where its file lay in the folder at the account's first scan.
+    baseline: Option<EventId>,
 }
 
-/// Whether a file lay in the folder at the account's first start under a name that the first remote list had (F8). By the order
-/// of events, as the clock may have been set meanwhile.
-pub(super) fn was_there_first(connection: &Connection, job: &Job) -> Result<bool, JobLogError> {
-    let baseline: Option<i64> = connection
+pub(super) fn sighting(connection: &Connection, job: &Job) -> Result<Sighting, JobLogError> {
+    Ok(connection
         .prepare_cached(
-            "SELECT baseline_event FROM account WHERE name = ?1 AND baseline_at IS NOT NULL
-             AND (SELECT min(id) FROM job_event WHERE job_id = ?2) <= first_scan_event",
+            "SELECT coalesce(seen, 0), CASE WHEN baseline_at IS NOT NULL AND seen <= first_scan_event THEN baseline_event END
+             FROM (SELECT min(id) AS seen FROM job_event WHERE job_id = ?2) JOIN account WHERE name = ?1",
         )?
-        .query_row(params![job.account, job.id.0], |row| row.get(0))
-        .optional()?;
-    let Some(baseline) = baseline else { return Ok(false) };
+        .query_row(params![job.account, job.id.0], |row| {
+            Ok(Sighting { seen: EventId(row.get(0)?), baseline: row.get::<_, Option<i64>>(1)?.map(EventId) })
+        })?)
+}
+
+/// Whether a file lay in the folder at the account's first start under a name that the first remote list had (F8).
+pub(super) fn was_there_first(connection: &Connection, job: &Job, sighting: Sighting) -> Result<bool, JobLogError> {
+    let Some(baseline) = sighting.baseline else { return Ok(false) };
     let unowned =
-        unowned(connection, &job.account, "?2 <= after_event AND after_event <= ?3", (Timestamp(0), baseline))?;
+        unowned(connection, &job.account, "?2 <= after_event AND after_event <= ?3", (Timestamp(0), baseline.0))?;
     let names = [job.wire_name.as_str(), job.file_name.as_str()];
     Ok(!named(connection, &job.account, &names, unowned)?.is_empty())
+}
+
+/// The remote jobs of the last two days under the job's wire name that no job owns, the newest last. `since`: nothing
+/// counts that was listed before both.
+pub(super) fn unowned_of_name(
+    connection: &Connection,
+    job: &Job,
+    since: (EventId, Timestamp),
+) -> Result<Vec<(RemoteJobId, EventId)>, JobLogError> {
+    let unowned = unowned(connection, &job.account, "first_seen_at > ?2 AND after_event >= ?3", (since.1, since.0.0))?;
+    named(connection, &job.account, &[job.wire_name.as_str()], unowned)
+}
+
+/// One of them that was first listed after the first attempt of ours under that name began: an attempt that seemed not to
+/// have arrived may have.
+pub(super) fn since_first_attempt(
+    connection: &Connection,
+    job: &Job,
+    unowned: &[(RemoteJobId, EventId)],
+) -> Result<Option<RemoteJobId>, JobLogError> {
+    // Asked last, since most often there is none, and the files of a daily name grow ever more.
+    let Some((id, after)) = unowned.last() else { return Ok(None) };
+    let namesake = namesake(connection, &job.account, &job.wire_name)?;
+    Ok(namesake.filter(|namesake| *after >= namesake.first_attempt).map(|_| *id))
+}
+
+/// One of them that was first listed after the file of a job was seen that was never attempted (DESIGN S5): the list that
+/// each start begins with tells what a machine sent that was set back since.
+pub(super) fn since_seen(sighting: Sighting, unowned: &[(RemoteJobId, EventId)]) -> Option<RemoteJobId> {
+    unowned.last().filter(|(_, after)| *after >= sighting.seen).map(|(id, _)| *id)
 }
 
 /// A remote job that no job owns: its number, its name, and the last event before it was first listed.
@@ -105,22 +131,6 @@ pub(super) fn not_of_that_name(
     }
     let (name, wire_name) = (printable(name), printable(&job.wire_name));
     Ok(Some(format!("the remote job {remote} is named {name} at Adobe, not {wire_name}")))
-}
-
-/// A remote job under the wire name of a job that was never attempted, which no job owns, and which was first listed after its
-/// file was seen (DESIGN S5): the list that each start begins with tells what a machine sent that was set back since.
-pub(super) fn unowned_since_seen(
-    connection: &Connection,
-    job: &Job,
-    since: (EventId, Timestamp),
-) -> Result<Option<RemoteJobId>, JobLogError> {
-    // By the order of events, as the clock may have been set between the two.
-    let seen: i64 = connection
-        .prepare_cached("SELECT coalesce(min(id), 0) FROM job_event WHERE job_id = ?1")?
-        .query_row([job.id.0], |row| row.get(0))?;
-    let since = (since.1, since.0.0.max(seen));
-    let unowned = unowned(connection, &job.account, "first_seen_at > ?2 AND after_event >= ?3", since)?;
-    Ok(named(connection, &job.account, &[job.wire_name.as_str()], unowned)?.pop().map(|(id, _)| id))
 }
 
 /// One of the latest jobs of an account that the API accepted.
@@ -324,9 +334,10 @@ mod tests {
         let look = || {
             let look = move |connection: &Connection| {
                 let job = super::super::sql::job(connection, id)?;
-                unowned_since_seen(connection, &job, (EventId(0), Timestamp(-1000)))
+                let unowned = unowned_of_name(connection, &job, (EventId(0), Timestamp(-1000)))?;
+                Ok(since_seen(sighting(connection, &job)?, &unowned))
             };
-            log.call(move |connection, _| look(connection)).wait().unwrap()
+            log.call(move |unit| look(unit)).wait().unwrap()
         };
         assert_eq!(look(), None, "it was listed before the file came");
         // The file was seen at 0, and the clock was set back since.
@@ -335,8 +346,11 @@ mod tests {
     }
 
     fn is_held_as_there_first(log: &JobLog, id: crate::job::JobId) -> bool {
-        let look = move |connection: &Connection| was_there_first(connection, &super::super::sql::job(connection, id)?);
-        log.call(move |connection, _| look(connection)).wait().unwrap()
+        let look = move |connection: &Connection| {
+            let job = super::super::sql::job(connection, id)?;
+            was_there_first(connection, &job, sighting(connection, &job)?)
+        };
+        log.call(move |unit| look(unit)).wait().unwrap()
     }
 
     fn starts(log: &JobLog, at: i64) {

@@ -225,11 +225,9 @@ mod tests {
             is_well(false);
             ends(&log, open, "cancelled", "replaced: the words alone decide nothing");
             is_well(false);
-            log.call(move |connection, _| {
-                Ok(connection.execute("UPDATE job SET cause = 'replaced' WHERE id = ?1", [open.0])?)
-            })
-            .wait()
-            .unwrap();
+            log.call(move |unit| Ok(unit.execute("UPDATE job SET cause = 'replaced' WHERE id = ?1", [open.0])?))
+                .wait()
+                .unwrap();
             is_well(true);
             let work = *work.lock().unwrap();
             assert_eq!(work.statements, 8);

@@ -9,12 +9,13 @@ use super::listed::{RemoteList, Taken, owner_of_remote, take_list};
 use super::noted::{likely_of_open, note_delay};
 use super::reader::Reader;
 use super::row::{Job, without_change};
-use super::sql::{self, save_job};
+use super::sql;
 use super::writer::{JobLog, Pending};
 use crate::job::sets::AT_ADOBE;
 use crate::job::{Event, EventId, JobId, Likely, RemoteJob, RemoteJobId, State, Target, Timestamp, Told};
 use rusqlite::params;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// A job that the API has, and what is known of it there.
 #[derive(Debug, Clone)]
@@ -74,20 +75,19 @@ impl JobLog {
     /// by now.
     #[must_use]
     pub fn baseline(&self, account: String, target: Target, list: RemoteList) -> Pending<Option<Taken>> {
-        self.call(move |connection, effects| {
-            if !goes_to(connection, &account, &target)? {
+        self.call(move |unit| {
+            if !goes_to(unit, &account, &target)? {
                 return Ok(None);
             }
-            let taken = take_list(connection, &account, &list)?;
-            connection
-                .prepare_cached(
-                    "UPDATE account SET baseline_event = CASE WHEN baseline_at IS NULL THEN ?3 ELSE baseline_event END,
+            let taken = take_list(unit, &account, &list)?;
+            unit.prepare_cached(
+                "UPDATE account SET baseline_event = CASE WHEN baseline_at IS NULL THEN ?3 ELSE baseline_event END,
                             baseline_at = coalesce(baseline_at, ?2), swept_at = ?2
                      WHERE name = ?1",
-                )?
-                .execute(params![account, list.at.0, list.after.0])?;
-            note_block(connection, &account, list.at)?;
-            effects.changed = true;
+            )?
+            .execute(params![account, list.at.0, list.after.0])?;
+            note_block(unit, &account, list.at)?;
+            unit.effects.changed = true;
             Ok(Some(taken))
         })
     }
@@ -95,15 +95,15 @@ impl JobLog {
     /// Records a sweep: every job that was listed, and each step that follows from it.
     #[must_use]
     pub fn swept(&self, account: String, list: RemoteList, steps: Vec<Swept>, now: Timestamp) -> Pending<Taken> {
-        self.call(move |connection, effects| {
-            let taken = take_list(connection, &account, &list)?;
-            effects.changed = true;
+        self.call(move |unit| {
+            let taken = take_list(unit, &account, &list)?;
+            unit.effects.changed = true;
             if taken.begins_anew {
                 // The job of each number must be determined again.
                 return Ok(taken);
             }
             for step in steps {
-                let mut job = sql::job(connection, step.id)?;
+                let mut job = unit.job(step.id)?;
                 if !matches!(job.state, State::Uploaded | State::Processing) {
                     continue;
                 }
@@ -112,19 +112,18 @@ impl JobLog {
                 }
                 match step.event {
                     Some(event) if job.state.next(event)? != job.state => {
-                        advance(connection, effects, &mut job, event, step.reason, now)?;
+                        advance(unit, &mut job, event, step.reason, now)?;
                     }
                     Some(_) | None => {
                         job.reason = step.reason;
-                        save_job(connection, &job)?;
+                        unit.save(&job)?;
                     }
                 }
                 if step.may_never_end {
-                    note_delay(connection, &job, now)?;
+                    note_delay(unit, &job, now)?;
                 }
             }
-            connection
-                .prepare_cached("UPDATE account SET swept_at = ?2 WHERE name = ?1")?
+            unit.prepare_cached("UPDATE account SET swept_at = ?2 WHERE name = ?1")?
                 .execute(params![account, now.0])?;
             Ok(taken)
         })
@@ -133,7 +132,7 @@ impl JobLog {
     /// Records what a look listed.
     #[must_use]
     pub fn listed(&self, account: String, list: RemoteList) -> Pending<Taken> {
-        self.call(move |connection, _| take_list(connection, &account, &list))
+        self.call(move |unit| take_list(unit, &account, &list))
     }
 
     /// Ends what was unconfirmed: `Found` with the remote job, `NotFound` with the time of the next attempt, or `Held`.
@@ -148,23 +147,22 @@ impl JobLog {
         reason: String,
         now: Timestamp,
     ) -> Pending<bool> {
-        self.call(move |connection, effects| {
-            let mut job: Job = sql::job(connection, id)?;
+        self.call(move |unit| {
+            let mut job: Job = unit.job(id)?;
             if job.state != State::Unconfirmed {
                 return Ok(false);
             }
             if let Some(remote) = &remote {
-                let line = sql::line_of_job(connection, &job)?;
-                if owner_of_remote(connection, &job.account, line, remote.remote_job_id.0)?.is_some() {
+                let line = sql::line_of_job(unit, &job)?;
+                if owner_of_remote(unit, &job.account, line, remote.remote_job_id.0)?.is_some() {
                     return Ok(false);
                 }
                 take_remote(&mut job, remote);
             }
             job.next_attempt_at = Some(now);
-            connection
-                .prepare_cached("UPDATE account SET unclear_streak = 0 WHERE name = ?1 AND ?2 = 'found'")?
+            unit.prepare_cached("UPDATE account SET unclear_streak = 0 WHERE name = ?1 AND ?2 = 'found'")?
                 .execute(params![job.account, event.as_str()])?;
-            advance(connection, effects, &mut job, event, Some(reason), now)?;
+            advance(unit, &mut job, event, Some(reason), now)?;
             Ok(true)
         })
     }
@@ -172,7 +170,7 @@ impl JobLog {
     /// A reason for people where nothing else changes.
     #[must_use]
     pub fn explain(&self, id: JobId, reason: String) -> Pending<()> {
-        self.call(move |connection, _| sql::set_reason(connection, id, Some(&reason)))
+        self.call(move |unit| unit.change(id, |row| row.reason = Some(reason)))
     }
 }
 
@@ -198,10 +196,17 @@ impl Reader {
             ))?
             .query_map([account], |row| Ok((JobId(row.get(0)?), row.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
+        let mut targets = HashMap::new();
         let mut open = Vec::with_capacity(jobs.len());
         for job in jobs {
             let (Some(remote_job_id), Some(target_id)) = (job.remote_job_id, job.target_id) else {
                 return Err(JobLogError::Impossible(format!("job {} is accepted but has no remote job", job.id)));
+            };
+            let target = match targets.entry(target_id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => {
+                    unknown.insert(sql::target_of(&self.connection(), (job.id, account), target_id)?)
+                }
             };
             open.push(OpenRemote {
                 remote_job_id,
@@ -209,7 +214,7 @@ impl Reader {
                 is_of_former_line: lines.get(&job.id).is_some_and(|line| *line != current),
                 likely: likely.remove(&job.id).unwrap_or_default(),
                 uploaded_at: job.uploaded_at.unwrap_or(job.seen_at),
-                target: sql::target_of(&self.connection(), (job.id, account), target_id)?,
+                target: target.clone(),
                 job: Job { reason: without_change(&job), ..job },
             });
         }

@@ -6,12 +6,12 @@ use super::listed::remember;
 use super::reader::Reader;
 use super::row::Job;
 use super::sql;
-use super::sql::save_job;
+use super::unit_of_work::Unit;
 use super::writer::{JobLog, Pending};
 use crate::job::{
     EventId, FileIdentity, Fingerprint, JobId, Kind, Place, RemoteJob, Sha256, State, Target, Timestamp, stem,
 };
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, params};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
@@ -63,22 +63,22 @@ impl JobLog {
     /// Writes it down, all at once.
     #[must_use]
     pub fn restore(&self, restoration: Restoration, now: Timestamp) -> Pending<()> {
-        self.call(move |connection, effects| {
+        self.call(move |unit| {
             let account = &restoration.account;
-            let target_id = sql::target_id(connection, &restoration.target)?;
-            let line = sql::line_of(connection, account, target_id)?;
+            let target_id = sql::target_id(unit, &restoration.target)?;
+            let line = sql::line_of(unit, account, target_id)?;
             for file in &restoration.files {
-                restore(connection, &restoration, file, target_id, now)?;
+                restore(unit, &restoration, file, target_id, now)?;
             }
             // Before anything that goes there now, and after what went elsewhere before.
-            let aimed = connection
+            let aimed = unit
                 .prepare_cached("SELECT aimed_event FROM account WHERE name = ?1")?
                 .query_row([account], |row| row.get(0).map(EventId))?;
             for remote in restoration.remote_jobs.iter().flatten() {
-                remember(connection, account, (line, remote, true), aimed, now)?;
+                remember(unit, account, (line, remote, true), Some(aimed), now)?;
             }
             // What lies in the inbox under a name of that list is held at the next start (DESIGN F8).
-            connection
+            unit
                 .prepare_cached(
                     "UPDATE account SET folder_mark = ?2, folder_problem = NULL, folder_remedy = NULL, unopened = 0, first_scan_at = NULL,
                             baseline_at = CASE WHEN ?3 THEN ?4 ELSE NULL END, baseline_event = ?5
@@ -89,16 +89,16 @@ impl JobLog {
                     restoration.mark,
                     restoration.remote_jobs.is_some(),
                     now.0,
-                    sql::latest_event(connection)?.0
+                    sql::latest_event(unit)?.0
                 ])?;
-            effects.changed = true;
+            unit.effects.changed = true;
             Ok(())
         })
     }
 }
 
 fn restore(
-    connection: &Connection,
+    unit: &mut Unit<'_>,
     restoration: &Restoration,
     file: &Restored,
     target_id: i64,
@@ -108,6 +108,9 @@ fn restore(
     let is_held = file.state == State::Held;
     let path = Job::path_in(&restoration.folder, file.place, &file.disk_name);
     let (file_name, disk_name) = (file.file_name.clone(), file.disk_name.clone());
+    let mut seen = Job::seen(&restoration.account, file_name, disk_name, file.kind, path, file.filed_at);
+    // What came of it is counted and owned as a job takes its steps.
+    unit.insert(&mut seen)?;
     let mut job = Job {
         state: file.state,
         reason: Some(file.reason.clone()),
@@ -123,14 +126,13 @@ fn restore(
         queued_at: Some(file.filed_at),
         uploaded_at: (!is_held).then_some(file.filed_at),
         finished_at: file.state.is_terminal().then_some(file.filed_at),
-        ..Job::seen(&restoration.account, file_name, disk_name, file.kind, path, file.filed_at)
+        ..seen
     };
     if let Some(remote) = &file.remote {
         attempts::take_remote(&mut job, remote);
     }
-    job.id = sql::insert_job(connection, &job)?;
-    save_job(connection, &job)?;
-    sql::insert_event(connection, job.id, now, "recovered", None, job.state, job.reason.as_deref())?;
+    unit.save(&job)?;
+    sql::insert_event(unit, job.id, now, "recovered", None, job.state, job.reason.as_deref())?;
     Ok(())
 }
 
@@ -284,7 +286,7 @@ mod tests {
         let filed = |place| reader.filed_job("a", place, OsStr::new("sales.txt")).unwrap().map(|filed| filed.id);
         assert_eq!([Place::Sent, Place::Done, Place::Failed].map(filed), [None, None, Some(job)]);
         let accepted = "UPDATE job SET uploaded_at = 8 WHERE id = ?1";
-        log.call(move |connection, _| Ok(connection.execute(accepted, [job.0])?)).wait().unwrap();
+        log.call(move |unit| Ok(unit.execute(accepted, [job.0])?)).wait().unwrap();
         assert_eq!([Place::Sent, Place::Done].map(filed), [Some(job); 2], "it failed later, and its moves are due");
         let done = reader.filed_job("a", Place::Done, OsStr::new("sales.txt")).unwrap().unwrap();
         let sha256 = Some(hash(1));
@@ -298,7 +300,7 @@ mod tests {
         let (_dir, log) = opened();
         let job = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
         let held = "UPDATE job SET state = 'held', reason = 'x', place = 'held', belongs = 'held' WHERE id = ?1";
-        log.call(move |connection, _| Ok(connection.execute(held, [job.0])?)).wait().unwrap();
+        log.call(move |unit| Ok(unit.execute(held, [job.0])?)).wait().unwrap();
         let filed = log.reader().unwrap().filed_job("a", Place::Held, OsStr::new("sales.txt")).unwrap().unwrap();
         let other = JobId(job.0 + 1);
         for (id, sha256, may_have) in [

@@ -6,7 +6,7 @@ use super::reader::Reader;
 use super::row::Job;
 use super::row::name_bytes;
 use super::sql;
-use super::sql::save_job;
+use super::unit_of_work::Unit;
 use super::writer::{JobLog, Pending};
 use crate::job::sets::{ENDED, NEVER_ACCEPTED};
 use crate::job::{JobId, Place, State, Timestamp};
@@ -60,19 +60,19 @@ impl JobLog {
     /// The answer: how many left.
     #[must_use]
     pub fn prune(&self, account: String, ids: Vec<JobId>, rule: PruneRule) -> Pending<usize> {
-        self.call(move |connection, effects| {
+        self.call(move |unit| {
             let mut pruned = 0;
             for id in ids {
-                let may_leave = connection
+                let may_leave = unit
                     .prepare_cached(&format!("SELECT count(*) FROM job WHERE {} AND id = ?4", prunable()))?
                     .query_row(params![account, rule.before.0, rule.files_stay, id.0], |row| row.get::<_, i64>(0))?
                     > 0;
                 if may_leave {
-                    prune(connection, id)?;
+                    prune(unit, id)?;
                     pruned += 1;
                 }
             }
-            effects.changed |= pruned > 0;
+            unit.effects.changed |= pruned > 0;
             Ok(pruned)
         })
     }
@@ -81,8 +81,8 @@ impl JobLog {
     /// answer: how many.
     #[must_use]
     pub fn prune_account_events(&self, before: Timestamp, limit: usize) -> Pending<usize> {
-        self.call(move |connection, _| {
-            Ok(connection
+        self.call(move |unit| {
+            Ok(unit
                 .prepare_cached(
                     "DELETE FROM account_event WHERE id IN (
                          SELECT id FROM account_event WHERE at < ?1
@@ -97,14 +97,14 @@ impl JobLog {
     /// log that was made otherwise keeps them. The answer: whether there may be more.
     #[must_use]
     pub fn shrink(&self, pages: u32) -> Pending<bool> {
-        self.call(move |connection, _| {
-            let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
+        self.call(move |unit| {
+            let number = |pragma: &str| unit.query_row(pragma, [], |row| row.get::<_, i64>(0));
             let (mode, free, all) =
                 (number("PRAGMA auto_vacuum")?, number("PRAGMA freelist_count")?, number("PRAGMA page_count")?);
             if mode != INCREMENTAL || free < SPARE_PAGES || free < all / 4 {
                 return Ok(false);
             }
-            let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
+            let mut statement = unit.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
             let mut rows = statement.query([])?;
             while rows.next()?.is_some() {}
             Ok(true)
@@ -114,9 +114,9 @@ impl JobLog {
     /// These files are about to leave `done/`. Comes before they do; what is written down once is not written again.
     #[must_use]
     pub fn removing(&self, ids: Vec<JobId>, why: String, now: Timestamp) -> Pending<()> {
-        self.call(move |connection, _| {
+        self.call(move |unit| {
             for id in ids {
-                note_once(connection, id, "removed", &why, now)?;
+                note_once(unit, id, "removed", &why, now)?;
             }
             Ok(())
         })
@@ -125,19 +125,19 @@ impl JobLog {
     /// What lies under the name of this job's file is not what was filed: it is left there for good.
     #[must_use]
     pub fn left(&self, id: JobId, why: String, now: Timestamp) -> Pending<()> {
-        self.call(move |connection, _| note_once(connection, id, "left", &why, now))
+        self.call(move |unit| note_once(unit, id, "left", &why, now))
     }
 
     /// These files are not in `done/` any more.
     #[must_use]
     pub fn removed(&self, ids: Vec<JobId>) -> Pending<()> {
-        self.call(move |connection, effects| {
+        self.call(move |unit| {
             for id in ids {
-                let mut job = sql::job(connection, id)?;
+                let mut job = unit.job(id)?;
                 if job.state == State::Success && job.place == Place::Done {
                     job.place = Place::Gone;
-                    save_job(connection, &job)?;
-                    effects.changed = true;
+                    unit.save(&job)?;
+                    unit.effects.changed = true;
                 }
             }
             Ok(())
@@ -169,15 +169,15 @@ fn prune(connection: &Connection, id: JobId) -> Result<(), JobLogError> {
     Ok(())
 }
 
-fn note_once(connection: &Connection, id: JobId, event: &str, why: &str, now: Timestamp) -> Result<(), JobLogError> {
-    let noted: i64 = connection
+fn note_once(unit: &mut Unit<'_>, id: JobId, event: &str, why: &str, now: Timestamp) -> Result<(), JobLogError> {
+    let noted: i64 = unit
         .prepare_cached("SELECT count(*) FROM job_event WHERE job_id = ?1 AND event = ?2")?
         .query_row(params![id.0, event], |row| row.get(0))?;
     if noted > 0 {
         return Ok(());
     }
-    let state = sql::job(connection, id)?.state;
-    sql::insert_event(connection, id, now, event, Some(state), state, Some(why))
+    let state = unit.job(id)?.state;
+    sql::insert_event(unit, id, now, event, Some(state), state, Some(why))
 }
 
 impl Reader {

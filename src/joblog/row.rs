@@ -3,8 +3,11 @@
 use super::errors::JobLogError;
 use crate::job::{
     AfterSending, Cause, FileIdentity, JobId, Kind, Phase, Place, RemoteJobId, Sha256, State, Timestamp, printable,
+    stem,
 };
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Error as SqlError, Row};
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -89,6 +92,67 @@ pub(super) const JOB_COLUMNS: &str = "id, account, file_name, disk_name, wire_na
      modified_ns, size, sha256, rows_expected, rows_processed, target_id, remote_job_id, remote_status, remote_created, \
      remote_started, remote_finished, attempts, unclear_ends, refusals, seen_at, queued_at, uploaded_at, finished_at, \
      next_attempt_at, pair_id, released, born_ns, unsettled, retry_of, changed_rows, changed_by_appending, cause";
+
+/// A column of a job's row, and what a job has in it.
+type Column = (&'static str, fn(&Job) -> ToSqlOutput<'_>);
+
+/// The same to be written. Column `line` is that of the remote job's number, and depends on more than the job.
+pub(super) const COLUMNS: [Column; 41] = [
+    ("account", |job| job.account.as_str().into()),
+    ("file_name", |job| job.file_name.as_str().into()),
+    ("disk_name", |job| name_bytes(&job.disk_name).into()),
+    ("stem", |job| stem(&job.file_name).into()),
+    ("wire_name", |job| job.wire_name.as_str().into()),
+    ("kind", |job| job.kind.as_str().into()),
+    ("state", |job| job.state.as_str().into()),
+    ("phase", |job| if let State::Uploading(phase) = job.state { phase.as_str().into() } else { NULL }),
+    ("reason", |job| text(job.reason.as_deref())),
+    ("cause", |job| text(job.cause.map(Cause::as_str))),
+    ("place", |job| job.place.as_str().into()),
+    ("belongs", |job| job.state.place().as_str().into()),
+    ("path", |job| match job.path.to_string_lossy() {
+        Cow::Borrowed(path) => path.into(),
+        Cow::Owned(path) => path.into(),
+    }),
+    ("device", |job| number(job.identity.map(|file| file.device.cast_signed()))),
+    ("inode", |job| number(job.identity.map(|file| file.inode.cast_signed()))),
+    ("born_ns", |job| number(job.identity.map(|file| file.born_ns))),
+    ("modified_ns", |job| number(job.identity.map(|file| file.modified_ns))),
+    ("size", |job| number(job.size.map(u64::cast_signed))),
+    ("sha256", |job| job.sha256.map_or(NULL, |hash| hash.to_string().into())),
+    ("rows_expected", |job| number(job.rows_expected)),
+    ("rows_processed", |job| number(job.rows_processed)),
+    ("target_id", |job| number(job.target_id)),
+    ("remote_job_id", |job| number(job.remote_job_id.map(|id| id.0))),
+    ("remote_status", |job| text(job.remote_status.as_deref())),
+    ("remote_created", |job| text(job.remote_created.as_deref())),
+    ("remote_started", |job| text(job.remote_started.as_deref())),
+    ("remote_finished", |job| text(job.remote_finished.as_deref())),
+    ("attempts", |job| job.attempts.into()),
+    ("unclear_ends", |job| job.unclear_ends.into()),
+    ("refusals", |job| job.refusals.into()),
+    ("unsettled", |job| job.unsettled.into()),
+    ("released", |job| job.released.into()),
+    ("seen_at", |job| job.seen_at.0.into()),
+    ("queued_at", |job| number(job.queued_at.map(|at| at.0))),
+    ("uploaded_at", |job| number(job.uploaded_at.map(|at| at.0))),
+    ("finished_at", |job| number(job.finished_at.map(|at| at.0))),
+    ("next_attempt_at", |job| number(job.next_attempt_at.map(|at| at.0))),
+    ("pair_id", |job| number(job.pair.map(|id| id.0))),
+    ("retry_of", |job| number(job.retry_of.map(|id| id.0))),
+    ("changed_rows", |job| number(job.changed.map(|changed| changed.rows))),
+    ("changed_by_appending", |job| job.changed.is_some_and(|changed| changed.is_appended).into()),
+];
+
+const NULL: ToSqlOutput<'static> = ToSqlOutput::Borrowed(ValueRef::Null);
+
+fn text(text: Option<&str>) -> ToSqlOutput<'_> {
+    text.map_or(NULL, Into::into)
+}
+
+fn number(number: Option<i64>) -> ToSqlOutput<'static> {
+    number.map_or(NULL, Into::into)
+}
 
 /// Where a column stands in a list of columns: the compiler works it out, and stops at a name that is not in the list.
 macro_rules! at {

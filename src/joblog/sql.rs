@@ -2,9 +2,9 @@
 
 pub(super) use super::destinations::{begin_line, line, line_of, line_of_job, target, target_id, target_of};
 use super::errors::JobLogError;
-use super::row::{JOB_COLUMNS, Job, name_bytes};
-use crate::job::{Cause, Event, EventId, FileIdentity, JobId, State, Timestamp};
-use rusqlite::{Connection, Params, named_params, params};
+use super::row::{COLUMNS, JOB_COLUMNS, Job, name_bytes};
+use crate::job::{Event, EventId, FileIdentity, JobId, State, Timestamp};
+use rusqlite::{Connection, Params, params, params_from_iter};
 use std::ffi::OsStr;
 
 type Result<T> = std::result::Result<T, JobLogError>;
@@ -79,33 +79,40 @@ pub(super) fn set_apart(connection: &Connection, account: &str, file: &FileIdent
     Ok(jobs.into_iter().filter(|job| job.identity.is_some_and(|known| known.is_same_file(file))).collect())
 }
 
-/// Inserts a job as `waiting` and returns its number.
+/// Inserts a job that has no remote job yet and returns its number.
 pub(super) fn insert_job(connection: &Connection, job: &Job) -> Result<JobId> {
+    let (names, values): (Vec<_>, Vec<_>) = COLUMNS.iter().map(|(name, value)| (*name, value(job))).unzip();
+    let places = vec!["?"; names.len()].join(", ");
     connection
-        .prepare_cached(
-            "INSERT INTO job (account, file_name, disk_name, stem, wire_name, kind, state, place, belongs, path, seen_at, reason, retry_of)
-             VALUES (:account, :file_name, :disk_name, :stem, :wire_name, :kind, 'waiting', :place, 'inbox', :path, :seen_at, :reason,
-                     :retry_of)",
-        )?
-        .execute(named_params! {
-            ":account": job.account,
-            ":file_name": job.file_name,
-            ":disk_name": name_bytes(&job.disk_name),
-            ":stem": crate::job::stem(&job.file_name),
-            ":wire_name": job.wire_name,
-            ":kind": job.kind.as_str(),
-            ":place": job.place.as_str(),
-            ":path": job.path.to_string_lossy(),
-            ":seen_at": job.seen_at.0,
-            ":reason": job.reason,
-            ":retry_of": job.retry_of.map(|id| id.0),
-        })?;
+        .prepare_cached(&format!("INSERT INTO job ({}) VALUES ({places})", names.join(", ")))?
+        .execute(params_from_iter(values))?;
     Ok(JobId(connection.last_insert_rowid()))
 }
 
-/// The phase alone: the one write between the first and the last byte of every upload.
+/// Writes the columns in which a job differs from its row.
+pub(super) fn update_job(connection: &Connection, before: &Job, job: &Job) -> Result<()> {
+    let mut changes: Vec<_> = COLUMNS
+        .iter()
+        .map(|(name, value)| (*name, value(before), value(job)))
+        .filter(|(_, before, now)| before != now)
+        .map(|(name, _, now)| (name, now))
+        .collect();
+    if changes.is_empty() {
+        return Ok(());
+    }
+    if before.remote_job_id != job.remote_job_id {
+        changes.push(("line", line_of_job(connection, job)?.into()));
+    }
+    let set: Vec<_> = changes.iter().map(|(name, _)| format!("{name} = ?")).collect();
+    let values = changes.into_iter().map(|(_, value)| value).chain([job.id.0.into()]);
+    connection
+        .prepare_cached(&format!("UPDATE job SET {} WHERE id = ?", set.join(", ")))?
+        .execute(params_from_iter(values))?;
+    Ok(())
+}
+
+/// The phase of an attempt, which its job has too.
 pub(super) fn save_committing(connection: &Connection, id: JobId, attempt: u32, now: Timestamp) -> Result<()> {
-    connection.prepare_cached("UPDATE job SET phase = 'committing' WHERE id = ?1")?.execute(params![id.0])?;
     connection
         .prepare_cached(
             "UPDATE attempt SET phase = 'committing', committing_at = ?3 WHERE job_id = ?1 AND number = ?2",
@@ -121,13 +128,6 @@ pub(super) fn save_sending(connection: &Connection, id: JobId, attempt: u32, per
              WHERE job_id = ?1 AND number = ?2 AND phase IN ('started', 'sending') AND ended_at IS NULL",
         )?
         .execute(params![id.0, attempt, percent])?;
-    Ok(())
-}
-
-pub(super) fn set_pair(connection: &Connection, id: JobId, pair: Option<JobId>) -> Result<()> {
-    connection
-        .prepare_cached("UPDATE job SET pair_id = ?2 WHERE id = ?1")?
-        .execute(params![id.0, pair.map(|pair| pair.0)])?;
     Ok(())
 }
 
@@ -178,153 +178,5 @@ pub(super) fn latest_event(connection: &Connection) -> Result<EventId> {
 /// Makes sure that the account has a row.
 pub(super) fn ensure_account(connection: &Connection, account: &str) -> Result<()> {
     connection.prepare_cached("INSERT INTO account (name) VALUES (?1) ON CONFLICT DO NOTHING")?.execute([account])?;
-    Ok(())
-}
-
-/// A marker is sent under the stem of its data file's wire name.
-pub(super) fn set_wire_name(connection: &Connection, id: JobId, wire_name: &str) -> Result<()> {
-    connection.prepare_cached("UPDATE job SET wire_name = ?2 WHERE id = ?1")?.execute(params![id.0, wire_name])?;
-    Ok(())
-}
-
-/// A reason where nothing else changes.
-pub(super) fn set_reason(connection: &Connection, id: JobId, reason: Option<&str>) -> Result<()> {
-    connection.prepare_cached("UPDATE job SET reason = ?2 WHERE id = ?1")?.execute(params![id.0, reason])?;
-    Ok(())
-}
-
-/// Writes what has changed of a job, in groups of columns: a column that is set rewrites its indexes, changed or not.
-pub(super) fn save_job(connection: &Connection, job: &Job) -> Result<()> {
-    let before = self::job(connection, job.id)?;
-    let lies = |job: &Job| (job.place, job.path.clone(), job.disk_name.clone());
-    if lies(&before) != lies(job) {
-        save_place(connection, job)?;
-    }
-    let holds = |job: &Job| (job.identity, job.size, job.sha256, job.rows_expected, job.target_id, job.pair);
-    if holds(&before) != holds(job) {
-        save_content(connection, job)?;
-    }
-    let remote = |job: &Job| {
-        let words =
-            [&job.remote_status, &job.remote_created, &job.remote_started, &job.remote_finished].map(Clone::clone);
-        (job.remote_job_id, job.rows_processed, job.uploaded_at, words)
-    };
-    if remote(&before) != remote(job) {
-        save_remote(connection, job)?;
-    }
-    if before.changed != job.changed {
-        connection
-            .prepare_cached("UPDATE job SET changed_rows = ?2, changed_by_appending = ?3 WHERE id = ?1")?
-            .execute(params![
-                job.id.0,
-                job.changed.map(|changed| changed.rows),
-                job.changed.is_some_and(|changed| changed.is_appended)
-            ])?;
-    }
-    // Last, for the table's checks tie states to what must be there by then.
-    let stands = |job: &Job| {
-        let counts = (job.attempts, job.unclear_ends, job.refusals);
-        (
-            job.state,
-            job.reason.clone(),
-            job.cause,
-            counts,
-            job.unsettled,
-            job.released,
-            job.queued_at,
-            job.next_attempt_at,
-        )
-    };
-    if stands(&before) != stands(job) {
-        save_progress(connection, job)?;
-    }
-    // Apart from the rest, for what is summed up as jobs end is asked whenever this column is set: SQLite then copies the
-    // whole row, before and after.
-    if before.finished_at != job.finished_at {
-        connection
-            .prepare_cached("UPDATE job SET finished_at = ?2 WHERE id = ?1")?
-            .execute(params![job.id.0, job.finished_at.map(|at| at.0)])?;
-    }
-    Ok(())
-}
-
-fn save_progress(connection: &Connection, job: &Job) -> Result<()> {
-    let phase = if let State::Uploading(phase) = job.state { Some(phase.as_str()) } else { None };
-    connection
-        .prepare_cached(
-            "UPDATE job SET state = :state, phase = :phase, reason = :reason, cause = :cause, belongs = :belongs, attempts = :attempts,
-                    unclear_ends = :unclear_ends, unsettled = :unsettled, refusals = :refusals, released = :released, queued_at = :queued_at,
-                    next_attempt_at = :next_attempt_at
-             WHERE id = :id",
-        )?
-        .execute(named_params! {
-            ":id": job.id.0,
-            ":state": job.state.as_str(),
-            ":phase": phase,
-            ":reason": job.reason,
-            ":cause": job.cause.map(Cause::as_str),
-            ":belongs": job.state.place().as_str(),
-            ":attempts": job.attempts,
-            ":unclear_ends": job.unclear_ends,
-            ":unsettled": job.unsettled,
-            ":refusals": job.refusals,
-            ":released": job.released,
-            ":queued_at": job.queued_at.map(|at| at.0),
-            ":next_attempt_at": job.next_attempt_at.map(|at| at.0),
-        })?;
-    Ok(())
-}
-
-fn save_place(connection: &Connection, job: &Job) -> Result<()> {
-    connection
-        .prepare_cached("UPDATE job SET place = ?2, path = ?3, disk_name = ?4 WHERE id = ?1")?
-        .execute(params![job.id.0, job.place.as_str(), job.path.to_string_lossy(), name_bytes(&job.disk_name)])?;
-    Ok(())
-}
-
-fn save_content(connection: &Connection, job: &Job) -> Result<()> {
-    let identity = job.identity;
-    connection
-        .prepare_cached(
-            "UPDATE job SET device = :device, inode = :inode, born_ns = :born_ns, modified_ns = :modified_ns, size = :size, sha256 = :sha256,
-                    rows_expected = :rows_expected, target_id = :target_id, pair_id = :pair_id
-             WHERE id = :id",
-        )?
-        .execute(named_params! {
-            ":id": job.id.0,
-            ":device": identity.map(|file| file.device.cast_signed()),
-            ":inode": identity.map(|file| file.inode.cast_signed()),
-            ":born_ns": identity.map(|file| file.born_ns),
-            ":modified_ns": identity.map(|file| file.modified_ns),
-            ":size": job.size.map(u64::cast_signed),
-            ":sha256": job.sha256.map(|hash| hash.to_string()),
-            ":rows_expected": job.rows_expected,
-            ":target_id": job.target_id,
-            ":pair_id": job.pair.map(|id| id.0),
-        })?;
-    Ok(())
-}
-
-fn save_remote(connection: &Connection, job: &Job) -> Result<()> {
-    let line = line_of_job(connection, job)?;
-    connection
-        .prepare_cached(
-            "UPDATE job SET line = CASE WHEN remote_job_id IS :remote_job_id THEN line ELSE :line END,
-                    remote_job_id = :remote_job_id, remote_status = :remote_status, remote_created = :remote_created,
-                    remote_started = :remote_started, remote_finished = :remote_finished,
-                    rows_processed = :rows_processed, uploaded_at = :uploaded_at
-             WHERE id = :id",
-        )?
-        .execute(named_params! {
-            ":id": job.id.0,
-            ":remote_job_id": job.remote_job_id.map(|id| id.0),
-            ":line": line,
-            ":remote_status": job.remote_status,
-            ":remote_created": job.remote_created,
-            ":remote_started": job.remote_started,
-            ":remote_finished": job.remote_finished,
-            ":rows_processed": job.rows_processed,
-            ":uploaded_at": job.uploaded_at.map(|at| at.0),
-        })?;
     Ok(())
 }

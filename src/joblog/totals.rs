@@ -19,13 +19,23 @@ pub struct Standing {
     pub counts: Vec<Counts>,
     /// When a file of theirs last ended in `success`; accounts that never had one are left out.
     pub last_success: Vec<(String, Timestamp)>,
-    /// Why files of theirs that were tried in vain are to be tried again, and when the first of them is due; accounts
-    /// without such files are left out.
-    pub trying_again: Vec<(String, (String, Option<Timestamp>))>,
+    /// Those whose files were tried in vain and are to be tried again.
+    pub trying_again: Vec<TryingAgain>,
     /// Account and state wherever a person has something to handle.
     pub to_handle: Vec<(String, String)>,
     /// Why the daemon's last reload was refused, and when, if it was.
     pub reload_refused: Option<(String, Timestamp)>,
+}
+
+/// Files of an account that were tried in vain and are to be tried again.
+#[derive(Debug, Clone)]
+pub struct TryingAgain {
+    /// The account.
+    pub account: String,
+    /// Why one of them is.
+    pub reason: String,
+    /// When the first of them is due, unless all are due now.
+    pub next_try: Option<Timestamp>,
 }
 
 /// Data files that ended, and what was in them.
@@ -117,7 +127,7 @@ impl Reader {
     }
 
     /// What is due last waits for its next try, if anything does: two looks into the index, however long the queue.
-    fn trying_again(&self, now: Timestamp) -> Result<Vec<(String, (String, Option<Timestamp>))>, JobLogError> {
+    fn trying_again(&self, now: Timestamp) -> Result<Vec<TryingAgain>, JobLogError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
             "SELECT name, (SELECT CASE WHEN attempts > 0 THEN reason END FROM job
@@ -127,8 +137,10 @@ impl Reader {
                      WHERE account = name AND state = 'queued' AND next_attempt_at > ?1)
              FROM account WHERE why IS NOT NULL",
         )?;
-        let rows = statement
-            .query_map([now.0], |row| Ok((row.get(0)?, (row.get(1)?, row.get::<_, Option<i64>>(2)?.map(Timestamp)))))?;
+        let rows = statement.query_map([now.0], |row| {
+            let next_try = row.get::<_, Option<i64>>(2)?.map(Timestamp);
+            Ok(TryingAgain { account: row.get(0)?, reason: row.get(1)?, next_try })
+        })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -280,7 +292,7 @@ mod tests {
     fn kept_as_they_ended() -> (tempfile::TempDir, JobLog) {
         let dir = tempfile::tempdir().unwrap();
         let log = JobLog::open(StateLock::take(dir.path()).unwrap()).unwrap();
-        log.call(|connection, _| Ok(connection.execute_batch(&format!("{JOBS}{ENDS}"))?)).wait().unwrap();
+        log.call(|unit| Ok(unit.execute_batch(&format!("{JOBS}{ENDS}"))?)).wait().unwrap();
         (dir, log)
     }
 
@@ -314,7 +326,7 @@ mod tests {
         let (_dir, log) = kept_as_they_ended();
         let reader = log.reader().unwrap();
         let before = reader.sums().unwrap();
-        log.call(|connection, _| Ok(connection.execute("DELETE FROM job WHERE id = 4", [])?)).wait().unwrap();
+        log.call(|unit| Ok(unit.execute("DELETE FROM job WHERE id = 4", [])?)).wait().unwrap();
         assert!(!counts(&reader).iter().any(|(_, state, _)| state == "rejected"));
         assert_eq!(reader.sums().unwrap(), before);
     }
@@ -329,9 +341,7 @@ mod tests {
         };
         // Neither file lies in failed/: they were sent again, or taken away.
         assert_eq!(to_handle(0), states(&[("a", "partial"), ("b", "held")]));
-        log.call(|connection, _| Ok(connection.execute("UPDATE job SET place = 'failed' WHERE id IN (3, 4)", [])?))
-            .wait()
-            .unwrap();
+        log.call(|unit| Ok(unit.execute("UPDATE job SET place = 'failed' WHERE id IN (3, 4)", [])?)).wait().unwrap();
         let all = [("a", "partial"), ("a", "failure"), ("a", "rejected"), ("b", "held")];
         assert_eq!(to_handle(1_795_435_200_000), states(&all));
         assert_eq!(to_handle(1_795_435_200_001), states(&[("b", "held")]), "held is held however old it is");
@@ -366,11 +376,9 @@ mod tests {
         assert_eq!(found(None, &[], Some("f*")), [1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(found(None, &[], Some("g")), [] as [i64; 0]);
         let seen = |id: i64| {
-            log.call(move |connection, _| {
-                Ok(connection.query_row("SELECT seen_at FROM job WHERE id = ?1", [id], |row| row.get(0))?)
-            })
-            .wait()
-            .unwrap()
+            log.call(move |unit| Ok(unit.query_row("SELECT seen_at FROM job WHERE id = ?1", [id], |row| row.get(0))?))
+                .wait()
+                .unwrap()
         };
         for (account, since) in
             [(None, seen(1)), (None, seen(4)), (None, seen(7)), (Some("b"), seen(5)), (None, i64::MAX)]
@@ -407,7 +415,7 @@ mod tests {
         assert_eq!(reader.oldest_queued().unwrap(), []);
         let queue = "INSERT INTO job (account, file_name, disk_name, stem, wire_name, kind, state, place, belongs, path, seen_at, sha256, queued_at)
                      SELECT 'b', 'q', x'71', 'q', 'q', 'data', 'queued', 'inbox', 'inbox', '/q', 1, hex(randomblob(32)), value FROM json_each('[9, 7, 8]')";
-        log.call(move |connection, _| Ok(connection.execute_batch(queue)?)).wait().unwrap();
+        log.call(move |unit| Ok(unit.execute_batch(queue)?)).wait().unwrap();
         assert_eq!(reader.oldest_queued().unwrap(), [("b".to_owned(), Timestamp(7))]);
     }
 }

@@ -6,10 +6,11 @@ use super::lock::StateLock;
 use super::open::{Purpose, open_beside_writer, open_writer, progress_of};
 use super::reader::Reader;
 use super::timing::CommitTimes;
-use crate::job::{JobId, Place, State};
+use super::unit_of_work::{Effects, Haste, Unit};
+use crate::job::JobId;
 use rusqlite::Connection;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,24 +24,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
-
-/// How soon a file is to be moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Haste {
-    /// Its content was sent: the move may wait for others.
-    None,
-    /// Its content is nowhere else, and lies where the next file of its name would overwrite it.
-    AtOnce,
-}
-
-impl Haste {
-    pub(super) fn of(state: State) -> Self {
-        match state.place() {
-            Place::Sent | Place::Done => Self::None,
-            Place::Inbox | Place::Held | Place::Failed | Place::Gone => Self::AtOnce,
-        }
-    }
-}
 
 /// Maximum number of operations that share one transaction: it bounds the latency of the first.
 const GROUP: usize = 512;
@@ -88,25 +71,6 @@ impl Shared {
             commit_times: Arc::default(),
             thread: Mutex::new(None),
         }
-    }
-}
-
-/// What an operation did that others must hear of once it is durable.
-#[derive(Default)]
-pub(super) struct Effects {
-    /// Accounts with files to move.
-    pub(super) unfiled: BTreeMap<String, Haste>,
-    /// Attempts in progress that must not go on: the job, and the number of the attempt.
-    pub(super) taken_back: Vec<(JobId, u32)>,
-    /// Something may now be due, or a job changed.
-    pub(super) changed: bool,
-}
-
-impl Effects {
-    /// The file of a job of this account is to be moved.
-    pub(super) fn note_unfiled(&mut self, account: String, haste: Haste) {
-        let noted = self.unfiled.entry(account).or_insert(haste);
-        *noted = haste.max(*noted);
     }
 }
 
@@ -261,20 +225,16 @@ impl JobLog {
     /// Runs one operation; the answer comes when it is durable.
     pub(super) fn call<R: Send + 'static>(
         &self,
-        operation: impl FnOnce(&Connection, &mut Effects) -> Result<R, JobLogError> + Send + 'static,
+        operation: impl FnOnce(&mut Unit<'_>) -> Result<R, JobLogError> + Send + 'static,
     ) -> Pending<R> {
         let (reply, pending) = oneshot::channel();
         let run: Operation = Box::new(move |connection, effects| {
-            let mut own = Effects::default();
-            let result = connection
-                .and_then(|connection| in_savepoint(connection, || guarded(|| operation(connection, &mut own))));
-            if result.is_ok() {
-                for (account, haste) in own.unfiled {
-                    effects.note_unfiled(account, haste);
-                }
-                effects.taken_back.append(&mut own.taken_back);
-                effects.changed |= own.changed;
-            }
+            let result = connection.and_then(|connection| {
+                let mut unit = Unit::new(connection);
+                let result = in_savepoint(connection, || guarded(|| operation(&mut unit)))?;
+                effects.append(unit.effects);
+                Ok(result)
+            });
             Box::new(move |commit| {
                 // A dropped receiver means that no one waits for the answer; the operation stands.
                 let _ = reply.send(commit.and(result));

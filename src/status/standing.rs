@@ -21,7 +21,8 @@ pub fn status_report(config: &Config, is_running: bool, standing: Standing) -> S
         standing.accounts.into_iter().map(|row| (row.name.clone(), row)).collect();
     let mut counts = state_counts(&standing.counts);
     let last_success: BTreeMap<_, _> = standing.last_success.into_iter().collect();
-    let trying_again: BTreeMap<_, _> = standing.trying_again.into_iter().collect();
+    let trying_again: BTreeMap<_, _> =
+        standing.trying_again.into_iter().map(|files| (files.account.clone(), files)).collect();
     let mut to_handle: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (account, state) in standing.to_handle {
         to_handle.entry(account).or_default().push(state);
@@ -32,8 +33,8 @@ pub fn status_report(config: &Config, is_running: bool, standing: Standing) -> S
         jobs: counts.remove(name).unwrap_or_default(),
         blocked: row.blocked().map(|problem| problem.to_string()),
         blocked_since: row.blocked_at,
-        trying_again: trying_again.get(name).map(|(why, _)| why.clone()),
-        next_try: trying_again.get(name).and_then(|(_, at)| *at),
+        trying_again: trying_again.get(name).map(|files| files.reason.clone()),
+        next_try: trying_again.get(name).and_then(|files| files.next_try),
         to_handle: to_handle.remove(name).unwrap_or_default(),
         style: row.style,
         last_success: last_success.get(name).copied(),

@@ -17,13 +17,13 @@ fn marker_arrives(log: &JobLog, name: &str, inode: u64) -> JobId {
 }
 
 fn marker(log: &JobLog, id: JobId) -> (State, Option<JobId>, Option<String>) {
-    let job = log.call(move |connection, _| sql::job(connection, id)).wait().unwrap();
+    let job = log.call(move |unit| sql::job(unit, id)).wait().unwrap();
     (job.state, job.pair, job.reason)
 }
 
 fn set_state(log: &JobLog, job: JobId, state: &'static str, belongs: &'static str) {
     let sql = "UPDATE job SET state = ?2, belongs = ?3 WHERE id = ?1";
-    let set = log.call(move |connection, _| Ok(connection.execute(sql, params![job.0, state, belongs])?));
+    let set = log.call(move |unit| Ok(unit.execute(sql, params![job.0, state, belongs])?));
     assert_eq!(set.wait().unwrap(), 1);
 }
 
@@ -66,16 +66,16 @@ fn p4_a_marker_that_has_lost_its_data_file_waits_for_the_next_one() {
 fn f2_of_the_causes_only_a_changed_file_outlasts_acceptance() {
     let (_dir, log) = opened();
     let job = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
-    let causes = log.call(move |connection, effects| {
-        let mut job = sql::job(connection, job)?;
+    let causes = log.call(move |unit| {
+        let mut job = sql::job(unit, job)?;
         let held = Reason::of(Cause::OnHold, "put on hold by somebody".to_owned());
-        advance(connection, effects, &mut job, Event::Held, held, Timestamp(1))?;
-        let on_hold = sql::job(connection, job.id)?.cause;
-        advance(connection, effects, &mut job, Event::Adopted, None, Timestamp(2))?;
-        let adopted = sql::job(connection, job.id)?.cause;
+        advance(unit, &mut job, Event::Held, held, Timestamp(1))?;
+        let on_hold = sql::job(unit, job.id)?.cause;
+        advance(unit, &mut job, Event::Adopted, None, Timestamp(2))?;
+        let adopted = sql::job(unit, job.id)?.cause;
         job.cause = Some(Cause::Changed);
-        advance(connection, effects, &mut job, Event::Processing, None, Timestamp(3))?;
-        Ok([on_hold, adopted, sql::job(connection, job.id)?.cause])
+        advance(unit, &mut job, Event::Processing, None, Timestamp(3))?;
+        Ok([on_hold, adopted, sql::job(unit, job.id)?.cause])
     });
     assert_eq!(causes.wait().unwrap(), [Some(Cause::OnHold), None, Some(Cause::Changed)]);
 }

@@ -48,7 +48,7 @@ fn s5_a_file_that_a_list_has_shown_is_held_whatever_clock_was_set_since() {
         log.listed("a".to_owned(), list(vec![remote], 5)).wait().unwrap();
         let claimed = log.claim(vec![rules()], 9, Timestamp(10 + days * DAY_MS)).wait().unwrap();
         let claimed: Vec<JobId> = claimed.claims.into_iter().map(|claim| claim.job.id).collect();
-        let state = log.call(move |connection, _| Ok(sql::job(connection, shown)?.state)).wait().unwrap();
+        let state = log.call(move |unit| Ok(sql::job(unit, shown)?.state)).wait().unwrap();
         assert_eq!((claimed, state), (vec![not_shown], State::Held), "set by {days} days");
     }
 }

@@ -12,8 +12,8 @@ fn open() -> (tempfile::TempDir, JobLog) {
 fn an_operation_that_fails_leaves_nothing_behind_and_its_neighbours_stand() {
     let (_dir, log) = open();
     let insert = |name: &'static str, fail: bool| {
-        log.call(move |connection, _| {
-            connection.execute("INSERT INTO account (name) VALUES (?1)", [name])?;
+        log.call(move |unit| {
+            unit.execute("INSERT INTO account (name) VALUES (?1)", [name])?;
             if fail { Err(JobLogError::NoSuchJob(7)) } else { Ok(()) }
         })
     };
@@ -21,7 +21,7 @@ fn an_operation_that_fails_leaves_nothing_behind_and_its_neighbours_stand() {
     let answers: Vec<bool> = answers.into_iter().map(|pending| pending.wait().is_ok()).collect();
     assert_eq!(answers, [true, false, true]);
     let names: String = log
-        .call(|connection, _| Ok(connection.query_row("SELECT group_concat(name) FROM account", [], |row| row.get(0))?))
+        .call(|unit| Ok(unit.query_row("SELECT group_concat(name) FROM account", [], |row| row.get(0))?))
         .wait()
         .unwrap();
     assert_eq!(names, "a,c");
@@ -31,12 +31,12 @@ fn an_operation_that_fails_leaves_nothing_behind_and_its_neighbours_stand() {
 fn f10_a_defect_costs_the_operation_that_shows_it_and_not_the_writer() {
     let (_dir, log) = open();
     let insert = "INSERT INTO account (name) VALUES ('a')";
-    let broken: Pending<()> = log.call(move |connection, _| {
-        connection.execute(insert, [])?;
+    let broken: Pending<()> = log.call(move |unit| {
+        unit.execute(insert, [])?;
         panic!("made by a test")
     });
     assert!(matches!(broken.wait(), Err(JobLogError::Impossible(_))));
-    log.call(move |connection, _| Ok(connection.execute(insert, [])?)).wait().unwrap();
+    log.call(move |unit| Ok(unit.execute(insert, [])?)).wait().unwrap();
     assert!(!log.has_ended());
 }
 
@@ -59,14 +59,14 @@ fn what_arrives_together_shares_a_commit() {
     let (_dir, log) = open();
     let before = log.commits();
     let (open_gate, gate) = mpsc::channel::<()>();
-    let first = log.call(move |_, _| {
+    let first = log.call(move |_| {
         let _ = gate.recv();
         Ok(())
     });
     let rest: Vec<_> = (0..100)
         .map(|i| {
-            log.call(move |connection, _| {
-                connection.execute("INSERT INTO account (name) VALUES (?1)", [i.to_string()])?;
+            log.call(move |unit| {
+                unit.execute("INSERT INTO account (name) VALUES (?1)", [i.to_string()])?;
                 Ok(())
             })
         })
@@ -86,14 +86,14 @@ fn all_are_answered_where_more_arrive_than_one_transaction_takes_and_where_other
     for number in 1..=4 {
         log.on_taken_back(JobId(number), 1, CancellationToken::new());
     }
-    log.call(|_, _| Ok(())).wait().unwrap();
+    log.call(|_| Ok(())).wait().unwrap();
     let before = log.commits();
     let (open_gate, gate) = mpsc::channel::<()>();
-    let first = log.call(move |_, _| {
+    let first = log.call(move |_| {
         let _ = gate.recv();
         Ok(())
     });
-    let rest: Vec<_> = (0..MORE).map(|number| log.call(move |_, _| Ok(number))).collect();
+    let rest: Vec<_> = (0..MORE).map(|number| log.call(move |_| Ok(number))).collect();
     open_gate.send(()).unwrap();
     first.wait().unwrap();
     let answers: Vec<usize> = rest.into_iter().map(|pending| pending.wait().unwrap()).collect();
@@ -105,7 +105,7 @@ fn all_are_answered_where_more_arrive_than_one_transaction_takes_and_where_other
 fn a_closed_job_log_says_so() {
     let (_dir, log) = open();
     log.close();
-    assert!(matches!(log.call(|_, _| Ok(())).wait(), Err(JobLogError::Closed)));
+    assert!(matches!(log.call(|_| Ok(())).wait(), Err(JobLogError::Closed)));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn what_says_nothing_of_the_disk_does_not_call_a_sick_one_well() {
     log.shared.storage.send_replace(sick());
     let orphan = "PRAGMA defer_foreign_keys = ON;
                   INSERT INTO job_event (job_id, at, event, to_state) VALUES (999, 'now', 'ready', 'queued')";
-    let ended = log.call(move |connection, _| Ok(connection.execute_batch(orphan)?)).wait();
+    let ended = log.call(move |unit| Ok(unit.execute_batch(orphan)?)).wait();
     assert!(matches!(ended, Err(JobLogError::Impossible(_))), "the commit finds it: {ended:?}");
     assert_eq!(*log.storage().borrow(), sick(), "a commit that failed");
 
