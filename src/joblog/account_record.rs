@@ -182,7 +182,7 @@ impl JobLog {
                      WHERE name = ?1 AND (api_problem IS NOT ?2 OR api_remedy IS NOT ?3)"
                 }
             };
-            let (what, remedy) = problem.map(|problem| (problem.what, problem.remedy)).unzip();
+            let (what, remedy) = problem.as_ref().map(|problem| (problem.what.clone(), problem.remedy.clone())).unzip();
             let is_well = what.is_none();
             let changed = unit.prepare_cached(update)?.execute(params![account, what, remedy.flatten()])?;
             if matches!(side, Side::Api) && is_well {
@@ -221,7 +221,7 @@ impl JobLog {
     pub fn forget_style(&self, account: String) -> Pending<()> {
         self.call(move |unit| {
             unit.prepare_cached("UPDATE account SET style = NULL, trial_style = NULL WHERE name = ?1")?
-                .execute([account])?;
+                .execute([&account])?;
             Ok(())
         })
     }

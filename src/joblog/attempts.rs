@@ -146,9 +146,10 @@ pub(super) fn end_attempt(
 ) -> Result<Ended, JobLogError> {
     let (mut event, mut reason) = (end.event, end.reason.clone());
     // The answer names a job that cannot be this file's: it proves nothing.
-    let anothers = match &end.remote {
-        Some(remote) => anothers(unit, &job, remote.remote_job_id)?,
-        None => None,
+    let line = end.remote.as_ref().map(|_| sql::line_of_job(unit, &job)).transpose()?;
+    let anothers = match (&end.remote, line) {
+        (Some(remote), Some(line)) => anothers(unit, &job, line, remote.remote_job_id)?,
+        (_, _) => None,
     };
     if let (Some(remote), Some(whose)) = (&end.remote, &anothers) {
         event = Event::Unclear;
@@ -165,9 +166,9 @@ pub(super) fn end_attempt(
     if end.file_differs {
         job.identity = None;
     }
-    if let (Some(remote), None) = (&end.remote, anothers) {
+    if let (Some(remote), Some(line), None) = (&end.remote, line, anothers) {
         take_remote(&mut job, remote);
-        remember_answered(unit, &job, remote, now)?;
+        remember(unit, &job.account, (line, remote, false), None, now)?;
     }
     job.next_attempt_at = end.again_at;
     match event {
@@ -257,10 +258,11 @@ fn note_late_end(
     if job.attempts != attempt || job.state != State::Cancelled || !job.unsettled {
         return Ok(());
     }
+    let line = sql::line_of_job(unit, &job)?;
     let detail = match &end.remote {
-        Some(remote) if anothers(unit, &job, remote.remote_job_id)?.is_none() => {
+        Some(remote) if anothers(unit, &job, line, remote.remote_job_id)?.is_none() => {
             take_remote(&mut job, remote);
-            remember_answered(unit, &job, remote, now)?;
+            remember(unit, &job.account, (line, remote, false), None, now)?;
             format!("it was ingested: Adobe accepted it as remote job {} after it was given up", remote.remote_job_id)
         }
         Some(_) | None if matches!(end.event, Event::NotIngested | Event::Refused) => {
@@ -283,20 +285,8 @@ pub(super) fn disputed(connection: &Connection, job: &Job) -> Result<Option<Remo
     Ok(number.flatten().map(RemoteJobId))
 }
 
-fn remember_answered(
-    connection: &Connection,
-    job: &Job,
-    remote: &RemoteJob,
-    now: Timestamp,
-) -> Result<(), JobLogError> {
-    let line = sql::line_of_job(connection, job)?;
-    remember(connection, &job.account, (line, remote, false), None, now)?;
-    Ok(())
-}
-
 /// Why a remote job cannot come from the job's latest attempt, if it cannot.
-fn anothers(connection: &Connection, job: &Job, id: RemoteJobId) -> Result<Option<String>, JobLogError> {
-    let line = sql::line_of_job(connection, job)?;
+fn anothers(connection: &Connection, job: &Job, line: i64, id: RemoteJobId) -> Result<Option<String>, JobLogError> {
     if let Some(owner) = owner_of_remote(connection, &job.account, line, id.0)? {
         return Ok(Some(format!("is that of job {owner}, unless the server has restarted its job numbers")));
     }

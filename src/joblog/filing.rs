@@ -40,7 +40,8 @@ impl JobLog {
     #[must_use]
     pub fn filed(&self, moves: Vec<Filed>, now: Timestamp) -> Pending<()> {
         self.call(move |unit| {
-            for moved in moves {
+            unit.read(moves.iter().map(|moved| moved.id))?;
+            for moved in moves.iter().cloned() {
                 let mut job = unit.job(moved.id)?;
                 job.place = moved.place;
                 job.disk_name = moved.disk_name;
@@ -87,8 +88,8 @@ impl JobLog {
             }
             let detail = format!("renamed to {} while it was on its way", printable(&disk_name.to_string_lossy()));
             sql::insert_event(unit, id, now, "filed", Some(job.state), job.state, Some(&detail))?;
-            job.disk_name = disk_name;
-            job.path = path;
+            job.disk_name.clone_from(&disk_name);
+            job.path.clone_from(&path);
             unit.save(&job)?;
             unit.effects.changed = true;
             Ok(())

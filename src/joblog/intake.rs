@@ -107,7 +107,7 @@ impl JobLog {
     #[must_use]
     pub fn vanished(&self, ids: Vec<JobId>, now: Timestamp) -> Pending<()> {
         self.call(move |unit| {
-            for id in ids {
+            for &id in &ids {
                 let mut job = unit.job(id)?;
                 if job.place == Place::Inbox && matches!(job.state, State::Waiting | State::Queued) {
                     job.place = Place::Gone;

@@ -49,8 +49,8 @@ impl JobLog {
             unit.prepare_cached("UPDATE account SET expected_on = ?2 WHERE name = ?1")?
                 .execute(params![account, day])?;
             unit.effects.changed |= missed.is_some();
-            match missed {
-                Some(missed) => insert_account_event(unit, Some(&account), now, "missing", &missed),
+            match &missed {
+                Some(missed) => insert_account_event(unit, Some(&account), now, "missing", missed),
                 None => Ok(()),
             }
         })
@@ -73,7 +73,7 @@ impl JobLog {
     #[must_use]
     pub fn note_delays(&self, late: Vec<JobId>, now: Timestamp) -> Pending<()> {
         self.call(move |unit| {
-            for id in late {
+            for &id in &late {
                 let job = unit.job(id)?;
                 if !job.state.is_terminal() {
                     unit.effects.changed |= note_delay(unit, &job, now)?;

@@ -102,7 +102,8 @@ impl JobLog {
                 // The job of each number must be determined again.
                 return Ok(taken);
             }
-            for step in steps {
+            unit.read(steps.iter().map(|step| step.id))?;
+            for step in &steps {
                 let mut job = unit.job(step.id)?;
                 if !matches!(job.state, State::Uploaded | State::Processing) {
                     continue;
@@ -112,10 +113,10 @@ impl JobLog {
                 }
                 match step.event {
                     Some(event) if job.state.next(event)? != job.state => {
-                        advance(unit, &mut job, event, step.reason, now)?;
+                        advance(unit, &mut job, event, step.reason.clone(), now)?;
                     }
                     Some(_) | None => {
-                        job.reason = step.reason;
+                        job.reason.clone_from(&step.reason);
                         unit.save(&job)?;
                     }
                 }
@@ -162,7 +163,7 @@ impl JobLog {
             job.next_attempt_at = Some(now);
             unit.prepare_cached("UPDATE account SET unclear_streak = 0 WHERE name = ?1 AND ?2 = 'found'")?
                 .execute(params![job.account, event.as_str()])?;
-            advance(unit, &mut job, event, Some(reason), now)?;
+            advance(unit, &mut job, event, Some(reason.clone()), now)?;
             Ok(true)
         })
     }
@@ -170,7 +171,7 @@ impl JobLog {
     /// A reason for people where nothing else changes.
     #[must_use]
     pub fn explain(&self, id: JobId, reason: String) -> Pending<()> {
-        self.call(move |unit| unit.change(id, |row| row.reason = Some(reason)))
+        self.call(move |unit| unit.change(id, |row| row.reason = Some(reason.clone())))
     }
 }
 

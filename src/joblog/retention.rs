@@ -62,7 +62,7 @@ impl JobLog {
     pub fn prune(&self, account: String, ids: Vec<JobId>, rule: PruneRule) -> Pending<usize> {
         self.call(move |unit| {
             let mut pruned = 0;
-            for id in ids {
+            for &id in &ids {
                 let may_leave = unit
                     .prepare_cached(&format!("SELECT count(*) FROM job WHERE {} AND id = ?4", prunable()))?
                     .query_row(params![account, rule.before.0, rule.files_stay, id.0], |row| row.get::<_, i64>(0))?
@@ -115,7 +115,7 @@ impl JobLog {
     #[must_use]
     pub fn removing(&self, ids: Vec<JobId>, why: String, now: Timestamp) -> Pending<()> {
         self.call(move |unit| {
-            for id in ids {
+            for &id in &ids {
                 note_once(unit, id, "removed", &why, now)?;
             }
             Ok(())
@@ -132,7 +132,7 @@ impl JobLog {
     #[must_use]
     pub fn removed(&self, ids: Vec<JobId>) -> Pending<()> {
         self.call(move |unit| {
-            for id in ids {
+            for &id in &ids {
                 let mut job = unit.job(id)?;
                 if job.state == State::Success && job.place == Place::Done {
                     job.place = Place::Gone;

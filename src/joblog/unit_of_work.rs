@@ -5,6 +5,7 @@ use super::row::Job;
 use super::sql;
 use crate::job::{JobId, Place, State};
 use rusqlite::Connection;
+use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 
@@ -40,6 +41,18 @@ impl<'c> Unit<'c> {
             return Ok(job.clone());
         }
         Ok(self.keep(sql::job(self.connection, id)?))
+    }
+
+    /// Reads the rows of many jobs at once. One that is missing or makes no sense is met when it is asked for.
+    pub(super) fn read(&mut self, ids: impl Iterator<Item = JobId>) -> Result<()> {
+        let ids: Vec<_> = ids.map(|id| id.0).collect();
+        if ids.len() > 1 {
+            let these = "id IN (SELECT value FROM json_each(?1))";
+            for job in sql::each_of("job", self.connection, these, [json!(ids).to_string()])?.into_iter().flatten() {
+                self.keep(job);
+            }
+        }
+        Ok(())
     }
 
     /// Remembers a row that was read, unless it is known already: it may have been written since it was read.

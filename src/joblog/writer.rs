@@ -13,6 +13,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -75,9 +76,16 @@ impl Shared {
 }
 
 type Wake = Box<dyn Fn(Haste) + Send>;
-type Reply = Box<dyn FnOnce(Result<(), JobLogError>) + Send>;
-/// Runs in the transaction, or hears that none could be begun.
-type Operation = Box<dyn FnOnce(Result<&Connection, JobLogError>, &mut Effects) -> Reply + Send>;
+/// Returns whether all went well.
+type Operation = Box<dyn FnMut(Stage<'_>) -> bool + Send>;
+
+/// What the writer wants of an operation.
+enum Stage<'a> {
+    /// To be run in the transaction.
+    Run(&'a Connection, &'a mut Effects),
+    /// To answer its caller, now that it is known what became of the transaction.
+    Answer(Result<(), JobLogError>),
+}
 
 enum Command {
     Run(Operation),
@@ -222,23 +230,30 @@ impl JobLog {
         lock(&self.shared.thread).as_ref().is_some_and(JoinHandle::is_finished)
     }
 
-    /// Runs one operation; the answer comes when it is durable.
+    /// Runs one operation; the answer comes when it is durable. It may run twice: once more where another that arrived
+    /// together with it had to be undone.
     pub(super) fn call<R: Send + 'static>(
         &self,
-        operation: impl FnOnce(&mut Unit<'_>) -> Result<R, JobLogError> + Send + 'static,
+        mut operation: impl FnMut(&mut Unit<'_>) -> Result<R, JobLogError> + Send + 'static,
     ) -> Pending<R> {
         let (reply, pending) = oneshot::channel();
-        let run: Operation = Box::new(move |connection, effects| {
-            let result = connection.and_then(|connection| {
+        let (mut reply, mut result) = (Some(reply), Err(JobLogError::Closed));
+        let run: Operation = Box::new(move |stage| match stage {
+            Stage::Run(connection, effects) => {
                 let mut unit = Unit::new(connection);
-                let result = in_savepoint(connection, || guarded(|| operation(&mut unit)))?;
-                effects.append(unit.effects);
-                Ok(result)
-            });
-            Box::new(move |commit| {
-                // A dropped receiver means that no one waits for the answer; the operation stands.
-                let _ = reply.send(commit.and(result));
-            })
+                result = guarded(|| operation(&mut unit));
+                if result.is_ok() {
+                    effects.append(unit.effects);
+                }
+                result.is_ok()
+            }
+            Stage::Answer(commit) => {
+                if let Some(reply) = reply.take() {
+                    // A dropped receiver means that no one waits for the answer; the operation stands.
+                    let _ = reply.send(commit.and_then(|()| mem::replace(&mut result, Err(JobLogError::Closed))));
+                }
+                true
+            }
         });
         #[cfg(test)]
         if let Some(at_once) = &self.at_once {
@@ -261,22 +276,6 @@ impl fmt::Debug for JobLog {
 fn guarded<R>(operation: impl FnOnce() -> Result<R, JobLogError>) -> Result<R, JobLogError> {
     catch_unwind(AssertUnwindSafe(operation))
         .unwrap_or_else(|_| Err(JobLogError::Impossible("an operation broke off by a defect".to_owned())))
-}
-
-/// One failing operation must not take its neighbours in the group with it.
-fn in_savepoint<R>(
-    connection: &Connection,
-    operation: impl FnOnce() -> Result<R, JobLogError>,
-) -> Result<R, JobLogError> {
-    connection.prepare_cached("SAVEPOINT operation")?.execute([])?;
-    let result = operation();
-    if result.is_err() && !connection.is_autocommit() {
-        connection.prepare_cached("ROLLBACK TO operation")?.execute([])?;
-    }
-    if !connection.is_autocommit() {
-        connection.prepare_cached("RELEASE operation")?.execute([])?;
-    }
-    result
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -1,39 +1,17 @@
 //! One transaction for a group of operations, and one fsync.
 
-use super::{Effects, Operation, Writer, lock};
+use super::{Effects, Operation, Stage, Writer, lock};
 use crate::joblog::errors::{JobLogError, StorageProblem};
 use crate::joblog::open::progress_of;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 impl Writer {
-    pub(super) fn commit(&self, group: Vec<Operation>) {
+    pub(super) fn commit(&self, mut group: Vec<Operation>) {
         let mut effects = Effects::default();
-        let mut replies = Vec::with_capacity(group.len());
-        let outcome = match self.begin() {
-            Ok(()) => {
-                for operation in group {
-                    // SQLite gives a whole transaction up where the disk is full; outside it nothing may be written.
-                    let connection =
-                        if self.connection.is_autocommit() { Err(rolled_back()) } else { Ok(&self.connection) };
-                    replies.push(operation(connection, &mut effects));
-                }
-                if self.connection.is_autocommit() {
-                    // SQLite gave the whole transaction up (a full disk does that).
-                    Err(rolled_back())
-                } else {
-                    self.end_transaction()
-                }
-            }
-            Err(error) => {
-                for operation in group {
-                    replies.push(operation(Err(error.clone()), &mut effects));
-                }
-                Err(error)
-            }
-        };
-        if outcome.is_err() && !self.connection.is_autocommit() {
-            let _ = self.connection.execute_batch("ROLLBACK");
+        let outcome = self.begin().and_then(|()| self.run_all(&mut group, &mut effects));
+        if outcome.is_err() {
+            self.roll_back();
         }
         // Only the probe calls the disk well again: a transaction without a change commits on a full one, too.
         match outcome.clone().and_then(|()| self.free_space()) {
@@ -42,12 +20,65 @@ impl Writer {
             Err(error) => tracing::error!(%error, "a transaction of the job log was rolled back: {error}"),
             Ok(()) => {}
         }
-        for reply in replies {
-            reply(outcome.clone());
+        for operation in &mut group {
+            operation(Stage::Answer(outcome.clone()));
         }
         if outcome.is_ok() {
             self.shared.commits.fetch_add(1, Ordering::Relaxed);
             self.announce(&effects);
+        }
+    }
+
+    fn run_all(&self, group: &mut [Operation], effects: &mut Effects) -> Result<(), JobLogError> {
+        if !self.run_together(group, effects) {
+            // Seldom: a failing operation must not take its neighbours with it. Savepoints for all of them would cost
+            // more than to begin again.
+            self.roll_back();
+            *effects = Effects::default();
+            self.begin()?;
+            for operation in group {
+                self.in_savepoint(|| operation(Stage::Run(&self.connection, effects)))?;
+            }
+        }
+        if self.connection.is_autocommit() {
+            // SQLite gave the whole transaction up (a full disk does that).
+            return Err(rolled_back());
+        }
+        self.end_transaction()
+    }
+
+    /// False if one of them has failed and left something that must be undone.
+    fn run_together(&self, group: &mut [Operation], effects: &mut Effects) -> bool {
+        for operation in group {
+            let before = self.connection.total_changes();
+            let went_well = operation(Stage::Run(&self.connection, effects));
+            if self.connection.is_autocommit() {
+                // SQLite gave the whole transaction up: outside it nothing may be written.
+                return true;
+            }
+            if !went_well && self.connection.total_changes() != before {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn in_savepoint(&self, operation: impl FnOnce() -> bool) -> Result<(), JobLogError> {
+        self.connection.prepare_cached("SAVEPOINT operation")?.execute([])?;
+        let went_well = operation();
+        if self.connection.is_autocommit() {
+            return Err(rolled_back());
+        }
+        if !went_well {
+            self.connection.prepare_cached("ROLLBACK TO operation")?.execute([])?;
+        }
+        self.connection.prepare_cached("RELEASE operation")?.execute([])?;
+        Ok(())
+    }
+
+    fn roll_back(&self) {
+        if !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("ROLLBACK");
         }
     }
 

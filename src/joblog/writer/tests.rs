@@ -28,6 +28,43 @@ fn an_operation_that_fails_leaves_nothing_behind_and_its_neighbours_stand() {
 }
 
 #[test]
+fn neighbours_run_again_only_where_something_has_to_be_undone() {
+    for (writes, times) in [(false, 1), (true, 2)] {
+        let (_dir, log) = open();
+        let (open_gate, gate) = mpsc::channel::<()>();
+        let first = log.call(move |_| {
+            let _ = gate.recv();
+            Ok(())
+        });
+        let ran = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&ran);
+        let neighbour = log.call(move |unit| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            unit.effects.changed = true;
+            Ok(unit.execute("INSERT INTO account (name) VALUES ('a')", [])?)
+        });
+        let failing: Pending<()> = log.call(move |unit| {
+            if writes {
+                unit.execute("INSERT INTO account (name) VALUES ('b')", [])?;
+            }
+            Err(JobLogError::NoSuchJob(7))
+        });
+        let before = *log.changes().borrow();
+        drop(open_gate);
+        first.wait().unwrap();
+        assert_eq!(neighbour.wait().unwrap(), 1);
+        assert!(failing.wait().is_err());
+        assert_eq!(ran.load(Ordering::Relaxed), times);
+        let names: String = log
+            .call(|unit| Ok(unit.query_row("SELECT group_concat(name) FROM account", [], |row| row.get(0))?))
+            .wait()
+            .unwrap();
+        assert_eq!(names, "a");
+        assert_eq!(*log.changes().borrow() - before, 1, "it is announced once");
+    }
+}
+
+#[test]
 fn f10_a_defect_costs_the_operation_that_shows_it_and_not_the_writer() {
     let (_dir, log) = open();
     let insert = "INSERT INTO account (name) VALUES ('a')";
