@@ -1,7 +1,7 @@
 //! Moves within the folder that never overwrite (DESIGN F1, F2), each with its `.why` (DESIGN F3).
 
 use super::account::{AccountFolder, EXPLAINING, MARKER};
-use super::rename::{fitting, rename_without_overwriting};
+use super::rename::{fitting, is_one_file, rename_without_overwriting};
 use crate::folder::directory::Directory;
 use crate::job::{FileIdentity, Fingerprint, JobId, Oddity, Place, Sha256};
 use std::collections::HashSet;
@@ -34,16 +34,18 @@ impl AccountFolder {
         touched.extend([from, to]);
         let (lies_in, called, met) = match self.meet(wanted, from, name)? {
             // Without times of birth, a file that came since may have the inode of ours, which was moved already.
-            met @ Met::Changed(found) if from == Place::Inbox && found.born_ns == 0 => match self.find(wanted)? {
-                Some((place, found, Met::Same(identity))) if place == to => {
-                    return Ok(arrived(to, found, Met::Same(identity)));
+            met @ (Met::Same(_) | Met::Changed(_)) if from == Place::Inbox && wanted.is_by_number(met) => {
+                match self.find(wanted)? {
+                    Some((place, found, Met::Same(identity))) if place == to => {
+                        return Ok(arrived(to, found, Met::Same(identity)));
+                    }
+                    Some((place, found, met @ Met::Same(_))) => {
+                        touched.insert(place);
+                        (place, found, met)
+                    }
+                    Some((_, _, Met::Changed(_) | Met::Another | Met::Nothing)) | None => (from, name.to_owned(), met),
                 }
-                Some((place, found, met @ Met::Same(_))) => {
-                    touched.insert(place);
-                    (place, found, met)
-                }
-                Some((_, _, Met::Changed(_) | Met::Another | Met::Nothing)) | None => (from, name.to_owned(), met),
-            },
+            }
             met @ (Met::Same(_) | Met::Changed(_)) => (from, name.to_owned(), met),
             met @ (Met::Another | Met::Nothing) => {
                 // Made before, and not written down; or written down only as far as an earlier move.
@@ -69,6 +71,7 @@ impl AccountFolder {
         };
         if lies_in == Place::Inbox && matches!(met, Met::Changed(_)) && was_sent {
             // What somebody wrote into it by now has to be sent too (P1), and is not what its job tells of (F2).
+            self.take_back_second_name(wanted, &called, touched)?;
             return Ok(gone(&called, Oddity::Changed));
         }
         let (source, target) = (self.place(lies_in), self.place(to));
@@ -118,6 +121,21 @@ impl AccountFolder {
         }
         let renamed = self.renamed_in_inbox(wanted)?;
         Ok(renamed.map(|(name, met)| (Place::Inbox, name, met)))
+    }
+
+    /// Removes the second name that a move which a crash broke off gave a file of the inbox.
+    fn take_back_second_name(&self, wanted: &Wanted<'_>, name: &OsStr, touched: &mut Touched) -> io::Result<()> {
+        for place in Place::SUB_FOLDERS {
+            for candidate in free_names(wanted.name, wanted.job) {
+                let second = (self.place(place), candidate.as_os_str());
+                if !(wanted.is_of_another)(place, &candidate) && is_one_file((self.place(Place::Inbox), name), second)?
+                {
+                    touched.insert(place);
+                    return second.0.remove(second.1);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Returns a file that is not datadrop's to the inbox, under a name that is free there.
@@ -242,6 +260,18 @@ pub struct Wanted<'a> {
     pub read: &'a dyn Fn(&Directory, &OsStr) -> io::Result<Fingerprint>,
     /// Whether another job has its file there.
     pub is_of_another: &'a dyn Fn(Place, &OsStr) -> bool,
+}
+
+impl Wanted<'_> {
+    /// Whether the number alone says that what was met is this file: it has no time of birth, and its content is another or
+    /// was never known.
+    fn is_by_number(&self, met: Met) -> bool {
+        match met {
+            Met::Same(found) => found.born_ns == 0 && self.sha256.is_none() && self.hashed != Some(found),
+            Met::Changed(found) => found.born_ns == 0,
+            Met::Another | Met::Nothing => false,
+        }
+    }
 }
 
 /// What lies where a job's file should lie.

@@ -201,6 +201,69 @@ mod tests {
         assert_eq!(fs::read_to_string(dir.path().join("done/sales.txt")).unwrap(), "ours");
     }
 
+    /// Found by the simulation, seed 230911: cancelled before it was read, moved, and not written down by a crash.
+    #[test]
+    fn p7_a_file_that_came_since_is_not_taken_for_one_that_was_never_read_and_was_moved_already() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = AccountFolder::open("a", dir.path(), None, 1).unwrap().folder;
+        let inodes_of_paths = true;
+        surroundings::begin(surroundings::Surroundings { inodes_of_paths, ..surroundings::Surroundings::default() });
+        let (came, moved) = (dir.path().join("sales.txt"), dir.path().join("failed/sales.txt"));
+        fs::write(&came, "ours").unwrap();
+        let hashed = identity_at(&came);
+        fs::rename(&came, &moved).unwrap();
+        fs::write(&came, "another").unwrap();
+        let wanted = Wanted {
+            job: JobId(1),
+            name: OsStr::new("sales.txt"),
+            from: Place::Inbox,
+            to: Place::Failed,
+            hashed: Some(hashed),
+            sha256: None,
+            was_sent: false,
+            read: &|_, _| panic!("its content was never known"),
+            is_of_another: &|_, _| false,
+        };
+        let filed = folder.move_file(&wanted, &mut Touched::new()).unwrap();
+        surroundings::end();
+        assert_eq!((filed.place, filed.name.to_str(), filed.note), (Place::Failed, Some("sales.txt"), None));
+        assert_eq!(fs::read_to_string(&came).unwrap(), "another");
+    }
+
+    #[test]
+    fn p7_a_move_that_broke_off_between_its_two_names_leaves_one_where_the_file_is_a_new_one_by_now() {
+        for inodes_of_paths in [true, false] {
+            let dir = tempfile::tempdir().unwrap();
+            let folder = AccountFolder::open("a", dir.path(), None, 1).unwrap().folder;
+            surroundings::begin(surroundings::Surroundings {
+                inodes_of_paths,
+                ..surroundings::Surroundings::default()
+            });
+            let (came, moved) = (dir.path().join("sales.txt"), dir.path().join("sent/sales.txt"));
+            fs::write(&came, "sent").unwrap();
+            let (hashed, sha256) = (identity_at(&came), Sha256::new([1; 32]));
+            fs::hard_link(&came, &moved).unwrap();
+            // Its writer goes on after the crash.
+            fs::write(&came, "sent and more").unwrap();
+            let wanted = Wanted {
+                job: JobId(1),
+                name: OsStr::new("sales.txt"),
+                from: Place::Inbox,
+                to: Place::Sent,
+                hashed: Some(hashed),
+                sha256: Some(sha256),
+                was_sent: true,
+                read: &|_, _| panic!("its size tells"),
+                is_of_another: &|_, _| false,
+            };
+            let filed = folder.move_file(&wanted, &mut Touched::new()).unwrap();
+            surroundings::end();
+            assert_eq!((filed.place, filed.note), (Place::Gone, Some(crate::job::Oddity::Changed)));
+            assert_eq!(fs::read_to_string(&came).unwrap(), "sent and more");
+            assert!(!moved.exists(), "no job has it there");
+        }
+    }
+
     #[test]
     fn f1_where_renames_may_overwrite_a_file_that_takes_the_old_name_meanwhile_is_not_lost() {
         for crashed in [false, true] {
