@@ -100,7 +100,8 @@ impl JobLog {
             unit
                 .prepare_cached(
                     "UPDATE account SET unopened = 1, folder_problem = NULL, folder_remedy = NULL, api_problem = NULL, api_remedy = NULL,
-                            blocked_at = NULL, baseline_at = NULL, next_sweep_at = NULL
+                            blocked_at = NULL, baseline_at = NULL, next_sweep_at = NULL,
+                            start_number = start_number + (start_scan_event IS NOT NULL), start_scan_event = NULL
                      WHERE name = ?1",
                 )?
                 .execute([account.as_str()])?;
@@ -140,6 +141,12 @@ impl JobLog {
             unit
                 .prepare_cached("UPDATE account SET ignored = ?2 WHERE name = ?1 AND ignored <> ?2")?
                 .execute(params![account, ignored.cast_signed()])?;
+            unit
+                .prepare_cached(
+                    "UPDATE account SET start_scan_event = coalesce((SELECT max(id) FROM job_event), 0)
+                     WHERE name = ?1 AND start_scan_event IS NULL",
+                )?
+                .execute([&account])?;
             unit.effects.changed |= first > 0;
             Ok(())
         })

@@ -207,12 +207,14 @@ pub(super) fn remember(
 ) -> Result<Option<bool>, JobLogError> {
     let owned = connection
         .prepare_cached(
-            "INSERT INTO remote_job (account, line, remote_job_id, file_name, created, listed, owned, first_seen_at, after_event)
+            "INSERT INTO remote_job (account, line, remote_job_id, file_name, created, listed, owned, first_seen_at, after_event,
+                                     start_number)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6,
                      EXISTS (SELECT 1 FROM job WHERE job.account = ?1 AND job.line = ?2 AND job.remote_job_id = ?3)
                      OR EXISTS (SELECT 1 FROM delivered WHERE delivered.account = ?1 AND delivered.line = ?2
                                 AND delivered.remote_job_id = ?3), ?7,
-                     coalesce(?8, (SELECT max(id) FROM job_event), 0))
+                     coalesce(?8, (SELECT max(id) FROM job_event), 0),
+                     coalesce((SELECT start_number FROM account WHERE name = ?1), 0))
              ON CONFLICT DO NOTHING RETURNING owned",
         )?
         .query_row(

@@ -17,16 +17,21 @@ pub(super) struct Sighting {
     seen: EventId,
     /// The last event before the account's first list, where its file lay in the folder at the account's first scan.
     baseline: Option<EventId>,
+    /// The first scan since the start found it.
+    lay_there: bool,
 }
 
 pub(super) fn sighting(connection: &Connection, job: &Job) -> Result<Sighting, JobLogError> {
     Ok(connection
         .prepare_cached(
-            "SELECT coalesce(seen, 0), CASE WHEN baseline_at IS NOT NULL AND seen <= first_scan_event THEN baseline_event END
+            "SELECT coalesce(seen, 0), CASE WHEN baseline_at IS NOT NULL AND seen <= first_scan_event THEN baseline_event END,
+                    coalesce(start_scan_event, seen) >= seen
              FROM (SELECT min(id) AS seen FROM job_event WHERE job_id = ?2) JOIN account WHERE name = ?1",
         )?
         .query_row(params![job.account, job.id.0], |row| {
-            Ok(Sighting { seen: EventId(row.get(0)?), baseline: row.get::<_, Option<i64>>(1)?.map(EventId) })
+            let lay_there = row.get::<_, Option<bool>>(2)?.unwrap_or_default();
+            let baseline = row.get::<_, Option<i64>>(1)?.map(EventId);
+            Ok(Sighting { seen: EventId(row.get(0)?), baseline, lay_there })
         })?)
 }
 
@@ -45,7 +50,7 @@ pub(super) fn unowned_of_name(
     connection: &Connection,
     job: &Job,
     since: (EventId, Timestamp),
-) -> Result<Vec<(RemoteJobId, EventId)>, JobLogError> {
+) -> Result<Vec<Unowned>, JobLogError> {
     let unowned = unowned(connection, &job.account, "first_seen_at > ?2 AND after_event >= ?3", (since.1, since.0.0))?;
     named(connection, &job.account, &[job.wire_name.as_str()], unowned)
 }
@@ -55,22 +60,32 @@ pub(super) fn unowned_of_name(
 pub(super) fn since_first_attempt(
     connection: &Connection,
     job: &Job,
-    unowned: &[(RemoteJobId, EventId)],
+    unowned: &[Unowned],
 ) -> Result<Option<RemoteJobId>, JobLogError> {
     // Asked last, since most often there is none, and the files of a daily name grow ever more.
-    let Some((id, after)) = unowned.last() else { return Ok(None) };
+    let Some(last) = unowned.last() else { return Ok(None) };
     let namesake = namesake(connection, &job.account, &job.wire_name)?;
-    Ok(namesake.filter(|namesake| *after >= namesake.first_attempt).map(|_| *id))
+    Ok(namesake.filter(|namesake| last.after >= namesake.first_attempt).map(|_| last.id))
 }
 
 /// One of them that was first listed after the file of a job was seen that was never attempted (DESIGN S5): the list that
-/// each start begins with tells what a machine sent that was set back since.
-pub(super) fn since_seen(sighting: Sighting, unowned: &[(RemoteJobId, EventId)]) -> Option<RemoteJobId> {
-    unowned.last().filter(|(_, after)| *after >= sighting.seen).map(|(id, _)| *id)
+/// each start begins with tells what a machine sent that was set back since. A file that the first scan of the start found was
+/// there before that list.
+pub(super) fn since_seen(sighting: Sighting, unowned: &[Unowned]) -> Option<RemoteJobId> {
+    let is_later = |remote: &&Unowned| remote.after >= sighting.seen || sighting.lay_there && remote.is_of_this_start;
+    unowned.iter().rev().find(is_later).map(|remote| remote.id)
 }
 
-/// A remote job that no job owns: its number, its name, and the last event before it was first listed.
-type Unowned = (RemoteJobId, String, EventId);
+/// A remote job that no job owns.
+#[derive(Debug)]
+pub(super) struct Unowned {
+    id: RemoteJobId,
+    name: String,
+    /// The last event before it was first listed.
+    after: EventId,
+    /// That was since the last start.
+    is_of_this_start: bool,
+}
 
 /// Returns the remote jobs of the account's line that no job owns, the newest last.
 fn unowned(
@@ -80,13 +95,20 @@ fn unowned(
     (at, after): (Timestamp, i64),
 ) -> Result<Vec<Unowned>, JobLogError> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT remote_job_id, file_name, after_event FROM remote_job INDEXED BY remote_job_unowned
+        "SELECT remote_job_id, file_name, after_event,
+                start_number = (SELECT start_number FROM account WHERE name = ?1)
+         FROM remote_job INDEXED BY remote_job_unowned
          WHERE account = ?1 AND NOT owned AND line = (SELECT line FROM account WHERE name = ?1) AND {condition}
            AND after_event >= (SELECT aimed_event FROM account WHERE name = ?1) AND file_name IS NOT NULL
          ORDER BY after_event"
     ))?;
     let rows = statement.query_map(params![account, at.0, after], |row| {
-        Ok((RemoteJobId(row.get(0)?), row.get(1)?, EventId(row.get(2)?)))
+        Ok(Unowned {
+            id: RemoteJobId(row.get(0)?),
+            name: row.get(1)?,
+            after: EventId(row.get(2)?),
+            is_of_this_start: row.get(3)?,
+        })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -96,10 +118,10 @@ fn named(
     connection: &Connection,
     account: &str,
     names: &[&str],
-    unowned: Vec<Unowned>,
-) -> Result<Vec<(RemoteJobId, EventId)>, JobLogError> {
+    mut unowned: Vec<Unowned>,
+) -> Result<Vec<Unowned>, JobLogError> {
     if unowned.is_empty() {
-        return Ok(Vec::new());
+        return Ok(unowned);
     }
     let naming = learnt(connection, account)?;
     let may_be = |shown: &str| {
@@ -107,7 +129,8 @@ fn named(
             .iter()
             .any(|name| *name == shown || !naming.explains_nothing() && naming.likeness(name, shown) != Likeness::Other)
     };
-    Ok(unowned.into_iter().filter(|(_, shown, _)| may_be(shown)).map(|(id, _, after)| (id, after)).collect())
+    unowned.retain(|remote| may_be(&remote.name));
+    Ok(unowned)
 }
 
 /// Why a held job cannot be the remote job that a person takes it for, if it cannot: its name is not what the API makes of the
@@ -329,6 +352,7 @@ mod tests {
     fn s5_a_list_that_came_after_the_file_did_shows_what_was_sent_whatever_clock_was_set() {
         let (_dir, log) = opened();
         let list = |id, at| log.listed("a".to_owned(), list_of(&log, id, at)).wait().unwrap();
+        log.scanned("a".to_owned(), 0, Timestamp(-60)).wait().unwrap();
         list(1, -50);
         let id = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
         let look = || {
@@ -343,6 +367,37 @@ mod tests {
         // The file was seen at 0, and the clock was set back since.
         list(2, -40);
         assert_eq!(look(), Some(RemoteJobId(2)));
+    }
+
+    /// The folder may be opened late: a share that hangs, or another mount (F4).
+    #[test]
+    fn s5_what_the_list_of_a_start_showed_holds_what_its_first_scan_finds() {
+        let (_dir, log) = opened();
+        let lists = |id, at| log.listed("a".to_owned(), list_of(&log, id, at)).wait().unwrap();
+        let look = |job| {
+            let look = move |connection: &Connection| {
+                let job = super::super::sql::job(connection, job)?;
+                let unowned = unowned_of_name(connection, &job, (EventId(0), Timestamp(-1000)))?;
+                Ok(since_seen(sighting(connection, &job)?, &unowned))
+            };
+            log.call(move |unit| look(unit)).wait().unwrap()
+        };
+        let scanned = |at| log.scanned("a".to_owned(), 0, Timestamp(at)).wait().unwrap();
+        scanned(-9);
+        lists(1, -8);
+        log.open_account("a".to_owned(), target()).wait().unwrap();
+        let lay_there = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
+        assert_eq!(look(lay_there), None, "datadrop ran when that was listed, and the file came later");
+        lists(2, -7);
+        // The folder was not scanned before it is closed again.
+        log.open_account("a".to_owned(), target()).wait().unwrap();
+        let lay_there_too = arrives(&log, "sales.txt", 2, Duplicates::Hold).id;
+        scanned(-6);
+        let came_later = arrives(&log, "sales.txt", 3, Duplicates::Hold).id;
+        assert_eq!(
+            [lay_there, lay_there_too, came_later].map(look),
+            [Some(RemoteJobId(2)), Some(RemoteJobId(2)), None]
+        );
     }
 
     fn is_held_as_there_first(log: &JobLog, id: crate::job::JobId) -> bool {

@@ -258,6 +258,8 @@ CREATE TABLE remote_job (
     first_seen_at INTEGER NOT NULL,
     -- The last event when a list that has it was answered: an attempt whose event came later cannot have made it.
     after_event   INTEGER NOT NULL,
+    -- The account's `start_number` then.
+    start_number  INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account, line, remote_job_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -302,6 +304,10 @@ CREATE TABLE account (
     -- When the folder was first scanned whole, and the last event then: what lay there may have been sent by others (DESIGN F8).
     first_scan_at       INTEGER,
     first_scan_event    INTEGER NOT NULL DEFAULT 0,
+    -- Counts the starts, but for those before which the folder was not scanned; and the last event when the first scan since the
+    -- start was over, NULL until then: what it finds may have been sent by a job log that knew more (DESIGN S5).
+    start_number        INTEGER NOT NULL DEFAULT 0,
+    start_scan_event    INTEGER,
     -- Files in the folder that are none of ours, as the last scan counted them.
     ignored             INTEGER NOT NULL DEFAULT 0,
     -- The quiet period in milliseconds, where files that were changed after they were taken in made it longer than the

@@ -28,6 +28,8 @@ pub(super) const CONFIRM_FOR: Duration = Duration::from_secs(180);
 /// Maximum time that a stage sleeps. Theirs is shorter, to give signs of life and to notice when the wall clock is set:
 /// here a call reports the latter ([`Process::clock_was_set`]).
 const TURN: Duration = Duration::from_secs(600);
+/// Until then most lists were read.
+const LATE: Duration = Duration::from_secs(5);
 
 type Task<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -230,6 +232,7 @@ impl Process {
             retry: retry(),
         };
         let tracker = Box::new(Tracker::new(track, joblog.clone(), clock).map_err(broken)?);
+        let opens_at = if from.rules.opens_late { from.at.after(LATE) } else { from.at };
         // The process before it heard of its own.
         surroundings::with(|here| here.moved.clear());
         let board = Arc::new(Board::default());
@@ -247,7 +250,7 @@ impl Process {
         .map_err(broken)?;
         Ok(Self {
             reader: joblog.reader().map_err(broken)?,
-            turns: Turns::new(worker, Arc::clone(&board), from.at),
+            turns: Turns::new(worker, Arc::clone(&board), opens_at),
             board,
             track: Some(Track::Resting(tracker, from.at)),
             settings,

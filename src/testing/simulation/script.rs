@@ -67,6 +67,8 @@ pub(super) struct Rules {
     pub(super) tells_dates: bool,
     /// Each path has an inode number of its own, as on `sshfs` and `mergerfs`.
     pub(super) inodes_of_paths: bool,
+    /// At each start the folder opens only once the first remote list was read.
+    pub(super) opens_late: bool,
 }
 
 /// What a server makes of the names of files.
@@ -207,7 +209,9 @@ const DAY: i64 = 24 * 3600 * 1000;
 impl Plan {
     pub(super) fn new(seed: u64) -> Self {
         let mut chance = Chance(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
-        let rules = rules(&mut chance);
+        let mut rules = rules(&mut chance);
+        // By the seed itself, so that the other stories stay as they are.
+        rules.opens_late = Chance(seed ^ 0x0001_a7e0).percent(15);
         let horizon = chance.pick(&[20, 120, 600]);
         let mut items = Vec::new();
         let mut put = |chance: &mut Chance, what: What| {
@@ -349,6 +353,7 @@ fn rules(chance: &mut Chance) -> Rules {
         oldest_first: chance.percent(30),
         renames: chance.pick(&[Renames::Never, Renames::Never, Renames::Never, Renames::Capitals, Renames::Beyond]),
         tells_dates: chance.percent(50),
+        opens_late: false,
     }
 }
 
