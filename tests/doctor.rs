@@ -77,6 +77,7 @@ fn all_is_well_before_the_first_start_with_a_daemon_and_after_it_and_nothing_is_
         assert!(text.contains(part), "{part:?} in {text}");
     }
     assert!(text.contains("ok    account a: Adobe knows data source 1"), "{text}");
+    assert_eq!(text.lines().filter(|line| line.contains("  writers a: the kernel ")).count(), 1, "{text}");
     assert!(text.lines().all(|line| ["ok    ", "warn  "].iter().any(|start| line.starts_with(start))), "{text}");
     assert_eq!(listing(world.dir.path()), before);
 

@@ -5,7 +5,7 @@ use super::places::{Places, TRIAL, is_ours, lock, open_inbox, open_sub_folder, o
 use super::rename::{Named, give_back, is_one_file, name_before};
 use super::unusable::{FolderProblem, Owners};
 use crate::folder::directory::{Directory, Entry, is_hidden_for};
-use crate::job::{FileIdentity, Place};
+use crate::job::{FileIdentity, Place, Writer};
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
@@ -226,6 +226,8 @@ pub struct Examined {
     pub is_in_use: bool,
     /// Where it is not known to be local: the file system, by its name.
     pub remote: Option<String>,
+    /// The kernel says whether somebody writes to this user's own files there (DESIGN R5).
+    pub tells_writers: bool,
 }
 
 /// What reading alone tells of an account's folder.
@@ -282,7 +284,22 @@ pub fn examine(account: &str, dir: &Path, remembered: Option<&str>) -> Result<Ex
         sub_folders.iter().try_for_each(|directory| owners.judge_sub_folder(directory))?;
     }
     let remote = is_remote.then(|| inbox.file_system().name());
-    Ok(Examined { metadata, is_marked, is_in_use, remote })
+    let tells_writers = tells_writers(&inbox, is_marked).map_err(unfit("no file in it can be read"))?;
+    Ok(Examined { metadata, is_marked, is_in_use, remote, tells_writers })
+}
+
+/// Asks of the mark, or before the first start of a file that it makes.
+fn tells_writers(inbox: &Directory, is_marked: bool) -> io::Result<bool> {
+    let asks = |name: &OsStr| {
+        let (file, _) = inbox.open_file(name, &inbox.entry(name)?)?;
+        Ok(inbox.writer_of(&file) != Writer::Unknown)
+    };
+    if is_marked {
+        return asks(OsStr::new(MARK));
+    }
+    let (made, hidden) = inbox.create_hidden(TRIAL, 0o600)?;
+    drop(made);
+    asks(hidden.name())
 }
 
 // What is in the sub-folders, for code that must find out what was sent.

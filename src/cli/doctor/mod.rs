@@ -46,7 +46,8 @@ pub(super) fn run(file: &Path, arguments: &DoctorArguments, output: &mut Output)
     let running = look_for_daemon(&config.state_dir);
     let (found, rows) = job_log(config, running);
     findings.extend(found);
-    let folders = folders(config, rows.as_ref(), person.as_ref());
+    let may_ask = unit.is_none_or(Unit::may_ask_for_writers);
+    let folders = folders(config, rows.as_ref(), person.as_ref(), may_ask);
     findings.extend(folders.iter().flat_map(|folder| folder.findings.clone()));
     // A job log that cannot be read says nothing of accounts.
     if let Some(rows) = &rows {
@@ -182,7 +183,12 @@ struct Looked {
 }
 
 /// All of them at the same time, for so long at most: a share may hang (DESIGN F10).
-fn folders(config: &Config, rows: Option<&HashMap<String, AccountRow>>, person: Option<&Person>) -> Vec<Looked> {
+fn folders(
+    config: &Config,
+    rows: Option<&HashMap<String, AccountRow>>,
+    person: Option<&Person>,
+    may_ask: bool,
+) -> Vec<Looked> {
     let looks: Vec<_> = config
         .accounts
         .iter()
@@ -190,7 +196,7 @@ fn folders(config: &Config, rows: Option<&HashMap<String, AccountRow>>, person: 
             let row = rows.and_then(|rows| rows.get(&account.name)).cloned();
             let (own, person) = (account.clone(), person.cloned());
             let look = apart::begin(move || {
-                let findings = account_folder(&own, row.as_ref(), person.as_ref());
+                let findings = account_folder(&own, row.as_ref(), person.as_ref(), may_ask);
                 let space = own.folder.is_dir().then(|| observations::space(&own.folder));
                 (findings, space, Way::to(&own.folder).ok())
             });
@@ -218,7 +224,12 @@ fn folders(config: &Config, rows: Option<&HashMap<String, AccountRow>>, person: 
     looked
 }
 
-fn account_folder(account: &AccountConfig, row: Option<&AccountRow>, person: Option<&Person>) -> Vec<Finding> {
+fn account_folder(
+    account: &AccountConfig,
+    row: Option<&AccountRow>,
+    person: Option<&Person>,
+    may_ask: bool,
+) -> Vec<Finding> {
     let (name, dir) = (account.name.as_str(), &account.folder);
     let shown = dir.display().to_string();
     let remembered = row.and_then(|row| row.folder_mark.as_deref());
@@ -257,6 +268,10 @@ fn account_folder(account: &AccountConfig, row: Option<&AccountRow>, person: Opt
             format!("{shown} is on {file_system}, which is not known to be local: it is polled, and files wait until they were quiet for 60 s"),
             "a local folder is faster, if producers can write to one",
         ));
+    }
+    // The kernel tells the owner of a file alone: another user than the service's sees nothing of what the service is told.
+    if !person.is_some_and(is_another) {
+        findings.push(rights::writers(name, &shown, examined.tells_writers, may_ask));
     }
     findings.push(rights::producers(name, &shown, observations::owned(&examined.metadata), person));
     findings

@@ -213,12 +213,13 @@ fn a_folder_is_looked_at_and_left_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let seen = examine("a", dir.path(), None).unwrap();
     assert!(!seen.is_marked && !seen.is_in_use);
+    assert!(seen.tells_writers, "a directory for temporary files takes leases (R5)");
     assert!(names(dir.path()).is_empty());
 
     let opened = AccountFolder::open("a", dir.path(), None, 7).unwrap();
     let before = names(dir.path());
     let seen = examine("a", dir.path(), Some(&opened.mark)).unwrap();
-    assert!(seen.is_marked && seen.is_in_use);
+    assert!(seen.is_marked && seen.is_in_use && seen.tells_writers);
     drop(opened.folder);
     let seen = examine("a", dir.path(), Some(&opened.mark)).unwrap();
     assert!(seen.is_marked && !seen.is_in_use);

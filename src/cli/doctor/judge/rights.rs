@@ -131,6 +131,24 @@ pub(in crate::cli::doctor) fn producers(account: &str, dir: &str, owned: Owned, 
     Finding::ok("producers", account, format!("the folder's group can put files into {dir}"))
 }
 
+/// Whether the kernel says who writes to the files of an account (DESIGN R5). `tells`: to those of the service's own user.
+/// `may_ask`: to those of others, as far as the unit tells.
+pub(in crate::cli::doctor) fn writers(account: &str, dir: &str, tells: bool, may_ask: bool) -> Finding {
+    let bad = |message: String, remedy: &str| Finding::bad(Verdict::Warn, "writers", account, message, remedy);
+    let whether = "whether a program still writes to a file";
+    match (tells, may_ask) {
+        (true, true) => Finding::ok("writers", account, format!("the kernel says {whether} in {dir}")),
+        (true, false) => bad(
+            format!("the kernel does not say {whether} of another user in {dir}: the unit grants no CAP_LEASE"),
+            "`systemctl edit datadrop` and write AmbientCapabilities=CAP_LEASE below [Service]",
+        ),
+        (false, _) => bad(
+            format!("the kernel does not say {whether} in {dir}: events and the time without a change decide"),
+            "let producers rename whole files into it, or set `wait_for_fin = true`",
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,6 +202,16 @@ mod tests {
         assert_eq!(judge(0o600, false).verdict, Verdict::Warn);
         assert_eq!(judge(0o600, true).verdict, Verdict::Ok);
         assert_eq!(secret("/s", owned(5, 5, 0o600), "u", None, false).verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn r5_whether_the_kernel_tells_who_writes_is_said_in_one_line() {
+        let line = |tells, may_ask| writers("a", "/srv", tells, may_ask).line();
+        assert!(writers("a", "/srv", true, true).remedy.is_none());
+        assert!(line(true, false).contains("of another user in /srv") && line(true, false).contains("CAP_LEASE"));
+        for may_ask in [true, false] {
+            assert!(line(false, may_ask).contains("a file in /srv: events") && line(false, may_ask).contains("rename"));
+        }
     }
 
     #[test]

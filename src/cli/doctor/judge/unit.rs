@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// What `show` is asked for. It tells of no credential before version 254, and of the watchdog only while the service runs.
 pub(in crate::cli::doctor) const PROPERTIES: &str = "LoadState,ReadWritePaths,User,SupplementaryGroups,\
-    StateDirectory,BindPaths,ProtectSystem,ProtectHome,PrivateTmp,ExecStart";
+    StateDirectory,BindPaths,ProtectSystem,ProtectHome,PrivateTmp,ExecStart,AmbientCapabilities";
 
 /// Its name.
 pub(in crate::cli::doctor) const UNIT: &str = "datadrop.service";
@@ -28,6 +28,7 @@ pub(in crate::cli::doctor) struct Unit {
     /// The properties that hide places from it.
     hiding: Vec<&'static str>,
     config: Option<PathBuf>,
+    grants_leases: bool,
 }
 
 impl Unit {
@@ -58,7 +59,13 @@ impl Unit {
                 .filter(|property| ["yes", "tmpfs", "disconnected"].contains(&value(property)))
                 .collect(),
             config: config_of(value("ExecStart")),
+            grants_leases: words("AmbientCapabilities").iter().any(|capability| capability == "cap_lease"),
         }
+    }
+
+    /// Whether the service may ask the kernel who writes to a file of another user (DESIGN R5).
+    pub(in crate::cli::doctor) fn may_ask_for_writers(&self) -> bool {
+        self.grants_leases || ["", "root", "0"].contains(&self.user.as_str())
     }
 
     /// Whether systemd has it.
@@ -212,6 +219,9 @@ mod tests {
             ("datadrop", Some(Path::new("/etc/datadrop/client_secret")))
         );
         assert!(read.runs(Path::new("/etc/datadrop/datadrop.toml")) && !read.runs(Path::new("/tmp/x.toml")));
+        assert!(!read.may_ask_for_writers());
+        let grants = Unit::read(&format!("{SHOWN}AmbientCapabilities=cap_kill cap_lease\n"), FILES);
+        assert!(grants.may_ask_for_writers());
         let found = judge(
             SHOWN,
             &[
