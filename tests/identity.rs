@@ -243,7 +243,8 @@ fn f4_what_datadrop_did_not_file_does_not_make_the_job_log_older() {
     // A data file that a person put there looks like one that was filed: `recover` is the way out.
     fs::write(done.join("stranger.txt"), tagged("stranger")).unwrap();
     let daemon = world.start();
-    assert!(world.wait_blocked("a").contains("datadrop recover"));
+    // Until the folder was opened, that alone is the reason.
+    world.wait("the stranger to be told", || world.blocked("a").contains("datadrop recover"));
     daemon.stop();
     recover(&world);
     let _daemon = world.start();
@@ -374,6 +375,46 @@ fn f4_f9_each_block_by_other_hands_has_a_way_out_that_works() {
     } else {
         eprintln!("SKIPPED: only root may give folders to others");
     }
+}
+
+/// A copy of the machine that was started beside it, with the same folders.
+#[test]
+fn f4_a_second_daemon_at_work_in_the_folder_blocks_until_it_is_stopped_and_what_it_sent_is_recovered() {
+    let world = World::new();
+    primed(&world).stop();
+    let copy = tempfile::tempdir().unwrap();
+    let (state, config) = (copy.path().join("state"), copy.path().join("datadrop.toml"));
+    command("cp", &["-a", &world.state_dir().display().to_string()], &state);
+    let text = fs::read_to_string(world.write_config()).unwrap();
+    fs::write(&config, text.replace(&format!("{:?}", world.state_dir()), &format!("{state:?}"))).unwrap();
+    for sends in [false, true] {
+        let another = Daemon::start_with(copy.path(), &config, &[], &[]);
+        another.wait_ready();
+        let logged = || fs::read_to_string(copy.path().join("log")).unwrap();
+        world.wait("the other to have the folder", || logged().matches("watching ").count() == 1 + usize::from(sends));
+        let daemon = world.start();
+        world.wait("the other to be told", || world.blocked("a").contains("another datadrop is at work"));
+        assert!(world.blocked("a").contains("stop the other"));
+        if sends {
+            world.drop_file("a", "theirs.txt", tagged("theirs"));
+            world.wait("the other to send it", || lie_in(&world, "done").contains(&"theirs.txt".to_owned()));
+        }
+        assert!(another.stop().success());
+        if sends {
+            world.wait("what it sent to be missed", || world.blocked("a").contains("datadrop recover"));
+            daemon.stop();
+            recover(&world);
+            let _daemon = world.start();
+            goes_on(&world, "recovered");
+        } else {
+            goes_on(&world, "stopped-the-other");
+            daemon.stop();
+            // The other's job log must not be the older one.
+            fs::remove_dir_all(&state).unwrap();
+            command("cp", &["-a", &world.state_dir().display().to_string()], &state);
+        }
+    }
+    assert_eq!(world.accepted(), ["first.txt", "stopped-the-other.txt", "theirs.txt", "recovered.txt"]);
 }
 
 #[test]
