@@ -32,6 +32,8 @@ pub const GOING_ON: StateSet = StateSet(&[Waiting, Queued, UPLOADING, Unconfirme
 pub const UNDER_WAY: StateSet = StateSet(&[Queued, UPLOADING, Unconfirmed, Uploaded, Processing]);
 /// Continues automatically, and is not known to have reached Adobe. Its file belongs in the inbox.
 pub const NOT_ACCEPTED_YET: StateSet = StateSet(&[Waiting, Queued, UPLOADING, Unconfirmed]);
+/// Not known to have reached Adobe, and it may still be sent.
+pub const MAY_BE_SENT: StateSet = StateSet(&[Waiting, Queued, UPLOADING, Unconfirmed, Held]);
 /// No attempt is in progress, and none is in doubt.
 pub const RESTING: StateSet = StateSet(&[Waiting, Queued]);
 /// To be sent, or being sent.
@@ -92,13 +94,14 @@ type SaysSo = fn(State) -> bool;
 
 /// Each of them, and what the states say of themselves.
 #[cfg(test)]
-pub(crate) const EACH: [(StateSet, SaysSo); 20] = {
+pub(crate) const EACH: [(StateSet, SaysSo); 21] = {
     use super::state::{Event, Place};
     [
         (ANY, |_| true),
         (GOING_ON, |state| !state.is_terminal() && state.place() != Place::Held),
         (UNDER_WAY, |state| !state.is_terminal() && state.place() != Place::Held && state != Waiting),
         (NOT_ACCEPTED_YET, |state| state.place() == Place::Inbox),
+        (MAY_BE_SENT, |state| !state.is_accepted() && !state.is_terminal()),
         (RESTING, |state| state.place() == Place::Inbox && state.next(Event::Cancelled).is_ok()),
         (TO_SEND, |state| state == Queued || matches!(state, State::Uploading(_))),
         (ON_ITS_WAY, |state| state.place() == Place::Inbox && state != Waiting),

@@ -253,7 +253,8 @@ fn must_not_be_sent(
              sent; compare it with the file before it is sent (again)"
         ),
         is_duplicate: false,
-        may_be_ingested: job.unclear_ends > 0,
+        // Its attempts ended clearly, as far as this job log knows: one that was set back does not know the last of them.
+        may_be_ingested: job.attempts > 0,
     }))
 }
 

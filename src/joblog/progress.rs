@@ -5,7 +5,7 @@ use super::errors::JobLogError;
 use super::reader::Reader;
 use super::row::InboxEntry;
 use super::sql;
-use crate::job::sets::{ANY, AT_ADOBE, TO_SEND, UNDER_WAY};
+use crate::job::sets::{ANY, AT_ADOBE, MAY_BE_SENT, TO_SEND, UNDER_WAY};
 use crate::job::{EventId, JobId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 use std::ffi::OsStr;
@@ -42,6 +42,21 @@ impl Reader {
     /// [`JobLogError`] if the database cannot be read.
     pub fn inbox_entry(&self, account: &str, disk_name: &OsStr) -> Result<Option<InboxEntry>, JobLogError> {
         Ok(sql::job_in_inbox(&self.connection(), account, disk_name)?.map(InboxEntry::from))
+    }
+
+    /// When the oldest file of an account was first seen that may still be sent; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn oldest_unsent(&self, account: &str) -> Result<Option<Timestamp>, JobLogError> {
+        let oldest: Option<i64> = self
+            .connection()
+            .prepare_cached(&format!(
+                "SELECT min(seen_at) FROM {} WHERE account = ?1 AND finished_at IS NULL AND state IN {MAY_BE_SENT}",
+                sql::UNFINISHED
+            ))?
+            .query_row([account], |row| row.get(0))?;
+        Ok(oldest.map(Timestamp))
     }
 
     /// The number of the last event.

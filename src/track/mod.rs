@@ -180,7 +180,10 @@ impl Tracker {
         // Whatever was announced: a job that is overlooked here could be taken for ours.
         let extent = Extent::ToTheEmptyPage;
         let asked_at = self.server_now();
-        let (start, end) = (asked_at.before(WINDOW), asked_at.after(WINDOW));
+        // What waits may have been sent at any time since it came, if the job log was set back (DESIGN S5).
+        let oldest = self.reader.oldest_unsent(&self.settings.account)?;
+        let oldest = oldest.map_or(asked_at, |seen| Timestamp(seen.0.saturating_add(self.server_ahead)).min(asked_at));
+        let (start, end) = (oldest.before(WINDOW), asked_at.after(WINDOW));
         match self.list(&self.settings.target.clone(), start, Some(end), extent).await {
             // The first answer showed how far off our clock is, and the window with it: once more, at the right time.
             Ok(_) if self.server_now().0.abs_diff(asked_at.0) > CLOCKS_DIFFER_MS => Ok(Some(self.clock.moment())),
