@@ -11,7 +11,7 @@ use super::writer::{JobLog, Pending};
 use crate::job::{
     EventId, FileIdentity, Fingerprint, JobId, Kind, Place, RemoteJob, Sha256, State, Target, Timestamp, stem,
 };
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
@@ -67,15 +67,12 @@ impl JobLog {
             let account = &restoration.account;
             let target_id = sql::target_id(unit, &restoration.target)?;
             let line = sql::line_of(unit, account, target_id)?;
+            let after = listed_after(unit, account)?;
             for file in &restoration.files {
                 restore(unit, &restoration, file, target_id, now)?;
             }
-            // Before anything that goes there now, and after what went elsewhere before.
-            let aimed = unit
-                .prepare_cached("SELECT aimed_event FROM account WHERE name = ?1")?
-                .query_row([account], |row| row.get(0).map(EventId))?;
             for remote in restoration.remote_jobs.iter().flatten() {
-                remember(unit, account, (line, remote, true), Some(aimed), now)?;
+                remember(unit, account, (line, remote, true), Some(after), now)?;
             }
             // What lies in the inbox under a name of that list is held at the next start (DESIGN F8).
             unit
@@ -95,6 +92,25 @@ impl JobLog {
             Ok(())
         })
     }
+}
+
+/// After which event a remote job counts as listed that a recovery saw first: before anything that goes there now, and after what
+/// went elsewhere before. But where an upload of the job log is unclear, or was when it was given up, what it became may be among
+/// them, as in any list that is read now (DESIGN S3, S5).
+fn listed_after(connection: &Connection, account: &str) -> Result<EventId, JobLogError> {
+    let is_unclear = connection
+        .prepare_cached(
+            "SELECT count(*) FROM job WHERE account = ?1 AND attempts > 0 AND remote_job_id IS NULL
+             AND (finished_at IS NULL OR (state = 'cancelled' AND unsettled))",
+        )?
+        .query_row([account], |row| row.get::<_, i64>(0))?
+        > 0;
+    if is_unclear {
+        return sql::latest_event(connection);
+    }
+    Ok(connection
+        .prepare_cached("SELECT aimed_event FROM account WHERE name = ?1")?
+        .query_row([account], |row| row.get(0).map(EventId))?)
 }
 
 fn restore(
@@ -274,7 +290,8 @@ fn stems_without_numbers(stem: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
     use crate::config::Duplicates;
-    use crate::joblog::fixtures::{arrives, ends, hash, opened};
+    use crate::job::RemoteJobId;
+    use crate::joblog::fixtures::{arrives, ends, hash, opened, target};
 
     /// Somebody cancels a job of a job log that was set back: that is no move of ours into `sent/`.
     #[test]
@@ -319,6 +336,54 @@ mod tests {
             let found = found(inode, content);
             assert_eq!(filed.explains(&found), explains, "inode {inode}, content {content}");
             assert_eq!(filed.explains_unread(&found.identity), inode == 1);
+        }
+    }
+
+    /// Found by the simulation, seed 321086: it was taken for a remote job that was there before, and the file was sent again.
+    #[test]
+    fn p3_what_recovery_finds_listed_may_be_what_an_unclear_upload_became() {
+        for (becomes, may_be) in [
+            ("state = 'unconfirmed', attempts = 1, unclear_ends = 1", true),
+            ("attempts = 1, unclear_ends = 1", true),
+            ("state = 'held', belongs = 'held', reason = 'x', attempts = 1, unsettled = 1", true),
+            (
+                "state = 'cancelled', belongs = 'failed', reason = 'x', attempts = 1, unsettled = 1, finished_at = 1",
+                true,
+            ),
+            ("state = 'cancelled', belongs = 'failed', reason = 'x', attempts = 1, finished_at = 1", false),
+            (
+                "state = 'success', belongs = 'done', attempts = 1, uploaded_at = 1, remote_job_id = 6, finished_at = 1",
+                false,
+            ),
+            ("attempts = 0", false),
+        ] {
+            let (_dir, log) = opened();
+            let job = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
+            let began = log.call(move |unit| {
+                unit.execute(&format!("UPDATE job SET {becomes} WHERE id = ?1"), [job.0])?;
+                sql::latest_event(unit)
+            });
+            let began = began.wait().unwrap();
+            let remote = RemoteJob {
+                file_name: Some("sales.txt".to_owned()),
+                rows_processed: None,
+                remote_job_id: RemoteJobId(7),
+                remote_status: None,
+                remote_created: None,
+                remote_started: None,
+                remote_finished: None,
+            };
+            let restoration = Restoration {
+                account: "a".to_owned(),
+                folder: "/srv/a".into(),
+                target: target(),
+                mark: "a".to_owned(),
+                files: Vec::new(),
+                remote_jobs: Some(vec![remote]),
+            };
+            log.restore(restoration, Timestamp(2)).wait().unwrap();
+            let listed = log.reader().unwrap().first_listed_after("a", RemoteJobId(7)).unwrap().unwrap();
+            assert_eq!(listed >= began, may_be, "{becomes}");
         }
     }
 
