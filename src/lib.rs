@@ -11,7 +11,7 @@
 //!
 //! **The promise**: never lost (a complete file ends accepted, or rests with a reason), never twice (an upload whose end
 //! is unknown is settled by asking Adobe before anything is sent again), never partial (the last bytes of a request wait
-//! until size and SHA-256 are those of the job log), never silent (every step stands in the job log before the world
+//! until size and hash are those of the job log), never silent (every step stands in the job log before the world
 //! can see its effect).
 //!
 //! # The way of one file
@@ -19,7 +19,7 @@
 //! 1. `sales.txt` is renamed into `/srv/datadrop/callcentre`. The account's thread in [`inbox`] hears of it, looks at it
 //!    without following links, and asks [`inbox::readiness`] for a verdict: a rename proves completeness, so it is ready at once. A
 //!    file that is still being written waits until it has been quiet for long enough.
-//! 2. The thread hashes it, counts its rows and checks them ([`check`]) in one pass, and hands it all to [`joblog`]: a row
+//! 2. The thread hashes it (SHA-256, and BLAKE3 for step 3), counts its rows and checks them ([`check`]) in one pass, and hands it all to [`joblog`]: a row
 //!    in state `queued`, durable. From here on the job log knows the content, and nothing else is ever sent for this job.
 //!    A duplicate is `held`, and what Adobe would fail is `rejected` where the account wants that.
 //! 3. [`upload`] takes a permit from the credential's request budget ([`adobe`]) and claims the job: `uploading`, durable,

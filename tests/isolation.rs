@@ -119,6 +119,11 @@ fn f10_a_hash_that_is_none_costs_its_account_alone() {
 }
 
 #[test]
+fn f10_a_hash_of_another_length_costs_its_account_alone() {
+    costs_its_account_alone("blake3 = x'00'", "blake3");
+}
+
+#[test]
 fn f10_a_number_out_of_range_costs_its_account_alone() {
     costs_its_account_alone("attempts = -1", "attempts");
 }

@@ -182,11 +182,7 @@ impl Layout {
         tail: String,
         size: u64,
     ) -> Self {
-        let content = match encoding {
-            Encoding::Raw => size,
-            Encoding::Base64 => size.div_ceil(3).saturating_mul(4),
-        };
-        let length = content.saturating_add((prefix.len() + tail.len()) as u64);
+        let length = encoding.length(size).saturating_add((prefix.len() + tail.len()) as u64);
         Self { method, content_type, prefix: prefix.into_bytes(), encoding, tail: tail.into(), length }
     }
 }

@@ -1,18 +1,19 @@
 //! Reads the file of an upload, and stands for its being the promised one (DESIGN A2).
 
 use crate::folder::directory::{Directory, Entry, EntryType};
-use crate::job::{FileIdentity, Fingerprint, Sha256, Writer};
+use crate::job::{Blake3, FileIdentity, Promised, Writer};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use sha2::Digest;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
+use std::sync::mpsc;
 use tokio::sync::mpsc::Sender;
 
-/// Bytes of the file in one chunk. A multiple of three, so that base64 needs no padding in between.
-const CHUNK: usize = 48 << 10;
+/// Bytes of the file in one chunk. Each wakes the transport once. A multiple of three, so that base64 needs no padding in
+/// between.
+const CHUNK: usize = 96 << 10;
 
 /// Chunks between disk and network: the one overlaps the other, and memory stays small.
 pub(super) const CHUNKS_AHEAD: usize = 2;
@@ -55,12 +56,22 @@ pub(super) enum Encoding {
     Base64,
 }
 
+impl Encoding {
+    /// Returns how many bytes of the body these bytes of the file take.
+    pub(super) fn length(self, bytes: u64) -> u64 {
+        match self {
+            Self::Raw => bytes,
+            Self::Base64 => bytes.div_ceil(3).saturating_mul(4),
+        }
+    }
+}
+
 /// Reads the file from start to end into `pieces`. Blocks; ends early when there is no receiver any more. Returns the
 /// file, if it was whole.
 pub(super) fn read(
     path: &Path,
-    expected: &Fingerprint,
-    prefix: Vec<u8>,
+    expected: &Promised,
+    prefix: &[u8],
     encoding: Encoding,
     pieces: &Sender<Piece>,
 ) -> Option<Whole> {
@@ -79,7 +90,7 @@ pub(super) fn read(
 pub(super) struct Whole {
     folder: Directory,
     file: File,
-    expected: Fingerprint,
+    expected: Promised,
 }
 
 impl Whole {
@@ -93,16 +104,57 @@ impl Whole {
     }
 }
 
+/// The buffers of one body. The transport gives each back once its bytes have gone, so that a body needs as many as are on
+/// their way at once, and none is cleared for each chunk.
+struct Buffers {
+    back: mpsc::Sender<Vec<u8>>,
+    spare: mpsc::Receiver<Vec<u8>>,
+}
+
+impl Buffers {
+    fn new() -> Self {
+        let (back, spare) = mpsc::channel();
+        Self { back, spare }
+    }
+
+    /// One of this length, whatever it holds.
+    fn take(&self, length: usize) -> Lent {
+        let mut buffer = self.spare.try_recv().unwrap_or_default();
+        buffer.resize(length, 0);
+        Lent { buffer, back: self.back.clone() }
+    }
+}
+
+/// A buffer on its way to the transport and back.
+struct Lent {
+    buffer: Vec<u8>,
+    back: mpsc::Sender<Vec<u8>>,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // Where the reader has ended, it is freed.
+        let _ = self.back.send(std::mem::take(&mut self.buffer));
+    }
+}
+
 struct Reading {
     whole: Whole,
     encoding: Encoding,
-    hasher: sha2::Sha256,
+    hasher: blake3::Hasher,
     left: u64,
     raw: Vec<u8>,
+    buffers: Buffers,
 }
 
 impl Reading {
-    fn open(path: &Path, expected: &Fingerprint, encoding: Encoding) -> Result<Self, FileFault> {
+    fn open(path: &Path, expected: &Promised, encoding: Encoding) -> Result<Self, FileFault> {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Err(FileFault::Gone) };
         let folder = Directory::open(folder)?;
         // Before it is opened: what has taken the file's place is not touched at all.
@@ -113,13 +165,14 @@ impl Reading {
         Ok(Self {
             whole: Whole { folder, file, expected: *expected },
             encoding,
-            hasher: sha2::Sha256::new(),
+            hasher: blake3::Hasher::new(),
             left: expected.identity.size,
             raw: Vec::new(),
+            buffers: Buffers::new(),
         })
     }
 
-    fn run(mut self, prefix: Vec<u8>, pieces: &Sender<Piece>) -> Result<Option<Whole>, FileFault> {
+    fn run(mut self, prefix: &[u8], pieces: &Sender<Piece>) -> Result<Option<Whole>, FileFault> {
         let mut start = prefix;
         loop {
             let bytes = self.next_chunk(std::mem::take(&mut start))?;
@@ -137,27 +190,28 @@ impl Reading {
     }
 
     /// `start`, and behind it the next bytes of the file in the body's encoding.
-    fn next_chunk(&mut self, mut start: Vec<u8>) -> Result<Bytes, FileFault> {
+    fn next_chunk(&mut self, start: &[u8]) -> Result<Bytes, FileFault> {
         let take = usize::try_from(self.left).map_or(CHUNK, |left| left.min(CHUNK));
-        let from = start.len();
+        let length = usize::try_from(self.encoding.length(take as u64)).unwrap_or(usize::MAX);
+        let mut chunk = self.buffers.take(start.len() + length);
+        let (before, content) = chunk.buffer.split_at_mut(start.len());
+        before.copy_from_slice(start);
         match self.encoding {
             Encoding::Raw => {
-                start.resize(from + take, 0);
-                fill(&mut self.whole.file, &mut start[from..])?;
-                self.hasher.update(&start[from..]);
+                fill(&mut self.whole.file, content)?;
+                self.hasher.update(content);
             }
             Encoding::Base64 => {
                 self.raw.resize(take, 0);
                 fill(&mut self.whole.file, &mut self.raw)?;
                 self.hasher.update(&self.raw);
-                start.resize(from + take.div_ceil(3) * 4, 0);
                 BASE64_STANDARD
-                    .encode_slice(&self.raw, &mut start[from..])
+                    .encode_slice(&self.raw, content)
                     .map_err(|error| FileFault::Unreadable(error.to_string()))?;
             }
         }
         self.left -= take as u64;
-        Ok(start.into())
+        Ok(Bytes::from_owner(chunk))
     }
 
     /// Checks that nothing follows, that the file is still the same one and has no writer, and that its bytes were the
@@ -169,17 +223,15 @@ impl Reading {
             Err(error) => return Err(error.into()),
         }
         self.whole.is_still()?;
-        let seen = Sha256::new(self.hasher.finalize_reset().into());
-        let promised = self.whole.expected.sha256;
-        if seen != promised {
-            return Err(FileFault::Changed(format!("its SHA-256 is {seen}, and was {promised}")));
+        if Blake3(self.hasher.finalize().into()) != self.whole.expected.blake3 {
+            return Err(FileFault::Changed("its bytes are not those that were hashed when it was ready".to_owned()));
         }
         Ok(())
     }
 }
 
 /// Whether this is the file that was promised, unchanged.
-fn is_promised(found: &Entry, promised: &Fingerprint) -> Result<(), FileFault> {
+fn is_promised(found: &Entry, promised: &Promised) -> Result<(), FileFault> {
     let changed = match found.entry_type {
         EntryType::Plain => difference(&found.identity, &promised.identity),
         EntryType::Link => Some("there is a symbolic link in its place now".to_owned()),
@@ -209,14 +261,11 @@ fn fill(file: &mut File, buffer: &mut [u8]) -> Result<(), FileFault> {
     })
 }
 
-/// The fingerprint of a file as it stands.
+/// What may be sent of a file as it stands.
 #[cfg(test)]
-pub(super) fn fingerprint(path: &Path) -> Fingerprint {
+pub(super) fn promised(path: &Path) -> Promised {
     let content = std::fs::read(path).unwrap();
-    Fingerprint {
-        identity: crate::folder::directory::identity_at(path),
-        sha256: Sha256::new(sha2::Sha256::digest(content).into()),
-    }
+    Promised { identity: crate::folder::directory::identity_at(path), blake3: Blake3(blake3::hash(&content).into()) }
 }
 
 #[cfg(test)]
@@ -224,9 +273,9 @@ mod tests {
     use super::*;
     use std::fs::{self, OpenOptions};
 
-    fn read_all(path: &Path, expected: &Fingerprint, encoding: Encoding) -> Result<Vec<u8>, FileFault> {
+    fn read_all(path: &Path, expected: &Promised, encoding: Encoding) -> Result<Vec<u8>, FileFault> {
         let (sender, mut receiver) = tokio::sync::mpsc::channel(1000);
-        read(path, expected, b"<".to_vec(), encoding, &sender);
+        read(path, expected, b"<", encoding, &sender);
         drop(sender);
         let mut body = Vec::new();
         let mut verified = false;
@@ -247,7 +296,7 @@ mod tests {
         for size in [0, 1, 2, 3, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 2] {
             let content: Vec<u8> = (0..size).map(|index| u8::try_from(index % 251).unwrap()).collect();
             fs::write(&path, &content).unwrap();
-            let promised = fingerprint(&path);
+            let promised = promised(&path);
             assert_eq!(read_all(&path, &promised, Encoding::Raw).unwrap()[1..], content);
             let encoded = read_all(&path, &promised, Encoding::Base64).unwrap();
             assert_eq!(BASE64_STANDARD.decode(&encoded[1..]).unwrap(), content);
@@ -259,14 +308,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.txt");
         fs::write(&path, "abc").unwrap();
-        let promised = fingerprint(&path);
-        let fault = |path: &Path, expected: &Fingerprint| match read_all(path, expected, Encoding::Raw) {
+        let promised = promised(&path);
+        let fault = |path: &Path, expected: &Promised| match read_all(path, expected, Encoding::Raw) {
             Err(FileFault::Changed(why)) => why,
             other => panic!("{other:?}"),
         };
 
-        let hash = Fingerprint { sha256: Sha256::new([7; 32]), ..promised };
-        assert!(fault(&path, &hash).starts_with("its SHA-256 is ba7816bf"));
+        let hash = Promised { blake3: Blake3([7; 32]), ..promised };
+        assert_eq!(fault(&path, &hash), "its bytes are not those that were hashed when it was ready");
         fs::write(&path, "abcd").unwrap();
         assert_eq!(fault(&path, &promised), "its size is 4 bytes, and was 3");
         fs::write(folder.path().join("y.txt"), "abc").unwrap();
@@ -286,11 +335,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.txt");
         fs::write(&path, vec![b'x'; 3 * CHUNK]).unwrap();
-        let promised = fingerprint(&path);
+        let promised = promised(&path);
         let run = |change: &dyn Fn(&File)| {
             let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
             std::thread::scope(|scope| {
-                scope.spawn(|| read(&path, &promised, Vec::new(), Encoding::Raw, &sender));
+                scope.spawn(|| read(&path, &promised, &[], Encoding::Raw, &sender));
                 let mut first = true;
                 loop {
                     match receiver.blocking_recv().unwrap() {

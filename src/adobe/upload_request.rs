@@ -14,7 +14,7 @@ use super::file::{self, CHUNKS_AHEAD, Chunk, FileFault, Whole};
 use super::http::{self, Fault, Reply, explain};
 use super::token::Bearer;
 use super::wire::{PROXY_WANTS_CREDENTIALS, proxy_refusal};
-use crate::job::{Fingerprint, Target, UploadStyle};
+use crate::job::{Promised, Target, UploadStyle};
 use reqwest::Body;
 use reqwest::header::HeaderValue;
 use std::convert::Infallible;
@@ -53,7 +53,7 @@ pub struct Upload {
     /// Where the file lies.
     pub path: PathBuf,
     /// The only content that may arrive.
-    pub expected: Fingerprint,
+    pub expected: Promised,
     /// Told how the reading of the file goes.
     pub reading: Arc<Reading>,
 }
@@ -158,7 +158,7 @@ impl Client {
         let (prefix, encoding) = (layout.prefix, layout.encoding);
         let at_work = reading.begin();
         let reader = spawn_blocking(move || {
-            let whole = file::read(&path, &expected, prefix, encoding, &sender);
+            let whole = file::read(&path, &expected, &prefix, encoding, &sender);
             drop(at_work);
             whole
         });

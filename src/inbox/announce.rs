@@ -7,7 +7,7 @@ use std::ffi::OsString;
 /// What of an arrival goes to the log once it is taken in.
 pub(super) struct Told {
     pub(super) name: OsString,
-    findings: Option<FileFindings>,
+    findings: Option<Box<FileFindings>>,
 }
 
 impl Told {

@@ -3,7 +3,7 @@
 use crate::check::{Checked, Checker};
 use crate::folder::directory::{Directory, Entry, EntryType};
 use crate::inbox::readiness::{Sight, Signs};
-use crate::job::{FileIdentity, Kind, RowCounter, Sha256, ends_in_a_line};
+use crate::job::{Blake3, FileIdentity, Kind, RowCounter, Sha256, ends_in_a_line};
 use sha2::Digest as _;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -37,6 +37,7 @@ pub(super) enum Look {
 pub(super) struct Held {
     pub(super) size: u64,
     pub(super) sha256: Sha256,
+    pub(super) blake3: Blake3,
     pub(super) rows: u64,
     pub(super) only_white_space: bool,
     /// What the rules say, where they were asked.
@@ -131,7 +132,7 @@ pub(super) fn hold(
     buffer: &mut [u8],
     alive: impl Fn(),
 ) -> io::Result<Held> {
-    let mut hasher = sha2::Sha256::new();
+    let (mut hasher, mut proof) = (sha2::Sha256::new(), blake3::Hasher::new());
     let mut size = 0u64;
     let mut reading = match (kind, rules) {
         (Kind::Data, Some(rules)) => Reading::Checked(Box::new(rules)),
@@ -149,14 +150,15 @@ pub(super) fn hold(
         let bytes = &buffer[..read];
         size += read as u64;
         hasher.update(bytes);
+        proof.update(bytes);
         match &mut reading {
             Reading::Rows(rows) => rows.update(bytes),
             Reading::Checked(rules) => rules.update(bytes),
             Reading::Marker { only_white_space } => *only_white_space &= bytes.iter().all(u8::is_ascii_whitespace),
         }
     }
-    let sha256 = Sha256::new(hasher.finalize().into());
-    let held = Held { size, sha256, rows: 0, only_white_space: true, checked: None };
+    let (sha256, blake3) = (Sha256::new(hasher.finalize().into()), Blake3(proof.finalize().into()));
+    let held = Held { size, sha256, blake3, rows: 0, only_white_space: true, checked: None };
     Ok(match reading {
         Reading::Rows(rows) => Held { rows: rows.finish(), ..held },
         Reading::Checked(rules) => {

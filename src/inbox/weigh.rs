@@ -35,7 +35,7 @@ pub(super) fn weigh(
     kind: Kind,
     (file, sight): (&mut File, Sight),
     bytes_per_second: Option<u64>,
-    buffer: &mut [u8],
+    buffer: &mut Vec<u8>,
     alive: impl Fn(),
 ) -> Weighed {
     let size = sight.identity.size;
@@ -64,7 +64,8 @@ pub(super) fn weigh(
     let findings = held.checked.as_ref().and_then(Checked::told);
     let failing = held.checked.is_some_and(|checked| checked.would_fail() && settings.check == CheckMode::Reject);
     let cause = findings.as_ref().and_then(|findings| findings.likely.cause.clone()).filter(|_| failing);
-    let content = Content { fingerprint, rows_expected: held.rows, findings };
+    let content =
+        Content { fingerprint, blake3: held.blake3, rows_expected: held.rows, findings: findings.map(Box::new) };
     Weighed::Verdict(match cause {
         Some(cause) => Verdict::Failing(content, format!("Adobe would fail this file: {cause}")),
         None => Verdict::Ready(content),

@@ -108,6 +108,11 @@ impl fmt::Debug for Sha256 {
     }
 }
 
+/// The BLAKE3 hash of a file's content, made in the same pass as its SHA-256. People and Adobe's world know the content by the
+/// SHA-256; this one proves several times as fast that an upload sends the same bytes (DESIGN A2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blake3(pub [u8; 32]);
+
 /// What the file system says of a file: enough to see that it was changed or replaced.
 ///
 /// The change time is left out on purpose: our own rename sets it.
@@ -155,13 +160,22 @@ impl FileIdentity {
     }
 }
 
-/// What was promised to be sent: the content, and the file that held it.
+/// A content, and the file that held it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint {
     /// The file as it stood when it was hashed.
     pub identity: FileIdentity,
     /// Its content.
     pub sha256: Sha256,
+}
+
+/// What an attempt may send: nothing but this content of this file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promised {
+    /// The file as it stood when it was hashed.
+    pub identity: FileIdentity,
+    /// Its content.
+    pub blake3: Blake3,
 }
 
 /// Where an account's files go. Fixed for a job by its first attempt (DESIGN A5).

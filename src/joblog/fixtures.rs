@@ -2,7 +2,7 @@
 
 use super::{Admission, AdmitPolicy, Arrival, Content, JobLog, Reader, StateLock, Verdict};
 use crate::config::{Duplicates, WireName};
-use crate::job::{FileIdentity, Fingerprint, JobId, Kind, Sha256, Target, Timestamp};
+use crate::job::{Blake3, FileIdentity, Fingerprint, JobId, Kind, Sha256, Target, Timestamp};
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{StatementStatus, params};
 use std::collections::HashMap;
@@ -37,7 +37,8 @@ pub(crate) fn hash(content: u8) -> Sha256 {
 pub(crate) fn arrives(log: &JobLog, name: &str, content: u8, duplicates: Duplicates) -> Admission {
     let identity = FileIdentity { device: 1, inode: content.into(), born_ns: 0, size: 3, modified_ns: 4 };
     let fingerprint = Fingerprint { identity, sha256: hash(content) };
-    let verdict = Verdict::Ready(Content { fingerprint, rows_expected: 1, findings: None });
+    let verdict =
+        Verdict::Ready(Content { fingerprint, blake3: Blake3([content; 32]), rows_expected: 1, findings: None });
     let policy =
         AdmitPolicy { account: "a".to_owned(), folder: "/srv/a".into(), duplicates, wire_name: WireName::Keep };
     let arrival = Arrival { disk_name: name.into(), kind: Kind::Data, verdict, random: 0 };

@@ -11,7 +11,7 @@ use super::unit_of_work::Unit;
 use super::writer::{JobLog, Pending};
 use crate::config::{Duplicates, WireName};
 use crate::job::{
-    Event, FileFindings, FileIdentity, Fingerprint, JobId, Kind, Place, State, Timestamp, unique_wire_name,
+    Blake3, Event, FileFindings, FileIdentity, Fingerprint, JobId, Kind, Place, State, Timestamp, unique_wire_name,
 };
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -73,10 +73,12 @@ impl Verdict {
 pub struct Content {
     /// The file and its hash.
     pub fingerprint: Fingerprint,
+    /// The hash by which an attempt proves that it sends this content.
+    pub blake3: Blake3,
     /// Rows by Adobe's way of counting; zero for a marker.
     pub rows_expected: u64,
     /// What the check found, if it was asked and found something.
-    pub findings: Option<FileFindings>,
+    pub findings: Option<Box<FileFindings>>,
 }
 
 /// What the job log made of an arrival.
@@ -277,6 +279,7 @@ fn note_content(unit: &mut Unit<'_>, job: &mut Job, content: &Content, now: Time
     job.identity = Some(content.fingerprint.identity);
     job.size = Some(content.fingerprint.identity.size);
     job.sha256 = Some(content.fingerprint.sha256);
+    job.blake3 = Some(content.blake3);
     job.rows_expected = i64::try_from(content.rows_expected).ok();
     match &content.findings {
         Some(findings) => record_findings(unit, job, findings, now),
@@ -362,7 +365,7 @@ mod tests {
         let file = |inode| FileIdentity { device: 1, inode, born_ns: 0, size: 3, modified_ns: 4 };
         let ready = |inode: u8| {
             let fingerprint = Fingerprint { identity: file(inode.into()), sha256: hash(inode) };
-            Verdict::Ready(Content { fingerprint, rows_expected: 1, findings: None })
+            Verdict::Ready(Content { fingerprint, blake3: Blake3([inode; 32]), rows_expected: 1, findings: None })
         };
         let waits = |inode| Verdict::Waiting("it is written to".to_owned(), Some(file(inode)));
         came("sales.txt", Kind::Data, waits(1));

@@ -9,7 +9,7 @@ use super::sql;
 use super::unit_of_work::Unit;
 use super::writer::{JobLog, Pending};
 use crate::job::{
-    EventId, FileIdentity, Fingerprint, JobId, Kind, Place, RemoteJob, Sha256, State, Target, Timestamp, stem,
+    Blake3, EventId, FileIdentity, Fingerprint, JobId, Kind, Place, RemoteJob, Sha256, State, Target, Timestamp, stem,
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::ffi::{OsStr, OsString};
@@ -29,6 +29,8 @@ pub struct Restored {
     pub kind: Kind,
     /// What it holds.
     pub content: Fingerprint,
+    /// The same content, for the proof of an attempt.
+    pub blake3: Blake3,
     /// Rows by Adobe's way of counting.
     pub rows_expected: i64,
     /// Where its job stands.
@@ -134,6 +136,7 @@ fn restore(
         identity: Some(identity),
         size: Some(identity.size),
         sha256: Some(file.content.sha256),
+        blake3: Some(file.blake3),
         rows_expected: Some(file.rows_expected),
         target_id: Some(target_id),
         // Whether it was ingested is unknown: its content is held again wherever it comes from.

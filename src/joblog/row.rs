@@ -2,8 +2,8 @@
 
 use super::errors::JobLogError;
 use crate::job::{
-    AfterSending, Cause, FileIdentity, JobId, Kind, Phase, Place, RemoteJobId, Sha256, State, Timestamp, printable,
-    stem,
+    AfterSending, Blake3, Cause, FileIdentity, JobId, Kind, Phase, Place, RemoteJobId, Sha256, State, Timestamp,
+    printable, stem,
 };
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Error as SqlError, Row};
@@ -43,6 +43,8 @@ pub struct Job {
     pub size: Option<u64>,
     /// Content; `None` until it is ready.
     pub sha256: Option<Sha256>,
+    /// The same content, for the proof of an attempt.
+    pub blake3: Option<Blake3>,
     /// Rows by Adobe's way of counting.
     pub rows_expected: Option<i64>,
     /// Rows that Adobe processed.
@@ -91,13 +93,14 @@ pub struct Job {
 pub(super) const JOB_COLUMNS: &str = "id, account, file_name, disk_name, wire_name, kind, state, phase, reason, place, path, device, inode, \
      modified_ns, size, sha256, rows_expected, rows_processed, target_id, remote_job_id, remote_status, remote_created, \
      remote_started, remote_finished, attempts, unclear_ends, refusals, seen_at, queued_at, uploaded_at, finished_at, \
-     next_attempt_at, pair_id, released, born_ns, unsettled, retry_of, changed_rows, changed_by_appending, cause";
+     next_attempt_at, pair_id, released, born_ns, unsettled, retry_of, changed_rows, changed_by_appending, cause, \
+     blake3";
 
 /// A column of a job's row, and what a job has in it.
 type Column = (&'static str, fn(&Job) -> ToSqlOutput<'_>);
 
 /// The same to be written. Column `line` is that of the remote job's number, and depends on more than the job.
-pub(super) const COLUMNS: [Column; 41] = [
+pub(super) const COLUMNS: [Column; 42] = [
     ("account", |job| job.account.as_str().into()),
     ("file_name", |job| job.file_name.as_str().into()),
     ("disk_name", |job| name_bytes(&job.disk_name).into()),
@@ -120,6 +123,7 @@ pub(super) const COLUMNS: [Column; 41] = [
     ("modified_ns", |job| number(job.identity.map(|file| file.modified_ns))),
     ("size", |job| number(job.size.map(u64::cast_signed))),
     ("sha256", |job| job.sha256.map_or(NULL, |hash| hash.to_string().into())),
+    ("blake3", |job| job.blake3.as_ref().map_or(NULL, |hash| hash.0.as_slice().into())),
     ("rows_expected", |job| number(job.rows_expected)),
     ("rows_processed", |job| number(job.rows_processed)),
     ("target_id", |job| number(job.target_id)),
@@ -205,6 +209,7 @@ impl Job {
             identity: None,
             size: None,
             sha256: None,
+            blake3: None,
             rows_expected: None,
             rows_processed: None,
             target_id: None,
@@ -284,6 +289,7 @@ impl Job {
                 None => None,
                 Some(hex) => Some(Sha256::from_hex(&hex).ok_or_else(|| bad("sha256", &hex))?),
             },
+            blake3: row.get::<_, Option<[u8; 32]>>(at!(JOB_COLUMNS, blake3))?.map(Blake3),
             rows_expected: row.get(at!(JOB_COLUMNS, rows_expected))?,
             rows_processed: row.get(at!(JOB_COLUMNS, rows_processed))?,
             target_id: row.get(at!(JOB_COLUMNS, target_id))?,

@@ -57,6 +57,8 @@ CREATE TABLE job (
     modified_ns          INTEGER,
     size                 INTEGER,
     sha256               TEXT CHECK (length(sha256) = 64),
+    -- Proves that what an attempt sends is that content, for less than SHA-256 costs. Both come from one pass.
+    blake3               BLOB CHECK ((blake3 IS NOT NULL) = (sha256 IS NOT NULL) AND length(blake3) = 32),
     rows_expected        INTEGER,
     rows_processed       INTEGER,
     target_id            INTEGER REFERENCES target (id),

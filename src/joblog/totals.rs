@@ -413,8 +413,8 @@ mod tests {
         let (_dir, log) = kept_as_they_ended();
         let reader = log.reader().unwrap();
         assert_eq!(reader.oldest_queued().unwrap(), []);
-        let queue = "INSERT INTO job (account, file_name, disk_name, stem, wire_name, kind, state, place, belongs, path, seen_at, sha256, queued_at)
-                     SELECT 'b', 'q', x'71', 'q', 'q', 'data', 'queued', 'inbox', 'inbox', '/q', 1, hex(randomblob(32)), value FROM json_each('[9, 7, 8]')";
+        let queue = "INSERT INTO job (account, file_name, disk_name, stem, wire_name, kind, state, place, belongs, path, seen_at, sha256, blake3, queued_at)
+                     SELECT 'b', 'q', x'71', 'q', 'q', 'data', 'queued', 'inbox', 'inbox', '/q', 1, hex(randomblob(32)), randomblob(32), value FROM json_each('[9, 7, 8]')";
         log.call(move |unit| Ok(unit.execute_batch(queue)?)).wait().unwrap();
         assert_eq!(reader.oldest_queued().unwrap(), [("b".to_owned(), Timestamp(7))]);
     }

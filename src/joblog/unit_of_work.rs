@@ -135,7 +135,7 @@ impl Haste {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{AfterSending, Cause, FileIdentity, Kind, Phase, RemoteJobId, State, Timestamp};
+    use crate::job::{AfterSending, Blake3, Cause, FileIdentity, Kind, Phase, RemoteJobId, State, Timestamp};
     use crate::joblog::JobLog;
     use crate::joblog::fixtures::{hash, opened, target};
 
@@ -170,6 +170,7 @@ mod tests {
                     identity: Some(identity),
                     size: Some(4),
                     sha256: Some(hash(6)),
+                    blake3: Some(Blake3([6; 32])),
                     rows_expected: Some(7),
                     rows_processed: Some(8),
                     target_id: Some(target_id),

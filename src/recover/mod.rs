@@ -153,6 +153,7 @@ fn survey(
             disk_name,
             kind,
             content: content.fingerprint,
+            blake3: content.blake3,
             rows_expected: i64::try_from(content.rows_expected).unwrap_or(i64::MAX),
             state: fate.state,
             reason: fate.reason,

@@ -4,7 +4,7 @@ use super::outcome::{Again, Facts, Outcome, Verdict, decide};
 use crate::adobe::{Budget, Client, Permit, Reading, Seen, Upload, UploadEnd};
 use crate::clock::{now, random_fraction};
 use crate::config::StyleChoice;
-use crate::job::{Event, Fingerprint, JobId, Problem, State, UploadStyle};
+use crate::job::{Event, JobId, Problem, Promised, State, UploadStyle};
 use crate::joblog::{AccountRules, AttemptEnd, Claim, JobLog, JobLogError, Pending};
 use crate::retry::{LONGEST_HINT, RetryPolicy};
 use std::collections::HashMap;
@@ -66,7 +66,7 @@ impl Attempt {
 
     async fn send(&self, permit: Permit, abort: &CancellationToken) -> UploadEnd {
         let job = &self.claim.job;
-        let (Some(identity), Some(sha256)) = (job.identity, job.sha256) else {
+        let (Some(identity), Some(blake3)) = (job.identity, job.blake3) else {
             tracing::error!(job = job.id.0, "job {} was queued without a hash; please report this", job.id);
             let seen = Seen::FileChanged("it was never read whole".to_owned());
             return UploadEnd { last_bytes_sent: false, seen, server_time: None, request_id: None };
@@ -76,7 +76,7 @@ impl Attempt {
             style: self.claim.style,
             wire_name: job.wire_name.clone(),
             path: job.path.clone(),
-            expected: Fingerprint { identity, sha256 },
+            expected: Promised { identity, blake3 },
             reading: Arc::clone(&self.reading),
         };
         let commit = async { self.joblog.committing(job.id, job.attempts, now()).await.is_ok() };

@@ -7,7 +7,7 @@ mod tokens;
 mod transport;
 mod uploads;
 
-use super::file::fingerprint;
+use super::file::promised;
 use super::{Budget, Client, Permit, Purpose, Upload, UploadEnd};
 use crate::config::{ApiConfig, Credential};
 use crate::job::{Target, UploadStyle};
@@ -177,7 +177,7 @@ impl Stage {
             target: server.target(),
             style: UploadStyle::PutJson,
             wire_name: "sales.txt".into(),
-            expected: fingerprint(&path),
+            expected: promised(&path),
             path,
             reading: Arc::default(),
         };

@@ -89,7 +89,7 @@ impl StandIn {
         let Upload { target: _, style, wire_name, path, expected, reading: _ } = upload;
         let layout = Layout::new(style, &wire_name, expected.identity.size);
         let (sender, mut pieces) = tokio::sync::mpsc::channel::<Piece>(64);
-        let whole = file::read(&path, &expected, layout.prefix.clone(), layout.encoding, &sender);
+        let whole = file::read(&path, &expected, &layout.prefix, layout.encoding, &sender);
         drop(sender);
         let mut body = Vec::new();
         let mut verified = false;

@@ -164,7 +164,7 @@ async fn an_upload_that_is_dropped_before_its_commit_never_completes() {
 #[tokio::test]
 async fn a_file_that_is_not_the_promised_one_costs_no_request() {
     let mut stage = Stage::new(b"abc").await;
-    stage.upload.expected.sha256 = crate::job::Sha256::new([0; 32]);
+    stage.upload.expected.blake3 = crate::job::Blake3([0; 32]);
     let end = stage.upload_now().await.unwrap();
     assert!(matches!(end.seen, Seen::FileChanged(_)), "{end:?}");
     fs::remove_file(stage.file()).unwrap();
@@ -177,7 +177,7 @@ async fn a_file_that_is_not_the_promised_one_costs_no_request() {
 async fn a_large_file_with_another_hash_breaks_off_before_its_last_bytes() {
     let content = vec![b'x'; 500_000];
     let mut stage = Stage::new(&content).await;
-    stage.upload.expected.sha256 = crate::job::Sha256::new([0; 32]);
+    stage.upload.expected.blake3 = crate::job::Blake3([0; 32]);
     let committed = Arc::new(AtomicBool::new(false));
     let end = stage.upload(
         {

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
     use crate::cli::dry_run::plan::{Found, pair_up};
     use crate::cli::outlook::Outlook;
-    use crate::job::{FileIdentity, Fingerprint, JobId, Kind, Sha256};
+    use crate::job::{Blake3, FileIdentity, Fingerprint, JobId, Kind, Sha256};
     use crate::joblog::Content;
     use std::time::Duration;
 
@@ -105,7 +105,8 @@ mod tests {
     fn ready(kind: Kind) -> Outlook {
         let identity = FileIdentity { device: 1, inode: 2, born_ns: 0, size: 1, modified_ns: 4 };
         let fingerprint = Fingerprint { identity, sha256: Sha256::new([0; 32]) };
-        Outlook::Ready { kind, content: Content { fingerprint, rows_expected: 1, findings: None }, instead_of: None }
+        let content = Content { fingerprint, blake3: Blake3([0; 32]), rows_expected: 1, findings: None };
+        Outlook::Ready { kind, content, instead_of: None }
     }
 
     fn plan(files: Vec<Planned>) -> AccountPlan {

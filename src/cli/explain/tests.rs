@@ -4,7 +4,9 @@ use super::super::outlook::Outlook;
 use super::evidence::{Account, Answer, Facts, Job, Spot, What};
 use super::explanation::answer;
 use crate::inbox::Ignored;
-use crate::job::{Case, FileIdentity, Fingerprint, JobId, Kind, Phase, Place, Program, Sha256, State, Timestamp};
+use crate::job::{
+    Blake3, Case, FileIdentity, Fingerprint, JobId, Kind, Phase, Place, Program, Sha256, State, Timestamp,
+};
 use crate::joblog::{Content, Delivered, JobRow};
 use crate::status::Here;
 use jiff::tz::TimeZone;
@@ -98,7 +100,8 @@ fn unsettled(place: Place, row: JobRow) -> What {
 fn ready(kind: Kind) -> Outlook {
     let identity = FileIdentity { device: 1, inode: 2, born_ns: 0, size: 1_200_000, modified_ns: 4 };
     let fingerprint = Fingerprint { identity, sha256: Sha256::new([0; 32]) };
-    Outlook::Ready { kind, content: Content { fingerprint, rows_expected: 100, findings: None }, instead_of: None }
+    let content = Content { fingerprint, blake3: Blake3([0; 32]), rows_expected: 100, findings: None };
+    Outlook::Ready { kind, content, instead_of: None }
 }
 
 fn text(answers: &[Answer]) -> String {
