@@ -9,13 +9,21 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread::{self, Builder, Scope, ScopedJoinHandle};
 
 /// The words for a file of the state directory.
 pub(super) const OWN: &str = "a file of datadrop's own";
 
 /// Number of bytes that hold the comments at the beginning of a file, and its first row.
 const BEGINNING: usize = 64 << 10;
+
+/// Number of bytes from which a thread of its own pays for what its start costs.
+const LARGE: u64 = 1 << 20;
+/// Buffers on the way to that thread and back, in addition to the one that is filled.
+const BUFFERS_BESIDE: usize = 2;
 
 /// What a path is.
 #[derive(Debug)]
@@ -123,41 +131,98 @@ pub(super) fn unreadable(why: &str) -> String {
     format!("the file cannot be read: {why}; let the user that runs datadrop read it, it is tried again at each rescan")
 }
 
-/// Reads the whole file once, in constant memory: hash, rows and what `rules` find, or whether a marker is blank. `alive` is
+impl Reading {
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Rows(rows) => rows.update(bytes),
+            Self::Checked(rules) => rules.update(bytes),
+            Self::Marker { only_white_space } => *only_white_space &= bytes.iter().all(u8::is_ascii_whitespace),
+        }
+    }
+}
+
+/// The SHA-256 of a large file, made on a thread of its own: it takes as long as all else that is made of the bytes.
+struct Beside<'scope> {
+    full: mpsc::Sender<(Vec<u8>, usize)>,
+    spare: mpsc::Receiver<Vec<u8>>,
+    thread: ScopedJoinHandle<'scope, sha2::Sha256>,
+}
+
+impl<'scope> Beside<'scope> {
+    /// Goes on from what was hashed so far. `length`: that of a buffer. `None`: there is no thread to be had.
+    fn begin<'env>(scope: &'scope Scope<'scope, 'env>, hasher: &sha2::Sha256, length: usize) -> Option<Self> {
+        let (full, next) = mpsc::channel::<(Vec<u8>, usize)>();
+        let (back, spare) = mpsc::channel();
+        for _ in 0..BUFFERS_BESIDE {
+            back.send(vec![0; length]).ok()?;
+        }
+        let mut hasher = hasher.clone();
+        let hash = move || {
+            for (buffer, read) in next {
+                hasher.update(&buffer[..read]);
+                // There is no receiver any more once the file was read.
+                let _ = back.send(buffer);
+            }
+            hasher
+        };
+        let thread = Builder::new().name("sha256".to_owned()).spawn_scoped(scope, hash).ok()?;
+        Some(Self { full, spare, thread })
+    }
+
+    /// Takes the first bytes of the buffer, and leaves another in its place. If the thread has panicked, `finish` does too.
+    fn update(&self, buffer: &mut Vec<u8>, read: usize) {
+        if let Ok(spare) = self.spare.recv() {
+            let _ = self.full.send((std::mem::replace(buffer, spare), read));
+        }
+    }
+
+    fn finish(self) -> sha2::Sha256 {
+        drop(self.full);
+        self.thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+    }
+}
+
+/// Reads the whole file once, in constant memory: hashes, rows and what `rules` find, or whether a marker is blank. `alive` is
 /// called at each read.
 pub(super) fn hold(
     file: &mut impl Read,
     kind: Kind,
     rules: Option<Checker>,
-    buffer: &mut [u8],
+    buffer: &mut Vec<u8>,
     alive: impl Fn(),
 ) -> io::Result<Held> {
-    let (mut hasher, mut proof) = (sha2::Sha256::new(), blake3::Hasher::new());
-    let mut size = 0u64;
     let mut reading = match (kind, rules) {
         (Kind::Data, Some(rules)) => Reading::Checked(Box::new(rules)),
         (Kind::Data, None) => Reading::Rows(RowCounter::default()),
         (Kind::Fin, _) => Reading::Marker { only_white_space: true },
     };
-    loop {
-        let read = match file.read(buffer) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        alive();
-        let bytes = &buffer[..read];
-        size += read as u64;
-        hasher.update(bytes);
-        proof.update(bytes);
-        match &mut reading {
-            Reading::Rows(rows) => rows.update(bytes),
-            Reading::Checked(rules) => rules.update(bytes),
-            Reading::Marker { only_white_space } => *only_white_space &= bytes.iter().all(u8::is_ascii_whitespace),
+    let (mut size, mut blake3) = (0u64, blake3::Hasher::new());
+    let sha256 = thread::scope(|scope| {
+        let (mut hasher, mut beside) = (sha2::Sha256::new(), None::<Beside<'_>>);
+        loop {
+            let read = match file.read(buffer) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            alive();
+            let bytes = &buffer[..read];
+            size += read as u64;
+            blake3.update(bytes);
+            reading.update(bytes);
+            if let Some(beside) = &beside {
+                beside.update(buffer, read);
+                continue;
+            }
+            hasher.update(bytes);
+            if read == buffer.len() && size >= LARGE {
+                beside = Beside::begin(scope, &hasher, read);
+            }
         }
-    }
-    let (sha256, blake3) = (Sha256::new(hasher.finalize().into()), Blake3(proof.finalize().into()));
+        Ok(beside.map_or(hasher, Beside::finish))
+    })?;
+    let (sha256, blake3) = (Sha256::new(sha256.finalize().into()), Blake3(blake3.finalize().into()));
     let held = Held { size, sha256, blake3, rows: 0, only_white_space: true, checked: None };
     Ok(match reading {
         Reading::Rows(rows) => Held { rows: rows.finish(), ..held },
@@ -224,15 +289,41 @@ mod tests {
         assert_eq!(checked.size, held.size);
     }
 
+    /// P2: both hashes are of the same bytes, wherever they are made.
+    #[test]
+    fn p2_a_large_file_has_the_hashes_of_its_bytes() {
+        let large = usize::try_from(LARGE).unwrap();
+        for size in [large - 1, large, large + 1, 3 * large + 5] {
+            let content: Vec<u8> = HEADER.iter().chain(ROW.iter().cycle()).copied().take(size).collect();
+            let held = hold(&mut content.as_slice(), Kind::Data, Some(checker()), &mut vec![0; 4096], || ()).unwrap();
+            assert_eq!((held.size, held.rows), (size as u64, ((size - HEADER.len()).div_ceil(ROW.len())) as u64));
+            assert_eq!(held.sha256, Sha256::new(sha2::Sha256::digest(&content).into()));
+            assert_eq!(held.blake3, Blake3(blake3::hash(&content).into()));
+        }
+    }
+
+    #[test]
+    fn a_large_file_that_cannot_be_read_on_is_told() {
+        struct Broken;
+        impl io::Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("the share is gone"))
+            }
+        }
+        let mut file = io::repeat(b'x').take(2 * LARGE).chain(Broken);
+        let held = hold(&mut file, Kind::Data, None, &mut vec![0; 4096], || ());
+        assert_eq!(held.unwrap_err().to_string(), "the share is gone");
+    }
+
     #[test]
     fn hash_and_rows_are_the_same_with_and_without_a_check() {
         let content = [b"# c\n".as_slice(), HEADER, ROW, b"\n", ROW].concat();
-        let with = hold(&mut content.as_slice(), Kind::Data, Some(checker()), &mut [0; 7], || ()).unwrap();
-        let without = hold(&mut content.as_slice(), Kind::Data, None, &mut [0; 7], || ()).unwrap();
+        let with = hold(&mut content.as_slice(), Kind::Data, Some(checker()), &mut vec![0; 7], || ()).unwrap();
+        let without = hold(&mut content.as_slice(), Kind::Data, None, &mut vec![0; 7], || ()).unwrap();
         assert!(with.checked.is_some() && without.checked.is_none());
         assert_eq!(Held { checked: None, ..with }, without);
         assert_eq!(without.rows, 2);
-        let marker = hold(&mut content.as_slice(), Kind::Fin, Some(checker()), &mut [0; 7], || ()).unwrap();
+        let marker = hold(&mut content.as_slice(), Kind::Fin, Some(checker()), &mut vec![0; 7], || ()).unwrap();
         assert_eq!((marker.rows, marker.only_white_space, marker.checked), (0, false, None));
     }
 }

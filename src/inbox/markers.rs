@@ -21,8 +21,9 @@ pub(super) fn is_marker(directory: &Directory, name: &OsStr, state_dir: &Path, w
         Writer::Nobody => false,
         Writer::Unknown => writing,
     };
-    let is_blank =
-        |file: &mut File| hold(file, Kind::Fin, None, &mut [0; 4096], || ()).is_ok_and(|held| held.only_white_space);
+    let is_blank = |file: &mut File| {
+        hold(file, Kind::Fin, None, &mut vec![0; 4096], || ()).is_ok_and(|held| held.only_white_space)
+    };
     !is_written && (sight.identity.size == 0 || is_blank(&mut file))
 }
 
