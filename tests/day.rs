@@ -4,7 +4,7 @@
 //! what helps is taken out of its text and done to the letter, and in the end every file is through and was counted once
 //! at the server. A text that names no remedy, or one that does not work, fails here.
 
-use crate::harness::{Row, SECRET, World, arrived_once, data, names, quick, sha256, stderr, stdout, tagged};
+use crate::harness::{Row, SECRET, World, arrived_once, data, names, quick, sha256, skipped, stderr, stdout, tagged};
 use datadrop::emulator::EmulatorOptions;
 use std::ffi::OsString;
 use std::fs;
@@ -164,7 +164,7 @@ fn a_day_in_the_life_is_got_through_by_what_datadrop_says() {
     the_secret_expires(&day);
     match &share {
         Some(share) => the_share_is_unmounted(&day, share),
-        None => eprintln!("SKIPPED: the share that is unmounted: only root can mount one"),
+        None => skipped("the share that is unmounted: only root can mount one"),
     }
     a_bad_file(&day);
     a_duplicate(&day);

@@ -1,6 +1,6 @@
 //! `doctor`: each thing that can be wrong is found, with what helps, and nothing is changed by looking.
 
-use crate::harness::{SECRET, World, connect_to_write, primed, quick, stderr, stdout};
+use crate::harness::{SECRET, World, connect_to_write, primed, quick, skipped, stderr, stdout};
 use datadrop::emulator::EmulatorOptions;
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -227,7 +227,7 @@ fn a_folder_that_cannot_be_written_fails() {
     let folder = world.folder("a");
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
     if fs::write(folder.join("probe"), "").is_ok() {
-        eprintln!("SKIPPED: this user (root, most likely) may write everywhere, so no folder can be closed to it");
+        skipped("this user (root, most likely) may write everywhere, so no folder can be closed to it");
         return;
     }
     let (message, remedy) = only(&examine(&world, &["--offline"], 1), "folder");
@@ -239,7 +239,7 @@ fn a_folder_that_cannot_be_written_fails() {
 /// root asks.
 fn examine_as_root(world: &World, programs: &[(&str, &str)]) -> Option<Vec<Value>> {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: only root can look with the rights of another user");
+        skipped("only root can look with the rights of another user");
         return None;
     }
     let bin = world.dir.path().join("bin");

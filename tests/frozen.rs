@@ -1,6 +1,6 @@
 //! A disk that does not answer: what writes to it hangs, and not even `kill -9` ends it before the disk is back.
 
-use crate::harness::{Daemon, World, arrived_once, names, tagged};
+use crate::harness::{Daemon, World, arrived_once, names, skipped, tagged};
 use std::fs;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ impl Disk {
         let made = Command::new("sh").args(["-c", MAKE]).arg(at.with_extension("disk")).arg(at).output().unwrap();
         if !made.status.success() {
             let why = String::from_utf8_lossy(&made.stderr).trim().to_owned();
-            eprintln!("SKIPPED: no disk that can be frozen is to be had here (it takes root and a loop device): {why}");
+            skipped(&format!("no disk that can be frozen is to be had here (it takes root and a loop device): {why}"));
             let _ = Command::new("umount").arg(at).output();
             return None;
         }

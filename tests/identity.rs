@@ -1,7 +1,7 @@
 //! Which file is it? The content tells, the numbers of the file system are hints (DESIGN F2, A4); and each block that a folder
 //! brings upon its account has a way out that works (F4, F5).
 
-use crate::harness::{Daemon, World, arrived_once, large, names, primed, quick, stderr, tagged};
+use crate::harness::{Daemon, World, arrived_once, large, names, primed, quick, skipped, stderr, tagged};
 use datadrop::emulator::EmulatorOptions;
 use std::fs;
 use std::path::Path;
@@ -171,7 +171,7 @@ fn as_nobody(world: &World, arrange: impl Fn(&Path)) -> Option<Daemon> {
     fs::create_dir(world.state_dir()).unwrap();
     let owned = Command::new("chown").arg("-R").arg(format!("{NOBODY}:{NOBODY}")).arg(world.dir.path()).status();
     if !owned.is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: only root may give files to others");
+        skipped("only root may give files to others");
         return None;
     }
     arrange(&folder);
@@ -181,7 +181,7 @@ fn as_nobody(world: &World, arrange: impl Fn(&Path)) -> Option<Daemon> {
         service
     };
     if !service().arg("--version").output().is_ok_and(|ran| ran.status.success()) {
-        eprintln!("SKIPPED: another user cannot run the binary here (it takes setpriv)");
+        skipped("another user cannot run the binary here (it takes setpriv)");
         return None;
     }
     let daemon = Daemon::start_by(service(), world.dir.path(), &config, &[], &[]);
@@ -218,7 +218,7 @@ fn f5_a_file_that_is_immutable_waits() {
     let world = World::new();
     let path = world.drop_file("a", "fixed.txt", tagged("fixed"));
     if !Command::new("chattr").arg("+i").arg(&path).status().is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: no file can be made immutable here (it takes root and a file system that knows it)");
+        skipped("no file can be made immutable here (it takes root and a file system that knows it)");
         return;
     }
     let _daemon = world.start();
@@ -375,7 +375,7 @@ fn f4_f9_each_block_by_other_hands_has_a_way_out_that_works() {
         run_what_it_says(&world, ".datadrop: it belongs to user 65533");
         goes_on(&world, "mark-given-back");
     } else {
-        eprintln!("SKIPPED: only root may give folders to others");
+        skipped("only root may give folders to others");
     }
 }
 

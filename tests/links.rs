@@ -5,7 +5,7 @@
 //! repeats the plan of a run (what the machine makes of it is never the same twice).
 
 use crate::harness::{
-    Bound, Daemon, Dice, World, arrived_once, connect, names, number, primed, sha256, stdout, tagged,
+    Bound, Daemon, Dice, World, arrived_once, connect, names, number, primed, sha256, skipped, stdout, tagged,
 };
 use rustix::fs::{CWD, FileType, Mode, RenameFlags};
 use std::collections::{BTreeMap, BTreeSet};
@@ -431,7 +431,7 @@ fn f9_whatever_is_planted_nothing_outside_changes_and_each_file_goes_once() {
     let outside = Outside::new(&world);
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
-        eprintln!("SKIPPED: only root may plant devices; directories are planted instead");
+        skipped("only root may plant devices; directories are planted instead");
     }
     let daemon = world.start();
     let mut planter =

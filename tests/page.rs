@@ -2,7 +2,7 @@
 
 #![allow(clippy::float_cmp, reason = "the numbers compared are whole")]
 
-use crate::harness::{Daemon, PATIENCE, World, connect_to_write, data, stdout};
+use crate::harness::{Daemon, PATIENCE, World, connect_to_write, data, skipped, stdout};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -454,9 +454,7 @@ fn look(world: &World, browser: &str, arguments: &[&str], url: &str) -> (String,
 #[test]
 fn a_real_browser_shows_the_page_and_finds_nothing_to_complain_of() {
     let Some(browser) = browser() else {
-        eprintln!(
-            "SKIPPED: no chromium on this machine, so no browser has looked at the page (apt-get install chromium)"
-        );
+        skipped("no chromium on this machine, so no browser has looked at the page (apt-get install chromium)");
         return;
     };
     let world = world_with_page("");

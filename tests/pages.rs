@@ -1,6 +1,6 @@
 //! Completions and manual pages: made from the command line itself, and read by the programs that they are for.
 
-use crate::harness::{stderr, stdout};
+use crate::harness::{skipped, stderr, stdout};
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -16,7 +16,7 @@ fn datadrop(arguments: &[&str]) -> Output {
 fn is_there(program: &str) -> bool {
     let there = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     if !there {
-        eprintln!("SKIPPED in part: there is no {program} here");
+        skipped(&format!("there is no {program} here"));
     }
     there
 }

@@ -1,7 +1,7 @@
 //! Programs that people drop files with, as Debian has them: none of them has a part of its file sent (DESIGN R3, R5, R8, R9),
 //! also if it breaks off and begins again. A program that is not there is skipped aloud.
 
-use crate::harness::{World, large, tagged};
+use crate::harness::{World, large, skipped, tagged};
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -31,7 +31,7 @@ fn is_there(program: &str) -> bool {
     let places = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/lib/openssh".into()]);
     let found = places.into_iter().any(|place: PathBuf| place.join(program).is_file());
     if !found {
-        eprintln!("SKIPPED: {program} is not installed");
+        skipped(&format!("{program} is not installed"));
     }
     found
 }
@@ -163,7 +163,7 @@ impl Ssh {
             return None;
         }
         if !rustix::process::geteuid().is_root() || !Path::new("/run/sshd").is_dir() {
-            eprintln!("SKIPPED: only root can start sshd, and it needs /run/sshd");
+            skipped("only root can start sshd, and it needs /run/sshd");
             return None;
         }
         let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
@@ -180,7 +180,7 @@ impl Ssh {
         fs::write(dir.join("sshd_config"), config).unwrap();
         let server = Process::start("/usr/sbin/sshd", &["-D", "-f", &path("sshd_config")]);
         if !wait_for_port(port) {
-            eprintln!("SKIPPED: sshd does not listen");
+            skipped("sshd does not listen");
             return None;
         }
         let options = ["-F", "none", "-i", &path("user"), "-o", &format!("Port={port}"), "-o", "BatchMode=yes"]
@@ -251,7 +251,7 @@ fn an_ftp_upload_is_slow_breaks_off_and_begins_again() {
     fs::write(&config, text).unwrap();
     let _server = Process::start("/usr/sbin/vsftpd", &[config.to_str().unwrap()]);
     if !wait_for_port(port) {
-        eprintln!("SKIPPED: vsftpd does not listen");
+        skipped("vsftpd does not listen");
         return;
     }
     let _daemon = world.start();
@@ -377,7 +377,7 @@ fn a_spreadsheet_keeps_a_file_open_and_locked() {
     let python = "/usr/bin/python3";
     let has_bindings = || Command::new(python).args(["-c", "import uno"]).stderr(Stdio::null()).status();
     if !is_there("soffice") || !has_bindings().is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: LibreOffice with python3-uno is not installed");
+        skipped("LibreOffice with python3-uno is not installed");
         return;
     }
     let world = world();

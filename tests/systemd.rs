@@ -7,6 +7,7 @@
 //! The package is packed here from the list in `Cargo.toml`, so that `cargo deb` need not be there. To see one that it has
 //! made: `DATADROP_TEST_PACKAGE=/…/target/debian/datadrop_0.1.0-1_amd64.deb`.
 
+use crate::harness::skipped;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -112,7 +113,7 @@ fn pack(tree: &Path, version: &str, package: &Path) {
 
 fn cannot(why: &str) {
     assert!(std::env::var_os("DATADROP_TEST_SYSTEMD").is_none(), "no systemd was booted: {why}");
-    eprintln!("SKIPPED: package, unit and daemon under a real systemd: {why}");
+    skipped(&format!("package, unit and daemon under a real systemd: {why}"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A share that hangs: a file system of the test's own over a folder beside it, in which each operation hangs while the
 //! test wants it to.
 
+use super::skipped;
 use fuser::{
     AccessFlags, BackgroundSession, Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
     INodeNo, LockOwner, MountOption, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
@@ -105,9 +106,9 @@ impl HangingShare {
         match fuser::spawn_mount(share, at, &config) {
             Ok(session) => Some(Self { at: at.to_owned(), valve, session: Some(session) }),
             Err(error) => {
-                eprintln!(
-                    "SKIPPED: no file system of the test's own is to be had here (it takes root and /dev/fuse): {error}"
-                );
+                skipped(&format!(
+                    "no file system of the test's own is to be had here (it takes root and /dev/fuse): {error}"
+                ));
                 None
             }
         }

@@ -23,6 +23,7 @@ use sha2::Digest as _;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -542,12 +543,22 @@ pub fn number(variable: &str, usual: u64) -> u64 {
 /// A directory that is at two places at once, until this is dropped.
 pub struct Bound(PathBuf);
 
+/// Says that something is not tested here, and why. The test runner does not keep it to itself, as it does what a test that
+/// passes has printed.
+///
+/// # Panics
+/// If `DATADROP_TEST_EVERYTHING` is set.
+pub fn skipped(what: &str) {
+    assert!(std::env::var_os("DATADROP_TEST_EVERYTHING").is_none(), "not tested: {what}");
+    std::io::stderr().write_all(format!("SKIPPED: {what}\n").as_bytes()).unwrap();
+}
+
 impl Bound {
     /// Mounts `from` at `to`; `None`, with a message, where only root may.
     pub fn new(from: &Path, to: &Path) -> Option<Self> {
         let bound = Command::new("mount").arg("--bind").args([from, to]).output().is_ok_and(|ran| ran.status.success());
         if !bound {
-            eprintln!("SKIPPED: only root may mount a directory at a second place");
+            skipped("only root may mount a directory at a second place");
         }
         bound.then(|| Self(to.to_owned()))
     }

@@ -1,7 +1,7 @@
 //! Real file systems over folders of a test's own: `sshfs` to a server of the test's own on loopback, `mergerfs`, an overlay
 //! over FUSE. Unmounted and stopped when dropped. If a program or a permission is missing, a message says so.
 
-use super::PATIENCE;
+use super::{PATIENCE, skipped};
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -15,8 +15,8 @@ pub struct Mounted {
     server: Option<Child>,
 }
 
-fn skipped(what: &str, why: &str) {
-    eprintln!("SKIPPED: no {what} is to be had here (it takes the program, root and /dev/fuse): {why}");
+fn is_not_to_be_had(what: &str, why: &str) {
+    skipped(&format!("no {what} is to be had here (it takes the program, root and /dev/fuse): {why}"));
 }
 
 fn made(path: &Path) -> &Path {
@@ -65,7 +65,7 @@ impl Mounted {
         match spawned.spawn() {
             Ok(child) => mounted.mounting = Some(child),
             Err(error) => {
-                skipped(what, &error.to_string());
+                is_not_to_be_had(what, &error.to_string());
                 return None;
             }
         }
@@ -73,7 +73,7 @@ impl Mounted {
         while !is_mounted(at) {
             let ended = mounted.mounting.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some());
             if ended || Instant::now() > until {
-                skipped(what, &fs::read_to_string(said).unwrap_or_default());
+                is_not_to_be_had(what, &fs::read_to_string(said).unwrap_or_default());
                 return None;
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -115,7 +115,7 @@ impl Server {
             command.status().is_ok_and(|status| status.success())
         };
         if !key("host") || !key("key") {
-            skipped("sshfs", "ssh-keygen makes no keys");
+            is_not_to_be_had("sshfs", "ssh-keygen makes no keys");
             return None;
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -134,14 +134,14 @@ impl Server {
         let mut child = match command.stdin(Stdio::null()).spawn() {
             Ok(child) => child,
             Err(error) => {
-                skipped("sshfs", &format!("sshd: {error}"));
+                is_not_to_be_had("sshfs", &format!("sshd: {error}"));
                 return None;
             }
         };
         let until = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             if child.try_wait().unwrap().is_some() || Instant::now() > until {
-                skipped("sshfs", &fs::read_to_string(keys.join("log")).unwrap_or_default());
+                is_not_to_be_had("sshfs", &fs::read_to_string(keys.join("log")).unwrap_or_default());
                 end(child);
                 return None;
             }
