@@ -2,6 +2,7 @@
 //! one delivery for each drop, and each file where its state wants it (DESIGN F1, F2, F5).
 
 use crate::harness::{HangingShare, Mounted, Quirks, World, arrived_once, names, tagged};
+use rustix::io::Errno;
 use std::fs;
 use std::path::Path;
 
@@ -55,12 +56,22 @@ fn each_is_delivered_once<M>(mount: impl FnOnce(&Path) -> Option<M>) {
 
 #[test]
 fn f2_where_each_path_has_an_inode_of_its_own_a_file_is_delivered_once() {
-    each_is_delivered_once(|at| HangingShare::mount_with(at, Quirks { inode_by_path: true, links: true }));
+    each_is_delivered_once(|at| HangingShare::mount_with(at, Quirks { inode_by_path: true, refuses_links: None }));
 }
 
 #[test]
 fn f5_without_hard_links_and_renames_that_never_overwrite_a_file_is_delivered_once() {
-    each_is_delivered_once(|at| HangingShare::mount_with(at, Quirks { inode_by_path: true, links: false }));
+    refusing_links_with(Errno::NOTSUP);
+}
+
+/// `fs.protected_hardlinks` gives this answer for files of others.
+#[test]
+fn f5_where_a_file_may_have_no_second_name_it_is_delivered_once() {
+    refusing_links_with(Errno::PERM);
+}
+
+fn refusing_links_with(why: Errno) {
+    each_is_delivered_once(|at| HangingShare::mount_with(at, Quirks { inode_by_path: true, refuses_links: Some(why) }));
 }
 
 #[test]

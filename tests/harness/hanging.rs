@@ -44,13 +44,13 @@ const MIDDLE: u64 = 100_000;
 pub struct Quirks {
     /// Each path has an inode number of its own, and no rename knows flags, as on `sshfs` and `mergerfs`.
     pub inode_by_path: bool,
-    /// It has hard links.
-    pub links: bool,
+    /// How it refuses hard links; `None`: it has them.
+    pub refuses_links: Option<rustix::io::Errno>,
 }
 
 impl Quirks {
     /// None.
-    pub const PLAIN: Self = Self { inode_by_path: false, links: true };
+    pub const PLAIN: Self = Self { inode_by_path: false, refuses_links: None };
 }
 
 /// What hangs now, and what has hung.
@@ -381,7 +381,7 @@ impl Filesystem for Share {
 
     fn link(&self, _: &Request, ino: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let (from, to) = (self.0.path(ino), self.0.child(parent, name));
-        let linked = if self.0.quirks.links { fs::hard_link(from, &to) } else { Err(rustix::io::Errno::NOTSUP.into()) };
+        let linked = self.0.quirks.refuses_links.map_or_else(|| fs::hard_link(from, &to), |why| Err(why.into()));
         match linked.and_then(|()| self.0.note(&to)) {
             Ok(found) => reply.entry(&NO_CACHE, &found, Generation(0)),
             Err(error) => reply.error(errno(&error)),
