@@ -10,7 +10,8 @@ use crate::job::sets::{ON_THE_WIRE, ON_THE_WIRE_OR_HELD};
 use crate::job::{Event, EventId, JobId, Likeness, Naming, OtherSent, RemoteJobId, Target, Timestamp, Told, printable};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-/// When a job's file was first seen, in the order of events, which no clock changes.
+/// When a job's file was first seen, in the order of events, which no clock changes. A person may have moved it since, which made
+/// it a new one (DESIGN F3): what was asked of it then is asked again.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sighting {
     /// The event with which its file was first seen.
@@ -26,9 +27,13 @@ pub(super) fn sighting(connection: &Connection, job: &Job) -> Result<Sighting, J
         .prepare_cached(
             "SELECT coalesce(seen, 0), CASE WHEN baseline_at IS NOT NULL AND seen <= first_scan_event THEN baseline_event END,
                     coalesce(start_scan_event, seen) >= seen
-             FROM (SELECT min(id) AS seen FROM job_event WHERE job_id = ?2) JOIN account WHERE name = ?1",
+             FROM (SELECT min(id) AS seen FROM job_event
+                   WHERE job_id IN (SELECT ?2 UNION ALL
+                                    SELECT id FROM job WHERE account = ?1 AND sha256 = ?3 AND kind = 'data' AND state = 'cancelled'
+                                      AND place = 'gone' AND attempts = 0 AND NOT released AND id < ?2))
+             JOIN account WHERE name = ?1",
         )?
-        .query_row(params![job.account, job.id.0], |row| {
+        .query_row(params![job.account, job.id.0, job.sha256.map(|hash| hash.to_string())], |row| {
             let lay_there = row.get::<_, Option<bool>>(2)?.unwrap_or_default();
             let baseline = row.get::<_, Option<i64>>(1)?.map(EventId);
             Ok(Sighting { seen: EventId(row.get(0)?), baseline, lay_there })
@@ -440,6 +445,22 @@ mod tests {
             let came_later = arrives(&log, "sales.txt", 2, Duplicates::Hold).id;
             let held = [lay_there, came_later].map(|id| is_held_as_there_first(&log, id));
             assert_eq!(held, [true, false], "listed at {listed}, recovered at {recovered}, scanned at {scanned}");
+        }
+    }
+
+    /// Found by the simulation, seed 520302.
+    #[test]
+    fn f8_a_file_that_lay_there_first_is_held_again_if_somebody_moves_it() {
+        for (became, is_held) in [("released = 0", true), ("released = 1", false), ("attempts = 1", false)] {
+            let (_dir, log) = opened();
+            starts(&log, -9);
+            let held = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
+            log.scanned("a".to_owned(), 0, Timestamp(1)).wait().unwrap();
+            let moved = format!("UPDATE job SET state = 'cancelled', place = 'gone', {became} WHERE id = ?1");
+            log.call(move |unit| Ok(unit.execute(&moved, [held.0])?)).wait().unwrap();
+            let moved_back = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
+            assert_ne!(moved_back, held);
+            assert_eq!(is_held_as_there_first(&log, moved_back), is_held, "{became}");
         }
     }
 

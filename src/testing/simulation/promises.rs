@@ -124,7 +124,7 @@ impl Checker {
         }
         // The job that brought it was given up or held, so it owns nothing (S3), and recovery found its file where it lies.
         let owns_nothing = |brought: &Job| Some(brought.id) == entry.owner && brought.remote_job_id.is_none();
-        let is_recovered = job.reason.as_deref().is_some_and(|reason| reason.starts_with("recovered"));
+        let is_recovered = job.attempts == 0;
         if is_recovered && entry.sha256 == job.sha256 && jobs.iter().any(owns_nothing) {
             return Ok(());
         }
