@@ -96,13 +96,18 @@ pub(super) fn before_reading<E>(
             let finding = match why {
                 NotYet::NoMarker => Finding::Unmarked(reason, sight.identity),
                 NotYet::Empty
+                | NotYet::MaybeOpen
                 | NotYet::Open
                 | NotYet::Writing
                 | NotYet::Settling
                 | NotYet::Interrupted
                 | NotYet::CutOff => Finding::Waiting(reason, Some(sight.identity)),
             };
-            Some(Assessed { finding, by_itself: !matches!(why, NotYet::Empty | NotYet::NoMarker), look_at })
+            Some(Assessed {
+                finding,
+                by_itself: !matches!(why, NotYet::Empty | NotYet::MaybeOpen | NotYet::NoMarker),
+                look_at,
+            })
         }
     })
 }

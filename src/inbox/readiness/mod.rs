@@ -20,7 +20,7 @@ pub struct Waits {
     pub settle_max: Duration,
     /// From our first sight, where events did not tell (R4).
     pub settle_unwatched: Duration,
-    /// Time after which a data file that stayed empty, and that no process has open, is given up.
+    /// Time after which a data file that stayed empty is given up, where the kernel says that no process has it open.
     pub give_up_empty: Duration,
     /// A data file needs its marker (R6).
     pub wait_for_fin: bool,
@@ -75,8 +75,6 @@ pub struct Trace {
     pub arrival: Arrival,
     /// Written to, and not closed since.
     pub writing: bool,
-    /// It appeared here, and was not closed since: somebody may have it open who has written nothing yet.
-    pub appeared: bool,
     /// Renamed in by `rsync`, which does the same with what it keeps of a broken transfer.
     pub by_rsync: bool,
     /// The last event.
@@ -89,7 +87,7 @@ impl Trace {
     /// Takes one more event in.
     pub fn hear(&mut self, heard: Heard, at: Moment, order: u64) {
         match heard {
-            Heard::Created => *self = Self { appeared: true, ..Self::default() },
+            Heard::Created => *self = Self::default(),
             Heard::Written => {
                 self.writing = true;
                 self.arrival = Arrival::Unwatched;
@@ -97,13 +95,11 @@ impl Trace {
             Heard::Touched => {}
             Heard::Closed => {
                 self.writing = false;
-                self.appeared = false;
                 self.arrival = Arrival::Closed;
             }
             Heard::MovedIn { writing } => {
                 self.arrival = if writing { Arrival::Unwatched } else { Arrival::MovedIn };
                 self.writing = writing;
-                self.appeared = false;
                 self.by_rsync = false;
             }
         }
@@ -167,6 +163,8 @@ pub struct Candidate {
 pub enum NotYet {
     /// It has no bytes.
     Empty,
+    /// It has no bytes, and nothing says whether somebody has it open (R5).
+    MaybeOpen,
     /// Somebody has it open for writing, says the kernel (R5).
     Open,
     /// Somebody has it open for writing, say the events (R5).
@@ -187,6 +185,10 @@ impl NotYet {
     pub fn reason(self) -> &'static str {
         match self {
             Self::Empty => "the file is empty; it is sent once it has content",
+            Self::MaybeOpen => {
+                "the file is empty; it is sent once it has content, and stays here because the system does not say whether a \
+                 program has it open; if nothing is to come, remove it"
+            }
             Self::Open => "still being written: a program has it open for writing",
             Self::Writing => {
                 "still being written: it has not been closed since the last write; if no program has it open, `touch` it"
@@ -217,7 +219,7 @@ pub enum Verdict {
         /// When to look again.
         look_at: Option<Moment>,
     },
-    /// Empty for too long, and no process has it open.
+    /// Empty for too long, and no process has it open, says the kernel.
     StayedEmpty,
 }
 
@@ -234,7 +236,6 @@ impl Candidate {
             if self.sight.is_some_and(|before| !before.identity.is_same_file(&sight.identity)) {
                 // Another inode: what was heard of the one before says nothing of this one.
                 self.trace.writing = false;
-                self.trace.appeared = false;
             }
             self.unchanged_since = now;
             self.sight = Some(sight);
@@ -250,9 +251,9 @@ impl Candidate {
         // R5: where the kernel says it, it is so; otherwise the last event counts, however long ago it was.
         match signs.writer {
             Writer::Somebody => return not_yet(NotYet::Open, Some(now.after(waits.ask_again()))),
-            Writer::Unknown if self.trace.writing || (is_empty && self.trace.appeared) => {
-                return not_yet(NotYet::Writing, None);
-            }
+            Writer::Unknown if self.trace.writing => return not_yet(NotYet::Writing, None),
+            // No event tells who opened it before it was met, or has opened it again since: it is not taken from its writer.
+            Writer::Unknown if is_empty => return not_yet(NotYet::MaybeOpen, None),
             Writer::Nobody | Writer::Unknown => {}
         }
         if is_empty {

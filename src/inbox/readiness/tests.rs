@@ -193,25 +193,33 @@ fn r6_an_account_may_require_the_marker() {
 }
 
 #[test]
-fn an_empty_data_file_waits_and_is_given_up_in_the_end_but_an_empty_marker_is_fine() {
-    let mut file = candidate(heard(&[(Heard::MovedIn { writing: false }, 10)]), 10);
-    file.look(sight(0, 1), at(10));
-    assert!(matches!(file.verdict(&WAITS, None, UNSAID, at(3609)), Verdict::NotYet { why: NotYet::Empty, .. }));
-    assert_eq!(file.verdict(&WAITS, None, UNSAID, at(3610)), Verdict::StayedEmpty);
+fn an_empty_data_file_waits_and_is_given_up_once_the_kernel_says_that_no_program_has_it_open() {
     let said = |events: &[(Heard, u64)], signs, now| {
         let mut file = candidate(heard(events), 10);
         file.look(sight(0, 1), at(10));
         file.verdict(&WAITS, None, signs, at(now))
     };
-    let begun = [(Heard::Created, 10)];
-    assert!(matches!(said(&begun, SOMEBODY, 9_999), Verdict::NotYet { why: NotYet::Open, .. }), "under its writer");
-    assert_eq!(said(&begun, UNSAID, 9_999), Verdict::NotYet { why: NotYet::Writing, look_at: None });
-    assert_eq!(said(&begun, NOBODY, 9_999), Verdict::StayedEmpty);
+    let not_yet = |why, look_at| Verdict::NotYet { why, look_at };
     let closed = [(Heard::Created, 10), (Heard::Closed, 9_000)];
-    assert!(matches!(said(&closed, UNSAID, 9_999), Verdict::NotYet { why: NotYet::Empty, .. }), "since it was closed");
-    assert_eq!(said(&closed, UNSAID, 12_600), Verdict::StayedEmpty);
-    file.kind = Kind::Fin;
-    assert_eq!(file.verdict(&WAITS, None, UNSAID, at(10)), Verdict::Ready);
+    for (events, since) in [
+        (&[][..], 10),
+        (&[(Heard::Created, 10)][..], 10),
+        (&[(Heard::MovedIn { writing: false }, 10)][..], 10),
+        (&closed[..], 9_000),
+    ] {
+        let end = since + 3_600;
+        assert_eq!(said(events, NOBODY, end - 1), not_yet(NotYet::Empty, Some(at(end))), "{events:?}");
+        assert_eq!(said(events, NOBODY, end), Verdict::StayedEmpty, "{events:?}");
+        assert!(matches!(said(events, SOMEBODY, end), Verdict::NotYet { why: NotYet::Open, .. }), "under its writer");
+        // It may have been open since before it was met, or be opened again since: no event tells either.
+        assert_eq!(said(events, UNSAID, 9_999_999), not_yet(NotYet::MaybeOpen, None), "{events:?}");
+    }
+    let written = [(Heard::Closed, 10), (Heard::Written, 10)];
+    assert_eq!(said(&written, UNSAID, 9_999_999), not_yet(NotYet::Writing, None), "truncated");
+    let mut marker = candidate(heard(&[(Heard::MovedIn { writing: false }, 10)]), 10);
+    marker.look(sight(0, 1), at(10));
+    marker.kind = Kind::Fin;
+    assert_eq!(marker.verdict(&WAITS, None, UNSAID, at(10)), Verdict::Ready);
 }
 
 fn any_heard() -> impl Strategy<Value = Heard> {
