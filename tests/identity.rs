@@ -1,7 +1,9 @@
 //! Which file is it? The content tells, the numbers of the file system are hints (DESIGN F2, A4); and each block that a folder
 //! brings upon its account has a way out that works (F4, F5).
 
-use crate::harness::{Daemon, World, arrived_once, large, names, primed, quick, skipped, stderr, tagged};
+use crate::harness::{
+    Daemon, NOBODY, World, arrived_once, as_nobody, command, large, names, primed, quick, skipped, stderr, tagged,
+};
 use datadrop::emulator::EmulatorOptions;
 use std::fs;
 use std::path::Path;
@@ -10,11 +12,6 @@ use std::time::Duration;
 
 fn lie_in(world: &World, place: &str) -> Vec<String> {
     names(&world.folder("a").join(place))
-}
-
-#[track_caller]
-fn command(program: &str, arguments: &[&str], path: &Path) {
-    assert!(Command::new(program).args(arguments).arg(path).status().unwrap().success());
 }
 
 /// Everything in it, with inodes and times of birth of their own: as on another machine whose disk has the same number.
@@ -155,39 +152,6 @@ fn s5_a_machine_that_was_set_back_with_files_queued_holds_what_adobe_has_by_now(
     }
     goes_on(&world, "next");
     assert_eq!(world.accepted(), ["first.txt", "attempted.txt", "never.txt", "next.txt"]);
-}
-
-const NOBODY: &str = "65534";
-
-/// Starts the daemon as another user, who owns everything except what `arrange` changes in the account's folder.
-/// `None`, with a message, if the test lacks the permission for that.
-fn as_nobody(world: &World, arrange: impl Fn(&Path)) -> Option<Daemon> {
-    let folder = world.folder("a");
-    let config = world.write_config();
-    for place in ["sent", "held", "done", "failed"] {
-        fs::create_dir(folder.join(place)).unwrap();
-    }
-    command("chmod", &["755"], world.dir.path());
-    fs::create_dir(world.state_dir()).unwrap();
-    let owned = Command::new("chown").arg("-R").arg(format!("{NOBODY}:{NOBODY}")).arg(world.dir.path()).status();
-    if !owned.is_ok_and(|status| status.success()) {
-        skipped("only root may give files to others");
-        return None;
-    }
-    arrange(&folder);
-    let service = || {
-        let mut service = Command::new("setpriv");
-        service.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", env!("CARGO_BIN_EXE_datadrop")]);
-        service
-    };
-    if !service().arg("--version").output().is_ok_and(|ran| ran.status.success()) {
-        skipped("another user cannot run the binary here (it takes setpriv)");
-        return None;
-    }
-    let daemon = Daemon::start_by(service(), world.dir.path(), &config, &[], &[]);
-    // Its notifications are not for another user.
-    world.wait("the start", || world.log().contains("ready: 1 account"));
-    Some(daemon)
 }
 
 #[test]

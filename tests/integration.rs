@@ -55,6 +55,7 @@ mod surface;
 mod systemd;
 mod tidy;
 mod transport;
+mod unsaid;
 mod verbs;
 mod watching;
 mod writers;

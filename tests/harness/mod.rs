@@ -6,6 +6,7 @@ mod hanging;
 mod hook;
 mod joblog;
 mod mounted;
+mod nobody;
 mod relay;
 
 pub use authority::Authority;
@@ -14,6 +15,7 @@ pub use hanging::{HangingShare, Op, Quirks, within};
 pub use hook::Hook;
 pub use joblog::{Attempt, Row, connect, connect_to_write};
 pub use mounted::Mounted;
+pub use nobody::{NOBODY, as_nobody, command};
 pub use relay::{Act, Answer, Ending, Head, Manner, Relay};
 
 use datadrop::emulator::{AccountKey, Emulator, EmulatorOptions, LedgerEntry, Upload};
