@@ -1,9 +1,10 @@
 //! File systems on which a file has another inode under each name, or none that lasts, and no renames that never overwrite:
 //! one delivery for each drop, and each file where its state wants it (DESIGN F1, F2, F5).
 
-use crate::harness::{HangingShare, Mounted, Quirks, World, arrived_once, names, tagged};
+use crate::harness::{HangingShare, Mounted, Quirks, World, arrived_once, large, names, tagged};
 use rustix::io::Errno;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::Path;
 
 /// Account `a` is on that file system. Events report renames, so that no test has to wait for the minute of R4.
@@ -96,4 +97,42 @@ fn f2_on_mergerfs_a_file_is_delivered_once() {
 #[test]
 fn f2_on_an_overlay_over_fuse_a_file_is_delivered_once() {
     each_is_delivered_once(Mounted::overlay);
+}
+
+/// It goes back by a rename there, and gets another inode by that.
+#[test]
+fn f2_without_hard_links_what_is_saved_again_in_a_sub_folder_is_not_complete_because_it_came_back() {
+    let quirks = Quirks { inode_by_path: true, refuses_links: Some(Errno::NOTSUP) };
+    let Some((world, _share)) = world_on(|at| HangingShare::mount_with(at, quirks)) else { return };
+    let folder = world.folder("a");
+    let _daemon = world.start();
+    rename_in(&world, "first.txt", tagged("first"));
+    arrived_once(&world, "first.txt");
+    // It stays in `sent/` until it is replaced there.
+    world.fault("list:500");
+    rename_in(&world, "sales.txt", tagged("sent"));
+    world.wait("it to be filed", || folder.join("sent/sales.txt").exists());
+    let whole = large("again", 3_000);
+    let half = whole.iter().take(1_500).rposition(|byte| *byte == b'\n').unwrap() + 1;
+    let mut file = File::create(folder.join("sent/.new")).unwrap();
+    file.write_all(&whole[..half]).unwrap();
+    fs::rename(folder.join("sent/.new"), folder.join("sent/sales.txt")).unwrap();
+    world.emulator().clear_faults();
+    world.wait("it to come back", || names(&folder).contains(&"sales.txt".to_owned()));
+    for name in ["other.txt", "another.txt"] {
+        rename_in(&world, name, tagged(name));
+        arrived_once(&world, name);
+    }
+    assert_eq!(world.accepted(), ["first.txt", "sales.txt", "other.txt", "another.txt"], "half of it was sent");
+    // No event tells of what comes through a descriptor of its old name, and R4 would take a minute.
+    drop(file);
+    let mut file = File::options().append(true).open(folder.join("sales.txt")).unwrap();
+    file.write_all(&whole[half..]).unwrap();
+    drop(file);
+    world.wait("it to be sent", || world.ledger().iter().any(|entry| entry.size == whole.len() as u64));
+    assert_eq!(world.accepted().len(), 5, "{:?}", world.ledger());
+    // From here on a rename under its name proves what it always proves.
+    world.wait_for("sales.txt", "success");
+    rename_in(&world, "sales.txt", tagged("third"));
+    world.wait("the third to be sent", || world.accepted().len() == 6);
 }

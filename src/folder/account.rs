@@ -11,7 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What the hidden file is for that becomes an explanation.
 pub(super) const EXPLAINING: &str = "why";
@@ -30,11 +30,18 @@ pub struct AccountFolder {
     pub is_remote: bool,
     /// When it was made, in nanoseconds since 1970; 0 where the file system does not tell.
     pub born_ns: i64,
-    /// Files that went back into the inbox, which no rename of ours proves complete.
-    put_back: Mutex<HashSet<(u64, u64, i64)>>,
+    put_back: Mutex<PutBack>,
 }
 
-/// Maximum number of files in `put_back`.
+/// Files that went back into the inbox, which no rename of ours proves complete.
+#[derive(Debug, Default)]
+struct PutBack {
+    numbers: HashSet<(u64, u64, i64)>,
+    /// The names that they were renamed to: the number is another under each name on some file systems.
+    names: HashSet<OsString>,
+}
+
+/// Maximum number of files, and of names, in [`PutBack`].
 const PUT_BACK: usize = 10_000;
 
 /// A folder that was opened.
@@ -106,20 +113,38 @@ impl AccountFolder {
         Ok(Opened { folder, mark })
     }
 
+    fn lock_put_back(&self) -> MutexGuard<'_, PutBack> {
+        self.put_back.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Remembers that a file goes back into the inbox by our own doing. A move may be heard of before it has ended.
     pub(super) fn note_put_back(&self, file: &FileIdentity) {
-        let mut put_back = self.put_back.lock().unwrap_or_else(PoisonError::into_inner);
-        if put_back.len() >= PUT_BACK {
-            put_back.clear();
+        let mut put_back = self.lock_put_back();
+        if put_back.numbers.len() >= PUT_BACK {
+            put_back.numbers.clear();
         }
-        put_back.insert((file.device, file.inode, file.born_ns));
+        put_back.numbers.insert((file.device, file.inode, file.born_ns));
+    }
+
+    /// Remembers under which name it was renamed there.
+    pub(super) fn note_put_back_as(&self, name: &OsStr) {
+        let mut put_back = self.lock_put_back();
+        if put_back.names.len() >= PUT_BACK {
+            put_back.names.clear();
+        }
+        put_back.names.insert(name.to_owned());
     }
 
     /// Whether we put this file back into the inbox ourselves: that it was renamed there proves nothing (DESIGN F2).
     #[must_use]
-    pub fn has_put_back(&self, file: &FileIdentity) -> bool {
-        let put_back = self.put_back.lock().unwrap_or_else(PoisonError::into_inner);
-        put_back.contains(&(file.device, file.inode, file.born_ns))
+    pub fn has_put_back(&self, name: &OsStr, file: &FileIdentity) -> bool {
+        let put_back = self.lock_put_back();
+        put_back.names.contains(name) || put_back.numbers.contains(&(file.device, file.inode, file.born_ns))
+    }
+
+    /// What was put back under this name has gone on from there: another file that is renamed to it is a drop like any other.
+    pub fn forget_put_back(&self, name: &OsStr) {
+        self.lock_put_back().names.remove(name);
     }
 
     /// Deals with what a crash left behind: files that were taken aside, and hidden ones that were not put in place.

@@ -85,6 +85,9 @@ impl AccountFolder {
                 Ok(()) => {
                     #[cfg(test)]
                     crate::testing::surroundings::renamed(&source.path_of(&called), &target.path_of(&candidate));
+                    if to == Place::Inbox {
+                        self.note_put_back_as(&candidate);
+                    }
                     remove_why(source, &called);
                     return self.after_move(wanted, candidate, met, touched);
                 }
@@ -153,7 +156,10 @@ impl AccountFolder {
                 // No hard links here, or it is a directory.
                 Err(_) => match rename_without_overwriting((directory, name), (inbox, &candidate), || false) {
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                    ended => return ended,
+                    ended => {
+                        self.note_put_back_as(&candidate);
+                        return ended;
+                    }
                 },
             }
         }

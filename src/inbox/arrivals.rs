@@ -252,7 +252,7 @@ impl Inbox {
         if let Some(trace) = trace {
             waiting.candidate.trace = trace;
         }
-        if came_back.is_some() || self.folder.has_put_back(&sight.identity) {
+        if came_back.is_some() || self.folder.has_put_back(name, &sight.identity) {
             waiting.candidate.trace.came_back();
         }
         waiting.candidate.look(sight, now);
@@ -392,6 +392,7 @@ impl Inbox {
     /// A name is done with. `heard`: the order of the last event that was taken into account.
     fn forget(&mut self, name: &OsStr, heard: u64) {
         self.candidates.remove(name);
+        self.folder.forget_put_back(name);
         self.board.dealt_with(name, heard);
     }
 }

@@ -78,7 +78,7 @@ impl Inbox {
     fn was_put_back(&self, name: &OsStr) -> bool {
         self.directory()
             .find(name)
-            .is_ok_and(|found| found.is_some_and(|found| self.folder.has_put_back(&found.identity)))
+            .is_ok_and(|found| found.is_some_and(|found| self.folder.has_put_back(name, &found.identity)))
     }
 
     pub(super) fn consider_data_of(&mut self, marker: &OsStr) -> Result<(), Interrupted> {
