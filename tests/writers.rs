@@ -161,6 +161,35 @@ fn r7_a_program_that_closes_its_file_between_two_pieces_is_given_more_time() {
 }
 
 #[test]
+fn r7_pieces_three_seconds_apart_become_two_files_at_first_and_one_from_then_on() {
+    let mut world = impatient();
+    world.set("settle = \"200ms\"", "settle = \"1s\"").set("settle_max = \"3s\"", "settle_max = \"8s\"");
+    let _daemon = world.start();
+    let write_in_pieces = |name: &str| {
+        let path = world.folder("a").join(name);
+        let pieces = [tagged(name), row(name, 1), row(name, 2)];
+        for (number, piece) in pieces.iter().enumerate() {
+            if number > 0 {
+                sleep(Duration::from_secs(3));
+            }
+            OpenOptions::new().create(true).append(true).open(&path).unwrap().write_all(piece).unwrap();
+        }
+        pieces
+    };
+    let [first, second, third] = write_in_pieces("first.txt").map(|piece| piece.len() as u64);
+    world.wait("the rest to be sent", || sizes(&world, "first.txt").len() > 1);
+    world.wait_for_end("first.txt");
+    assert_eq!(sizes(&world, "first.txt"), [first, second + third]);
+    let [first, second, third] = write_in_pieces("second.txt").map(|piece| piece.len() as u64);
+    world.wait_for_end("second.txt");
+    assert_eq!(sizes(&world, "second.txt"), [first + second + third]);
+}
+
+fn row(tag: &str, number: u32) -> Vec<u8> {
+    format!("11/20/2026\t{tag} {number}\t1\n").into_bytes()
+}
+
+#[test]
 fn r8_r9_what_looks_like_a_broken_transfer_waits_and_says_so() {
     let world = impatient();
     let _daemon = world.start();

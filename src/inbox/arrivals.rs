@@ -63,7 +63,7 @@ pub(super) struct Inbox {
 pub(super) const DEFECTIVE: &str = "defective.txt";
 
 pub(super) struct Waiting {
-    candidate: Candidate,
+    pub(super) candidate: Candidate,
     /// The reason that stands in the job log.
     noted: Option<String>,
     /// It will become ready automatically.
@@ -249,7 +249,9 @@ impl Inbox {
         let trace = self.board.trace(name);
         let begin = || Waiting::begin(kind, trace.unwrap_or_default(), true, now);
         let waiting = self.candidates.entry(name.to_owned()).or_insert_with(begin);
+        let mut grew = false;
         if let Some(trace) = trace {
+            grew = waiting.candidate.grew_after_a_pause(&trace, sight, self.waits.settle);
             waiting.candidate.trace = trace;
         }
         if came_back.is_some() || self.folder.has_put_back(name, &sight.identity) {
@@ -257,6 +259,9 @@ impl Inbox {
         }
         waiting.candidate.look(sight, now);
         let candidate = waiting.candidate;
+        if grew {
+            self.note_next_piece(name)?;
+        }
         let marker = if kind == Kind::Data { self.marker_of(name, came_back == Some(true))? } else { None };
         match before_reading(name, sight, || self.judge(name, &candidate, marker, &file, sight))? {
             None => {

@@ -101,7 +101,8 @@ pub(super) fn before_reading<E>(
                 | NotYet::Writing
                 | NotYet::Settling
                 | NotYet::Interrupted
-                | NotYet::CutOff => Finding::Waiting(reason, Some(sight.identity)),
+                | NotYet::CutOff
+                | NotYet::NextPiece => Finding::Waiting(reason, Some(sight.identity)),
             };
             Some(Assessed {
                 finding,

@@ -53,6 +53,11 @@ impl Inbox {
             return Ok(verdict);
         }
         self.note_next_piece(name)?;
+        let mut candidate = *candidate;
+        candidate.next_piece = true;
+        if let Some(waiting) = self.candidates.get_mut(name) {
+            waiting.candidate = candidate;
+        }
         Ok(candidate.verdict(&self.waits, marker, signs, now))
     }
 

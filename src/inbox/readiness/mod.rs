@@ -16,7 +16,7 @@ use std::time::Duration;
 pub struct Waits {
     /// After closing (R3).
     pub settle: Duration,
-    /// After closing, where something says that the writer was interrupted (R8, R9).
+    /// After closing, where something says that the writer was interrupted (R8, R9) or that more pieces follow (R7).
     pub settle_max: Duration,
     /// From our first sight, where events did not tell (R4).
     pub settle_unwatched: Duration,
@@ -154,6 +154,8 @@ pub struct Candidate {
     pub first_seen: Moment,
     /// What events reported.
     pub trace: Trace,
+    /// It seems to go on where a file of its name ended that was taken in just before (R7).
+    pub next_piece: bool,
     sight: Option<Sight>,
     unchanged_since: Moment,
 }
@@ -175,6 +177,8 @@ pub enum NotYet {
     Interrupted,
     /// Quiet, but its end says that its writer was interrupted (R9).
     CutOff,
+    /// Quiet, but it seems to be one of several pieces (R7).
+    NextPiece,
     /// Its marker is missing (R6).
     NoMarker,
 }
@@ -202,6 +206,10 @@ impl NotYet {
                 "its last line has no line end, as if its writer had been interrupted; it is sent if it stays like this for \
                  watch.settle_max"
             }
+            Self::NextPiece => {
+                "it begins with a row instead of a header, as if it went on where a file of this name ended that was taken in \
+                 just before; it is sent if it stays like this for watch.settle_max"
+            }
             Self::NoMarker => "waits for its marker (.fin), which this account requires",
         }
     }
@@ -227,7 +235,7 @@ impl Candidate {
     /// A path seen for the first time.
     #[must_use]
     pub fn new(kind: Kind, trace: Trace, now: Moment) -> Self {
-        Self { kind, first_seen: now, trace, sight: None, unchanged_since: now }
+        Self { kind, first_seen: now, trace, next_piece: false, sight: None, unchanged_since: now }
     }
 
     /// Records a look. Any difference restarts the quiet period.
@@ -236,10 +244,21 @@ impl Candidate {
             if self.sight.is_some_and(|before| !before.identity.is_same_file(&sight.identity)) {
                 // Another inode: what was heard of the one before says nothing of this one.
                 self.trace.writing = false;
+                self.next_piece = false;
             }
             self.unchanged_since = now;
             self.sight = Some(sight);
         }
+    }
+
+    /// Whether it grew after it had been closed for `settle`, so that its beginning would have been taken in if it did not wait
+    /// for longer (R7). `later`, `sight`: what was heard and seen since.
+    #[must_use]
+    pub fn grew_after_a_pause(&self, later: &Trace, sight: Sight, settle: Duration) -> bool {
+        self.next_piece
+            && self.trace.arrival == Arrival::Closed
+            && later.last >= self.trace.last.after(settle)
+            && self.sight.is_some_and(|before| before.identity.size < sight.identity.size)
     }
 
     /// Decides by the rules R1 to R9.
@@ -300,6 +319,10 @@ impl Candidate {
             Arrival::MovedIn => None,
             Arrival::Closed if is_data && !signs.ends_in_a_line && waits.settle < waits.settle_max => {
                 Some((NotYet::CutOff, trace.last.after(waits.settle_max)))
+            }
+            // R7: more pieces may follow.
+            Arrival::Closed if self.next_piece && waits.settle < waits.settle_max => {
+                Some((NotYet::NextPiece, trace.last.after(waits.settle_max)))
             }
             Arrival::Closed => Some((NotYet::Settling, trace.last.after(waits.settle))),
             Arrival::Unwatched => Some((NotYet::Settling, unchanged_for(waits.settle_unwatched))),

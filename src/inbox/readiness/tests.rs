@@ -121,6 +121,26 @@ fn r5_lost_events_leave_only_the_slow_rule() {
 }
 
 #[test]
+fn r7_what_seems_to_be_a_next_piece_waits_longer_and_tells_of_pauses_that_are_too_long() {
+    let closed = heard(&[(Heard::Created, 9), (Heard::Written, 9), (Heard::Closed, 10)]);
+    let mut file = candidate(closed, 9);
+    let grown = sight(20, 2);
+    let later = heard(&[(Heard::Closed, 10), (Heard::Written, 13)]);
+    assert!(!file.grew_after_a_pause(&later, grown, WAITS.settle));
+    file.next_piece = true;
+    let next_piece = Verdict::NotYet { why: NotYet::NextPiece, look_at: Some(at(70)) };
+    assert_eq!(file.verdict(&WAITS, None, NOBODY, at(69)), next_piece);
+    assert_eq!(file.verdict(&WAITS, None, NOBODY, at(70)), Verdict::Ready);
+    assert_eq!(file.verdict(&WAITS, Some(MarkerSight { order: Some(4) }), NOBODY, at(11)), Verdict::Ready);
+    assert!(file.grew_after_a_pause(&later, grown, WAITS.settle));
+    assert!(!file.grew_after_a_pause(&later, grown, Duration::from_secs(4)), "it would not have been taken in");
+    assert!(!file.grew_after_a_pause(&later, sight(10, 2), WAITS.settle), "it was only touched");
+    let another = Sight { identity: FileIdentity { inode: 8, ..grown.identity }, ..grown };
+    file.look(another, at(13));
+    assert!(!file.next_piece);
+}
+
+#[test]
 fn r8_a_rename_proves_nothing_of_what_rsync_kept_of_a_broken_transfer() {
     let mut file = candidate(heard(&[(Heard::MovedIn { writing: false }, 10)]), 10);
     let part = FileIdentity { modified_ns: 0, ..sight(10, 1).identity };
