@@ -81,6 +81,29 @@ fn f2_what_is_written_into_a_file_that_was_sent_is_told_with_the_rows_that_were_
     assert_eq!(daemon.stop().code(), Some(0));
 }
 
+#[test]
+fn f2_what_comes_through_a_descriptor_that_was_open_before_the_file_left_the_inbox_is_told() {
+    let world = World::with_emulator(EmulatorOptions { processing: Duration::from_secs(2), ..quick() });
+    let _daemon = world.start();
+    world.fault("upload:slow=1s:name=*.txt");
+    let mut open = ["early.txt", "late.txt"].map(|name| {
+        let path = world.drop_file("a", name, tagged(name));
+        world.wait("the server to have it", || world.times_accepted(name) == 1);
+        let file = append_to(&path);
+        world.wait("it to be filed", || world.count(&format!("path LIKE '%/sent/{name}'")) == 1);
+        assert!(!path.exists());
+        file
+    });
+    open[0].write_all(ROW.as_bytes()).unwrap();
+    wait_for_reason(&world, "early.txt", "changed after it was sent: 1 row was added");
+    world.wait_for("early.txt", "partial");
+    world.wait_for("late.txt", "success");
+    open[1].write_all(ROW.repeat(2).as_bytes()).unwrap();
+    wait_for_reason(&world, "late.txt", "changed after it was sent: 2 rows were added");
+    world.wait_for("late.txt", "partial");
+    assert_eq!(world.accepted(), ["early.txt", "late.txt"], "nothing is sent of it");
+}
+
 /// How often a change was written down.
 fn world_events(world: &World) -> i64 {
     let sql = "SELECT count(*) FROM job_event WHERE event = 'changed'";

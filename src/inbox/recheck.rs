@@ -23,13 +23,24 @@ const PAUSE: u32 = 2_000;
 /// Maximum time between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
+/// Time from one look that took so long to the next.
+fn pause(took: Duration, rescan: Duration) -> Duration {
+    took.saturating_mul(PAUSE).min(LONGEST_PAUSE).max(rescan)
+}
+
+/// Time for which a file is looked at after its job has ended: one more look comes after its day in view is over, also if the
+/// looks and what is done between them take as long as the longest pause.
+fn in_view(rescan: Duration) -> Duration {
+    IN_VIEW.saturating_add(LONGEST_PAUSE.max(rescan).saturating_mul(2))
+}
+
 impl FolderWorker {
     /// Looks at the files that were sent, reports those that have changed since, and says after what time to look again.
     pub(super) fn recheck(&self, folder: &AccountFolder, seen: &mut Seen) -> Result<Duration, Interrupted> {
         let began = self.clock.moment();
         let (mut still_seen, mut has_read) = (Seen::new(), false);
         // One by one: a day's jobs may be very many.
-        for id in self.reader.sent_jobs(&self.settings.account, now().before(IN_VIEW))? {
+        for id in self.reader.sent_jobs(&self.settings.account, now().before(in_view(self.settings.rescan)))? {
             self.progress.alive();
             let Some(job) = self.reader.sent_job(id)? else { continue };
             let (Some(identity), Some(sha256)) = (job.identity, job.sha256) else { continue };
@@ -53,8 +64,7 @@ impl FolderWorker {
         *seen = still_seen;
         let took = self.clock.moment().since(began);
         // What was read is not read again, so a look that found something says nothing of the next.
-        let pause = if has_read { Duration::ZERO } else { took.saturating_mul(PAUSE).min(LONGEST_PAUSE) };
-        Ok(pause.max(self.settings.rescan))
+        Ok(pause(if has_read { Duration::ZERO } else { took }, self.settings.rescan))
     }
 
     /// How a file differs from what was sent; `None` if it does not.
@@ -161,5 +171,21 @@ impl FolderWorker {
         self.joblog.removed(removed).wait()?;
         tracing::info!(account, "account {account}: {count} files left done/, as keep.done has it");
         Ok(Some(if more { NEXT_FEW } else { LOOK_FOR_OLD.min(keep) }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f2_the_last_look_at_a_file_comes_after_its_day_in_view() {
+        for rescan in [1, 75, 3_600, 7_200, 86_400].map(Duration::from_secs) {
+            for took in [0, 1, 50, 1_800, 10_000, 3_600_000].map(Duration::from_millis) {
+                // A look may come just before the day is over, and the next one must find the file in view.
+                let apart = took + pause(took, rescan);
+                assert!(in_view(rescan) >= IN_VIEW + apart, "{rescan:?} {took:?}");
+            }
+        }
     }
 }
