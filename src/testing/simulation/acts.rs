@@ -29,6 +29,8 @@ pub(super) enum Act {
     Rename { from: String, to: String, writer: u64 },
     /// Removes.
     Remove { name: String },
+    /// Removes what is still empty, as the reason of its job says.
+    RemoveEmpty { name: String },
     /// Moves something back out of `held/` or `failed/`.
     MoveBack,
 }
@@ -49,6 +51,7 @@ impl fmt::Display for Act {
             Self::KeepPart { name, content, .. } => write!(f, "{name} is renamed in by rsync: {}", text(content)),
             Self::Rename { from, to, .. } => write!(f, "{from} is renamed to {to}"),
             Self::Remove { name } => write!(f, "{name} is removed"),
+            Self::RemoveEmpty { name } => write!(f, "{name} is removed if it is still empty"),
             Self::MoveBack => f.write_str("something is moved back"),
         }
     }

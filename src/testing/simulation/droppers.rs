@@ -266,7 +266,8 @@ impl People {
                 hear(&from, Told::Left(self.cookie));
                 hear(&to, Told::Arrived(self.cookie));
             }
-            Act::Remove { name } => {
+            Act::RemoveEmpty { name } if fs::metadata(self.folder.join(&name)).is_ok_and(|found| found.len() > 0) => {}
+            Act::Remove { name } | Act::RemoveEmpty { name } => {
                 self.lost_at(&name);
                 if fs::remove_file(self.folder.join(&name)).is_ok() {
                     hear(&name, Told::Removed);

@@ -31,6 +31,10 @@ impl World<'_> {
                     let writer = self.chance.below(u64::MAX);
                     self.agenda.push((later, Todo::Act(Act::Begin { name: name.to_owned(), content, writer })));
                     self.agenda.push((later, Todo::Act(Act::Close { name: name.to_owned(), writer })));
+                } else if !self.plan.rules.leases {
+                    // Nothing says that no program has it open: it waits for a person, and its marker with it.
+                    let alerted = now.after(Duration::from_secs(2 * 3600));
+                    self.agenda.push((alerted, Todo::Act(Act::RemoveEmpty { name: name.to_owned() })));
                 }
             }
             What::Remove(name) => self.agenda.push(act(Act::Remove { name: name.to_owned() })),
