@@ -89,7 +89,8 @@
 //! - A job log that is lost is noticed by what lies in the folders, one that is older by what was filed since. Where both
 //!   are gone, nothing tells what was sent.
 //! - Where the kernel does not say who has a file open (no `CAP_LEASE` and another's file, file systems that are not local), events
-//!   must do. They count no writers: the close of a second one is taken for that of the first.
+//!   must do. They count no writers: inotify reports that a file is opened, but not whether to be read or to be written to, and
+//!   datadrop's own looks open it too. So the close of a second writer is taken for that of the first.
 //! - A copy that broke off and was closed at the end of a line, or was renamed, looks like a whole file. Markers and renames
 //!   by who knows that it is whole protect from that.
 //! - A file that is written to while it is sent, or before it is filed, is a new file from there on, and sent whole (F2, F7).
