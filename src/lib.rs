@@ -19,8 +19,9 @@
 //! 1. `sales.txt` is renamed into `/srv/datadrop/callcentre`. The account's thread in [`inbox`] hears of it, looks at it
 //!    without following links, and asks [`inbox::readiness`] for a verdict: a rename proves completeness, so it is ready at once. A
 //!    file that is still being written waits until it has been quiet for long enough.
-//! 2. The thread hashes it (SHA-256, and BLAKE3 for step 3), counts its rows and checks them ([`check`]) in one pass, and hands it all to [`joblog`]: a row
-//!    in state `queued`, durable. From here on the job log knows the content, and nothing else is ever sent for this job.
+//! 2. The thread hashes it (SHA-256, and BLAKE3 for step 3), counts its rows and checks them ([`check`]) in one pass, and hands it
+//!    all to [`joblog`]: a row in state `queued`, durable. From here on the job log knows the content, and nothing else is ever
+//!    sent for this job.
 //!    A duplicate is `held`, and what Adobe would fail is `rejected` where the account wants that.
 //! 3. [`upload`] takes a permit from the credential's request budget ([`adobe`]) and claims the job: `uploading`, durable,
 //!    before a byte goes. The client streams the file, hashes it once more on the way, and keeps the last bytes back

@@ -4,6 +4,10 @@
 //! and no caller gets an answer before that. Readers have their own connections. Only this module uses `rusqlite`.
 //! Every statement is in a named function, and every change of state goes through `State::next` and leaves a row in
 //! `job_event`.
+//!
+//! An operation reads and writes jobs through its unit of work, which reads each row once and writes what has changed of it in
+//! one statement. Operations that arrive together run in one transaction without savepoints: where one fails after it has
+//! written something, the transaction is rolled back and run again with them.
 
 mod account_record;
 mod advance;
