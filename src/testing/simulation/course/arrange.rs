@@ -31,8 +31,10 @@ impl World<'_> {
                     let writer = self.chance.below(u64::MAX);
                     self.agenda.push((later, Todo::Act(Act::Begin { name: name.to_owned(), content, writer })));
                     self.agenda.push((later, Todo::Act(Act::Close { name: name.to_owned(), writer })));
-                } else if !self.plan.rules.leases {
-                    // Nothing says that no program has it open: it waits for a person, and its marker with it.
+                }
+                if !self.plan.rules.leases {
+                    // Nothing says that no program has it open: it waits for a person, and its marker with it. A machine that is set
+                    // back may have it empty again.
                     let alerted = now.after(Duration::from_secs(2 * 3600));
                     self.agenda.push((alerted, Todo::Act(Act::RemoveEmpty { name: name.to_owned() })));
                 }
