@@ -272,14 +272,8 @@ impl Checker {
             if taken > 0 && job.remote_job_id.is_none() && !nobody_knows {
                 return broken("what the API took is known to be taken", told(job));
             }
-            if taken == 0
-                && job.state.is_accepted()
-                && !adopted_another
-                && job
-                    .reason
-                    .as_deref()
-                    .is_none_or(|reason| !["local", "recovered"].iter().any(|word| reason.starts_with(word)))
-            {
+            // What was never tried was kept local, recovered or adopted.
+            if taken == 0 && job.state.is_accepted() && !adopted_another && job.attempts > 0 {
                 return broken("accepted means that the API has it", told(job));
             }
         }
