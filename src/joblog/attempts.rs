@@ -258,9 +258,9 @@ fn note_late_end(
     if job.attempts != attempt || job.state != State::Cancelled || !job.unsettled {
         return Ok(());
     }
-    let line = sql::line_of_job(unit, &job)?;
-    let detail = match &end.remote {
-        Some(remote) if anothers(unit, &job, line, remote.remote_job_id)?.is_none() => {
+    let line = end.remote.as_ref().map(|_| sql::line_of_job(unit, &job)).transpose()?;
+    let detail = match end.remote.as_ref().zip(line) {
+        Some((remote, line)) if anothers(unit, &job, line, remote.remote_job_id)?.is_none() => {
             take_remote(&mut job, remote);
             remember(unit, &job.account, (line, remote, false), None, now)?;
             format!("it was ingested: Adobe accepted it as remote job {} after it was given up", remote.remote_job_id)
