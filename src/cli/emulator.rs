@@ -25,6 +25,9 @@ pub(super) fn run(arguments: EmulatorArguments, output: &mut Output) -> Result<E
         token_life: arguments.token_life,
         accounts: arguments.accounts,
         names: arguments.names,
+        rows: arguments.rows,
+        put_status: arguments.put_status,
+        halt_on_error: arguments.halt_on_error,
         state: arguments.state,
         ..EmulatorOptions::default()
     };

@@ -67,6 +67,12 @@ impl Refusal {
         refusal
     }
 
+    /// The gateway: it knows the path, but no such method there.
+    pub(super) fn not_routed(status: u16) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND);
+        Self::gateway(status, "404000", "no service takes PUT on this path")
+    }
+
     /// A fault's status.
     pub(super) fn by_fault(status: u16, retry_after: Option<u64>, words: Words) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -20,14 +20,18 @@ pub(super) enum Verdict {
     Fails(&'static str),
 }
 
-/// Processes a file. Markers hold no rows.
-pub(super) fn judge(name: &str, content: &[u8]) -> Verdict {
+/// Processes a file: its rows, skipped ones included, and how it ends. Markers hold no rows.
+pub(super) fn judge(name: &str, content: &[u8]) -> (u64, Verdict) {
     if classify(OsStr::new(name), &[]) == Some(Kind::Fin) {
-        return Verdict::Rows(0);
+        return (0, Verdict::Rows(0));
     }
     let mut counter = RowCounter::default();
     counter.update(content);
     let rows = counter.finish();
+    (rows, process(content, rows))
+}
+
+fn process(content: &[u8], rows: u64) -> Verdict {
     let text = as_bytes(content);
     let mut tabs_of_header = None;
     let mut skipped = 0;
@@ -106,14 +110,14 @@ mod tests {
     use super::*;
 
     fn data(content: &str) -> Verdict {
-        judge("sales.txt", content.as_bytes())
+        judge("sales.txt", content.as_bytes()).1
     }
 
     #[test]
     fn rows_with_semicolons_are_skipped_and_nothing_else_is() {
         assert_eq!(data("# c\nDate\tEvent 1\n11/20/2026\t1\n\n11/21/2026\t2\n"), Verdict::Rows(2));
         assert_eq!(data("date\tEvar 1\tEvent 1\r\n11/20/2026\ta;b\t1\r\n11/20/2026\tc\t1\r\n"), Verdict::Rows(1));
-        assert_eq!(judge("sales.fin", b""), Verdict::Rows(0));
+        assert_eq!(judge("sales.fin", b""), (0, Verdict::Rows(0)));
     }
 
     #[test]
@@ -148,6 +152,6 @@ mod tests {
             .encode_utf16()
             .flat_map(u16::to_be_bytes)
             .collect();
-        assert_eq!(judge("a.txt", &wide), Verdict::Rows(1));
+        assert_eq!(judge("a.txt", &wide), (2, Verdict::Rows(1)));
     }
 }

@@ -25,8 +25,8 @@ impl FaultRule {
     pub const HELP: &str = "\
 WHERE[:WHEN]:WHAT[:OPTION]…
 
-WHERE  upload, list, single, account, token, discovery, any (all of these),
-       job (what Adobe makes of an accepted upload)
+WHERE  upload, list, single, account, token, discovery, suite, metrics,
+       dimensions, any (all of these), job (what Adobe makes of an accepted upload)
 WHEN   before-body   as soon as the request head is there (the default); with name=, as soon as the name is
        mid-body      half of the body is there; uploads only
        after-body    the request is complete and valid, nothing was done
@@ -87,6 +87,9 @@ pub(super) enum Place {
     Account,
     Token,
     Discovery,
+    Suite,
+    Metrics,
+    Dimensions,
     Any,
     Job,
 }

@@ -31,6 +31,8 @@ pub struct Upload {
     pub size: u64,
     /// The content.
     pub sha256: Sha256,
+    /// Rows of the content, skipped ones included.
+    rows: u64,
     pub(super) verdict: Verdict,
 }
 
@@ -38,13 +40,15 @@ impl Upload {
     /// Hashes the content and decides how its processing will end. The costly part, kept out of the lock.
     #[must_use]
     pub fn new(account: AccountKey, name: String, style: UploadStyle, content: &[u8]) -> Self {
+        let (rows, verdict) = content::judge(&name, content);
         Self {
-            verdict: content::judge(&name, content),
             size: u64::try_from(content.len()).unwrap_or(u64::MAX),
             sha256: Sha256::new(sha2::Sha256::digest(content).into()),
             account,
             name,
             style,
+            rows,
+            verdict,
         }
     }
 }
@@ -60,11 +64,18 @@ pub struct Job {
     pub shown: String,
     /// When it was accepted.
     pub created: Timestamp,
+    /// When its processing begins. `None`: its data source waits for a restart.
+    pub(super) starts: Option<Timestamp>,
     pub(super) fate: JobFate,
     pub(super) deleted: bool,
 }
 
 impl Job {
+    /// Rows of the file, as a server counts them that does not say what it processed.
+    pub(super) fn rows_of_file(&self) -> u64 {
+        self.upload.rows.saturating_add(self.fate.extra_rows)
+    }
+
     pub(super) fn end(&self) -> (&str, u64) {
         let word = self.fate.ends_as.as_deref();
         match self.upload.verdict {
@@ -109,6 +120,8 @@ struct Line {
     created: i64,
     /// `None`: processing fails.
     rows: Option<u64>,
+    /// Skipped rows included. An earlier version did not write it.
+    rows_of_file: Option<u64>,
     fate: JobFate,
     deleted: bool,
 }
@@ -157,6 +170,7 @@ impl Kept {
                 Verdict::Rows(rows) => Some(rows),
                 Verdict::Fails(_) => None,
             },
+            rows_of_file: Some(job.upload.rows),
             fate: job.fate.clone(),
             deleted: job.deleted,
         };
@@ -180,10 +194,12 @@ fn job(line: Line) -> Option<Job> {
             style: UploadStyle::from_word(&line.style)?,
             size: line.size,
             sha256: Sha256::from_hex(&line.sha256)?,
+            rows: line.rows_of_file.or(line.rows).unwrap_or(0),
             verdict,
         },
         shown: line.shown,
         created: Timestamp(line.created),
+        starts: None,
         fate: line.fate,
         deleted: line.deleted,
     })

@@ -65,6 +65,7 @@ pub(super) enum RequestKind {
     List,
     Single,
     Account,
+    Suite,
     Token,
     Other,
 }
@@ -76,6 +77,7 @@ impl RequestKind {
             Self::List => "lists",
             Self::Single => "singles",
             Self::Account => "accounts",
+            Self::Suite => "suites",
             Self::Token => "tokens",
             Self::Other => "others",
         }
@@ -93,6 +95,8 @@ pub struct RequestCounts {
     pub singles: u64,
     /// Account requests of all kinds.
     pub accounts: u64,
+    /// Report suites, their metrics and dimensions.
+    pub suites: u64,
     /// Token requests.
     pub tokens: u64,
     /// Discovery, and paths that do not exist.
@@ -130,6 +134,7 @@ impl RequestLog {
             lists: of(RequestKind::List),
             singles: of(RequestKind::Single),
             accounts: of(RequestKind::Account),
+            suites: of(RequestKind::Suite),
             tokens: of(RequestKind::Token),
             others: of(RequestKind::Other),
             refused_429: self.refused_429,

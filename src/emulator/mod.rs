@@ -10,6 +10,7 @@
 //!  cuts)          HTTP out) wire_body  what an upload request says
 //!                           world      jobs and accounts; no HTTP, no clock
 //!                           content    what becomes of a file's rows
+//!                           suites     what it tells of report suites
 //!                           kept_jobs  jobs in memory, and over restarts
 //!                           ledger     what is counted
 //!                           faults     what goes wrong, when, how often; pure
@@ -37,6 +38,7 @@ mod options;
 mod query;
 mod routes;
 mod samples;
+mod suites;
 mod wire_body;
 mod world;
 
@@ -46,7 +48,7 @@ mod tests;
 pub use faults::{FaultRule, FaultRuleError, JobFate};
 pub use kept_jobs::{AccountKey, Job, Upload};
 pub use ledger::{LedgerEntry, RequestCounts};
-pub use options::{Dialect, EmulatorOptions, Names, UnknownWord};
+pub use options::{Dialect, EmulatorOptions, Names, Rows, UnknownWord};
 pub use samples::{Sample, write_samples};
 pub use world::World;
 
@@ -167,6 +169,23 @@ impl Emulator {
         };
         self.app.announce(count);
         id
+    }
+
+    /// Lets a data source that halted after a failed job go on. Returns how many jobs waited for that.
+    #[allow(clippy::must_use_candidate, reason = "the restart is the effect")]
+    pub fn restart(&self, account: &AccountKey) -> usize {
+        let now = self.app.clock.now();
+        self.with_world(|world| world.restart(account, now))
+    }
+
+    /// Changes what is told of a report suite, as `POST /_emulator/suites/{rsid}` does: members that are null go, others
+    /// replace those of the same name.
+    ///
+    /// # Panics
+    /// If `change` is not an object with the members `suite`, `metrics` or `dimensions`.
+    pub fn change_suite(&self, report_suite_id: &str, change: &serde_json::Value) {
+        let changed = self.with_world(|world| world.suites.change(report_suite_id, change));
+        assert!(changed.is_ok(), "{changed:?}");
     }
 
     /// Looks at the model, or changes it, between two requests.

@@ -36,6 +36,12 @@ pub struct EmulatorOptions {
     pub companies: Vec<String>,
     /// How it changes the names of files.
     pub names: Names,
+    /// What its row counts count.
+    pub rows: Rows,
+    /// Refuses PUT on the upload path with this status, as a gateway does that does not route it.
+    pub put_status: Option<u16>,
+    /// A data source takes nothing after a failed job until it is told to restart.
+    pub halt_on_error: bool,
     /// Keeps its jobs and job numbers there over restarts.
     pub state: Option<PathBuf>,
     /// How far its clock is ahead of this computer's, or behind: its `Date`, the dates of jobs, the windows of lists.
@@ -57,6 +63,9 @@ impl Default for EmulatorOptions {
             accounts: Vec::new(),
             companies: vec!["examplecompany".to_owned()],
             names: Names::Keep,
+            rows: Rows::Processed,
+            put_status: None,
+            halt_on_error: false,
             state: None,
             clock_ahead: SignedDuration::ZERO,
         }
@@ -95,6 +104,21 @@ fn no_dialect(word: &str) -> UnknownWord {
 
 fn no_names(word: &str) -> UnknownWord {
     UnknownWord(format!("`{word}` is no way to change names; use `lower`, `nfc`, `underscore`, `cut` or `keep`"))
+}
+
+fn no_rows(word: &str) -> UnknownWord {
+    UnknownWord(format!("`{word}` is no way to count rows; use `processed` or `file`"))
+}
+
+/// What a row count counts; Adobe's texts and samples differ (DESIGN T1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = no_rows)]
+pub enum Rows {
+    /// What was processed so far: it grows, and lacks rows that were skipped.
+    #[default]
+    Processed,
+    /// The file, from the first response on.
+    File,
 }
 
 /// What becomes of the name of a file, as a server may change it.
@@ -161,6 +185,8 @@ mod tests {
             assert_eq!(names.to_string().parse(), Ok(names));
         }
         assert!("upper".parse::<Names>().unwrap_err().to_string().contains("underscore"));
+        assert_eq!(Rows::File.to_string().parse(), Ok(Rows::File));
+        assert!("all".parse::<Rows>().unwrap_err().to_string().contains("processed"));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use super::chance::Random;
 use super::faults::JobFate;
 use super::kept_jobs::{AccountKey, Job, Kept, Upload};
-use super::options::Names;
+use super::options::{Names, Rows};
+use super::suites::Suites;
 use crate::job::{RemoteJobId, Timestamp};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -47,7 +48,11 @@ pub struct World {
     jobs: Vec<Job>,
     by_account: HashMap<AccountKey, Vec<usize>>,
     pub(super) accounts: Accounts,
+    pub(super) suites: Suites,
     names: Names,
+    rows: Rows,
+    /// For a data source that halts after a failed job, when it was last told to restart. `None`: none halts.
+    restarts: Option<HashMap<AccountKey, Timestamp>>,
     kept: Option<Kept>,
 }
 
@@ -63,22 +68,28 @@ impl World {
             jobs: Vec::new(),
             by_account: HashMap::new(),
             accounts: Accounts::new(accounts, random),
+            suites: Suites::default(),
             names: Names::Keep,
+            rows: Rows::Processed,
+            restarts: None,
             kept: None,
         }
     }
 
-    /// The same with its way to change names, and with what was kept of an earlier run.
-    pub(super) fn with(mut self, names: Names, kept: Option<(Kept, Vec<Job>)>) -> Self {
-        self.names = names;
-        if let Some((kept, jobs)) = kept {
-            self.first_id = jobs.first().map_or(self.first_id, |first| first.id.0);
-            for (index, job) in jobs.iter().enumerate() {
-                self.by_account.entry(job.upload.account.clone()).or_default().push(index);
-            }
-            self.jobs = jobs;
-            self.kept = Some(kept);
+    /// The same with its ways to change names and to count rows, and with data sources that halt or do not.
+    pub(super) fn with(mut self, names: Names, rows: Rows, halts: bool) -> Self {
+        (self.names, self.rows) = (names, rows);
+        self.restarts = halts.then(HashMap::new);
+        self
+    }
+
+    /// The same with what was kept of an earlier run.
+    pub(super) fn keeping(mut self, (kept, jobs): (Kept, Vec<Job>)) -> Self {
+        self.first_id = jobs.first().map_or(self.first_id, |first| first.id.0);
+        for job in jobs {
+            self.add(job);
         }
+        self.kept = Some(kept);
         self
     }
 
@@ -88,14 +99,48 @@ impl World {
         let id = RemoteJobId(self.first_id.saturating_add(i64::try_from(index).unwrap_or(i64::MAX)));
         // A clock that was set back must not put a newer job before an older one.
         let created = self.jobs.last().map_or(now, |last| last.created.max(now));
-        self.by_account.entry(upload.account.clone()).or_default().push(index);
         let shown = self.names.shown(&upload.name);
-        let job = Job { id, upload, shown, created, fate, deleted: false };
+        let job = Job { id, upload, shown, created, starts: None, fate, deleted: false };
         if let Some(kept) = &mut self.kept {
             kept.write(&job);
         }
-        self.jobs.push(job);
+        self.add(job);
         id
+    }
+
+    /// Adds a job, and decides when its processing begins.
+    fn add(&mut self, mut job: Job) {
+        let usual = job.created.after(self.processing / 2);
+        let account = &job.upload.account;
+        job.starts = (!self.is_halted(account, usual)).then_some(usual);
+        self.by_account.entry(account.clone()).or_default().push(self.jobs.len());
+        self.jobs.push(job);
+    }
+
+    /// Whether a job of this account failed before that time, after the last restart.
+    fn is_halted(&self, account: &AccountKey, at: Timestamp) -> bool {
+        let Some(restarts) = &self.restarts else { return false };
+        let restarted = restarts.get(account);
+        self.by_account.get(account).into_iter().flatten().filter_map(|&index| self.jobs.get(index)).any(|job| {
+            let ended = job.starts.map(|start| start.after(self.processing / 2));
+            job.end().0 == "failure"
+                && ended.is_some_and(|ended| ended <= at && restarted.is_none_or(|&restarted| restarted < ended))
+        })
+    }
+
+    /// What *Restart Processing* does in Adobe's user interface: a halted data source takes the jobs that wait. Returns
+    /// how many did.
+    pub(super) fn restart(&mut self, account: &AccountKey, now: Timestamp) -> usize {
+        let (Some(restarts), Some(indexes)) = (&mut self.restarts, self.by_account.get(account)) else { return 0 };
+        restarts.insert(account.clone(), now);
+        let mut waited = 0;
+        for &index in indexes {
+            if let Some(job) = self.jobs.get_mut(index).filter(|job| job.starts.is_none()) {
+                job.starts = Some(now.max(job.created.after(self.processing / 2)));
+                waited += 1;
+            }
+        }
+        waited
     }
 
     /// Every job, in the order of acceptance.
@@ -133,16 +178,29 @@ impl World {
 
     /// Where a job stands.
     pub(super) fn progress<'a>(&self, job: &'a Job, now: Timestamp) -> Progress<'a> {
-        let age = now.since(job.created);
-        let started = (age >= self.processing / 2).then(|| job.created.after(self.processing / 2));
-        let finished = (age >= self.processing).then(|| job.created.after(self.processing));
-        let (status, rows) = match (started, finished) {
+        let half = self.processing / 2;
+        let started = job.starts.filter(|&start| start <= now);
+        let finished = started.map(|start| start.after(half)).filter(|&end| end <= now);
+        let (status, processed) = match (started, finished) {
             _ if job.deleted => ("deleted", 0),
             (_, Some(_)) => job.end(),
-            (Some(_), None) => ("processing", 0),
-            (None, None) => ("uploaded", 0),
+            (Some(start), None) => ("processing", share(job.end().1, now.since(start), half)),
+            (None, _) => ("uploaded", 0),
+        };
+        let rows = match self.rows {
+            Rows::Processed => processed,
+            Rows::File => job.rows_of_file(),
         };
         Progress { status, rows, started, finished }
+    }
+
+    /// Where a job stands in the response to its upload.
+    pub(super) fn fresh<'a>(&self, job: &'a Job) -> Progress<'a> {
+        let rows = match self.rows {
+            Rows::Processed => 0,
+            Rows::File => job.rows_of_file(),
+        };
+        Progress { status: "uploaded", rows, started: None, finished: None }
     }
 
     /// The jobs of an account that the filter lets through.
@@ -169,6 +227,12 @@ impl World {
         }
         JobPage { jobs, total_pages: matching.div_ceil(PAGE) }
     }
+}
+
+/// What of these rows is done when so much of the time is over.
+fn share(rows: u64, passed: Duration, whole: Duration) -> u64 {
+    let done = u128::from(rows) * passed.as_nanos() / whole.as_nanos().max(1);
+    u64::try_from(done).unwrap_or(rows)
 }
 
 // Data Sources accounts; their FTP members are invented, and lead nowhere.
@@ -218,6 +282,10 @@ impl Accounts {
 
     pub(super) fn exists(&self, key: &AccountKey) -> bool {
         self.known.contains_key(key) || (self.any && !self.deleted.contains(key))
+    }
+
+    pub(super) fn has_suite(&self, report_suite_id: &str) -> bool {
+        self.any || self.known.keys().any(|key| key.report_suite_id == report_suite_id)
     }
 
     pub(super) fn show(&mut self, key: &AccountKey) -> Option<Account> {

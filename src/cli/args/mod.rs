@@ -1,9 +1,11 @@
 //! What can be said on the command line.
 
+mod emulator_arguments;
 mod question_arguments;
 mod remote_arguments;
 mod verb_arguments;
 
+pub(super) use emulator_arguments::EmulatorArguments;
 pub(super) use question_arguments::{CompletionsArguments, ExplainArguments, ManArguments};
 pub(super) use remote_arguments::{
     AccountsCommand, AccountsCreate, AccountsDelete, AccountsList, AccountsShow, InitArguments, RemoteQuery,
@@ -11,14 +13,12 @@ pub(super) use remote_arguments::{
 
 pub(super) use verb_arguments::{CancelArguments, HoldArguments, ReleaseArguments, RetryArguments, Selection};
 
-use crate::config::{RateLimit, parse_duration, parse_rate};
-use crate::emulator::{Dialect, FaultRule, Names};
+use crate::config::parse_duration;
 use crate::job::State;
 use crate::job::USUAL_CONFIG;
 use crate::status::Since;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -121,60 +121,6 @@ pub(super) struct DemoArguments {
     /// Go on until Ctrl-C
     #[arg(long)]
     pub(super) keep: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "\
-Examples:
-  datadrop emulator
-  datadrop emulator --dialect guide --processing 30s --rate-limit off
-  datadrop emulator --fault 'upload:after-commit:reset:p=0.1'
-  datadrop emulator --client-id rehearsal --client-secret-file ./secret     # refuses any other secret",
-    after_long_help = format!(
-        "Examples:\n  datadrop emulator\n  datadrop emulator --dialect guide --processing 30s --rate-limit off\n  \
-         datadrop emulator --fault 'upload:after-commit:reset:p=0.1'\n  \
-         datadrop emulator --client-id rehearsal --client-secret-file ./secret     # refuses any other secret\n\nRules for --fault:\n{}",
-        FaultRule::HELP
-    )
-)]
-pub(super) struct EmulatorArguments {
-    /// A loopback address; port 0 takes a free one
-    #[arg(long, value_name = "A:P", default_value = "127.0.0.1:8610")]
-    pub(super) listen: SocketAddr,
-    /// Which description of the API it follows: `guide`, `current` or `both`
-    #[arg(long, value_name = "D", default_value = "both")]
-    pub(super) dialect: Dialect,
-    /// From the acceptance of a file to the end of its job
-    #[arg(long, value_name = "T", default_value = "5s", value_parser = duration)]
-    pub(super) processing: Duration,
-    /// Limit requests per sliding window, or `off`
-    #[arg(long, value_name = "R", default_value = "12/6s", value_parser = rate)]
-    pub(super) rate_limit: Rate,
-    /// Determines job numbers and the chance of faults
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(super) seed: u64,
-    /// What becomes of names: `keep`, `lower`, `nfc` (accents composed), `underscore` (not ASCII, blanks) or `cut` (24 long)
-    #[arg(long, value_name = "N", default_value = "keep")]
-    pub(super) names: Names,
-    /// Keep jobs and job numbers there over restarts [default: each run begins with no job and the same numbers]
-    #[arg(long, value_name = "DIR")]
-    pub(super) state: Option<PathBuf>,
-    /// How long a token is good
-    #[arg(long, value_name = "T", default_value = "24h", value_parser = duration)]
-    pub(super) token_life: Duration,
-    /// The only client ID that gets a token, with --client-secret-file [default: any]
-    #[arg(long, value_name = "ID", requires = "client_secret_file")]
-    pub(super) client_id: Option<String>,
-    /// Holds the only secret that gets a token: any other is refused, as Adobe refuses one that was revoked
-    #[arg(long, value_name = "FILE", requires = "client_id")]
-    pub(super) client_secret_file: Option<PathBuf>,
-    /// An account that exists, as `RSID/ID`. May be given several times [default: any that is asked for exists]
-    #[arg(long = "account", value_name = "A", value_parser = account_of_suite)]
-    pub(super) accounts: Vec<(String, i64)>,
-    /// What goes wrong; `--help` explains the rules. May be given several times
-    #[arg(long = "fault", value_name = "RULE")]
-    pub(super) faults: Vec<FaultRule>,
 }
 
 #[derive(Debug, Args)]
@@ -371,23 +317,8 @@ Folders below /srv/datadrop need none. Afterwards: systemctl daemon-reload, and 
     PrintFolders,
 }
 
-/// A rate limit or `off`; a type of its own because clap gives a bare `Option` another meaning.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Rate(pub(super) Option<RateLimit>);
-
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|why| format!("{why}; write it like `300ms`, `15s`, `5m` or `7d`"))
-}
-
-fn rate(text: &str) -> Result<Rate, String> {
-    parse_rate(text).map(Rate).map_err(|why| format!("{why}; write it like `12/6s`, or `off`"))
-}
-
-fn account_of_suite(text: &str) -> Result<(String, i64), String> {
-    text.split_once('/')
-        .and_then(|(suite, id)| Some((suite.to_owned(), id.parse().ok().filter(|&id| id > 0)?)))
-        .filter(|(suite, _)| !suite.is_empty())
-        .ok_or_else(|| "not an account; write report suite and data source ID, such as `examplersid/621`".to_owned())
 }
 
 /// The words of DESIGN §4, each once.

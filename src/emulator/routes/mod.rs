@@ -2,6 +2,7 @@
 
 mod serve_jobs;
 mod serve_others;
+mod serve_suites;
 
 use super::access::{Gate, TokenCheck};
 use super::answers::{self, Refusal};
@@ -36,6 +37,7 @@ pub(super) struct App {
     errors: AtomicU64,
     dialect: Dialect,
     companies: Vec<String>,
+    put_status: Option<u16>,
     /// How many uploads were accepted.
     pub(super) accepted: watch::Sender<usize>,
 }
@@ -56,13 +58,15 @@ impl Model {
 
 impl App {
     pub(super) fn new(options: EmulatorOptions, kept: Option<(Kept, Vec<Job>)>) -> Self {
-        let EmulatorOptions { seed, companies, dialect, clock_ahead, .. } = options;
+        let EmulatorOptions { seed, companies, dialect, put_status, clock_ahead, .. } = options;
+        let (names, rows, halts) = (options.names, options.rows, options.halt_on_error);
+        let world = World::new(options.processing, &options.accounts, seed).with(names, rows, halts);
         // Streams of their own: a fault more must not change the tokens of the run.
         let mut seeds = Random::new(seed);
         let (gate_random, fault_random) = (Random::new(seeds.next()), Random::new(seeds.next()));
         Self {
             model: Mutex::new(Model {
-                world: World::new(options.processing, &options.accounts, seed).with(options.names, kept),
+                world: kept.into_iter().fold(world, World::keeping),
                 gate: Gate::new(
                     options.rate_limit,
                     options.credentials,
@@ -78,6 +82,7 @@ impl App {
             errors: AtomicU64::new(1),
             dialect,
             companies,
+            put_status,
             accepted: watch::Sender::new(0),
         }
     }
@@ -141,15 +146,21 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/account/{suite}/{source}", any(serve_others::single))
         .route("/job/{suite}/{source}", any(serve_jobs::of_account))
         .route("/job/{suite}/{source}/{job}", any(serve_jobs::single));
+    let suites = Router::new()
+        .route("/reportsuites/collections/suites/{suite}", any(serve_suites::suite))
+        .route("/metrics", any(serve_suites::metrics))
+        .route("/dimensions", any(serve_suites::dimensions));
     Router::new()
         .nest("/api/{company}/datasources", api.clone())
         .nest("/api/{company}/data_sources", api.clone())
-        .nest("/api/{company}", api)
+        .nest("/api/{company}", api.merge(suites))
         .route("/discovery/me", any(serve_others::discovery))
         .route("/ims/token/v3", any(serve_others::give))
         .route("/_emulator/ledger", any(serve_others::ledger))
         .route("/_emulator/requests", any(serve_others::requests))
         .route("/_emulator/faults", any(serve_others::faults))
+        .route("/_emulator/restart", any(serve_others::restart))
+        .route("/_emulator/suites/{suite}", any(serve_suites::told))
         .fallback(nowhere)
         .with_state(app)
 }
@@ -159,7 +170,10 @@ async fn nowhere(State(app): State<Arc<App>>, request: Request) -> Response {
     app.model().requests.count(request.method(), RequestKind::Other);
     app.answer(Err(Refusal::service(
         StatusCode::NOT_FOUND,
-        format!("{path} is no endpoint; there are /api/COMPANY/datasources/account/… and …/job/…, see the guide"),
+        format!(
+            "{path} is no endpoint; there are /api/COMPANY/datasources/account/… and …/job/…, see the guide, and \
+             /api/COMPANY/reportsuites/collections/suites/RSID, …/metrics and …/dimensions"
+        ),
     )))
 }
 

@@ -9,7 +9,7 @@ use crate::emulator::ledger::RequestKind;
 use crate::emulator::options::Dialect;
 use crate::emulator::query::Pairs;
 use crate::emulator::wire_body;
-use crate::emulator::world::{JobFilter, Progress};
+use crate::emulator::world::JobFilter;
 use crate::job::{RemoteJobId, UploadStyle};
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -30,16 +30,27 @@ pub(super) async fn of_account(
         Method::PUT | Method::POST => take(&app, &company, suite, &source, request).await,
         _ => {
             let admitted = app.admit(RequestKind::Other, request.method(), request.headers(), &company);
-            app.answer(admitted.and(Err(Refusal::method(upload_methods(app.dialect)))))
+            app.answer(admitted.and(Err(Refusal::method(upload_methods(&app)))))
         }
     }
 }
 
 /// The methods of a job collection.
-fn upload_methods(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Guide => "GET, PUT",
-        Dialect::Current | Dialect::Both => "GET, PUT, POST",
+fn upload_methods(app: &App) -> &'static str {
+    match (app.dialect, app.put_status) {
+        (Dialect::Guide, None) => "GET, PUT",
+        (Dialect::Current | Dialect::Both, None) => "GET, PUT, POST",
+        (Dialect::Guide, Some(_)) => "GET",
+        (Dialect::Current | Dialect::Both, Some(_)) => "GET, POST",
+    }
+}
+
+/// Refuses PUT as a gateway that does not route it, if that is wanted.
+fn routed(app: &App, method: &Method) -> Result<(), Refusal> {
+    match app.put_status {
+        Some(405) if method == Method::PUT => Err(Refusal::method(upload_methods(app))),
+        Some(status) if method == Method::PUT => Err(Refusal::not_routed(status)),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -110,6 +121,7 @@ pub(super) async fn take(app: &Arc<App>, company: &str, suite: String, source: &
     let (head, body) = request.into_parts();
     let plan = app
         .admit(RequestKind::Upload, &head.method, &head.headers, company)
+        .and_then(|()| routed(app, &head.method))
         .and_then(|()| Pairs::of_query(head.uri.query(), &[]))
         .and_then(|_| Plan::of(app, account_key(suite, source)?, &head.method, &head.headers));
     let plan = match plan {
@@ -144,8 +156,12 @@ impl Plan {
         if !app.model().world.accounts.exists(&account) {
             return Err(no_such_account(&account));
         }
+        if let Some(parent) = app.model().world.suites.parent(&account.report_suite_id) {
+            let suite = &account.report_suite_id;
+            return Err(Refusal::bad(format!("{suite} is a virtual report suite and takes no uploads; use {parent}")));
+        }
         let content_type = text_of(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
-        let style = style(app.dialect, method, content_type)?;
+        let style = style(app, method, content_type)?;
         let boundary = match style {
             UploadStyle::PutJson => String::new(),
             UploadStyle::PostMultipart | UploadStyle::PutMultipart => {
@@ -170,13 +186,14 @@ impl Plan {
 }
 
 /// What the dialect calls such a request.
-fn style(dialect: Dialect, method: &Method, content_type: &str) -> Result<UploadStyle, Refusal> {
+fn style(app: &App, method: &Method, content_type: &str) -> Result<UploadStyle, Refusal> {
+    let dialect = app.dialect;
     let kind = content_type.split(';').next().unwrap_or_default().trim();
     let is_json = kind.eq_ignore_ascii_case("application/json");
     let is_form = kind.eq_ignore_ascii_case("multipart/form-data");
     let is_post = method == Method::POST;
     let style = match dialect {
-        Dialect::Guide if is_post => return Err(Refusal::method(upload_methods(dialect))),
+        Dialect::Guide if is_post => return Err(Refusal::method(upload_methods(app))),
         Dialect::Guide | Dialect::Both if is_json && !is_post => Some(UploadStyle::PutJson),
         Dialect::Current | Dialect::Both if is_form && is_post => Some(UploadStyle::PostMultipart),
         Dialect::Current | Dialect::Both if is_form => Some(UploadStyle::PutMultipart),
@@ -274,8 +291,10 @@ fn commit(app: &App, upload: Upload) -> Response {
         let fate = model.faults.fate(&upload.name);
         let spelling = Spelling::of_style(upload.style);
         let id = model.world.commit(upload, fate, app.clock.now());
-        let fresh = Progress { status: "uploaded", rows: 0, started: None, finished: None };
-        let answer = model.world.job(id).map(|job| json_answer(&SpelledJob::new(spelling, job, fresh)));
+        let answer = model.world.job(id).map(|job| {
+            let fresh = model.world.fresh(job);
+            json_answer(&SpelledJob::new(spelling, job, fresh))
+        });
         (answer, model.world.job_count())
     };
     app.announce(count);

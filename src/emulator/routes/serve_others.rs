@@ -150,6 +150,22 @@ pub(super) async fn requests(State(app): State<Arc<App>>, method: Method) -> Res
     app.answer(only_get(&method).map(|()| json_answer(&app.model().request_counts())))
 }
 
+/// Lets a data source go on that halted after a failed job.
+pub(super) async fn restart(State(app): State<Arc<App>>, head: Parts) -> Response {
+    let restarted = || {
+        if head.method != Method::POST {
+            return Err(Refusal::method("POST"));
+        }
+        let pairs = Pairs::of_query(head.uri.query(), &["report_suite_id", "data_source_id"])?;
+        let (Some(suite), Some(source)) = (pairs.get("report_suite_id"), pairs.get("data_source_id")) else {
+            return Err(Refusal::bad("report_suite_id and data_source_id are needed: they name the data source"));
+        };
+        let key = account_key(suite.to_owned(), source)?;
+        Ok(json_answer(&json!({ "restarted": app.model().world.restart(&key, app.clock.now()) })))
+    };
+    app.answer(restarted())
+}
+
 /// GET lists, POST adds one, DELETE clears.
 pub(super) async fn faults(State(app): State<Arc<App>>, request: Request) -> Response {
     match *request.method() {

@@ -4,6 +4,7 @@ mod conformance;
 mod fault_effects;
 mod guide;
 mod limits;
+mod suite_endpoints;
 
 use super::{Dialect, Emulator, EmulatorOptions};
 use serde_json::{Value, json};

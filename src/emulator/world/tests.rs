@@ -32,7 +32,7 @@ fn status_is_a_function_of_time() {
     assert_eq!(status(&world, id, 0), ("uploaded".into(), 0));
     assert_eq!(status(&world, id, 4), ("uploaded".into(), 0));
     assert_eq!(status(&world, id, 5), ("processing".into(), 0));
-    assert_eq!(status(&world, id, 9), ("processing".into(), 0));
+    assert_eq!(status(&world, id, 9), ("processing".into(), 2));
     assert_eq!(status(&world, id, 10), ("success".into(), 3));
     let later = world.progress(world.job(id).unwrap(), START.after(Duration::from_mins(1)));
     assert_eq!(later.started, Some(START.after(Duration::from_secs(5))));
@@ -52,6 +52,43 @@ fn fate_changes_the_end_only() {
     assert_eq!(end(JobFate { extra_rows: 1, ..JobFate::default() }), ("success".into(), 4));
     assert_eq!(end(JobFate { fails: true, ..JobFate::default() }), ("failure".into(), 0));
     assert_eq!(end(JobFate { ends_as: Some("cache".into()), ..JobFate::default() }), ("cache".into(), 3));
+}
+
+#[test]
+fn t1_a_count_of_the_file_is_the_same_from_the_first_response_on_whatever_becomes_of_the_rows() {
+    let mut world = world().with(Names::Keep, Rows::File, false);
+    for fate in [
+        JobFate::default(),
+        JobFate { lost_rows: 2, ..JobFate::default() },
+        JobFate { fails: true, ..JobFate::default() },
+    ] {
+        let id = world.commit(upload("a.txt"), fate, START);
+        assert_eq!(world.fresh(world.job(id).unwrap()).rows, 3);
+        assert_eq!([0, 7, 10].map(|seconds| status(&world, id, seconds).1), [3, 3, 3]);
+    }
+}
+
+#[test]
+fn t3_a_data_source_halts_after_a_failed_job_until_it_is_told_to_restart() {
+    let failing = || JobFate { fails: true, ..JobFate::default() };
+    let at = |seconds| START.after(Duration::from_secs(seconds));
+    let mut world = world().with(Names::Keep, Rows::Processed, true);
+    let failed = world.commit(upload("a.txt"), failing(), START);
+    // It begins before the other has failed.
+    let beside = world.commit(upload("b.txt"), JobFate::default(), at(1));
+    let waits = world.commit(upload("c.txt"), failing(), at(6));
+    let mut other = upload("d.txt");
+    other.account.data_source_id = 2;
+    let elsewhere = world.commit(other, JobFate::default(), at(6));
+    let seen = |world: &World| [failed, beside, waits, elsewhere].map(|id| status(world, id, 1000).0);
+    assert_eq!(seen(&world), ["failure", "success", "uploaded", "success"]);
+    assert_eq!(world.restart(&key(), at(1000)), 1);
+    assert_eq!((status(&world, waits, 1004).0, status(&world, waits, 1005).0), ("processing".into(), "failure".into()));
+    // It failed too: the next one waits again, also if it comes much later.
+    let next = world.commit(upload("e.txt"), JobFate::default(), at(5000));
+    assert_eq!(status(&world, next, 9000).0, "uploaded");
+    assert_eq!((world.restart(&key(), at(9000)), world.restart(&key(), at(9001))), (1, 0));
+    assert_eq!(status(&world, next, 9005), ("success".into(), 3));
 }
 
 #[test]
