@@ -100,6 +100,10 @@
 //! - A user who may give a file a second name (a hard link) could also have copied it: Linux ensures that, unless
 //!   `fs.protected_hardlinks` is off. So a hard link into a folder is a file like any other, and each account sends it once.
 //! - Content is not transformed. Row counts are compared, values are not.
+//! - `success` proves that Adobe called the job a success and counted at least the file's rows. Adobe's texts contradict each
+//!   other on what it counts. Where an account's jobs have shown that it counts processed rows, none is missing. Where it
+//!   counts the rows of the file, or has not shown which, only the file check says that Adobe had no documented reason to
+//!   skip a row, and with `check = "off"` nothing does.
 //!
 //! # Where to change
 //!

@@ -2,7 +2,10 @@
 //!
 //! `DATADROP_TEST_FILES=5000` makes the crowd of bad files as large as that; by default it is five hundred.
 
-use crate::harness::{Daemon, Hook, World, arrived_once, connect, connect_to_write, data, primed, tagged};
+use crate::harness::{
+    Daemon, Hook, World, arrived_once, connect, connect_to_write, data, primed, quick, stdout, tagged,
+};
+use datadrop::emulator::{AccountKey, EmulatorOptions};
 use serde_json::Value;
 use std::fs;
 use std::net::TcpListener;
@@ -78,7 +81,7 @@ fn many_bad_files_are_one_alert() {
 fn what_adobe_does_not_finish_is_told_when_poll_give_up_after_is_over_though_it_was_told_before_that_it_was_late() {
     let mut world = World::with_emulator(datadrop::emulator::EmulatorOptions {
         processing: std::time::Duration::from_secs(600),
-        ..crate::harness::quick()
+        ..quick()
     });
     world.set("max = \"500ms\"\n[retry]", "max = \"1m\"\ngive_up_after = \"3s\"\n[retry]\nalert_after = \"1s\"");
     let (rule, path) = to_file(&world, "\"delayed\"", "told");
@@ -89,9 +92,69 @@ fn what_adobe_does_not_finish_is_told_when_poll_give_up_after_is_over_though_it_
     world.wait("it to be late", || about(&told(&path), "delayed").len() == 1);
     world.emulator().clear_faults();
     world.wait("its reason", || world.jobs().iter().any(|job| job.why().contains("has not finished it in 3s")));
-    let noted = "SELECT group_concat(to_state) FROM job_event WHERE event = 'delayed'";
+    let noted = "SELECT group_concat(to_state) FROM job_event WHERE event IN ('delayed', 'asked-daily')";
     let states: String = connect(&world.state_dir()).unwrap().query_row(noted, [], |row| row.get(0)).unwrap();
     assert_eq!(states, "queued,uploaded", "both are news to a receiver of delays");
+}
+
+/// T3: a data source that halts at an error takes nothing until a person restarts it. Nothing in the API says so.
+#[test]
+fn a_data_source_that_halts_is_told_with_its_remedy_and_again_when_it_goes_on() {
+    let mut world = World::with_emulator(EmulatorOptions { halt_on_error: true, ..quick() });
+    world.set("max = \"500ms\"\n[retry]", "max = \"500ms\"\nlate_after = \"2s\"\n[retry]");
+    let (rule, path) = to_file(&world, "[\"delayed\", \"stalled\", \"failure\"]", "told");
+    add(&mut world, &rule);
+    let daemon = primed(&world);
+    world.fault("job:fail:name=bad.txt");
+    world.drop_file("a", "bad.txt", tagged("bad"));
+    let failed = world.wait_for("bad.txt", "failure").id;
+    world.drop_file("a", "behind.txt", tagged("behind"));
+    world.wait("it to be told", || about(&told(&path), "stalled").len() == 1);
+    let alerts = told(&path);
+    let alert = about(&alerts, "stalled")[0];
+    assert!(alert["hint"].as_str().unwrap().contains("Restart Processing"), "{alert}");
+    let reason = alert["jobs"][0]["reason"].as_str().unwrap();
+    assert!(
+        reason.contains(&format!("since job {failed} (bad.txt) failed: data source 1 may have stopped")),
+        "{reason}"
+    );
+    let status = world.status("a");
+    assert!(status["overdue"].as_str().unwrap().contains("Restart Processing"), "{status}");
+    let path_of = world.folder("a").join("sent/behind.txt");
+    let explained = world.run(&["explain", path_of.to_str().unwrap()]);
+    assert!(stdout(&explained).contains("Restart Processing"), "{explained:?}");
+    // Once, over a restart too.
+    daemon.stop();
+    let daemon = world.start();
+    let key = AccountKey { report_suite_id: "suitea".to_owned(), data_source_id: 1 };
+    assert_eq!(world.emulator().restart(&key), 1);
+    world.wait_for("behind.txt", "success");
+    world.wait("the word that it is over", || about(&told(&path), "cleared").len() == 1);
+    daemon.stop();
+    let alerts = told(&path);
+    let events: Vec<&str> = alerts.iter().map(|alert| alert["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["failure", "stalled", "cleared"]);
+    let cleared = alerts[2]["message"].as_str().unwrap();
+    assert!(cleared.ends_with("is not overdue any more: it is now success"), "{cleared}");
+    assert_eq!(world.status("a")["overdue"], Value::Null);
+}
+
+/// T3: late without a failure before it is `delayed`, and so is what came before the failure.
+#[test]
+fn what_is_late_behind_no_failure_is_delayed() {
+    let mut world = World::with_emulator(EmulatorOptions { processing: std::time::Duration::from_secs(4), ..quick() });
+    world.set("max = \"500ms\"\n[retry]", "max = \"500ms\"\nlate_after = \"1s\"\n[retry]");
+    let (rule, path) = to_file(&world, "[\"delayed\", \"stalled\", \"cleared\"]", "told");
+    add(&mut world, &rule);
+    let _daemon = world.start();
+    world.drop_file("a", "slow.txt", data(1));
+    world.wait("both", || told(&path).len() == 2);
+    let alerts = told(&path);
+    let events: Vec<&str> = alerts.iter().map(|alert| alert["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["delayed", "cleared"]);
+    let reason = alerts[0]["jobs"][0]["reason"].as_str().unwrap();
+    assert_eq!(reason, "Adobe has not finished it in 1 s; datadrop keeps looking");
+    assert_eq!(world.wait_for("slow.txt", "success").reason, None);
 }
 
 #[test]
@@ -329,8 +392,9 @@ fn a_third_unclear_end_of_an_upload_is_told() {
         .unwrap();
     assert_eq!(unclear, 3);
     arrived_once(&world, "unlucky.txt");
+    world.wait("the word that it is over", || about(&told(&path), "cleared").len() == 1);
     daemon.stop();
-    assert_eq!(told(&path).len(), 1, "{:?}", told(&path));
+    assert_eq!(told(&path).len(), 2, "{:?}", told(&path));
 }
 
 #[test]

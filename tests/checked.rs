@@ -1,7 +1,10 @@
 //! The file check in the daemon: what it reports about a file, what is not sent, what explains a bad end.
 
-use crate::harness::{World, connect_to_write, data, names, stdout};
+use crate::harness::{World, connect_to_write, data, names, quick, stdout};
+use datadrop::emulator::{EmulatorOptions, Rows};
+use serde_json::Value;
 use std::fs;
+use std::time::Duration;
 
 const HEADER: &str = "Date\tEvar 1\tEvent 1\n";
 const GOOD: &str = "11/20/2024\tred\t1\n";
@@ -83,6 +86,46 @@ fn what_is_doubtful_or_only_loses_rows_is_sent_under_reject_too() {
     world.wait_for("lossy.txt", "partial");
     world.wait_for("odd.txt", "success");
     assert_eq!(world.ledger().len(), 2);
+}
+
+/// T1 and T2: where Adobe counts the rows of the file, its count proves nothing about rows that it skips.
+#[test]
+fn a_file_with_skipped_rows_is_partial_though_adobe_counts_them_all() {
+    let mut world = World::with_emulator(EmulatorOptions { rows: Rows::File, ..quick() });
+    world.account("a", "check = \"warn\"");
+    let daemon = world.start();
+    let lossy = |name: &str| {
+        world.drop_file("a", &format!("{name}.txt"), file(&[GOOD, SKIPPED, &GOOD.replace("red", name)]));
+        let job = world.wait_for(&format!("{name}.txt"), "partial");
+        assert_eq!((job.rows_expected, job.rows_processed), (Some(3), Some(3)));
+        job.why().to_owned()
+    };
+    assert_eq!(world.status("a")["row_count"], Value::Null);
+    world.drop_file("a", "plain.txt", file(&[GOOD]));
+    assert_eq!(world.wait_for("plain.txt", "success").reason, None);
+    assert_eq!(world.status("a")["row_count"], "file");
+    let doctor = stdout(&world.run(&["doctor", "--offline"]));
+    assert!(doctor.contains("row count a: of the file's rows: "), "{doctor}");
+    let why = lossy("learnt");
+    assert!(why.contains("does not prove that it processed them all") && why.ends_with("line 3: a semicolon"), "{why}");
+    // A remedy of the account, and what was learnt, outlive a restart.
+    daemon.stop();
+    let _daemon = world.start();
+    assert_eq!(world.status("a")["row_count"], "file");
+}
+
+/// T1 and T2: where Adobe counts what it processed, all rows prove that it skipped none.
+#[test]
+fn a_file_whose_rows_were_all_processed_is_a_success_whatever_the_check_feared() {
+    let mut world = World::with_emulator(EmulatorOptions { processing: Duration::from_millis(900), ..quick() });
+    world.account("a", "check = \"warn\"");
+    let _daemon = world.start();
+    world.drop_file("a", "plain.txt", file(&[GOOD]));
+    world.wait_for("plain.txt", "success");
+    assert_eq!(world.status("a")["row_count"], "processing");
+    world.drop_file("a", "lossy.txt", file(&[GOOD, SKIPPED]));
+    let job = world.wait_for("lossy.txt", "partial");
+    assert!(job.why().starts_with("Adobe processed 1 of 2 rows"), "{}", job.why());
 }
 
 #[test]
@@ -177,6 +220,7 @@ fn findings_outlive_a_restart_and_explain_what_ends_after_it() {
     let daemon = world.start();
     world.drop_file("a", "sales.txt", file(&[SKIPPED, GOOD]));
     world.wait_for("sales.txt", "queued");
+    world.wait("it to be logged", || told(&world, "sales.txt: job").len() == 1);
     daemon.kill();
     world.emulator().clear_faults();
     let _daemon = world.start();

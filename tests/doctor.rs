@@ -89,7 +89,13 @@ fn all_is_well_before_the_first_start_with_a_daemon_and_after_it_and_nothing_is_
         found["message"].as_str().unwrap().to_owned()
     };
     assert_eq!(daemons(&findings), "running");
-    assert!(findings.iter().any(|finding| finding["message"] == "put-json, as learnt"), "{findings:#?}");
+    assert!(
+        findings.iter().any(|finding| finding["message"]
+            .as_str()
+            .is_some_and(|message| message.starts_with("put-json; put-json is proven since "))
+            && finding["message"].as_str().is_some_and(|message| message.ends_with("accepted job 1 in it"))),
+        "{findings:#?}"
+    );
     let asked = world.emulator().requests();
     assert_eq!(asked.accounts - requests.accounts, 1, "few requests: one an account");
     assert!(daemon.stop().success());

@@ -1,6 +1,6 @@
 //! Whatever the network and the server do, a file arrives once or rests with a reason.
 
-use crate::harness::{Daemon, SECRET, World, arrived_once, data, names, primed, quick, stdout, tagged};
+use crate::harness::{Daemon, SECRET, World, arrived_once, connect, data, names, primed, quick, stdout, tagged};
 use datadrop::emulator::{Dialect, EmulatorOptions};
 use std::fs;
 
@@ -396,7 +396,8 @@ fn all_styles_refused_block_the_account_and_no_file_is_rejected() {
     let _daemon = world.start();
     world.drop_file("a", "sales.txt", data(3));
     let why = world.wait_blocked("a");
-    assert!(why.contains("none of the upload styles"), "{why}");
+    assert!(why.contains("the API refuses every upload style: put-json: HTTP 405"), "{why}");
+    assert!(why.contains("; post-multipart: HTTP 405") && why.contains("; put-multipart: HTTP 405"), "{why}");
     // Every round tries every style, and the next round begins with the first.
     world.wait("a second round", || world.emulator().requests().uploads >= 6);
     let job = world.jobs().remove(0);
@@ -405,6 +406,44 @@ fn all_styles_refused_block_the_account_and_no_file_is_rejected() {
     assert_ne!(job.state, "rejected");
     world.emulator().clear_faults();
     arrived_once(&world, "sales.txt");
+}
+
+/// DESIGN §5, "Outcomes": Adobe documents no PUT any more on the upload path, and a gateway that routes by method may answer one
+/// with 403 or 404.
+#[test]
+fn a_gateway_that_does_not_route_put_is_learnt_from_one_request() {
+    for status in [403, 404, 405, 421] {
+        let world = World::with_emulator(EmulatorOptions { put_status: Some(status), ..quick() });
+        let _daemon = world.start();
+        for number in 0..3 {
+            world.drop_file("a", &format!("{number}.txt"), data(1 + number));
+        }
+        world.wait("3 files to be done", || world.count("state = 'success'") == 3);
+        assert_eq!((world.accepted().len(), world.emulator().requests().uploads), (3, 4), "{status}");
+        assert_eq!(world.status("a")["style"], "post-multipart");
+        let blocked = "SELECT count(*) FROM account_event WHERE event = 'blocked'";
+        let blocked: i64 = connect(&world.state_dir()).unwrap().query_row(blocked, [], |row| row.get(0)).unwrap();
+        assert_eq!(blocked, 0, "{status}");
+    }
+}
+
+/// The same answers of an account whose credential may read and not upload: blocked, with each answer and what to check.
+#[test]
+fn a_credential_that_may_not_upload_blocks_the_account_with_each_answer() {
+    let world = World::new();
+    world.fault("upload:refuse=403");
+    let _daemon = world.start();
+    world.drop_file("a", "sales.txt", data(3));
+    let why = world.wait_blocked("a");
+    for part in ["put-json: HTTP 403", "post-multipart: HTTP 403", "put-multipart: HTTP 403", "Data Sources Manager"] {
+        assert!(why.contains(part), "{part:?} is not in {why}");
+    }
+    let doctor = stdout(&world.run(&["doctor", "--offline"]));
+    assert!(doctor.contains("the API refused put-json: HTTP 403"), "{doctor}");
+    world.emulator().clear_faults();
+    arrived_once(&world, "sales.txt");
+    let doctor = stdout(&world.run(&["doctor", "--offline"]));
+    assert!(doctor.contains("put-json is proven since ") && !doctor.contains("the API refused"), "{doctor}");
 }
 
 #[test]

@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn only_scheme_and_host_of_an_address_are_shown() {
         let shown = |url: &str| hook_host(&url.to_owned().into());
-        assert_eq!(shown("https://user:key@hooks.example.com:8443/T0/key?key=1#key"), "https://hooks.example.com");
+        assert_eq!(shown("https://user:key@hooks.example.com:8443/team/key?key=1#key"), "https://hooks.example.com");
         assert_eq!(shown("key"), "an address that is no URL");
     }
 }

@@ -87,6 +87,8 @@ fn topic(event: AlertEvent) -> AlertEvent {
         | AlertEvent::Held
         | AlertEvent::Blocked
         | AlertEvent::Delayed
+        | AlertEvent::Stalled
+        | AlertEvent::Cleared
         | AlertEvent::Missing
         | AlertEvent::Doubled
         | AlertEvent::Started => event,
@@ -107,7 +109,9 @@ pub(super) fn collect(
 ) -> Vec<AlertRow> {
     let mut changed: Vec<(AlertRow, Vec<Named>)> = Vec::new();
     for subscription in subscriptions {
-        for fact in facts.iter().filter(|fact| subscription.on.contains(&fact.event)) {
+        // Whoever hears that a job is overdue hears that it is so no longer.
+        let wants = |event| subscription.on.contains(&event);
+        for fact in facts.iter().filter(|fact| wants(fact.event) || fact.clears.is_some_and(wants)) {
             let group = (subscription.receiver.as_str(), fact.account.as_str(), topic(fact.event));
             let index = changed.iter().position(|(alert, _)| is_group(group, alert)).unwrap_or_else(|| {
                 let grows = outbox.alerts.iter().find(|alert| !alert.sealed && is_group(group, alert));

@@ -96,6 +96,8 @@ fn words(alert: &AlertRow, event: AlertEvent, named: &[Named]) -> String {
         | AlertEvent::Rejected
         | AlertEvent::Held
         | AlertEvent::Delayed
+        | AlertEvent::Stalled
+        | AlertEvent::Cleared
         | AlertEvent::Doubled => {
             let Some((job, reason)) =
                 named.first().and_then(|named| Some((named.job.as_ref()?, named.detail.as_deref())))
@@ -103,7 +105,11 @@ fn words(alert: &AlertRow, event: AlertEvent, named: &[Named]) -> String {
                 return format!("account {account}: {} files: {}", alert.count, event.as_str());
             };
             let file = format!("{} (job {})", printable(&job.file_name), job.id);
-            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            let reason = match (event, reason) {
+                (AlertEvent::Cleared, _) => format!(": it is now {}", job.state),
+                (_, Some(reason)) => format!(": {reason}"),
+                (_, None) => String::new(),
+            };
             let (one, many) = states(event);
             if alert.count == 1 {
                 format!("account {account}: {file} {one}{reason}")
@@ -121,7 +127,9 @@ fn states(event: AlertEvent) -> (&'static str, &'static str) {
         AlertEvent::Partial => ("is partial", "are partial"),
         AlertEvent::Rejected => ("is rejected", "are rejected"),
         AlertEvent::Held => ("is held", "are held"),
-        AlertEvent::Delayed => ("is on its way for too long", "are on their way for too long"),
+        AlertEvent::Delayed => ("is overdue", "are overdue"),
+        AlertEvent::Stalled => ("does not continue at Adobe", "do not continue at Adobe"),
+        AlertEvent::Cleared => ("is not overdue any more", "are not overdue any more"),
         AlertEvent::Doubled => ("was possibly ingested twice", "were possibly ingested twice"),
         AlertEvent::Blocked | AlertEvent::Unblocked | AlertEvent::Missing | AlertEvent::Started => ("", ""),
     }
@@ -149,6 +157,10 @@ fn hint(event: AlertEvent, account: &str, job: Option<i64>, program: &Program) -
         AlertEvent::Delayed => {
             format!("nothing is given up; `{datadrop} status` and `{show}` say what it waits for")
         }
+        AlertEvent::Stalled => format!(
+            "in Adobe's user interface, press Restart Processing for the data source of account {account}; `{show}` names it"
+        ),
+        AlertEvent::Cleared => format!("nothing needs to be done; `{show}` says how it ended"),
         AlertEvent::Missing => format!(
             "ask the people who deliver the files; `{datadrop} jobs list --account {}` shows what came",
             shell_word(account)

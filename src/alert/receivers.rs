@@ -46,7 +46,7 @@ pub struct AlertSettings {
     pub(super) heartbeat_every: Duration,
     /// From when on a file that is not sent is late, and one that Adobe does not end.
     pub(super) alert_after: Duration,
-    pub(super) give_up_after: Duration,
+    pub(super) late_after: Duration,
     pub(super) retry: RetryPolicy,
     pub(super) client: Arc<Client>,
     pub(super) sender: Sender,
@@ -74,7 +74,7 @@ impl AlertSettings {
             heartbeat: config.status.heartbeat.clone(),
             heartbeat_every: config.status.heartbeat_every,
             alert_after: config.retry.alert_after,
-            give_up_after: config.poll.give_up_after,
+            late_after: config.poll.late_after.min(config.poll.give_up_after),
             retry: RetryPolicy::new(&config.retry),
             client,
             sender: Sender {

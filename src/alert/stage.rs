@@ -153,14 +153,14 @@ impl AlertStage {
     }
 
     async fn note_late(&mut self, settings: &AlertSettings) -> Result<(), JobLogError> {
-        let every = LATE_LOOK.min(settings.alert_after).min(settings.give_up_after);
+        let every = LATE_LOOK.min(settings.alert_after).min(settings.late_after);
         if self.looked_for_late.is_some_and(|at| at.elapsed() < every) {
             return Ok(());
         }
         let now = now();
         // The sweep that finds that Adobe does not finish it tells more: it goes first.
-        let given_up = now.before(settings.give_up_after.saturating_add(LATE_LOOK));
-        let late = self.reader.late(now.before(settings.alert_after), given_up, BATCH)?;
+        let unended = now.before(settings.late_after.saturating_add(LATE_LOOK));
+        let late = self.reader.late(now.before(settings.alert_after), unended, BATCH)?;
         // More of them: the next turn goes on, and others may write in between.
         self.looked_for_late = (late.len() < BATCH).then(Instant::now);
         if !late.is_empty() {

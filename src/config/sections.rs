@@ -168,6 +168,8 @@ pub struct PollConfig {
     pub first: Duration,
     /// The longest time between sweeps while jobs are open.
     pub max: Duration,
+    /// A job without an end is alerted after this.
+    pub late_after: Duration,
     /// After this, one look a day.
     pub give_up_after: Duration,
 }
@@ -374,8 +376,12 @@ pub enum AlertEvent {
     Blocked,
     /// It works again.
     Unblocked,
-    /// A file is on its way for longer than `retry.alert_after`, or at Adobe for longer than `poll.give_up_after`.
+    /// A file is on its way for longer than `retry.alert_after`, or at Adobe for longer than `poll.late_after`.
     Delayed,
+    /// The same at Adobe, where a job of the account failed and none has ended since.
+    Stalled,
+    /// What was `delayed` or `stalled` has ended.
+    Cleared,
     /// An account's `expect` is not met.
     Missing,
     /// A file was possibly ingested twice (DESIGN S5).

@@ -39,9 +39,10 @@ pub(super) fn read_retry(mut section: Section<'_>) -> RetryConfig {
 
 pub(super) fn read_poll(mut section: Section<'_>) -> PollConfig {
     let (first, max) = first_and_max(&mut section, "poll");
+    let late_after = section.duration("late_after").unwrap_or_default();
     let give_up_after = section.duration("give_up_after").unwrap_or_default();
     section.finish();
-    PollConfig { first, max, give_up_after }
+    PollConfig { first, max, late_after, give_up_after }
 }
 
 /// The shortest and the longest of growing delays. The problem stands at the one that a person set.

@@ -26,9 +26,11 @@ pub use name::{
 };
 pub use naming::{Likeness, Naming};
 pub use problem::Problem;
-pub use remote::{Company, NewAccount, OtherSent, RemoteAccount, RemoteJob, RemoteJobId, ReportSuite, Told, date_told};
+pub use remote::{
+    Company, NewAccount, OtherSent, RemoteAccount, RemoteJob, RemoteJobId, ReportSuite, RowCount, Told, date_told,
+};
 pub use rows::RowCounter;
-pub use state::{Cause, Event, IllegalTransition, Phase, Place, State};
+pub use state::{Cause, Event, IllegalTransition, Overdue, Phase, Place, State};
 pub use suite::{Dimension, Metric, MetricKind, SuiteFacts};
 pub use time::Timestamp;
 pub use verb::{JobStanding, Plan, Refusal, Release, Verb};

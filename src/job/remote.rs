@@ -35,6 +35,52 @@ pub struct RemoteJob {
     pub remote_finished: Option<String>,
 }
 
+/// What Adobe's row counts mean, as far as an account's jobs have shown (DESIGN T1). The documentation contradicts itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RowCount {
+    /// No job has shown it yet.
+    #[default]
+    Unknown,
+    /// Rows that Adobe processed: rows that it skipped are missing in it.
+    Processing,
+    /// Rows of the file, also those that Adobe skips.
+    File,
+}
+
+impl RowCount {
+    /// The word of the job log and of `status --json`; `None` while nothing is known.
+    #[must_use]
+    pub fn as_str(self) -> Option<&'static str> {
+        match self {
+            Self::Unknown => None,
+            Self::Processing => Some("processing"),
+            Self::File => Some("file"),
+        }
+    }
+
+    /// Reads the word back.
+    #[must_use]
+    pub fn from_word(word: Option<&str>) -> Self {
+        [Self::Processing, Self::File].into_iter().find(|count| count.as_str() == word).unwrap_or_default()
+    }
+
+    /// What it means for people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Unknown => "not learnt yet",
+            Self::Processing => "of processed rows",
+            Self::File => "of the file's rows",
+        }
+    }
+}
+
+impl Serialize for RowCount {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.as_str().serialize(serializer)
+    }
+}
+
 /// Another file that datadrop sent and that a remote job may come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherSent {

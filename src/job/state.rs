@@ -42,6 +42,26 @@ pub enum Cause {
     Changed,
 }
 
+/// In which way a job takes too long. The words of its events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Overdue {
+    /// It is not sent, or not at its end at Adobe, for longer than it should.
+    Delayed,
+    /// It is at Adobe, and a job of the same account failed before it (DESIGN T3).
+    Stalled,
+    /// From now on datadrop asks for it once a day.
+    AskedDaily,
+}
+
+impl Overdue {
+    /// The word of the job log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// How far an attempt has come. Before [`Phase::Committing`] the server cannot hold the whole message (DESIGN A3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumString, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]

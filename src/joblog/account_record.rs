@@ -5,9 +5,10 @@ use super::noted::insert_account_event;
 use super::reader::Reader;
 use super::row::at;
 use super::sql;
+use super::unit_of_work::Unit;
 use super::writer::{JobLog, Pending};
 use crate::job::sets::GOING_ON;
-use crate::job::{JobId, Problem, Target, Timestamp, UploadStyle};
+use crate::job::{JobId, Problem, RowCount, Target, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -22,6 +23,10 @@ pub struct AccountRow {
     pub folder_mark: Option<String>,
     /// The upload style that worked.
     pub style: Option<String>,
+    /// The latest style in which a file was accepted.
+    pub proven: Option<ProvenStyle>,
+    /// The styles that the API refused since then, in the order of the attempts, with its answers.
+    pub refused_styles: Vec<(String, String)>,
     /// What is wrong with the folder.
     pub folder_problem: Option<Problem>,
     /// What is wrong with the account or its credential.
@@ -40,11 +45,24 @@ pub struct AccountRow {
     pub next_sweep_at: Option<Timestamp>,
     /// Files in the folder that are none of ours.
     pub ignored: i64,
+    /// What Adobe's row counts mean.
+    pub row_count: RowCount,
     /// The quiet period, where it grew beyond the configured one (DESIGN R7).
     pub settle: Option<Duration>,
 }
 
-const ACCOUNT_COLUMNS: &str = "name, folder_mark, style, folder_problem, folder_remedy, api_problem, api_remedy, unopened, blocked_at, baseline_at, swept_at, next_sweep_at, ignored, first_scan_at, settle_ms";
+/// Which upload style the API is known to support, and how that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProvenStyle {
+    /// The style.
+    pub style: String,
+    /// The first job that was accepted in it.
+    pub by: JobId,
+    /// When.
+    pub at: Timestamp,
+}
+
+const ACCOUNT_COLUMNS: &str = "name, folder_mark, style, proven_style, proven_by, proven_at, refused_styles, folder_problem, folder_remedy, api_problem, api_remedy, unopened, blocked_at, baseline_at, swept_at, next_sweep_at, ignored, first_scan_at, settle_ms, row_count";
 
 impl AccountRow {
     fn decode(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -54,10 +72,16 @@ impl AccountRow {
             let remedy = row.get(remedy)?;
             Ok::<_, rusqlite::Error>(what.map(|what| Problem { what, remedy }))
         };
+        let proven = row.get::<_, Option<String>>(at!(ACCOUNT_COLUMNS, proven_style))?;
+        let proven_by = row.get::<_, Option<i64>>(at!(ACCOUNT_COLUMNS, proven_by))?;
+        let proven = proven.zip(proven_by).zip(time(at!(ACCOUNT_COLUMNS, proven_at))?);
+        let refused = row.get::<_, Option<String>>(at!(ACCOUNT_COLUMNS, refused_styles))?;
         Ok(Self {
             name: row.get(at!(ACCOUNT_COLUMNS, name))?,
             folder_mark: row.get(at!(ACCOUNT_COLUMNS, folder_mark))?,
             style: row.get(at!(ACCOUNT_COLUMNS, style))?,
+            proven: proven.map(|((style, by), at)| ProvenStyle { style, by: JobId(by), at }),
+            refused_styles: refused.as_deref().map(refusals).unwrap_or_default(),
             folder_problem: problem(at!(ACCOUNT_COLUMNS, folder_problem), at!(ACCOUNT_COLUMNS, folder_remedy))?,
             api_problem: problem(at!(ACCOUNT_COLUMNS, api_problem), at!(ACCOUNT_COLUMNS, api_remedy))?,
             unopened: row.get(at!(ACCOUNT_COLUMNS, unopened))?,
@@ -67,6 +91,7 @@ impl AccountRow {
             next_sweep_at: time(at!(ACCOUNT_COLUMNS, next_sweep_at))?,
             ignored: row.get(at!(ACCOUNT_COLUMNS, ignored))?,
             first_scan_at: time(at!(ACCOUNT_COLUMNS, first_scan_at))?,
+            row_count: RowCount::from_word(row.get::<_, Option<String>>(at!(ACCOUNT_COLUMNS, row_count))?.as_deref()),
             settle: row
                 .get::<_, Option<u32>>(at!(ACCOUNT_COLUMNS, settle_ms))?
                 .map(|ms| Duration::from_millis(ms.into())),
@@ -100,7 +125,7 @@ impl JobLog {
             unit
                 .prepare_cached(
                     "UPDATE account SET unopened = 1, folder_problem = NULL, folder_remedy = NULL, api_problem = NULL, api_remedy = NULL,
-                            blocked_at = NULL, baseline_at = NULL, next_sweep_at = NULL,
+                            blocked_at = NULL, baseline_at = NULL, list_read_at = NULL, next_sweep_at = NULL,
                             start_number = start_number + (start_scan_event IS NOT NULL), start_scan_event = NULL
                      WHERE name = ?1",
                 )?
@@ -177,88 +202,19 @@ impl JobLog {
         self.set_problem(Side::Api, account, problem, now)
     }
 
-    fn set_problem(&self, side: Side, account: String, problem: Option<Problem>, now: Timestamp) -> Pending<bool> {
+    /// The API answered a request for the account's list, so nothing is wrong with the account or its credential. The answer:
+    /// whether something was.
+    #[must_use]
+    pub fn list_answered(&self, account: String, now: Timestamp) -> Pending<bool> {
         self.call(move |unit| {
-            let update = match side {
-                Side::Folder => {
-                    "UPDATE account SET folder_problem = ?2, folder_remedy = ?3, unopened = 0
-                     WHERE name = ?1 AND (unopened OR folder_problem IS NOT ?2 OR folder_remedy IS NOT ?3)"
-                }
-                Side::Api => {
-                    "UPDATE account SET api_problem = ?2, api_remedy = ?3
-                     WHERE name = ?1 AND (api_problem IS NOT ?2 OR api_remedy IS NOT ?3)"
-                }
-            };
-            let (what, remedy) = problem.as_ref().map(|problem| (problem.what.clone(), problem.remedy.clone())).unzip();
-            let is_well = what.is_none();
-            let changed = unit.prepare_cached(update)?.execute(params![account, what, remedy.flatten()])?;
-            if matches!(side, Side::Api) && is_well {
-                unit
-                    .prepare_cached(
-                        "UPDATE account SET unauthorised_streak = 0 WHERE name = ?1 AND unauthorised_streak > 0",
-                    )?
-                    .execute([&account])?;
-            }
-            unit
-                .prepare_cached(
-                    "UPDATE account SET blocked_at = CASE WHEN NOT unopened AND folder_problem IS NULL AND api_problem IS NULL THEN NULL
-                                                          ELSE coalesce(blocked_at, ?2) END
-                     WHERE name = ?1",
-                )?
+            unit.prepare_cached("UPDATE account SET list_read_at = ?2 WHERE name = ?1")?
                 .execute(params![account, now.0])?;
-            note_block(unit, &account, now)?;
-            unit.effects.changed |= changed > 0;
-            Ok(changed > 0)
+            set_problem(unit, Side::Api, &account, None, now)
         })
     }
 
-    /// The style to try next under `auto`, as none is known to work.
-    #[must_use]
-    pub fn try_style(&self, account: String, style: UploadStyle) -> Pending<()> {
-        self.call(move |unit| {
-            unit.prepare_cached("UPDATE account SET trial_style = ?2, style = NULL WHERE name = ?1")?
-                .execute(params![account, style.as_str()])?;
-            unit.effects.changed = true;
-            Ok(())
-        })
-    }
-
-    /// Forgets the style that was learnt (SIGHUP does).
-    #[must_use]
-    pub fn forget_style(&self, account: String) -> Pending<()> {
-        self.call(move |unit| {
-            unit.prepare_cached("UPDATE account SET style = NULL, trial_style = NULL WHERE name = ?1")?
-                .execute([&account])?;
-            Ok(())
-        })
-    }
-
-    /// A refusal of a file by an account that has never had one accepted: how many in a row were refused alike.
-    /// `None` once it has had one accepted.
-    #[must_use]
-    pub fn count_refusal(&self, account: String, alike: String) -> Pending<Option<u32>> {
-        self.call(move |unit| {
-            let accepted: i64 = unit
-                .prepare_cached(
-                    "SELECT EXISTS (SELECT 1 FROM job JOIN account ON account.name = job.account
-                                    WHERE job.account = ?1 AND job.uploaded_at IS NOT NULL AND job.line = account.line)
-                         OR EXISTS (SELECT 1 FROM delivered JOIN account ON account.name = delivered.account
-                                    WHERE delivered.account = ?1 AND delivered.line = account.line)",
-                )?
-                .query_row([&account], |row| row.get(0))?;
-            if accepted > 0 {
-                return Ok(None);
-            }
-            Ok(unit
-                .prepare_cached(
-                    "UPDATE account SET refused_streak = CASE WHEN refused_alike IS ?2 THEN refused_streak + 1 ELSE 1 END,
-                            refused_alike = ?2
-                     WHERE name = ?1 RETURNING refused_streak",
-                )?
-                .query_map(params![account, alike], |row| row.get(0))?
-                .next()
-                .transpose()?)
-        })
+    fn set_problem(&self, side: Side, account: String, problem: Option<Problem>, now: Timestamp) -> Pending<bool> {
+        self.call(move |unit| set_problem(unit, side, &account, problem.as_ref(), now))
     }
 
     /// When the next sweep is due, for `status`.
@@ -346,12 +302,54 @@ impl Reader {
     }
 }
 
+/// Writes down what is wrong with one side of an account. Returns whether that is news.
+fn set_problem(
+    unit: &mut Unit<'_>,
+    side: Side,
+    account: &str,
+    problem: Option<&Problem>,
+    now: Timestamp,
+) -> Result<bool, JobLogError> {
+    let update = match side {
+        Side::Folder => {
+            "UPDATE account SET folder_problem = ?2, folder_remedy = ?3, unopened = 0
+             WHERE name = ?1 AND (unopened OR folder_problem IS NOT ?2 OR folder_remedy IS NOT ?3)"
+        }
+        Side::Api => {
+            "UPDATE account SET api_problem = ?2, api_remedy = ?3
+             WHERE name = ?1 AND (api_problem IS NOT ?2 OR api_remedy IS NOT ?3)"
+        }
+    };
+    let (what, remedy) = problem.map(|problem| (problem.what.clone(), problem.remedy.clone())).unzip();
+    let is_well = what.is_none();
+    let changed = unit.prepare_cached(update)?.execute(params![account, what, remedy.flatten()])?;
+    if matches!(side, Side::Api) && is_well {
+        unit.prepare_cached("UPDATE account SET unauthorised_streak = 0 WHERE name = ?1 AND unauthorised_streak > 0")?
+            .execute([account])?;
+    }
+    unit.prepare_cached(
+        "UPDATE account SET blocked_at = CASE WHEN NOT unopened AND folder_problem IS NULL AND api_problem IS NULL THEN NULL
+                                              ELSE coalesce(blocked_at, ?2) END
+         WHERE name = ?1",
+    )?
+    .execute(params![account, now.0])?;
+    note_block(unit, account, now)?;
+    unit.effects.changed |= changed > 0;
+    Ok(changed > 0)
+}
+
+/// Reads what was kept of refused styles. A text that does not read back was changed by hand: then nothing is known.
+fn refusals(text: &str) -> Vec<(String, String)> {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
 fn aim(connection: &Connection, account: &str, target: &Target) -> Result<(), JobLogError> {
     let target_id = sql::target_id(connection, target)?;
     let changed = connection
         .prepare_cached(
             "UPDATE account SET target_id = ?2, baseline_at = NULL, first_scan_at = NULL, style = NULL,
-                    trial_style = NULL, proven_style = NULL, refused_streak = 0, refused_alike = NULL, unclear_streak = 0,
+                    trial_style = NULL, proven_style = NULL, proven_by = NULL, proven_at = NULL, refused_styles = NULL,
+                    list_read_at = NULL, row_count = NULL, refused_streak = 0, refused_alike = NULL, unclear_streak = 0,
                     server_seen_at = NULL, stranger_id = NULL, stranger_name = NULL, stranger_seen_at = NULL,
                     aimed_event = coalesce((SELECT max(id) FROM job_event), 0)
              WHERE name = ?1 AND target_id IS NOT ?2",
@@ -387,7 +385,7 @@ pub(super) fn note_block(connection: &Connection, account: &str, now: Timestamp)
     insert_account_event(connection, Some(account), now, event, &detail)
 }
 
-fn account_row(connection: &Connection, account: &str) -> Result<AccountRow, JobLogError> {
+pub(super) fn account_row(connection: &Connection, account: &str) -> Result<AccountRow, JobLogError> {
     Ok(connection
         .prepare_cached(&format!("SELECT {ACCOUNT_COLUMNS} FROM account WHERE name = ?1"))?
         .query_row([account], AccountRow::decode)?)

@@ -4,11 +4,12 @@
 //! were read. So nothing is missed over a crash, and what was not delivered is still there.
 
 use super::errors::JobLogError;
+use super::noted::OVERDUE;
 use super::reader::Reader;
 use super::sql;
 use super::writer::{JobLog, Pending};
 use crate::config::AlertEvent;
-use crate::job::sets::NEEDS_A_PERSON;
+use crate::job::sets::{AT_ADOBE, MAY_BE_SENT, NEEDS_A_PERSON, NOT_ACCEPTED_YET};
 use crate::job::{JobId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -34,6 +35,8 @@ pub struct AlertFact {
     pub job: Option<FactJob>,
     /// Why, or what was found.
     pub detail: Option<String>,
+    /// What is over, of [`AlertEvent::Cleared`].
+    pub clears: Option<AlertEvent>,
 }
 
 /// The job of a fact.
@@ -116,10 +119,23 @@ pub struct Outbox {
 /// Those events of jobs that can be alerted. A restored job is no news, and `filed` changes nothing.
 fn alertable() -> String {
     format!(
-        "(job_event.event IN ('doubled', 'delayed')
+        "(job_event.event IN {OVERDUE} OR job_event.event = 'doubled'
          OR (job_event.event = 'changed' AND job_event.to_state = 'partial')
          OR (job_event.to_state IN {NEEDS_A_PERSON} AND job_event.event <> 'recovered'
              AND job_event.from_state IS NOT job_event.to_state))"
+    )
+}
+
+/// The event that said that a job is overdue, where this event of it says that it is so no longer.
+fn cleared() -> String {
+    format!(
+        "CASE WHEN (job_event.from_state IN {AT_ADOBE} AND job_event.to_state NOT IN {AT_ADOBE})
+                OR (job_event.from_state IN {NOT_ACCEPTED_YET} AND job_event.to_state NOT IN {MAY_BE_SENT})
+         THEN (SELECT overdue.event FROM job_event AS overdue
+               WHERE overdue.job_id = job_event.job_id AND overdue.id < job_event.id AND overdue.event IN {OVERDUE}
+                 AND (overdue.to_state IN {AT_ADOBE}) = (job_event.from_state IN {AT_ADOBE})
+               ORDER BY overdue.id DESC LIMIT 1)
+         END"
     )
 }
 
@@ -318,10 +334,12 @@ fn job_facts(
 ) -> Result<Vec<(i64, AlertFact)>, JobLogError> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT job_event.id, job_event.at, job_event.event, job_event.to_state, job_event.detail, job.id, job.account,
-                job.file_name
+                job.file_name, {alertable} AS is_alertable, {cleared} AS clears
          FROM job_event JOIN job ON job.id = job_event.job_id
-         WHERE job_event.id > ?1 AND job_event.id <= ?2 AND {} ORDER BY job_event.id LIMIT ?3",
-        alertable()
+         WHERE job_event.id > ?1 AND job_event.id <= ?2 AND (is_alertable OR clears IS NOT NULL)
+         ORDER BY job_event.id LIMIT ?3",
+        alertable = alertable(),
+        cleared = cleared()
     ))?;
     let mut rows = statement.query(params![after, to, i64::try_from(limit).unwrap_or(i64::MAX)])?;
     let mut facts = Vec::new();
@@ -329,17 +347,37 @@ fn job_facts(
         let (event, state): (String, String) = (row.get(2)?, row.get(3)?);
         let at: String = row.get(1)?;
         let at: jiff::Timestamp = at.parse().map_err(|_| JobLogError::Impossible(format!("an event at `{at}`")))?;
-        // `doubled` and `delayed` are events in any state; the others are the states themselves.
-        let fact = AlertFact {
-            event: AlertEvent::from_word(&event).map_or_else(|| event_of(&state), Ok)?,
-            account: row.get(6)?,
-            at: Timestamp(at.as_millisecond()),
-            job: Some(FactJob { id: JobId(row.get(5)?), file_name: row.get(7)?, state }),
-            detail: row.get(4)?,
+        let id = row.get(0)?;
+        let of_event = |event, clears| {
+            let job = FactJob { id: JobId(row.get(5)?), file_name: row.get(7)?, state: state.clone() };
+            Ok::<_, JobLogError>(AlertFact {
+                event,
+                account: row.get(6)?,
+                at: Timestamp(at.as_millisecond()),
+                job: Some(job),
+                detail: row.get(4)?,
+                clears,
+            })
         };
-        facts.push((row.get(0)?, fact));
+        if row.get(8)? {
+            // Some are events in any state; the others are the states themselves.
+            let event = overdue(&event).or_else(|| AlertEvent::from_word(&event));
+            facts.push((id, of_event(event.map_or_else(|| event_of(&state), Ok)?, None)?));
+        }
+        if let Some(word) = row.get::<_, Option<String>>(9)? {
+            facts.push((id, of_event(AlertEvent::Cleared, overdue(&word))?));
+        }
     }
     Ok(facts)
+}
+
+/// What the event of an overdue job alerts.
+fn overdue(event: &str) -> Option<AlertEvent> {
+    match event {
+        "delayed" | "asked-daily" => Some(AlertEvent::Delayed),
+        "stalled" => Some(AlertEvent::Stalled),
+        _ => None,
+    }
 }
 
 fn account_facts(
@@ -359,6 +397,7 @@ fn account_facts(
             at: Timestamp(row.get(1)?),
             job: None,
             detail: row.get(4)?,
+            clears: None,
         };
         facts.push((row.get(0)?, fact));
     }

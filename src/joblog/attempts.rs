@@ -3,12 +3,12 @@
 use super::advance::advance;
 use super::errors::JobLogError;
 use super::listed::{after_event, owner_of_remote, remember};
-use super::noted::note_delay;
+use super::noted::note_overdue;
 use super::row::Job;
 use super::sql;
 use super::unit_of_work::Unit;
 use super::writer::{JobLog, Pending};
-use crate::job::{Event, JobId, Phase, RemoteJob, RemoteJobId, State, Timestamp};
+use crate::job::{Event, JobId, Overdue, Phase, RemoteJob, RemoteJobId, State, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 /// Number of unclear ends of one job after which a person should look (DESIGN S4).
@@ -178,12 +178,13 @@ pub(super) fn end_attempt(
         }
         Event::Accepted => {
             unit.prepare_cached(
-                "UPDATE account SET unclear_streak = 0, refused_streak = 0, refused_alike = NULL, style = ?2, proven_style = ?2,
-                        unauthorised_streak = 0
+                "UPDATE account SET unclear_streak = 0, refused_streak = 0, refused_alike = NULL, style = ?2, refused_styles = NULL,
+                        proven_by = iif(proven_style IS ?2, proven_by, ?3), proven_at = iif(proven_style IS ?2, proven_at, ?4),
+                        proven_style = ?2, unauthorised_streak = 0
                  WHERE name = ?1 AND (unclear_streak <> 0 OR refused_streak <> 0 OR refused_alike IS NOT NULL OR style IS NOT ?2
-                                      OR proven_style IS NOT ?2 OR unauthorised_streak <> 0)",
+                                      OR proven_style IS NOT ?2 OR unauthorised_streak <> 0 OR refused_styles IS NOT NULL)",
             )?
-            .execute(params![job.account, style])?;
+            .execute(params![job.account, style, job.id.0, now.0])?;
         }
         // Any answer is a clear end, and so is a refusal before one.
         Event::Refused | Event::Held => streak(unit, &job.account, "unclear_streak = 0")?,
@@ -210,7 +211,7 @@ pub(super) fn end_attempt(
     job.unsettled |= event == Event::Held && end.status.is_some_and(|status| (200..300).contains(&status));
     advance(unit, &mut job, event, reason, now)?;
     if event == Event::Unclear && job.unclear_ends == UNCLEAR_IS_ODD {
-        note_delay(unit, &job, now)?;
+        note_overdue(unit, &job, Overdue::Delayed, now)?;
     }
     let unauthorised = if event == Event::Accepted { 0 } else { count_unauthorised(unit, &job.account, end.status)? };
     Ok(Ended { state: job.state, reason: job.reason, unauthorised })

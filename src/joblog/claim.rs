@@ -58,7 +58,12 @@ pub struct Claim {
     pub status_before: Option<u16>,
     /// Whether the account has ever had a file accepted in this style.
     pub style_is_proven: bool,
+    /// The API answered a request for the account's list just before, with the same credential.
+    pub list_was_read: bool,
 }
+
+/// Time for which a list that was read shows that the account and its credential are right.
+const LIST_IS_FRESH: Duration = Duration::from_secs(10 * 60);
 
 /// The answer to a claim.
 #[derive(Debug, Clone, Default)]
@@ -134,14 +139,17 @@ fn claim_account(
     claims: &mut Vec<Claim>,
 ) -> Result<(), JobLogError> {
     let by_name = rules.order == Order::Name;
-    let (learnt, trial, unclear_streak, proven) = unit
-        .prepare_cached("SELECT style, trial_style, unclear_streak, proven_style FROM account WHERE name = ?1")?
+    let (learnt, trial, unclear_streak, proven, list_read_at) = unit
+        .prepare_cached(
+            "SELECT style, trial_style, unclear_streak, proven_style, list_read_at FROM account WHERE name = ?1",
+        )?
         .query_row([&rules.name], |row| {
             Ok((
                 row.get::<_, Option<String>>(0)?,
                 row.get::<_, Option<String>>(1)?,
                 row.get::<_, u32>(2)?,
                 row.get::<_, Option<String>>(3)?,
+                row.get::<_, Option<i64>>(4)?.map(Timestamp),
             ))
         })?;
     let word = |word: &Option<String>| word.as_deref().and_then(UploadStyle::from_word);
@@ -191,7 +199,10 @@ fn claim_account(
                 continue;
             }
             let job = unit.keep(job);
-            claims.push(begin(unit, job, (rules, target_id), style, word(&proven) == Some(style), now)?);
+            let mut claim = begin(unit, job, (rules, target_id), style, now)?;
+            claim.style_is_proven = word(&proven) == Some(style);
+            claim.list_was_read = list_read_at.is_some_and(|at| now.since(at) <= LIST_IS_FRESH);
+            claims.push(claim);
             room -= 1;
         }
     }
@@ -290,7 +301,6 @@ fn begin(
     mut job: Job,
     (rules, target_id): (&AccountRules, i64),
     style: UploadStyle,
-    style_is_proven: bool,
     now: Timestamp,
 ) -> Result<Claim, JobLogError> {
     let target = if let Some(id) = job.target_id {
@@ -304,7 +314,7 @@ fn begin(
     job.path = Job::path_in(&rules.folder, job.place, &job.disk_name);
     insert_attempt(unit, &job, style.as_str(), now)?;
     advance(unit, &mut job, Event::Started, None, now)?;
-    Ok(Claim { job, target, style, status_before, style_is_proven })
+    Ok(Claim { job, target, style, status_before, style_is_proven: false, list_was_read: false })
 }
 
 /// A marker is in line once its data file was accepted, and while no newer content of its stem is on its way (promise 4). An

@@ -7,8 +7,8 @@ use super::row::Job;
 use super::sql;
 use super::unit_of_work::Unit;
 use super::writer::{JobLog, Pending};
-use crate::job::sets::{AT_ADOBE, NOT_ACCEPTED_YET};
-use crate::job::{FileFindings, JobId, Likely, Timestamp};
+use crate::job::sets::{AT_ADOBE, DONE, NOT_ACCEPTED_YET};
+use crate::job::{FileFindings, JobId, Likely, Overdue, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::HashMap;
 
@@ -69,14 +69,16 @@ impl JobLog {
         })
     }
 
-    /// Writes down of these jobs that they are late, each once.
+    /// Writes down of these jobs that they are overdue, each once.
     #[must_use]
     pub fn note_delays(&self, late: Vec<JobId>, now: Timestamp) -> Pending<()> {
         self.call(move |unit| {
             for &id in &late {
                 let job = unit.job(id)?;
                 if !job.state.is_terminal() {
-                    unit.effects.changed |= note_delay(unit, &job, now)?;
+                    let halted = job.state.is_accepted() && halted_by(unit, &job)?.is_some();
+                    let overdue = if halted { Overdue::Stalled } else { Overdue::Delayed };
+                    unit.effects.changed |= note_overdue(unit, &job, overdue, now)?;
                 }
             }
             Ok(())
@@ -84,20 +86,56 @@ impl JobLog {
     }
 }
 
-/// Records that a job is late, or that its end cannot be foreseen, once before it is accepted and once after. Returns
-/// whether this is news.
-pub(super) fn note_delay(unit: &mut Unit<'_>, job: &Job, now: Timestamp) -> Result<bool, JobLogError> {
+/// Jobs of an account that are at Adobe for longer than they should.
+#[derive(Debug, Clone)]
+pub struct OverdueJobs {
+    /// The account.
+    pub account: String,
+    /// How many.
+    pub jobs: i64,
+    /// Why one of them is.
+    pub reason: String,
+}
+
+/// The events that say of a job that it is overdue.
+pub(super) const OVERDUE: &str = "('delayed', 'stalled', 'asked-daily')";
+
+/// Records that a job is overdue, or that its end cannot be foreseen: once before it is accepted, once after, and once when it
+/// is asked for daily. Returns whether this is news.
+pub(super) fn note_overdue(
+    unit: &mut Unit<'_>,
+    job: &Job,
+    overdue: Overdue,
+    now: Timestamp,
+) -> Result<bool, JobLogError> {
     let noted: i64 = unit
         .prepare_cached(&format!(
-            "SELECT count(*) FROM job_event
-             WHERE job_id = ?1 AND event = 'delayed' AND (to_state IN {AT_ADOBE}) = ?2"
+            "SELECT count(*) FROM job_event WHERE job_id = ?1 AND event IN {OVERDUE} AND (to_state IN {AT_ADOBE}) = ?2
+             AND (event = 'asked-daily' OR NOT ?3)"
         ))?
-        .query_row(params![job.id.0, job.state.is_accepted()], |row| row.get(0))?;
+        .query_row(params![job.id.0, job.state.is_accepted(), overdue == Overdue::AskedDaily], |row| row.get(0))?;
     if noted > 0 {
         return Ok(false);
     }
-    sql::insert_event(unit, job.id, now, "delayed", Some(job.state), job.state, job.reason.as_deref())?;
+    sql::insert_event(unit, job.id, now, overdue.as_str(), Some(job.state), job.state, job.reason.as_deref())?;
     Ok(true)
+}
+
+/// The job of the same account that failed before this one, if Adobe has ended none since: its data source may have stopped at
+/// that failure (DESIGN T3).
+pub(super) fn halted_by(connection: &Connection, job: &Job) -> Result<Option<(JobId, String)>, JobLogError> {
+    Ok(connection
+        .prepare_cached(&format!(
+            "SELECT id, file_name FROM job AS failed
+             WHERE account = ?1 AND state = 'failure' AND finished_at IS NOT NULL AND remote_job_id IS NOT NULL
+               AND uploaded_at <= ?2
+               AND NOT EXISTS (SELECT 1 FROM job AS since WHERE since.account = failed.account AND since.state IN {DONE}
+                               AND since.finished_at IS NOT NULL AND since.remote_job_id IS NOT NULL
+                               AND (since.finished_at, since.id) > (failed.finished_at, failed.id))
+             ORDER BY finished_at DESC LIMIT 1"
+        ))?
+        .query_row(params![job.account, job.uploaded_at.map(|at| at.0)], |row| Ok((JobId(row.get(0)?), row.get(1)?)))
+        .optional()?)
 }
 
 /// Writes down what was found, in the row and as a step of the job.
@@ -170,13 +208,36 @@ impl Reader {
                AND ((state IN {NOT_ACCEPTED_YET} AND seen_at < ?1)
                     OR (state IN {AT_ADOBE} AND uploaded_at < ?2))
                AND NOT EXISTS (SELECT 1 FROM job_event
-                               WHERE job_id = job.id AND event = 'delayed'
+                               WHERE job_id = job.id AND event IN {OVERDUE}
                                  AND (to_state IN {AT_ADOBE}) = (state IN {AT_ADOBE}))
              LIMIT ?3"
         ))?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = statement.query_map([unsent.0, unended.0, limit], |row| row.get(0).map(JobId))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// What is overdue at Adobe and has a reason: the sweep that found it writes one.
+    pub(super) fn overdue(&self) -> Result<Vec<OverdueJobs>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT job.account, count(DISTINCT job.id), max(job.reason)
+             FROM job_event INDEXED BY job_event_overdue JOIN job ON job.id = job_event.job_id
+             WHERE job_event.event IN {OVERDUE} AND job_event.to_state IN {AT_ADOBE}
+               AND job.finished_at IS NULL AND job.state IN {AT_ADOBE} AND job.reason IS NOT NULL
+             GROUP BY job.account"
+        ))?;
+        let rows = statement
+            .query_map([], |row| Ok(OverdueJobs { account: row.get(0)?, jobs: row.get(1)?, reason: row.get(2)? }))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The job of the same account that failed before this one, and its file, if Adobe has ended none since.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn halted_by(&self, job: &Job) -> Result<Option<(JobId, String)>, JobLogError> {
+        halted_by(&self.connection(), job)
     }
 
     /// The last local day of which the account's `expect` was judged; `None` if none ever was.

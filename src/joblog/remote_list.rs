@@ -6,13 +6,13 @@ use super::attempts::{disputed, take_remote};
 use super::destinations::goes_to;
 use super::errors::JobLogError;
 use super::listed::{RemoteList, Taken, owner_of_remote, take_list};
-use super::noted::{likely_of_open, note_delay};
+use super::noted::{likely_of_open, note_overdue};
 use super::reader::Reader;
 use super::row::{Job, without_change};
 use super::sql;
 use super::writer::{JobLog, Pending};
 use crate::job::sets::AT_ADOBE;
-use crate::job::{Event, EventId, JobId, Likely, RemoteJob, RemoteJobId, State, Target, Timestamp, Told};
+use crate::job::{Event, EventId, JobId, Likely, Overdue, RemoteJob, RemoteJobId, State, Target, Timestamp, Told};
 use rusqlite::params;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -67,7 +67,7 @@ pub struct Swept {
     /// Adobe's words.
     pub remote: Option<RemoteJob>,
     /// Adobe takes too long, or does not know it any more: somebody should look.
-    pub may_never_end: bool,
+    pub overdue: Option<Overdue>,
 }
 
 impl JobLog {
@@ -120,8 +120,8 @@ impl JobLog {
                         unit.save(&job)?;
                     }
                 }
-                if step.may_never_end {
-                    note_delay(unit, &job, now)?;
+                if let Some(overdue) = step.overdue {
+                    note_overdue(unit, &job, overdue, now)?;
                 }
             }
             unit.prepare_cached("UPDATE account SET swept_at = ?2 WHERE name = ?1")?

@@ -167,6 +167,8 @@ CREATE TABLE job_event (
 ) STRICT;
 
 CREATE INDEX job_event_by_job ON job_event (job_id, id);
+-- Jobs that took too long: few, however long the job log grows.
+CREATE INDEX job_event_overdue ON job_event (job_id) WHERE event IN ('delayed', 'stalled', 'asked-daily');
 
 -- What happens to accounts and to the service. `account` is NULL for the service.
 CREATE TABLE account_event (
@@ -284,8 +286,14 @@ CREATE TABLE account (
     -- The upload style that worked, and the one tried next under `auto`.
     style               TEXT,
     trial_style         TEXT,
-    -- A style in which a file was accepted: kept when what was learnt is forgotten.
+    -- A style in which a file was accepted, by which job first, and when: kept when what was learnt is forgotten.
     proven_style        TEXT,
+    proven_by           INTEGER,
+    proven_at           INTEGER,
+    -- What the API answered to the styles that it refused since one was accepted: JSON pairs of style and answer.
+    refused_styles      TEXT,
+    -- When the API last answered a request for the list.
+    list_read_at        INTEGER,
     -- Where the account's files go: what was learnt holds for that alone.
     target_id           INTEGER REFERENCES target (id),
     -- The last event before the account was aimed there: what lists showed until then is another place's.
@@ -320,6 +328,8 @@ CREATE TABLE account (
     baseline_event      INTEGER NOT NULL DEFAULT 0,
     swept_at            INTEGER,
     next_sweep_at       INTEGER,
+    -- What Adobe's row counts mean (DESIGN T1); NULL while no job has shown it.
+    row_count           TEXT CHECK (row_count IN ('processing', 'file')),
     -- The latest time by the server's own clock that an answer told.
     server_seen_at      INTEGER,
     -- The latest remote job that came after the baseline and under none of our names: others write to this account.

@@ -3,6 +3,7 @@
 
 use super::account_record::AccountRow;
 use super::errors::JobLogError;
+use super::noted::OverdueJobs;
 use super::queries::{Counts, JobRow};
 use super::reader::Reader;
 use crate::job::sets::{ENDED_BADLY, NEEDS_A_PERSON};
@@ -21,6 +22,8 @@ pub struct Standing {
     pub last_success: Vec<(String, Timestamp)>,
     /// Those whose files were tried in vain and are to be tried again.
     pub trying_again: Vec<TryingAgain>,
+    /// Those of which Adobe has jobs that are overdue there.
+    pub overdue: Vec<OverdueJobs>,
     /// Account and state wherever a person has something to handle.
     pub to_handle: Vec<(String, String)>,
     /// Why the daemon's last reload was refused, and when, if it was.
@@ -100,6 +103,7 @@ impl Reader {
             counts: self.counts()?,
             last_success: self.last_success()?,
             trying_again: self.trying_again(now)?,
+            overdue: self.overdue()?,
             to_handle: self.to_handle(since)?,
             reload_refused: self.reload_refused()?,
         })

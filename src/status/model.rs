@@ -1,7 +1,7 @@
 //! Where the service and its accounts stand.
 
 use super::format::{Here, counted, printable, since_words, until_words};
-use crate::job::{State, Timestamp};
+use crate::job::{RowCount, State, Timestamp};
 use serde::{Serialize, Serializer};
 use std::fmt::Write as _;
 
@@ -86,6 +86,10 @@ pub struct AccountStatus {
     pub ignored_files: i64,
     /// The quiet period, in seconds, where programs that write files in pieces made it longer than the configured one.
     pub settle_seconds: Option<f64>,
+    /// What Adobe's row counts mean: `processing` or `file`, null while no job has shown it.
+    pub row_count: RowCount,
+    /// Why jobs at Adobe are overdue, if any are.
+    pub overdue: Option<String>,
 }
 
 /// Number of jobs in each state.
@@ -236,6 +240,9 @@ fn account_page(page: &mut String, account: &AccountStatus, running: bool, here:
         let next = next.map_or_else(String::new, |at| format!(" (next try {})", until_words(at, here)));
         let _ = writeln!(page, "  NOT SENT YET{next}: {}", printable(why));
     }
+    if let Some(why) = &account.overdue {
+        let _ = writeln!(page, "  OVERDUE: {}", printable(why));
+    }
     if let Some(seconds) = account.settle_seconds {
         let _ = writeln!(
             page,
@@ -248,7 +255,8 @@ fn account_page(page: &mut String, account: &AccountStatus, running: bool, here:
     if let Some(at) = account.next_sweep.filter(|_| running) {
         let _ = write!(page, ", next sweep {}", until_words(at, here));
     }
-    let _ = writeln!(page, ", style {}", account.style.as_deref().map_or("not learnt yet".to_owned(), printable));
+    let _ = write!(page, ", style {}", account.style.as_deref().map_or("not learnt yet".to_owned(), printable));
+    let _ = writeln!(page, ", row count {}", account.row_count.words());
     if account.ignored_files > 0 {
         let _ = writeln!(
             page,
@@ -299,6 +307,7 @@ mod tests {
             blocked_since: None,
             trying_again: Some("could not connect: Connection refused; tried again by itself".to_owned()),
             next_try: Some(here.now.after(Duration::from_secs(90))),
+            overdue: None,
             to_handle: vec!["held".to_owned(), "partial".to_owned()],
             style: Some("put-json".to_owned()),
             last_success: Some(here.now.before(Duration::from_mins(5))),
@@ -306,6 +315,7 @@ mod tests {
             next_sweep: Some(here.now.after(Duration::from_secs(12))),
             ignored_files: 3,
             settle_seconds: None,
+            row_count: RowCount::Processing,
         };
         let blocked = AccountStatus {
             name: "returns".to_owned(),
@@ -322,6 +332,11 @@ mod tests {
             next_sweep: None,
             ignored_files: 0,
             settle_seconds: Some(4.0),
+            row_count: RowCount::Unknown,
+            overdue: Some(
+                "Adobe has not finished it in 24 h, and has finished no file of this account since job 12 (bad.txt) failed"
+                    .to_owned(),
+            ),
             ..busy.clone()
         };
         StatusReport {
@@ -347,15 +362,16 @@ mod tests {
           ended 121 (120 success, 1 partial)
           see why: datadrop jobs list --account callcentre --state held --state partial
           NOT SENT YET (next try in 90 s): could not connect: Connection refused; tried again by itself
-          last success 5 min ago, last sweep 20 s ago, next sweep in 12 s, style put-json
+          last success 5 min ago, last sweep 20 s ago, next sweep in 12 s, style put-json, row count of processed rows
           3 files in the folder ignored: not a watched extension
 
         returns  /srv/datadrop/returns
           inbox 0, open 0, held 0
           ended 0
           BLOCKED 3 h ago: the folder carries no mark; is the share mounted?
+          OVERDUE: Adobe has not finished it in 24 h, and has finished no file of this account since job 12 (bad.txt) failed
           WRITTEN IN PIECES: files were changed after they were taken in, so each waits until it was quiet for 4 s; rename finished files into the folder, or add a marker (.fin) after each
-          last success never, last sweep never, style not learnt yet
+          last success never, last sweep never, style not learnt yet, row count not learnt yet
         ");
     }
 
@@ -394,7 +410,9 @@ mod tests {
               "last_sweep": "2026-11-23T10:34:40.000Z",
               "next_sweep": "2026-11-23T10:35:12.000Z",
               "ignored_files": 3,
-              "settle_seconds": null
+              "settle_seconds": null,
+              "row_count": "processing",
+              "overdue": null
             }
           ],
           "request_budget": {

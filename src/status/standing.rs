@@ -2,7 +2,7 @@
 
 use super::{AccountStatus, BacklogStatus, RequestBudget, StateCounts, StatusReport};
 use crate::config::{Config, backlog_words};
-use crate::job::{Phase, State};
+use crate::job::{Phase, State, counted};
 use crate::joblog::{AccountRow, Counts, Standing};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,6 +23,7 @@ pub fn status_report(config: &Config, is_running: bool, standing: Standing) -> S
     let last_success: BTreeMap<_, _> = standing.last_success.into_iter().collect();
     let trying_again: BTreeMap<_, _> =
         standing.trying_again.into_iter().map(|files| (files.account.clone(), files)).collect();
+    let overdue: BTreeMap<_, _> = standing.overdue.into_iter().map(|jobs| (jobs.account.clone(), jobs)).collect();
     let mut to_handle: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (account, state) in standing.to_handle {
         to_handle.entry(account).or_default().push(state);
@@ -35,6 +36,10 @@ pub fn status_report(config: &Config, is_running: bool, standing: Standing) -> S
         blocked_since: row.blocked_at,
         trying_again: trying_again.get(name).map(|files| files.reason.clone()),
         next_try: trying_again.get(name).and_then(|files| files.next_try),
+        overdue: overdue.get(name).map(|overdue| match overdue.jobs {
+            1 => overdue.reason.clone(),
+            jobs => format!("{} at Adobe; of one: {}", counted(jobs, "job"), overdue.reason),
+        }),
         to_handle: to_handle.remove(name).unwrap_or_default(),
         style: row.style,
         last_success: last_success.get(name).copied(),
@@ -42,6 +47,7 @@ pub fn status_report(config: &Config, is_running: bool, standing: Standing) -> S
         next_sweep: row.next_sweep_at,
         ignored_files: row.ignored,
         settle_seconds: row.settle.map(|settle| settle.as_secs_f64()),
+        row_count: row.row_count,
         name: name.to_owned(),
     };
     let mut accounts = Vec::new();

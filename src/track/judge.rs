@@ -1,6 +1,6 @@
 //! What Adobe's words mean for a job. Pure.
 
-use crate::job::{Event, Kind, Likely, RemoteJob};
+use crate::job::{Event, Kind, Likely, RemoteJob, RowCount, counted};
 use std::cmp::Ordering;
 
 /// A step that follows from what the API says of a remote job.
@@ -15,16 +15,17 @@ pub struct Step {
 }
 
 /// Reads one answer. Adobe's statuses are `uploaded`, `processing`, `success`, `failure` and `deleted`, here in any case and
-/// with the other words for the same; what is none of them is kept as text and counts as `processing`. `likely`: what the check of the file says of a bad end, for Adobe says nothing.
+/// with the other words for the same; what is none of them is kept as text and counts as `processing`. `likely`: what the check of the
+/// file says of a bad end, for Adobe says nothing. `row_count`: what is known of Adobe's row counts (DESIGN T2).
 #[must_use]
-pub fn judge(kind: Kind, rows_expected: Option<i64>, likely: &Likely, remote: &RemoteJob) -> Step {
+pub fn judge(kind: Kind, rows_expected: Option<i64>, likely: &Likely, row_count: RowCount, remote: &RemoteJob) -> Step {
     let step = |event, reason: Option<String>| Step { event: Some(event), reason, is_odd: false };
     let odd = |reason| Step { event: Some(Event::Processing), reason: Some(reason), is_odd: true };
     match remote.remote_status.as_deref().map(|word| word.trim().to_ascii_lowercase()).as_deref() {
         Some("uploaded") => Step { event: None, reason: None, is_odd: false },
         Some("processing") => step(Event::Processing, None),
         Some("success" | "succeeded" | "successful" | "complete" | "completed") => {
-            succeeded(kind, rows_expected, likely, remote.rows_processed)
+            succeeded(kind, rows_expected, likely, row_count, remote.rows_processed)
         }
         Some("failure" | "failed" | "fail" | "error") => step(Event::Failed, Some(failure(likely))),
         Some("cancelled" | "canceled" | "aborted") => {
@@ -34,6 +35,41 @@ pub fn judge(kind: Kind, rows_expected: Option<i64>, likely: &Likely, remote: &R
         Some(unknown) => odd(format!("Adobe says \"{unknown}\", which datadrop does not know; it keeps looking")),
         None => odd("Adobe gives no status; datadrop keeps looking".to_owned()),
     }
+}
+
+/// What one job shows of Adobe's row counts, in addition to what is known (DESIGN T1).
+#[derive(Debug, Clone, Copy)]
+pub struct Counting {
+    /// Its count when it was last seen.
+    pub before: Option<i64>,
+    /// Its count while Adobe called it `uploaded`: nothing was processed then.
+    pub uploaded: Option<i64>,
+    /// Its count now.
+    pub now: Option<i64>,
+    /// It has ended well.
+    pub has_ended: bool,
+}
+
+impl Counting {
+    /// Returns what is known of the account's row counts from here on.
+    #[must_use]
+    pub fn teaches(self, known: RowCount) -> RowCount {
+        let Some(now) = self.now else { return known };
+        let grew = |earlier: Option<i64>| earlier.is_some_and(|earlier| earlier < now);
+        if known == RowCount::Processing || grew(self.before) || grew(self.uploaded) {
+            RowCount::Processing
+        } else if self.has_ended && now > 0 && self.uploaded == Some(now) {
+            RowCount::File
+        } else {
+            known
+        }
+    }
+}
+
+/// Whether the word says that a job waits to be processed.
+#[must_use]
+pub fn is_waiting(remote_status: Option<&str>) -> bool {
+    remote_status.is_some_and(|word| word.trim().eq_ignore_ascii_case("uploaded"))
 }
 
 fn failure(likely: &Likely) -> String {
@@ -59,7 +95,28 @@ fn fell_short(processed: i64, expected: i64, likely: &Likely) -> String {
     format!("Adobe processed {processed} of {expected} rows; {lost} {were} lost{hint}")
 }
 
-fn succeeded(kind: Kind, rows_expected: Option<i64>, likely: &Likely, rows_processed: Option<i64>) -> Step {
+/// Adobe counts every row of a file of which it documents that it skips some, and its count may be of the file's rows.
+fn unproven(processed: i64, likely: &Likely, row_count: RowCount) -> Option<String> {
+    let proves = match row_count {
+        RowCount::Processing => return None,
+        RowCount::File => "this account's counts include rows that Adobe skips",
+        RowCount::Unknown => "no job of this account has shown yet whether its counts include rows that Adobe skips",
+    };
+    let skipped = counted(i64::try_from(likely.rows_skipped).unwrap_or(i64::MAX), "row");
+    let rows = likely.rows.as_ref().filter(|_| likely.rows_skipped > 0)?;
+    Some(format!(
+        "Adobe counts {processed} rows, which does not prove that it processed them all: {proves}, and it documents that it \
+         skips {skipped} of this file: {rows}"
+    ))
+}
+
+fn succeeded(
+    kind: Kind,
+    rows_expected: Option<i64>,
+    likely: &Likely,
+    row_count: RowCount,
+    rows_processed: Option<i64>,
+) -> Step {
     let step = |event, reason: Option<String>| Step { event: Some(event), reason, is_odd: false };
     let (expected, processed) = match (kind, rows_expected, rows_processed) {
         // A marker has no rows to count.
@@ -70,7 +127,9 @@ fn succeeded(kind: Kind, rows_expected: Option<i64>, likely: &Likely, rows_proce
         }
         (_, Some(expected), Some(processed)) => (expected, processed),
     };
+    let unproven = unproven(processed, likely, row_count).map(|reason| step(Event::FellShort, Some(reason)));
     match processed.cmp(&expected) {
+        Ordering::Equal | Ordering::Greater if let Some(unproven) = unproven => unproven,
         Ordering::Less => step(Event::FellShort, Some(fell_short(processed, expected, likely))),
         Ordering::Equal => step(Event::Succeeded, None),
         Ordering::Greater => step(
@@ -121,32 +180,33 @@ mod tests {
             (Kind::Data, None, None, Some(Event::Processing)),
         ] {
             assert_eq!(
-                judge(kind, Some(10), &Likely::default(), &remote(status, rows)).event,
+                judge(kind, Some(10), &Likely::default(), RowCount::Unknown, &remote(status, rows)).event,
                 event,
                 "{status:?} {rows:?}"
             );
         }
         assert_eq!(
-            judge(Kind::Fin, Some(0), &Likely::default(), &remote(Some("success"), Some(0))).event,
+            judge(Kind::Fin, Some(0), &Likely::default(), RowCount::Unknown, &remote(Some("success"), Some(0))).event,
             Some(Event::Succeeded)
         );
         assert_eq!(
-            judge(Kind::Fin, Some(0), &Likely::default(), &remote(Some("success"), None)).event,
+            judge(Kind::Fin, Some(0), &Likely::default(), RowCount::Unknown, &remote(Some("success"), None)).event,
             Some(Event::Succeeded)
         );
     }
 
     #[test]
     fn lost_rows_and_unknown_words_are_named() {
-        let partial = judge(Kind::Data, Some(10), &Likely::default(), &remote(Some("success"), Some(8)));
+        let partial =
+            judge(Kind::Data, Some(10), &Likely::default(), RowCount::Unknown, &remote(Some("success"), Some(8)));
         assert!(partial.reason.unwrap().contains("8 of 10 rows; 2 rows were lost"));
         assert!(
-            judge(Kind::Data, Some(10), &Likely::default(), &remote(Some("Cache"), None))
+            judge(Kind::Data, Some(10), &Likely::default(), RowCount::Unknown, &remote(Some("Cache"), None))
                 .reason
                 .unwrap()
                 .contains("\"cache\"")
         );
-        let silent = judge(Kind::Data, Some(10), &Likely::default(), &remote(None, None));
+        let silent = judge(Kind::Data, Some(10), &Likely::default(), RowCount::Unknown, &remote(None, None));
         assert!(silent.reason.unwrap().contains("no status"));
     }
 
@@ -156,7 +216,9 @@ mod tests {
 
     #[test]
     fn a_failure_quotes_what_the_check_found() {
-        let reason = |likely| judge(Kind::Data, Some(10), &likely, &remote(Some("failure"), None)).reason.unwrap();
+        let reason = |likely| {
+            judge(Kind::Data, Some(10), &likely, RowCount::Unknown, &remote(Some("failure"), None)).reason.unwrap()
+        };
         assert_eq!(
             reason(likely(Some("line 3: too few fields"), Some("line 9: a semicolon"), 1)),
             "Adobe failed to process the file and gives no reason; the file check says: line 3: too few fields"
@@ -170,7 +232,9 @@ mod tests {
     #[test]
     fn lost_rows_are_named_as_far_as_the_check_knows_them() {
         let reason = |processed, likely| {
-            judge(Kind::Data, Some(10), &likely, &remote(Some("success"), Some(processed))).reason.unwrap()
+            judge(Kind::Data, Some(10), &likely, RowCount::Unknown, &remote(Some("success"), Some(processed)))
+                .reason
+                .unwrap()
         };
         let one = || likely(Some("line 7: no metric"), Some("line 3: a semicolon"), 1);
         assert_eq!(reason(9, one()), "Adobe processed 9 of 10 rows; 1 row was lost, likely line 3: a semicolon");
@@ -188,12 +252,66 @@ mod tests {
         );
     }
 
+    /// DESIGN T2: a count that may be of the file's rows proves nothing about rows that Adobe documents as skipped.
+    #[test]
+    fn all_rows_with_skipped_ones_among_them_are_a_success_only_where_the_count_is_of_processing() {
+        let skips = || likely(None, Some("line 3: a semicolon"), 1);
+        let ended = |row_count, rows, likely: &Likely| {
+            judge(Kind::Data, Some(10), likely, row_count, &remote(Some("success"), Some(rows)))
+        };
+        for (row_count, rows, event) in [
+            (RowCount::Processing, 10, Event::Succeeded),
+            (RowCount::Processing, 11, Event::Succeeded),
+            (RowCount::File, 10, Event::FellShort),
+            (RowCount::Unknown, 10, Event::FellShort),
+            (RowCount::Unknown, 11, Event::FellShort),
+            (RowCount::File, 9, Event::FellShort),
+        ] {
+            assert_eq!(ended(row_count, rows, &skips()).event, Some(event), "{row_count:?} {rows}");
+        }
+        for row_count in [RowCount::Unknown, RowCount::File, RowCount::Processing] {
+            let doubtful = likely(Some("line 7: no metric"), None, 0);
+            for plain in [Likely::default(), doubtful] {
+                let step = ended(row_count, 10, &plain);
+                assert_eq!((step.event, step.reason), (Some(Event::Succeeded), None), "{row_count:?}");
+            }
+        }
+        let reason = ended(RowCount::File, 10, &skips()).reason.unwrap();
+        assert_eq!(
+            reason,
+            "Adobe counts 10 rows, which does not prove that it processed them all: this account's counts include rows that \
+             Adobe skips, and it documents that it skips 1 row of this file: line 3: a semicolon"
+        );
+    }
+
+    /// DESIGN T1.
+    #[test]
+    fn jobs_teach_what_adobes_row_count_means() {
+        use RowCount::{File, Processing, Unknown};
+        let job = |before, uploaded, now, has_ended| Counting { before, uploaded, now, has_ended };
+        for (counting, known, taught) in [
+            (job(Some(0), Some(0), Some(10), true), Unknown, Processing),
+            (job(Some(4), None, Some(10), false), Unknown, Processing),
+            (job(Some(10), Some(4), Some(10), true), File, Processing),
+            (job(Some(10), Some(10), Some(10), true), Unknown, File),
+            (job(Some(10), Some(10), Some(10), true), Processing, Processing),
+            (job(Some(10), Some(10), Some(10), false), Unknown, Unknown),
+            (job(Some(10), None, Some(10), true), Unknown, Unknown),
+            (job(None, None, Some(10), true), Unknown, Unknown),
+            (job(None, None, None, true), File, File),
+            (job(Some(0), Some(0), Some(0), true), Unknown, Unknown),
+            (job(Some(10), Some(10), Some(8), true), Unknown, Unknown),
+        ] {
+            assert_eq!(counting.teaches(known), taught, "{counting:?} {known:?}");
+        }
+    }
+
     proptest! {
         /// P7: no word of Adobe's, whatever it is, leads anywhere illegal, and an unknown one never ends a job.
         #[test]
         fn any_answer_has_a_legal_step(status in proptest::option::of(".{0,12}"), rows in proptest::option::of(any::<i64>()),
                                        expected in proptest::option::of(0i64..1_000_000)) {
-            let step = judge(Kind::Data, expected, &Likely::default(), &remote(status.as_deref(), rows));
+            let step = judge(Kind::Data, expected, &Likely::default(), RowCount::Unknown, &remote(status.as_deref(), rows));
             if let Some(event) = step.event {
                 for state in [State::Uploaded, State::Processing] {
                     let next = state.next(event);

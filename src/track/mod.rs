@@ -10,7 +10,7 @@ pub mod reconcile;
 mod schedule;
 mod sweep;
 
-pub use judge::{Step, judge};
+pub use judge::{Counting, Step, is_waiting, judge};
 pub use schedule::Schedule;
 
 use crate::adobe::{
@@ -18,7 +18,7 @@ use crate::adobe::{
 };
 use crate::clock::{Clock, Moment, now, random_fraction};
 use crate::config::PollConfig;
-use crate::job::{JobId, Target, Timestamp, printable};
+use crate::job::{JobId, RowCount, Target, Timestamp, printable};
 use crate::joblog::{Doubled, JobLog, JobLogError, Reader, RemoteList, Taken};
 use crate::retry::RetryPolicy;
 use crate::track::reconcile::{Looks, WINDOW};
@@ -79,6 +79,9 @@ pub struct Tracker {
     /// The server's clock less ours, in milliseconds.
     server_ahead: i64,
     announced: Option<Timestamp>,
+    /// What Adobe's row counts mean, and what it counted of jobs that waited to be processed.
+    row_count: RowCount,
+    uploaded_rows: HashMap<JobId, i64>,
 }
 
 impl Tracker {
@@ -104,6 +107,8 @@ impl Tracker {
             ask_again: Moment::default(),
             server_ahead: 0,
             announced: None,
+            row_count: RowCount::Unknown,
+            uploaded_rows: HashMap::new(),
         })
     }
 
@@ -239,7 +244,7 @@ impl Tracker {
         self.failures = 0;
         self.ask_again = Moment::default();
         let account = self.settings.account.clone();
-        if self.joblog.api_problem(account.clone(), None, now()).await? {
+        if self.joblog.list_answered(account.clone(), now()).await? {
             tracing::info!(account, "account {account} goes on: the API answers again");
         }
         Ok(())

@@ -21,6 +21,7 @@ const PAGE: u64 = 100;
 pub struct Schedule {
     first: Duration,
     max: Duration,
+    late_after: Duration,
     give_up_after: Duration,
     next: Option<Moment>,
     sweeps: u32,
@@ -38,6 +39,7 @@ impl Schedule {
         Self {
             first: poll.first,
             max: poll.max,
+            late_after: poll.late_after,
             give_up_after: poll.give_up_after,
             next: None,
             sweeps: 0,
@@ -71,6 +73,11 @@ impl Schedule {
             self.newest_seen = backlog.newest_open.max(self.newest_seen);
         } else if !self.is_paid_for(backlog) {
             due = due.max(Some(self.swept_at.after(self.max)));
+        }
+        // The sweep that finds that the oldest is late, and says so.
+        let late = backlog.oldest_open.map(|oldest| oldest.after(self.late_after));
+        if let Some(late) = late.filter(|late| self.sweeps > 0 && self.last_sweep < *late) {
+            due = due.min(Some(moment.after(late.since(now))));
         }
         if let Some(newest) = backlog.newest_open.filter(|_| self.sweeps > 0) {
             let given_up = newest.after(self.give_up_after);
@@ -112,6 +119,7 @@ mod tests {
         Schedule::new(&PollConfig {
             first: Duration::from_secs(15),
             max: Duration::from_secs(300),
+            late_after: Duration::from_secs(24 * 3600),
             give_up_after: Duration::from_secs(7 * 24 * 3600),
         })
     }

@@ -1,9 +1,11 @@
 //! A sweep: one list for all open jobs of an account (DESIGN §4, "Tracking").
 
-use super::{Tracker, judge};
+use super::{Counting, Tracker, is_waiting, judge};
 use crate::adobe::{ApiError, Extent, Purpose};
 use crate::clock::now;
-use crate::job::{Event, JobId, RemoteJob, RemoteJobId, Target, Timestamp, printable};
+use crate::job::{
+    Event, JobId, Kind, Overdue, RemoteJob, RemoteJobId, RowCount, Target, Timestamp, length_words, printable,
+};
 use crate::joblog::{Backlog, JobLogError, OpenRemote, Swept};
 use crate::track::reconcile::WINDOW;
 use std::collections::{HashMap, HashSet};
@@ -20,6 +22,7 @@ impl Tracker {
         let all = self.reader.open_remote(&self.settings.account)?;
         let still: HashSet<JobId> = all.iter().map(|open| open.job.id).collect();
         self.missing.retain(|id, _| still.contains(id));
+        self.uploaded_rows.retain(|id, _| still.contains(id));
         let mut targets: Vec<Target> = Vec::new();
         for open in &all {
             if !targets.contains(&open.target) {
@@ -53,6 +56,7 @@ impl Tracker {
         self.note_answer().await?;
         let listed: HashMap<RemoteJobId, &RemoteJob> =
             listing.jobs.iter().map(|job| (job.remote_job_id, job)).collect();
+        self.learn_row_count(target, all, &listed).await?;
         let mut steps = Vec::new();
         let mut singly = Vec::new();
         for open in all {
@@ -60,7 +64,7 @@ impl Tracker {
                 steps.extend(unknown_now(open, "it has restarted its job numbers"));
             } else if let Some(remote) = listed.get(&open.remote_job_id) {
                 self.missing.remove(&open.job.id);
-                steps.extend(self.step(open, remote));
+                steps.extend(self.step(open, remote)?);
             } else {
                 let missing = self.missing.entry(open.job.id).or_default();
                 *missing += u32::from(listing.complete);
@@ -74,7 +78,8 @@ impl Tracker {
         for open in singly.into_iter().take(SINGLY) {
             self.asked.insert(open.job.id, self.clock.moment());
             match self.ask_singly(open).await {
-                Ok(step) => steps.extend(step),
+                Ok(Ok(remote)) => steps.extend(self.step(open, &remote)?),
+                Ok(Err(unknown)) => steps.extend(unknown),
                 Err(error) => {
                     self.note_failure(&error).await?;
                     break;
@@ -94,9 +99,44 @@ impl Tracker {
         Ok(true)
     }
 
+    /// Learns what Adobe's row counts mean, before any job is judged by its own (DESIGN T1).
+    async fn learn_row_count(
+        &mut self,
+        target: &Target,
+        all: &[&OpenRemote],
+        listed: &HashMap<RemoteJobId, &RemoteJob>,
+    ) -> Result<(), JobLogError> {
+        let known = self.reader.account(&self.settings.account)?.row_count;
+        self.row_count = known;
+        if *target != self.settings.target {
+            return Ok(());
+        }
+        for open in all.iter().filter(|open| open.job.kind == Kind::Data && !open.is_of_former_line) {
+            let Some(remote) = listed.get(&open.remote_job_id) else { continue };
+            let job = &open.job;
+            if let (true, Some(rows)) = (is_waiting(job.remote_status.as_deref()), job.rows_processed) {
+                self.uploaded_rows.insert(job.id, rows);
+            }
+            let ended = judge(job.kind, job.rows_expected, &open.likely, RowCount::Unknown, remote).event;
+            let counting = Counting {
+                before: job.rows_processed,
+                uploaded: self.uploaded_rows.get(&job.id).copied(),
+                now: remote.rows_processed,
+                has_ended: matches!(ended, Some(Event::Succeeded | Event::FellShort)),
+            };
+            self.row_count = counting.teaches(self.row_count);
+        }
+        if self.row_count != known {
+            let account = &self.settings.account;
+            tracing::info!(account, "account {account}: {}", self.row_count.words());
+            self.joblog.note_row_count(account.clone(), self.row_count).await?;
+        }
+        Ok(())
+    }
+
     /// The step of one job, if anything about it has changed.
-    fn step(&self, open: &OpenRemote, remote: &RemoteJob) -> Option<Swept> {
-        let step = judge(open.job.kind, open.job.rows_expected, &open.likely, remote);
+    fn step(&self, open: &OpenRemote, remote: &RemoteJob) -> Result<Option<Swept>, JobLogError> {
+        let step = judge(open.job.kind, open.job.rows_expected, &open.likely, self.row_count, remote);
         let mut reason = step.reason;
         // Adobe processed what was sent, and has nothing of what was written later (DESIGN F2).
         let fell_short = open.job.changed.is_some() && step.event == Some(Event::Succeeded);
@@ -105,14 +145,20 @@ impl Tracker {
         let goes_on = event.is_none_or(|event| open.job.state.next(event).is_ok_and(|next| !next.is_terminal()));
         let open_for = now().since(open.uploaded_at);
         let given_up = goes_on && open_for >= self.settings.poll.give_up_after;
+        let late = goes_on && open_for >= self.settings.poll.late_after;
         // Reported long before it is given up: this may be Adobe's last word, in a form that is not known yet.
         let stays_odd = step.is_odd && open_for >= self.settings.poll.max.saturating_mul(2);
-        let may_never_end = given_up || stays_odd;
+        let mut overdue = stays_odd.then_some(Overdue::Delayed);
+        if late && !given_up && !stays_odd {
+            let (kind, why) = self.late(open)?;
+            (overdue, reason) = (Some(kind), Some(why));
+        }
         if stays_odd {
             let said = reason.unwrap_or_default();
             reason = Some(format!("{said}, but somebody should ask Adobe about remote job {}", open.remote_job_id));
         }
         if given_up {
+            overdue = Some(Overdue::AskedDaily);
             reason = Some(format!(
                 "Adobe has not finished it in {}; datadrop looks once a day from now on, ask Adobe about remote job {}",
                 humantime::format_duration(self.settings.poll.give_up_after),
@@ -120,21 +166,43 @@ impl Tracker {
             ));
         }
         // Unchanged rows are not rewritten.
-        let unchanged = stays && reason == open.job.reason && remote.remote_status == open.job.remote_status;
-        (!unchanged).then(|| Swept { id: open.job.id, event, reason, remote: Some(remote.clone()), may_never_end })
+        let unchanged = stays
+            && reason == open.job.reason
+            && remote.remote_status == open.job.remote_status
+            && remote.rows_processed == open.job.rows_processed;
+        Ok((!unchanged).then(|| Swept { id: open.job.id, event, reason, remote: Some(remote.clone()), overdue }))
     }
 
-    async fn ask_singly(&self, open: &OpenRemote) -> Result<Option<Swept>, ApiError> {
+    /// Why a job that is late at Adobe may be so (DESIGN T3).
+    fn late(&self, open: &OpenRemote) -> Result<(Overdue, String), JobLogError> {
+        let late_after = length_words(self.settings.poll.late_after);
+        let Some((failed, file)) = self.reader.halted_by(&open.job)? else {
+            return Ok((
+                Overdue::Delayed,
+                format!("Adobe has not finished it in {late_after}; datadrop keeps looking"),
+            ));
+        };
+        let why = format!(
+            "Adobe has not finished it in {late_after}, and has finished no file of this account since job {failed} ({}) failed: \
+             data source {} may have stopped at that failure; if it has, press Restart Processing for it in Adobe's user interface",
+            printable(&file),
+            open.target.data_source_id
+        );
+        Ok((Overdue::Stalled, why))
+    }
+
+    /// The remote job, or the step that follows where Adobe does not know it any more.
+    async fn ask_singly(&self, open: &OpenRemote) -> Result<Result<RemoteJob, Option<Swept>>, ApiError> {
         let permit = self.settings.budget.acquire(Purpose::Sweep).await;
         match self.settings.client.show_job(&open.target, open.remote_job_id, permit).await {
             Ok(answer) if open.told.is_same(&answer.value) == Some(false) => {
-                Ok(unknown_now(open, "that is the number of another file by now"))
+                Ok(Err(unknown_now(open, "that is the number of another file by now")))
             }
-            Ok(answer) => Ok(self.step(open, &answer.value)),
+            Ok(answer) => Ok(Ok(answer.value)),
             Err(ApiError::NotFound { body, .. }) => {
                 // Without its number, which would make it news each time.
                 let body = body.without_id();
-                Ok(unknown_now(open, &body.to_string()))
+                Ok(Err(unknown_now(open, &body.to_string())))
             }
             Err(error) => Err(error),
         }
@@ -161,5 +229,11 @@ fn unknown_now(open: &OpenRemote, why: &str) -> Option<Swept> {
         open.remote_job_id
     );
     let is_news = open.job.reason.as_deref() != Some(reason.as_str());
-    is_news.then_some(Swept { id: open.job.id, event: None, reason: Some(reason), remote: None, may_never_end: true })
+    is_news.then_some(Swept {
+        id: open.job.id,
+        event: None,
+        reason: Some(reason),
+        remote: None,
+        overdue: Some(Overdue::Delayed),
+    })
 }

@@ -53,6 +53,7 @@ impl Attempt {
             &Facts {
                 style: self.claim.style,
                 style_is_proven: self.claim.style_is_proven,
+                list_was_read: self.claim.list_was_read,
                 status_before: self.claim.status_before,
                 refusals: job.refusals,
             },
@@ -98,9 +99,9 @@ impl Attempt {
             Verdict::Fine => {}
             Verdict::Blamed => {
                 blames_account = true;
-                self.block(outcome.reason.as_deref(), None, abort).await?;
+                self.block(&blamed(outcome.reason.as_deref(), None), abort).await?;
             }
-            Verdict::StyleNotSpoken => self.next_style(&outcome, abort).await?,
+            Verdict::StyleNotSpoken(answer) => self.next_style(answer, abort).await?,
             Verdict::RefusedAlike(alike) => {
                 let counted =
                     self.insist(abort, || self.joblog.count_refusal(job.account.clone(), alike.clone())).await?;
@@ -110,7 +111,7 @@ impl Attempt {
                         outcome.reason.unwrap_or_default()
                     );
                     let remedy = "check data_source_id and report_suite_id";
-                    self.block(Some(&reason), Some(remedy), abort).await?;
+                    self.block(&blamed(Some(&reason), Some(remedy)), abort).await?;
                     outcome =
                         Outcome { event: Event::NotIngested, reason: Some(reason), again: Again::AtOnce, ..outcome };
                 }
@@ -131,7 +132,7 @@ impl Attempt {
         let ended =
             self.insist(abort, || self.joblog.end_attempt(job.id, job.attempts, attempt_end.clone(), now())).await?;
         if ended.unauthorised >= MANY_UNAUTHORISED {
-            self.block(attempt_end.reason.as_deref(), None, abort).await?;
+            self.block(&blamed(attempt_end.reason.as_deref(), None), abort).await?;
         }
         self.tell(ended.state, ended.reason.as_deref(), &attempt_end);
         Ok(())
@@ -182,17 +183,8 @@ impl Attempt {
     }
 
     /// The API refuses account or credential: probes find out when it works again.
-    async fn block(
-        &self,
-        reason: Option<&str>,
-        remedy: Option<&str>,
-        abort: &CancellationToken,
-    ) -> Result<(), JobLogError> {
+    async fn block(&self, problem: &Problem, abort: &CancellationToken) -> Result<(), JobLogError> {
         let account = &self.claim.job.account;
-        let problem = Problem::new(
-            format!("the API refuses the account or its credential: {}", reason.unwrap_or_default()),
-            remedy.map_or_else(String::new, |remedy| format!("{remedy}; ")) + "it is asked again by itself",
-        );
         let news =
             self.insist(abort, || self.joblog.api_problem(account.clone(), Some(problem.clone()), now())).await?;
         if news {
@@ -201,28 +193,40 @@ impl Attempt {
         Ok(())
     }
 
-    async fn next_style(&self, outcome: &Outcome, abort: &CancellationToken) -> Result<(), JobLogError> {
+    /// `answer`: what the API said to the style of this attempt.
+    async fn next_style(&self, answer: String, abort: &CancellationToken) -> Result<(), JobLogError> {
         let account = &self.claim.job.account;
+        let style = self.claim.style;
         let choice = self.settings.accounts.iter().find(|(rules, _)| rules.name == *account).map(|(_, choice)| *choice);
         let next = match choice {
-            Some(StyleChoice::Auto) => {
-                UploadStyle::ALL.into_iter().skip_while(|style| *style != self.claim.style).nth(1)
-            }
+            Some(StyleChoice::Auto) => UploadStyle::ALL.into_iter().skip_while(|earlier| *earlier != style).nth(1),
             Some(StyleChoice::Fixed(_)) | None => None,
         };
         if let Some(next) = next {
-            tracing::info!(account, "account {account}: {} is not spoken here, trying {next}", self.claim.style);
-            return self.insist(abort, || self.joblog.try_style(account.clone(), next)).await;
+            tracing::info!(
+                account,
+                "account {account}: the API does not support {style} here, trying {next}: {answer}"
+            );
         }
-        let remedy = match choice {
-            Some(StyleChoice::Fixed(style)) => format!("upload.style is fixed to {style}; set it to \"auto\""),
-            Some(StyleChoice::Auto) | None => {
-                "none of the upload styles is spoken; check api.base_url and api.path_segment".to_owned()
-            }
+        let refused =
+            self.insist(abort, || self.joblog.style_refused(account.clone(), style, answer.clone(), next)).await?;
+        if next.is_some() {
+            return Ok(());
+        }
+        let answers: Vec<String> = refused.iter().map(|(style, answer)| format!("{style}: {answer}")).collect();
+        let (what, remedy) = match choice {
+            Some(StyleChoice::Fixed(_)) => (
+                format!("the API refuses the upload style {}", answers.join("; ")),
+                format!("upload.style is fixed to {style}; set it to \"auto\""),
+            ),
+            Some(StyleChoice::Auto) | None => (
+                format!("the API refuses every upload style: {}", answers.join("; ")),
+                "ask Adobe whether the credential may upload (Data Sources Manager in its product profile), and check \
+                 data_source_id, api.base_url and api.path_segment"
+                    .to_owned(),
+            ),
         };
-        // The next try is a round of its own: whatever refused them all may take any of them then.
-        self.insist(abort, || self.joblog.forget_style(account.clone())).await?;
-        self.block(outcome.reason.as_deref(), Some(&remedy), abort).await
+        self.block(&Problem::new(what, remedy + ASKED_AGAIN), abort).await
     }
 
     /// `reason`: the job log may know more than the answer said.
@@ -257,6 +261,15 @@ impl Attempt {
             tracing::warn!(account, file, job = id, attempt, state = state.as_str(), "{file}: {state}: {reason}");
         }
     }
+}
+
+/// What stands behind each remedy of a blocked account.
+const ASKED_AGAIN: &str = "; it is asked again by itself";
+
+/// The account or its credential is to blame, by these words.
+fn blamed(reason: Option<&str>, remedy: Option<&str>) -> Problem {
+    let what = format!("the API refuses the account or its credential: {}", reason.unwrap_or_default());
+    Problem::new(what, remedy.map_or_else(|| ASKED_AGAIN[2..].to_owned(), |remedy| remedy.to_owned() + ASKED_AGAIN))
 }
 
 // Who may have an upload slot: files that hang on one account's share leave the slots to the others (DESIGN F10).

@@ -25,9 +25,7 @@ pub(super) fn sentence(job: &Job, account: Option<&Account>, facts: &Facts) -> S
             "was being sent when the daemon stopped; the next start finds out whether it arrived".to_owned()
         }
         State::Unconfirmed => because("was sent, and Adobe's job list has to show whether it arrived"),
-        State::Uploaded | State::Processing => {
-            "is with Adobe, which has accepted it and is not done with it".to_owned()
-        }
+        State::Uploaded | State::Processing => because("is with Adobe, which has accepted it and is not done with it"),
         State::Success if row.remote_job_id.is_none() && row.kind == "fin" => {
             "has done its work as a marker; it is not sent (`fin` of the account)".to_owned()
         }

@@ -102,6 +102,8 @@ fn facts(status: &AccountStatus, here: &Here) -> Markup {
             }
             dt { "Upload style" }
             dd { (status.style.as_deref().unwrap_or("not learnt yet")) }
+            dt { "Adobe's row count" }
+            dd { (status.row_count.words()) }
             @if status.ignored_files > 0 {
                 dt { "Ignored" }
                 dd.wide { (counted(status.ignored_files, "file")) ", not of a watched extension" }

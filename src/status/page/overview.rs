@@ -83,7 +83,13 @@ fn people(facts: &Overview<'_>, here: &Here) -> Markup {
         facts.report.accounts.iter().filter(|account| account.blocked.is_some()).collect();
     let (jobs, count) = facts.people;
     let refused = facts.report.reload_refused.as_deref();
-    if blocked.is_empty() && count == 0 && facts.job_log_problem.is_none() && refused.is_none() {
+    let overdue: Vec<(&str, &str)> = facts
+        .report
+        .accounts
+        .iter()
+        .filter_map(|account| Some((account.name.as_str(), account.overdue.as_deref()?)))
+        .collect();
+    if blocked.is_empty() && overdue.is_empty() && count == 0 && facts.job_log_problem.is_none() && refused.is_none() {
         return html! {
             section.calm { p { span aria-hidden="true" { "✓" } " Nothing needs a person." } }
         };
@@ -117,6 +123,12 @@ fn people(facts: &Overview<'_>, here: &Here) -> Markup {
                         span.badge.s-failure { "blocked" }
                         div { b { (account.name) } p { (account.blocked.as_deref().unwrap_or_default()) } }
                         (ago(account.blocked_since))
+                    }
+                }
+                @for (account, why) in overdue {
+                    li {
+                        span.badge.s-held { "overdue" }
+                        div { b { (account) } p { (why) } }
                     }
                 }
                 @for job in jobs { (needs_a_person(job, here)) }

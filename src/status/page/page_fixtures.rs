@@ -1,6 +1,6 @@
 //! Facts for the tests of the pages.
 
-use crate::job::Timestamp;
+use crate::job::{RowCount, Timestamp};
 use crate::joblog::{DaySums, EventRow, JobRow, Sums};
 use crate::status::{AccountStatus, BacklogStatus, Here, RequestBudget, StateCounts, StatusReport};
 use jiff::tz::{Offset, TimeZone};
@@ -31,6 +31,7 @@ pub(super) fn report() -> StatusReport {
         blocked_since: None,
         trying_again: None,
         next_try: None,
+        overdue: None,
         to_handle: Vec::new(),
         style: Some("put-json".to_owned()),
         last_success: Some(now.before(Duration::from_mins(5))),
@@ -38,6 +39,7 @@ pub(super) fn report() -> StatusReport {
         next_sweep: Some(now.after(Duration::from_secs(12))),
         ignored_files: 3,
         settle_seconds: None,
+        row_count: RowCount::Processing,
     };
     let blocked = AccountStatus {
         name: "returns".to_owned(),
@@ -51,6 +53,7 @@ pub(super) fn report() -> StatusReport {
         next_sweep: None,
         ignored_files: 0,
         settle_seconds: None,
+        row_count: RowCount::Unknown,
         ..busy.clone()
     };
     StatusReport {

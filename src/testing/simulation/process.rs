@@ -226,6 +226,7 @@ impl Process {
             poll: PollConfig {
                 first: Duration::from_secs(15),
                 max: Duration::from_secs(300),
+                late_after: Duration::from_secs(24 * 3600),
                 give_up_after: Duration::from_secs(7 * 24 * 3600),
             },
             confirm_for: CONFIRM_FOR,

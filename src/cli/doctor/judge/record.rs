@@ -2,8 +2,8 @@
 
 use crate::cli::doctor::finding::{Finding, Verdict};
 use crate::config::{AccountConfig, Config, StyleChoice};
-use crate::job::{Problem, counted};
-use crate::joblog::{AccountRow, OpenError, OpenJob};
+use crate::job::{Problem, RowCount, counted};
+use crate::joblog::{AccountRow, OpenError, OpenJob, ProvenStyle};
 use std::collections::BTreeMap;
 
 /// Versions of a job log that can be read; `None` if there is none yet.
@@ -98,13 +98,36 @@ pub(in crate::cli::doctor) fn account(
     } else {
         findings.push(Finding::ok("blocked", name, "not blocked"));
     }
-    let style = match (config.style, row.and_then(|row| row.style.as_deref())) {
-        (StyleChoice::Fixed(style), _) => format!("{}, as configured", style.as_str()),
-        (StyleChoice::Auto, Some(style)) => format!("{style}, as learnt"),
-        (StyleChoice::Auto, None) => "not learnt yet: the first upload finds out".to_owned(),
-    };
-    findings.push(Finding::ok("style", name, style));
+    findings.push(Finding::ok("style", name, style_words(config.style, row)));
+    findings.push(Finding::ok("row count", name, row_count_words(row.map(|row| row.row_count).unwrap_or_default())));
     findings
+}
+
+/// What Adobe's row counts prove (DESIGN T1, T2).
+fn row_count_words(row_count: RowCount) -> String {
+    let proves = match row_count {
+        RowCount::Processing => "a file of which Adobe skips rows ends as partial",
+        RowCount::File => {
+            "it does not show rows that Adobe skips, so a file with such rows ends as partial, whatever the count"
+        }
+        RowCount::Unknown => "until a job shows what it means, a file with rows that Adobe skips ends as partial",
+    };
+    format!("{}: {proves}", row_count.words())
+}
+
+/// Which upload style is used, what proves that the API supports it, and what the API answered to others.
+fn style_words(choice: StyleChoice, row: Option<&AccountRow>) -> String {
+    let mut words = vec![match (choice, row.and_then(|row| row.style.as_deref())) {
+        (StyleChoice::Fixed(style), _) => format!("{}, as configured", style.as_str()),
+        (StyleChoice::Auto, Some(style)) => style.to_owned(),
+        (StyleChoice::Auto, None) => "not learnt yet: the first upload finds out".to_owned(),
+    }];
+    words.extend(row.and_then(|row| row.proven.as_ref()).map(|ProvenStyle { style, by, at }| {
+        format!("{style} is proven since {at}, when the API accepted job {by} in it")
+    }));
+    let refused = row.iter().flat_map(|row| &row.refused_styles);
+    words.extend(refused.map(|(style, answer)| format!("the API refused {style}: {answer}")));
+    words.join("; ")
 }
 
 #[cfg(test)]
@@ -128,7 +151,7 @@ mod tests {
         assert!(fresh.iter().all(|finding| finding.verdict == Verdict::Ok), "{fresh:?}");
         assert!(fresh[1].message.starts_with("not learnt yet"));
         let mut row = AccountRow { style: Some("put-json".into()), ..AccountRow::default() };
-        assert_eq!(lines(config(""), Some(&row), true)[1].message, "put-json, as learnt");
+        assert_eq!(lines(config(""), Some(&row), true)[1].message, "put-json");
         assert_eq!(
             lines(config("style = \"put-multipart\""), Some(&row), true)[1].message,
             "put-multipart, as configured"
