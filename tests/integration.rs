@@ -33,6 +33,7 @@ mod init;
 mod isolation;
 mod keep;
 mod kills;
+mod lenient;
 mod links;
 mod load;
 mod looking;

@@ -2,11 +2,13 @@
 
 use super::wire::{ErrorBody, PROXY_WANTS_CREDENTIALS, clean, excerpt, hide, proxy_refusal};
 use crate::job::{RemoteJobId, ReportSuite, Target, Timestamp};
+use flate2::read::MultiGzDecoder;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Response, Url};
 use serde_json::Value;
 use std::error::Error;
+use std::io::Read as _;
 use std::time::Duration;
 
 /// The most that is read of an answer (DESIGN §5). A page of 100 jobs takes 30 KB.
@@ -59,6 +61,7 @@ impl Reply {
                 Err(_) => break Some(Cut::Silence(silence)),
             }
         };
+        let (mut body, cut) = unwrapped(body, cut);
         hide(&mut body, secret);
         Self { status: response.status().as_u16(), server_time, request_id, retry_after, body, cut }
     }
@@ -88,6 +91,32 @@ impl Reply {
         let body = ErrorBody::read(&self.body);
         if self.status == PROXY_WANTS_CREDENTIALS { proxy_refusal(&body.to_string()) } else { body }
     }
+}
+
+const GZIP: &[u8] = b"\x1f\x8b";
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A body without what a server may put around its JSON: gzip that nobody asked for, a byte order mark. The first bytes
+/// tell, because headers are wrong more often.
+fn unwrapped(mut body: Vec<u8>, mut cut: Option<Cut>) -> (Vec<u8>, Option<Cut>) {
+    if body.starts_with(GZIP) {
+        let mut whole = Vec::new();
+        let most = u64::try_from(LONGEST_ANSWER).unwrap_or(u64::MAX);
+        let mut decoder = MultiGzDecoder::new(body.as_slice()).take(most + 1);
+        if let Err(error) = decoder.read_to_end(&mut whole) {
+            cut = cut.or_else(|| Some(Cut::Broken(format!("its gzip cannot be read: {error}"))));
+        }
+        if whole.len() > LONGEST_ANSWER {
+            whole.truncate(LONGEST_ANSWER);
+            cut = Some(Cut::TooLong);
+        }
+        body = whole;
+    }
+    let text = body.trim_ascii_start();
+    if let Some(rest) = text.strip_prefix(BYTE_ORDER_MARK) {
+        body.drain(..body.len() - rest.len());
+    }
+    (body, cut)
 }
 
 /// Why a request has no answer.
@@ -241,14 +270,14 @@ pub(super) fn http_date(text: &str) -> Option<Timestamp> {
     Some(Timestamp(time.timestamp().as_millisecond()))
 }
 
-/// The wait that a `Retry-After` asks for: seconds, or a date, which is compared with the server's own clock.
+/// The wait that a `Retry-After` asks for: seconds, also with a fraction, or a date, which is compared with the server's
+/// own clock.
 pub(super) fn retry_after(text: &str, server_now: Timestamp) -> Option<Duration> {
     let text = text.trim();
-    let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than a number holds are still a wish for a long wait.
-        Duration::from_secs(text.parse().unwrap_or(u64::MAX))
-    } else {
-        http_date(text)?.since(server_now)
+    let wait = match text.parse::<f64>().ok().filter(|_| text.starts_with(|first: char| first.is_ascii_digit())) {
+        // More digits than a time holds are still a wish for a long wait.
+        Some(seconds) => Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX),
+        None => http_date(text)?.since(server_now),
     };
     Some(wait.min(LONGEST_RETRY_AFTER))
 }
@@ -327,13 +356,38 @@ mod tests {
         let wait = |text| retry_after(text, now);
         assert_eq!(wait("120"), Some(Duration::from_mins(2)));
         assert_eq!(wait(" 0 "), Some(Duration::ZERO));
+        assert_eq!(wait("1.5"), Some(Duration::from_millis(1500)));
+        assert_eq!(wait("120.000"), Some(Duration::from_mins(2)));
         assert_eq!(wait("86400"), Some(LONGEST_RETRY_AFTER));
         assert_eq!(wait("99999999999999999999999"), Some(LONGEST_RETRY_AFTER));
         assert_eq!(wait("Sun, 06 Nov 1994 08:50:07 GMT"), Some(Duration::from_secs(30)));
         assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(wait("Mon, 07 Nov 1994 08:49:37 GMT"), Some(LONGEST_RETRY_AFTER));
-        assert_eq!(wait("soon"), None);
-        assert_eq!(wait("-1"), None);
-        assert_eq!(wait(""), None);
+        for text in ["soon", "-1", "-1.5", "", "1,5", "60 s", "inf", "nan", ".", "1.5.2"] {
+            assert_eq!(wait(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn gzip_and_marks_around_a_body_are_taken_off_and_a_mebibyte_is_the_most_that_comes_out() {
+        use flate2::{Compression, write::GzEncoder};
+        use std::io::Write as _;
+        let gzip = |body: &[u8]| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(body).unwrap();
+            encoder.finish().unwrap()
+        };
+        let taken = |body: &[u8]| unwrapped(body.to_vec(), None);
+        for wrapped in [b"{}".to_vec(), b"\xef\xbb\xbf{}".to_vec(), gzip(b"{}"), gzip(b"\xef\xbb\xbf{}")] {
+            assert_eq!(taken(&wrapped), (b"{}".to_vec(), None));
+        }
+        let half = gzip(b"{}");
+        assert!(matches!(taken(&half[..half.len() - 4]).1, Some(Cut::Broken(why)) if why.contains("gzip")));
+        assert_eq!(unwrapped(half[..15].to_vec(), Some(Cut::TooLong)).1, Some(Cut::TooLong), "the first cause stays");
+        let bomb = gzip(&vec![b' '; 10 * LONGEST_ANSWER]);
+        assert!(bomb.len() < LONGEST_ANSWER / 10);
+        let (body, cut) = taken(&bomb);
+        assert_eq!((body.len(), cut), (LONGEST_ANSWER, Some(Cut::TooLong)));
+        assert_eq!(taken(&gzip(&vec![b' '; LONGEST_ANSWER])).1, None);
     }
 }

@@ -75,7 +75,7 @@ impl Client {
     pub fn new(api: &ApiConfig, budget: Arc<Budget>) -> Result<Self, ClientError> {
         Ok(Self {
             doors: Doors::new(api)?,
-            tokens: Tokens::new(api),
+            tokens: Tokens::new(api, Arc::clone(&budget)),
             api_key: HeaderValue::from_str(&api.client_id).map_err(|_| ClientError::ClientId)?,
             timeout: api.timeout,
             budget,

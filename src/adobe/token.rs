@@ -1,5 +1,6 @@
 //! Access tokens: one at a time, renewed ahead of their end, one renewal for many waiters (DESIGN §5, "Token").
 
+use super::budget::Budget;
 use super::connect::Doors;
 use super::error::TokenError;
 use super::http::{Fault, Reply};
@@ -12,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -42,6 +43,20 @@ pub(super) struct Tokens {
     /// Locked while a caller fetches a token; holds how the last fetch failed.
     fetching: tokio::sync::Mutex<Option<TokenError>>,
     fetches: AtomicU64,
+    /// Pauses where the token service wants a pause and there is no token to go on with.
+    budget: Arc<Budget>,
+}
+
+/// Why there is no new token, and the pause that the token service wants.
+struct NotGranted {
+    error: TokenError,
+    pause: Option<Duration>,
+}
+
+impl From<TokenError> for NotGranted {
+    fn from(error: TokenError) -> Self {
+        Self { error, pause: None }
+    }
 }
 
 struct Held {
@@ -98,7 +113,7 @@ struct Granted {
 }
 
 impl Tokens {
-    pub(super) fn new(api: &ApiConfig) -> Self {
+    pub(super) fn new(api: &ApiConfig, budget: Arc<Budget>) -> Self {
         Self {
             credential: api.credential.clone(),
             token_url: api.token_url.clone(),
@@ -108,6 +123,7 @@ impl Tokens {
             held: Mutex::new(None),
             fetching: tokio::sync::Mutex::new(None),
             fetches: AtomicU64::new(0),
+            budget,
         }
     }
 
@@ -171,13 +187,15 @@ impl Tokens {
                 *failure = None;
                 Ok(bearer)
             }
-            Err(error) => {
+            Err(NotGranted { error, pause }) => {
                 let now = Instant::now();
-                if let Some(Held { life: Some(life), .. }) = &mut *held
-                    && now < life.ends_at
-                {
-                    life.renew_at = life.ends_at.min(now + RENEW_AGAIN);
-                    tracing::warn!(%error, "the access token could not be renewed ahead of its end; the old one serves on");
+                let pause = pause.unwrap_or_default();
+                match &mut *held {
+                    Some(Held { life: Some(life), .. }) if now < life.ends_at => {
+                        life.renew_at = life.ends_at.min(now + RENEW_AGAIN.max(pause));
+                        tracing::warn!(%error, "the access token could not be renewed ahead of its end; the old one serves on");
+                    }
+                    Some(_) | None => drop(self.budget.pause(pause)),
                 }
                 *failure = Some(error.clone());
                 Err(error)
@@ -185,7 +203,7 @@ impl Tokens {
         }
     }
 
-    async fn ask(&self, doors: &Doors) -> Result<(SecretString, Option<Life>), TokenError> {
+    async fn ask(&self, doors: &Doors) -> Result<(SecretString, Option<Life>), NotGranted> {
         match &self.credential {
             Credential::Token(token) => Ok((token.clone(), None)),
             Credential::TokenFile(path) => Ok((read_secret(path).await?, None)),
@@ -195,7 +213,7 @@ impl Tokens {
     }
 
     /// `client_credentials`, parameters in the body: query strings may be logged (DESIGN §5, "Token").
-    async fn grant(&self, doors: &Doors, secret: &SecretString) -> Result<(SecretString, Option<Life>), TokenError> {
+    async fn grant(&self, doors: &Doors, secret: &SecretString) -> Result<(SecretString, Option<Life>), NotGranted> {
         let place = |why: String| TokenError::Unavailable(format!("{}: {why}", self.token_url));
         let url = Url::parse(&self.token_url).map_err(|error| place(error.to_string()))?;
         let request = doors.to(&url).map_err(place)?.post(url).header("accept", "application/json").form(&[
@@ -210,18 +228,20 @@ impl Tokens {
                 return Err(match error.into() {
                     Fault::NotConnected(why) | Fault::Broken(why) => place(why),
                     Fault::ProxyWantsCredentials => proxy_refusal(),
-                });
+                }
+                .into());
             }
-            Err(_) => return Err(place(format!("no answer for {} s", self.silence.as_secs_f32()))),
+            Err(_) => return Err(place(format!("no answer for {} s", self.silence.as_secs_f32())).into()),
         };
         // Counted from here, so that a slow answer makes the token older, not younger.
         let asked = Instant::now();
         let reply = Reply::read(response, self.silence, secret.expose_secret().as_bytes()).await;
         if !reply.is_success() {
-            return Err(refusal(&reply, &self.credential, place));
+            let pause = reply.retry_after.filter(|_| matches!(reply.status, 429 | 503));
+            return Err(NotGranted { error: refusal(&reply, &self.credential, place), pause });
         }
         if let Some(cut) = &reply.cut {
-            return Err(place(cut.explain()));
+            return Err(place(cut.explain()).into());
         }
         // The text stays out of the message: it may hold a token.
         let granted: Granted = serde_json::from_slice(&reply.body)
@@ -244,10 +264,11 @@ fn renewal(life: Duration) -> Duration {
     }
 }
 
-/// A year at most: no token is kept for longer, and no arithmetic overflows.
+/// A year at most: no token is kept for longer, and no arithmetic overflows. Less than a second says nothing: such a
+/// token would be renewed at each request. If it has ended, the API says so.
 fn seconds(value: &Value) -> Option<Duration> {
-    let seconds = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())?;
-    Some(Duration::from_secs(seconds.min(365 * 86_400)))
+    let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
+    (seconds >= 1.0).then(|| Duration::from_secs_f64(seconds.min(365.0 * 86_400.0)))
 }
 
 fn header(token: &SecretString) -> Result<HeaderValue, TokenError> {

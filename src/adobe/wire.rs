@@ -143,7 +143,8 @@ pub enum ErrorBody {
         /// Its words.
         message: String,
     },
-    /// The Analytics service: `{"errorCode", "errorDescription", "errorId"}`, or `{"success": false, "message"}`.
+    /// The Analytics service: `{"errorCode", "errorDescription", "errorId"}`, `{"success": false, "message"}`, or
+    /// `{"error"}` with a sentence.
     Service {
         /// `invalid_token`, say.
         code: Option<String>,
@@ -185,13 +186,13 @@ impl ErrorBody {
             return Some(Self::Service { code: None, message: message(), id: None });
         }
         // A web server's own error page has `error` too, beside `status` and `path`.
-        if let Some(error) = told(object, "error")
-            && !object.contains_key("status")
-        {
-            let description = told(object, "error_description").unwrap_or_default();
-            return Some(Self::Ims { error, description });
+        let error = told(object, "error").filter(|_| !object.contains_key("status"))?;
+        // The identity service has a code there, and the Analytics service a sentence.
+        if error.contains(' ') {
+            return Some(Self::Service { code: None, message: error, id: None });
         }
-        None
+        let description = told(object, "error_description").unwrap_or_default();
+        Some(Self::Ims { error, description })
     }
 
     /// The same without the number of this one case, which differs each time, so that a problem that lasts is reported

@@ -149,6 +149,15 @@ fn each_dialect_is_known() {
         read(r#"{"error":"invalid_client","error_description":"The client credentials are invalid"}"#).to_string(),
         "invalid_client: The client credentials are invalid"
     );
+    assert_eq!(
+        read(r#"{"error":"internal_error"}"#),
+        ErrorBody::Ims { error: "internal_error".into(), description: String::new() }
+    );
+    let sentence = "An internal server error occurred: HTTP 400 Bad Request";
+    assert_eq!(
+        read(&json!({ "error": sentence }).to_string()),
+        ErrorBody::Service { code: None, message: sentence.into(), id: None }
+    );
     assert!(matches!(read(r#"{"status":400,"error":"Bad Request","path":"/x"}"#), ErrorBody::Other(_)));
     assert!(matches!(read("[]"), ErrorBody::Other(_)));
 }
