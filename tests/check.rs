@@ -158,14 +158,29 @@ fn names_are_judged_as_well_and_never_reach_the_terminal_raw() {
 #[test]
 fn a_large_array_says_what_it_left_out() {
     let dir = tempfile::tempdir().unwrap();
-    let rows = "11/20/2024\ta;b\t1\n".repeat(1_500);
+    let rows: String = (1..=1_500).map(|count| "11/20/2026".to_owned() + &"\t".repeat(count + 2) + "\n").collect();
     fs::write(dir.path().join("sales.txt"), format!("Date\tEvar 1\tEvent 1\n{rows}")).unwrap();
     let output = check_in(dir.path(), &["sales.txt", "--json"]);
     assert_eq!((output.status.code(), json(&output).len()), (Some(3), 1_000));
     assert!(stderr(&output).contains("sales.txt: 500 findings left out"), "{}", stderr(&output));
     let text = stdout(&check_in(dir.path(), &["sales.txt"]));
-    assert!(text.contains("… and 1,490 more: 1,490 semicolon\n"), "{text}");
-    assert!(text.contains("Adobe would skip 1,500 of 1,500 rows: lines 2, 3, "), "{text}");
+    assert!(text.contains("… and 1,490 more: 1,490 field-count\n"), "{text}");
+}
+
+#[test]
+fn a_cause_that_many_rows_share_is_one_finding_with_their_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = "2026-11-20\ta;b\t1\n".repeat(1_500);
+    fs::write(dir.path().join("sales.txt"), format!("Date\tEvar 1\tEvent 1\n{rows}")).unwrap();
+    let output = check_in(dir.path(), &["sales.txt", "--json"]);
+    let findings = json(&output);
+    assert_eq!((output.status.code(), findings.len(), stderr(&output).as_str()), (Some(3), 2, ""));
+    for finding in findings {
+        let message = finding["message"].as_str().unwrap();
+        assert!(message.ends_with(" (1,500 rows: lines 2, 3, 4, 5, 6, 7, 8, 9 and 1,492 more)"), "{message}");
+    }
+    let text = stdout(&check_in(dir.path(), &["sales.txt"]));
+    assert!(text.ends_with("sales.txt: fails: 2 findings, 1,500 rows\n"), "{text}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::code::Code;
 use super::dates::{Days, against, date_meant, read_date};
 use super::header::{Header, Role, fields};
-use super::report::{Findings, Skipped, quoted};
+use super::report::{Affected, Findings, quoted};
 use crate::job::Line;
 use jiff::civil::Date;
 use memchr::memchr;
@@ -35,7 +35,7 @@ impl Rows {
     }
 
     /// Judges a row of data.
-    pub(super) fn read(&mut self, line: &Line<'_>, findings: &mut Findings, skipped: &mut Skipped) {
+    pub(super) fn read(&mut self, line: &Line<'_>, findings: &mut Findings, skipped: &mut Affected) {
         let row = line.bytes;
         let expected = self.header.roles.len();
         let count = memchr::memchr_iter(b'\t', row).count() + 1;
@@ -118,7 +118,7 @@ fn mismatch(line: &Line<'_>, count: usize, expected: usize, findings: &mut Findi
     let row = line.bytes;
     // Where the first field too many begins, or where the next one is missing.
     let range = fields(row).nth(expected).map_or(row.len()..row.len(), |(range, _)| range.start..row.len());
-    findings.at(Code::FieldCount, line, range, || {
+    findings.at((Code::FieldCount, count as u64), line, range, || {
         let fields = if count == 1 { "field" } else { "fields" };
         let message = format!("the row has {count} {fields}, the header has {expected}: Adobe rejects the whole file");
         let first = row.trim_ascii_start();

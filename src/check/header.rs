@@ -31,17 +31,17 @@ pub(super) fn read(line: &Line<'_>, findings: &mut Findings) -> Option<Header> {
         // A name of no column is reported as such, each time.
         let is_named = column.breaks != Some(Code::ColumnEmpty);
         if let Some(code) = column.breaks {
-            findings.at(code, line, range.clone(), || {
+            findings.at((code, index as u64), line, range.clone(), || {
                 (wrong(code, name), column.instead.map(|right| format!("write `{right}`")))
             });
         } else if text.trim().len() != text.len() {
-            findings.at(Code::ColumnWhiteSpace, line, range.clone(), || {
+            findings.at((Code::ColumnWhiteSpace, index as u64), line, range.clone(), || {
                 let message = format!("the name {} begins or ends with white space", quoted(name));
                 (message, Some(format!("write `{}`", column.name)))
             });
         }
         if is_named && let Some(first) = first_with.get(&column.name) {
-            findings.at(Code::ColumnDuplicate, line, range, || {
+            findings.at((Code::ColumnDuplicate, index as u64), line, range, || {
                 let message = format!("column {} is also column {}: {} twice", index + 1, first + 1, quoted(name));
                 (message, Some("remove or rename one of the two".to_owned()))
             });

@@ -13,6 +13,7 @@
 //!
 //! What the rules are, what Adobe does and where that is written stands in one table: [`Code::rule`].
 
+mod checked;
 mod code;
 mod data_row;
 mod dates;
@@ -23,8 +24,9 @@ mod report;
 #[cfg(test)]
 mod tests;
 
+pub use checked::Checked;
 pub use code::{Code, Rule, Severity};
-pub use report::{Checked, Finding, Findings, Place, Skipped};
+pub use report::{Affected, Finding, Findings, Place};
 
 use crate::job::{Encoding, Kind, Line, LineKind, Lines, ends_in_a_line};
 use data_row::Rows;
@@ -85,9 +87,9 @@ struct Rules {
     today: Date,
     stage: Stage,
     findings: Findings,
-    skipped: Skipped,
-    /// Blank rows that are wrong if another row follows: the first, and how many.
-    blank: Option<(u64, u64)>,
+    skipped: Affected,
+    /// Blank rows that are wrong if another row follows.
+    blank: Affected,
     has_content: bool,
 }
 
@@ -104,8 +106,8 @@ impl Checker {
                 today: facts.today,
                 stage: Stage::BeforeHeader,
                 findings,
-                skipped: Skipped::default(),
-                blank: None,
+                skipped: Affected::default(),
+                blank: Affected::default(),
                 has_content: false,
             },
             size: 0,
@@ -134,7 +136,7 @@ impl Checker {
         if kind == Kind::Data {
             self.whole_file();
         }
-        self.rules.findings.sort();
+        self.rules.findings.finish();
         Checked {
             findings: self.rules.findings,
             kind,
@@ -219,10 +221,7 @@ impl Rules {
         }
         match line.kind {
             LineKind::Comment => {}
-            LineKind::Blank => {
-                let (first, count) = self.blank.unwrap_or((line.number, 0));
-                self.blank = Some((first, count + 1));
-            }
+            LineKind::Blank => self.blank.add(line.number),
             LineKind::Row => {
                 self.blank_before(line);
                 self.row(line);
@@ -232,15 +231,14 @@ impl Rules {
 
     /// Blank rows at the end of a file do no harm; these were not at its end.
     fn blank_before(&mut self, line: &Line<'_>) {
-        let Some((first, count)) = self.blank.take() else { return };
-        let blank = Line { number: first, bytes: b"", length: 0, ..*line };
-        self.findings.at(Code::BlankRow, &blank, 0..0, || {
-            let (what, remedy) = match count {
-                1 => ("this row is blank".to_owned(), "delete it, or begin it with `#`"),
-                _ => (format!("{count} rows are blank"), "delete them, or begin them with `#`"),
-            };
-            let message = format!("{what}; Adobe does not say whether it ignores blank rows");
-            (message, Some(remedy.to_owned()))
+        if self.blank.rows == 0 {
+            return;
+        }
+        let blank = std::mem::take(&mut self.blank);
+        let first = Line { number: blank.lines.first().copied().unwrap_or_default(), bytes: b"", length: 0, ..*line };
+        self.findings.of_rows(Code::BlankRow, &first, &blank, || {
+            let message = "this row is blank; Adobe does not say whether it ignores blank rows";
+            (message.to_owned(), Some("delete it, or begin it with `#`".to_owned()))
         });
     }
 

@@ -191,7 +191,7 @@ fn a_summary_tells_the_worst_first_and_which_rows_are_lost() {
     let checked = check("sales.txt", format!("{HEADER}{rows}").as_bytes());
     assert_eq!(checked.findings.summary(Severity::Fails), None);
     let summary = checked.findings.summary(Severity::Doubtful).unwrap();
-    assert_eq!(summary, "line 2: Adobe skips rows that contain a semicolon; 2 more");
+    assert_eq!(summary, "line 2: Adobe skips rows that contain a semicolon (2 rows: lines 2 and 4); 1 more");
     assert_eq!(checked.skipped.in_words().unwrap(), "lines 2 and 4");
     assert_eq!((checked.rows_expected, checked.skipped.rows, checked.would_fail()), (3, 2, false));
     let checked = check("sales.txt", format!("{HEADER}{rows}11/20/2026\te\n").as_bytes());
@@ -215,14 +215,27 @@ fn a_header_that_says_nothing_of_the_rows_is_the_only_finding() {
 }
 
 #[test]
-fn the_first_findings_are_kept_and_all_are_counted() {
-    let content = HEADER.to_owned() + &"2026-11-20\ta;b\t1%\n".repeat(1_000);
-    let checked = check("sales.txt", content.as_bytes());
-    for code in [Code::DateFormat, Code::Semicolon, Code::NumberFormat] {
-        assert_eq!(checked.findings.count(code), 1_000, "{code}");
+fn a_cause_is_named_once_with_the_rows_that_share_it() {
+    let rows = "2026-11-20\ta;b\t1%\n".repeat(1_000_000);
+    let checked = check("sales.txt", format!("{HEADER}{rows}").as_bytes());
+    let causes = [Code::DateFormat, Code::Semicolon, Code::NumberFormat];
+    for code in causes {
+        assert_eq!(checked.findings.count(code), 1, "{code}");
     }
-    assert_eq!(checked.findings.kept().len(), 3 * KEEP);
-    assert_eq!((checked.skipped.rows, checked.skipped.lines.len()), (1_000, 20));
+    assert_eq!(checked.findings.kept().len(), causes.len());
+    for finding in checked.findings.kept() {
+        let (rows, message) = (&finding.affected, &finding.message);
+        assert_eq!((rows.rows, rows.lines.len(), finding.place.as_ref().unwrap().line), (1_000_000, 20, 2));
+        assert!(message.ends_with(" (1,000,000 rows: lines 2, 3, 4, 5, 6, 7, 8, 9 and 999,992 more)"), "{message}");
+    }
+    assert_eq!((checked.skipped.rows, checked.skipped.lines.len()), (1_000_000, 20));
+}
+
+#[test]
+fn the_first_causes_of_a_rule_are_kept_and_the_others_counted() {
+    let rows: String = (1..=1_000).map(|count| "x".to_owned() + &"\t".repeat(count + 2) + "\n").collect();
+    let checked = check("sales.txt", format!("{HEADER}{rows}").as_bytes());
+    assert_eq!((checked.findings.kept().len(), checked.findings.count(Code::FieldCount)), (KEEP, 1_000));
 }
 
 proptest! {
