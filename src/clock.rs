@@ -23,12 +23,6 @@ pub fn local_now() -> jiff::ZonedDateTime {
     jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::system())
 }
 
-/// The day that it is where this machine is.
-#[must_use]
-pub fn today() -> jiff::civil::Date {
-    local_now().date()
-}
-
 /// The digits that make a wire name unique.
 #[must_use]
 pub fn random_digits() -> u32 {

@@ -1,7 +1,8 @@
 //! `datadrop check`: what it prints for people and for programs, and how it ends.
 //!
 //! Each `tests/check_data/NAME.txt` (or `.fin`) that breaks a rule has what the command says of it in `NAME.expected`,
-//! byte for byte. `UPDATE_EXPECTED=1` rewrites these texts.
+//! byte for byte. `UPDATE_EXPECTED=1` rewrites these texts. The files hold dates of 2026; the command reads copies with
+//! dates of last year, which are neither in the future nor too old, whenever the tests run.
 
 use crate::harness::{stderr, stdout};
 use serde_json::Value;
@@ -9,9 +10,46 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
+use tempfile::TempDir;
+
+/// The year of the dates in `tests/check_data`.
+const WRITTEN: &str = "2026";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check_data")
+}
+
+fn last_year() -> String {
+    (jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).year() - 1).to_string()
+}
+
+/// Replaces a text, in UTF-16 too.
+fn replaced(content: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let once = |content: &[u8], from: &[u8], to: &[u8]| {
+        let mut replaced = Vec::new();
+        let mut rest = content;
+        while let Some(at) = rest.windows(from.len()).position(|bytes| bytes == from) {
+            replaced.extend_from_slice(&[&rest[..at], to].concat());
+            rest = &rest[at + from.len()..];
+        }
+        [replaced.as_slice(), rest].concat()
+    };
+    once(&once(content, from.as_bytes(), to.as_bytes()), &wide(from), &wide(to))
+}
+
+/// The folder with the copies.
+fn copies() -> &'static Path {
+    static COPIES: LazyLock<TempDir> = LazyLock::new(|| {
+        let copies = tempfile::tempdir().unwrap();
+        for name in data_files() {
+            let content = fs::read(folder().join(&name)).unwrap();
+            fs::write(copies.path().join(name), replaced(&content, WRITTEN, &last_year())).unwrap();
+        }
+        copies
+    });
+    COPIES.path()
 }
 
 /// The command without any configuration, in this folder.
@@ -22,7 +60,7 @@ fn check_in(dir: &Path, arguments: &[&str]) -> Output {
 }
 
 fn check(arguments: &[&str]) -> Output {
-    check_in(&folder(), arguments)
+    check_in(copies(), arguments)
 }
 
 fn data_files() -> Vec<String> {
@@ -43,7 +81,7 @@ fn every_file_reads_as_expected() {
     let mut expected_files = BTreeSet::new();
     for name in data_files() {
         let output = check(&[&name]);
-        let told = stdout(&output);
+        let told = stdout(&output).replace(&last_year(), WRITTEN);
         if name.contains(".inside.") {
             assert!(told.contains(": nothing found, ") && told.lines().count() == 1, "{told}");
             assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""), "{name}");
@@ -138,7 +176,7 @@ fn rules_are_explained_and_unknown_ones_lead_to_the_known() {
 fn names_are_judged_as_well_and_never_reach_the_terminal_raw() {
     let dir = tempfile::tempdir().unwrap();
     for name in [" sales.txt", "SALES.TXT", "sales.csv", "sa\u{1b}[31mles.txt", "SALES.FIN"] {
-        fs::write(dir.path().join(name), "Date\tEvar 1\tEvent 1\n11/20/2024\tred\t1\n").unwrap();
+        fs::write(dir.path().join(name), "Date\tEvar 1\tEvent 1\n11/20/2026\tred\t1\n").unwrap();
     }
     fs::write(dir.path().join("SALES.FIN"), "").unwrap();
     for (name, code, exit) in [
@@ -186,7 +224,7 @@ fn a_cause_that_many_rows_share_is_one_finding_with_their_number() {
 #[test]
 fn a_file_too_large_is_told_in_constant_memory() {
     let dir = tempfile::tempdir().unwrap();
-    let row = format!("11/20/2024\t{}\t1\n", "x".repeat(4_000));
+    let row = format!("11/20/2026\t{}\t1\n", "x".repeat(4_000));
     let rows = row.repeat(50_000_000 / row.len() + 1);
     fs::write(dir.path().join("sales.txt"), format!("Date\tEvar 1\tEvent 1\n{rows}")).unwrap();
     let output = check_in(dir.path(), &["sales.txt"]);
@@ -210,7 +248,7 @@ fn pipes_are_not_waited_for_and_a_closed_one_is_a_success() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut command = Command::new(env!("CARGO_BIN_EXE_datadrop"));
-    command.current_dir(folder()).args(["check", "semicolon.txt"]).stdout(writer).stderr(Stdio::piped());
+    command.current_dir(copies()).args(["check", "semicolon.txt"]).stdout(writer).stderr(Stdio::piped());
     let output = command.spawn().unwrap().wait_with_output().unwrap();
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
 }

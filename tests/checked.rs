@@ -7,13 +7,15 @@ use std::fs;
 use std::time::Duration;
 
 const HEADER: &str = "Date\tEvar 1\tEvent 1\n";
-const GOOD: &str = "11/20/2024\tred\t1\n";
-const SKIPPED: &str = "11/20/2024\tred;blue\t1\n";
-const SHORT: &str = "11/20/2024\tred\n";
-const ODD: &str = "11/20/2024\tred\t1%\n";
+const GOOD: &str = "11/20/2026\tred\t1\n";
+const SKIPPED: &str = "11/20/2026\tred;blue\t1\n";
+const SHORT: &str = "11/20/2026\tred\n";
+const ODD: &str = "11/20/2026\tred\t1%\n";
 
+/// A file with rows of yesterday.
 fn file(rows: &[&str]) -> String {
-    HEADER.to_owned() + &rows.concat()
+    let yesterday = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date().yesterday().unwrap();
+    HEADER.to_owned() + &rows.concat().replace("11/20/2026", &yesterday.strftime("%m/%d/%Y").to_string())
 }
 
 fn world(check: &str) -> World {

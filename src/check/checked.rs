@@ -1,8 +1,9 @@
 //! What became of a check, and its words for the job log: short enough to be kept, for reasons and for the `.why`.
 
-use super::code::Severity;
+use super::code::{Code, Severity};
+use super::dates::DataDays;
 use super::report::{Affected, Finding, Findings};
-use crate::job::{FileFindings, Kind, Likely};
+use crate::job::{FileFindings, Kind, Likely, Timestamp};
 
 /// Maximum number of findings in a list.
 const LISTED: usize = 5;
@@ -20,6 +21,10 @@ pub struct Checked {
     pub rows_expected: u64,
     /// The rows of these that it would skip.
     pub skipped: Affected,
+    /// The days that its rows are dated with, as Adobe would read them.
+    pub days: DataDays,
+    /// When all days have begun that had not when it was checked.
+    pub(super) all_begun_at: Option<Timestamp>,
 }
 
 impl Checked {
@@ -27,6 +32,15 @@ impl Checked {
     #[must_use]
     pub fn would_fail(&self) -> bool {
         self.findings.worst() == Some(Severity::Fails)
+    }
+
+    /// Returns when the last day of the file begins, if the file would fail for no other cause than days that have not begun.
+    /// Days begin in the zone of [`super::Facts::now`].
+    #[must_use]
+    pub fn fails_until(&self) -> Option<Timestamp> {
+        let broken = |code: &&Code| code.severity() == Severity::Fails && self.findings.count(**code) > 0;
+        let is_only_early = Code::ALL.iter().filter(broken).eq([&Code::DateFuture]);
+        self.all_begun_at.filter(|_| is_only_early)
     }
 
     /// The findings in words; `None` where there are none.
@@ -73,15 +87,19 @@ fn likely_rows(skipped: &Affected) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{Checker, Code, Facts};
+    use crate::check::{Checker, Facts};
     use proptest::prelude::*;
     use std::ffi::OsStr;
 
     fn told(rows: &str) -> Option<FileFindings> {
+        let (extensions, now) = (["txt".to_owned()], "2026-11-24T12:00+01:00[Europe/Berlin]".parse().unwrap());
         let mut checker = Checker::new(&Facts {
             file_name: OsStr::new("sales.txt"),
-            extensions: &["txt".to_owned()],
-            today: jiff::civil::date(2026, 11, 24),
+            extensions: &extensions,
+            now: &now,
+            in_suite_zone: false,
+            suite: None,
+            data_source_id: None,
             max_size: 50_000_000,
             bytes_per_second: None,
             keep: 5,

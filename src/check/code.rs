@@ -48,6 +48,7 @@ const FAQ: &str = "Adobe, \"Data sources FAQ\"";
 const UPLOAD: &str = "Adobe, \"Data sources file upload\"";
 const API_FAQ: &str = "Adobe, \"Analytics 2.0 API FAQ\"";
 const TRANSACTION: &str = "Adobe, \"transactionID\"";
+const RETENTION: &str = "Adobe, \"Data retention\"";
 const OLD_FAQ: &str = "Adobe, \"Data sources FAQ\" until 2023";
 const OLD_REQUIREMENTS: &str = "Adobe, \"Data sources requirements\", a page until 2023";
 const OLD_COLUMNS: &str = "Adobe, \"Data sources types\", pages until 2023";
@@ -262,12 +263,16 @@ rules! {
         "Correct the date; the month comes first.";
     DateFuture "date-future" Fails OLD_REQUIREMENTS
         "\"Only data with current or past dates can be imported.\""
-        "The file fails."
-        "Correct the date, or send the row when its day has come.";
+        "The file fails. A day begins in the time zone of the report suite, where that is known."
+        "Correct the date, or send the row when its day has begun.";
     DateTomorrow "date-tomorrow" Doubtful OLD_REQUIREMENTS
         "\"Only data with current or past dates can be imported.\""
         "The day has not begun here. It may have begun in the time zone of the report suite, which is what counts."
         "Compare with the zone of the report suite.";
+    DateOld "date-old" Doubtful RETENTION
+        "Adobe keeps data for 25 months, unless your contract says otherwise."
+        "What is older may be deleted at once, or may already lack the data that it would be added to."
+        "Check the date. If it is right, ask Adobe how long your report suite keeps data.";
     TooManyDays "too-many-days" Fails FORMAT
         "A file has up to 90 different days."
         "The upload fails: \"you have exceeded the maximum unique days\"."

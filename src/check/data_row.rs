@@ -1,10 +1,10 @@
 //! The rules of the rows of data. This is where the time goes: what is in order costs a look at each byte, no more.
 
 use super::code::Code;
-use super::dates::{Days, against, date_meant, read_date};
+use super::dates::{Calendar, DataDays, date_meant, read_date};
 use super::header::{Header, Role, fields};
 use super::report::{Affected, Findings, quoted};
-use crate::job::Line;
+use crate::job::{Line, Timestamp};
 use jiff::civil::Date;
 use memchr::memchr;
 use std::ops::Range;
@@ -15,11 +15,13 @@ const LONGEST_TRANSACTION_ID: usize = 100;
 /// What the rows share.
 #[derive(Debug)]
 pub(super) struct Rows {
-    pub(super) header: Header,
-    pub(super) today: Date,
-    pub(super) days: Days,
+    header: Header,
+    calendar: Calendar,
+    pub(super) days: DataDays,
+    /// The last of the days that have not begun.
+    last_to_begin: Option<Date>,
     /// The last date that was in order: most rows repeat the one before.
-    pub(super) last_date: Vec<u8>,
+    last_date: Vec<u8>,
 }
 
 /// What a row holds in addition to its date.
@@ -30,8 +32,13 @@ struct Holds {
 }
 
 impl Rows {
-    pub(super) fn new(header: Header, today: Date) -> Self {
-        Self { header, today, days: Days::default(), last_date: Vec::new() }
+    pub(super) fn new(header: Header, calendar: Calendar) -> Self {
+        Self { header, calendar, days: DataDays::default(), last_to_begin: None, last_date: Vec::new() }
+    }
+
+    /// When all days have begun that had not.
+    pub(super) fn all_begun_at(&self) -> Option<Timestamp> {
+        self.calendar.begin_of(self.last_to_begin?)
     }
 
     /// Judges a row of data.
@@ -97,9 +104,16 @@ impl Rows {
             findings.at(code, line, range.clone(), || (wrong_date(code, field), better_date(field)));
         }
         let Some(day) = read.day else { return };
-        let in_future = against(day, self.today);
-        if let Some(code) = in_future {
-            findings.at(code, line, range.clone(), || (wrong_date(code, field), None));
+        let breaks = self.calendar.broken_by(day);
+        if let Some(code) = breaks {
+            // Days that are old are old for one cause, however many there are.
+            let cause = if code == Code::DateOld { 0 } else { number_of(day) };
+            findings.at((code, cause), line, range.clone(), || {
+                (format!("{} {}", quoted(field), self.calendar.words(code, day)), None)
+            });
+        }
+        if breaks == Some(Code::DateFuture) {
+            self.last_to_begin = self.last_to_begin.max(Some(day));
         }
         if self.days.is_too_many_with(day) {
             findings.at(Code::TooManyDays, line, range, || {
@@ -107,7 +121,7 @@ impl Rows {
                 (message, Some("split the file by days".to_owned()))
             });
         }
-        if read.breaks.is_none() && in_future.is_none() {
+        if read.breaks.is_none() && breaks.is_none() {
             self.last_date.clear();
             self.last_date.extend_from_slice(field);
         }
@@ -140,13 +154,16 @@ fn wrong_date(code: Code, field: &[u8]) -> String {
         format!("{field} lacks a zero: month, day and time have two digits each")
     } else if code == Code::DateImpossible {
         format!("{field} is no day of the calendar, or no time")
-    } else if code == Code::DateFuture {
-        format!("{field} lies in the future: Adobe takes current and past dates only")
-    } else if code == Code::DateTomorrow {
-        format!("{field} is tomorrow here; it must be today in the time zone of the report suite")
     } else {
         format!("{field} is not written MM/DD/YYYY or MM/DD/YYYY/HH/mm/SS")
     }
+}
+
+/// A number that no other day has.
+fn number_of(day: Date) -> u64 {
+    [day.year().into(), i64::from(day.month()), i64::from(day.day())]
+        .iter()
+        .fold(0, |number, part| number * 100 + part.unsigned_abs())
 }
 
 fn better_date(field: &[u8]) -> Option<String> {

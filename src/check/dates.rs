@@ -1,10 +1,15 @@
-//! Dates as Adobe writes them: `MM/DD/YYYY` or `MM/DD/YYYY/HH/mm/SS`, in a zone that is not documented.
+//! Dates as Adobe writes them: `MM/DD/YYYY` or `MM/DD/YYYY/HH/mm/SS`, and the days that there are by now.
 
 use super::code::Code;
+use crate::job::{Timestamp, length_words};
 use jiff::civil::{Date, Time};
+use jiff::{Span, ZonedDateTime, tz};
 
 /// "Data Sources supports up to 90 unique days in a file."
 const MOST_DAYS: usize = 90;
+
+/// Number of months after which Adobe may have deleted the data of a day.
+const MONTHS_KEPT: i32 = 25;
 
 /// Longer texts are no date in any form.
 const LONGEST: usize = 32;
@@ -27,14 +32,65 @@ pub(super) fn read_date(field: &[u8]) -> DateField {
     DateField { day: Some(day), breaks: (!is_padded).then_some(Code::DateNotPadded) }
 }
 
-/// The rule of time that a day breaks.
-pub(super) fn against(day: Date, today: Date) -> Option<Code> {
-    if day <= today {
-        None
-    } else if today.tomorrow().is_ok_and(|tomorrow| day == tomorrow) {
-        Some(Code::DateTomorrow)
-    } else {
-        Some(Code::DateFuture)
+/// The days that have begun by now.
+#[derive(Debug)]
+pub(super) struct Calendar {
+    now: ZonedDateTime,
+    in_suite_zone: bool,
+    /// The day where each day begins first, which may be the zone of the report suite.
+    first_zone_day: Date,
+    /// Adobe may have deleted the days before it.
+    oldest_day: Date,
+}
+
+impl Calendar {
+    /// `in_suite_zone`: days begin in the report suite as they do in the zone of `now`.
+    pub(super) fn new(now: &ZonedDateTime, in_suite_zone: bool) -> Self {
+        Self {
+            first_zone_day: now.with_time_zone(tz::offset(14).to_time_zone()).date(),
+            oldest_day: now.date().saturating_sub(Span::new().months(MONTHS_KEPT)),
+            now: now.clone(),
+            in_suite_zone,
+        }
+    }
+
+    /// The rule of time that a day breaks.
+    pub(super) fn broken_by(&self, day: Date) -> Option<Code> {
+        let today = self.now.date();
+        if day <= today {
+            (day < self.oldest_day).then_some(Code::DateOld)
+        } else if !self.in_suite_zone && (self.is_tomorrow(day) || day <= self.first_zone_day) {
+            Some(Code::DateTomorrow)
+        } else {
+            Some(Code::DateFuture)
+        }
+    }
+
+    /// When a day begins. `None`: at no time that can be told.
+    pub(super) fn begin_of(&self, day: Date) -> Option<Timestamp> {
+        let begin = day.to_zoned_datetime(self.now.time_zone().clone()).ok()?;
+        Some(Timestamp(begin.timestamp().as_millisecond()))
+    }
+
+    /// What is the matter with a day that is not over, or is long over, after its text.
+    pub(super) fn words(&self, code: Code, day: Date) -> String {
+        if code == Code::DateOld {
+            format!("lies more than {MONTHS_KEPT} months back, from where Adobe may already have deleted the data")
+        } else if code == Code::DateTomorrow && self.is_tomorrow(day) {
+            "is tomorrow here; it must be today in the time zone of the report suite".to_owned()
+        } else if code == Code::DateTomorrow {
+            "has not begun here; it must have begun in the time zone of the report suite".to_owned()
+        } else if let Some(begin) = self.begin_of(day).filter(|_| self.in_suite_zone) {
+            let zone = self.now.time_zone().iana_name().unwrap_or("the time zone of the report suite");
+            let wait = begin.since(Timestamp(self.now.timestamp().as_millisecond()));
+            format!("has not begun yet in {zone}, begins in {}", length_words(wait))
+        } else {
+            "lies in the future: Adobe takes current and past dates only".to_owned()
+        }
+    }
+
+    fn is_tomorrow(&self, day: Date) -> bool {
+        self.now.date().tomorrow().is_ok_and(|tomorrow| day == tomorrow)
     }
 }
 
@@ -107,25 +163,51 @@ pub(super) fn date_meant(field: &[u8]) -> Option<String> {
     is_real(&right).then_some(right)
 }
 
-/// The different days of a file, as long as they are not too many.
-#[derive(Debug, Default)]
-pub(super) struct Days {
+/// The data days of a file: those that its rows are dated with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DataDays {
     /// In order.
     met: Vec<Date>,
-    are_too_many: bool,
+    first: Option<Date>,
+    last: Option<Date>,
 }
 
-impl Days {
+impl DataDays {
+    /// The first of all.
+    #[must_use]
+    pub fn first(&self) -> Option<Date> {
+        self.first
+    }
+
+    /// The last of all.
+    #[must_use]
+    pub fn last(&self) -> Option<Date> {
+        self.last
+    }
+
+    /// The different days in order. If there are more than 90, these are 91 of them.
+    #[must_use]
+    pub fn all(&self) -> &[Date] {
+        &self.met
+    }
+
+    /// Whether `all` lacks none.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.met.len() <= MOST_DAYS
+    }
+
     /// Adds a day; whether it is the first that is one too many.
     pub(super) fn is_too_many_with(&mut self, day: Date) -> bool {
-        if self.are_too_many {
+        self.first = Some(self.first.map_or(day, |first| first.min(day)));
+        self.last = self.last.max(Some(day));
+        if !self.is_complete() {
             return false;
         }
         if let Err(place) = self.met.binary_search(&day) {
             self.met.insert(place, day);
         }
-        self.are_too_many = self.met.len() > MOST_DAYS;
-        self.are_too_many
+        !self.is_complete()
     }
 }
 
@@ -188,30 +270,83 @@ mod tests {
         }
     }
 
+    fn calendar(now: &str, in_suite_zone: bool) -> Calendar {
+        Calendar::new(&now.parse().unwrap(), in_suite_zone)
+    }
+
     #[test]
-    fn the_future_begins_the_day_after_tomorrow() {
-        let today = date(2026, 12, 31);
+    fn the_future_begins_the_day_after_tomorrow_where_the_zone_is_not_known() {
+        let calendar = calendar("2026-12-31T12:00+01:00[Europe/Berlin]", false);
         for (day, breaks) in [
-            (today, None),
-            (date(1999, 1, 1), None),
+            (date(2026, 12, 31), None),
+            (date(2024, 11, 30), None),
+            (date(2024, 11, 29), Some(Code::DateOld)),
+            (date(1999, 1, 1), Some(Code::DateOld)),
             (date(2027, 1, 1), Some(Code::DateTomorrow)),
             (date(2027, 1, 2), Some(Code::DateFuture)),
             (date(9999, 12, 31), Some(Code::DateFuture)),
         ] {
-            assert_eq!(against(day, today), breaks, "{day}");
+            assert_eq!(calendar.broken_by(day), breaks, "{day}");
+        }
+    }
+
+    /// In a zone at -11, the day after tomorrow may have begun in one at +14.
+    #[test]
+    fn a_day_that_has_begun_anywhere_does_not_fail_where_the_zone_is_not_known() {
+        let calendar = calendar("2026-11-20T23:30-11:00[Pacific/Pago_Pago]", false);
+        let (tomorrow, next) = (date(2026, 11, 21), date(2026, 11, 22));
+        assert_eq!(calendar.broken_by(tomorrow), Some(Code::DateTomorrow));
+        assert_eq!(calendar.broken_by(next), Some(Code::DateTomorrow));
+        assert!(calendar.words(Code::DateTomorrow, tomorrow).starts_with("is tomorrow here; "));
+        assert!(calendar.words(Code::DateTomorrow, next).starts_with("has not begun here; "));
+        assert_eq!(calendar.broken_by(date(2026, 11, 23)), Some(Code::DateFuture));
+    }
+
+    #[test]
+    fn a_day_begins_when_it_begins_in_the_zone_of_the_report_suite() {
+        for (now, day, begins) in [
+            ("2026-11-20T17:00-08:00[US/Pacific]", date(2026, 11, 21), Some("US/Pacific, begins in 7 h")),
+            ("2026-11-20T23:59:59-08:00[US/Pacific]", date(2026, 11, 21), Some("US/Pacific, begins in 1 s")),
+            ("2026-11-21T00:00-08:00[US/Pacific]", date(2026, 11, 21), None),
+            ("2026-11-20T10:00+00:00[UTC]", date(2026, 11, 21), Some("UTC, begins in 14 h")),
+            ("2026-11-21T00:00+14:00[Pacific/Kiritimati]", date(2026, 11, 21), None),
+            ("2026-11-20T23:00-11:00[Pacific/Pago_Pago]", date(2026, 11, 22), Some("Pago_Pago, begins in 1 d 1 h")),
+            // A day of 25 h and one of 23 h lie before these.
+            ("2026-10-25T00:00+02:00[Europe/Berlin]", date(2026, 10, 26), Some("Europe/Berlin, begins in 1 d 1 h")),
+            ("2026-03-29T00:00+01:00[Europe/Berlin]", date(2026, 3, 30), Some("Europe/Berlin, begins in 23 h")),
+            // Clocks leave out the midnight with which these days would begin.
+            ("2024-09-07T23:00-04:00[America/Santiago]", date(2024, 9, 8), Some("America/Santiago, begins in 1 h")),
+            ("2024-02-28T12:00+00:00[UTC]", date(2024, 2, 29), Some("UTC, begins in 12 h")),
+            ("2024-02-29T00:00+00:00[UTC]", date(2024, 2, 29), None),
+        ] {
+            let calendar = calendar(now, true);
+            let begun = calendar.begin_of(day).unwrap().0 <= calendar.now.timestamp().as_millisecond();
+            assert_eq!((calendar.broken_by(day), begun), (begins.map(|_| Code::DateFuture), begins.is_none()), "{now}");
+            if let Some(begins) = begins {
+                let words = calendar.words(Code::DateFuture, day);
+                assert!(words.starts_with("has not begun yet in ") && words.ends_with(begins), "{now}: {words}");
+            }
         }
     }
 
     #[test]
+    fn a_day_at_the_end_of_time_has_words_too() {
+        let calendar = calendar("2026-11-20T10:00-11:00[Pacific/Pago_Pago]", true);
+        assert_eq!(calendar.broken_by(Date::MAX), Some(Code::DateFuture));
+        assert!(!calendar.words(Code::DateFuture, Date::MAX).is_empty());
+    }
+
+    #[test]
     fn ninety_days_are_as_many_as_there_may_be() {
-        let mut days = Days::default();
+        let mut days = DataDays::default();
         let mut day = date(2026, 6, 1);
         for _ in 0..90 {
             assert!(!days.is_too_many_with(day) && !days.is_too_many_with(day));
             day = day.yesterday().unwrap();
         }
-        assert!(days.is_too_many_with(day));
-        assert!(!days.is_too_many_with(day.yesterday().unwrap()), "it is reported once");
-        assert_eq!(days.met.len(), 91);
+        assert!(days.is_complete() && days.is_too_many_with(day) && !days.is_complete());
+        let before = day.yesterday().unwrap();
+        assert!(!days.is_too_many_with(before), "it is reported once");
+        assert_eq!((days.all().len(), days.first(), days.last()), (91, Some(before), Some(date(2026, 6, 1))));
     }
 }

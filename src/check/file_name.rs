@@ -55,7 +55,6 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::civil::date;
     use std::os::unix::ffi::OsStrExt as _;
 
     #[test]
@@ -79,7 +78,10 @@ mod tests {
             let facts = Facts {
                 file_name,
                 extensions: &extensions,
-                today: date(2026, 11, 24),
+                now: &"2026-11-24T12:00+01:00[Europe/Berlin]".parse().unwrap(),
+                in_suite_zone: false,
+                suite: None,
+                data_source_id: None,
                 max_size: 1,
                 bytes_per_second: None,
                 keep: 9,

@@ -26,11 +26,13 @@ mod tests;
 
 pub use checked::Checked;
 pub use code::{Code, Rule, Severity};
+pub use dates::DataDays;
 pub use report::{Affected, Finding, Findings, Place};
 
-use crate::job::{Encoding, Kind, Line, LineKind, Lines, ends_in_a_line};
+use crate::job::{Encoding, Kind, Line, LineKind, Lines, SuiteFacts, ends_in_a_line};
 use data_row::Rows;
-use jiff::civil::Date;
+use dates::Calendar;
+use jiff::ZonedDateTime;
 use memchr::{memchr, memchr_iter};
 use report::quoted;
 use std::ffi::OsStr;
@@ -48,8 +50,14 @@ pub struct Facts<'a> {
     pub file_name: &'a OsStr,
     /// The extensions of data files, without points.
     pub extensions: &'a [String],
-    /// The day that it is.
-    pub today: Date,
+    /// The time, in the zone in which days begin: that of the report suite where it is known, else the host's.
+    pub now: &'a ZonedDateTime,
+    /// The zone of `now` is known to be that of the report suite.
+    pub in_suite_zone: bool,
+    /// What Adobe says of the report suite, if that is known.
+    pub suite: Option<&'a SuiteFacts>,
+    /// The data source that the file is for, if that is known.
+    pub data_source_id: Option<i64>,
     /// Maximum size in bytes: the check reports a larger file as too large.
     pub max_size: u64,
     /// How fast uploads have been, in bytes of the request each second, if that is known.
@@ -60,14 +68,12 @@ pub struct Facts<'a> {
 
 /// Checks one file.
 #[derive(Debug)]
-pub struct Checker {
+pub struct Checker<'a> {
     lines: Lines,
-    rules: Rules,
+    rules: Rules<'a>,
     size: u64,
     /// The last bytes so far.
     end: [u8; 2],
-    max_size: u64,
-    bytes_per_second: Option<u64>,
 }
 
 /// Where in the file the rules are.
@@ -82,9 +88,9 @@ enum Stage {
 }
 
 #[derive(Debug)]
-struct Rules {
+struct Rules<'a> {
+    facts: Facts<'a>,
     kind: Kind,
-    today: Date,
     stage: Stage,
     findings: Findings,
     skipped: Affected,
@@ -93,17 +99,17 @@ struct Rules {
     has_content: bool,
 }
 
-impl Checker {
+impl<'a> Checker<'a> {
     /// Begins with what the name says.
     #[must_use]
-    pub fn new(facts: &Facts<'_>) -> Self {
+    pub fn new(facts: &Facts<'a>) -> Self {
         let mut findings = Findings::new(facts.keep);
         file_name::check(facts, &mut findings);
         Self {
             lines: Lines::default(),
             rules: Rules {
+                facts: *facts,
                 kind: file_name::kind(facts.file_name),
-                today: facts.today,
                 stage: Stage::BeforeHeader,
                 findings,
                 skipped: Affected::default(),
@@ -112,8 +118,6 @@ impl Checker {
             },
             size: 0,
             end: *b"\n\n",
-            max_size: facts.max_size,
-            bytes_per_second: facts.bytes_per_second,
         }
     }
 
@@ -137,25 +141,31 @@ impl Checker {
             self.whole_file();
         }
         self.rules.findings.finish();
+        let (all_begun_at, days) = match self.rules.stage {
+            Stage::Rows(rows) => (rows.all_begun_at(), rows.days),
+            Stage::BeforeHeader | Stage::Unusable => (None, DataDays::default()),
+        };
         Checked {
             findings: self.rules.findings,
             kind,
             size: self.size,
             rows_expected: if kind == Kind::Data { self.lines.rows_expected() } else { 0 },
             skipped: self.rules.skipped,
+            days,
+            all_begun_at,
         }
     }
 
     fn whole_file(&mut self) {
-        let findings = &mut self.rules.findings;
+        let (facts, findings) = (&self.rules.facts, &mut self.rules.findings);
         let split = || Some("split the file; each part needs the header".to_owned());
-        if self.size > self.max_size {
-            let (size, most) = (megabytes(self.size), megabytes(self.max_size));
+        if self.size > facts.max_size {
+            let (size, most) = (megabytes(self.size), megabytes(facts.max_size));
             let message = format!("the file has {size}; Adobe pauses above {most} in all, and datadrop rejects it");
             findings.of_file(Code::FileTooLarge, message, split());
         }
         // The guide's request carries the file in base64, which makes four bytes of three.
-        let seconds = self.bytes_per_second.map(|speed| self.size.saturating_mul(4) / 3 / speed.max(1));
+        let seconds = facts.bytes_per_second.map(|speed| self.size.saturating_mul(4) / 3 / speed.max(1));
         if let Some(seconds) = seconds.filter(|seconds| *seconds >= LONGEST_REQUEST) {
             let message =
                 format!("at the speed of earlier uploads this one takes {seconds} s, and is cut off after 60 s");
@@ -193,7 +203,7 @@ impl Checker {
     }
 }
 
-impl Rules {
+impl Rules<'_> {
     fn line(&mut self, line: &Line<'_>) {
         match self.kind {
             Kind::Data => self.data(line),
@@ -257,7 +267,10 @@ impl Rules {
             Stage::BeforeHeader if line.is_cut() => self.stage = Stage::Unusable,
             Stage::BeforeHeader => {
                 self.stage = match header::read(line, &mut self.findings) {
-                    Some(header) => Stage::Rows(Box::new(Rows::new(header, self.today))),
+                    Some(header) => {
+                        let calendar = Calendar::new(self.facts.now, self.facts.in_suite_zone);
+                        Stage::Rows(Box::new(Rows::new(header, calendar)))
+                    }
                     None => Stage::Unusable,
                 }
             }

@@ -3,14 +3,22 @@
 mod parts;
 
 use super::*;
+use crate::job::Timestamp;
+use jiff::civil::Date;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
-/// The day on which all this is checked.
+/// When all this is checked.
+fn now() -> ZonedDateTime {
+    "2026-11-24T12:00+01:00[Europe/Berlin]".parse().unwrap()
+}
+
+/// The day of it.
 fn today() -> Date {
-    jiff::civil::date(2026, 11, 24)
+    now().date()
 }
 
 /// Maximum number of findings of each rule in these tests.
@@ -18,10 +26,14 @@ const KEEP: usize = 5;
 
 fn check_in(name: &str, content: &[u8], chunk: usize, change: impl FnOnce(&mut Facts<'_>)) -> Checked {
     let extensions = ["txt".to_owned(), "tab".to_owned()];
+    let now = now();
     let mut facts = Facts {
         file_name: OsStr::new(name),
         extensions: &extensions,
-        today: today(),
+        now: &now,
+        in_suite_zone: false,
+        suite: None,
+        data_source_id: None,
         max_size: 50_000_000,
         bytes_per_second: None,
         keep: KEEP,
@@ -55,6 +67,7 @@ type Case<'a> = (&'a str, String, fn(&mut Facts<'_>));
 fn generated(code: Code) -> Option<[Case<'static>; 2]> {
     let usual: fn(&mut Facts<'_>) = |_| {};
     let file = || format!("{HEADER}{ROW}");
+    let on = |day: &str| file().replace("11/20/2026", day);
     let row_of = |bytes: usize| format!("{HEADER}11/20/2026\t{}\t1\n", "x".repeat(bytes - "11/20/2026\t\t1".len()));
     let header_of = |bytes: usize| {
         // So many names of nine bytes that the rest are names of ten.
@@ -88,12 +101,8 @@ fn generated(code: Code) -> Option<[Case<'static>; 2]> {
         Code::MayBeCutOff => [("a.txt", file().trim_end().to_owned(), usual), ("a.txt", file(), usual)],
         Code::HeaderTooLong => [("a.txt", header_of(4097), usual), ("a.txt", header_of(4096), usual)],
         Code::RowTooLong => [("a.txt", row_of(4097), usual), ("a.txt", row_of(4096), usual)],
-        Code::DateTomorrow => [
-            ("a.txt", file(), |facts| facts.today = jiff::civil::date(2026, 11, 19)),
-            ("a.txt", file(), |facts| {
-                facts.today = jiff::civil::date(2026, 11, 20);
-            }),
-        ],
+        Code::DateTomorrow => [("a.txt", on("11/25/2026"), usual), ("a.txt", on("11/24/2026"), usual)],
+        Code::DateOld => [("a.txt", on("10/23/2024"), usual), ("a.txt", on("10/24/2024"), usual)],
         Code::TooManyDays => [("a.txt", days(91), usual), ("a.txt", days(90), usual)],
         Code::MarkerNotEmpty
         | Code::FileEmpty
@@ -163,6 +172,58 @@ fn every_rule_has_a_file_that_breaks_it_alone_and_one_just_inside_its_limit() {
         assert_eq!(breaks.would_fail(), code.severity() == Severity::Fails);
         assert_eq!(breaks.skipped.rows > 0, code.severity() == Severity::Skips);
     }
+}
+
+/// A check on an evening in California, where the suite is.
+fn in_california(rows: &str, in_suite_zone: bool) -> Checked {
+    static NOW: LazyLock<ZonedDateTime> = LazyLock::new(|| "2026-11-24T17:00-08:00[US/Pacific]".parse().unwrap());
+    let content = HEADER.to_owned() + rows;
+    check_in("sales.txt", content.as_bytes(), usize::MAX, |facts| {
+        facts.now = &NOW;
+        facts.in_suite_zone = in_suite_zone;
+    })
+}
+
+#[test]
+fn a_day_that_has_not_begun_in_the_report_suite_says_when_it_begins() {
+    let checked = in_california(&"11/25/2026\tred\t1\n".repeat(1_000_000), true);
+    assert_eq!((codes(&checked), checked.findings.count(Code::DateFuture)), (vec![Code::DateFuture], 1));
+    let message = &checked.findings.kept()[0].message;
+    let words = "`11/25/2026` has not begun yet in US/Pacific, begins in 7 h (1,000,000 rows: lines 2, 3, ";
+    assert!(message.starts_with(words), "{message}");
+    assert_eq!(in_california("11/24/2026\tred\t1\n", true).findings.kept(), []);
+    // What the zone of the report suite does not say is doubtful, as before.
+    assert_eq!(codes(&in_california("11/25/2026\tred\t1\n", false)), [Code::DateTomorrow]);
+}
+
+#[test]
+fn a_file_that_only_has_to_wait_says_until_when() {
+    let at = |time: &str| Some(Timestamp(time.parse::<jiff::Timestamp>().unwrap().as_millisecond()));
+    let (today, next, later) = ("11/24/2026\tred\t1\n", "11/25/2026\tred\t1\n", "11/27/2026/09/00/00\tred\t1\n");
+    for (rows, in_suite_zone, until) in [
+        (today.to_owned(), true, None),
+        (next.to_owned(), true, at("2026-11-25T08:00Z")),
+        ([later, next, today].concat(), true, at("2026-11-27T08:00Z")),
+        // A doubt does not change that, and nothing waits for a doubt.
+        ([next, "11/24/2026\tred\t1%\n"].concat(), true, at("2026-11-25T08:00Z")),
+        (next.to_owned(), false, None),
+        (later.to_owned(), false, at("2026-11-27T08:00Z")),
+        // No day mends these.
+        ([next, "11/24/2026\tred\n"].concat(), true, None),
+        ([next, "02/30/2026\tred\t1\n"].concat(), true, None),
+    ] {
+        assert_eq!(in_california(&rows, in_suite_zone).fails_until(), until, "{rows}");
+    }
+}
+
+#[test]
+fn the_data_days_are_those_of_the_rows() {
+    let rows = "11/20/2026\tred\t1\n11/18/2026/23/59/59\tred\t1\n11/20/2026\tblue\t1\n02/30/2026\tred\t1\n";
+    let days = in_california(rows, true).days;
+    let [first, last] = [18, 20].map(|day| jiff::civil::date(2026, 11, day));
+    assert_eq!((days.first(), days.last(), days.all()), (Some(first), Some(last), [first, last].as_slice()));
+    assert!(days.is_complete());
+    assert_eq!(check("a.fin", b"").days, DataDays::default());
 }
 
 #[test]

@@ -5,10 +5,10 @@ mod diagnostics;
 use super::args::CheckArguments;
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::settings::today;
 use crate::check::{Checked, Checker, Code, Facts, Severity};
+use crate::clock::local_now;
 use crate::status::{counted, printable};
-use jiff::civil::Date;
+use jiff::ZonedDateTime;
 use serde::Serialize;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -41,14 +41,14 @@ pub(super) fn run(arguments: &CheckArguments, output: &mut Output) -> Result<Exi
         output.data(&diagnostics::explanation(code(word)?))?;
         return Ok(Exit::Done);
     }
-    let today = today();
+    let now = local_now();
     let mut files = Vec::new();
     let mut is_unread = false;
     let keep = if arguments.json { KEPT_FOR_PROGRAMS } else { KEPT_FOR_PEOPLE };
     let mut buffer = vec![0; 256 * 1024];
     for path in &arguments.files {
         let name = path.display().to_string();
-        match check(path, today, keep, &mut buffer) {
+        match check(path, &now, keep, &mut buffer) {
             Ok(checked) => {
                 if !arguments.json {
                     if !files.is_empty() && !checked.findings.kept().is_empty() {
@@ -84,7 +84,7 @@ pub(super) fn run(arguments: &CheckArguments, output: &mut Output) -> Result<Exi
     Ok(if is_unread { Exit::Failed } else { Exit::all(is_well) })
 }
 
-fn check(path: &Path, today: Date, keep: usize, buffer: &mut [u8]) -> io::Result<Checked> {
+fn check(path: &Path, now: &ZonedDateTime, keep: usize, buffer: &mut [u8]) -> io::Result<Checked> {
     // A named pipe would wait for its writer for ever.
     let kind = std::fs::metadata(path)?.file_type();
     if !kind.is_file() {
@@ -95,7 +95,10 @@ fn check(path: &Path, today: Date, keep: usize, buffer: &mut [u8]) -> io::Result
     let mut checker = Checker::new(&Facts {
         file_name: path.file_name().unwrap_or(OsStr::new("")),
         extensions: &extensions,
-        today,
+        now,
+        in_suite_zone: false,
+        suite: None,
+        data_source_id: None,
         max_size: MAX_SIZE,
         bytes_per_second: None,
         keep,

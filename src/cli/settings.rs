@@ -4,7 +4,6 @@ use super::failure::{Exit, Failure};
 use crate::config::{self, AccountConfig, Config};
 use crate::job::Timestamp;
 use crate::status::Here;
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::path::Path;
 
@@ -49,11 +48,6 @@ pub(super) fn no_such_account(name: &str, config: &Config, in_job_log: &[String]
 /// The reader's time and zone.
 pub(super) fn here() -> Here {
     Here { now: now(), zone: TimeZone::system() }
-}
-
-/// The reader's day.
-pub(super) fn today() -> Date {
-    jiff::Timestamp::now().to_zoned_datetime(TimeZone::system()).date()
 }
 
 pub(super) fn now() -> Timestamp {

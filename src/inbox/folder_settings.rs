@@ -17,6 +17,8 @@ const REMOTE_SETTLE: Duration = Duration::from_secs(60);
 pub struct FolderSettings {
     /// The account's name.
     pub account: String,
+    /// Adobe's number of the data source.
+    pub data_source_id: i64,
     /// The watched folder.
     pub folder: PathBuf,
     /// Where the job log lies, which is never opened as a file of a folder.
@@ -51,6 +53,7 @@ impl FolderSettings {
     pub fn new(config: &Config, account: &AccountConfig) -> Self {
         Self {
             account: account.name.clone(),
+            data_source_id: account.data_source_id,
             folder: account.folder.clone(),
             state_dir: config.state_dir.clone(),
             program: config.program(),

@@ -54,9 +54,9 @@ pub(super) struct Held {
 
 /// What is made of the bytes of a file in addition to its hash. The checker counts rows too, so that nothing is split
 /// into lines twice.
-enum Reading {
+enum Reading<'a> {
     Rows(RowCounter),
-    Checked(Box<Checker>),
+    Checked(Box<Checker<'a>>),
     Marker { only_white_space: bool },
 }
 
@@ -131,7 +131,7 @@ pub(super) fn unreadable(why: &str) -> String {
     format!("the file cannot be read: {why}; let the user that runs datadrop read it, it is tried again at each rescan")
 }
 
-impl Reading {
+impl Reading<'_> {
     fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Rows(rows) => rows.update(bytes),
@@ -187,7 +187,7 @@ impl<'scope> Beside<'scope> {
 pub(super) fn hold(
     file: &mut impl Read,
     kind: Kind,
-    rules: Option<Checker>,
+    rules: Option<Checker<'_>>,
     buffer: &mut Vec<u8>,
     alive: impl Fn(),
 ) -> io::Result<Held> {
@@ -264,15 +264,22 @@ mod tests {
         }
     }
 
-    fn checker() -> Checker {
+    fn checker(now: &jiff::ZonedDateTime) -> Checker<'_> {
         Checker::new(&Facts {
             file_name: OsStr::new("sales.txt"),
-            extensions: &["txt".to_owned()],
-            today: jiff::civil::date(2026, 11, 24),
+            extensions: &[],
+            now,
+            in_suite_zone: false,
+            suite: None,
+            data_source_id: None,
             max_size: 50_000_000,
             bytes_per_second: None,
             keep: 5,
         })
+    }
+
+    fn now() -> jiff::ZonedDateTime {
+        "2026-11-24T12:00+01:00[Europe/Berlin]".parse().unwrap()
     }
 
     #[test]
@@ -281,7 +288,7 @@ mod tests {
         let mut file = Counted { left: rows + 1, given: 0, ends: 0 };
         let signs = std::cell::Cell::new(0);
         let alive = || signs.set(signs.get() + 1);
-        let held = hold(&mut file, Kind::Data, Some(checker()), &mut vec![0; 4096], alive).unwrap();
+        let held = hold(&mut file, Kind::Data, Some(checker(&now())), &mut vec![0; 4096], alive).unwrap();
         assert_eq!(signs.get(), rows + 1, "a sign of life for each read");
         assert_eq!((held.size, file.ends), (file.given, 1), "each byte is read once, and the end is met once");
         let checked = held.checked.unwrap();
@@ -295,7 +302,8 @@ mod tests {
         let large = usize::try_from(LARGE).unwrap();
         for size in [large - 1, large, large + 1, 3 * large + 5] {
             let content: Vec<u8> = HEADER.iter().chain(ROW.iter().cycle()).copied().take(size).collect();
-            let held = hold(&mut content.as_slice(), Kind::Data, Some(checker()), &mut vec![0; 4096], || ()).unwrap();
+            let held =
+                hold(&mut content.as_slice(), Kind::Data, Some(checker(&now())), &mut vec![0; 4096], || ()).unwrap();
             assert_eq!((held.size, held.rows), (size as u64, ((size - HEADER.len()).div_ceil(ROW.len())) as u64));
             assert_eq!(held.sha256, Sha256::new(sha2::Sha256::digest(&content).into()));
             assert_eq!(held.blake3, Blake3(blake3::hash(&content).into()));
@@ -318,12 +326,12 @@ mod tests {
     #[test]
     fn hash_and_rows_are_the_same_with_and_without_a_check() {
         let content = [b"# c\n".as_slice(), HEADER, ROW, b"\n", ROW].concat();
-        let with = hold(&mut content.as_slice(), Kind::Data, Some(checker()), &mut vec![0; 7], || ()).unwrap();
+        let with = hold(&mut content.as_slice(), Kind::Data, Some(checker(&now())), &mut vec![0; 7], || ()).unwrap();
         let without = hold(&mut content.as_slice(), Kind::Data, None, &mut vec![0; 7], || ()).unwrap();
         assert!(with.checked.is_some() && without.checked.is_none());
         assert_eq!(Held { checked: None, ..with }, without);
         assert_eq!(without.rows, 2);
-        let marker = hold(&mut content.as_slice(), Kind::Fin, Some(checker()), &mut vec![0; 7], || ()).unwrap();
+        let marker = hold(&mut content.as_slice(), Kind::Fin, Some(checker(&now())), &mut vec![0; 7], || ()).unwrap();
         assert_eq!((marker.rows, marker.only_white_space, marker.checked), (0, false, None));
     }
 }

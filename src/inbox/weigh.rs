@@ -3,7 +3,7 @@
 use super::folder_settings::FolderSettings;
 use super::look::{hold, sight_of};
 use crate::check::{Checked, Checker, Facts};
-use crate::clock::today;
+use crate::clock::local_now;
 use crate::config::CheckMode;
 use crate::folder::directory::Entry;
 use crate::inbox::readiness::Sight;
@@ -46,7 +46,20 @@ pub(super) fn weigh(
             settings.max_file_size
         ));
     }
-    let held = match hold(file, kind, checker(settings, name, kind, bytes_per_second), buffer, alive) {
+    let now = local_now();
+    let facts = Facts {
+        file_name: name,
+        extensions: &settings.extensions,
+        now: &now,
+        in_suite_zone: false,
+        suite: None,
+        data_source_id: Some(settings.data_source_id),
+        max_size: settings.max_file_size,
+        bytes_per_second,
+        keep: KEPT,
+    };
+    let rules = wants_check(settings, kind).then(|| Checker::new(&facts));
+    let held = match hold(file, kind, rules, buffer, alive) {
         Ok(held) => held,
         Err(error) => {
             return Weighed::Unread(format!("the file cannot be read: {error}; it is tried again at each rescan"));
@@ -72,20 +85,10 @@ pub(super) fn weigh(
     })
 }
 
-/// The rules for this file, where the account wants them asked.
-fn checker(settings: &FolderSettings, name: &OsStr, kind: Kind, bytes_per_second: Option<u64>) -> Option<Checker> {
-    let wanted = match settings.check {
+/// Whether the account wants such a file checked.
+fn wants_check(settings: &FolderSettings, kind: Kind) -> bool {
+    match settings.check {
         CheckMode::Off => false,
         CheckMode::Warn | CheckMode::Reject => kind == Kind::Data,
-    };
-    wanted.then(|| {
-        Checker::new(&Facts {
-            file_name: name,
-            extensions: &settings.extensions,
-            today: today(),
-            max_size: settings.max_file_size,
-            bytes_per_second,
-            keep: KEPT,
-        })
-    })
+    }
 }
