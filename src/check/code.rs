@@ -251,7 +251,7 @@ rules! {
         "Fill in the date.";
     DateFormat "date-format" Fails FORMAT
         "A date is `MM/DD/YYYY`, or `MM/DD/YYYY/HH/mm/SS`."
-        "The file fails."
+        "The file fails. Forms of spreadsheets and ERP systems, such as `20261120`, `20-Nov-2026` or `46346`, are others."
         "Write the date like 11/20/2026 or 11/20/2026/14/05/00.";
     DateNotPadded "date-not-padded" Doubtful FORMAT
         "Month, day and time have two digits each."
@@ -261,6 +261,11 @@ rules! {
         "A date is a day of the calendar, a time one of the clock."
         "The file fails."
         "Correct the date; the month comes first.";
+    DateDayFirst "date-day-first" Fails FORMAT
+        "The month comes before the day."
+        "The file fails at the first date with a day over 12. If only some rows have such a day, Adobe may take the \
+                 others for other days."
+        "Write all dates of the file with the month first.";
     DateFuture "date-future" Fails OLD_REQUIREMENTS
         "\"Only data with current or past dates can be imported.\""
         "The file fails. A day begins in the time zone of the report suite, where that is known."

@@ -1,7 +1,8 @@
 //! The rules of the rows of data. This is where the time goes: what is in order costs a look at each byte, no more.
 
 use super::code::Code;
-use super::dates::{Calendar, DataDays, date_meant, read_date};
+use super::date_forms::{Form, meant};
+use super::dates::{Calendar, DataDays, read_date};
 use super::header::{Header, Role, fields};
 use super::report::{Affected, Findings, quoted};
 use crate::job::{Line, Timestamp};
@@ -18,6 +19,8 @@ pub(super) struct Rows {
     header: Header,
     calendar: Calendar,
     pub(super) days: DataDays,
+    /// A date has a number that is no month after its first slash.
+    is_month_first: bool,
     /// The last of the days that have not begun.
     last_to_begin: Option<Date>,
     /// The last date that was in order: most rows repeat the one before.
@@ -33,7 +36,31 @@ struct Holds {
 
 impl Rows {
     pub(super) fn new(header: Header, calendar: Calendar) -> Self {
-        Self { header, calendar, days: DataDays::default(), last_to_begin: None, last_date: Vec::new() }
+        Self {
+            header,
+            calendar,
+            days: DataDays::default(),
+            is_month_first: false,
+            last_to_begin: None,
+            last_date: Vec::new(),
+        }
+    }
+
+    /// What only the whole file shows.
+    pub(super) fn finish(&mut self, findings: &mut Findings) {
+        if findings.count(Code::DateDayFirst) == 0 {
+            return;
+        }
+        if self.is_month_first {
+            findings.add_words(Code::DateDayFirst, ", and other dates of the file the month before the day");
+            return;
+        }
+        findings.add_words(Code::DateDayFirst, ", as has every date of the file that tells the two apart");
+        // Whatever else was found of its dates was found of other days.
+        for code in [Code::DateNotPadded, Code::DateFuture, Code::DateTomorrow, Code::DateOld, Code::TooManyDays] {
+            findings.forget(code);
+        }
+        self.last_to_begin = None;
     }
 
     /// When all days have begun that had not.
@@ -101,9 +128,10 @@ impl Rows {
         }
         let read = read_date(field);
         if let Some(code) = read.breaks {
-            findings.at(code, line, range.clone(), || (wrong_date(code, field), better_date(field)));
+            wrong_date(code, line, &range, field, findings);
         }
         let Some(day) = read.day else { return };
+        self.is_month_first |= day.day() > 12;
         let breaks = self.calendar.broken_by(day);
         if let Some(code) = breaks {
             // Days that are old are old for one cause, however many there are.
@@ -148,15 +176,22 @@ fn mismatch(line: &Line<'_>, count: usize, expected: usize, findings: &mut Findi
     });
 }
 
-fn wrong_date(code: Code, field: &[u8]) -> String {
-    let field = quoted(field);
-    if code == Code::DateNotPadded {
-        format!("{field} lacks a zero: month, day and time have two digits each")
-    } else if code == Code::DateImpossible {
-        format!("{field} is no day of the calendar, or no time")
-    } else {
-        format!("{field} is not written MM/DD/YYYY or MM/DD/YYYY/HH/mm/SS")
-    }
+fn wrong_date(code: Code, line: &Line<'_>, range: &Range<usize>, field: &[u8], findings: &mut Findings) {
+    let meant = meant(field);
+    let code = if meant.form == Form::DayFirst { Code::DateDayFirst } else { code };
+    // Each form is a cause of its own.
+    findings.at((code, meant.form as u64), line, range.clone(), || {
+        let what = if code == Code::DateNotPadded {
+            "lacks a zero: month, day and time have two digits each".to_owned()
+        } else if code == Code::DateImpossible {
+            "is no day of the calendar, or no time".to_owned()
+        } else if code == Code::DateDayFirst {
+            meant.form.words().to_owned()
+        } else {
+            format!("{}: Adobe takes MM/DD/YYYY or MM/DD/YYYY/HH/mm/SS", meant.form.words())
+        };
+        (format!("{} {what}", quoted(field)), meant.right.map(|right| format!("write `{right}`")))
+    });
 }
 
 /// A number that no other day has.
@@ -164,10 +199,6 @@ fn number_of(day: Date) -> u64 {
     [day.year().into(), i64::from(day.month()), i64::from(day.day())]
         .iter()
         .fold(0, |number, part| number * 100 + part.unsigned_abs())
-}
-
-fn better_date(field: &[u8]) -> Option<String> {
-    date_meant(field).map(|right| format!("write `{right}`"))
 }
 
 fn transaction_id(line: &Line<'_>, range: &Range<usize>, field: &[u8], findings: &mut Findings) {

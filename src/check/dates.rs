@@ -11,9 +11,6 @@ const MOST_DAYS: usize = 90;
 /// Number of months after which Adobe may have deleted the data of a day.
 const MONTHS_KEPT: i32 = 25;
 
-/// Longer texts are no date in any form.
-const LONGEST: usize = 32;
-
 /// What a date field holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DateField {
@@ -134,35 +131,6 @@ fn day(parts: &Parts) -> Option<Date> {
     Date::new(i16::try_from(year).ok()?, small(month)?, small(day)?).ok()
 }
 
-/// What somebody meant who wrote a date in another form, if there is one way to read it.
-pub(super) fn date_meant(field: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(field).ok().filter(|text| text.len() <= LONGEST)?.trim();
-    let text = text.trim_matches(['"', '\'']);
-    let groups: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).filter(|group| !group.is_empty()).collect();
-    let separator = text.chars().find(|c| !c.is_ascii_digit());
-    let [first, second, third, time @ ..] = groups.as_slice() else { return None };
-    let (month, day, year) = match (first.len(), second.len(), third.len(), separator) {
-        (4, 1..=2, 1..=2, _) => (*second, *third, (*first).to_owned()),
-        (1..=2, 1..=2, 4, Some('.')) => (*second, *first, (*third).to_owned()),
-        (1..=2, 1..=2, 4, _) => (*first, *second, (*third).to_owned()),
-        (1..=2, 1..=2, 2, Some('/')) => (*first, *second, format!("20{third}")),
-        _ => return None,
-    };
-    let mut right = format!("{month:0>2}/{day:0>2}/{year}");
-    let is_real = |text: &str| read_date(text.as_bytes()).day.is_some();
-    if !is_real(&right) {
-        // The day before the month, as most of the world writes it.
-        right = format!("{day:0>2}/{month:0>2}/{year}");
-    }
-    let right = match time {
-        [] => right,
-        [hour, minute] => format!("{right}/{hour:0>2}/{minute:0>2}/00"),
-        [hour, minute, second, ..] => format!("{right}/{hour:0>2}/{minute:0>2}/{second:0>2}"),
-        [_] => return None,
-    };
-    is_real(&right).then_some(right)
-}
-
 /// The data days of a file: those that its rows are dated with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DataDays {
@@ -246,27 +214,6 @@ mod tests {
             let field = read_date(text.as_bytes());
             assert_eq!(field.breaks, breaks, "{text}");
             assert_eq!(field.day.is_some(), matches!(breaks, None | Some(Code::DateNotPadded)), "{text}");
-        }
-    }
-
-    #[test]
-    fn other_forms_are_translated_where_they_mean_one_thing() {
-        for (text, right) in [
-            ("2026-11-20", Some("11/20/2026")),
-            ("2026-11-20T14:05:09Z", Some("11/20/2026/14/05/09")),
-            ("11/20/2026 14:05", Some("11/20/2026/14/05/00")),
-            ("20.11.2026", Some("11/20/2026")),
-            ("20/11/2026", Some("11/20/2026")),
-            ("1/2/2026", Some("01/02/2026")),
-            ("11/20/26", Some("11/20/2026")),
-            ("\"11/20/2026\"", Some("11/20/2026")),
-            (" 11/20/2026", Some("11/20/2026")),
-            ("02/30/2026", None),
-            ("20261120", None),
-            ("20 Nov 2026", None),
-            ("", None),
-        ] {
-            assert_eq!(date_meant(text.as_bytes()).as_deref(), right, "{text}");
         }
     }
 

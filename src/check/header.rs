@@ -1,7 +1,8 @@
 //! The rules of the header, the first row that is no comment, and the names of its columns.
 
 use super::code::Code;
-use super::dates::{date_meant, read_date};
+use super::date_forms::meant;
+use super::dates::read_date;
 use super::report::{Findings, quoted};
 use crate::job::Line;
 use std::collections::HashMap;
@@ -65,7 +66,7 @@ fn is_header(line: &Line<'_>, findings: &mut Findings) -> bool {
         });
         return false;
     }
-    if read_date(first).day.is_some() || date_meant(first).is_some() {
+    if read_date(first).day.is_some() || meant(first).right.is_some() {
         findings.at(Code::NoHeader, line, whole, || {
             let message = "the first row that is no comment is data, not a header";
             (message.to_owned(), Some("write a row with the names of the columns before it".to_owned()))

@@ -16,6 +16,7 @@
 mod checked;
 mod code;
 mod data_row;
+mod date_forms;
 mod dates;
 mod file_name;
 mod header;
@@ -139,6 +140,9 @@ impl<'a> Checker<'a> {
         let kind = self.rules.kind;
         if kind == Kind::Data {
             self.whole_file();
+        }
+        if let Stage::Rows(rows) = &mut self.rules.stage {
+            rows.finish(&mut self.rules.findings);
         }
         self.rules.findings.finish();
         let (all_begun_at, days) = match self.rules.stage {

@@ -244,6 +244,22 @@ impl Findings {
         }
     }
 
+    /// Adds words to the message of a rule that has one cause.
+    pub(super) fn add_words(&mut self, code: Code, words: &str) {
+        for finding in self.kept.iter_mut().filter(|finding| finding.code == code) {
+            finding.message.push_str(words);
+        }
+    }
+
+    /// Takes back what broke a rule, once no more rows follow.
+    pub(super) fn forget(&mut self, code: Code) {
+        self.kept.retain(|finding| finding.code != code);
+        self.places.clear();
+        if let Some(count) = self.counts.get_mut(code as usize) {
+            *count = 0;
+        }
+    }
+
     /// Bytes looked at more often than once each: no file may make this grow without end.
     #[cfg(test)]
     pub(super) fn work(&self) -> u64 {

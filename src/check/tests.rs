@@ -136,6 +136,7 @@ fn generated(code: Code) -> Option<[Case<'static>; 2]> {
         | Code::DateFormat
         | Code::DateNotPadded
         | Code::DateImpossible
+        | Code::DateDayFirst
         | Code::DateFuture
         | Code::NoRows => return None,
     })
@@ -172,6 +173,25 @@ fn every_rule_has_a_file_that_breaks_it_alone_and_one_just_inside_its_limit() {
         assert_eq!(breaks.would_fail(), code.severity() == Severity::Fails);
         assert_eq!(breaks.skipped.rows > 0, code.severity() == Severity::Skips);
     }
+}
+
+#[test]
+fn a_file_whose_dates_only_make_sense_day_first_has_one_finding() {
+    // Read month first, some of these are in the future, old, not padded, or too many.
+    let rows: String =
+        (1..=28).flat_map(|day| (1..=11).map(move |month| format!("{day:02}/{month:02}/2026\ta\t1\n"))).collect();
+    let rows = format!("05/12/2023\ta\t1\n1/11/2026\ta\t1\n{rows}");
+    let checked = check("a.txt", format!("{HEADER}{rows}").as_bytes());
+    assert_eq!(codes(&checked), [Code::DateDayFirst]);
+    let finding = &checked.findings.kept()[0];
+    let words =
+        "`13/01/2026` has the day before the month, as has every date of the file that tells the two apart (176 rows: ";
+    assert!(finding.message.starts_with(words), "{}", finding.message);
+    assert_eq!((finding.suggestion.as_deref(), checked.fails_until()), (Some("write `01/13/2026`"), None));
+    // One date that has the month first is enough to doubt that.
+    let checked = check("a.txt", format!("{HEADER}{rows}11/13/2026\ta\t1\n").as_bytes());
+    let all = [Code::DateNotPadded, Code::DateDayFirst, Code::DateFuture, Code::DateOld, Code::TooManyDays];
+    assert_eq!(codes(&checked), all);
 }
 
 /// A check on an evening in California, where the suite is.

@@ -106,7 +106,7 @@ fn cell(name: &str) -> BoxedStrategy<String> {
 /// One change of a valid file, and what it must lead to: the rule and, in a row of data, the row.
 type Change = fn(&mut Parts, usize) -> (Code, bool);
 
-const CHANGES: [Change; 22] = [
+const CHANGES: [Change; 23] = [
     |file, row| {
         file.rows[row].pop();
         (Code::FieldCount, true)
@@ -134,8 +134,12 @@ const CHANGES: [Change; 22] = [
         (Code::DateFormat, true)
     },
     |file, row| {
-        file.rows[row][0].replace_range(..2, "13");
+        file.rows[row][0].replace_range(..5, "13/31");
         (Code::DateImpossible, true)
+    },
+    |file, row| {
+        file.rows[row][0].replace_range(..5, "20/11");
+        (Code::DateDayFirst, true)
     },
     |file, row| {
         file.rows[row][0] = "11/26/2026".to_owned();
