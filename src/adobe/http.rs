@@ -6,13 +6,14 @@ use flate2::read::MultiGzDecoder;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Response, Url};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::error::Error;
 use std::io::Read as _;
 use std::time::Duration;
 
 /// The most that is read of an answer (DESIGN §5). A page of 100 jobs takes 30 KB.
-const LONGEST_ANSWER: usize = 1 << 20;
+pub(super) const LONGEST_ANSWER: usize = 1 << 20;
 
 /// An answer as far as it came.
 pub(super) struct Reply {
@@ -30,7 +31,8 @@ pub(super) struct Reply {
 pub(super) enum Cut {
     Broken(String),
     Silence(Duration),
-    TooLong,
+    /// Longer than this many bytes.
+    TooLong(usize),
 }
 
 impl Cut {
@@ -38,15 +40,15 @@ impl Cut {
         match self {
             Self::Broken(why) => format!("the answer broke off: {why}"),
             Self::Silence(timeout) => format!("the answer stopped for {} s", timeout.as_secs_f32()),
-            Self::TooLong => "the answer is longer than 1 MiB".to_owned(),
+            Self::TooLong(longest) => format!("the answer is longer than {} MiB", longest >> 20),
         }
     }
 }
 
 impl Reply {
-    /// Reads the answer to its end, to 1 MiB, or until no byte came for `silence`. Some answers repeat the request: the
-    /// `secret` that it carried is taken out of them.
-    pub(super) async fn read(mut response: Response, silence: Duration, secret: &[u8]) -> Self {
+    /// Reads the answer to its end, to `longest`, or until no byte came for `silence`. Some answers repeat the request:
+    /// the `secret` that it carried is taken out of them.
+    pub(super) async fn read(mut response: Response, silence: Duration, secret: &[u8], longest: usize) -> Self {
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let server_time = header("date").and_then(http_date);
         let retry_after = header("retry-after").and_then(|text| retry_after(text, server_time.unwrap_or_else(now)));
@@ -54,14 +56,14 @@ impl Reply {
         let mut body = Vec::new();
         let cut = loop {
             match tokio::time::timeout(silence, response.chunk()).await {
-                Ok(Ok(Some(chunk))) if body.len() + chunk.len() > LONGEST_ANSWER => break Some(Cut::TooLong),
+                Ok(Ok(Some(chunk))) if body.len() + chunk.len() > longest => break Some(Cut::TooLong(longest)),
                 Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
                 Ok(Ok(None)) => break None,
                 Ok(Err(error)) => break Some(Cut::Broken(explain(error))),
                 Err(_) => break Some(Cut::Silence(silence)),
             }
         };
-        let (mut body, cut) = unwrapped(body, cut);
+        let (mut body, cut) = unwrapped(body, cut, longest);
         hide(&mut body, secret);
         Self { status: response.status().as_u16(), server_time, request_id, retry_after, body, cut }
     }
@@ -80,6 +82,11 @@ impl Reply {
 
     /// The JSON of a complete answer that may hold secrets: no error quotes it.
     pub(super) fn secret_json(&self) -> Result<Value, String> {
+        self.read_json()
+    }
+
+    /// The same read into a type that leaves out what is not wanted.
+    pub(super) fn read_json<T: DeserializeOwned>(&self) -> Result<T, String> {
         if let Some(cut) = &self.cut {
             return Err(cut.explain());
         }
@@ -98,17 +105,17 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A body without what a server may put around its JSON: gzip that nobody asked for, a byte order mark. The first bytes
 /// tell, because headers are wrong more often.
-fn unwrapped(mut body: Vec<u8>, mut cut: Option<Cut>) -> (Vec<u8>, Option<Cut>) {
+fn unwrapped(mut body: Vec<u8>, mut cut: Option<Cut>, longest: usize) -> (Vec<u8>, Option<Cut>) {
     if body.starts_with(GZIP) {
         let mut whole = Vec::new();
-        let most = u64::try_from(LONGEST_ANSWER).unwrap_or(u64::MAX);
-        let mut decoder = MultiGzDecoder::new(body.as_slice()).take(most + 1);
+        let one_more = u64::try_from(longest + 1).unwrap_or(u64::MAX);
+        let mut decoder = MultiGzDecoder::new(body.as_slice()).take(one_more);
         if let Err(error) = decoder.read_to_end(&mut whole) {
             cut = cut.or_else(|| Some(Cut::Broken(format!("its gzip cannot be read: {error}"))));
         }
-        if whole.len() > LONGEST_ANSWER {
-            whole.truncate(LONGEST_ANSWER);
-            cut = Some(Cut::TooLong);
+        if whole.len() > longest {
+            whole.truncate(longest);
+            cut = Some(Cut::TooLong(longest));
         }
         body = whole;
     }
@@ -161,6 +168,23 @@ pub(super) fn account_url(suite: &ReportSuite, data_source_id: Option<i64>) -> R
     endpoint(&suite.base_url, &suite.company, &suite.path_segment, "account", &suite.id, &[source.as_deref()])
 }
 
+/// `{base}/{company}/reportsuites/collections/suites/{rsid}` (DESIGN §5, "Endpoints").
+///
+/// # Errors
+/// As [`job_url`].
+pub(super) fn suite_url(suite: &ReportSuite) -> Result<Url, String> {
+    below(&suite.base_url, &[&suite.company, "reportsuites", "collections", "suites", &suite.id])
+}
+
+/// `{base}/{company}/{list}?rsid={rsid}`: the metrics or the dimensions of a report suite (DESIGN §5, "Endpoints").
+///
+/// # Errors
+/// As [`job_url`].
+pub(super) fn components_url(suite: &ReportSuite, list: &str, expansion: Option<&str>) -> Result<Url, String> {
+    let url = below(&suite.base_url, &[&suite.company, list])?;
+    Ok(with_query(url, &[("rsid", Some(&suite.id)), ("locale", Some("en_US")), ("expansion", expansion)]))
+}
+
 /// `discovery/me` lies beside the API's own path, not below it (DESIGN §5, "Endpoints").
 ///
 /// # Errors
@@ -180,15 +204,15 @@ fn endpoint(
     report_suite_id: &str,
     ends: &[Option<&str>],
 ) -> Result<Url, String> {
+    let segment = Some(segment).filter(|segment| !segment.is_empty());
+    let parts = [Some(company), segment, Some(kind), Some(report_suite_id)];
+    let parts: Vec<&str> = parts.iter().chain(ends).copied().flatten().collect();
+    below(base_url, &parts)
+}
+
+fn below(base_url: &str, parts: &[&str]) -> Result<Url, String> {
     let mut url = parse(base_url)?;
-    {
-        let mut path = url.path_segments_mut().map_err(|()| format!("{base_url}: not an HTTP address"))?;
-        path.pop_if_empty().push(company);
-        if !segment.is_empty() {
-            path.push(segment);
-        }
-        path.push(kind).push(report_suite_id).extend(ends.iter().flatten());
-    }
+    url.path_segments_mut().map_err(|()| format!("{base_url}: not an HTTP address"))?.pop_if_empty().extend(parts);
     Ok(url)
 }
 
@@ -325,6 +349,12 @@ mod tests {
         let base = "https://analytics.adobe.io/api/examplecompany";
         assert_eq!(url(&suite("data_sources"), Some(621)), format!("{base}/data_sources/account/examplersid/621"));
         assert_eq!(url(&suite(""), None), format!("{base}/account/examplersid"));
+        let described = ReportSuite { id: "a/b".into(), ..suite("datasources") };
+        assert_eq!(suite_url(&described).unwrap().as_str(), format!("{base}/reportsuites/collections/suites/a%2Fb"));
+        assert_eq!(
+            components_url(&described, "metrics", Some("allowedForReporting")).unwrap().as_str(),
+            format!("{base}/metrics?rsid=a%2Fb&locale=en_US&expansion=allowedForReporting")
+        );
         for (base, discovery) in [
             ("https://analytics.adobe.io/api", "https://analytics.adobe.io/discovery/me"),
             ("https://gateway.example.com/adobe/api/", "https://gateway.example.com/adobe/discovery/me"),
@@ -377,17 +407,18 @@ mod tests {
             encoder.write_all(body).unwrap();
             encoder.finish().unwrap()
         };
-        let taken = |body: &[u8]| unwrapped(body.to_vec(), None);
+        let taken = |body: &[u8]| unwrapped(body.to_vec(), None, LONGEST_ANSWER);
         for wrapped in [b"{}".to_vec(), b"\xef\xbb\xbf{}".to_vec(), gzip(b"{}"), gzip(b"\xef\xbb\xbf{}")] {
             assert_eq!(taken(&wrapped), (b"{}".to_vec(), None));
         }
         let half = gzip(b"{}");
         assert!(matches!(taken(&half[..half.len() - 4]).1, Some(Cut::Broken(why)) if why.contains("gzip")));
-        assert_eq!(unwrapped(half[..15].to_vec(), Some(Cut::TooLong)).1, Some(Cut::TooLong), "the first cause stays");
+        let broken = Some(Cut::Broken("reset".to_owned()));
+        assert_eq!(unwrapped(half[..15].to_vec(), broken.clone(), LONGEST_ANSWER).1, broken, "the first cause stays");
         let bomb = gzip(&vec![b' '; 10 * LONGEST_ANSWER]);
         assert!(bomb.len() < LONGEST_ANSWER / 10);
         let (body, cut) = taken(&bomb);
-        assert_eq!((body.len(), cut), (LONGEST_ANSWER, Some(Cut::TooLong)));
+        assert_eq!((body.len(), cut), (LONGEST_ANSWER, Some(Cut::TooLong(LONGEST_ANSWER))));
         assert_eq!(taken(&gzip(&vec![b' '; LONGEST_ANSWER])).1, None);
     }
 }

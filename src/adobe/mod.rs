@@ -10,6 +10,7 @@
 //! | `file`, `body` | the file behind an upload; its bytes, as the transport pulls them, and the gate before the last |
 //! | `answer`, `error` | what was seen of an upload; errors of lists and tokens |
 //! | `requests`, `wire` | what is asked; what the other side writes: jobs and accounts in both spellings, refusals |
+//! | `suite_requests` | what is asked and told of a report suite |
 //! | `http`, `connect`, `hook` | one request and its answer, with dates; proxies, certificates; other services |
 //! | `token` | the `Authorization` header, renewed ahead |
 //! | `budget` | permits, and their arithmetic |
@@ -26,6 +27,7 @@ mod file;
 mod hook;
 mod http;
 mod requests;
+mod suite_requests;
 #[cfg(test)]
 pub(crate) mod tests;
 mod token;
@@ -39,6 +41,7 @@ pub use error::{ApiError, ClientError, TokenError, Unauthorised};
 pub use hook::hook_host;
 pub use http::guide_date;
 pub use requests::{Answered, Extent, JobQuery, Listing};
+pub use suite_requests::{SuitePart, SuiteReading, Unread};
 pub use upload_request::Upload;
 pub use wire::{ErrorBody, Listed};
 

@@ -2,7 +2,7 @@
 
 use super::budget::Permit;
 use super::error::{ApiError, Unauthorised};
-use super::http::{self, Fault, Reply};
+use super::http::{self, Fault, LONGEST_ANSWER, Reply};
 use super::wire::{ErrorBody, Listed, PROXY_WANTS_CREDENTIALS, excerpt, proxy_refusal};
 use super::{Client, wire};
 use crate::job::{Company, NewAccount, RemoteAccount, RemoteJob, RemoteJobId, ReportSuite, Target, Timestamp};
@@ -14,6 +14,19 @@ impl Client {
     /// Sends it and reads its answer; any answer but 2xx is an error. `asked` says in errors what was asked for.
     pub(super) async fn ask(
         &self,
+        method: Method,
+        asked: &str,
+        company: &str,
+        url: Result<Url, String>,
+        permit: Permit,
+    ) -> Result<Reply, ApiError> {
+        self.ask_for(LONGEST_ANSWER, method, asked, company, url, permit).await
+    }
+
+    /// The same, if the answer may be longer than others are.
+    pub(super) async fn ask_for(
+        &self,
+        longest: usize,
         method: Method,
         asked: &str,
         company: &str,
@@ -54,7 +67,7 @@ impl Client {
             Err(_) => return Err(unclear(format!("no answer for {} s", self.timeout.as_secs_f32()))),
         };
         permit.sent();
-        let reply = Reply::read(response, self.timeout, bearer.secret()).await;
+        let reply = Reply::read(response, self.timeout, bearer.secret(), longest).await;
         self.take_note(&reply, &bearer);
         if reply.is_success() { Ok(reply) } else { Err(refusal(asked.to_owned(), &reply)) }
     }

@@ -3,7 +3,7 @@
 use super::budget::Budget;
 use super::connect::Doors;
 use super::error::TokenError;
-use super::http::{Fault, Reply};
+use super::http::{Fault, LONGEST_ANSWER, Reply};
 use super::wire::{ErrorBody, PROXY_REMEDY, PROXY_WANTS_CREDENTIALS};
 use crate::config::{ApiConfig, Credential};
 use reqwest::Url;
@@ -235,7 +235,7 @@ impl Tokens {
         };
         // Counted from here, so that a slow answer makes the token older, not younger.
         let asked = Instant::now();
-        let reply = Reply::read(response, self.silence, secret.expose_secret().as_bytes()).await;
+        let reply = Reply::read(response, self.silence, secret.expose_secret().as_bytes(), LONGEST_ANSWER).await;
         if !reply.is_success() {
             let pause = reply.retry_after.filter(|_| matches!(reply.status, 429 | 503));
             return Err(NotGranted { error: refusal(&reply, &self.credential, place), pause });

@@ -11,7 +11,7 @@ use super::answer::{Answer, Seen, UploadEnd};
 use super::body::{Gate, Layout, Party, Reading, UploadBody};
 use super::budget::Permit;
 use super::file::{self, CHUNKS_AHEAD, Chunk, FileFault, Whole};
-use super::http::{self, Fault, Reply, explain};
+use super::http::{self, Fault, LONGEST_ANSWER, Reply, explain};
 use super::token::Bearer;
 use super::wire::{PROXY_WANTS_CREDENTIALS, proxy_refusal};
 use crate::job::{Promised, Target, UploadStyle};
@@ -141,7 +141,7 @@ impl Client {
             Ok(answered) => answered,
             Err((sent, seen)) => return UploadEnd::unanswered(sent, seen),
         };
-        let reply = Reply::read(response, self.timeout, bearer.secret()).await;
+        let reply = Reply::read(response, self.timeout, bearer.secret(), LONGEST_ANSWER).await;
         self.take_note(&reply, &bearer);
         UploadEnd::answered(sent, reply)
     }

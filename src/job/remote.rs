@@ -198,6 +198,19 @@ impl ReportSuite {
     }
 }
 
+impl Target {
+    /// The report suite of this Data Sources account.
+    #[must_use]
+    pub fn report_suite(&self) -> ReportSuite {
+        ReportSuite {
+            base_url: self.base_url.clone(),
+            path_segment: self.path_segment.clone(),
+            company: self.company.clone(),
+            id: self.report_suite_id.clone(),
+        }
+    }
+}
+
 impl fmt::Display for ReportSuite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "report suite {} at {}", self.id, self.base_url)
