@@ -347,6 +347,23 @@ CREATE TABLE account (
     expected_on         TEXT
 ) STRICT, WITHOUT ROWID;
 
+-- What the API tells of the report suites that accounts send to: never needed to send, and kept so that files can be checked
+-- without asking.
+CREATE TABLE report_suite (
+    base_url        TEXT NOT NULL,
+    company         TEXT NOT NULL,
+    -- Adobe reads these in either case.
+    report_suite_id TEXT NOT NULL COLLATE NOCASE,
+    -- As JSON. A part that could not be read the last time is that of an earlier time.
+    facts           TEXT NOT NULL,
+    -- When it was last asked for, and when a part of it was last read.
+    asked_at        INTEGER NOT NULL,
+    read_at         INTEGER,
+    -- Which parts could not be read the last time, each with the reason on a line of its own.
+    unread          TEXT,
+    PRIMARY KEY (base_url, company, report_suite_id)
+) STRICT, WITHOUT ROWID;
+
 -- What the running daemon says of itself.
 CREATE TABLE daemon (
     one               INTEGER PRIMARY KEY CHECK (one = 1),
