@@ -133,6 +133,14 @@ rules! {
         "A copy that broke off ends like this. What is missing is missing in the reports, and the file does not show \
                  it."
         "See whether the file is whole, and let its writer end each row with a line feed.";
+    CutOff "cut-off" Fails OLD_FAQ
+        "The last row is whole: it has as many tabs as the header, and a line end."
+        "\"The file is not processed due to column mismatch\". A copy or an export broke off, and what followed is missing."
+        "Copy the file again, or let its writer finish it.";
+    JoinedFiles "joined-files" Fails FORMAT
+        "There is one header, and a byte order mark only at the beginning."
+        "Two files were joined. Adobe reads the second header as a row without a date, and the mark as a part of the value."
+        "Send the files one by one, or leave out the second header and the mark.";
     Utf16 "utf-16" Doubtful OLD_REQUIREMENTS
         "A file is UTF-8; UTF-16 with a byte order mark is converted."
         "The page that said so is gone."
@@ -153,6 +161,10 @@ rules! {
         "A row ends with a line feed, or with carriage return and line feed."
         "A carriage return by itself may be taken for the end of the row or for a part of the value."
         "Write the file with line feeds: tr '\\r' '\\n', if nothing but returns end its rows.";
+    DoubleReturn "double-return" Doubtful NONE
+        "A line ends with a line feed, or with one carriage return and a line feed."
+        "The second carriage return may become a part of the last value or of the last column's name."
+        "Transfer the file in binary mode, or repair it: sed 's/\\r*$/\\r/'.";
     BlankRow "blank-row" Doubtful NONE
         "There are no blank rows between the others."
         "They may be ignored, or fail the file for their number of fields. datadrop does not count them."

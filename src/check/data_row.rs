@@ -3,7 +3,7 @@
 use super::code::Code;
 use super::date_forms::{Form, meant};
 use super::dates::{Calendar, DataDays, read_date};
-use super::header::{Header, Role, fields};
+use super::header::{self, Header, MARK, Role, fields};
 use super::report::{Affected, Findings, quoted};
 use crate::job::{Line, Timestamp};
 use jiff::civil::Date;
@@ -68,8 +68,17 @@ impl Rows {
         self.calendar.begin_of(self.last_to_begin?)
     }
 
-    /// Judges a row of data.
-    pub(super) fn read(&mut self, line: &Line<'_>, findings: &mut Findings, skipped: &mut Affected) {
+    /// Judges a row of data. `is_unended`: the file ends in it.
+    pub(super) fn read(&mut self, line: &Line<'_>, is_unended: bool, findings: &mut Findings, skipped: &mut Affected) {
+        // A row begins with a digit. What joins files does not.
+        let line = &if line.bytes.first().is_some_and(u8::is_ascii_digit) {
+            *line
+        } else {
+            match self.without_join(line, findings) {
+                Some(line) => line,
+                None => return,
+            }
+        };
         let row = line.bytes;
         let expected = self.header.roles.len();
         let count = memchr::memchr_iter(b'\t', row).count() + 1;
@@ -80,7 +89,15 @@ impl Rows {
             });
         }
         if count != expected {
-            mismatch(line, count, expected, findings);
+            if count > expected
+                && let Some(at) = self.header.join_in(row)
+            {
+                joined(line, at..row.len(), findings);
+            } else if count < expected && is_unended {
+                cut_off(line, count, expected, findings);
+            } else {
+                mismatch(line, count, expected, findings);
+            }
             return;
         }
         let mut holds = Holds::default();
@@ -114,6 +131,22 @@ impl Rows {
                 (message.to_owned(), Some("give the row a value in one of its dimensions".to_owned()))
             });
         }
+    }
+
+    /// The row itself, if it is one: neither a second header nor the byte order mark of a second file.
+    fn without_join<'l>(&mut self, line: &Line<'l>, findings: &mut Findings) -> Option<Line<'l>> {
+        let bytes = line.bytes.strip_prefix(MARK).unwrap_or(line.bytes);
+        let row = Line { bytes, length: bytes.len() as u64, ..*line };
+        let first = fields(bytes).next().map(|(_, field)| field).unwrap_or_default();
+        let is_header = first.trim_ascii().eq_ignore_ascii_case(b"date");
+        if is_header || bytes.len() < line.bytes.len() {
+            joined(line, 0..line.bytes.len(), findings);
+        }
+        if is_header && let Some(header) = header::read(&row, &mut Findings::new(0)) {
+            // The rows below it are those of its own file.
+            self.header = header;
+        }
+        (!is_header).then_some(row)
     }
 
     fn date(&mut self, line: &Line<'_>, range: Range<usize>, field: &[u8], findings: &mut Findings) {
@@ -154,6 +187,23 @@ impl Rows {
             self.last_date.extend_from_slice(field);
         }
     }
+}
+
+fn joined(line: &Line<'_>, range: Range<usize>, findings: &mut Findings) {
+    findings.at(Code::JoinedFiles, line, range, || {
+        let message = "a second file begins here, with a header or a byte order mark of its own";
+        (message.to_owned(), Some("send the files one by one, or leave out what stands here".to_owned()))
+    });
+}
+
+fn cut_off(line: &Line<'_>, count: usize, expected: usize, findings: &mut Findings) {
+    let end = line.bytes.len();
+    findings.at(Code::CutOff, line, end..end, || {
+        let fields = if count == 1 { "field" } else { "fields" };
+        let message =
+            format!("the file breaks off here: its last row has {count} {fields} of {expected}, and no line end");
+        (message, Some("copy the file again, or let its writer finish it".to_owned()))
+    });
 }
 
 fn mismatch(line: &Line<'_>, count: usize, expected: usize, findings: &mut Findings) {

@@ -5,18 +5,35 @@ use super::date_forms::meant;
 use super::dates::read_date;
 use super::report::{Findings, quoted};
 use crate::job::Line;
+use memchr::memmem;
 use std::collections::HashMap;
 use std::ops::Range;
+
+/// The byte order mark, as it is read in the middle of a file.
+pub(super) const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What the rows are read by.
 #[derive(Debug)]
 pub(super) struct Header {
+    /// As it is in the file.
+    text: Vec<u8>,
     /// One for each column.
     pub(super) roles: Vec<Role>,
     /// Whether a row without a metric lacks one: there are metrics, and no column that may be one.
     pub(super) wants_metric: bool,
     /// The same of dimensions; the date is none.
     pub(super) wants_dimension: bool,
+}
+
+impl Header {
+    /// Where the header or the byte order mark of another file stands in a row.
+    pub(super) fn join_in(&self, row: &[u8]) -> Option<usize> {
+        let begins_a_file = |at: &usize| {
+            let first = fields(&row[at + MARK.len()..]).next().map(|(_, field)| field).unwrap_or_default();
+            read_date(first).day.is_some() || first.eq_ignore_ascii_case(b"date")
+        };
+        memmem::find(row, &self.text).or_else(|| memmem::find_iter(row, MARK).find(begins_a_file))
+    }
 }
 
 /// Reads the header; `None` if the rows below it cannot be judged by it.
@@ -141,7 +158,12 @@ fn kinds(line: &Line<'_>, roles: Vec<Role>, names: &HashMap<String, usize>, find
             ("there is a `Category`, but no `Product`".to_owned(), Some("add the column `Product`".to_owned()))
         });
     }
-    Header { wants_metric: is_known && has_metric, wants_dimension: is_known && has_dimension, roles }
+    Header {
+        text: line.bytes.to_vec(),
+        wants_metric: is_known && has_metric,
+        wants_dimension: is_known && has_dimension,
+        roles,
+    }
 }
 
 fn wrong(code: Code, name: &[u8]) -> String {

@@ -98,6 +98,8 @@ struct Rules<'a> {
     /// Blank rows that are wrong if another row follows.
     blank: Affected,
     has_content: bool,
+    /// The line at hand is the last, and no line end follows it.
+    is_unended: bool,
 }
 
 impl<'a> Checker<'a> {
@@ -116,6 +118,7 @@ impl<'a> Checker<'a> {
                 skipped: Affected::default(),
                 blank: Affected::default(),
                 has_content: false,
+                is_unended: false,
             },
             size: 0,
             end: *b"\n\n",
@@ -136,6 +139,7 @@ impl<'a> Checker<'a> {
     /// The file is over.
     #[must_use]
     pub fn finish(mut self) -> Checked {
+        self.rules.is_unended = true;
         self.lines.finish(|line| self.rules.line(line));
         let kind = self.rules.kind;
         if kind == Kind::Data {
@@ -189,7 +193,7 @@ impl<'a> Checker<'a> {
             Some(Encoding::Bytes) | None => false,
         };
         let has_rows = matches!(self.rules.stage, Stage::Rows(_)) && self.lines.rows_expected() > 0;
-        if has_rows && !ends_in_a_line(&self.end) {
+        if has_rows && !ends_in_a_line(&self.end) && findings.count(Code::CutOff) == 0 {
             let message = "the last line has no line end, so the file may be cut off";
             findings.of_file(Code::MayBeCutOff, message, Some("see whether it is whole".to_owned()));
         }
@@ -230,6 +234,7 @@ impl Rules<'_> {
         if line.encoding == Encoding::Utf16WithoutMark {
             return;
         }
+        let line = &self.without_second_return(line);
         if !line.is_cut() {
             self.characters(line);
         }
@@ -241,6 +246,22 @@ impl Rules<'_> {
                 self.row(line);
             }
         }
+    }
+
+    /// The line without the returns that stand before that of its end, which are found once for all lines.
+    fn without_second_return<'l>(&mut self, line: &Line<'l>) -> Line<'l> {
+        let has_more = line.bytes.last() == Some(&b'\r') && !line.is_cut();
+        // Without a line feed behind it, a return is one by itself, unless the others were doubled too.
+        if !has_more || self.is_unended && self.findings.count(Code::DoubleReturn) == 0 {
+            return *line;
+        }
+        let length = line.bytes.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last + 1);
+        self.findings.at(Code::DoubleReturn, line, length..line.bytes.len(), || {
+            let message = "the line ends with more than one carriage return before the line feed (CR CR LF): \
+                           a transfer or an export has changed the line ends twice";
+            (message.to_owned(), Some("transfer the file in binary mode, or end its lines with LF or CR LF".to_owned()))
+        });
+        Line { bytes: &line.bytes[..length], length: length as u64, ..*line }
     }
 
     /// Blank rows at the end of a file do no harm; these were not at its end.
@@ -278,7 +299,9 @@ impl Rules<'_> {
                     None => Stage::Unusable,
                 }
             }
-            Stage::Rows(rows) if !line.is_cut() => rows.read(line, &mut self.findings, &mut self.skipped),
+            Stage::Rows(rows) if !line.is_cut() => {
+                rows.read(line, self.is_unended, &mut self.findings, &mut self.skipped);
+            }
             Stage::Rows(_) | Stage::Unusable => {}
         }
     }

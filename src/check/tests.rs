@@ -110,6 +110,9 @@ fn generated(code: Code) -> Option<[Case<'static>; 2]> {
         | Code::Utf16WithoutMark
         | Code::BadCharacter
         | Code::NulByte
+        | Code::DoubleReturn
+        | Code::CutOff
+        | Code::JoinedFiles
         | Code::LoneReturn
         | Code::BlankRow
         | Code::NoHeader
@@ -310,6 +313,38 @@ fn a_cause_is_named_once_with_the_rows_that_share_it() {
         assert!(message.ends_with(" (1,000,000 rows: lines 2, 3, 4, 5, 6, 7, 8, 9 and 999,992 more)"), "{message}");
     }
     assert_eq!((checked.skipped.rows, checked.skipped.lines.len()), (1_000_000, 20));
+}
+
+/// The content, and the only rule that it breaks: at this line, and in so many rows.
+#[test]
+fn what_joins_cuts_or_converts_a_file_is_one_finding() {
+    const MARK: &str = "\u{feff}";
+    let other = "Date\tEvent 7\tEvar 3\tOrders\n11/20/2026\t1\tred\t1\n";
+    for (content, code, line, rows) in [
+        ([HEADER, ROW, HEADER, ROW].concat(), Code::JoinedFiles, 3, 1),
+        ([MARK, HEADER, ROW, MARK, HEADER, ROW, HEADER].concat(), Code::JoinedFiles, 3, 2),
+        ([HEADER, ROW, MARK, ROW].concat(), Code::JoinedFiles, 3, 1),
+        ([HEADER, ROW, "date\tEVAR 1\tevent 1\r\n", ROW].concat(), Code::JoinedFiles, 3, 1),
+        ([HEADER, ROW, other, other].concat(), Code::JoinedFiles, 3, 2),
+        // The first of them has no line end.
+        ([HEADER, ROW.trim_end(), HEADER, ROW].concat(), Code::JoinedFiles, 2, 1),
+        ([HEADER, ROW.trim_end(), MARK, HEADER, ROW].concat(), Code::JoinedFiles, 2, 1),
+        ([HEADER, ROW.trim_end(), MARK, ROW].concat(), Code::JoinedFiles, 2, 1),
+        ([HEADER, ROW, "11/20/2026\tblu"].concat(), Code::CutOff, 3, 1),
+        ([HEADER, ROW, "11/20/2026"].concat(), Code::CutOff, 3, 1),
+        ([HEADER, ROW, "11/20/2026\tblue\t"].concat(), Code::RowWithoutMetric, 3, 1),
+        ([HEADER, ROW, ROW].concat().replace('\n', "\r\r\n"), Code::DoubleReturn, 1, 3),
+        ([HEADER, ROW, "\n# c\n", ROW].concat().replace('\n', "\r\r\r\n"), Code::DoubleReturn, 1, 5),
+        ([HEADER, ROW, ROW.trim_end()].concat().replace('\n', "\r\r\n") + "\r", Code::DoubleReturn, 1, 3),
+    ] {
+        let checked = check("a.txt", content.as_bytes());
+        let others = [Code::MayBeCutOff, Code::BlankRow];
+        let kept = checked.findings.kept().iter().filter(|finding| !others.contains(&finding.code));
+        let found: Vec<_> =
+            kept.map(|finding| (finding.code, finding.place.as_ref().unwrap().line, finding.affected.rows)).collect();
+        assert_eq!(found, [(code, line, rows)], "{content:?}");
+        assert_eq!(check_in("a.txt", content.as_bytes(), 1, |_| {}), checked);
+    }
 }
 
 #[test]
