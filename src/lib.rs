@@ -120,6 +120,7 @@
 //! | a state or an event of a job | [`job::State::next`] | [`design`] §4, "States"; the named sets of states in `src/job/sets.rs`, and the checks of `src/joblog/schema.sql` |
 //! | what a word of Adobe's means | [`track::judge`] | [`design`] §4, "Tracking" |
 //! | when Adobe's list is requested | [`track::Schedule`] | `src/adobe/budget.rs` shares requests out |
+//! | what is read of a report suite | `src/adobe/suite_requests.rs` | [`job::SuiteFacts`]; `src/daemon/report_suites.rs`, which reads them daily; `src/emulator/suites.rs` |
 //! | the form of an upload request | `src/adobe/body.rs` | `src/emulator/wire_body.rs`, which reads it strictly |
 //! | a key of the configuration | `config/default.toml`, [`config::Config`] | the reader of its section, such as `src/config/stage_sections.rs`, and a case in `tests/bad_configs` |
 //! | what a verb may do | [`job::Verb::decide`] | `src/joblog/carry_out.rs`, which does it in one transaction |

@@ -48,6 +48,7 @@ mod rate;
 mod readiness;
 mod recover;
 mod recovery;
+mod report_suites;
 mod secrets;
 mod service;
 mod settling;

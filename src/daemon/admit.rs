@@ -1,4 +1,4 @@
-//! Accounts that are refused for their open jobs, and admitted once those have come to their end (DESIGN A5).
+//! Accounts that are refused for their open jobs or their report suite, and admitted once nothing is in the way (DESIGN A5).
 
 use super::Fatal;
 use super::refused::{Refused, judge};
@@ -7,6 +7,7 @@ use crate::clock::now;
 use crate::config::Config;
 use crate::inbox::FolderSettings;
 use crate::joblog::{JobLogError, Reader};
+use std::sync::atomic::Ordering;
 
 impl Stages {
     /// Keeps accounts from running: nothing is sent or moved for them, and they say so. What Adobe has of them is followed.
@@ -15,14 +16,19 @@ impl Stages {
         self.send_only_for(|account| !is_refused(&account.name));
         let names: Vec<String> = refused.iter().map(|refused| refused.account.clone()).collect();
         self.stop_folders_of(&names).await;
-        for Refused { account, why, went_to } in &refused {
+        for Refused { account, why, went_to, is_virtual } in &refused {
             let is_known = self.refused().any(|known| known == account);
-            let is_told = !self.joblog.folder_problem(account.clone(), Some(why.clone()), now()).await?;
             if !is_known {
                 self.stop_tracker(account);
-                if !is_told {
-                    tracing::error!(account, "account {account} is refused: {why}");
+                let configured = config.accounts.iter().find(|configured| configured.name == *account && *is_virtual);
+                if let Some(configured) = configured {
+                    // It may never have run, and what it says of itself needs a row.
+                    self.joblog.open_account(account.clone(), configured.target(&config.api)).await?;
                 }
+            }
+            let is_news = self.joblog.folder_problem(account.clone(), Some(why.clone()), now()).await?;
+            if !is_known && is_news {
+                tracing::error!(account, "account {account} is refused: {why}");
             }
             if let Some(target) = went_to.clone().filter(|_| !self.is_tracked(account)) {
                 self.start_tracker(config, account, target)?;
@@ -39,6 +45,7 @@ impl Stages {
 
     /// Judges the refused accounts again, and starts those that may run by now. Does not disturb the others.
     pub(super) async fn admit_again(&mut self, config: &Config, reader: &Reader) -> Result<(), Fatal> {
+        self.judge_again |= self.suites_turned.swap(false, Ordering::Relaxed);
         let is_to_be_judged = !self.refused.is_empty() || self.judge_again;
         // A channel that is closed has its writer's end to tell of.
         if !is_to_be_judged || !self.changes.has_changed().unwrap_or(true) {
@@ -64,7 +71,7 @@ impl Stages {
             let refused: Vec<&str> = self.refused().collect();
             reader.open_jobs_of(&refused)?
         };
-        let (accounts, refused) = judge(config, &open);
+        let (accounts, refused) = judge(config, &open, &reader.virtual_suites()?);
         if refused == self.refused {
             self.judge_again = false;
             return Ok(());
@@ -77,11 +84,7 @@ impl Stages {
         }
         for account in accounts.iter().filter(|account| over.contains(&account.name)) {
             let target = account.target(&config.api);
-            tracing::info!(
-                account = account.name,
-                "account {} runs: its open jobs have come to their end",
-                account.name
-            );
+            tracing::info!(account = account.name, "account {} runs: nothing is in its way any more", account.name);
             // It is, if the job log failed behind this the last time.
             if !self.is_worked_in(&account.name) {
                 self.start_folder(FolderSettings::new(config, account), target.clone()).await?;

@@ -8,7 +8,8 @@
 //! | --- | --- |
 //! | `lifetime` | how the process begins and ends, its signals and its log |
 //! | `supervisor` | the loop that watches over the stages |
-//! | `stages`, `trackers`, `telling`, `pruning` | what runs: folders, uploads, trackers, alerts, the page, pruning |
+//! | `stages`, `trackers`, `alerting`, `pruning` | what runs: folders, uploads, trackers, alerts, the page, pruning |
+//! | `report_suites` | what the API tells of report suites, read daily |
 //! | `admit` | accounts that must not run for now |
 //! | `control`, `operator` | the socket for commands; what people want of jobs |
 
@@ -19,6 +20,7 @@ mod lifetime;
 pub mod operator;
 mod pruning;
 mod refused;
+mod report_suites;
 mod stages;
 mod status_address;
 mod supervisor;

@@ -1,8 +1,8 @@
-//! Which accounts may run as they are configured (DESIGN A5). Pure.
+//! Which accounts may run as they are configured (DESIGN A5, and §5, "Report suites"). Pure.
 
 use crate::config::{AccountConfig, Config};
 use crate::job::{Problem, Target, counted};
-use crate::joblog::OpenJob;
+use crate::joblog::{OpenJob, VirtualSuite};
 
 /// Maximum number of job IDs in a message. The message always gives the total.
 const NAMED: usize = 20;
@@ -15,10 +15,17 @@ pub(super) struct Refused {
     pub(super) why: Problem,
     /// Where its open jobs went, if any was tried: there they are followed to their end.
     pub(super) went_to: Option<Target>,
+    /// Its report suite takes no uploads.
+    pub(super) is_virtual: bool,
 }
 
-/// The accounts that may run, and those that may not: whose open jobs went elsewhere, or that are not configured any more.
-pub(super) fn judge(config: &Config, open: &[OpenJob]) -> (Vec<AccountConfig>, Vec<Refused>) {
+/// The accounts that may run, and those that may not: whose open jobs went elsewhere, whose report suite is virtual, or
+/// that are not configured any more.
+pub(super) fn judge(
+    config: &Config,
+    open: &[OpenJob],
+    virtual_suites: &[VirtualSuite],
+) -> (Vec<AccountConfig>, Vec<Refused>) {
     let mut refused: Vec<Refused> = Vec::new();
     let is_configured = |name: &str| config.accounts.iter().any(|account| account.name == name);
     let mut orphaned: Vec<&str> =
@@ -34,6 +41,7 @@ pub(super) fn judge(config: &Config, open: &[OpenJob]) -> (Vec<AccountConfig>, V
                 "put it back until they are done",
             ),
             went_to: jobs.iter().find_map(|job| job.target.clone()),
+            is_virtual: false,
         });
     }
     let mut run = Vec::new();
@@ -42,9 +50,25 @@ pub(super) fn judge(config: &Config, open: &[OpenJob]) -> (Vec<AccountConfig>, V
         let went_elsewhere =
             |job: &&OpenJob| job.account == account.name && job.target.as_ref().is_some_and(|went| *went != target);
         let jobs: Vec<&OpenJob> = open.iter().filter(went_elsewhere).collect();
-        match jobs.first().and_then(|job| job.target.clone()) {
-            None => run.push(account.clone()),
-            Some(went_to) => refused.push(Refused {
+        let virtual_suite = virtual_suites.iter().find(|suite| suite.is_of(&target));
+        match (jobs.first().and_then(|job| job.target.clone()), virtual_suite) {
+            (None, None) => run.push(account.clone()),
+            (None, Some(VirtualSuite { parent, .. })) => {
+                let suite = &account.report_suite_id;
+                refused.push(Refused {
+                    account: account.name.clone(),
+                    why: Problem::new(
+                        format!("report suite {suite} is virtual: it shows a part of {parent}, and takes no uploads"),
+                        format!(
+                            "name the report suite that takes them (`report_suite_id = \"{parent}\"`, with a data source of its \
+                             own), then `systemctl reload datadrop`"
+                        ),
+                    ),
+                    went_to: open.iter().any(|job| job.account == account.name && job.target.is_some()).then_some(target),
+                    is_virtual: true,
+                });
+            }
+            (Some(went_to), _) => refused.push(Refused {
                 account: account.name.clone(),
                 why: Problem::new(
                     format!(
@@ -55,6 +79,7 @@ pub(super) fn judge(config: &Config, open: &[OpenJob]) -> (Vec<AccountConfig>, V
                     "for the others put the old target back, or cancel them (`datadrop jobs cancel ID`) and retry them then",
                 ),
                 went_to: Some(went_to),
+                is_virtual: false,
             }),
         }
     }
@@ -76,6 +101,7 @@ pub(super) fn judge(config: &Config, open: &[OpenJob]) -> (Vec<AccountConfig>, V
                 )
                 .into(),
                 went_to: Some(account.target(&config.api)),
+                is_virtual: false,
             })
         })
         .collect();
@@ -124,10 +150,10 @@ mod tests {
         let config = config(1, "");
         let here = config.accounts[0].target(&config.api);
         let elsewhere = Target { data_source_id: 2, ..here.clone() };
-        let (run, refused) = judge(&config, &[open("a", 1, Some(&here)), open("a", 2, None)]);
+        let (run, refused) = judge(&config, &[open("a", 1, Some(&here)), open("a", 2, None)], &[]);
         assert_eq!((run.len(), refused.len()), (1, 0));
         let jobs = [open("a", 1, Some(&here)), open("a", 2, Some(&elsewhere)), open("a", 3, Some(&elsewhere))];
-        let (run, refused) = judge(&config, &jobs);
+        let (run, refused) = judge(&config, &jobs, &[]);
         assert_eq!(run.len(), 0);
         assert_eq!(refused[0].went_to, Some(elsewhere));
         let why = &refused[0].why.what;
@@ -137,7 +163,7 @@ mod tests {
     #[test]
     fn a5_an_account_that_left_the_configuration_is_named_with_its_open_jobs() {
         let jobs: Vec<OpenJob> = (1..=30).map(|id| open("gone", id, None)).collect();
-        let (run, refused) = judge(&config(1, ""), &jobs);
+        let (run, refused) = judge(&config(1, ""), &jobs, &[]);
         assert_eq!(run.len(), 1);
         assert_eq!((refused.len(), refused[0].account.as_str(), &refused[0].went_to), (1, "gone", &None));
         assert!(
@@ -146,7 +172,7 @@ mod tests {
             "{}",
             refused[0].why
         );
-        let (_, refused) = judge(&config(1, ""), &jobs[..1]);
+        let (_, refused) = judge(&config(1, ""), &jobs[..1], &[]);
         assert!(refused[0].why.what.contains("1 open job (job 1)"), "{}", refused[0].why);
     }
 
@@ -155,19 +181,40 @@ mod tests {
         let config = config(1, "");
         let here = config.accounts[0].target(&config.api);
         let there = Target { report_suite_id: "R".to_owned(), ..here.clone() };
-        let (run, refused) = judge(&config, &[open("old-name", 4, Some(&there))]);
+        let (run, refused) = judge(&config, &[open("old-name", 4, Some(&there))], &[]);
         assert_eq!(run.len(), 0);
         let names: Vec<&str> = refused.iter().map(|refused| refused.account.as_str()).collect();
         assert_eq!(names, ["old-name", "a"]);
         assert!(refused[1].why.what.contains("account old-name has open jobs (such as job 4)"), "{}", refused[1].why);
-        assert_eq!(judge(&config, &[open("a", 4, Some(&here))]).1.len(), 0, "its own do not stand in its way");
+        assert_eq!(judge(&config, &[open("a", 4, Some(&here))], &[]).1.len(), 0, "its own do not stand in its way");
+    }
+
+    #[test]
+    fn an_account_whose_report_suite_is_virtual_is_refused_and_the_parent_is_named() {
+        let config = config(1, "");
+        let here = config.accounts[0].target(&config.api);
+        let suite = VirtualSuite {
+            base_url: here.base_url.clone(),
+            company: "c".to_owned(),
+            report_suite_id: "R".to_owned(),
+            parent: "whole".to_owned(),
+        };
+        let (run, refused) = judge(&config, &[open("a", 1, None)], std::slice::from_ref(&suite));
+        assert_eq!((run.len(), refused.len(), &refused[0].went_to), (0, 1, &None));
+        let why = &refused[0].why;
+        assert!(why.what.contains("shows a part of whole"), "{why}");
+        assert!(why.remedy.as_ref().unwrap().contains("report_suite_id = \"whole\""), "{why}");
+        let (_, refused) = judge(&config, &[open("a", 1, Some(&here))], std::slice::from_ref(&suite));
+        assert_eq!(refused[0].went_to, Some(here), "what Adobe has is followed");
+        let another = VirtualSuite { company: "another".to_owned(), ..suite };
+        assert_eq!(judge(&config, &[], &[another]).0.len(), 1);
     }
 
     #[test]
     fn a_disabled_account_neither_runs_nor_is_refused() {
         let config = config(1, "enabled = false");
         let elsewhere = Target { data_source_id: 2, ..config.accounts[0].target(&config.api) };
-        let (run, refused) = judge(&config, &[open("a", 1, Some(&elsewhere))]);
+        let (run, refused) = judge(&config, &[open("a", 1, Some(&elsewhere))], &[]);
         assert_eq!((run.len(), refused.len()), (0, 0));
     }
 }

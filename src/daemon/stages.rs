@@ -3,6 +3,7 @@
 use super::Fatal;
 use super::alerting::Alerts;
 use super::refused::{Refused, judge};
+use super::report_suites::{Asked, keep_reading_suites};
 use super::vitals::{Fallen, Pulse, Tracking};
 use crate::adobe::{Budget, Client};
 use crate::clock::{Clock, Moment, now};
@@ -16,7 +17,7 @@ use crate::status::page::FolderRunning;
 use crate::upload::{UploadSettings, Uploader};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -71,9 +72,12 @@ pub(super) struct Stages {
     upload_pulse: Pulse,
     pub(super) alerts: Alerts,
     keep: watch::Sender<KeepConfig>,
+    suites: watch::Sender<Arc<Asked>>,
     pub(super) refused: Vec<Refused>,
     /// What was in progress when accounts were last judged may have come to the job log since.
     pub(super) judge_again: bool,
+    /// A report suite became virtual since, or is so no more.
+    pub(super) suites_turned: Arc<AtomicBool>,
     /// Whether the job log has changed since then.
     pub(super) changes: watch::Receiver<u64>,
     pub(super) stopping: bool,
@@ -96,10 +100,12 @@ impl Stages {
         let client = Arc::new(Client::new(&config.api, Arc::clone(&budget))?);
         let alerts = Alerts::start(config, &client, &joblog, clock).await?;
         let changes = joblog.changes();
-        let (accounts, refused) = judge(config, &joblog.reader()?.open_jobs()?);
+        let reader = joblog.reader()?;
+        let (accounts, refused) = judge(config, &reader.open_jobs()?, &reader.virtual_suites()?);
         let (upload_settings, settings) =
             watch::channel(Arc::new(upload_settings(config, &accounts, &client, &budget)));
         let (keep, kept) = watch::channel(config.keep.clone());
+        let (suites, asked) = watch::channel(Asked::new(config, &client, &budget));
         let (upload_stop, upload_abort) = (CancellationToken::new(), CancellationToken::new());
         let mut stages = Self {
             clock,
@@ -115,14 +121,18 @@ impl Stages {
             upload_pulse: Pulse::new(clock),
             alerts,
             keep,
+            suites,
             refused: Vec::new(),
             judge_again: false,
+            suites_turned: Arc::default(),
             changes,
             stopping: false,
             budget,
             joblog,
         };
         tokio::spawn(keep_pruning(stages.joblog.clone(), kept, stages.upload_stop.clone()));
+        let turned = Arc::clone(&stages.suites_turned);
+        tokio::spawn(keep_reading_suites(stages.joblog.clone(), asked, turned, stages.upload_stop.clone()));
         for account in &accounts {
             stages.joblog.open_account(account.name.clone(), account.target(&config.api)).await?;
         }
@@ -184,6 +194,7 @@ impl Stages {
         self.stop_trackers();
         self.alerts.reload(config, &self.client);
         self.keep.send_replace(config.keep.clone());
+        self.suites.send_replace(Asked::new(config, &self.client, &self.budget));
         let goes_on = |name: &str, folder: &Folder| {
             config.accounts.iter().any(|account| {
                 account.enabled && account.name == name && FolderSettings::new(config, account) == folder.settings
@@ -192,7 +203,8 @@ impl Stages {
         let gone = self.folders.iter().filter(|(name, folder)| !goes_on(name, folder)).map(|(name, _)| name.clone());
         let gone: Vec<String> = gone.collect();
         self.stop_folders_of(&gone).await;
-        let (accounts, refused) = judge(config, &self.joblog.reader()?.open_jobs()?);
+        let reader = self.joblog.reader()?;
+        let (accounts, refused) = judge(config, &reader.open_jobs()?, &reader.virtual_suites()?);
         self.refuse(config, refused).await?;
         for account in &accounts {
             // What was learnt stays, unless it may be what blocks the account.

@@ -66,9 +66,12 @@ impl JobLog {
 /// A virtual report suite, which shows a part of another one and takes no uploads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VirtualSuite {
-    base_url: String,
-    company: String,
-    report_suite_id: String,
+    /// The base URL of the API that told it.
+    pub base_url: String,
+    /// The global company ID.
+    pub company: String,
+    /// The report suite ID.
+    pub report_suite_id: String,
     /// The report suite that it shows a part of.
     pub parent: String,
 }

@@ -1,0 +1,156 @@
+//! Reads what the API tells of the accounts' report suites: at the start, after a reload, then daily. Files go without
+//! it: what cannot be read is noted, and blocks nothing.
+
+use crate::adobe::{Budget, Client, Purpose, SuiteReading, Unread};
+use crate::clock::now;
+use crate::config::Config;
+use crate::job::{SuiteFacts, Target};
+use crate::joblog::{JobLog, Reader, SuiteRecord};
+use jiff::tz::TimeZone;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Interval between two looks.
+const DAILY: Duration = Duration::from_secs(24 * 3600);
+/// The same after a look that met what may pass, and the wait after a defect.
+const HOURLY: Duration = Duration::from_secs(3600);
+
+/// Which report suites are read, and by what.
+#[derive(Debug)]
+pub(super) struct Asked {
+    client: Arc<Client>,
+    budget: Arc<Budget>,
+    /// An account of each report suite.
+    targets: Vec<Target>,
+}
+
+impl Asked {
+    /// Each report suite once, whichever accounts send to it.
+    pub(super) fn new(config: &Config, client: &Arc<Client>, budget: &Arc<Budget>) -> Arc<Self> {
+        let mut targets: Vec<Target> = Vec::new();
+        for account in config.accounts.iter().filter(|account| account.enabled) {
+            let target = account.target(&config.api);
+            if !targets.iter().any(|known| known.report_suite_id.eq_ignore_ascii_case(&target.report_suite_id)) {
+                targets.push(target);
+            }
+        }
+        Arc::new(Self { client: Arc::clone(client), budget: Arc::clone(budget), targets })
+    }
+}
+
+/// Reads until `stop`, also after a defect. `judge_again` is set when a report suite became virtual, or is so no more.
+pub(super) async fn keep_reading_suites(
+    joblog: JobLog,
+    asked: watch::Receiver<Arc<Asked>>,
+    judge_again: Arc<AtomicBool>,
+    stop: CancellationToken,
+) {
+    loop {
+        match joblog.reader() {
+            Ok(reader) => {
+                let (asked, judge_again) = (asked.clone(), Arc::clone(&judge_again));
+                let reading = read_suites(joblog.clone(), reader, asked, judge_again, stop.clone());
+                let Err(panic) = tokio::spawn(reading).await else { return };
+                tracing::error!(
+                    "report suites are not read for now, by a defect of datadrop ({panic}); please report this"
+                );
+            }
+            Err(error) => tracing::error!("report suites are not read for now: {error}"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(HOURLY) => {}
+        }
+    }
+}
+
+async fn read_suites(
+    joblog: JobLog,
+    reader: Reader,
+    mut asked: watch::Receiver<Arc<Asked>>,
+    judge_again: Arc<AtomicBool>,
+    stop: CancellationToken,
+) {
+    loop {
+        let current = asked.borrow_and_update().clone();
+        let pass = async {
+            let mut again = DAILY;
+            for target in &current.targets {
+                if read_suite(&joblog, &reader, &current, target, &judge_again).await {
+                    again = HOURLY;
+                }
+            }
+            tokio::time::sleep(again).await;
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = asked.changed() => if changed.is_err() { return },
+            () = pass => {}
+        }
+    }
+}
+
+/// Reads one, and writes down what is known of it now. Returns whether another look may read more soon.
+async fn read_suite(
+    joblog: &JobLog,
+    reader: &Reader,
+    asked: &Asked,
+    target: &Target,
+    judge_again: &AtomicBool,
+) -> bool {
+    // A job log that cannot be read or written just now is its writer's to tell.
+    let Ok(before) = reader.suite_facts(target) else { return true };
+    let permit = || asked.budget.acquire(Purpose::Sweep);
+    let SuiteReading { facts, unread } = asked.client.read_suite(&target.report_suite(), permit).await;
+    let may_pass = unread.iter().any(Unread::may_pass);
+    let lines: Vec<String> = unread.iter().map(Unread::to_string).collect();
+    let lines = Some(lines.join("\n")).filter(|lines| !lines.is_empty());
+    let record = SuiteRecord::after(before.clone(), facts, lines, now());
+    tell(&target.report_suite_id, before.as_ref(), &record);
+    let (parent, parent_before) = (&record.facts.parent, before.and_then(|before| before.facts.parent));
+    let turned = *parent != parent_before;
+    if joblog.note_suite(target.clone(), record).await.is_err() {
+        return true;
+    }
+    if turned {
+        judge_again.store(true, Ordering::Relaxed);
+    }
+    may_pass
+}
+
+/// Logs what is new. That something still cannot be read is no news.
+fn tell(report_suite: &str, before: Option<&SuiteRecord>, record: &SuiteRecord) {
+    let nothing = SuiteFacts::default();
+    let (was, is) = (before.map_or(&nothing, |before| &before.facts), &record.facts);
+    for (fact, was, is) in [("time zone", &was.time_zone, &is.time_zone), ("currency", &was.currency, &is.currency)] {
+        match (was, is) {
+            (Some(was), Some(is)) if was != is => tracing::warn!(
+                report_suite,
+                "report suite {report_suite} moved from {fact} {was} to {is}: files are checked by that from now on"
+            ),
+            (None, Some(is)) => tracing::info!(report_suite, "report suite {report_suite}: its {fact} is {is}"),
+            (Some(_) | None, Some(_) | None) => {}
+        }
+    }
+    if let Some(zone) = is.time_zone.as_ref().filter(|zone| was.time_zone.as_ref() != Some(zone))
+        && TimeZone::get(zone).is_err()
+    {
+        tracing::warn!(
+            report_suite,
+            "this computer does not know the time zone {zone} of report suite {report_suite}: files are checked by its own; \
+             install the packages tzdata and tzdata-legacy"
+        );
+    }
+    if let Some(unread) =
+        record.unread.as_ref().filter(|&unread| before.is_none_or(|b| b.unread.as_ref() != Some(unread)))
+    {
+        let unread = unread.replace('\n', "; ");
+        tracing::info!(
+            report_suite,
+            "report suite {report_suite} could not be read whole, and files go all the same: {unread}"
+        );
+    }
+}

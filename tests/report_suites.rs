@@ -1,0 +1,175 @@
+//! What the API tells of report suites: read at the start, kept in the job log, and never needed to send a file.
+
+use crate::harness::{World, arrived_once, connect, data, primed, quick, tagged};
+use datadrop::config::RateLimit;
+use datadrop::emulator::EmulatorOptions;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// The facts, and what could not be read.
+fn kept(world: &World, suite: &str) -> Option<(Value, Option<String>)> {
+    let found = connect(&world.state_dir())?
+        .query_row("SELECT facts, unread FROM report_suite WHERE report_suite_id = ?1", [suite], |row| {
+            Ok((row.get::<_, String>(0)?, row.get(1)?))
+        })
+        .ok()?;
+    Some((serde_json::from_str(&found.0).unwrap(), found.1))
+}
+
+fn wait_kept(world: &World, suite: &str, what: &str, holds: impl Fn(&Value, Option<&str>) -> bool) -> Value {
+    let mut found = None;
+    world.wait(&format!("{suite}: {what}"), || {
+        found = kept(world, suite);
+        found.as_ref().is_some_and(|(facts, unread)| holds(facts, unread.as_deref()))
+    });
+    found.unwrap().0
+}
+
+fn is_whole(_: &Value, unread: Option<&str>) -> bool {
+    unread.is_none()
+}
+
+/// A report suite as large as they come: each entry has about 600 bytes.
+fn many(kind: &str, count: usize) -> Value {
+    (1..=count)
+        .map(|number| {
+            json!({
+                "id": format!("{kind}{number}"), "name": format!("Name {number}"), "title": format!("Name {number}"),
+                "type": "INT", "allowedForReporting": true, "support": ["oberon", "dataWarehouse"],
+                "description": "x".repeat(480),
+            })
+        })
+        .collect()
+}
+
+#[test]
+fn each_report_suite_is_read_once_at_the_start_with_all_of_its_1200_metrics() {
+    let limit = Some(RateLimit { requests: 12, per: Duration::from_secs(6) });
+    let mut world = World::with_emulator(EmulatorOptions { rate_limit: limit, ..quick() });
+    world.api("rate_limit", "\"12/6s\"").account("b", "");
+    let change = json!({
+        "suite": { "timezoneZoneinfo": "US/Pacific", "currency": "eur" },
+        "metrics": many("metrics/event", 1200), "dimensions": many("variables/evar", 250),
+    });
+    world.emulator().change_suite("suitea", &change);
+    let _daemon = world.start();
+    let facts = wait_kept(&world, "suitea", "to be read", is_whole);
+    assert_eq!((&facts["time_zone"], &facts["currency"]), (&json!("US/Pacific"), &json!("EUR")));
+    assert_eq!(facts["metrics"].as_array().unwrap().len(), 1200);
+    assert_eq!(facts["metrics"][40], json!({ "id": "event41", "name": "Name 41", "kind": "counter" }));
+    assert_eq!(facts["dimensions"].as_array().unwrap().len(), 250);
+    wait_kept(&world, "suiteb", "to be read", is_whole);
+    world.drop_file("a", "sales.txt", data(3));
+    arrived_once(&world, "sales.txt");
+    let requests = world.emulator().requests();
+    assert_eq!((requests.suites, requests.refused_429), (6, 0));
+    assert!(requests.max_in_any_window <= 12, "{requests:?}");
+    let log = world.log();
+    assert!(log.contains("report suite suitea: its time zone is US/Pacific"), "{log}");
+}
+
+#[test]
+fn without_the_permission_everything_works_as_before_and_what_is_missing_is_noted_once() {
+    let world = World::new();
+    for part in ["suite", "metrics", "dimensions"] {
+        world.fault(&format!("{part}:403"));
+    }
+    let daemon = primed(&world);
+    let is_noted = |_: &Value, unread: Option<&str>| unread.is_some_and(|unread| unread.lines().count() == 3);
+    let facts = wait_kept(&world, "suitea", "to be noted", is_noted);
+    assert_eq!(facts["metrics"], Value::Null);
+    assert!(kept(&world, "suitea").unwrap().1.unwrap().contains("Profile is not valid"));
+    assert_eq!(world.blocked("a"), "");
+    let told = |log: &str| log.matches("report suite suitea could not be read whole").count();
+    assert_eq!(told(&world.log()), 1);
+    assert!(daemon.stop().success());
+    let asked = world.emulator().requests().suites;
+    let _daemon = world.start();
+    world.wait("it to be read again", || world.emulator().requests().suites == asked + 3);
+    world.drop_file("a", "sales.txt", data(3));
+    arrived_once(&world, "sales.txt");
+    assert_eq!(told(&world.log()), 1, "what has not changed is no news");
+}
+
+#[test]
+fn answers_that_are_partial_odd_slow_or_of_another_report_suite_are_read_as_far_as_they_go() {
+    let mut world = World::new();
+    for account in ["b", "c", "d"] {
+        world.account(account, "");
+    }
+    let suite = |name: &str, change: Value| world.emulator().change_suite(name, &change);
+    suite("suitea", json!({ "suite": { "currency": null, "name": null }, "metrics": "none", "dimensions": [] }));
+    suite("suiteb", json!({ "suite": { "rsid": "suitea", "id": "suitea" } }));
+    suite(
+        "suitec",
+        json!({ "suite": { "timezoneZoneinfo": "Mars/Olympus" }, "metrics": [5, { "id": "metrics/event1" }] }),
+    );
+    world.fault("suite:slow=10s:after=3:n=1");
+    let _daemon = world.start();
+    for account in ["a", "b", "c", "d"] {
+        world.drop_file(account, "sales.txt", tagged(account));
+    }
+    world.wait("all to be done, whatever is told", || world.count("state = 'success'") == 4);
+    let unread =
+        |lines: usize| move |_: &Value, unread: Option<&str>| unread.unwrap_or_default().lines().count() == lines;
+    let facts = wait_kept(&world, "suitea", "both lists to be missing", unread(2));
+    assert_eq!((&facts["time_zone"], &facts["currency"]), (&json!("Etc/UTC"), &Value::Null));
+    let facts = wait_kept(&world, "suiteb", "the report suite itself to be missing", unread(1));
+    assert_eq!((&facts["time_zone"], facts["metrics"].is_array()), (&Value::Null, true));
+    assert!(kept(&world, "suiteb").unwrap().1.unwrap().contains("an answer about report suite suitea"));
+    let facts = wait_kept(&world, "suitec", "to be read", unread(0));
+    assert_eq!(facts["metrics"], json!([{ "id": "event1", "name": "event1", "kind": "other" }]));
+    assert!(world.log().contains("does not know the time zone Mars/Olympus"), "{}", world.log());
+    let facts = wait_kept(&world, "suited", "the slow one to be given up", unread(1));
+    assert_eq!((&facts["time_zone"], facts["metrics"].is_array()), (&Value::Null, true));
+    for account in ["a", "b", "c", "d"] {
+        assert_eq!(world.blocked(account), "");
+    }
+}
+
+#[test]
+fn a_report_suite_that_moves_zone_or_currency_is_told_and_one_that_falls_silent_stays_known() {
+    let world = World::new();
+    world.emulator().change_suite("suitea", &json!({ "suite": { "timezoneZoneinfo": "US/Pacific" } }));
+    let daemon = world.start();
+    wait_kept(&world, "suitea", "to be read", is_whole);
+    let change = json!({ "suite": { "timezoneZoneinfo": "Asia/Tokyo", "currency": "JPY" } });
+    world.emulator().change_suite("suitea", &change);
+    daemon.signal("HUP");
+    let facts = wait_kept(&world, "suitea", "to be read again", |facts, _| facts["currency"] == "JPY");
+    assert_eq!(facts["time_zone"], json!("Asia/Tokyo"));
+    let log = world.log();
+    for told in ["from time zone US/Pacific to Asia/Tokyo", "from currency USD to JPY"] {
+        assert!(log.contains(told), "{told}: {log}");
+    }
+    world.fault("suite:500");
+    world.fault("metrics:403");
+    daemon.signal("HUP");
+    let facts = wait_kept(&world, "suitea", "to be silent", |_, unread| unread.is_some());
+    assert_eq!((&facts["time_zone"], facts["metrics"].is_array()), (&json!("Asia/Tokyo"), true));
+}
+
+#[test]
+fn an_account_of_a_virtual_report_suite_is_blocked_until_it_is_none_and_its_parent_is_named() {
+    let world = World::new();
+    let daemon = primed(&world);
+    world.emulator().change_suite("suitea", &json!({ "suite": { "parentRsid": "whole" } }));
+    daemon.signal("HUP");
+    let why = world.wait_blocked("a");
+    assert!(why.contains("report suite suitea is virtual") && why.contains("report_suite_id = \"whole\""), "{why}");
+    world.drop_file("a", "sales.txt", data(3));
+    assert!(daemon.stop().success());
+
+    // The next start knows it from the job log, before anything is asked.
+    world.fault("suite:hang");
+    let daemon = world.start();
+    assert_eq!(world.wait_blocked("a"), why);
+    assert_eq!(world.times_accepted("sales.txt"), 0);
+    assert!(world.folder("a").join("sales.txt").exists(), "files wait untouched");
+
+    world.emulator().clear_faults();
+    world.emulator().change_suite("suitea", &json!({ "suite": { "parentRsid": null } }));
+    daemon.signal("HUP");
+    arrived_once(&world, "sales.txt");
+    assert_eq!(world.blocked("a"), "");
+}
