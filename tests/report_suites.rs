@@ -1,6 +1,6 @@
 //! What the API tells of report suites: read at the start, kept in the job log, and never needed to send a file.
 
-use crate::harness::{World, arrived_once, connect, data, primed, quick, tagged};
+use crate::harness::{World, arrived_once, connect, data, primed, quick, stdout, tagged};
 use datadrop::config::RateLimit;
 use datadrop::emulator::EmulatorOptions;
 use serde_json::{Value, json};
@@ -172,4 +172,47 @@ fn an_account_of_a_virtual_report_suite_is_blocked_until_it_is_none_and_its_pare
     daemon.signal("HUP");
     arrived_once(&world, "sales.txt");
     assert_eq!(world.blocked("a"), "");
+}
+
+/// A file whose row is dated with the day after today in a zone, and that day.
+fn of_tomorrow(zone: &str) -> (String, String) {
+    let now = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::get(zone).unwrap());
+    let day = now.date().tomorrow().unwrap().strftime("%m/%d/%Y").to_string();
+    (format!("Date\tEvar 1\tEvent 1\n{day}\tx\t1\n"), day)
+}
+
+/// A day begins when it begins in the zone of the report suite, whatever this machine's is.
+#[test]
+fn a_day_that_has_not_begun_in_the_report_suite_waits_under_reject_and_is_sent_under_warn() {
+    let mut world = World::new();
+    world.account("a", "check = \"reject\"").account("b", "check = \"warn\"");
+    // What the report suite says is of no interest where a person names the zone.
+    world.account("c", "check = \"reject\"\ntime_zone = \"Pacific/Kiritimati\"");
+    for suite in ["suitea", "suiteb", "suitec"] {
+        world.emulator().change_suite(suite, &json!({ "suite": { "timezoneZoneinfo": "Pacific/Niue" } }));
+    }
+    let _daemon = world.start();
+    for suite in ["suitea", "suiteb", "suitec"] {
+        wait_kept(&world, suite, "to be read", is_whole);
+    }
+    let (file, day) = of_tomorrow("Pacific/Niue");
+    for account in ["a", "b", "c"] {
+        world.drop_file(account, &format!("{account}.txt"), &file);
+    }
+    // 25 hours lie between the two zones: tomorrow at the one is today at the other.
+    world.wait_for("b.txt", "success");
+    world.wait_for("c.txt", "success");
+    world.wait("a.txt to wait", || {
+        world.jobs().iter().any(|job| job.file_name == "a.txt" && job.why().contains("waits"))
+    });
+    let job = world.wait_for("a.txt", "queued");
+    let why = job.why();
+    assert!(why.contains(&day) && why.contains("has not begun yet in Pacific/Niue, begins in "), "{why}");
+    assert_eq!(job.attempts, 0);
+    let log = world.log();
+    assert!(log.contains("b.txt: job") && log.contains("has not begun yet in Pacific/Niue"), "{log}");
+    assert_eq!(world.accepted().len(), 2);
+    // A person may know better.
+    let explained = stdout(&world.run(&["explain", world.folder("a").join("a.txt").to_str().unwrap()]));
+    assert!(explained.contains("waits for its latest day"), "{explained}");
 }

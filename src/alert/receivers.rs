@@ -3,8 +3,10 @@
 use super::group::Subscription;
 use super::message::Sender;
 use crate::adobe::{Client, hook_host};
-use crate::config::{Config, Expect};
+use crate::config::{AccountConfig, Config, Expect};
+use crate::job::Target;
 use crate::retry::RetryPolicy;
+use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use std::fmt;
 use std::sync::Arc;
@@ -35,12 +37,32 @@ pub(super) struct Receiver {
     pub(super) how: How,
 }
 
+/// What an account expects of each day.
+pub(super) struct Expectation {
+    pub(super) account: String,
+    pub(super) expect: Expect,
+    /// Where its days begin; `None`: as in the report suite of its target.
+    pub(super) time_zone: Option<TimeZone>,
+    pub(super) target: Target,
+}
+
+impl Expectation {
+    fn of(account: &AccountConfig, config: &Config) -> Option<Self> {
+        Some(Self {
+            account: account.name.clone(),
+            expect: account.expect?,
+            time_zone: account.time_zone.clone(),
+            target: account.target(&config.api),
+        })
+    }
+}
+
 /// Everything that the stage needs of a configuration.
 pub struct AlertSettings {
     pub(super) receivers: Vec<Receiver>,
     pub(super) subscriptions: Vec<Subscription>,
     /// Accounts that run, and what they expect.
-    pub(super) expectations: Vec<(String, Expect)>,
+    pub(super) expectations: Vec<Expectation>,
     /// Asked as long as all is well.
     pub(super) heartbeat: Option<SecretString>,
     pub(super) heartbeat_every: Duration,
@@ -70,7 +92,7 @@ impl AlertSettings {
         Self {
             receivers,
             subscriptions,
-            expectations: enabled.filter_map(|account| Some((account.name.clone(), account.expect?))).collect(),
+            expectations: enabled.filter_map(|account| Expectation::of(account, config)).collect(),
             heartbeat: config.status.heartbeat.clone(),
             heartbeat_every: config.status.heartbeat_every,
             alert_after: config.retry.alert_after,

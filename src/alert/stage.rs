@@ -1,11 +1,10 @@
 //! The stage: reads what happened, groups it, delivers it. What decides is in `group` and `missing`.
 
 use super::deliver::deliver;
-use super::receivers::{AlertSettings, Receiver};
+use super::receivers::{AlertSettings, Expectation, Receiver};
 use super::{group, message, missing};
-use crate::clock::{local_now, now, random_fraction};
-use crate::config::Expect;
-use crate::job::Timestamp;
+use crate::clock::{now, random_fraction};
+use crate::job::{DayZone, Timestamp};
 use crate::joblog::{AlertRow, JobLog, JobLogError, Reader, ToldRow};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -138,8 +137,8 @@ impl AlertStage {
         let settings = Arc::clone(&self.settings.borrow());
         self.write_told().await?;
         self.note_late(&settings).await?;
-        for (account, expect) in &settings.expectations {
-            self.judge_expectation(account, *expect).await?;
+        for expectation in &settings.expectations {
+            self.judge_expectation(expectation).await?;
         }
         self.collect(&settings).await?;
         let outbox = self.reader.outbox()?;
@@ -169,8 +168,11 @@ impl AlertStage {
         Ok(())
     }
 
-    async fn judge_expectation(&mut self, account: &str, expect: Expect) -> Result<(), JobLogError> {
-        let local = local_now();
+    async fn judge_expectation(&mut self, expectation: &Expectation) -> Result<(), JobLogError> {
+        let Expectation { account, expect, time_zone, target } = expectation;
+        let (account, expect) = (account.as_str(), *expect);
+        let suites = self.reader.suite_zone(target)?;
+        let local = DayZone::of(time_zone.as_ref(), suites.as_deref()).at(now());
         let Some(window) = missing::latest_window(expect, &local) else { return Ok(()) };
         let day = window.day.to_string();
         if self.judged.get(account) == Some(&day) {

@@ -98,7 +98,12 @@ impl<'a> Account<'a> {
             instead_of = replaced(&entry);
         }
         let now_ns = now().0.saturating_mul(1_000_000);
-        let (kind, verdict) = match foresee(&self.settings, folder, name, self.is_remote, now_ns, || signs.give()) {
+        let suite = match reader {
+            Some(reader) => reader.suite_facts(&self.settings.target)?.map(|record| record.facts),
+            None => None,
+        };
+        let known = (now_ns, suite.as_ref());
+        let (kind, verdict) = match foresee(&self.settings, folder, name, self.is_remote, known, || signs.give()) {
             Foreseen::Gone => return Ok(Outlook::Gone),
             Foreseen::Ignored(why) => return Ok(Outlook::Ignored(why)),
             Foreseen::Told(kind, verdict) => (kind, verdict),

@@ -4,6 +4,7 @@ use super::given::{check_segment, parse_expect};
 use super::problems::{Place, Report, Wrong, wrong};
 use super::section::{Section, Table};
 use super::sections::{AccountConfig, CheckMode, Duplicates, FinMode, Order, StyleChoice, WireName};
+use crate::job::zone_named;
 use config::ValueKind;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub(super) fn read_defaults(mut section: Section<'_>, style: StyleChoice, settle
         sequential: false,
         wire_name: WireName::Keep,
         style,
+        time_zone: None,
         expect: None,
         settle,
     };
@@ -39,6 +41,10 @@ fn read_settings(section: &mut Section<'_>, defaults: &AccountConfig) -> Account
         let remedy = "write a number of files and a time of day, such as \"2 by 06:00\"";
         parse_expect(given.text()?).ok_or_else(|| wrong("not a number of files and a time", remedy))
     });
+    let time_zone = section.take("time_zone", |given| {
+        let remedy = "write a name of the IANA time zone database, such as \"Europe/Berlin\"";
+        zone_named(given.text()?).ok_or_else(|| wrong("not a time zone", remedy))
+    });
     AccountConfig {
         enabled: section.truth("enabled").unwrap_or(defaults.enabled),
         fin: section.word("fin").unwrap_or(defaults.fin),
@@ -52,6 +58,7 @@ fn read_settings(section: &mut Section<'_>, defaults: &AccountConfig) -> Account
         sequential: section.truth("sequential").unwrap_or(defaults.sequential),
         wire_name: section.word("wire_name").unwrap_or(defaults.wire_name),
         style: section.word("style").unwrap_or(defaults.style),
+        time_zone: time_zone.or_else(|| defaults.time_zone.clone()),
         expect: expect.or(defaults.expect),
         settle: section.duration("settle").unwrap_or(defaults.settle),
         ..defaults.clone()

@@ -1,6 +1,7 @@
 //! The sections of the configuration, as the stages receive them: typed, checked, defaults applied.
 
 use crate::job::{Problem, Program, ReportSuite, Target, UploadStyle};
+use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -279,6 +280,8 @@ pub struct AccountConfig {
     pub wire_name: WireName,
     /// Overrides `upload.style`; resolved, never absent.
     pub style: StyleChoice,
+    /// Where its days begin; `None`: as in the report suite.
+    pub time_zone: Option<TimeZone>,
     /// `"2 by 06:00"`.
     pub expect: Option<Expect>,
     /// Overrides `watch.settle`; resolved, never absent.

@@ -4,9 +4,8 @@
 use crate::adobe::{Budget, Client, Purpose, SuiteReading, Unread};
 use crate::clock::now;
 use crate::config::Config;
-use crate::job::{SuiteFacts, Target};
+use crate::job::{SuiteFacts, Target, zone_named};
 use crate::joblog::{JobLog, Reader, SuiteRecord};
-use jiff::tz::TimeZone;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -136,7 +135,7 @@ fn tell(report_suite: &str, before: Option<&SuiteRecord>, record: &SuiteRecord) 
         }
     }
     if let Some(zone) = is.time_zone.as_ref().filter(|zone| was.time_zone.as_ref() != Some(zone))
-        && TimeZone::get(zone).is_err()
+        && zone_named(zone).is_none()
     {
         tracing::warn!(
             report_suite,

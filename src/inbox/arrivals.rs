@@ -5,14 +5,14 @@ use super::announce::Told;
 use super::assessment::{Assessed, Known, Met, after_reading, before_reading};
 use super::folder_settings::{FolderSettings, Interrupted, Progress};
 use super::look;
-use super::weigh::{BUFFER, Weighed, weigh};
+use super::weigh::{BUFFER, Background, Weighed, weigh};
 use crate::clock::Moment;
 use crate::clock::{Clock, now, random_digits};
 use crate::config::CheckMode;
 use crate::folder::{AccountFolder, remove_why};
 use crate::inbox::readiness::{Candidate, MarkerSight, Pieces, Sight, Trace, Waits};
 use crate::job::{FileIdentity, Kind, State, classify, printable};
-use crate::joblog::{Arrival, InboxEntry, JobLog, Reader, Verdict as Finding};
+use crate::joblog::{Arrival, InboxEntry, JobLog, Reader, SuiteRecord, Verdict as Finding};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -56,6 +56,8 @@ pub(super) struct Inbox {
     pub(super) named_ignored: HashSet<OsString>,
     /// Files that were queued since the last scan began.
     pub(super) queued: u64,
+    /// What is known of the report suite.
+    suite: Option<SuiteRecord>,
 }
 
 /// The name at which a test makes datadrop have a defect.
@@ -111,6 +113,16 @@ impl Inbox {
             absent: HashSet::new(),
             named_ignored: HashSet::new(),
             queued: 0,
+            suite: None,
+        }
+    }
+
+    /// Reads what the job log knows of the report suite, if that is news. No row of it keeps a file from being taken in.
+    fn learn_suite(&mut self) {
+        let target = &self.settings.target;
+        let asked_at = self.reader.suite_asked_at(target).ok().flatten();
+        if self.suite.as_ref().map(|known| known.asked_at) != asked_at {
+            self.suite = self.reader.suite_facts(target).ok().flatten();
         }
     }
 
@@ -303,9 +315,13 @@ impl Inbox {
         if let Some(reason) = self.cannot_be_filed(&file) {
             return self.note_waiting(name, kind, Finding::Waiting(reason, Some(sight.identity)), false);
         }
-        let bytes_per_second = self.upload_speed(kind, size)?;
+        if kind == Kind::Data && self.settings.check != CheckMode::Off {
+            self.learn_suite();
+        }
+        let suite = self.suite.as_ref().map(|known| &known.facts);
+        let background = Background { bytes_per_second: self.upload_speed(kind, size)?, suite };
         let alive = || self.progress.alive();
-        let weighed = weigh(&self.settings, name, kind, (&mut file, sight), bytes_per_second, &mut self.buffer, alive);
+        let weighed = weigh(&self.settings, name, kind, (&mut file, sight), &background, &mut self.buffer, alive);
         if let Weighed::Verdict(Finding::Ready(content)) = &weighed
             && kind == Kind::Data
             && self.was_renamed(name, &content.fingerprint)?

@@ -3,8 +3,9 @@
 use crate::config::{AccountConfig, CheckMode, Config, FinMode, RateLimit, WatchMode};
 use crate::folder::FolderProblem;
 use crate::inbox::readiness::Waits;
-use crate::job::Program;
+use crate::job::{Program, Target};
 use crate::joblog::{AdmitPolicy, JobLogError};
+use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -17,8 +18,10 @@ const REMOTE_SETTLE: Duration = Duration::from_secs(60);
 pub struct FolderSettings {
     /// The account's name.
     pub account: String,
-    /// Adobe's number of the data source.
-    pub data_source_id: i64,
+    /// Where its files go.
+    pub target: Target,
+    /// Where its days begin; `None`: as in the report suite.
+    pub time_zone: Option<TimeZone>,
     /// The watched folder.
     pub folder: PathBuf,
     /// Where the job log lies, which is never opened as a file of a folder.
@@ -53,7 +56,8 @@ impl FolderSettings {
     pub fn new(config: &Config, account: &AccountConfig) -> Self {
         Self {
             account: account.name.clone(),
-            data_source_id: account.data_source_id,
+            target: account.target(&config.api),
+            time_zone: account.time_zone.clone(),
             folder: account.folder.clone(),
             state_dir: config.state_dir.clone(),
             program: config.program(),

@@ -4,12 +4,12 @@ use super::assessment::{Met, after_reading, before_reading};
 use super::folder_settings::FolderSettings;
 use super::look;
 use super::markers::is_marker;
-use super::weigh::{BUFFER, weigh};
+use super::weigh::{BUFFER, Background, weigh};
 use crate::clock::Moment;
 use crate::folder::directory::Directory;
 use crate::folder::{FolderProblem, accepted_after};
 use crate::inbox::readiness::{self, Candidate, MarkerSight, Sight, Signs, Trace};
-use crate::job::{Kind, Timestamp, classify, stem};
+use crate::job::{Kind, SuiteFacts, Timestamp, classify, stem};
 use crate::joblog::{JobLogError, Reader, Verdict};
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
@@ -43,15 +43,15 @@ pub enum Foreseen {
 /// Looks at a name as a scan would, on the understanding that a file which is quiet now stays so.
 ///
 /// `folder`: the account's. `is_remote`: it is not known to be on a local file system.
-/// `now_ns`: the time in nanoseconds since 1970; a file that was changed just before is not quiet yet. `alive` is called at
-/// each read.
+/// `now_ns`: the time in nanoseconds since 1970; a file that was changed just before is not quiet yet. `suite`: what the API
+/// tells of the report suite. `alive` is called at each read.
 #[must_use]
 pub fn foresee(
     settings: &FolderSettings,
     folder: &Directory,
     name: &OsStr,
     is_remote: bool,
-    now_ns: i64,
+    (now_ns, suite): (i64, Option<&SuiteFacts>),
     alive: impl Fn(),
 ) -> Foreseen {
     let met = Met::from(look::look(folder, name, |entry| look::is_of_state(&settings.state_dir, entry)));
@@ -76,7 +76,9 @@ pub fn foresee(
             match before_reading(name, sight, readiness) {
                 Ok(Some(told)) => told.finding,
                 Ok(None) => {
-                    let weighed = weigh(settings, name, kind, (&mut file, sight), None, &mut vec![0; BUFFER], alive);
+                    let background = Background { suite, ..Background::default() };
+                    let buffer = &mut vec![0; BUFFER];
+                    let weighed = weigh(settings, name, kind, (&mut file, sight), &background, buffer, alive);
                     after_reading(weighed, sight, Moment::default()).finding
                 }
                 Err(never) => match never {},
@@ -161,7 +163,14 @@ mod tests {
 
     /// The reason, or the word for a file that needs none.
     fn foreseen(settings: &FolderSettings, name: &str, now_ns: i64) -> String {
-        match foresee(settings, &Directory::open(&settings.folder).unwrap(), name.as_ref(), false, now_ns, || ()) {
+        match foresee(
+            settings,
+            &Directory::open(&settings.folder).unwrap(),
+            name.as_ref(),
+            false,
+            (now_ns, None),
+            || (),
+        ) {
             Foreseen::Gone => "gone".to_owned(),
             Foreseen::Ignored(why) => format!("{why:?}"),
             Foreseen::Told(_, Verdict::Ready(content)) => format!("ready, {} rows", content.rows_expected),

@@ -3,11 +3,11 @@
 use super::folder_settings::FolderSettings;
 use super::look::{hold, sight_of};
 use crate::check::{Checked, Checker, Facts};
-use crate::clock::local_now;
+use crate::clock::now;
 use crate::config::CheckMode;
 use crate::folder::directory::Entry;
 use crate::inbox::readiness::Sight;
-use crate::job::{Fingerprint, Kind};
+use crate::job::{DayZone, Fingerprint, Kind, SuiteFacts};
 use crate::joblog::{Content, Verdict};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -27,14 +27,22 @@ pub(super) enum Weighed {
     Changed,
 }
 
-/// Reads a file as its account's rules want it, once, and calls `alive` at each read. `bytes_per_second`: how fast uploads
-/// go, where that is known.
+/// What the job log knows that the check of a file asks for.
+#[derive(Debug, Default)]
+pub(super) struct Background<'a> {
+    /// How fast uploads go, in bytes of the request each second.
+    pub(super) bytes_per_second: Option<u64>,
+    /// What the API tells of the report suite.
+    pub(super) suite: Option<&'a SuiteFacts>,
+}
+
+/// Reads a file as its account's rules want it, once, and calls `alive` at each read.
 pub(super) fn weigh(
     settings: &FolderSettings,
     name: &OsStr,
     kind: Kind,
     (file, sight): (&mut File, Sight),
-    bytes_per_second: Option<u64>,
+    background: &Background<'_>,
     buffer: &mut Vec<u8>,
     alive: impl Fn(),
 ) -> Weighed {
@@ -46,16 +54,18 @@ pub(super) fn weigh(
             settings.max_file_size
         ));
     }
-    let now = local_now();
+    let suite = background.suite;
+    let zone = DayZone::of(settings.time_zone.as_ref(), suite.and_then(|suite| suite.time_zone.as_deref()));
+    let now = zone.at(now());
     let facts = Facts {
         file_name: name,
         extensions: &settings.extensions,
         now: &now,
-        in_suite_zone: false,
-        suite: None,
-        data_source_id: Some(settings.data_source_id),
+        in_suite_zone: zone.is_suites,
+        suite,
+        data_source_id: Some(settings.target.data_source_id),
         max_size: settings.max_file_size,
-        bytes_per_second,
+        bytes_per_second: background.bytes_per_second,
         keep: KEPT,
     };
     let rules = wants_check(settings, kind).then(|| Checker::new(&facts));
@@ -75,10 +85,18 @@ pub(super) fn weigh(
     }
     let fingerprint = Fingerprint { identity: sight.identity, sha256: held.sha256 };
     let findings = held.checked.as_ref().and_then(Checked::told);
-    let failing = held.checked.is_some_and(|checked| checked.would_fail() && settings.check == CheckMode::Reject);
+    let may_reject = settings.check == CheckMode::Reject;
+    let begins_at = held.checked.as_ref().filter(|_| may_reject).and_then(Checked::fails_until);
+    let failing = held.checked.as_ref().is_some_and(Checked::would_fail) && may_reject && begins_at.is_none();
     let cause = findings.as_ref().and_then(|findings| findings.likely.cause.clone()).filter(|_| failing);
-    let content =
-        Content { fingerprint, blake3: held.blake3, rows_expected: held.rows, findings: findings.map(Box::new) };
+    let content = Content {
+        fingerprint,
+        blake3: held.blake3,
+        rows_expected: held.rows,
+        findings: findings.map(Box::new),
+        days: held.checked.map(|checked| checked.days.all().to_vec()).unwrap_or_default(),
+        begins_at,
+    };
     Weighed::Verdict(match cause {
         Some(cause) => Verdict::Failing(content, format!("Adobe would fail this file: {cause}")),
         None => Verdict::Ready(content),

@@ -38,6 +38,8 @@ pub enum Cause {
     OnHold,
     /// Its file was changed or replaced before it was sent: what came instead is another job.
     Replaced,
+    /// A day has to begin before it is sent; it is due then.
+    DayToCome,
     /// Its file was changed after it was sent, and what lies in the folder now is another job.
     Changed,
 }

@@ -1,6 +1,9 @@
 //! What Adobe says of a report suite, as far as a check of files needs it (Adobe's endpoints
 //! `reportsuites/collections/suites`, `metrics` and `dimensions`).
 
+use super::Timestamp;
+use jiff::ZonedDateTime;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
 
 /// The facts about one report suite. Each part may be missing: the credential may lack the permission to read it.
@@ -52,6 +55,40 @@ pub struct Dimension {
     pub name: String,
 }
 
+/// The zone in which an account's days begin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DayZone {
+    /// The zone.
+    pub zone: TimeZone,
+    /// Whether it is known to be that of the report suite. If not, it is the host's.
+    pub is_suites: bool,
+}
+
+impl DayZone {
+    /// The time there.
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> ZonedDateTime {
+        let now = jiff::Timestamp::from_millisecond(now.0).unwrap_or_default();
+        now.to_zoned_datetime(self.zone.clone())
+    }
+
+    /// The zone that a person configured, else that of the report suite (`suites`, as Adobe names it), else the host's.
+    #[must_use]
+    pub fn of(configured: Option<&TimeZone>, suites: Option<&str>) -> Self {
+        match configured.cloned().or_else(|| suites.and_then(zone_named)) {
+            Some(zone) => Self { zone, is_suites: true },
+            None => Self { zone: TimeZone::system(), is_suites: false },
+        }
+    }
+}
+
+/// Returns the time zone of this name. Adobe uses aliases such as `US/Pacific`, which not every system has; datadrop brings its
+/// own for these.
+#[must_use]
+pub fn zone_named(name: &str) -> Option<TimeZone> {
+    TimeZone::get(name).or_else(|_| TimeZoneDatabase::bundled().get(name)).ok()
+}
+
 impl SuiteFacts {
     /// Returns the metric with this identifier (`event41`), whatever its case.
     #[must_use]
@@ -63,5 +100,34 @@ impl SuiteFacts {
     #[must_use]
     pub fn dimension(&self, id: &str) -> Option<&Dimension> {
         self.dimensions.as_ref()?.iter().find(|dimension| dimension.id.eq_ignore_ascii_case(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_begin_as_configured_else_as_in_the_report_suite_else_here() {
+        let of = |configured: Option<&str>, suites: Option<&str>| {
+            let zone = DayZone::of(configured.and_then(zone_named).as_ref(), suites);
+            (zone.zone.iana_name().map(str::to_owned), zone.is_suites)
+        };
+        let named = |name: &str| (Some(name.to_owned()), true);
+        assert_eq!(of(Some("Asia/Tokyo"), Some("US/Pacific")), named("Asia/Tokyo"));
+        assert_eq!(of(None, Some("US/Pacific")), named("US/Pacific"));
+        for unknown in [None, Some("Mars/Olympus"), Some("")] {
+            let zone = DayZone::of(None, unknown);
+            assert_eq!((zone.zone, zone.is_suites), (TimeZone::system(), false));
+        }
+    }
+
+    /// Debian 13 leaves the aliases out.
+    #[test]
+    fn the_aliases_that_adobe_uses_are_known_everywhere() {
+        for name in ["US/Pacific", "US/Eastern", "Japan", "GB", "Pacific/Kiritimati", "Pacific/Niue"] {
+            assert!(TimeZoneDatabase::bundled().get(name).is_ok() && zone_named(name).is_some(), "{name}");
+        }
+        assert_eq!(zone_named("no zone"), None);
     }
 }

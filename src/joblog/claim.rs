@@ -10,7 +10,7 @@ use super::unit_of_work::Unit;
 use super::writer::{JobLog, Pending};
 use crate::config::{Duplicates, FinMode, Order};
 use crate::job::sets::{AT_ADOBE_OR_DONE, ON_ITS_WAY, ON_THE_WIRE};
-use crate::job::{Event, EventId, JobId, Kind, Phase, State, Target, Timestamp, UploadStyle};
+use crate::job::{Cause, Event, EventId, JobId, Kind, Phase, State, Target, Timestamp, UploadStyle};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -358,11 +358,12 @@ fn due_jobs(
 ) -> Result<Vec<Job>, JobLogError> {
     let order = if by_name { "stem, kind, file_name, id" } else { "queued_at, id" };
     let (owner_on_the_wire, marker_is_in_line) = (owner_on_the_wire(), marker_is_in_line());
+    let day_to_come = Cause::DayToCome.as_str();
     // The plus keeps the index that has the order: the one by due time would sort the whole backlog each time.
     sql::jobs_where(
         connection,
         &format!(
-            "account = ?1 AND state = 'queued' AND (+next_attempt_at <= ?2 OR +next_attempt_at > ?4) AND inode IS NOT NULL AND place = 'inbox'
+            "account = ?1 AND state = 'queued' AND (+next_attempt_at <= ?2 OR (+next_attempt_at > ?4 AND cause IS NOT '{day_to_come}')) AND inode IS NOT NULL AND place = 'inbox'
                AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.account = job.account
                                AND other.wire_name = job.wire_name AND other.state IN {ON_THE_WIRE})
                AND NOT EXISTS ({owner_on_the_wire})

@@ -37,8 +37,14 @@ pub(crate) fn hash(content: u8) -> Sha256 {
 pub(crate) fn arrives(log: &JobLog, name: &str, content: u8, duplicates: Duplicates) -> Admission {
     let identity = FileIdentity { device: 1, inode: content.into(), born_ns: 0, size: 3, modified_ns: 4 };
     let fingerprint = Fingerprint { identity, sha256: hash(content) };
-    let verdict =
-        Verdict::Ready(Content { fingerprint, blake3: Blake3([content; 32]), rows_expected: 1, findings: None });
+    let verdict = Verdict::Ready(Content {
+        fingerprint,
+        blake3: Blake3([content; 32]),
+        rows_expected: 1,
+        findings: None,
+        days: Vec::new(),
+        begins_at: None,
+    });
     let policy =
         AdmitPolicy { account: "a".to_owned(), folder: "/srv/a".into(), duplicates, wire_name: WireName::Keep };
     let arrival = Arrival { disk_name: name.into(), kind: Kind::Data, verdict, random: 0 };

@@ -1,6 +1,7 @@
 //! From the folder into the job log: a file that is ready, that waits, or that can never be sent.
 
 use super::advance::{self, advance};
+use super::data_days::{note_days, postpone};
 use super::duplicates::{Duplicate, duplicate_of, took_the_place_of};
 use super::errors::JobLogError;
 use super::filing::{note_of_file, part_with};
@@ -13,6 +14,7 @@ use crate::config::{Duplicates, WireName};
 use crate::job::{
     Blake3, Event, FileFindings, FileIdentity, Fingerprint, JobId, Kind, Place, State, Timestamp, unique_wire_name,
 };
+use jiff::civil::Date;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
@@ -79,6 +81,10 @@ pub struct Content {
     pub rows_expected: u64,
     /// What the check found, if it was asked and found something.
     pub findings: Option<Box<FileFindings>>,
+    /// The days that its rows are dated with, if it was checked: at most 91 of them.
+    pub days: Vec<Date>,
+    /// When the last of them begins, if it is not to be sent before.
+    pub begins_at: Option<Timestamp>,
 }
 
 /// What the job log made of an arrival.
@@ -181,6 +187,12 @@ fn admit(
             note_content(unit, &mut job, content, now)?;
             left = leave_former(unit, &job, now)?;
             take_in(unit, policy.duplicates, &mut job, now)?;
+            if let (Some(begins_at), State::Queued) = (content.begins_at, job.state) {
+                let cause = content.findings.as_ref().and_then(|findings| findings.likely.cause.as_deref());
+                let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+                let reason = format!("waits for its latest day, and is sent from {begins_at} on{cause}");
+                postpone(unit, &mut job, (begins_at, reason), now)?;
+            }
         }
         Verdict::Failing(content, reason) => {
             note_content(unit, &mut job, content, now)?;
@@ -281,6 +293,7 @@ fn note_content(unit: &mut Unit<'_>, job: &mut Job, content: &Content, now: Time
     job.sha256 = Some(content.fingerprint.sha256);
     job.blake3 = Some(content.blake3);
     job.rows_expected = i64::try_from(content.rows_expected).ok();
+    note_days(unit, job.id, &content.days)?;
     match &content.findings {
         Some(findings) => record_findings(unit, job, findings, now),
         None => Ok(()),
@@ -365,7 +378,14 @@ mod tests {
         let file = |inode| FileIdentity { device: 1, inode, born_ns: 0, size: 3, modified_ns: 4 };
         let ready = |inode: u8| {
             let fingerprint = Fingerprint { identity: file(inode.into()), sha256: hash(inode) };
-            Verdict::Ready(Content { fingerprint, blake3: Blake3([inode; 32]), rows_expected: 1, findings: None })
+            Verdict::Ready(Content {
+                fingerprint,
+                blake3: Blake3([inode; 32]),
+                rows_expected: 1,
+                findings: None,
+                days: Vec::new(),
+                begins_at: None,
+            })
         };
         let waits = |inode| Verdict::Waiting("it is written to".to_owned(), Some(file(inode)));
         came("sales.txt", Kind::Data, waits(1));

@@ -15,6 +15,7 @@ mod alerts;
 mod attempts;
 mod carry_out;
 mod claim;
+mod data_days;
 mod database_files;
 mod destinations;
 mod duplicates;

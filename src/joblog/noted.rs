@@ -8,7 +8,7 @@ use super::sql;
 use super::unit_of_work::Unit;
 use super::writer::{JobLog, Pending};
 use crate::job::sets::{AT_ADOBE, DONE, NOT_ACCEPTED_YET};
-use crate::job::{FileFindings, JobId, Likely, Overdue, Timestamp};
+use crate::job::{Cause, FileFindings, JobId, Likely, Overdue, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::HashMap;
 
@@ -202,10 +202,12 @@ impl Reader {
     /// [`JobLogError`] if the database cannot be read.
     pub fn late(&self, unsent: Timestamp, unended: Timestamp, limit: usize) -> Result<Vec<JobId>, JobLogError> {
         let connection = self.connection();
+        let day_to_come = Cause::DayToCome.as_str();
         let mut statement = connection.prepare_cached(&format!(
             "SELECT id FROM job
              WHERE finished_at IS NULL
-               AND ((state IN {NOT_ACCEPTED_YET} AND seen_at < ?1)
+               AND ((state IN {NOT_ACCEPTED_YET} AND seen_at < ?1
+                     AND (cause IS NOT '{day_to_come}' OR next_attempt_at < ?1))
                     OR (state IN {AT_ADOBE} AND uploaded_at < ?2))
                AND NOT EXISTS (SELECT 1 FROM job_event
                                WHERE job_id = job.id AND event IN {OVERDUE}

@@ -160,6 +160,7 @@ fn prune(connection: &Connection, id: JobId) -> Result<(), JobLogError> {
         "INSERT INTO pruning (job_id) VALUES (?1)",
         "UPDATE job SET pair_id = NULL WHERE pair_id = ?1",
         "DELETE FROM job_event WHERE job_id = ?1",
+        "DELETE FROM job_day WHERE job_id = ?1",
         "DELETE FROM attempt WHERE job_id = ?1",
         "DELETE FROM job WHERE id = ?1",
         "DELETE FROM pruning WHERE job_id = ?1",

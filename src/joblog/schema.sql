@@ -46,7 +46,7 @@ CREATE TABLE job (
     phase                TEXT CHECK ((phase IS NOT NULL) = (state = 'uploading') AND phase IN ('started', 'committing')),
     reason               TEXT,
     -- Why, where something depends on it; the reason says the same to people.
-    cause                TEXT CHECK (cause IN ('on-hold', 'replaced', 'changed')),
+    cause                TEXT CHECK (cause IN ('on-hold', 'replaced', 'day-to-come', 'changed')),
     -- Where the file lies, and where its state wants it.
     place                TEXT NOT NULL CHECK (place IN ('inbox', 'sent', 'held', 'done', 'failed', 'gone')),
     belongs              TEXT NOT NULL CHECK (belongs IN ('inbox', 'sent', 'held', 'done', 'failed', 'gone')),
@@ -123,6 +123,13 @@ CREATE INDEX job_unfiled       ON job (account)                        WHERE pla
 -- Both jobs of a pair leave together.
 CREATE INDEX job_by_pair       ON job (pair_id)                        WHERE pair_id IS NOT NULL;
 CREATE UNIQUE INDEX job_remote ON job (account, line, remote_job_id)   WHERE remote_job_id IS NOT NULL;
+
+-- The days that the rows of a checked file are dated with, such as 2026-11-23.
+CREATE TABLE job_day (
+    job_id INTEGER NOT NULL REFERENCES job (id),
+    day    TEXT NOT NULL,
+    PRIMARY KEY (job_id, day)
+) STRICT, WITHOUT ROWID;
 
 ------------------------------------------------------------------------------------------------------------------------
 -- Attempts
@@ -361,6 +368,7 @@ CREATE TABLE report_suite (
     read_at         INTEGER,
     -- Which parts could not be read the last time, each with the reason on a line of its own.
     unread          TEXT,
+    time_zone       TEXT GENERATED ALWAYS AS (CASE WHEN json_valid(facts) THEN facts ->> 'time_zone' END) STORED,
     PRIMARY KEY (base_url, company, report_suite_id)
 ) STRICT, WITHOUT ROWID;
 

@@ -5,6 +5,7 @@ use super::errors::JobLogError;
 use super::reader::Reader;
 use super::writer::{JobLog, Pending};
 use crate::job::{SuiteFacts, Target, Timestamp};
+use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 /// What is known of a report suite.
@@ -114,6 +115,35 @@ impl Reader {
     /// [`JobLogError`] if the database cannot be read.
     pub fn suite_facts(&self, target: &Target) -> Result<Option<SuiteRecord>, JobLogError> {
         suite_facts(&self.connection(), target)
+    }
+}
+
+impl Reader {
+    /// The time zone of a target's report suite, as Adobe names it, if that is known.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn suite_zone(&self, target: &Target) -> Result<Option<String>, JobLogError> {
+        self.of_suite("time_zone", target)
+    }
+
+    /// When a target's report suite was last asked for.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn suite_asked_at(&self, target: &Target) -> Result<Option<Timestamp>, JobLogError> {
+        Ok(self.of_suite("asked_at", target)?.map(Timestamp))
+    }
+
+    fn of_suite<T: FromSql>(&self, column: &str, target: &Target) -> Result<Option<T>, JobLogError> {
+        let found = self
+            .connection()
+            .prepare_cached(&format!(
+                "SELECT {column} FROM report_suite WHERE base_url = ?1 AND company = ?2 AND report_suite_id = ?3"
+            ))?
+            .query_row(params![target.base_url, target.company, target.report_suite_id], |row| row.get(0))
+            .optional()?;
+        Ok(found.flatten())
     }
 }
 

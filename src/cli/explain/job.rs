@@ -59,7 +59,11 @@ fn queued(job: &Job, account: Option<&Account>, facts: &Facts) -> String {
     match due {
         Some(at) => {
             let why = row.reason.as_deref().map_or_else(String::new, |reason| format!(": {}", printable(reason)));
-            format!("is tried again {}, after {}{why}", until_words(at, &facts.here), counted(row.attempts, "attempt"))
+            let when = until_words(at, &facts.here);
+            match row.attempts {
+                0 => format!("is ready, and is sent {when}{why}"),
+                attempts => format!("is tried again {when}, after {}{why}", counted(attempts, "attempt")),
+            }
         }
         None if row.kind == "fin" => "is on its way: it is sent once its data file is accepted".to_owned(),
         None => "is on its way: ready, and sent when its turn comes".to_owned(),

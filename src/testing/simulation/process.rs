@@ -153,7 +153,8 @@ fn executor(rules: &Rules, folder: &Path) -> Executor {
 fn folder_settings(rules: &Rules, folder: &Path, state_dir: &Path) -> FolderSettings {
     FolderSettings {
         account: ACCOUNT.to_owned(),
-        data_source_id: 1,
+        target: target(),
+        time_zone: None,
         folder: folder.to_owned(),
         state_dir: state_dir.to_owned(),
         program: crate::job::Program::default(),
