@@ -125,7 +125,8 @@ fn json_has_every_key_and_says_the_same() {
         text,
         "[\n  {\n    \"file\": \"column-spacing.txt\",\n    \"line\": 1,\n    \"column\": 6,\n    \
          \"code\": \"column-spacing\",\n    \"severity\": \"fails\",\n    \
-         \"message\": \"`eVar1` is not how Adobe writes this column: the spaces count\",\n    \
+         \"message\": \"`eVar1` is not how Adobe writes this column: the spaces count; Adobe's page on the file \
+         format calls such a name invalid, although the sample on its upload page has it\",\n    \
          \"suggestion\": \"write `Evar 1`\"\n  }\n]\n"
     );
     assert_eq!(stdout(&check(&["no-rows.inside.txt", "--json"])), "[]\n");

@@ -125,7 +125,7 @@ mod tests {
         insta::assert_snapshot!(told.list, @r"
         fails: line 4, column 15: the row has 2 fields, the header has 3: Adobe rejects the whole file; add 1 tab
         skips: line 2, column 15: Adobe skips rows that contain a semicolon; write another character
-        doubtful: line 3, column 16: `1%` is not a plain number; write digits and at most one point, such as `2` or `2.50`
+        doubtful: line 3, column 16: `1%` is not a plain number: it has a percent sign; write digits and at most one point, such as `2` or `2.50`
         ");
         assert_eq!(
             told.summary,

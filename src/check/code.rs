@@ -49,6 +49,11 @@ const UPLOAD: &str = "Adobe, \"Data sources file upload\"";
 const API_FAQ: &str = "Adobe, \"Analytics 2.0 API FAQ\"";
 const TRANSACTION: &str = "Adobe, \"transactionID\"";
 const RETENTION: &str = "Adobe, \"Data retention\"";
+const EVAR: &str = "Adobe, \"eVar\" and \"campaign\", pages on tags";
+const PRODUCTS: &str = "Adobe, \"products\", a page on tags";
+const ZIP: &str = "Adobe, \"zip\", a page on tags";
+const REVENUE: &str = "Adobe, \"Revenue\"";
+const EVENTS: &str = "Adobe, \"events\", a page on tags";
 const OLD_FAQ: &str = "Adobe, \"Data sources FAQ\" until 2023";
 const OLD_REQUIREMENTS: &str = "Adobe, \"Data sources requirements\", a page until 2023";
 const OLD_COLUMNS: &str = "Adobe, \"Data sources types\", pages until 2023";
@@ -191,8 +196,9 @@ rules! {
         "Remove the tab, in every row, or name the column.";
     ColumnSpacing "column-spacing" Fails FORMAT
         "The spaces in the name of a column are required, its case is not: `eVar1` is invalid, `EVAR 1` is valid."
-        "The file fails."
-        "Write the name as Adobe does.";
+        "The file fails. Adobe contradicts itself here: the sample on its page \"Data sources file upload\" begins \
+                 `date eVar1 event1`."
+        "Write the name with its spaces, which both pages accept.";
     ColumnWhiteSpace "column-white-space" Doubtful NONE
         "The name of a column neither begins nor ends with white space."
         "The name may be taken as unknown."
@@ -241,6 +247,27 @@ rules! {
         "No value holds a semicolon."
         "\"Rows that contain semicolons are skipped\": the row is lost, and the job still says success."
         "Put another character in its place.";
+    ValueTooLong "value-too-long" Doubtful EVAR
+        "The value of an eVar, and a tracking code, has up to 255 bytes; letters beyond ASCII take two to four."
+        "Adobe cuts a longer one in tags, so that two values that begin alike become one. That it does so in Data Sources is \
+                 inferred."
+        "Shorten the value.";
+    ProductTooLong "product-too-long" Doubtful PRODUCTS
+        "A product and a category have up to 100 bytes each."
+        "Adobe cuts a longer one in tags, so that two products become one. That it does so in Data Sources is inferred."
+        "Shorten the name.";
+    ZipTooLong "zip-too-long" Doubtful ZIP
+        "A zip code has up to 50 bytes."
+        "Adobe cuts a longer one in tags. That it does so in Data Sources is inferred."
+        "Shorten it.";
+    ProductDelimiter "product-delimiter" Doubtful PRODUCTS
+        "The name of a product holds no comma, bar or semicolon."
+        "They separate products and their parts in tags. That they do so in Data Sources is inferred."
+        "Put another character in its place.";
+    QuotedValue "quoted-value" Doubtful NONE
+        "A value has no quotes around it."
+        "The format has no quoting, so that `\"Shoes, red\"` is reported with its quotes, beside `Shoes, red` without."
+        "Export the file as tab-delimited text without quotes, or remove them.";
     RowWithoutMetric "row-without-metric" Fails FORMAT
         "Every row must have at least one metric."
         "The row has nothing to add to a report. Adobe does not say whether it leaves out the row or fails the file."
@@ -253,10 +280,27 @@ rules! {
         "A number is written `2` or `2.50`, a negative one `-2`."
         "No other form is documented. It may count as something else, or as nothing."
         "Write digits and at most one point, without thousands separators, signs of currency or `%`.";
+    PriceFormat "price-format" Doubtful PRODUCTS
+        "A `Price` has a decimal point and no currency sign. It is the amount of the whole line, not of one unit."
+        "It may count as something else, or as nothing."
+        "Write digits and at most one point, such as `59.90` for two units of `29.95`.";
+    PriceWithoutProduct "price-without-product" Doubtful REVENUE
+        "A row with a `Price` has a `Product`."
+        "Adobe sums up revenue over the products of a purchase. Without a product, there is nothing that it belongs to."
+        "Name the product in each such row.";
+    CounterValue "counter-value" Doubtful EVENTS
+        "A counter takes whole numbers, without decimals and currency. Orders, checkouts and cart metrics are counters; \
+                 which events are is read from the report suite."
+        "Adobe may drop the decimals, or count the row as 1."
+        "Write a whole number, or use a numeric or currency event.";
+    NegativeAmount "negative-amount" Doubtful FAQ
+        "Amounts are not negative, except as a last resort."
+        "A negative amount lowers the metric. Each such row still adds an occurrence and takes part in attribution."
+        "See whether you mean it. To correct what was sent, it is the only way.";
     TransactionIdTooLong "transaction-id-too-long" Doubtful TRANSACTION
-        "A transaction ID has up to 100 bytes; a comma separates several."
-        "A longer one cannot be the ID of any visit, so that its row does not find its visit."
-        "Shorten the ID, in the file and on the site.";
+        "The transaction IDs of a row have up to 100 bytes together; a comma separates them."
+        "Adobe may cut the value. What is left of an ID is the ID of no visit, so that the row does not find its visit."
+        "Shorten the ID, in the file and on the site, or put fewer of them into one row.";
     DateMissing "date-missing" Fails OLD_REQUIREMENTS
         "Every row has a date."
         "If a row does not include a date, Adobe rejects the file."

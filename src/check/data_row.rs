@@ -1,17 +1,20 @@
 //! The rules of the rows of data. This is where the time goes: what is in order costs a look at each byte, no more.
 
 use super::code::Code;
+use super::columns::Role;
 use super::date_forms::{Form, meant};
 use super::dates::{Calendar, DataDays, read_date};
-use super::header::{self, Header, MARK, Role, fields};
+use super::header::{self, Header, MARK, fields};
+use super::numbers::is_number;
 use super::report::{Affected, Findings, quoted};
-use crate::job::{Line, Timestamp};
+use super::values;
+use crate::job::{Line, Timestamp, counted};
 use jiff::civil::Date;
 use memchr::memchr;
 use std::ops::Range;
 
-/// The most bytes of one transaction ID.
-const LONGEST_TRANSACTION_ID: usize = 100;
+/// Maximum number of columns that the summary of negative amounts names.
+const NAMED: usize = 5;
 
 /// What the rows share.
 #[derive(Debug)]
@@ -25,18 +28,19 @@ pub(super) struct Rows {
     last_to_begin: Option<Date>,
     /// The last date that was in order: most rows repeat the one before.
     last_date: Vec<u8>,
-}
-
-/// What a row holds in addition to its date.
-#[derive(Default)]
-struct Holds {
-    metric: bool,
-    dimension: bool,
+    /// Rows with negative amounts, and the columns that hold some.
+    negative: Affected,
+    has_negative: Vec<bool>,
+    /// A line break in quotes has cut the row before: the fields that came so far.
+    broken: Option<usize>,
 }
 
 impl Rows {
     pub(super) fn new(header: Header, calendar: Calendar) -> Self {
         Self {
+            has_negative: vec![false; header.fields.len()],
+            negative: Affected::default(),
+            broken: None,
             header,
             calendar,
             days: DataDays::default(),
@@ -48,6 +52,7 @@ impl Rows {
 
     /// What only the whole file shows.
     pub(super) fn finish(&mut self, findings: &mut Findings) {
+        self.sum_up_negative(findings);
         if findings.count(Code::DateDayFirst) == 0 {
             return;
         }
@@ -68,6 +73,17 @@ impl Rows {
         self.calendar.begin_of(self.last_to_begin?)
     }
 
+    /// Negative amounts are right now and then, so that one finding for the file must do.
+    fn sum_up_negative(&self, findings: &mut Findings) {
+        let Some(lines) = self.negative.in_words() else { return };
+        let columns = self.header.fields.iter().zip(&self.has_negative).filter(|(_, has_negative)| **has_negative);
+        let columns: Vec<&str> = columns.map(|(column, _)| column.label.as_str()).take(NAMED).collect();
+        let rows = counted(i64::try_from(self.negative.rows).unwrap_or(i64::MAX), "row");
+        let message = format!("{rows} with negative amounts, which lower {} ({lines})", columns.join(", "));
+        let remedy = "send them only to take back what was sent: occurrences and attribution change too";
+        findings.of_file(Code::NegativeAmount, message, Some(remedy.to_owned()));
+    }
+
     /// Judges a row of data. `is_unended`: the file ends in it.
     pub(super) fn read(&mut self, line: &Line<'_>, is_unended: bool, findings: &mut Findings, skipped: &mut Affected) {
         // A row begins with a digit. What joins files does not.
@@ -80,7 +96,7 @@ impl Rows {
             }
         };
         let row = line.bytes;
-        let expected = self.header.roles.len();
+        let expected = self.header.fields.len();
         let count = memchr::memchr_iter(b'\t', row).count() + 1;
         if let Some(at) = memchr(b';', row) {
             skipped.add(line.number);
@@ -88,8 +104,16 @@ impl Rows {
                 ("Adobe skips rows that contain a semicolon".to_owned(), Some("write another character".to_owned()))
             });
         }
+        if let Some(before) = self.broken.take()
+            && self.ends_broken_value(before, line, count, findings)
+        {
+            return;
+        }
         if count != expected {
-            if count > expected
+            if count < expected && !is_unended && values::opens(row) {
+                values::line_break(line, count, expected, findings);
+                self.broken = Some(count);
+            } else if count > expected
                 && let Some(at) = self.header.join_in(row)
             {
                 joined(line, at..row.len(), findings);
@@ -100,37 +124,72 @@ impl Rows {
             }
             return;
         }
-        let mut holds = Holds::default();
+        let (mut metric, mut dimension, mut price, mut product) = (false, false, false, false);
         for (index, (range, field)) in fields(row).enumerate() {
-            match self.header.roles[index] {
+            let column = &self.header.fields[index];
+            match column.role {
                 Role::Date => self.date(line, range, field, findings),
-                Role::Dimension => holds.dimension = holds.dimension || !field.trim_ascii().is_empty(),
-                Role::TransactionId => {
-                    holds.dimension = holds.dimension || !field.trim_ascii().is_empty();
-                    transaction_id(line, &range, field, findings);
+                Role::Dimension | Role::Product | Role::TransactionId => {
+                    let is_filled = !field.trim_ascii().is_empty();
+                    dimension |= is_filled;
+                    product |= is_filled && column.role == Role::Product;
+                    if field.first() == Some(&b'"') && !values::quotes(line, &range, field, findings) {
+                        // It begins in the last field, and ends on a line below.
+                        self.broken = (index + 1 == expected).then_some(expected);
+                    }
+                    values::text(column, index, line, &range, field, findings);
                 }
-                Role::Metric if field.is_empty() => {}
-                Role::Metric => {
-                    holds.metric = true;
-                    if !is_number(field) {
-                        number(line, range, field, findings);
+                Role::Metric | Role::Price if field.is_empty() => {}
+                Role::Metric | Role::Price => {
+                    metric = true;
+                    price |= column.role == Role::Price;
+                    if is_number(field) {
+                        if column.is_counter && memchr(b'.', field).is_some() {
+                            values::decimals(column, index, line, range, field, findings);
+                        }
+                        if field[0] == b'-' && field.iter().any(|byte| matches!(byte, b'1'..=b'9')) {
+                            self.negative.add(line.number);
+                            self.has_negative[index] = true;
+                        }
+                    } else {
+                        values::number(column, index, line, range, field, findings);
                     }
                 }
                 Role::Unknown => {}
             }
         }
-        if self.header.wants_metric && !holds.metric {
+        if price && self.header.has_product && !product {
+            findings.at(Code::PriceWithoutProduct, line, 0..row.len(), || {
+                let message = "the row has a `Price`, but no `Product` to which the revenue could belong";
+                (message.to_owned(), Some("name the product".to_owned()))
+            });
+        }
+        if self.header.wants_metric && !metric {
             findings.at(Code::RowWithoutMetric, line, 0..row.len(), || {
                 let message = "all metrics of this row are empty: every row must have at least one";
                 (message.to_owned(), Some("give the row a number, or leave it out".to_owned()))
             });
         }
-        if self.header.wants_dimension && !holds.dimension {
+        if self.header.wants_dimension && !dimension {
             findings.at(Code::RowWithoutDimension, line, 0..row.len(), || {
                 let message = "all dimensions of this row are empty: every row must have at least one";
                 (message.to_owned(), Some("give the row a value in one of its dimensions".to_owned()))
             });
         }
+    }
+
+    /// Whether the line goes on with a value in quotes that a line break has cut, after so many fields.
+    fn ends_broken_value(&mut self, before: usize, line: &Line<'_>, count: usize, findings: &mut Findings) -> bool {
+        let first = fields(line.bytes).next().map(|(_, field)| field).unwrap_or_default();
+        let is_end = values::is_odd(first) && before + count - 1 == self.header.fields.len();
+        if is_end && before == self.header.fields.len() {
+            values::line_break(line, count, before, findings);
+        }
+        let is_middle = count == 1 && !values::is_odd(first);
+        if is_middle {
+            self.broken = Some(before);
+        }
+        is_end || is_middle
     }
 
     /// The row itself, if it is one: neither a second header nor the byte order mark of a second file.
@@ -144,6 +203,7 @@ impl Rows {
         }
         if is_header && let Some(header) = header::read(&row, &mut Findings::new(0)) {
             // The rows below it are those of its own file.
+            self.has_negative.resize(header.fields.len(), false);
             self.header = header;
         }
         (!is_header).then_some(row)
@@ -210,17 +270,21 @@ fn mismatch(line: &Line<'_>, count: usize, expected: usize, findings: &mut Findi
     let row = line.bytes;
     // Where the first field too many begins, or where the next one is missing.
     let range = fields(row).nth(expected).map_or(row.len()..row.len(), |(range, _)| range.start..row.len());
-    findings.at((Code::FieldCount, count as u64), line, range, || {
+    let are_empty = count > expected && range.len() == count - expected - 1;
+    findings.at((Code::FieldCount, (count as u64) << 1 | u64::from(are_empty)), line, range, || {
+        let tabs = |count: usize| format!("{count} {}", if count == 1 { "tab" } else { "tabs" });
         let fields = if count == 1 { "field" } else { "fields" };
-        let message = format!("the row has {count} {fields}, the header has {expected}: Adobe rejects the whole file");
+        let blank = if are_empty { format!(", as it ends with {}", tabs(count - expected)) } else { String::new() };
+        let message =
+            format!("the row has {count} {fields}, the header has {expected}{blank}: Adobe rejects the whole file");
         let first = row.trim_ascii_start();
         let remedy = if first.starts_with(b"#") {
             "to make it a comment, begin the row with `#`, without anything before it".to_owned()
         } else if count == 1 && expected > 1 && first.contains(&b',') {
             "separate the values by tabs".to_owned()
         } else {
-            let (verb, tabs) = (if count < expected { "add" } else { "remove" }, count.abs_diff(expected));
-            format!("{verb} {tabs} {}", if tabs == 1 { "tab" } else { "tabs" })
+            let verb = if count < expected { "add" } else { "remove" };
+            format!("{verb} {}", tabs(count.abs_diff(expected)))
         };
         (message, Some(remedy))
     });
@@ -249,111 +313,4 @@ fn number_of(day: Date) -> u64 {
     [day.year().into(), i64::from(day.month()), i64::from(day.day())]
         .iter()
         .fold(0, |number, part| number * 100 + part.unsigned_abs())
-}
-
-fn transaction_id(line: &Line<'_>, range: &Range<usize>, field: &[u8], findings: &mut Findings) {
-    if field.len() <= LONGEST_TRANSACTION_ID {
-        return;
-    }
-    let mut start = range.start;
-    for id in field.split(|byte| *byte == b',') {
-        if id.len() > LONGEST_TRANSACTION_ID {
-            findings.at(Code::TransactionIdTooLong, line, start..start + id.len(), || {
-                let message = format!("this transaction ID has {} bytes; Adobe keeps up to 100", id.len());
-                (message, Some("shorten it, here and on the site".to_owned()))
-            });
-            return;
-        }
-        start += id.len() + 1;
-    }
-}
-
-/// `2`, `2.50`, `-2`.
-fn is_number(field: &[u8]) -> bool {
-    let digits = field.strip_prefix(b"-").unwrap_or(field);
-    let mut point = None;
-    for (index, byte) in digits.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => {}
-            b'.' if point.is_none() && index > 0 => point = Some(index),
-            _ => return false,
-        }
-    }
-    !digits.is_empty() && point.is_none_or(|point| point + 1 < digits.len())
-}
-
-fn number(line: &Line<'_>, range: Range<usize>, field: &[u8], findings: &mut Findings) {
-    // Rows with semicolons are lost anyway.
-    if field.contains(&b';') {
-        return;
-    }
-    findings.at(Code::NumberFormat, line, range, || {
-        let right = better_number(field).map_or_else(
-            || "write digits and at most one point, such as `2` or `2.50`".to_owned(),
-            |right| format!("write `{right}`"),
-        );
-        (format!("{} is not a plain number", quoted(field)), Some(right))
-    });
-}
-
-/// The number that is meant, where there is one way to read it.
-fn better_number(field: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(field).ok().filter(|text| text.len() <= 32)?;
-    let bare = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '$' | '€' | '£' | '¥' | '"' | '+'));
-    let (whole, fraction) = bare.split_once('.').unwrap_or((bare, ""));
-    let groups: Vec<&str> = whole.split(',').collect();
-    let is_grouped =
-        groups.len() > 1 && groups[0].trim_start_matches('-').len() <= 3 && groups[1..].iter().all(|g| g.len() == 3);
-    let right = if is_grouped {
-        bare.replace(',', "")
-    } else if groups.len() == 2 && fraction.is_empty() && groups[1].len() < 3 {
-        // With one or two digits behind it, it is a decimal comma and nothing else.
-        bare.replace(',', ".")
-    } else {
-        let (sign, digits) = bare.strip_prefix('-').map_or(("", bare), |digits| ("-", digits));
-        match digits.strip_suffix('.') {
-            Some(whole) => format!("{sign}{whole}"),
-            None if digits.starts_with('.') => format!("{sign}0{digits}"),
-            None => bare.to_owned(),
-        }
-    };
-    is_number(right.as_bytes()).then_some(right)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_plain_or_told_how_to_be() {
-        for number in ["0", "2", "2.50", "-2", "-0.5", "007", "123456789012345678901234567890"] {
-            assert!(is_number(number.as_bytes()), "{number}");
-        }
-        for (text, right) in [
-            ("1,234.50", Some("1234.50")),
-            ("1,234,567", Some("1234567")),
-            ("$7", Some("7")),
-            ("59.90 €", Some("59.90")),
-            ("+5", Some("5")),
-            (" 5", Some("5")),
-            ("5.", Some("5")),
-            (".5", Some("0.5")),
-            ("-.5", Some("-0.5")),
-            ("1,5", Some("1.5")),
-            ("\"3\"", Some("3")),
-            ("1.234,50", None),
-            ("1234,567", None),
-            ("12%", None),
-            ("1e5", None),
-            ("(5)", None),
-            ("-", None),
-            ("--5", None),
-            ("1.2.3", None),
-            ("n/a", None),
-            (".", None),
-        ] {
-            assert!(!is_number(text.as_bytes()), "{text}");
-            assert_eq!(better_number(text.as_bytes()).as_deref(), right, "{text}");
-        }
-    }
 }

@@ -15,12 +15,15 @@
 
 mod checked;
 mod code;
+mod columns;
 mod data_row;
 mod date_forms;
 mod dates;
 mod file_name;
 mod header;
+mod numbers;
 mod report;
+mod values;
 
 #[cfg(test)]
 mod tests;

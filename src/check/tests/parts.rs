@@ -54,7 +54,9 @@ fn parts() -> impl Strategy<Value = Parts> {
         .prop_map(move |(evars, events, others, upper)| {
             let evars = evars.into_iter().map(|number| format!("Evar {number}"));
             let events = events.into_iter().map(|number| format!("Event {number}"));
-            let others = others.into_iter().map(str::to_owned);
+            let lacks_product = others.contains(&"Price") && !others.contains(&"Product");
+            let product = lacks_product.then_some("Product");
+            let others = others.into_iter().chain(product).map(str::to_owned);
             std::iter::once("Date".to_owned())
                 .chain(evars)
                 .chain(events)
@@ -95,18 +97,22 @@ fn cell(name: &str) -> BoxedStrategy<String> {
             format!("{:02}/{:02}/{}{time}", day.month(), day.day(), day.year())
         });
         text.boxed()
-    } else if ["event", "price", "orders"].iter().any(|metric| name.starts_with(metric)) {
-        prop_oneof!["-?[0-9]{1,9}", "[0-9]{1,6}\\.[0-9]{1,4}"].boxed()
+    } else if name.starts_with("orders") {
+        "[0-9]{1,9}".boxed()
+    } else if ["event", "price"].iter().any(|metric| name.starts_with(metric)) {
+        prop_oneof!["[0-9]{1,9}", "[0-9]{1,6}\\.[0-9]{1,4}"].boxed()
+    } else if name == "product" || name == "zip" {
+        "[A-Za-z0-9 _.-]{0,49}[a-z0-9]".boxed()
     } else {
-        // Anything but what ends a field or a row, up to what a transaction ID may have.
-        "[^;\\t\\n\\r\\x00\\s][^;\\t\\n\\r\\x00]{0,20}".boxed()
+        // Anything but what ends a field or a row, up to what a transaction ID may have, and no quotes around it.
+        "[^;\\t\\n\\r\\x00\\s\"][^;\\t\\n\\r\\x00]{0,20}".boxed()
     }
 }
 
 /// One change of a valid file, and what it must lead to: the rule and, in a row of data, the row.
 type Change = fn(&mut Parts, usize) -> (Code, bool);
 
-const CHANGES: [Change; 23] = [
+const CHANGES: [Change; 24] = [
     |file, row| {
         file.rows[row].pop();
         (Code::FieldCount, true)
@@ -165,8 +171,13 @@ const CHANGES: [Change; 23] = [
     },
     |file, row| {
         let column = file.column("evar");
-        file.rows[row][column] = "x".repeat(4096);
-        (Code::RowTooLong, true)
+        file.rows[row][column] = "x".repeat(256);
+        (Code::ValueTooLong, true)
+    },
+    |file, row| {
+        let column = file.column("evar");
+        file.rows[row][column] = "\"Shoes, red\"".to_owned();
+        (Code::QuotedValue, true)
     },
     |file, row| {
         for (name, cell) in file.columns.iter().zip(&mut file.rows[row]) {
@@ -178,7 +189,8 @@ const CHANGES: [Change; 23] = [
     },
     |file, row| {
         for (name, cell) in file.columns.iter().zip(&mut file.rows[row]).skip(1) {
-            if !["event", "price", "orders"].iter().any(|metric| name.to_lowercase().starts_with(metric)) {
+            // A price would lack its product.
+            if !["event", "orders"].iter().any(|metric| name.to_lowercase().starts_with(metric)) {
                 cell.clear();
             }
         }

@@ -1,0 +1,292 @@
+//! Numbers as Adobe's samples write them, `2` or `2.50`, and what is odd about others.
+
+use std::fmt::Write as _;
+
+/// Longer texts are no number.
+const LONGEST: usize = 40;
+
+/// `2`, `2.50`, `-2`.
+pub(super) fn is_number(field: &[u8]) -> bool {
+    let digits = field.strip_prefix(b"-").unwrap_or(field);
+    let mut point = None;
+    for (index, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => {}
+            b'.' if point.is_none() && index > 0 => point = Some(index),
+            _ => return false,
+        }
+    }
+    !digits.is_empty() && point.is_none_or(|point| point + 1 < digits.len())
+}
+
+/// What may be odd about a number, in the order in which it is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Oddity {
+    Quotes,
+    Spaces,
+    /// A character beyond ASCII, which is named by its code point.
+    CodePoint,
+    Apostrophe,
+    Currency,
+    Percent,
+    Plus,
+    MinusBehind,
+    Parentheses,
+    CommaInThousands,
+    PointInThousands,
+    DecimalComma,
+    Exponent,
+    BarePoint,
+}
+
+impl Oddity {
+    const ALL: [(Self, &'static str); 14] = [
+        (Self::Quotes, "quotes"),
+        (Self::Spaces, "a space"),
+        (Self::CodePoint, ""),
+        (Self::Apostrophe, "an apostrophe"),
+        (Self::Currency, "a currency sign"),
+        (Self::Percent, "a percent sign"),
+        (Self::Plus, "a plus sign"),
+        (Self::MinusBehind, "its minus sign at the end"),
+        (Self::Parentheses, "parentheses"),
+        (Self::CommaInThousands, "a comma between thousands"),
+        (Self::PointInThousands, "a point between thousands"),
+        (Self::DecimalComma, "a decimal comma"),
+        (Self::Exponent, "an exponent"),
+        (Self::BarePoint, "a point with no digit on one side"),
+    ];
+}
+
+/// Characters that stand for others in numbers: what they are called, and what is meant.
+const STAND_INS: [(char, &str, &str); 14] = [
+    ('\u{a0}', "no-break space", ""),
+    ('\u{2007}', "figure space", ""),
+    ('\u{2009}', "thin space", ""),
+    ('\u{200b}', "zero-width space", ""),
+    ('\u{202f}', "narrow no-break space", ""),
+    ('\u{feff}', "byte order mark", ""),
+    ('\u{2019}', "apostrophe", ""),
+    ('\u{2010}', "hyphen", "-"),
+    ('\u{2011}', "no-break hyphen", "-"),
+    ('\u{2012}', "figure dash", "-"),
+    ('\u{2013}', "en dash", "-"),
+    ('\u{2212}', "minus sign", "-"),
+    ('\u{ff0d}', "full-width minus sign", "-"),
+    ('\u{ff0e}', "full-width point", "."),
+];
+
+/// A number in another form.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct OddNumber {
+    oddities: u32,
+    code_point: Option<char>,
+    /// As Adobe writes it, if there is one way to read it.
+    pub(super) right: Option<String>,
+}
+
+impl OddNumber {
+    /// Looks at a field that is no plain number.
+    pub(super) fn new(field: &[u8]) -> Self {
+        let mut odd = Self::default();
+        let text = std::str::from_utf8(field).ok().filter(|text| text.len() <= LONGEST);
+        odd.right = text
+            .and_then(|text| odd.bare(text))
+            .and_then(|bare| odd.with_point(&bare))
+            .filter(|right| is_number(right.as_bytes()));
+        odd
+    }
+
+    /// A number that others share which are odd in the same way.
+    pub(super) fn cause(&self) -> u64 {
+        u64::from(self.oddities) << 32 | u64::from(self.code_point.map_or(0, u32::from))
+    }
+
+    /// Whether that is among what is odd about it.
+    pub(super) fn has(&self, oddity: Oddity) -> bool {
+        self.oddities & 1 << oddity as u32 != 0
+    }
+
+    /// ` has quotes and a decimal comma`: what is odd about it, after the text.
+    pub(super) fn words(&self) -> String {
+        let named: Vec<String> = Oddity::ALL
+            .into_iter()
+            .filter(|(oddity, _)| self.has(*oddity))
+            .map(|(oddity, words)| match (oddity, self.code_point) {
+                (Oddity::CodePoint, Some(character)) => code_point(character),
+                _ => words.to_owned(),
+            })
+            .collect();
+        match named.split_last() {
+            None => "is not a plain number".to_owned(),
+            Some((last, [])) => format!("is not a plain number: it has {last}"),
+            Some((last, others)) => format!("is not a plain number: it has {} and {last}", others.join(", ")),
+        }
+    }
+
+    fn note(&mut self, oddity: Oddity) {
+        self.oddities |= 1 << oddity as u32;
+    }
+
+    /// Digits, points, commas and the sign in front; `None` if more is left than that.
+    fn bare(&mut self, text: &str) -> Option<String> {
+        let mut bare = String::new();
+        let mut is_readable = true;
+        let unquoted = text.trim_matches('"');
+        if unquoted.len() < text.len() {
+            self.note(Oddity::Quotes);
+        }
+        let is_code = |text: &str| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase());
+        let text = match (unquoted.split_once(' '), unquoted.rsplit_once(' ')) {
+            (Some((code, number)), _) | (_, Some((number, code))) if is_code(code) => number,
+            (Some(_) | None, Some(_) | None) => unquoted,
+        };
+        if text.len() < unquoted.len() {
+            self.note(Oddity::Currency);
+        }
+        for character in text.chars() {
+            match character {
+                '0'..='9' | '.' | ',' | '-' => bare.push(character),
+                ' ' => self.note(Oddity::Spaces),
+                '\'' => self.note(Oddity::Apostrophe),
+                '$' | '€' | '£' | '¥' => self.note(Oddity::Currency),
+                '+' if bare.is_empty() => self.note(Oddity::Plus),
+                '(' | ')' => self.note(Oddity::Parentheses),
+                '%' => {
+                    self.note(Oddity::Percent);
+                    is_readable = false;
+                }
+                'e' | 'E' if bare.ends_with(|c: char| c.is_ascii_digit()) => {
+                    self.note(Oddity::Exponent);
+                    is_readable = false;
+                }
+                _ if character.is_ascii() => is_readable = false,
+                _ => {
+                    self.note(Oddity::CodePoint);
+                    self.code_point.get_or_insert(character);
+                    let meant = STAND_INS.iter().find(|(odd, _, _)| *odd == character);
+                    is_readable &= meant.is_some();
+                    bare.push_str(meant.map_or("", |(_, _, meant)| meant));
+                }
+            }
+        }
+        if let Some(number) = bare.strip_suffix('-').filter(|number| number.contains(|c: char| c.is_ascii_digit())) {
+            bare = format!("-{number}");
+            self.note(Oddity::MinusBehind);
+        } else if self.has(Oddity::Parentheses) {
+            bare.insert(0, '-');
+        }
+        is_readable.then_some(bare)
+    }
+
+    /// Commas and points as Adobe has them.
+    fn with_point(&mut self, bare: &str) -> Option<String> {
+        let (sign, digits) = bare.strip_prefix('-').map_or(("", bare), |digits| ("-", digits));
+        let (commas, points) = (digits.matches(',').count(), digits.matches('.').count());
+        let are_groups = |whole: &str, separator: char| {
+            let mut groups = whole.split(separator);
+            groups.next().is_some_and(|first| (1..=3).contains(&first.len())) && groups.all(|group| group.len() == 3)
+        };
+        let (whole, fraction) = if commas > 0 && points == 1 && digits.rfind('.') > digits.rfind(',') {
+            digits.rsplit_once('.').map(|(whole, fraction)| (whole, Some(fraction)))?
+        } else if commas == 1 && digits.rfind(',') > digits.rfind('.') && !are_groups(digits, ',') {
+            // Without three digits behind it, or with points before it, it is a decimal comma and nothing else.
+            self.note(Oddity::DecimalComma);
+            digits.rsplit_once(',').map(|(whole, fraction)| (whole, Some(fraction)))?
+        } else if points == 1 && commas == 0 {
+            digits.split_once('.').map(|(whole, fraction)| (whole, Some(fraction)))?
+        } else {
+            (digits, None)
+        };
+        for (separator, oddity) in [(',', Oddity::CommaInThousands), ('.', Oddity::PointInThousands)] {
+            if whole.contains(separator) {
+                if !are_groups(whole, separator) {
+                    return None;
+                }
+                self.note(oddity);
+            }
+        }
+        let whole = whole.replace([',', '.'], "");
+        if fraction.is_some_and(|fraction| fraction.is_empty() || whole.is_empty()) {
+            self.note(Oddity::BarePoint);
+        }
+        let mut right = format!("{sign}{}", if whole.is_empty() { "0" } else { &whole });
+        if let Some(fraction) = fraction.filter(|fraction| !fraction.is_empty()) {
+            let _ = write!(right, ".{fraction}");
+        }
+        (fraction.is_some_and(|fraction| !fraction.is_empty()) || !whole.is_empty()).then_some(right)
+    }
+}
+
+/// `U+2212 (minus sign)`
+fn code_point(character: char) -> String {
+    let code = format!("U+{:04X}", u32::from(character));
+    match STAND_INS.iter().find(|(odd, _, _)| *odd == character) {
+        Some((_, name, _)) => format!("{code} ({name})"),
+        None => code,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_plain_or_say_what_is_odd_and_how_to_be() {
+        for number in ["0", "2", "2.50", "-2", "-0.5", "007", "123456789012345678901234567890"] {
+            assert!(is_number(number.as_bytes()), "{number}");
+        }
+        for (text, odd, right) in [
+            ("1,234.50", "a comma between thousands", Some("1234.50")),
+            ("1,234,567", "a comma between thousands", Some("1234567")),
+            ("1.234,56", "a point between thousands and a decimal comma", Some("1234.56")),
+            ("1.234.567", "a point between thousands", Some("1234567")),
+            ("1,5", "a decimal comma", Some("1.5")),
+            ("1234,567", "a decimal comma", Some("1234.567")),
+            ("$7", "a currency sign", Some("7")),
+            ("59.90 €", "a space and a currency sign", Some("59.90")),
+            ("59.90 EUR", "a currency sign", Some("59.90")),
+            ("USD 1,439.50", "a currency sign and a comma between thousands", Some("1439.50")),
+            ("+5", "a plus sign", Some("5")),
+            (" 5", "a space", Some("5")),
+            ("1 204", "a space", Some("1204")),
+            ("1'204", "an apostrophe", Some("1204")),
+            ("5.", "a point with no digit on one side", Some("5")),
+            (".5", "a point with no digit on one side", Some("0.5")),
+            ("-.5", "a point with no digit on one side", Some("-0.5")),
+            ("\"3\"", "quotes", Some("3")),
+            ("\"1,439.50\"", "quotes and a comma between thousands", Some("1439.50")),
+            ("3-", "its minus sign at the end", Some("-3")),
+            ("(5)", "parentheses", Some("-5")),
+            ("1\u{202f}204", "U+202F (narrow no-break space)", Some("1204")),
+            ("1\u{a0}439,50", "U+00A0 (no-break space) and a decimal comma", Some("1439.50")),
+            ("\u{2212}3", "U+2212 (minus sign)", Some("-3")),
+            ("\u{664}", "U+0664", None),
+            ("12%", "a percent sign", None),
+            ("1E3", "an exponent", None),
+            ("4.63e+08", "an exponent", None),
+            ("1,23,456", "", None),
+            ("-", "", None),
+            ("--5", "", None),
+            ("1.2.3", "", None),
+            ("1,2.3.4", "", None),
+            ("SKU1042", "", None),
+            ("n/a", "", None),
+            (".", "a point with no digit on one side", None),
+        ] {
+            assert!(!is_number(text.as_bytes()), "{text}");
+            let found = OddNumber::new(text.as_bytes());
+            let words = found.words();
+            let named = words.strip_prefix("is not a plain number: it has ").unwrap_or_default();
+            assert_eq!((named, found.right.as_deref()), (odd, right), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_odd_alike_have_one_cause() {
+        let cause = |text: &str| OddNumber::new(text.as_bytes()).cause();
+        assert_eq!(cause("1,5"), cause("2,75"));
+        assert_ne!(cause("1,5"), cause("1,500"));
+        assert_ne!(cause("1\u{202f}204"), cause("1\u{a0}204"));
+    }
+}

@@ -1,0 +1,164 @@
+//! What is wrong with the value of one field. Only what may be wrong comes here, so that the words cost nothing else.
+
+use super::code::Code;
+use super::columns::Role;
+use super::header::{Field, fields};
+use super::numbers::{OddNumber, Oddity};
+use super::report::{Findings, quoted};
+use crate::job::{Line, counted};
+use memchr::{memchr_iter, memchr2};
+use std::ops::Range;
+
+/// Maximum number of bytes of all transaction IDs of a row together.
+const LONGEST_TRANSACTION_IDS: usize = 100;
+
+/// The value of a dimension: its length, and what a name of a product may not hold.
+pub(super) fn text(
+    column: &Field,
+    index: usize,
+    line: &Line<'_>,
+    range: &Range<usize>,
+    field: &[u8],
+    findings: &mut Findings,
+) {
+    if let Some((most, code)) = column.limit.filter(|(most, _)| field.len() > *most) {
+        findings.at((code, index as u64), line, range.clone(), || {
+            let message = format!(
+                "this value of {} has {} bytes, and Adobe may cut it after {most}: two values could become one",
+                column.label,
+                field.len()
+            );
+            (message, Some(format!("shorten it to {most} bytes; letters beyond ASCII take two to four")))
+        });
+    }
+    if column.role == Role::TransactionId && field.len() > LONGEST_TRANSACTION_IDS {
+        transaction_ids(line, range, field, findings);
+    }
+    if column.role == Role::Product
+        && let Some(at) = memchr2(b',', b'|', field)
+    {
+        let at = range.start + at;
+        findings.at(Code::ProductDelimiter, line, at..at + 1, || {
+            let character = if line.bytes[at] == b',' { "a comma" } else { "a bar" };
+            let message = format!("{} holds {character}, which may end the name of the product", quoted(field));
+            (message, Some("write another character".to_owned()))
+        });
+    }
+}
+
+fn transaction_ids(line: &Line<'_>, range: &Range<usize>, field: &[u8], findings: &mut Findings) {
+    findings.at(Code::TransactionIdTooLong, line, range.clone(), || {
+        let count = memchr_iter(b',', field).count() + 1;
+        let what = match count {
+            1 => format!("this transaction ID has {} bytes; Adobe keeps up to 100", field.len()),
+            _ => {
+                format!("these {count} transaction IDs have {} bytes, and Adobe takes 100 of all together", field.len())
+            }
+        };
+        let remedy = if count == 1 { "shorten it, here and on the site" } else { "put fewer of them into one row" };
+        (what, Some(remedy.to_owned()))
+    });
+}
+
+/// A value that begins with a quote; whether it also ends with one.
+pub(super) fn quotes(line: &Line<'_>, range: &Range<usize>, field: &[u8], findings: &mut Findings) -> bool {
+    let Some(inner) = field[1..].strip_suffix(b"\"") else { return !is_odd(field) };
+    findings.at(Code::QuotedValue, line, range.clone(), || {
+        let message = format!("{} is in quotes, which become a part of the value", quoted(field));
+        let inner = String::from_utf8_lossy(inner).replace("\"\"", "\"");
+        (message, Some(format!("write {}", quoted(inner.as_bytes()))))
+    });
+    true
+}
+
+/// Whether a quote is open at the end of the text.
+pub(super) fn is_odd(field: &[u8]) -> bool {
+    memchr_iter(b'"', field).count() % 2 == 1
+}
+
+/// Whether the last value of a row begins in quotes and does not end in it.
+pub(super) fn opens(row: &[u8]) -> bool {
+    fields(row).last().is_some_and(|(_, field)| field.starts_with(b"\"") && is_odd(field))
+}
+
+/// A value in quotes goes on in the next line, or does so from the line before.
+pub(super) fn line_break(line: &Line<'_>, count: usize, expected: usize, findings: &mut Findings) {
+    let range = if opens(line.bytes) {
+        fields(line.bytes).last().map(|(range, _)| range).unwrap_or_default()
+    } else {
+        fields(line.bytes).next().map(|(range, _)| range).unwrap_or_default()
+    };
+    // No row has as many fields as would make this number.
+    findings.at((Code::FieldCount, u64::MAX), line, range, || {
+        let fields = counted(i64::try_from(count).unwrap_or(i64::MAX), "field");
+        let message = format!(
+            "a line break inside quotes cuts this row in two: it has {fields}, the header has {expected}: Adobe rejects \
+             the whole file"
+        );
+        (message, Some("write the value in one line, without quotes".to_owned()))
+    });
+}
+
+/// A metric that is not a plain number.
+pub(super) fn number(
+    column: &Field,
+    index: usize,
+    line: &Line<'_>,
+    range: Range<usize>,
+    field: &[u8],
+    findings: &mut Findings,
+) {
+    // Rows with semicolons are lost anyway.
+    if field.contains(&b';') {
+        return;
+    }
+    let odd = OddNumber::new(field);
+    let code = if column.is_counter && odd.has(Oddity::Currency) {
+        Code::CounterValue
+    } else if column.role == Role::Price {
+        Code::PriceFormat
+    } else {
+        Code::NumberFormat
+    };
+    let cause = if code == Code::CounterValue { counter_cause(index, true) } else { odd.cause() };
+    findings.at((code, cause), line, range, || {
+        let right = match &odd.right {
+            Some(right) => format!("write `{right}`"),
+            None if odd.has(Oddity::Exponent) => "write all digits of the number".to_owned(),
+            None => "write digits and at most one point, such as `2` or `2.50`".to_owned(),
+        };
+        let what = if code == Code::CounterValue {
+            format!("has a currency sign, but {} is a counter", column.label)
+        } else {
+            odd.words()
+        };
+        (format!("{} {what}", quoted(field)), Some(right))
+    });
+}
+
+/// A counter with a fraction.
+pub(super) fn decimals(
+    column: &Field,
+    index: usize,
+    line: &Line<'_>,
+    range: Range<usize>,
+    field: &[u8],
+    findings: &mut Findings,
+) {
+    findings.at((Code::CounterValue, counter_cause(index, false)), line, range, || {
+        let message =
+            format!("{} has decimals, but {} is a counter, which takes whole numbers", quoted(field), column.label);
+        let text = String::from_utf8_lossy(field);
+        let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+        let remedy = if fraction.bytes().all(|byte| byte == b'0') {
+            format!("write `{whole}`")
+        } else {
+            "write a whole number, or use an event that takes decimals".to_owned()
+        };
+        (message, Some(remedy))
+    });
+}
+
+fn counter_cause(index: usize, is_currency: bool) -> u64 {
+    (index as u64) << 1 | u64::from(is_currency)
+}
