@@ -59,6 +59,7 @@ const OLD_REQUIREMENTS: &str = "Adobe, \"Data sources requirements\", a page unt
 const OLD_COLUMNS: &str = "Adobe, \"Data sources types\", pages until 2023";
 const GUIDE: &str = "the guide of the Data Sources API";
 const NONE: &str = "none: Adobe says nothing about it";
+const SUITE: &str = "what Adobe says of the report suite (inferred: it may list what is not enabled)";
 const OURS: &str = "datadrop itself";
 
 macro_rules! rules {
@@ -133,6 +134,11 @@ rules! {
         "A data file holds something."
         "An empty file is taken for one that is yet to be written: it waits, and is rejected if it stays empty."
         "Write the header and at least one row.";
+    NameOfCopy "name-of-copy" Doubtful OURS
+        "A file name is not that of a copy, such as `sales (1).txt` or `sales - Copy.txt`."
+        "Browsers, file managers and synchronised folders give such names. If the file itself was sent too, Adobe counts its \
+                 rows twice."
+        "Compare it with the file that it may be a copy of. If it is another, rename it.";
     MayBeCutOff "may-be-cut-off" Doubtful NONE
         "The last line ends with a line end, as the others do."
         "A copy that broke off ends like this. What is missing is missing in the reports, and the file does not show \
@@ -174,6 +180,11 @@ rules! {
         "There are no blank rows between the others."
         "They may be ignored, or fail the file for their number of fields. datadrop does not count them."
         "Delete them, or begin them with `#`.";
+    WrongDataSource "wrong-data-source" Doubtful FORMAT
+        "The first comment of a template holds `ds_id: N`, the number of the data source that it was made for."
+        "Adobe ignores comments, and the columns of a template may fit another data source too. But the file may be in the \
+                 wrong folder, and what Adobe has added cannot be taken back."
+        "Move the file to the account of that data source. If the account is right, correct or remove the comment.";
     NoHeader "no-header" Fails FORMAT
         "The first row that is no comment is the header."
         "Without one the columns are unknown."
@@ -219,6 +230,11 @@ rules! {
         "Some columns were known once and are not in today's list."
         "Adobe does not say whether it still takes them."
         "Use a column of today's list.";
+    ColumnNotEnabled "column-not-enabled" Doubtful SUITE
+        "The report suite has the events and eVars of the file."
+        "Adobe does not list the column for this report suite: it is unknown there, or not enabled. What is sent for it may \
+                 show in no report."
+        "Compare the number with the report suite's settings, or enable the event or eVar there.";
     ColumnDuplicate "column-duplicate" Doubtful NONE
         "A column stands in the header once."
         "Either value may win, or the file may fail."

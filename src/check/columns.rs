@@ -51,6 +51,11 @@ impl Column {
         }
     }
 
+    /// Adobe's identifier in the lists of a report suite, without the kind: `evar12`, `event41`, `orders`.
+    pub(super) fn id(&self) -> String {
+        squash(&self.name)
+    }
+
     /// Whether it counts, as far as its name tells.
     pub(super) fn is_counter(&self) -> bool {
         COUNTERS.contains(&self.name.as_str())

@@ -8,7 +8,7 @@ use super::header::{self, Header, MARK, fields};
 use super::numbers::is_number;
 use super::report::{Affected, Findings, quoted};
 use super::values;
-use crate::job::{Line, Timestamp, counted};
+use crate::job::{Line, SuiteFacts, Timestamp, counted};
 use jiff::civil::Date;
 use memchr::memchr;
 use std::ops::Range;
@@ -18,9 +18,10 @@ const NAMED: usize = 5;
 
 /// What the rows share.
 #[derive(Debug)]
-pub(super) struct Rows {
+pub(super) struct Rows<'a> {
     header: Header,
     calendar: Calendar,
+    suite: Option<&'a SuiteFacts>,
     pub(super) days: DataDays,
     /// A date has a number that is no month after its first slash.
     is_month_first: bool,
@@ -35,14 +36,15 @@ pub(super) struct Rows {
     broken: Option<usize>,
 }
 
-impl Rows {
-    pub(super) fn new(header: Header, calendar: Calendar) -> Self {
+impl<'a> Rows<'a> {
+    pub(super) fn new(header: Header, calendar: Calendar, suite: Option<&'a SuiteFacts>) -> Self {
         Self {
             has_negative: vec![false; header.fields.len()],
             negative: Affected::default(),
             broken: None,
             header,
             calendar,
+            suite,
             days: DataDays::default(),
             is_month_first: false,
             last_to_begin: None,
@@ -201,7 +203,7 @@ impl Rows {
         if is_header || bytes.len() < line.bytes.len() {
             joined(line, 0..line.bytes.len(), findings);
         }
-        if is_header && let Some(header) = header::read(&row, &mut Findings::new(0)) {
+        if is_header && let Some(header) = header::read(&row, self.suite, &mut Findings::new(0)) {
             // The rows below it are those of its own file.
             self.has_negative.resize(header.fields.len(), false);
             self.header = header;

@@ -1,11 +1,11 @@
 //! The rules of the header, the first row that is no comment, and the names of its columns.
 
 use super::code::Code;
-use super::columns::{Role, column};
+use super::columns::{Column, Role, column};
 use super::date_forms::meant;
 use super::dates::read_date;
 use super::report::{Findings, quoted};
-use crate::job::Line;
+use crate::job::{Line, MetricKind, SuiteFacts};
 use memchr::memmem;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -40,6 +40,49 @@ pub(super) struct Field {
     pub(super) label: String,
 }
 
+impl Field {
+    fn new(column: &Column, suite: Option<&SuiteFacts>) -> Self {
+        let metric = suite.and_then(|suite| suite.metric(&column.id()));
+        let dimension = suite.and_then(|suite| suite.dimension(&column.id()));
+        let name = metric.map(|metric| &metric.name).or(dimension.map(|dimension| &dimension.name));
+        Self {
+            role: column.role,
+            limit: column.limit(),
+            is_counter: metric.map_or(column.is_counter(), |metric| metric.kind == MetricKind::Counter),
+            label: match name.filter(|name| !name.is_empty()) {
+                Some(name) => format!("{} ({})", quoted(name.as_bytes()), column.name),
+                None => quoted(column.name.as_bytes()),
+            },
+        }
+    }
+}
+
+/// Whether Adobe's list has been read and lacks this event or eVar. An empty list says nothing.
+fn lacks(suite: &SuiteFacts, column: &Column) -> bool {
+    let is_numbered = column.id().ends_with(|c: char| c.is_ascii_digit());
+    let is_read = match column.role {
+        Role::Metric => suite.metrics.as_ref().is_some_and(|metrics| !metrics.is_empty()),
+        Role::Dimension => suite.dimensions.as_ref().is_some_and(|dimensions| !dimensions.is_empty()),
+        Role::Date | Role::Product | Role::TransactionId | Role::Price | Role::Unknown => false,
+    };
+    is_numbered && is_read && suite.metric(&column.id()).is_none() && suite.dimension(&column.id()).is_none()
+}
+
+fn not_enabled(
+    (line, index, range): (&Line<'_>, usize, Range<usize>),
+    suite: Option<&SuiteFacts>,
+    column: &Column,
+    findings: &mut Findings,
+) {
+    findings.at((Code::ColumnNotEnabled, index as u64), line, range, || {
+        let name = suite.and_then(|suite| suite.name.as_ref());
+        let suite = name.map_or_else(String::new, |name| format!(" {}", quoted(name.as_bytes())));
+        let message =
+            format!("{} is unknown or not enabled in this report suite{suite}", quoted(column.name.as_bytes()));
+        (message, Some("compare the number with the report suite's settings, or enable it there".to_owned()))
+    });
+}
+
 impl Header {
     /// Where the header or the byte order mark of another file stands in a row.
     pub(super) fn join_in(&self, row: &[u8]) -> Option<usize> {
@@ -52,7 +95,7 @@ impl Header {
 }
 
 /// Reads the header; `None` if the rows below it cannot be judged by it.
-pub(super) fn read(line: &Line<'_>, findings: &mut Findings) -> Option<Header> {
+pub(super) fn read(line: &Line<'_>, suite: Option<&SuiteFacts>, findings: &mut Findings) -> Option<Header> {
     if !is_header(line, findings) {
         return None;
     }
@@ -61,12 +104,10 @@ pub(super) fn read(line: &Line<'_>, findings: &mut Findings) -> Option<Header> {
     for (index, (range, name)) in fields(line.bytes).enumerate() {
         let text = String::from_utf8_lossy(name);
         let column = column(text.trim());
-        read.push(Field {
-            role: column.role,
-            limit: column.limit(),
-            is_counter: column.is_counter(),
-            label: quoted(column.name.as_bytes()),
-        });
+        read.push(Field::new(&column, suite));
+        if suite.is_some_and(|suite| lacks(suite, &column)) {
+            not_enabled((line, index, range.clone()), suite, &column, findings);
+        }
         // A name of no column is reported as such, each time.
         let is_named = column.breaks != Some(Code::ColumnEmpty);
         if let Some(code) = column.breaks {

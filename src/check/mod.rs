@@ -37,7 +37,7 @@ use crate::job::{Encoding, Kind, Line, LineKind, Lines, SuiteFacts, ends_in_a_li
 use data_row::Rows;
 use dates::Calendar;
 use jiff::ZonedDateTime;
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr_iter, memmem};
 use report::quoted;
 use std::ffi::OsStr;
 
@@ -82,11 +82,11 @@ pub struct Checker<'a> {
 
 /// Where in the file the rules are.
 #[derive(Debug)]
-enum Stage {
+enum Stage<'a> {
     /// Comments and blank rows so far.
     BeforeHeader,
     /// A header that can be worked with.
-    Rows(Box<Rows>),
+    Rows(Box<Rows<'a>>),
     /// A header that says too little about the rows.
     Unusable,
 }
@@ -95,7 +95,7 @@ enum Stage {
 struct Rules<'a> {
     facts: Facts<'a>,
     kind: Kind,
-    stage: Stage,
+    stage: Stage<'a>,
     findings: Findings,
     skipped: Affected,
     /// Blank rows that are wrong if another row follows.
@@ -242,7 +242,7 @@ impl Rules<'_> {
             self.characters(line);
         }
         match line.kind {
-            LineKind::Comment => {}
+            LineKind::Comment => self.comment(line),
             LineKind::Blank => self.blank.add(line.number),
             LineKind::Row => {
                 self.blank_before(line);
@@ -265,6 +265,24 @@ impl Rules<'_> {
             (message.to_owned(), Some("transfer the file in binary mode, or end its lines with LF or CR LF".to_owned()))
         });
         Line { bytes: &line.bytes[..length], length: length as u64, ..*line }
+    }
+
+    /// The comment with which a template begins names its data source: `… template file (user: 123 ds_id: 5)`.
+    fn comment(&mut self, line: &Line<'_>) {
+        let Some(expected) = self.facts.data_source_id else { return };
+        let (Stage::BeforeHeader, Some(at)) = (&self.stage, memmem::find(line.bytes, b"ds_id:")) else { return };
+        let rest = &line.bytes[at + b"ds_id:".len()..];
+        let digits = rest.trim_ascii_start();
+        let digits = &digits[..digits.iter().take_while(|byte| byte.is_ascii_digit()).count()];
+        let named = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<i64>().ok());
+        if let Some(named) = named.filter(|named| *named != expected) {
+            self.findings.at(Code::WrongDataSource, line, at..line.bytes.len(), || {
+                let message = format!(
+                    "the file was made for data source {named}, and this account sends to data source {expected}"
+                );
+                (message, Some("move it to the account of that data source, or correct the comment".to_owned()))
+            });
+        }
     }
 
     /// Blank rows at the end of a file do no harm; these were not at its end.
@@ -294,10 +312,10 @@ impl Rules<'_> {
             // The number of fields of a line that is cut is unknown.
             Stage::BeforeHeader if line.is_cut() => self.stage = Stage::Unusable,
             Stage::BeforeHeader => {
-                self.stage = match header::read(line, &mut self.findings) {
+                self.stage = match header::read(line, self.facts.suite, &mut self.findings) {
                     Some(header) => {
                         let calendar = Calendar::new(self.facts.now, self.facts.in_suite_zone);
-                        Stage::Rows(Box::new(Rows::new(header, calendar)))
+                        Stage::Rows(Box::new(Rows::new(header, calendar, self.facts.suite)))
                     }
                     None => Stage::Unusable,
                 }

@@ -3,7 +3,7 @@
 mod parts;
 
 use super::*;
-use crate::job::Timestamp;
+use crate::job::{Dimension, Metric, MetricKind, Timestamp};
 use jiff::civil::Date;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -63,6 +63,18 @@ const ROW: &str = "11/20/2026\tred\t1\n";
 /// A name, a content, and what else is not as usual.
 type Case<'a> = (&'a str, String, fn(&mut Facts<'_>));
 
+/// What Adobe says of a report suite: `Event 1` is a counter, `Event 2` none.
+static SUITE: LazyLock<SuiteFacts> = LazyLock::new(|| SuiteFacts {
+    name: Some("Shop EU".to_owned()),
+    metrics: Some(vec![
+        Metric { id: "event1".to_owned(), name: "Calls".to_owned(), kind: MetricKind::Counter },
+        Metric { id: "event2".to_owned(), name: "Order value".to_owned(), kind: MetricKind::Decimal },
+        Metric { id: "event3".to_owned(), name: String::new(), kind: MetricKind::Other },
+    ]),
+    dimensions: Some(vec![Dimension { id: "EVAR1".to_owned(), name: "Store".to_owned() }]),
+    ..SuiteFacts::default()
+});
+
 /// The rules that no file in a folder can show: what breaks each, and what is just inside its limit.
 fn generated(code: Code) -> Option<[Case<'static>; 2]> {
     let usual: fn(&mut Facts<'_>) = |_| {};
@@ -91,6 +103,18 @@ fn generated(code: Code) -> Option<[Case<'static>; 2]> {
         Code::NameWhiteSpace => [(" sales.txt", file(), usual), ("sal es.txt", file(), usual)],
         Code::NameNotSendable => [("sa\nles.txt", file(), usual), ("日本%\".txt", file(), usual)],
         Code::ExtensionCase => [("SALES.TXT", file(), usual), ("SALES.txt", file(), usual)],
+        Code::NameOfCopy => [("sales (1).txt", file(), usual), ("sales (2026).txt", file(), usual)],
+        Code::WrongDataSource => {
+            let [template, header] = ["# Generic template file (user: 123 ds_id: 621)\n# Date\tStore\n", HEADER];
+            let other: fn(&mut Facts<'_>) = |facts| facts.data_source_id = Some(622);
+            let own: fn(&mut Facts<'_>) = |facts| facts.data_source_id = Some(621);
+            let content = format!("{template}{header}{ROW}");
+            [("a.txt", content.clone(), other), ("a.txt", content, own)]
+        }
+        Code::ColumnNotEnabled => {
+            let known: fn(&mut Facts<'_>) = |facts| facts.suite = Some(&SUITE);
+            [("a.txt", file().replace("Evar 1", "Evar 2"), known), ("a.txt", file(), known)]
+        }
         Code::ExtensionOther => [("sales.csv", file(), usual), ("sales.csv.tab", file(), usual)],
         Code::FileTooLarge => {
             [("a.txt", file(), |facts| facts.max_size = 36), ("a.txt", file(), |facts| facts.max_size = 37)]
@@ -206,6 +230,44 @@ fn a_file_whose_dates_only_make_sense_day_first_has_one_finding() {
     let checked = check("a.txt", format!("{HEADER}{rows}11/13/2026\ta\t1\n").as_bytes());
     let all = [Code::DateNotPadded, Code::DateDayFirst, Code::DateFuture, Code::DateOld, Code::TooManyDays];
     assert_eq!(codes(&checked), all);
+}
+
+fn in_suite(suite: &'static SuiteFacts, content: &str) -> Vec<String> {
+    let checked = check_in("a.txt", content.as_bytes(), usize::MAX, |facts| facts.suite = Some(suite));
+    checked.findings.kept().iter().map(|finding| finding.message.clone()).collect()
+}
+
+#[test]
+fn a_report_suite_says_what_counts_and_what_it_lacks() {
+    let content = "date\tEVAR 1\tevent 1\tEvent 2\tEvent 3\n11/20/2026\tred\t1.50\t1.50\t1.50\n\
+                   11/20/2026\tred\t$2\t2\t2\n";
+    let counter = [
+        "`1.50` has decimals, but `Calls` (Event 1) is a counter, which takes whole numbers",
+        "`$2` has a currency sign, but `Calls` (Event 1) is a counter",
+    ];
+    assert_eq!(in_suite(&SUITE, content), counter);
+    let content = "Date\tEvar 2\tEvent 4\tevent5\tZip\tOrders\n11/20/2026\tred\t1\t1\t1234\t1\n";
+    let lacking = in_suite(&SUITE, content);
+    assert_eq!(lacking.len(), 4, "{lacking:?}");
+    for (message, column) in lacking.iter().zip(["`Evar 2`", "`Event 4`"]) {
+        assert_eq!(*message, format!("{column} is unknown or not enabled in this report suite `Shop EU`"));
+    }
+}
+
+/// The permission may be missing, so that a list is too; or it may be empty.
+#[test]
+fn what_is_not_known_of_a_report_suite_is_not_missed() {
+    static NOTHING: LazyLock<SuiteFacts> = LazyLock::new(SuiteFacts::default);
+    static EMPTY: LazyLock<SuiteFacts> = LazyLock::new(|| SuiteFacts {
+        metrics: Some(Vec::new()),
+        dimensions: Some(Vec::new()),
+        ..SuiteFacts::default()
+    });
+    static HALF: LazyLock<SuiteFacts> = LazyLock::new(|| SuiteFacts { dimensions: None, ..SUITE.clone() });
+    let content = "Date\tEvar 7\tEvent 1\n11/20/2026\tred\t1\n";
+    for suite in [&NOTHING, &EMPTY, &HALF] {
+        assert_eq!(in_suite(suite, content), [""; 0]);
+    }
 }
 
 /// A check on an evening in California, where the suite is.
@@ -356,6 +418,29 @@ fn what_joins_cuts_or_converts_a_file_is_one_finding() {
         assert_eq!(found, [(code, line, rows)], "{content:?}");
         assert_eq!(check_in("a.txt", content.as_bytes(), 1, |_| {}), checked);
     }
+}
+
+/// A value in quotes with line breaks: only the rows that it is cut into are wrong.
+#[test]
+fn a_line_break_in_quotes_is_one_finding() {
+    let end = "Date\tEvent 1\tEvar 1\n11/20/2026\t1\t\"red\nor blue\"\n11/20/2026\t1\tred\n";
+    for (content, line, rows) in [
+        ([HEADER, "11/20/2026\t\"red\nor blue\"\t1\n", ROW].concat(), 2, 1),
+        ([HEADER, "11/20/2026\t\"red\nor\nblue\"\t1\n", ROW].concat(), 2, 1),
+        ([HEADER, "11/20/2026\t\"red\r\nor blue\"\t1\r\n"].concat(), 2, 1),
+        (HEADER.to_owned() + &"11/20/2026\t\"red\nor blue\"\t1\n".repeat(3), 2, 3),
+        (end.to_owned(), 3, 1),
+    ] {
+        let checked = check("a.txt", content.as_bytes());
+        assert_eq!((codes(&checked), checked.findings.kept().len()), (vec![Code::FieldCount], 1), "{content}");
+        let finding = &checked.findings.kept()[0];
+        assert_eq!((finding.place.as_ref().unwrap().line, finding.affected.rows), (line, rows), "{content}");
+        assert!(finding.message.starts_with("a line break inside quotes cuts this row in two: "), "{content}");
+    }
+    // A quote that never ends hides no other row.
+    let content = [HEADER, "11/20/2026\t\"red\n", ROW, "11/20/2026\tred\n", ROW].concat();
+    let checked = check("a.txt", content.as_bytes());
+    assert_eq!((codes(&checked), checked.findings.kept().len()), (vec![Code::FieldCount], 2));
 }
 
 #[test]
