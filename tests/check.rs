@@ -7,6 +7,7 @@
 use crate::harness::{stderr, stdout};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -170,6 +171,27 @@ fn rules_are_explained_and_unknown_ones_lead_to_the_known() {
     for wrong in [&["--explain"][..], &[], &["--explain", "semicolon", "a.txt"], &["--explain", "semicolon", "--json"]]
     {
         assert_eq!(check(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+/// The document is generated: `UPDATE_EXPECTED=1` rewrites what follows its introduction.
+#[test]
+fn the_document_has_every_rule_with_source_and_severity() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/check/RULES.md");
+    let document = fs::read_to_string(&path).unwrap();
+    let (introduction, _) = document.split_once("| rule |").unwrap();
+    let mut table = "| rule | severity | what it says | what becomes of the file | remedy | source |\n\
+                     | --- | --- | --- | --- | --- | --- |\n"
+        .to_owned();
+    for code in datadrop::check::Code::ALL {
+        let rule = code.rule();
+        let texts = [rule.says, rule.effect, rule.remedy, rule.source].map(|text| text.replace('|', "\\|"));
+        writeln!(table, "| `{code}` | {} | {} |", rule.severity, texts.join(" | ")).unwrap();
+    }
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        fs::write(&path, format!("{introduction}{table}")).unwrap();
+    } else {
+        assert!(document.ends_with(&table), "src/check/RULES.md differs from src/check/code.rs");
     }
 }
 

@@ -11,7 +11,10 @@
 //!
 //! [`Checked::told`] puts what was found into words for the job log.
 //!
-//! What the rules are, what Adobe does and where that is written stands in one table: [`Code::rule`].
+//! What the rules are, what Adobe does and where that is written stands in one table: [`Code::rule`], shown as [`rules`].
+
+#[doc = include_str!("RULES.md")]
+pub mod rules {}
 
 mod checked;
 mod code;

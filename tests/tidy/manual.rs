@@ -10,7 +10,8 @@ use std::process::Command;
 const FAMILIES: [&str; 3] = ["accounts", "jobs", "service"];
 
 /// What the person reads who installs and operates datadrop. The package installs all of it.
-const MANUAL: [&str; 4] = ["README.md", "systemd/OPERATING.md", "src/alert/ALERTS.md", "src/status/page/METRICS.md"];
+const MANUAL: [&str; 5] =
+    ["README.md", "systemd/OPERATING.md", "src/alert/ALERTS.md", "src/check/RULES.md", "src/status/page/METRICS.md"];
 
 /// Maximum number of lines of README: it leads to the first file, and the other documents hold the rest.
 const README_LINES: usize = 200;
