@@ -216,3 +216,23 @@ fn a_day_that_has_not_begun_in_the_report_suite_waits_under_reject_and_is_sent_u
     let explained = stdout(&world.run(&["explain", world.folder("a").join("a.txt").to_str().unwrap()]));
     assert!(explained.contains("waits for its latest day"), "{explained}");
 }
+
+/// A counter drops decimals, and what a report suite has not enabled counts nowhere.
+#[test]
+fn a_file_is_held_against_the_events_of_its_report_suite() {
+    let mut world = World::new();
+    world.account("a", "check = \"warn\"");
+    let change = json!({
+        "metrics": [{ "id": "metrics/event1", "name": "Calls", "type": "int" }],
+        "dimensions": [{ "id": "variables/evar1", "name": "Centre" }],
+    });
+    world.emulator().change_suite("suitea", &change);
+    let _daemon = world.start();
+    wait_kept(&world, "suitea", "to be read", is_whole);
+    world.drop_file("a", "odd.txt", "Date\tEvar 1\tEvar 2\tEvent 1\n11/20/2026\tx\ty\t1.5\n");
+    let job = world.wait_for("odd.txt", "success");
+    let shown: Value =
+        serde_json::from_str(&stdout(&world.run(&["jobs", "show", &job.id.to_string(), "--json"]))).unwrap();
+    let text = shown.to_string();
+    assert!(text.contains("Calls"), "the friendly name: {text}");
+}
