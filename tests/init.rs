@@ -3,6 +3,7 @@
 use crate::harness::{SECRET, World, quick, stderr, stdout, tagged};
 use datadrop::emulator::EmulatorOptions;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use serde_json::json;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -99,6 +100,29 @@ fn what_init_writes_runs_and_is_never_written_over() {
     assert_eq!(secret_stays.status.code(), Some(2));
     assert_eq!(fs::read_to_string(fresh.secret()).unwrap().trim_end(), SECRET);
     assert!(!fresh.config().exists());
+}
+
+#[test]
+fn init_shows_zone_and_currency_and_refuses_a_virtual_report_suite() {
+    let fresh = Fresh::with(&[("examplersid", 621)], &["examplecompany"]);
+    let flags = ["--client-id", "client", "--report-suite", "examplersid"];
+    let emulator = fresh.world.emulator();
+    emulator.change_suite("examplersid", &json!({ "suite": { "parentRsid": "whole" } }));
+    let refused = fresh.run(SECRET, &flags);
+    assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("is virtual") && stderr(&refused).contains("--report-suite whole"));
+    assert!(fresh.nothing_was_written());
+    emulator.change_suite("examplersid", &json!({ "suite": { "parentRsid": null, "timezoneZoneinfo": "US/Pacific" } }));
+    let written = fresh.run(SECRET, &flags);
+    assert!(written.status.success(), "{}", stderr(&written));
+    let shown = "report suite examplersid: time zone US/Pacific, currency USD";
+    assert!(stdout(&written).lines().any(|line| line == shown), "{}", stdout(&written));
+
+    let fresh = Fresh::with(&[("examplersid", 621)], &["examplecompany"]);
+    fresh.world.fault("suite:403");
+    let written = fresh.run(SECRET, &flags);
+    assert!(written.status.success(), "nothing depends on it: {}", stderr(&written));
+    assert!(stdout(&written).contains("cannot be read, and are not needed"), "{}", stdout(&written));
 }
 
 #[test]

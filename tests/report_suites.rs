@@ -236,3 +236,37 @@ fn a_file_is_held_against_the_events_of_its_report_suite() {
     let text = shown.to_string();
     assert!(text.contains("Calls"), "the friendly name: {text}");
 }
+
+#[test]
+fn doctor_says_zone_and_currency_and_what_is_missing_with_the_permissions() {
+    let world = World::new();
+    let doctor = || {
+        let output = world.run(&["doctor"]);
+        (output.status.code(), stdout(&output))
+    };
+    let (exit, text) = doctor();
+    assert_eq!(exit, Some(0), "{text}");
+    let well = "ok    report-suite suitea: time zone Etc/UTC, currency USD, 106 metrics, 106 dimensions";
+    assert!(text.lines().any(|line| line == well), "{text}");
+    assert_eq!(world.emulator().requests().suites, 3);
+
+    world.fault("metrics:403");
+    world
+        .emulator()
+        .change_suite("suitea", &json!({ "suite": { "currency": null, "timezoneZoneinfo": "Mars/Olympus" } }));
+    let (exit, text) = doctor();
+    assert_eq!(exit, Some(0), "it only warns: {text}");
+    for told in [
+        "currency unknown, 106 dimensions",
+        "does not know its time zone Mars/Olympus",
+        "metrics: the metrics of report suite suitea",
+        "`Data Sources Manager`, which requires `Report Suite Mgmt`",
+    ] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+
+    world.emulator().change_suite("suitea", &json!({ "suite": { "parentRsid": "whole" } }));
+    let (exit, text) = doctor();
+    assert_eq!(exit, Some(1), "{text}");
+    assert!(text.contains("FAIL  report-suite suitea: report suite suitea is virtual"), "{text}");
+}

@@ -1,7 +1,7 @@
 //! Which accounts may run as they are configured (DESIGN A5, and §5, "Report suites"). Pure.
 
 use crate::config::{AccountConfig, Config};
-use crate::job::{Problem, Target, counted};
+use crate::job::{Problem, Target, counted, virtual_suite};
 use crate::joblog::{OpenJob, VirtualSuite};
 
 /// Maximum number of job IDs in a message. The message always gives the total.
@@ -50,24 +50,15 @@ pub(super) fn judge(
         let went_elsewhere =
             |job: &&OpenJob| job.account == account.name && job.target.as_ref().is_some_and(|went| *went != target);
         let jobs: Vec<&OpenJob> = open.iter().filter(went_elsewhere).collect();
-        let virtual_suite = virtual_suites.iter().find(|suite| suite.is_of(&target));
-        match (jobs.first().and_then(|job| job.target.clone()), virtual_suite) {
+        let is_virtual = virtual_suites.iter().find(|suite| suite.is_of(&target));
+        match (jobs.first().and_then(|job| job.target.clone()), is_virtual) {
             (None, None) => run.push(account.clone()),
-            (None, Some(VirtualSuite { parent, .. })) => {
-                let suite = &account.report_suite_id;
-                refused.push(Refused {
-                    account: account.name.clone(),
-                    why: Problem::new(
-                        format!("report suite {suite} is virtual: it shows a part of {parent}, and takes no uploads"),
-                        format!(
-                            "name the report suite that takes them (`report_suite_id = \"{parent}\"`, with a data source of its \
-                             own), then `systemctl reload datadrop`"
-                        ),
-                    ),
-                    went_to: open.iter().any(|job| job.account == account.name && job.target.is_some()).then_some(target),
-                    is_virtual: true,
-                });
-            }
+            (None, Some(VirtualSuite { parent, .. })) => refused.push(Refused {
+                account: account.name.clone(),
+                why: virtual_suite(&account.report_suite_id, parent),
+                went_to: open.iter().any(|job| job.account == account.name && job.target.is_some()).then_some(target),
+                is_virtual: true,
+            }),
             (Some(went_to), _) => refused.push(Refused {
                 account: account.name.clone(),
                 why: Problem::new(

@@ -31,7 +31,7 @@ pub use remote::{
 };
 pub use rows::RowCounter;
 pub use state::{Cause, Event, IllegalTransition, Overdue, Phase, Place, State};
-pub use suite::{DayZone, Dimension, Metric, MetricKind, SuiteFacts, zone_named};
+pub use suite::{DayZone, Dimension, Metric, MetricKind, SuiteFacts, virtual_suite, zone_named};
 pub use time::Timestamp;
 pub use verb::{JobStanding, Plan, Refusal, Release, Verb};
 pub use verdict::{Case, Command, Program, Step, USUAL_CONFIG, Verdict};

@@ -1,7 +1,7 @@
 //! What Adobe says of a report suite, as far as a check of files needs it (Adobe's endpoints
 //! `reportsuites/collections/suites`, `metrics` and `dimensions`).
 
-use super::Timestamp;
+use super::{Problem, Timestamp};
 use jiff::ZonedDateTime;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,18 @@ pub struct SuiteFacts {
     pub metrics: Option<Vec<Metric>>,
     /// Its dimensions. `None`: they could not be read.
     pub dimensions: Option<Vec<Dimension>>,
+}
+
+/// What is wrong with an account of a virtual report suite, and how to correct it in the configuration.
+#[must_use]
+pub fn virtual_suite(report_suite_id: &str, parent: &str) -> Problem {
+    Problem::new(
+        format!("report suite {report_suite_id} is virtual: it shows a part of {parent}, and takes no uploads"),
+        format!(
+            "name the report suite that takes them (`report_suite_id = \"{parent}\"`) and a data source of its own, then \
+             `systemctl reload datadrop`"
+        ),
+    )
 }
 
 /// One metric of a report suite.
@@ -90,6 +102,16 @@ pub fn zone_named(name: &str) -> Option<TimeZone> {
 }
 
 impl SuiteFacts {
+    /// Returns time zone and currency in words, as far as they are known.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let told = |what: &str, value: &Option<String>| match value {
+            Some(value) => format!("{what} {value}"),
+            None => format!("{what} unknown"),
+        };
+        format!("{}, {}", told("time zone", &self.time_zone), told("currency", &self.currency))
+    }
+
     /// Returns the metric with this identifier (`event41`), whatever its case.
     #[must_use]
     pub fn metric(&self, id: &str) -> Option<&Metric> {

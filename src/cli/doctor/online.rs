@@ -1,10 +1,11 @@
-//! Asking Adobe: a token, one request for the companies, one for each account.
+//! Asking Adobe: a token, one request for the companies, one for each account, three for each report suite.
 
 use super::finding::{Finding, Verdict};
-use super::judge::{adobe_answers as judge, machine};
-use crate::adobe::ApiError;
-use crate::cli::api_session::Remote;
+use super::judge::{adobe_answers as judge, machine, suite_answers};
+use crate::adobe::{ApiError, Client};
+use crate::cli::api_session::{Purse, Remote};
 use crate::config::Config;
+use crate::job::ReportSuite;
 
 pub(super) fn findings(config: &Config) -> Vec<Finding> {
     let api = &config.api;
@@ -28,11 +29,18 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     }
     let companies = remote.ask(&async |client, purse| client.companies(&api.base_url, purse.permit().await).await);
     findings.push(judge::company(&api.global_company_id, companies.as_deref()));
+    let mut suites: Vec<ReportSuite> = Vec::new();
     for (index, account) in config.accounts.iter().enumerate() {
         let suite = api.report_suite(&account.report_suite_id);
         let id = account.data_source_id;
         let found = remote.ask(&async |client, purse| client.show_account(&suite, id, purse.permit().await).await);
         findings.push(judge::account(account, found.as_ref()));
+        // One that has no such account, or is not to be had, has had its finding.
+        if found.is_ok() && !suites.iter().any(|known| known.id.eq_ignore_ascii_case(&suite.id)) {
+            let read = async |client: &Client, purse: &Purse| Ok(client.read_suite(&suite, || purse.permit()).await);
+            findings.extend(remote.ask(&read).iter().flat_map(|reading| suite_answers::suite(&suite.id, reading)));
+            suites.push(suite);
+        }
         let left = config.accounts.len() - index - 1;
         // The others would only wait for the same.
         if matches!(found, Err(ApiError::NotConnected { .. })) && left > 0 {

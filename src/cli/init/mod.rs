@@ -13,7 +13,7 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use crate::adobe::ApiError;
 use crate::config::{self, Config, Credential};
-use crate::job::{Company, NewAccount, Problem, RemoteAccount};
+use crate::job::{Company, NewAccount, Problem, RemoteAccount, SuiteFacts, virtual_suite};
 use crate::status::printable;
 use draft::Draft;
 use questions::Questions;
@@ -39,6 +39,8 @@ pub(super) fn run(file: &Path, arguments: &InitArguments, output: &mut Output) -
     };
     draft.report_suite =
         questions.text("report suite ID", "--report-suite", arguments.report_suite.as_deref(), None)?;
+    let described = describe(&draft, &secret)?;
+    questions.say(&described)?;
     let account = account(&mut questions, arguments, &draft, &secret)?;
     draft.data_source_id = account.data_source_id;
     let proposal = draft::name_of(&account);
@@ -51,11 +53,31 @@ pub(super) fn run(file: &Path, arguments: &InitArguments, output: &mut Output) -
     let text = draft.text();
     // The whole, as the daemon will read it: datadrop reports every error before it writes anything.
     check(&text, file)?;
+    output.words_line(&described)?;
     let written = write::write(file, &text, (!takes_secret_as_it_is).then_some((&secret_file, &secret)))?;
     for line in written.lines(&draft) {
         output.words_line(&line)?;
     }
     Ok(Exit::Done)
+}
+
+/// What the API tells of the report suite, in one line. Only a virtual one cannot be used.
+fn describe(draft: &Draft, secret: &SecretString) -> Result<String, Failure> {
+    let config = load(draft, secret)?;
+    let suite = config.api.report_suite(&draft.report_suite);
+    let remote = Remote::open(&config)?;
+    let id = &suite.id;
+    match remote.ask(&async |client, purse| client.describe_suite(&suite, purse.permit().await).await) {
+        Ok(SuiteFacts { parent: Some(parent), .. }) => {
+            let Problem { what, .. } = virtual_suite(id, &parent);
+            Err(Failure::failed(Problem::new(what, format!("--report-suite {parent} names the one that takes them"))))
+        }
+        Ok(facts) => Ok(format!("report suite {id}: {}", facts.in_words())),
+        Err(error) => {
+            let why = error.problem().what;
+            Ok(format!("report suite {id}: time zone and currency cannot be read, and are not needed: {why}"))
+        }
+    }
 }
 
 /// The configuration as far as it goes, with the secret at hand.
