@@ -139,8 +139,8 @@ fn tell(report_suite: &str, before: Option<&SuiteRecord>, record: &SuiteRecord) 
     {
         tracing::warn!(
             report_suite,
-            "this computer does not know the time zone {zone} of report suite {report_suite}: files are checked by its own; \
-             install the packages tzdata and tzdata-legacy"
+            "datadrop does not know the time zone {zone} of report suite {report_suite}: files are checked by that of this \
+             computer; set `time_zone` of the account"
         );
     }
     if let Some(unread) =

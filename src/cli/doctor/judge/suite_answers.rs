@@ -2,8 +2,7 @@
 
 use crate::adobe::{SuiteReading, Unread};
 use crate::cli::doctor::finding::{Finding, Verdict};
-use crate::job::{SuiteFacts, virtual_suite};
-use jiff::tz::TimeZone;
+use crate::job::{SuiteFacts, virtual_suite, zone_named};
 
 const CHECK: &str = "report-suite";
 
@@ -21,9 +20,10 @@ pub(in crate::cli::doctor) fn suite(id: &str, reading: &SuiteReading) -> Vec<Fin
     if facts != &SuiteFacts::default() {
         findings.push(Finding::ok(CHECK, id, in_words(facts)));
     }
-    if let Some(zone) = facts.time_zone.as_ref().filter(|zone| TimeZone::get(zone).is_err()) {
-        let message = format!("this computer does not know its time zone {zone}: dates are checked by the local one");
-        let remedy = "install the packages tzdata and tzdata-legacy";
+    if let Some(zone) = facts.time_zone.as_ref().filter(|zone| zone_named(zone).is_none()) {
+        let message =
+            format!("datadrop does not know its time zone {zone}: dates are checked by that of this computer");
+        let remedy = "set `time_zone` of the account to a name of the IANA time zone database";
         findings.push(Finding::bad(Verdict::Warn, CHECK, id, message, remedy));
     }
     if !unread.is_empty() {
@@ -66,7 +66,7 @@ mod tests {
         let nothing = suite("r", &reading(SuiteFacts::default(), &[SuitePart::Suite]));
         assert_eq!((nothing.len(), nothing[0].verdict), (1, Verdict::Warn));
         let unknown = suite("r", &reading(zone("Mars/Olympus"), &[]));
-        assert!(unknown[1].remedy.as_ref().unwrap().contains("tzdata-legacy"), "{unknown:?}");
+        assert!(unknown[1].remedy.as_ref().unwrap().contains("time_zone"), "{unknown:?}");
     }
 
     #[test]
