@@ -1,6 +1,6 @@
 //! `accounts …` and `jobs … --remote`: what a user asks the API for, by command alone.
 
-use crate::harness::{World, quick, stderr, stdout, tagged};
+use crate::harness::{World, connect, data, quick, stderr, stdout, tagged};
 use datadrop::config::RateLimit;
 use datadrop::emulator::EmulatorOptions;
 use serde_json::{Value, json};
@@ -253,4 +253,31 @@ fn whatever_the_api_answers_to_account_requests_is_told_once_and_changes_nothing
     world.emulator().clear_faults();
     let listed = json_of(&world.run(&["accounts", "list", "--json"]));
     assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+}
+
+/// Adobe writes the cause of a failure to the address of the data source, and to nobody else.
+#[test]
+fn a_failure_names_the_address_that_adobe_writes_to_and_doctor_misses_one_that_is_not_there() {
+    let mut world = World::new();
+    world.account("b", "");
+    let created = world.run(&["accounts", "create", "--name", "silent", "--report-suite", "suiteb"]);
+    assert!(created.status.success(), "{created:?}");
+    let doctor = stdout(&world.run(&["doctor"]));
+    assert!(doctor.contains("ok    e-mail a: Adobe writes errors in its files to n…@example.com"), "{doctor}");
+    assert!(doctor.contains("warn  e-mail b: Adobe has no address for it, so nobody hears why"), "{doctor}");
+    let _daemon = world.start();
+    let known = "SELECT count(*) FROM account WHERE error_address IS NOT NULL";
+    world.wait("the addresses to be read", || {
+        connect(&world.state_dir())
+            .is_some_and(|log| log.query_row(known, [], |row| row.get(0)).is_ok_and(|known: i64| known == 2))
+    });
+    world.fault("job:fail");
+    world.drop_file("a", "a.txt", data(1));
+    world.drop_file("b", "b.txt", data(2));
+    let why = world.wait_for("a.txt", "failure").why().to_owned();
+    assert!(why.ends_with("; Adobe writes errors to n…@example.com"), "{why}");
+    let why = world.wait_for("b.txt", "failure").why().to_owned();
+    assert!(why.ends_with("; Adobe writes errors by e-mail only, and has no address for this data source"), "{why}");
+    let log = world.log();
+    assert!(!log.contains("noreply"), "an address is shortened wherever it is shown: {log}");
 }

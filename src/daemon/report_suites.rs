@@ -24,19 +24,22 @@ pub(super) struct Asked {
     budget: Arc<Budget>,
     /// An account of each report suite.
     targets: Vec<Target>,
+    /// Each account, and where its files go.
+    accounts: Vec<(String, Target)>,
 }
 
 impl Asked {
     /// Each report suite once, whichever accounts send to it.
     pub(super) fn new(config: &Config, client: &Arc<Client>, budget: &Arc<Budget>) -> Arc<Self> {
-        let mut targets: Vec<Target> = Vec::new();
+        let (mut targets, mut accounts) = (Vec::<Target>::new(), Vec::new());
         for account in config.accounts.iter().filter(|account| account.enabled) {
             let target = account.target(&config.api);
+            accounts.push((account.name.clone(), target.clone()));
             if !targets.iter().any(|known| known.report_suite_id.eq_ignore_ascii_case(&target.report_suite_id)) {
                 targets.push(target);
             }
         }
-        Arc::new(Self { client: Arc::clone(client), budget: Arc::clone(budget), targets })
+        Arc::new(Self { client: Arc::clone(client), budget: Arc::clone(budget), targets, accounts })
     }
 }
 
@@ -82,6 +85,9 @@ async fn read_suites(
                     again = HOURLY;
                 }
             }
+            for (account, target) in &current.accounts {
+                read_account(&joblog, &current, account, target).await;
+            }
             tokio::time::sleep(again).await;
         };
         tokio::select! {
@@ -118,6 +124,17 @@ async fn read_suite(
         judge_again.store(true, Ordering::Relaxed);
     }
     may_pass
+}
+
+/// Reads where Adobe writes errors of an account's files. What cannot be read stays as it was known.
+async fn read_account(joblog: &JobLog, asked: &Asked, account: &str, target: &Target) {
+    let permit = asked.budget.acquire(Purpose::Sweep).await;
+    let found = asked.client.show_account(&target.report_suite(), target.data_source_id, permit).await;
+    if let Ok(found) = found {
+        let address = found.shown_email().unwrap_or_default();
+        // A job log that cannot be written just now is its writer's to tell.
+        drop(joblog.note_error_address(account.to_owned(), address).await);
+    }
 }
 
 /// Logs what is new. That something still cannot be read is no news.

@@ -241,7 +241,8 @@ fn share(rows: u64, passed: Duration, whole: Duration) -> u64 {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Account {
     pub(super) name: String,
-    pub(super) email: String,
+    /// Null where none was given.
+    pub(super) email: Option<String>,
     pub(super) data_source_id: i64,
     #[serde(rename = "type")]
     pub(super) kind: String,
@@ -256,6 +257,13 @@ pub(super) struct NewAccount {
     pub(super) name: Option<String>,
     pub(super) email: Option<String>,
     pub(super) kind: Option<String>,
+}
+
+impl NewAccount {
+    /// One that nobody had to create.
+    fn usual() -> Self {
+        Self { email: Some("noreply@example.com".to_owned()), ..Self::default() }
+    }
 }
 
 /// The accounts of all report suites.
@@ -274,7 +282,7 @@ impl Accounts {
         for (report_suite_id, data_source_id) in listed {
             accounts.invent(
                 AccountKey { report_suite_id: report_suite_id.clone(), data_source_id: *data_source_id },
-                NewAccount::default(),
+                NewAccount::usual(),
             );
         }
         accounts
@@ -294,7 +302,7 @@ impl Accounts {
         }
         match self.known.get(key) {
             Some(account) => Some(account.clone()),
-            None => Some(self.invent(key.clone(), NewAccount::default())),
+            None => Some(self.invent(key.clone(), NewAccount::usual())),
         }
     }
 
@@ -332,7 +340,7 @@ impl Accounts {
     fn invent(&mut self, key: AccountKey, new: NewAccount) -> Account {
         let account = Account {
             name: new.name.unwrap_or_else(|| format!("Account {}", key.data_source_id)),
-            email: new.email.unwrap_or_else(|| "noreply@example.com".to_owned()),
+            email: new.email,
             data_source_id: key.data_source_id,
             kind: new.kind.unwrap_or_else(|| "generic".to_owned()),
             ftp_hostname: "ftp.example.com".to_owned(),

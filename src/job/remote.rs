@@ -237,6 +237,15 @@ pub struct RemoteAccount {
     pub ftp_password: Option<SecretString>,
 }
 
+impl RemoteAccount {
+    /// The address that Adobe writes errors to, as it may be shown: `a…@example.com`. `None`: Adobe has none.
+    #[must_use]
+    pub fn shown_email(&self) -> Option<String> {
+        let (name, host) = self.email.as_deref()?.trim().split_once('@')?;
+        Some(format!("{}…@{host}", name.chars().next()?))
+    }
+}
+
 /// What may be said of an account to be created (DESIGN §5, "POST create an account"); the API requires none of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewAccount {

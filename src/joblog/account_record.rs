@@ -47,6 +47,8 @@ pub struct AccountRow {
     pub ignored: i64,
     /// What Adobe's row counts mean.
     pub row_count: RowCount,
+    /// Where Adobe writes errors of its files, as it may be shown; empty if it has no address, `None` while that is not known.
+    pub error_address: Option<String>,
     /// The quiet period, where it grew beyond the configured one (DESIGN R7).
     pub settle: Option<Duration>,
 }
@@ -62,7 +64,7 @@ pub struct ProvenStyle {
     pub at: Timestamp,
 }
 
-const ACCOUNT_COLUMNS: &str = "name, folder_mark, style, proven_style, proven_by, proven_at, refused_styles, folder_problem, folder_remedy, api_problem, api_remedy, unopened, blocked_at, baseline_at, swept_at, next_sweep_at, ignored, first_scan_at, settle_ms, row_count";
+const ACCOUNT_COLUMNS: &str = "name, folder_mark, style, proven_style, proven_by, proven_at, refused_styles, folder_problem, folder_remedy, api_problem, api_remedy, unopened, blocked_at, baseline_at, swept_at, next_sweep_at, ignored, first_scan_at, settle_ms, row_count, error_address";
 
 impl AccountRow {
     fn decode(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -91,6 +93,7 @@ impl AccountRow {
             next_sweep_at: time(at!(ACCOUNT_COLUMNS, next_sweep_at))?,
             ignored: row.get(at!(ACCOUNT_COLUMNS, ignored))?,
             first_scan_at: time(at!(ACCOUNT_COLUMNS, first_scan_at))?,
+            error_address: row.get(at!(ACCOUNT_COLUMNS, error_address))?,
             row_count: RowCount::from_word(row.get::<_, Option<String>>(at!(ACCOUNT_COLUMNS, row_count))?.as_deref()),
             settle: row
                 .get::<_, Option<u32>>(at!(ACCOUNT_COLUMNS, settle_ms))?
@@ -349,7 +352,7 @@ fn aim(connection: &Connection, account: &str, target: &Target) -> Result<(), Jo
         .prepare_cached(
             "UPDATE account SET target_id = ?2, baseline_at = NULL, first_scan_at = NULL, style = NULL,
                     trial_style = NULL, proven_style = NULL, proven_by = NULL, proven_at = NULL, refused_styles = NULL,
-                    list_read_at = NULL, row_count = NULL, refused_streak = 0, refused_alike = NULL, unclear_streak = 0,
+                    list_read_at = NULL, row_count = NULL, error_address = NULL, refused_streak = 0, refused_alike = NULL, unclear_streak = 0,
                     server_seen_at = NULL, stranger_id = NULL, stranger_name = NULL, stranger_seen_at = NULL,
                     aimed_event = coalesce((SELECT max(id) FROM job_event), 0)
              WHERE name = ?1 AND target_id IS NOT ?2",

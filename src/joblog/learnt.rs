@@ -71,6 +71,16 @@ impl JobLog {
         })
     }
 
+    /// Where Adobe writes errors of the account's files, as it may be shown; empty if it has no address.
+    #[must_use]
+    pub fn note_error_address(&self, account: String, address: String) -> Pending<()> {
+        self.call(move |unit| {
+            unit.prepare_cached("UPDATE account SET error_address = ?2 WHERE name = ?1 AND error_address IS NOT ?2")?
+                .execute(params![account, address])?;
+            Ok(())
+        })
+    }
+
     /// What the account's jobs have shown of Adobe's row counts.
     #[must_use]
     pub fn note_row_count(&self, account: String, row_count: RowCount) -> Pending<()> {

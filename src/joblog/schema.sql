@@ -337,6 +337,8 @@ CREATE TABLE account (
     next_sweep_at       INTEGER,
     -- What Adobe's row counts mean (DESIGN T1); NULL while no job has shown it.
     row_count           TEXT CHECK (row_count IN ('processing', 'file')),
+    -- Where Adobe writes errors of its files, shortened to be shown. Empty: nowhere; NULL: not known.
+    error_address       TEXT,
     -- The latest time by the server's own clock that an answer told.
     server_seen_at      INTEGER,
     -- The latest remote job that came after the baseline and under none of our names: others write to this account.

@@ -10,9 +10,9 @@ use crate::config::AccountConfig;
 use crate::folder::{AccountFolder, FiledFile, FolderProblem, filed_after};
 use crate::inbox::read_content;
 use crate::job::Timestamp;
-use crate::job::{Kind, Likely, Place, RemoteJob, RowCount, State, Target, classify};
+use crate::job::{Kind, Likely, Place, RemoteJob, State, Target, classify};
 use crate::joblog::{Content, JobLog, JobLogError, OpenError, Reader, Restoration, Restored};
-use crate::track::judge;
+use crate::track::{AccountFacts, judge};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -205,7 +205,7 @@ impl Fate {
             ),
             (Place::Done, None) => fate(State::Success, "it lay in done/; which remote job it became is unknown"),
             (Place::Sent | Place::Done, Some(remote)) => {
-                let step = judge(kind, rows, &Likely::default(), RowCount::Unknown, &remote);
+                let step = judge(kind, rows, &Likely::default(), AccountFacts::default(), &remote);
                 let state = step.event.and_then(|event| State::Uploaded.next(event).ok()).unwrap_or(State::Uploaded);
                 // In `done/` lies what had ended already.
                 let open = matches!(state, State::Uploaded | State::Processing);

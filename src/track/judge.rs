@@ -14,20 +14,37 @@ pub struct Step {
     pub is_odd: bool,
 }
 
+/// What is known of an account when a job of it ends.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AccountFacts<'a> {
+    /// What Adobe's row counts mean (DESIGN T2).
+    pub row_count: RowCount,
+    /// Where Adobe writes errors; empty if it has no address, `None` while that is not known.
+    pub error_address: Option<&'a str>,
+}
+
 /// Reads one answer. Adobe's statuses are `uploaded`, `processing`, `success`, `failure` and `deleted`, here in any case and
 /// with the other words for the same; what is none of them is kept as text and counts as `processing`. `likely`: what the check of the
-/// file says of a bad end, for Adobe says nothing. `row_count`: what is known of Adobe's row counts (DESIGN T2).
+/// file says of a bad end, for Adobe says nothing.
 #[must_use]
-pub fn judge(kind: Kind, rows_expected: Option<i64>, likely: &Likely, row_count: RowCount, remote: &RemoteJob) -> Step {
+pub fn judge(
+    kind: Kind,
+    rows_expected: Option<i64>,
+    likely: &Likely,
+    known: AccountFacts<'_>,
+    remote: &RemoteJob,
+) -> Step {
     let step = |event, reason: Option<String>| Step { event: Some(event), reason, is_odd: false };
     let odd = |reason| Step { event: Some(Event::Processing), reason: Some(reason), is_odd: true };
     match remote.remote_status.as_deref().map(|word| word.trim().to_ascii_lowercase()).as_deref() {
         Some("uploaded") => Step { event: None, reason: None, is_odd: false },
         Some("processing") => step(Event::Processing, None),
         Some("success" | "succeeded" | "successful" | "complete" | "completed") => {
-            succeeded(kind, rows_expected, likely, row_count, remote.rows_processed)
+            succeeded(kind, rows_expected, likely, known.row_count, remote.rows_processed)
         }
-        Some("failure" | "failed" | "fail" | "error") => step(Event::Failed, Some(failure(likely))),
+        Some("failure" | "failed" | "fail" | "error") => {
+            step(Event::Failed, Some(failure(likely, known.error_address)))
+        }
         Some("cancelled" | "canceled" | "aborted") => {
             step(Event::Failed, Some("the remote job was cancelled at Adobe".to_owned()))
         }
@@ -72,12 +89,18 @@ pub fn is_waiting(remote_status: Option<&str>) -> bool {
     remote_status.is_some_and(|word| word.trim().eq_ignore_ascii_case("uploaded"))
 }
 
-fn failure(likely: &Likely) -> String {
+fn failure(likely: &Likely, error_address: Option<&str>) -> String {
     let hint = likely.cause.as_ref().map_or_else(
         || "`datadrop check FILE` tells what Adobe is known to fail".to_owned(),
         |cause| format!("the file check says: {cause}"),
     );
-    format!("Adobe failed to process the file and gives no reason; {hint}")
+    // Nobody else hears of the cause.
+    let told = match error_address {
+        None => String::new(),
+        Some("") => "; Adobe writes errors by e-mail only, and has no address for this data source".to_owned(),
+        Some(address) => format!("; Adobe writes errors to {address}"),
+    };
+    format!("Adobe failed to process the file and gives no reason; {hint}{told}")
 }
 
 fn fell_short(processed: i64, expected: i64, likely: &Likely) -> String {
@@ -180,17 +203,19 @@ mod tests {
             (Kind::Data, None, None, Some(Event::Processing)),
         ] {
             assert_eq!(
-                judge(kind, Some(10), &Likely::default(), RowCount::Unknown, &remote(status, rows)).event,
+                judge(kind, Some(10), &Likely::default(), AccountFacts::default(), &remote(status, rows)).event,
                 event,
                 "{status:?} {rows:?}"
             );
         }
         assert_eq!(
-            judge(Kind::Fin, Some(0), &Likely::default(), RowCount::Unknown, &remote(Some("success"), Some(0))).event,
+            judge(Kind::Fin, Some(0), &Likely::default(), AccountFacts::default(), &remote(Some("success"), Some(0)))
+                .event,
             Some(Event::Succeeded)
         );
         assert_eq!(
-            judge(Kind::Fin, Some(0), &Likely::default(), RowCount::Unknown, &remote(Some("success"), None)).event,
+            judge(Kind::Fin, Some(0), &Likely::default(), AccountFacts::default(), &remote(Some("success"), None))
+                .event,
             Some(Event::Succeeded)
         );
     }
@@ -198,15 +223,15 @@ mod tests {
     #[test]
     fn lost_rows_and_unknown_words_are_named() {
         let partial =
-            judge(Kind::Data, Some(10), &Likely::default(), RowCount::Unknown, &remote(Some("success"), Some(8)));
+            judge(Kind::Data, Some(10), &Likely::default(), AccountFacts::default(), &remote(Some("success"), Some(8)));
         assert!(partial.reason.unwrap().contains("8 of 10 rows; 2 rows were lost"));
         assert!(
-            judge(Kind::Data, Some(10), &Likely::default(), RowCount::Unknown, &remote(Some("Cache"), None))
+            judge(Kind::Data, Some(10), &Likely::default(), AccountFacts::default(), &remote(Some("Cache"), None))
                 .reason
                 .unwrap()
                 .contains("\"cache\"")
         );
-        let silent = judge(Kind::Data, Some(10), &Likely::default(), RowCount::Unknown, &remote(None, None));
+        let silent = judge(Kind::Data, Some(10), &Likely::default(), AccountFacts::default(), &remote(None, None));
         assert!(silent.reason.unwrap().contains("no status"));
     }
 
@@ -217,7 +242,9 @@ mod tests {
     #[test]
     fn a_failure_quotes_what_the_check_found() {
         let reason = |likely| {
-            judge(Kind::Data, Some(10), &likely, RowCount::Unknown, &remote(Some("failure"), None)).reason.unwrap()
+            judge(Kind::Data, Some(10), &likely, AccountFacts::default(), &remote(Some("failure"), None))
+                .reason
+                .unwrap()
         };
         assert_eq!(
             reason(likely(Some("line 3: too few fields"), Some("line 9: a semicolon"), 1)),
@@ -230,9 +257,22 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_says_where_adobe_writes_the_cause() {
+        let reason = |error_address| {
+            let known = AccountFacts { error_address, ..AccountFacts::default() };
+            judge(Kind::Data, Some(1), &Likely::default(), known, &remote(Some("failure"), None)).reason.unwrap()
+        };
+        assert!(reason(Some("a…@example.com")).ends_with("; Adobe writes errors to a…@example.com"));
+        assert!(
+            reason(Some("")).ends_with("; Adobe writes errors by e-mail only, and has no address for this data source")
+        );
+        assert!(!reason(None).contains("writes"));
+    }
+
+    #[test]
     fn lost_rows_are_named_as_far_as_the_check_knows_them() {
         let reason = |processed, likely| {
-            judge(Kind::Data, Some(10), &likely, RowCount::Unknown, &remote(Some("success"), Some(processed)))
+            judge(Kind::Data, Some(10), &likely, AccountFacts::default(), &remote(Some("success"), Some(processed)))
                 .reason
                 .unwrap()
         };
@@ -257,7 +297,13 @@ mod tests {
     fn all_rows_with_skipped_ones_among_them_are_a_success_only_where_the_count_is_of_processing() {
         let skips = || likely(None, Some("line 3: a semicolon"), 1);
         let ended = |row_count, rows, likely: &Likely| {
-            judge(Kind::Data, Some(10), likely, row_count, &remote(Some("success"), Some(rows)))
+            judge(
+                Kind::Data,
+                Some(10),
+                likely,
+                AccountFacts { row_count, error_address: None },
+                &remote(Some("success"), Some(rows)),
+            )
         };
         for (row_count, rows, event) in [
             (RowCount::Processing, 10, Event::Succeeded),
@@ -311,7 +357,7 @@ mod tests {
         #[test]
         fn any_answer_has_a_legal_step(status in proptest::option::of(".{0,12}"), rows in proptest::option::of(any::<i64>()),
                                        expected in proptest::option::of(0i64..1_000_000)) {
-            let step = judge(Kind::Data, expected, &Likely::default(), RowCount::Unknown, &remote(status.as_deref(), rows));
+            let step = judge(Kind::Data, expected, &Likely::default(), AccountFacts::default(), &remote(status.as_deref(), rows));
             if let Some(event) = step.event {
                 for state in [State::Uploaded, State::Processing] {
                     let next = state.next(event);

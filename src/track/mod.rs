@@ -10,7 +10,7 @@ pub mod reconcile;
 mod schedule;
 mod sweep;
 
-pub use judge::{Counting, Step, is_waiting, judge};
+pub use judge::{AccountFacts, Counting, Step, is_waiting, judge};
 pub use schedule::Schedule;
 
 use crate::adobe::{
@@ -79,8 +79,9 @@ pub struct Tracker {
     /// The server's clock less ours, in milliseconds.
     server_ahead: i64,
     announced: Option<Timestamp>,
-    /// What Adobe's row counts mean, and what it counted of jobs that waited to be processed.
+    /// What Adobe's row counts mean, where it writes errors, and what it counted of jobs that waited to be processed.
     row_count: RowCount,
+    error_address: Option<String>,
     uploaded_rows: HashMap<JobId, i64>,
 }
 
@@ -108,6 +109,7 @@ impl Tracker {
             server_ahead: 0,
             announced: None,
             row_count: RowCount::Unknown,
+            error_address: None,
             uploaded_rows: HashMap::new(),
         })
     }

@@ -1,11 +1,9 @@
 //! A sweep: one list for all open jobs of an account (DESIGN §4, "Tracking").
 
-use super::{Counting, Tracker, is_waiting, judge};
+use super::{AccountFacts, Counting, Tracker, is_waiting, judge};
 use crate::adobe::{ApiError, Extent, Purpose};
 use crate::clock::now;
-use crate::job::{
-    Event, JobId, Kind, Overdue, RemoteJob, RemoteJobId, RowCount, Target, Timestamp, length_words, printable,
-};
+use crate::job::{Event, JobId, Kind, Overdue, RemoteJob, RemoteJobId, Target, Timestamp, length_words, printable};
 use crate::joblog::{Backlog, JobLogError, OpenRemote, Swept};
 use crate::track::reconcile::WINDOW;
 use std::collections::{HashMap, HashSet};
@@ -106,8 +104,9 @@ impl Tracker {
         all: &[&OpenRemote],
         listed: &HashMap<RemoteJobId, &RemoteJob>,
     ) -> Result<(), JobLogError> {
-        let known = self.reader.account(&self.settings.account)?.row_count;
-        self.row_count = known;
+        let account = self.reader.account(&self.settings.account)?;
+        let known = account.row_count;
+        (self.row_count, self.error_address) = (known, account.error_address);
         if *target != self.settings.target {
             return Ok(());
         }
@@ -117,7 +116,7 @@ impl Tracker {
             if let (true, Some(rows)) = (is_waiting(job.remote_status.as_deref()), job.rows_processed) {
                 self.uploaded_rows.insert(job.id, rows);
             }
-            let ended = judge(job.kind, job.rows_expected, &open.likely, RowCount::Unknown, remote).event;
+            let ended = judge(job.kind, job.rows_expected, &open.likely, AccountFacts::default(), remote).event;
             let counting = Counting {
                 before: job.rows_processed,
                 uploaded: self.uploaded_rows.get(&job.id).copied(),
@@ -136,7 +135,8 @@ impl Tracker {
 
     /// The step of one job, if anything about it has changed.
     fn step(&self, open: &OpenRemote, remote: &RemoteJob) -> Result<Option<Swept>, JobLogError> {
-        let step = judge(open.job.kind, open.job.rows_expected, &open.likely, self.row_count, remote);
+        let known = AccountFacts { row_count: self.row_count, error_address: self.error_address.as_deref() };
+        let step = judge(open.job.kind, open.job.rows_expected, &open.likely, known, remote);
         let mut reason = step.reason;
         // Adobe processed what was sent, and has nothing of what was written later (DESIGN F2).
         let fell_short = open.job.changed.is_some() && step.event == Some(Event::Succeeded);

@@ -35,6 +35,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         let id = account.data_source_id;
         let found = remote.ask(&async |client, purse| client.show_account(&suite, id, purse.permit().await).await);
         findings.push(judge::account(account, found.as_ref()));
+        findings.extend(found.as_ref().ok().map(|found| judge::error_address(account, found)));
         // One that has no such account, or is not to be had, has had its finding.
         if found.is_ok() && !suites.iter().any(|known| known.id.eq_ignore_ascii_case(&suite.id)) {
             let read = async |client: &Client, purse: &Purse| Ok(client.read_suite(&suite, || purse.permit()).await);

@@ -94,6 +94,21 @@ pub(in crate::cli::doctor) fn account(config: &AccountConfig, answer: Result<&Re
     }
 }
 
+/// Whether Adobe has somebody to write to when it fails a file: it tells the cause to nobody else.
+pub(in crate::cli::doctor) fn error_address(config: &AccountConfig, found: &RemoteAccount) -> Finding {
+    let name = config.name.as_str();
+    match found.shown_email() {
+        Some(address) => Finding::ok("e-mail", name, format!("Adobe writes errors in its files to {address}")),
+        None => Finding::bad(
+            Verdict::Warn,
+            "e-mail",
+            name,
+            "Adobe has no address for it, so nobody hears why Adobe failed a file",
+            format!("enter an address for data source {} in Adobe's Data Sources manager", config.data_source_id),
+        ),
+    }
+}
+
 /// An error with its own remedy, or one for its kind.
 fn problem(verdict: Verdict, check: &'static str, subject: &str, error: &ApiError) -> Finding {
     let id = error.request_id().map(|id| format!(" (request ID {id})")).unwrap_or_default();
