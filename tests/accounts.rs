@@ -1,6 +1,6 @@
 //! `accounts …` and `jobs … --remote`: what a user asks the API for, by command alone.
 
-use crate::harness::{World, connect, data, quick, stderr, stdout, tagged};
+use crate::harness::{World, data, quick, stderr, stdout, tagged};
 use datadrop::config::RateLimit;
 use datadrop::emulator::EmulatorOptions;
 use serde_json::{Value, json};
@@ -266,11 +266,8 @@ fn a_failure_names_the_address_that_adobe_writes_to_and_doctor_misses_one_that_i
     assert!(doctor.contains("ok    e-mail a: Adobe writes errors in its files to n…@example.com"), "{doctor}");
     assert!(doctor.contains("warn  e-mail b: Adobe has no address for it, so nobody hears why"), "{doctor}");
     let _daemon = world.start();
-    let known = "SELECT count(*) FROM account WHERE error_address IS NOT NULL";
-    world.wait("the addresses to be read", || {
-        connect(&world.state_dir())
-            .is_some_and(|log| log.query_row(known, [], |row| row.get(0)).is_ok_and(|known: i64| known == 2))
-    });
+    world.wait_told_address("a");
+    world.wait_told_address("b");
     world.fault("job:fail");
     world.drop_file("a", "a.txt", data(1));
     world.drop_file("b", "b.txt", data(2));

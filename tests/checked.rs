@@ -174,6 +174,7 @@ fn a_failure_quotes_what_the_check_found() {
     world.fault("job:fail:name=fated.txt");
     world.fault("job:fail:name=clean.txt");
     let _daemon = world.start();
+    world.wait_told_address("a");
     world.drop_file("a", "bad.txt", file(&[GOOD, SHORT]));
     world.drop_file("a", "fated.txt", file(&[ODD]));
     world.drop_file("a", "clean.txt", data(2));
@@ -181,7 +182,8 @@ fn a_failure_quotes_what_the_check_found() {
     assert_eq!(
         bad.why(),
         "Adobe failed to process the file and gives no reason; the file check says: \
-         line 3: the row has 2 fields, the header has 3: Adobe rejects the whole file"
+         line 3: the row has 2 fields, the header has 3: Adobe rejects the whole file; Adobe writes errors to \
+         n…@example.com"
     );
     let why = why_of(&world, "bad.txt");
     assert!(why.contains(bad.why()) && why.contains("; add 1 tab\n") && why.contains("datadrop check "), "{why}");
@@ -190,10 +192,9 @@ fn a_failure_quotes_what_the_check_found() {
     let told = told(&world, "fated.txt");
     assert!(told.iter().any(|line| line.contains("INFO") && line.contains("has doubts: line 2: ")), "{told:?}");
     assert!(
-        world
-            .wait_for("clean.txt", "failure")
-            .why()
-            .ends_with("`datadrop check FILE` tells what Adobe is known to fail")
+        world.wait_for("clean.txt", "failure").why().ends_with(
+            "`datadrop check FILE` tells what Adobe is known to fail; Adobe writes errors to n…@example.com"
+        )
     );
     assert!(!why_of(&world, "clean.txt").contains("file check found"));
 }

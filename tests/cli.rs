@@ -358,7 +358,9 @@ fn status_says_where_everything_stands() {
     let expected = [
         "blocked",
         "blocked_since",
+        "bytes_at_adobe",
         "cancelled",
+        "data_days_today",
         "enabled",
         "failure",
         "folder",

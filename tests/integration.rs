@@ -30,6 +30,7 @@ mod harness;
 mod identity;
 mod in_view;
 mod init;
+mod intake;
 mod isolation;
 mod keep;
 mod kills;

@@ -113,6 +113,7 @@ fn world_with_page() -> World {
 fn json_and_csv_keep_their_shapes() {
     let world = world_with_page();
     let _daemon = world.start();
+    world.wait_told_address("a");
     ended_jobs(&world);
     let sales = world.jobs().into_iter().find(|job| job.state == "success").unwrap();
     let id = sales.id.to_string();
@@ -254,6 +255,7 @@ fn is_why(name: &str) -> bool {
 fn why_files_keep_their_words() {
     let world = World::new();
     let _daemon = world.start();
+    world.wait_told_address("a");
     ended_jobs(&world);
     let mut told = String::new();
     for dir in ["failed", "held"] {

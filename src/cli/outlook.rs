@@ -14,7 +14,7 @@ use std::ffi::OsStr;
 /// An account: as it is configured, as the job log has it, and as its folder stands.
 pub(super) struct Account<'a> {
     pub(super) config: &'a AccountConfig,
-    settings: FolderSettings,
+    pub(super) settings: FolderSettings,
     /// Its folder; `None` where there is none.
     pub(super) folder: Option<Directory>,
     /// As the job log has it; empty where it has nothing.

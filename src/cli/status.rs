@@ -19,7 +19,7 @@ pub(super) fn run(file: &Path, arguments: &StatusArguments, output: &mut Output)
         }
         Err(error) => return Err(error.into()),
     };
-    let report = status_report(&config, is_running(&config.state_dir), standing);
+    let report = status_report(&config, is_running(&config.state_dir), standing, settings::now());
     if arguments.json {
         output.data(&status_json(&report)?)?;
     } else {

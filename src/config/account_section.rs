@@ -27,6 +27,8 @@ pub(super) fn read_defaults(mut section: Section<'_>, style: StyleChoice, settle
         wire_name: WireName::Keep,
         style,
         time_zone: None,
+        max_data_days: None,
+        max_at_adobe: None,
         expect: None,
         settle,
     };
@@ -45,6 +47,7 @@ fn read_settings(section: &mut Section<'_>, defaults: &AccountConfig) -> Account
         let remedy = "write a name of the IANA time zone database, such as \"Europe/Berlin\"";
         zone_named(given.text()?).ok_or_else(|| wrong("not a time zone", remedy))
     });
+    let max_data_days = section.whole("max_data_days", 1..=i64::MAX, "write a number of days, such as 90");
     AccountConfig {
         enabled: section.truth("enabled").unwrap_or(defaults.enabled),
         fin: section.word("fin").unwrap_or(defaults.fin),
@@ -59,6 +62,8 @@ fn read_settings(section: &mut Section<'_>, defaults: &AccountConfig) -> Account
         wire_name: section.word("wire_name").unwrap_or(defaults.wire_name),
         style: section.word("style").unwrap_or(defaults.style),
         time_zone: time_zone.or_else(|| defaults.time_zone.clone()),
+        max_data_days: max_data_days.and_then(|days| u64::try_from(days).ok()).or(defaults.max_data_days),
+        max_at_adobe: section.size("max_at_adobe").or(defaults.max_at_adobe),
         expect: expect.or(defaults.expect),
         settle: section.duration("settle").unwrap_or(defaults.settle),
         ..defaults.clone()

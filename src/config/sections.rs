@@ -282,6 +282,10 @@ pub struct AccountConfig {
     pub style: StyleChoice,
     /// Where its days begin; `None`: as in the report suite.
     pub time_zone: Option<TimeZone>,
+    /// Data days per calendar day beyond which files wait.
+    pub max_data_days: Option<u64>,
+    /// Bytes at Adobe beyond which files wait.
+    pub max_at_adobe: Option<u64>,
     /// `"2 by 06:00"`.
     pub expect: Option<Expect>,
     /// Overrides `watch.settle`; resolved, never absent.

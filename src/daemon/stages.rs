@@ -7,11 +7,11 @@ use super::report_suites::{Asked, keep_reading_suites};
 use super::vitals::{Fallen, Pulse, Tracking};
 use crate::adobe::{Budget, Client};
 use crate::clock::{Clock, Moment, now};
-use crate::config::{AccountConfig, Config, KeepConfig, StyleChoice};
+use crate::config::{AccountConfig, CheckMode, Config, KeepConfig, StyleChoice};
 use crate::daemon::pruning::keep_pruning;
 use crate::inbox::{Board, EventSource, FolderSettings, FolderWorker, Neighbours, Progress};
 use crate::job::{Problem, Target, UploadStyle};
-use crate::joblog::{AccountRules, JobLog};
+use crate::joblog::{AccountRules, IntakeLimits, JobLog};
 use crate::retry::RetryPolicy;
 use crate::status::page::FolderRunning;
 use crate::upload::{UploadSettings, Uploader};
@@ -424,6 +424,13 @@ fn upload_settings(
             style_is_fixed: matches!(account.style, StyleChoice::Fixed(_)),
             longest_wait: RetryPolicy::new(&config.retry).longest(),
             room: config.upload.max_in_flight,
+            limits: Some(IntakeLimits {
+                time_zone: account.time_zone.clone(),
+                counts_days: account.check != CheckMode::Off,
+                max_data_days: account.max_data_days,
+                max_at_adobe: account.max_at_adobe,
+            }),
+            intake: None,
         };
         (rules, account.style)
     };

@@ -1,6 +1,7 @@
 //! Handing out due jobs: each claim is an attempt that is durable before a byte goes (DESIGN A1, A4).
 
 use super::advance::{self, advance};
+use super::data_days::{Intake, IntakeLimits, Room, take_room};
 use super::duplicates::{Duplicate, duplicate_of};
 use super::errors::JobLogError;
 use super::ownership::{sighting, since_first_attempt, since_seen, unowned_of_name, was_there_first};
@@ -43,6 +44,10 @@ pub struct AccountRules {
     pub longest_wait: Duration,
     /// Maximum number of attempts that may begin now.
     pub room: usize,
+    /// What Adobe takes of it. `None`: nothing is counted.
+    pub limits: Option<IntakeLimits>,
+    /// What it has sent so far of that.
+    pub intake: Option<Intake>,
 }
 
 /// An attempt that has begun: durable, and claimed only once.
@@ -60,6 +65,8 @@ pub struct Claim {
     pub style_is_proven: bool,
     /// The API answered a request for the account's list just before, with the same credential.
     pub list_was_read: bool,
+    /// What Adobe may make of it, beside what was sent before.
+    pub warning: Option<String>,
 }
 
 /// Time for which a list that was read shows that the account and its credential are right.
@@ -157,6 +164,7 @@ fn claim_account(
     let trial = word(&trial).filter(|_| !rules.style_is_fixed);
     let style = learnt.or(trial).unwrap_or(rules.style);
     let mut room = room;
+    let mut intake = rules.intake.clone();
     if unclear_streak >= 3 || learnt.is_none() {
         // An outage must not make a heap of unknowns (DESIGN S4), nor a wrong style a heap of refusals.
         let unclear = if unclear_streak >= 3 { sql::count_in_state(unit, &rules.name, "unconfirmed")? } else { 0 };
@@ -198,8 +206,18 @@ fn claim_account(
                 advance(unit, &mut job, Event::Held, Some(reason), now)?;
                 continue;
             }
+            let mut warning = None;
+            if let (Some(limits), Some(intake), Kind::Data) = (&rules.limits, &mut intake, job.kind) {
+                match take_room(unit, &mut job, (limits, intake), now)? {
+                    Room::Enough(said) => warning = said,
+                    Room::Tomorrow => continue,
+                    // Adobe takes them in turn, so that another would not go sooner.
+                    Room::Later => return Ok(()),
+                }
+            }
             let job = unit.keep(job);
             let mut claim = begin(unit, job, (rules, target_id), style, now)?;
+            claim.warning = warning;
             claim.style_is_proven = word(&proven) == Some(style);
             claim.list_was_read = list_read_at.is_some_and(|at| now.since(at) <= LIST_IS_FRESH);
             claims.push(claim);
@@ -314,7 +332,7 @@ fn begin(
     job.path = Job::path_in(&rules.folder, job.place, &job.disk_name);
     insert_attempt(unit, &job, style.as_str(), now)?;
     advance(unit, &mut job, Event::Started, None, now)?;
-    Ok(Claim { job, target, style, status_before, style_is_proven: false, list_was_read: false })
+    Ok(Claim { job, target, style, status_before, style_is_proven: false, list_was_read: false, warning: None })
 }
 
 /// A marker is in line once its data file was accepted, and while no newer content of its stem is on its way (promise 4). An

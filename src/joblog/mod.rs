@@ -52,6 +52,7 @@ pub use alerts::{AlertCursor, AlertFact, AlertFacts, AlertRow, FactJob, Outbox, 
 pub use attempts::{AttemptEnd, Ended};
 pub use carry_out::{Executor, FileNow};
 pub use claim::{AccountRules, Claim, Claimed};
+pub use data_days::{Intake, IntakeLimits, MOST_DAYS_SENT, MOST_WAITING};
 pub use errors::{JobLogError, OpenError, StorageProblem};
 pub use filing::Filed;
 pub use instructions::{Answer, Instruction, InstructionId, Open, SentAs, instruct};

@@ -131,6 +131,14 @@ CREATE TABLE job_day (
     PRIMARY KEY (job_id, day)
 ) STRICT, WITHOUT ROWID;
 
+-- The data days of what was sent on each calendar day, as the account's days begin.
+CREATE TABLE day_sent (
+    account TEXT NOT NULL,
+    sent_on TEXT NOT NULL,
+    day     TEXT NOT NULL,
+    PRIMARY KEY (account, sent_on, day)
+) STRICT, WITHOUT ROWID;
+
 ------------------------------------------------------------------------------------------------------------------------
 -- Attempts
 

@@ -7,6 +7,7 @@ use super::writer::{JobLog, Pending};
 use crate::job::{SuiteFacts, Target, Timestamp};
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension as _, params};
+use std::collections::HashMap;
 
 /// What is known of a report suite.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +126,17 @@ impl Reader {
     /// [`JobLogError`] if the database cannot be read.
     pub fn suite_zone(&self, target: &Target) -> Result<Option<String>, JobLogError> {
         self.of_suite("time_zone", target)
+    }
+
+    /// The time zones of the accounts' report suites, as far as they are known.
+    pub(super) fn suite_zones(&self) -> Result<HashMap<String, String>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT account.name, time_zone FROM account JOIN target ON target.id = account.target_id
+             JOIN report_suite USING (base_url, company, report_suite_id) WHERE time_zone IS NOT NULL",
+        )?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// When a target's report suite was last asked for.

@@ -10,6 +10,7 @@ use crate::job::sets::{ENDED_BADLY, NEEDS_A_PERSON};
 use crate::job::{JobId, Timestamp};
 use rusqlite::{Row, params};
 use serde_json::json;
+use std::collections::HashMap;
 
 /// Where every account stands.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +25,12 @@ pub struct Standing {
     pub trying_again: Vec<TryingAgain>,
     /// Those of which Adobe has jobs that are overdue there.
     pub overdue: Vec<OverdueJobs>,
+    /// Bytes of theirs that Adobe has not processed; accounts without any are left out.
+    pub bytes_at_adobe: HashMap<String, u64>,
+    /// The time zones of their report suites, as far as they are known.
+    pub zones: HashMap<String, String>,
+    /// Account, calendar day, and how many data days were sent on it, of the latest days.
+    pub days_sent: Vec<(String, String, i64)>,
     /// Account and state wherever a person has something to handle.
     pub to_handle: Vec<(String, String)>,
     /// Why the daemon's last reload was refused, and when, if it was.
@@ -104,6 +111,9 @@ impl Reader {
             last_success: self.last_success()?,
             trying_again: self.trying_again(now)?,
             overdue: self.overdue()?,
+            bytes_at_adobe: self.bytes_at_adobe()?,
+            zones: self.suite_zones()?,
+            days_sent: self.latest_days_sent(now)?,
             to_handle: self.to_handle(since)?,
             reload_refused: self.reload_refused()?,
         })

@@ -1,7 +1,8 @@
 //! Where the service and its accounts stand.
 
-use super::format::{Here, counted, printable, since_words, until_words};
+use super::format::{Here, counted, printable, since_words, size, until_words};
 use crate::job::{RowCount, State, Timestamp};
+use crate::joblog::{MOST_DAYS_SENT, MOST_WAITING};
 use serde::{Serialize, Serializer};
 use std::fmt::Write as _;
 
@@ -90,6 +91,10 @@ pub struct AccountStatus {
     pub row_count: RowCount,
     /// Why jobs at Adobe are overdue, if any are.
     pub overdue: Option<String>,
+    /// Different data days of what was sent today, as far as files were checked.
+    pub data_days_today: i64,
+    /// Bytes that Adobe has not processed.
+    pub bytes_at_adobe: u64,
 }
 
 /// Number of jobs in each state.
@@ -257,6 +262,15 @@ fn account_page(page: &mut String, account: &AccountStatus, running: bool, here:
     }
     let _ = write!(page, ", style {}", account.style.as_deref().map_or("not learnt yet".to_owned(), printable));
     let _ = writeln!(page, ", row count {}", account.row_count.words());
+    if account.data_days_today > 0 || account.bytes_at_adobe > 0 {
+        let _ = writeln!(
+            page,
+            "  sent today: {} (Adobe documents at most {MOST_DAYS_SENT}); at Adobe: {} (it documents that it pauses above {})",
+            counted(account.data_days_today, "data day"),
+            size(account.bytes_at_adobe.cast_signed()),
+            size(MOST_WAITING.cast_signed())
+        );
+    }
     if account.ignored_files > 0 {
         let _ = writeln!(
             page,
@@ -316,6 +330,8 @@ mod tests {
             ignored_files: 3,
             settle_seconds: None,
             row_count: RowCount::Processing,
+            data_days_today: 12,
+            bytes_at_adobe: 1_500_000,
         };
         let blocked = AccountStatus {
             name: "returns".to_owned(),
@@ -333,6 +349,8 @@ mod tests {
             ignored_files: 0,
             settle_seconds: Some(4.0),
             row_count: RowCount::Unknown,
+            data_days_today: 0,
+            bytes_at_adobe: 0,
             overdue: Some(
                 "Adobe has not finished it in 24 h, and has finished no file of this account since job 12 (bad.txt) failed"
                     .to_owned(),
@@ -363,6 +381,7 @@ mod tests {
           see why: datadrop jobs list --account callcentre --state held --state partial
           NOT SENT YET (next try in 90 s): could not connect: Connection refused; tried again by itself
           last success 5 min ago, last sweep 20 s ago, next sweep in 12 s, style put-json, row count of processed rows
+          sent today: 12 data days (Adobe documents at most 90); at Adobe: 1.5 MB (it documents that it pauses above 50.0 MB)
           3 files in the folder ignored: not a watched extension
 
         returns  /srv/datadrop/returns
@@ -412,7 +431,9 @@ mod tests {
               "ignored_files": 3,
               "settle_seconds": null,
               "row_count": "processing",
-              "overdue": null
+              "overdue": null,
+              "data_days_today": 12,
+              "bytes_at_adobe": 1500000
             }
           ],
           "request_budget": {

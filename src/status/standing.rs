@@ -2,7 +2,7 @@
 
 use super::{AccountStatus, BacklogStatus, RequestBudget, StateCounts, StatusReport};
 use crate::config::{Config, backlog_words};
-use crate::job::{Phase, State, counted};
+use crate::job::{DayZone, Phase, State, Timestamp, counted};
 use crate::joblog::{AccountRow, Counts, Standing};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub const FIRST_LIST: &str = "Adobe's list of jobs has to be read before the fir
 
 /// The report: each account of the configuration, then those that only the job log knows.
 #[must_use]
-pub fn status_report(config: &Config, is_running: bool, standing: Standing) -> StatusReport {
+pub fn status_report(config: &Config, is_running: bool, standing: Standing, now: Timestamp) -> StatusReport {
     let mut known: BTreeMap<String, AccountRow> =
         standing.accounts.into_iter().map(|row| (row.name.clone(), row)).collect();
     let mut counts = state_counts(&standing.counts);
@@ -48,6 +48,15 @@ pub fn status_report(config: &Config, is_running: bool, standing: Standing) -> S
         ignored_files: row.ignored,
         settle_seconds: row.settle.map(|settle| settle.as_secs_f64()),
         row_count: row.row_count,
+        data_days_today: {
+            let configured = config.accounts.iter().find(|account| account.name == name);
+            let configured = configured.and_then(|account| account.time_zone.as_ref());
+            let zone = DayZone::of(configured, standing.zones.get(name).map(String::as_str));
+            let today = zone.at(now).date().to_string();
+            let sent = standing.days_sent.iter().find(|(account, day, _)| account == name && *day == today);
+            sent.map_or(0, |(_, _, days)| *days)
+        },
+        bytes_at_adobe: standing.bytes_at_adobe.get(name).copied().unwrap_or(0),
         name: name.to_owned(),
     };
     let mut accounts = Vec::new();

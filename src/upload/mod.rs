@@ -12,11 +12,12 @@ pub use outcome::{Again, Facts, Outcome, Verdict, decide};
 
 use crate::adobe::{Budget, Permit, Purpose, Reading};
 use crate::clock::now;
-use crate::job::Timestamp;
-use crate::joblog::{AccountRules, Claim, Claimed, JobLog, JobLogError};
+use crate::job::{DayZone, Timestamp, printable};
+use crate::joblog::{AccountRules, Claim, Claimed, Intake, JobLog, JobLogError, Reader};
 use attempt::{Attempt, Attempted, Slots};
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -38,13 +39,69 @@ pub struct Uploader {
     slots: Slots,
     /// Which account comes first: rotates, so that none starves another.
     turn: usize,
+    intakes: Intakes,
+}
+
+/// Time after which it is looked up again what accounts have sent of what Adobe takes.
+const INTAKE_LOOK: Duration = Duration::from_secs(5);
+
+/// What each account has sent so far of what Adobe takes.
+#[derive(Debug, Default)]
+struct Intakes {
+    reader: Option<Reader>,
+    looked_at: Option<Instant>,
+    known: HashMap<String, Intake>,
+}
+
+impl Intakes {
+    /// Gives each account what it has sent. Without it nothing is counted, and files go all the same.
+    fn fill(&mut self, joblog: &JobLog, accounts: &mut [AccountRules]) {
+        if self.looked_at.is_none_or(|at| at.elapsed() >= INTAKE_LOOK) {
+            self.looked_at = Some(Instant::now());
+            self.known = self.look(joblog, accounts).unwrap_or_default();
+        }
+        for rules in accounts {
+            rules.intake = self.known.get(&rules.name).cloned();
+        }
+    }
+
+    fn look(&mut self, joblog: &JobLog, accounts: &[AccountRules]) -> Option<HashMap<String, Intake>> {
+        if self.reader.is_none() {
+            self.reader = joblog.reader().ok();
+        }
+        let reader = self.reader.as_ref()?;
+        let at_adobe = reader.bytes_at_adobe().ok()?;
+        let intake = |rules: &AccountRules| {
+            let suites = reader.suite_zone(&rules.target).ok().flatten();
+            let zone = DayZone::of(rules.limits.as_ref()?.time_zone.as_ref(), suites.as_deref());
+            let at_adobe = at_adobe.get(&rules.name).copied().unwrap_or(0);
+            Some((rules.name.clone(), Intake::of(&zone, at_adobe, now())))
+        };
+        Some(accounts.iter().filter_map(intake).collect())
+    }
+
+    /// What was claimed is at Adobe soon.
+    fn add(&mut self, claims: &[Claim]) {
+        for job in claims.iter().map(|claim| &claim.job) {
+            if let Some(intake) = self.known.get_mut(&job.account) {
+                intake.at_adobe = intake.at_adobe.saturating_add(job.size.unwrap_or(0));
+            }
+        }
+    }
 }
 
 impl Uploader {
     /// A dispatcher that has nothing in progress.
     #[must_use]
     pub fn new(joblog: JobLog, settings: watch::Receiver<Arc<UploadSettings>>) -> Self {
-        Self { joblog, settings, running: JoinSet::new(), slots: Slots::default(), turn: 0 }
+        Self {
+            joblog,
+            settings,
+            running: JoinSet::new(),
+            slots: Slots::default(),
+            turn: 0,
+            intakes: Intakes::default(),
+        }
     }
 
     /// Sends until `stop`, then lets what is in progress end; `abort` cuts that short. `alive` is called in each turn.
@@ -200,6 +257,7 @@ impl Uploader {
             self.turn = (self.turn + 1) % accounts.len();
             accounts.rotate_left(self.turn);
         }
+        self.intakes.fill(&self.joblog, &mut accounts);
         let claimed = match self.joblog.claim(accounts.clone(), permits.len(), now()).await {
             Err(JobLogError::Impossible(_) | JobLogError::BadRow { .. } | JobLogError::NoSuchJob(_)) => {
                 self.claim_each(accounts, permits.len()).await
@@ -213,6 +271,7 @@ impl Uploader {
             Err(error) => return Err(error),
         };
         let sent = claimed.claims.len();
+        self.intakes.add(&claimed.claims);
         for (claim, permit) in claimed.claims.into_iter().zip(permits) {
             self.start(settings, claim, permit, abort);
         }
@@ -223,6 +282,10 @@ impl Uploader {
         let (job, number) = (claim.job.id, claim.job.attempts);
         let reading = Arc::new(Reading::default());
         let account = claim.job.account.clone();
+        if let Some(warning) = &claim.warning {
+            let file = printable(&claim.job.file_name);
+            tracing::warn!(account, job = job.0, "{file}: job {job}: {warning}");
+        }
         let (joblog, settings) = (self.joblog.clone(), Arc::clone(settings));
         let attempt = Attempt { joblog, settings, claim, reading: Arc::clone(&reading) };
         let abort = abort.child_token();

@@ -164,6 +164,15 @@ impl World {
         self.emulator().add_fault(rule.parse().unwrap());
     }
 
+    /// Waits until the daemon knows where Adobe writes errors of an account's files, which its reasons name.
+    pub fn wait_told_address(&self, account: &str) {
+        let known = "SELECT error_address IS NOT NULL FROM account WHERE name = ?1";
+        self.wait("the address to be read", || {
+            connect(&self.state_dir())
+                .is_some_and(|log| log.query_row(known, [account], |row| row.get(0)).unwrap_or(false))
+        });
+    }
+
     /// A file that comes to an account by another way than datadrop (a colleague, the old script); its job ID.
     pub fn somebody_sends(&self, account: &str, name: &str, content: impl AsRef<[u8]>) -> i64 {
         let account = AccountKey { report_suite_id: format!("suite{account}"), data_source_id: 1 };

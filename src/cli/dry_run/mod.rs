@@ -9,12 +9,13 @@ use super::outlook::{Account, Outlook};
 use super::output::Output;
 use super::progress_bar::Progress;
 use super::settings;
+use crate::clock::now;
 use crate::config::{AccountConfig, Config, Duplicates, FinMode, Order, StyleChoice};
 use crate::folder::directory::Entry;
-use crate::job::{Kind, UploadStyle, classify, printable, stem};
+use crate::job::{DayZone, JobId, Kind, UploadStyle, classify, printable, stem};
 use crate::joblog::{Reader, is_running};
 use plan::{AccountPlan, Found, Planned, Verdict, pair_up};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -81,12 +82,26 @@ fn plan_account(
     names.sort_by_cached_key(order);
     let progress = Progress::of(names.len(), "files looked at");
     let mut found = Vec::new();
+    let mut days = sent_today(account, &seen, reader, &mut plan.at_adobe)?;
     let mut met = HashMap::new();
     for (index, name) in names.iter().enumerate() {
         signs.give();
         let mut outlook = seen.outlook(reader, name, signs)?;
         if let Some(reason) = repeated(account, &outlook, &mut met, &name.to_string_lossy()) {
             outlook = Outlook::Held(reason);
+        }
+        match (&outlook, reader) {
+            (Outlook::Ready { content, .. }, _) => days.extend(content.days.iter().map(ToString::to_string)),
+            (Outlook::Known(job), Some(reader)) => days.extend(reader.data_days(JobId(job.id))?),
+            (
+                Outlook::Known(_)
+                | Outlook::Gone
+                | Outlook::Ignored(_)
+                | Outlook::Waiting(_)
+                | Outlook::Rejected(_)
+                | Outlook::Held(_),
+                _,
+            ) => {}
         }
         let size = folder.entry(name).ok().filter(Entry::is_plain).map(|found| found.identity.size);
         let text = name.to_string_lossy();
@@ -104,6 +119,7 @@ fn plan_account(
         progress.reach(index + 1);
     }
     drop(progress);
+    plan.days = days.len();
     plan.files = pair_up(found, sends_markers(account, seen.row.style.as_deref()), account.fin == FinMode::Generate);
     if account.order == Order::Arrival {
         // What is queued came first, in the order in which it was queued.
@@ -115,6 +131,20 @@ fn plan_account(
         });
     }
     Ok(plan)
+}
+
+/// The data days of what the account has sent today, and how many bytes of it wait at Adobe.
+fn sent_today(
+    account: &AccountConfig,
+    seen: &Account<'_>,
+    reader: Option<&Reader>,
+    at_adobe: &mut u64,
+) -> Result<BTreeSet<String>, Failure> {
+    let Some(reader) = reader else { return Ok(BTreeSet::new()) };
+    *at_adobe = reader.bytes_at_adobe()?.get(&account.name).copied().unwrap_or(0);
+    let suites = reader.suite_zone(&seen.settings.target)?;
+    let zone = DayZone::of(account.time_zone.as_ref(), suites.as_deref());
+    Ok(reader.days_sent(&account.name, zone.at(now()).date())?.into_iter().collect())
 }
 
 /// With `hold-content`, of two files with the same content only the first is sent.

@@ -18,6 +18,10 @@ pub(super) struct AccountPlan {
     pub(super) files: Vec<Planned>,
     /// Files that are none of ours.
     pub(super) ignored: i64,
+    /// Different data days of what was sent today and of what would be sent.
+    pub(super) days: usize,
+    /// Bytes that wait at Adobe.
+    pub(super) at_adobe: u64,
 }
 
 impl AccountPlan {
@@ -30,6 +34,8 @@ impl AccountPlan {
             is_first_start: false,
             files: Vec::new(),
             ignored: 0,
+            days: 0,
+            at_adobe: 0,
         }
     }
 }

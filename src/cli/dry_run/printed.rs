@@ -2,6 +2,7 @@
 
 use super::plan::{AccountPlan, Planned, Verdict};
 use crate::config::{RateLimit, time_words};
+use crate::joblog::{MOST_DAYS_SENT, MOST_WAITING};
 use crate::status::{counted, printable, size};
 use std::fmt::Write as _;
 
@@ -22,6 +23,22 @@ pub(super) fn account(plan: &AccountPlan) -> String {
     }
     if plan.ignored > 0 {
         let _ = writeln!(page, "  {} in the folder ignored: not a watched extension", counted(plan.ignored, "file"));
+    }
+    if plan.days > 0 {
+        let days = counted(i64::try_from(plan.days).unwrap_or(i64::MAX), "different data day");
+        let _ = writeln!(
+            page,
+            "  {days} would be sent today, with those that were; Adobe documents at most {MOST_DAYS_SENT} for all files together"
+        );
+    }
+    let bytes: u64 = plan.files.iter().filter(|file| file.requests > 0).filter_map(|file| file.size).sum();
+    if plan.at_adobe + bytes > MOST_WAITING {
+        let _ = writeln!(
+            page,
+            "  {} would wait at Adobe, which documents that it pauses above {}",
+            size((plan.at_adobe + bytes).cast_signed()),
+            size(MOST_WAITING.cast_signed())
+        );
     }
     if plan.files.is_empty() && plan.ignored == 0 && plan.trouble.is_none() {
         page.push_str("  no files\n");
@@ -124,6 +141,8 @@ mod tests {
             is_first_start: false,
             files,
             ignored: 2,
+            days: 0,
+            at_adobe: 0,
         }
     }
 

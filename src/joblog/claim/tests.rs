@@ -19,6 +19,8 @@ fn rules() -> AccountRules {
         style_is_fixed: true,
         longest_wait: Duration::from_secs(3600),
         room: usize::MAX,
+        limits: None,
+        intake: None,
     }
 }
 

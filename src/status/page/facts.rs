@@ -126,7 +126,8 @@ fn unready(sources: &Sources, running: &Running) -> Result<Vec<String>, JobLogEr
 }
 
 fn status(sources: &Sources, running: &Running) -> Result<StatusReport, JobLogError> {
-    Ok(status_report(&running.config, true, sources.reader.standing(now().before(RECENT), now())?))
+    let now = now();
+    Ok(status_report(&running.config, true, sources.reader.standing(now.before(RECENT), now)?, now))
 }
 
 fn frame(sources: &Sources, running: &Running, here: Here) -> Frame {

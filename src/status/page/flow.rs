@@ -2,7 +2,8 @@
 
 use super::chart::{Day, picture};
 use super::frame::{Style, count_link, link, when};
-use crate::status::{AccountStatus, Here, counted, grouped, until_words};
+use crate::joblog::{MOST_DAYS_SENT, MOST_WAITING};
+use crate::status::{AccountStatus, Here, counted, grouped, size, until_words};
 use maud::{Markup, html};
 
 /// An account's card.
@@ -104,6 +105,14 @@ fn facts(status: &AccountStatus, here: &Here) -> Markup {
             dd { (status.style.as_deref().unwrap_or("not learnt yet")) }
             dt { "Adobe's row count" }
             dd { (status.row_count.words()) }
+            @if status.data_days_today > 0 {
+                dt { "Data days sent today" }
+                dd { (grouped(status.data_days_today)) " of " (MOST_DAYS_SENT) }
+            }
+            @if status.bytes_at_adobe > 0 {
+                dt { "Waiting at Adobe" }
+                dd { (size(status.bytes_at_adobe.cast_signed())) " of " (size(MOST_WAITING.cast_signed())) }
+            }
             @if status.ignored_files > 0 {
                 dt { "Ignored" }
                 dd.wide { (counted(status.ignored_files, "file")) ", not of a watched extension" }

@@ -40,6 +40,8 @@ pub(super) fn report() -> StatusReport {
         ignored_files: 3,
         settle_seconds: None,
         row_count: RowCount::Processing,
+        data_days_today: 12,
+        bytes_at_adobe: 1_500_000,
     };
     let blocked = AccountStatus {
         name: "returns".to_owned(),
@@ -54,6 +56,8 @@ pub(super) fn report() -> StatusReport {
         ignored_files: 0,
         settle_seconds: None,
         row_count: RowCount::Unknown,
+        data_days_today: 0,
+        bytes_at_adobe: 0,
         ..busy.clone()
     };
     StatusReport {

@@ -143,6 +143,8 @@ fn account_rules(rules: &Rules, folder: &Path) -> AccountRules {
         style_is_fixed: matches!(rules.style, StyleChoice::Fixed(_)),
         longest_wait: retry().longest(),
         room: usize::MAX,
+        limits: None,
+        intake: None,
     }
 }
 

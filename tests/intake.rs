@@ -1,0 +1,106 @@
+//! What Adobe documents of how much it takes of one data source: 90 different data days per calendar day, all files
+//! together, and 50 MB waiting. Files beyond it are sent with a warning, or wait where the account wants that.
+
+use crate::harness::{World, quick, stdout};
+use datadrop::emulator::EmulatorOptions;
+use std::time::Duration;
+
+/// A file with rows on this many days, from a day on that lies so many days back.
+fn of_days(back: i64, days: i64) -> String {
+    let first = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+    let row = |day: i64| {
+        let date = first.checked_sub(jiff::Span::new().days(back - day)).unwrap();
+        format!("{}\tx\t1\n", date.strftime("%m/%d/%Y"))
+    };
+    "Date\tEvar 1\tEvent 1\n".to_owned() + &(0..days).map(row).collect::<String>()
+}
+
+#[test]
+fn days_over_files_are_warned_of_before_the_second_is_sent() {
+    let mut world = World::new();
+    world.account("a", "check = \"warn\"");
+    world.drop_file("a", "first.txt", of_days(200, 60));
+    world.drop_file("a", "second.txt", of_days(140, 60));
+    world.wait("the plan to count both", || {
+        stdout(&world.run(&["run", "--dry-run"])).contains("120 different data days would be sent today")
+    });
+    let daemon = world.start();
+    world.wait_for("first.txt", "success");
+    let second = world.wait_for("second.txt", "success");
+    let first = world.wait_for("first.txt", "success");
+    let warned = |id: i64| {
+        let shown = world.run(&["jobs", "show", &id.to_string(), "--json"]);
+        let shown: serde_json::Value = serde_json::from_str(&stdout(&shown)).unwrap();
+        let events: Vec<(String, String)> = shown["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| (event["event"].as_str().unwrap().to_owned(), event["detail"].to_string()))
+            .collect();
+        let warned = events.iter().position(|(event, _)| event == "warned");
+        warned.map(|warned| {
+            (warned, events.iter().position(|(event, _)| event == "started").unwrap(), events[warned].1.clone())
+        })
+    };
+    assert_eq!(warned(first.id), None);
+    let (warned, started, detail) = warned(second.id).unwrap();
+    assert!(warned < started, "warned of before it is sent");
+    assert!(
+        detail.contains("120 different data days are sent on ") && detail.contains("of 90 that Adobe documents"),
+        "{detail}"
+    );
+    let status = world.status("a");
+    assert_eq!(status["data_days_today"], 120, "{status}");
+    let log = world.log();
+    assert_eq!(log.matches("120 different data days").count(), 1, "{log}");
+    // The same days again are none too many.
+    world.drop_file("a", "third.txt", of_days(140, 60) + "\n# again\n");
+    world.wait_for("third.txt", "success");
+    assert_eq!(world.status("a")["data_days_today"], 120);
+    daemon.stop();
+}
+
+#[test]
+fn with_a_limit_files_wait_for_the_next_day_and_others_go_on() {
+    let mut world = World::new();
+    world.account("a", "check = \"warn\"\nmax_data_days = 90\ntime_zone = \"Pacific/Niue\"");
+    let daemon = world.start();
+    world.drop_file("a", "first.txt", of_days(200, 60));
+    world.wait_for("first.txt", "success");
+    world.drop_file("a", "second.txt", of_days(140, 60));
+    world.drop_file("a", "small.txt", of_days(140, 30));
+    world.wait_for("small.txt", "success");
+    world.wait("the second to wait", || {
+        world.jobs().iter().any(|job| job.file_name == "second.txt" && job.why().starts_with("waits for tomorrow: "))
+    });
+    let second = world.wait_for("second.txt", "queued");
+    assert!(second.why().contains("120 different data days are sent on "), "{}", second.why());
+    let explained = stdout(&world.run(&["explain", world.folder("a").join("second.txt").to_str().unwrap()]));
+    assert!(explained.contains("waits for tomorrow"), "{explained}");
+    // Over a restart too.
+    daemon.stop();
+    let _daemon = world.start();
+    world.drop_file("a", "last.txt", of_days(200, 60) + "\n# again\n");
+    world.wait_for("last.txt", "success");
+    assert_eq!(world.accepted(), ["first.txt", "small.txt", "last.txt"]);
+}
+
+#[test]
+fn with_a_limit_files_wait_until_adobe_has_processed_what_is_there() {
+    let mut world = World::with_emulator(EmulatorOptions { processing: Duration::from_secs(3), ..quick() });
+    world.account("a", "check = \"off\"\nmax_at_adobe = \"1500\"");
+    let _daemon = world.start();
+    let file = |tag: &str| format!("Date\tEvar 1\tEvent 1\n{}", format!("11/20/2026\t{tag}\t1\n").repeat(60));
+    world.drop_file("a", "1.txt", file("one"));
+    world.wait_for("1.txt", "uploaded");
+    world.drop_file("a", "2.txt", file("two"));
+    world.wait("the second to wait", || {
+        world.jobs().iter().any(|job| job.file_name == "2.txt" && job.why().starts_with("waits for Adobe: "))
+    });
+    assert_eq!(world.accepted(), ["1.txt"]);
+    let status = world.status("a");
+    assert!(status["bytes_at_adobe"].as_u64().unwrap() > 1000, "{status}");
+    world.wait_for("1.txt", "success");
+    world.wait_long("the second", || world.jobs().iter().any(|job| job.file_name == "2.txt" && job.state == "success"));
+    assert_eq!(world.status("a")["bytes_at_adobe"], 0);
+}
