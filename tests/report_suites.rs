@@ -92,6 +92,19 @@ fn without_the_permission_everything_works_as_before_and_what_is_missing_is_note
 }
 
 #[test]
+fn a_service_that_is_not_well_or_refuses_the_token_stops_nothing_else() {
+    let world = World::new();
+    world.fault("suite:401");
+    world.fault("metrics:503=3600");
+    let _daemon = world.start();
+    let is_noted = |_: &Value, unread: Option<&str>| unread.is_some_and(|unread| unread.lines().count() == 2);
+    wait_kept(&world, "suitea", "to be noted", is_noted);
+    world.drop_file("a", "sales.txt", data(3));
+    assert_eq!(arrived_once(&world, "sales.txt").attempts, 1);
+    assert_eq!(world.emulator().requests().tokens, 1);
+}
+
+#[test]
 fn answers_that_are_partial_odd_slow_or_of_another_report_suite_are_read_as_far_as_they_go() {
     let mut world = World::new();
     for account in ["b", "c", "d"] {

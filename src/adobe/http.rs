@@ -126,6 +126,24 @@ fn unwrapped(mut body: Vec<u8>, mut cut: Option<Cut>, longest: usize) -> (Vec<u8
     (body, cut)
 }
 
+/// Whether files can go without the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// They cannot: if the server wants a pause or another token, all requests must know.
+    Necessary,
+    /// They can, so that a service that is not well or not to be used stops no other. Its answer may have so many bytes.
+    Optional(usize),
+}
+
+impl Need {
+    pub(super) fn longest(self) -> usize {
+        match self {
+            Self::Necessary => LONGEST_ANSWER,
+            Self::Optional(longest) => longest,
+        }
+    }
+}
+
 /// Why a request has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {

@@ -47,7 +47,7 @@ pub use wire::{ErrorBody, Listed};
 
 use crate::config::ApiConfig;
 use connect::Doors;
-use http::Reply;
+use http::{Need, Reply};
 use reqwest::header::HeaderValue;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -104,15 +104,17 @@ impl Client {
     }
 
     /// What every answer means for the requests after it.
-    fn take_note(&self, reply: &Reply, bearer: &Bearer) {
-        if reply.status == 401 {
+    fn take_note(&self, reply: &Reply, bearer: &Bearer, need: Need) {
+        let is_necessary = need == Need::Necessary;
+        if reply.status == 401 && is_necessary {
             self.tokens.invalidate(bearer);
         }
         if let Some(server_time) = reply.server_time {
             let ahead = server_time.0.saturating_sub(http::now().0);
             *self.clock_ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
         }
-        if matches!(reply.status, 429 | 503)
+        // The limit is the credential's, whatever was asked. A service that is not well speaks for itself.
+        if (reply.status == 429 || reply.status == 503 && is_necessary)
             && let Some(wait) = reply.retry_after
         {
             self.budget.pause(wait);

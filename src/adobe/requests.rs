@@ -2,7 +2,7 @@
 
 use super::budget::Permit;
 use super::error::{ApiError, Unauthorised};
-use super::http::{self, Fault, LONGEST_ANSWER, Reply};
+use super::http::{self, Fault, Need, Reply};
 use super::wire::{ErrorBody, Listed, PROXY_WANTS_CREDENTIALS, excerpt, proxy_refusal};
 use super::{Client, wire};
 use crate::job::{Company, NewAccount, RemoteAccount, RemoteJob, RemoteJobId, ReportSuite, Target, Timestamp};
@@ -20,13 +20,13 @@ impl Client {
         url: Result<Url, String>,
         permit: Permit,
     ) -> Result<Reply, ApiError> {
-        self.ask_for(LONGEST_ANSWER, method, asked, company, url, permit).await
+        self.ask_for(Need::Necessary, method, asked, company, url, permit).await
     }
 
-    /// The same, if the answer may be longer than others are.
+    /// The same, for what files may not need.
     pub(super) async fn ask_for(
         &self,
-        longest: usize,
+        need: Need,
         method: Method,
         asked: &str,
         company: &str,
@@ -67,8 +67,8 @@ impl Client {
             Err(_) => return Err(unclear(format!("no answer for {} s", self.timeout.as_secs_f32()))),
         };
         permit.sent();
-        let reply = Reply::read(response, self.timeout, bearer.secret(), longest).await;
-        self.take_note(&reply, &bearer);
+        let reply = Reply::read(response, self.timeout, bearer.secret(), need.longest()).await;
+        self.take_note(&reply, &bearer, need);
         if reply.is_success() { Ok(reply) } else { Err(refusal(asked.to_owned(), &reply)) }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::budget::Permit;
 use super::error::{ApiError, TokenError, Unauthorised};
+use super::http::Need;
 use super::wire::clean;
 use super::{Client, http};
 use crate::job::{Dimension, Metric, MetricKind, ReportSuite, SuiteFacts};
@@ -135,7 +136,7 @@ impl Client {
         let asked = format!("the {part} of {suite}");
         let unclear = |why: String| ApiError::Unclear { asked: asked.clone(), why };
         let ask = |longest: usize, url: Result<Url, String>| {
-            self.ask_for(longest, Method::GET, &asked, &suite.company, url, permit)
+            self.ask_for(Need::Optional(longest), Method::GET, &asked, &suite.company, url, permit)
         };
         match part {
             SuitePart::Suite => {

@@ -11,7 +11,7 @@ use super::answer::{Answer, Seen, UploadEnd};
 use super::body::{Gate, Layout, Party, Reading, UploadBody};
 use super::budget::Permit;
 use super::file::{self, CHUNKS_AHEAD, Chunk, FileFault, Whole};
-use super::http::{self, Fault, LONGEST_ANSWER, Reply, explain};
+use super::http::{self, Fault, LONGEST_ANSWER, Need, Reply, explain};
 use super::token::Bearer;
 use super::wire::{PROXY_WANTS_CREDENTIALS, proxy_refusal};
 use crate::job::{Promised, Target, UploadStyle};
@@ -142,7 +142,7 @@ impl Client {
             Err((sent, seen)) => return UploadEnd::unanswered(sent, seen),
         };
         let reply = Reply::read(response, self.timeout, bearer.secret(), LONGEST_ANSWER).await;
-        self.take_note(&reply, &bearer);
+        self.take_note(&reply, &bearer, Need::Necessary);
         UploadEnd::answered(sent, reply)
     }
 
