@@ -6,7 +6,7 @@ use super::date_forms::{Form, meant};
 use super::dates::{Calendar, DataDays, read_date};
 use super::header::{self, Header, MARK, fields};
 use super::numbers::is_number;
-use super::report::{Affected, Findings, quoted};
+use super::report::{Affected, Findings, Subject, quoted};
 use super::values;
 use crate::job::{Line, SuiteFacts, Timestamp, counted};
 use jiff::civil::Date;
@@ -27,8 +27,9 @@ pub(super) struct Rows<'a> {
     is_month_first: bool,
     /// The last of the days that have not begun.
     last_to_begin: Option<Date>,
-    /// The last date that was in order: most rows repeat the one before.
+    /// The last date, which most rows repeat, and what was found of it.
     last_date: Vec<u8>,
+    last_broken: Vec<Subject>,
     /// Rows with negative amounts, and the columns that hold some.
     negative: Affected,
     has_negative: Vec<bool>,
@@ -49,6 +50,7 @@ impl<'a> Rows<'a> {
             is_month_first: false,
             last_to_begin: None,
             last_date: Vec::new(),
+            last_broken: Vec::new(),
         }
     }
 
@@ -213,6 +215,9 @@ impl<'a> Rows<'a> {
 
     fn date(&mut self, line: &Line<'_>, range: Range<usize>, field: &[u8], findings: &mut Findings) {
         if field == self.last_date.as_slice() && !field.is_empty() {
+            for subject in &self.last_broken {
+                findings.again(*subject, line);
+            }
             return;
         }
         if field.trim_ascii().is_empty() {
@@ -221,17 +226,21 @@ impl<'a> Rows<'a> {
             });
             return;
         }
+        self.last_date.clear();
+        self.last_date.extend_from_slice(field);
+        self.last_broken.clear();
         let read = read_date(field);
         if let Some(code) = read.breaks {
-            wrong_date(code, line, &range, field, findings);
+            self.last_broken.push(wrong_date(code, line, &range, field, findings));
         }
         let Some(day) = read.day else { return };
         self.is_month_first |= day.day() > 12;
         let breaks = self.calendar.broken_by(day);
         if let Some(code) = breaks {
             // Days that are old are old for one cause, however many there are.
-            let cause = if code == Code::DateOld { 0 } else { number_of(day) };
-            findings.at((code, cause), line, range.clone(), || {
+            let subject = Subject::from((code, if code == Code::DateOld { 0 } else { number_of(day) }));
+            self.last_broken.push(subject);
+            findings.at(subject, line, range.clone(), || {
                 (format!("{} {}", quoted(field), self.calendar.words(code, day)), None)
             });
         }
@@ -243,10 +252,6 @@ impl<'a> Rows<'a> {
                 let message = format!("{} is the 91st day in this file; Adobe takes up to 90", quoted(field));
                 (message, Some("split the file by days".to_owned()))
             });
-        }
-        if read.breaks.is_none() && breaks.is_none() {
-            self.last_date.clear();
-            self.last_date.extend_from_slice(field);
         }
     }
 }
@@ -292,11 +297,12 @@ fn mismatch(line: &Line<'_>, count: usize, expected: usize, findings: &mut Findi
     });
 }
 
-fn wrong_date(code: Code, line: &Line<'_>, range: &Range<usize>, field: &[u8], findings: &mut Findings) {
+fn wrong_date(code: Code, line: &Line<'_>, range: &Range<usize>, field: &[u8], findings: &mut Findings) -> Subject {
     let meant = meant(field);
     let code = if meant.form == Form::DayFirst { Code::DateDayFirst } else { code };
     // Each form is a cause of its own.
-    findings.at((code, meant.form as u64), line, range.clone(), || {
+    let subject = Subject::from((code, meant.form as u64));
+    findings.at(subject, line, range.clone(), || {
         let what = if code == Code::DateNotPadded {
             "lacks a zero: month, day and time have two digits each".to_owned()
         } else if code == Code::DateImpossible {
@@ -308,6 +314,7 @@ fn wrong_date(code: Code, line: &Line<'_>, range: &Range<usize>, field: &[u8], f
         };
         (format!("{} {what}", quoted(field)), meant.right.map(|right| format!("write `{right}`")))
     });
+    subject
 }
 
 /// A number that no other day has.

@@ -218,6 +218,15 @@ impl Findings {
         }
     }
 
+    /// A cause that was found before applies to this line too.
+    pub(super) fn again(&mut self, subject: Subject, line: &Line<'_>) {
+        match self.places.get(&subject).and_then(|place| self.kept.get_mut(*place)) {
+            Some(known) => known.affected.add(line.number),
+            // It was not kept, as there were too many before it.
+            None => drop(self.takes(subject.0)),
+        }
+    }
+
     /// Something about several whole rows, of which `line` is the first.
     pub(super) fn of_rows(
         &mut self,
