@@ -216,6 +216,21 @@ fn names_are_judged_as_well_and_never_reach_the_terminal_raw() {
     }
 }
 
+/// A day that has begun somewhere is at most doubtful, and one that has begun nowhere fails.
+#[test]
+fn days_to_come_are_told_from_days_that_are_here() {
+    let dir = tempfile::tempdir().unwrap();
+    let now = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::system());
+    for (days, exit, code) in [(0, 0, None), (3, 3, Some("date-future")), (-1_000, 0, Some("date-old"))] {
+        let day = now.date().saturating_add(jiff::Span::new().days(days)).strftime("%m/%d/%Y").to_string();
+        let rows = format!("{day}\tred\t1\n").repeat(100_000);
+        fs::write(dir.path().join("sales.txt"), format!("Date\tEvar 1\tEvent 1\n{rows}")).unwrap();
+        let output = check_in(dir.path(), &["sales.txt", "--json"]);
+        let found: Vec<Value> = json(&output).iter().map(|finding| finding["code"].clone()).collect();
+        assert_eq!((output.status.code(), found), (Some(exit), code.map(Value::from).into_iter().collect()), "{days}");
+    }
+}
+
 #[test]
 fn a_large_array_says_what_it_left_out() {
     let dir = tempfile::tempdir().unwrap();

@@ -132,6 +132,20 @@ fn a_file_whose_rows_were_all_processed_is_a_success_whatever_the_check_feared()
     assert!(job.why().starts_with("Adobe processed 1 of 2 rows"), "{}", job.why());
 }
 
+/// The account sends to data source 1. A doubt keeps nothing back, also under `reject`.
+#[test]
+fn a_template_of_another_data_source_is_told_and_sent() {
+    let world = world("reject");
+    let _daemon = world.start();
+    for (name, template) in [("other.txt", 5), ("own.txt", 1)] {
+        let comment = format!("# Generic Data Source template file (user: 123456789 ds_id: {template})\n");
+        world.drop_file("a", name, comment + &file(&[GOOD]));
+    }
+    let [other, own] = ["other.txt", "own.txt"].map(|name| world.wait_for(name, "success").id);
+    let message = "line 1: the file was made for data source 5, and this account sends to data source 1";
+    assert_eq!((checked(&world, other), checked(&world, own)), (vec![message.to_owned()], Vec::new()));
+}
+
 #[test]
 fn a_rejected_file_that_is_corrected_is_a_new_one() {
     let world = world("reject");
