@@ -39,15 +39,17 @@ impl Role {
 
 impl Column {
     /// Maximum number of bytes of a value, and the rule that a longer one breaks.
-    pub(super) fn limit(&self) -> Option<(usize, Code)> {
+    pub(super) fn limit(&self) -> (usize, Code) {
         if self.name == "Product" || self.name == "Category" {
-            Some((100, Code::ProductTooLong))
+            (100, Code::ProductTooLong)
         } else if self.name == "Zip" {
-            Some((50, Code::ZipTooLong))
-        } else if self.name == "Tracking Code" || self.name.starts_with("Evar ") && self.role.is_dimension() {
-            Some((255, Code::ValueTooLong))
+            (50, Code::ZipTooLong)
+        } else if self.role == Role::TransactionId {
+            (100, Code::TransactionIdTooLong)
+        } else if self.name == "Tracking Code" || self.name.starts_with("Evar ") {
+            (255, Code::ValueTooLong)
         } else {
-            None
+            (usize::MAX, Code::ValueTooLong)
         }
     }
 

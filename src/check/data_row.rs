@@ -3,15 +3,18 @@
 use super::code::Code;
 use super::columns::Role;
 use super::date_forms::{Form, meant};
-use super::dates::{Calendar, DataDays, read_date};
+use super::dates::{Calendar, DataDays, is_other_time, read_date};
 use super::header::{self, Header, MARK, fields};
 use super::numbers::is_number;
 use super::report::{Affected, Findings, Subject, quoted};
 use super::values;
 use crate::job::{Line, SuiteFacts, Timestamp, counted};
 use jiff::civil::Date;
-use memchr::memchr;
+use memchr::{memchr, memchr_iter, memchr2};
 use std::ops::Range;
+
+/// Maximum number of further headers that are read, each of which costs more than a row.
+const MOST_HEADERS: usize = 20;
 
 /// Maximum number of columns that the summary of negative amounts names.
 const NAMED: usize = 5;
@@ -30,6 +33,10 @@ pub(super) struct Rows<'a> {
     /// The last date, which most rows repeat, and what was found of it.
     last_date: Vec<u8>,
     last_broken: Vec<Subject>,
+    /// How many further headers there were.
+    headers: usize,
+    /// Where the fields of the row at hand end.
+    ends: Vec<usize>,
     /// Rows with negative amounts, and the columns that hold some.
     negative: Affected,
     has_negative: Vec<bool>,
@@ -41,6 +48,8 @@ impl<'a> Rows<'a> {
     pub(super) fn new(header: Header, calendar: Calendar, suite: Option<&'a SuiteFacts>) -> Self {
         Self {
             has_negative: vec![false; header.fields.len()],
+            headers: 0,
+            ends: Vec::new(),
             negative: Affected::default(),
             broken: None,
             header,
@@ -80,7 +89,7 @@ impl<'a> Rows<'a> {
     /// Negative amounts are right now and then, so that one finding for the file must do.
     fn sum_up_negative(&self, findings: &mut Findings) {
         let Some(lines) = self.negative.in_words() else { return };
-        let columns = self.header.fields.iter().zip(&self.has_negative).filter(|(_, has_negative)| **has_negative);
+        let columns = self.header.details.iter().zip(&self.has_negative).filter(|(_, has_negative)| **has_negative);
         let columns: Vec<&str> = columns.map(|(column, _)| column.label.as_str()).take(NAMED).collect();
         let rows = counted(i64::try_from(self.negative.rows).unwrap_or(i64::MAX), "row");
         let message = format!("{rows} with negative amounts, which lower {} ({lines})", columns.join(", "));
@@ -91,17 +100,20 @@ impl<'a> Rows<'a> {
     /// Judges a row of data. `is_unended`: the file ends in it.
     pub(super) fn read(&mut self, line: &Line<'_>, is_unended: bool, findings: &mut Findings, skipped: &mut Affected) {
         // A row begins with a digit. What joins files does not.
-        let line = &if line.bytes.first().is_some_and(u8::is_ascii_digit) {
-            *line
-        } else {
-            match self.without_join(line, findings) {
-                Some(line) => line,
-                None => return,
-            }
-        };
+        if line.bytes.first().is_some_and(u8::is_ascii_digit) {
+            self.row(line, is_unended, findings, skipped);
+        } else if let Some(line) = self.without_join(line, findings) {
+            self.row(&line, is_unended, findings, skipped);
+        }
+    }
+
+    fn row(&mut self, line: &Line<'_>, is_unended: bool, findings: &mut Findings, skipped: &mut Affected) {
         let row = line.bytes;
         let expected = self.header.fields.len();
-        let count = memchr::memchr_iter(b'\t', row).count() + 1;
+        self.ends.clear();
+        self.ends.extend(memchr_iter(b'\t', row));
+        self.ends.push(row.len());
+        let count = self.ends.len();
         if let Some(at) = memchr(b';', row) {
             skipped.add(line.number);
             findings.at(Code::Semicolon, line, at..at + 1, || {
@@ -114,34 +126,32 @@ impl<'a> Rows<'a> {
             return;
         }
         if count != expected {
-            if count < expected && !is_unended && values::opens(row) {
-                values::line_break(line, count, expected, findings);
-                self.broken = Some(count);
-            } else if count > expected
-                && let Some(at) = self.header.join_in(row)
-            {
-                joined(line, at..row.len(), findings);
-            } else if count < expected && is_unended {
-                cut_off(line, count, expected, findings);
-            } else {
-                mismatch(line, count, expected, findings);
-            }
+            self.mismatch(line, count, is_unended, findings);
             return;
         }
         let (mut metric, mut dimension, mut price, mut product) = (false, false, false, false);
-        for (index, (range, field)) in fields(row).enumerate() {
-            let column = &self.header.fields[index];
+        let mut start = 0;
+        for index in 0..expected {
+            let (column, range) = (self.header.fields[index], start..self.ends[index]);
+            let field = &row[range.clone()];
+            start = range.end + 1;
             match column.role {
                 Role::Date => self.date(line, range, field, findings),
                 Role::Dimension | Role::Product | Role::TransactionId => {
-                    let is_filled = !field.trim_ascii().is_empty();
-                    dimension |= is_filled;
-                    product |= is_filled && column.role == Role::Product;
+                    dimension = dimension || !field.trim_ascii().is_empty();
+                    if field.len() > column.longest {
+                        values::too_long(&self.header, index, line, range.clone(), field, findings);
+                    }
                     if field.first() == Some(&b'"') && !values::quotes(line, &range, field, findings) {
                         // It begins in the last field, and ends on a line below.
                         self.broken = (index + 1 == expected).then_some(expected);
                     }
-                    values::text(column, index, line, &range, field, findings);
+                    if column.role == Role::Product {
+                        product = product || !field.trim_ascii().is_empty();
+                        if let Some(at) = memchr2(b',', b'|', field) {
+                            values::delimiter(line, range.start + at, field, findings);
+                        }
+                    }
                 }
                 Role::Metric | Role::Price if field.is_empty() => {}
                 Role::Metric | Role::Price => {
@@ -149,14 +159,14 @@ impl<'a> Rows<'a> {
                     price |= column.role == Role::Price;
                     if is_number(field) {
                         if column.is_counter && memchr(b'.', field).is_some() {
-                            values::decimals(column, index, line, range, field, findings);
+                            values::decimals(&self.header, index, line, range, field, findings);
                         }
                         if field[0] == b'-' && field.iter().any(|byte| matches!(byte, b'1'..=b'9')) {
                             self.negative.add(line.number);
                             self.has_negative[index] = true;
                         }
                     } else {
-                        values::number(column, index, line, range, field, findings);
+                        values::number(&self.header, index, line, range, field, findings);
                     }
                 }
                 Role::Unknown => {}
@@ -179,6 +189,23 @@ impl<'a> Rows<'a> {
                 let message = "all dimensions of this row are empty: every row must have at least one";
                 (message.to_owned(), Some("give the row a value in one of its dimensions".to_owned()))
             });
+        }
+    }
+
+    /// A row with another number of fields than the header.
+    fn mismatch(&mut self, line: &Line<'_>, count: usize, is_unended: bool, findings: &mut Findings) {
+        let (row, expected) = (line.bytes, self.header.fields.len());
+        if count < expected && is_unended {
+            cut_off(line, count, expected, findings);
+        } else if count < expected && values::opens(row) {
+            values::line_break(line, count, expected, findings);
+            self.broken = Some(count);
+        } else if count > expected
+            && let Some(at) = self.header.join_in(row)
+        {
+            joined(line, at..row.len(), findings);
+        } else {
+            mismatch(line, count, expected, findings);
         }
     }
 
@@ -205,7 +232,11 @@ impl<'a> Rows<'a> {
         if is_header || bytes.len() < line.bytes.len() {
             joined(line, 0..line.bytes.len(), findings);
         }
-        if is_header && let Some(header) = header::read(&row, self.suite, &mut Findings::new(0)) {
+        self.headers += usize::from(is_header);
+        if is_header
+            && self.headers <= MOST_HEADERS
+            && let Some(header) = header::read(&row, self.suite, &mut Findings::new(0))
+        {
             // The rows below it are those of its own file.
             self.has_negative.resize(header.fields.len(), false);
             self.header = header;
@@ -218,6 +249,9 @@ impl<'a> Rows<'a> {
             for subject in &self.last_broken {
                 findings.again(*subject, line);
             }
+            return;
+        }
+        if self.last_broken.is_empty() && is_other_time(field, &self.last_date) {
             return;
         }
         if field.trim_ascii().is_empty() {

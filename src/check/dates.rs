@@ -29,6 +29,19 @@ pub(super) fn read_date(field: &[u8]) -> DateField {
     DateField { day: Some(day), breaks: (!is_padded).then_some(Code::DateNotPadded) }
 }
 
+/// Whether a field holds the day of another, and a time of its own: nothing else has to be read of it.
+pub(super) fn is_other_time(field: &[u8], other: &[u8]) -> bool {
+    const DAY: usize = "MM/DD/YYYY".len();
+    let (Some((day, time)), Some((other_day, _))) = (field.split_at_checked(DAY), other.split_at_checked(DAY)) else {
+        return false;
+    };
+    let [b'/', h, hh, b'/', m, mm, b'/', s, ss] = time else { return false };
+    let is_below = |tens: u8, ones: u8, end: u8| {
+        tens.is_ascii_digit() && ones.is_ascii_digit() && (tens - b'0') * 10 + (ones - b'0') < end
+    };
+    day == other_day && is_below(*h, *hh, 24) && is_below(*m, *mm, 60) && is_below(*s, *ss, 60)
+}
+
 /// The days that have begun by now.
 #[derive(Debug)]
 pub(super) struct Calendar {
@@ -215,6 +228,26 @@ mod tests {
             assert_eq!(field.breaks, breaks, "{text}");
             assert_eq!(field.day.is_some(), matches!(breaks, None | Some(Code::DateNotPadded)), "{text}");
         }
+    }
+
+    #[test]
+    fn another_time_of_a_day_is_known_without_reading_the_day() {
+        let other = b"11/20/2026/00/00/00";
+        for (field, expected) in [
+            ("11/20/2026/23/59/59", true),
+            ("11/20/2026/00/00/00", true),
+            ("11/20/2026/24/00/00", false),
+            ("11/20/2026/23/60/00", false),
+            ("11/20/2026/23/59/60", false),
+            ("11/20/2026/9/00/00", false),
+            ("11/20/2026/ab/00/00", false),
+            ("11/20/2026", false),
+            ("11/21/2026/23/59/59", false),
+        ] {
+            assert_eq!(is_other_time(field.as_bytes(), other), expected, "{field}");
+        }
+        assert!(is_other_time(b"11/20/2026/23/59/59", b"11/20/2026"));
+        assert!(!is_other_time(b"11/20/2026/23/59/59", b""));
     }
 
     fn calendar(now: &str, in_suite_zone: bool) -> Calendar {

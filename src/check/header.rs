@@ -20,6 +20,8 @@ pub(super) struct Header {
     text: Vec<u8>,
     /// One for each column.
     pub(super) fields: Vec<Field>,
+    /// The same, for messages.
+    pub(super) details: Vec<Detail>,
     /// There is a column of products.
     pub(super) has_product: bool,
     /// Whether a row without a metric lacks one: there are metrics, and no column that may be one.
@@ -29,31 +31,37 @@ pub(super) struct Header {
 }
 
 /// A column as its values are read.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
     pub(super) role: Role,
-    /// Maximum number of bytes of a value, and the rule that a longer one breaks.
-    pub(super) limit: Option<(usize, Code)>,
     /// It takes whole numbers only.
     pub(super) is_counter: bool,
-    /// Its name as messages give it.
-    pub(super) label: String,
+    /// Maximum number of bytes of a value.
+    pub(super) longest: usize,
 }
 
-impl Field {
-    fn new(column: &Column, suite: Option<&SuiteFacts>) -> Self {
+/// What messages say of a column.
+#[derive(Debug)]
+pub(super) struct Detail {
+    /// Its name.
+    pub(super) label: String,
+    /// The rule that a value breaks which is too long.
+    pub(super) too_long: Code,
+}
+
+impl Detail {
+    /// How a column is read, and what messages say of it.
+    fn of(column: &Column, suite: Option<&SuiteFacts>) -> (Field, Self) {
         let metric = suite.and_then(|suite| suite.metric(&column.id()));
         let dimension = suite.and_then(|suite| suite.dimension(&column.id()));
         let name = metric.map(|metric| &metric.name).or(dimension.map(|dimension| &dimension.name));
-        Self {
-            role: column.role,
-            limit: column.limit(),
-            is_counter: metric.map_or(column.is_counter(), |metric| metric.kind == MetricKind::Counter),
-            label: match name.filter(|name| !name.is_empty()) {
-                Some(name) => format!("{} ({})", quoted(name.as_bytes()), column.name),
-                None => quoted(column.name.as_bytes()),
-            },
-        }
+        let (longest, too_long) = column.limit();
+        let is_counter = metric.map_or(column.is_counter(), |metric| metric.kind == MetricKind::Counter);
+        let label = match name.filter(|name| !name.is_empty()) {
+            Some(name) => format!("{} ({})", quoted(name.as_bytes()), column.name),
+            None => quoted(column.name.as_bytes()),
+        };
+        (Field { role: column.role, is_counter, longest }, Self { label, too_long })
     }
 }
 
@@ -104,7 +112,7 @@ pub(super) fn read(line: &Line<'_>, suite: Option<&SuiteFacts>, findings: &mut F
     for (index, (range, name)) in fields(line.bytes).enumerate() {
         let text = String::from_utf8_lossy(name);
         let column = column(text.trim());
-        read.push(Field::new(&column, suite));
+        read.push(Detail::of(&column, suite));
         if suite.is_some_and(|suite| lacks(suite, &column)) {
             not_enabled((line, index, range.clone()), suite, &column, findings);
         }
@@ -129,9 +137,10 @@ pub(super) fn read(line: &Line<'_>, suite: Option<&SuiteFacts>, findings: &mut F
             first_with.insert(column.name, index);
         }
     }
+    let (read, details): (Vec<Field>, Vec<Detail>) = read.into_iter().unzip();
     let roles: Vec<Role> = read.iter().map(|field| field.role).collect();
     order(line, &roles, findings);
-    Some(kinds(line, read, &roles, &first_with, findings))
+    Some(kinds(line, (read, details), &roles, &first_with, findings))
 }
 
 /// Whether this is a header at all.
@@ -199,7 +208,7 @@ fn order(line: &Line<'_>, roles: &[Role], findings: &mut Findings) {
 /// What the columns are together.
 fn kinds(
     line: &Line<'_>,
-    read: Vec<Field>,
+    (fields_read, details): (Vec<Field>, Vec<Detail>),
     roles: &[Role],
     names: &HashMap<String, usize>,
     findings: &mut Findings,
@@ -239,7 +248,8 @@ fn kinds(
         wants_metric: is_known && has_metric,
         wants_dimension: is_known && has_dimension,
         has_product,
-        fields: read,
+        fields: fields_read,
+        details,
     }
 }
 

@@ -240,7 +240,15 @@ impl Rules<'_> {
         if line.encoding == Encoding::Utf16WithoutMark {
             return;
         }
-        let line = &self.without_second_return(line);
+        if line.bytes.last() == Some(&b'\r') && !line.is_cut() {
+            let line = self.without_second_return(line);
+            self.line_of_data(&line);
+        } else {
+            self.line_of_data(line);
+        }
+    }
+
+    fn line_of_data(&mut self, line: &Line<'_>) {
         if !line.is_cut() {
             self.characters(line);
         }
@@ -254,11 +262,10 @@ impl Rules<'_> {
         }
     }
 
-    /// The line without the returns that stand before that of its end, which are found once for all lines.
+    /// A line that ends in a return, without those that stand before that of its end.
     fn without_second_return<'l>(&mut self, line: &Line<'l>) -> Line<'l> {
-        let has_more = line.bytes.last() == Some(&b'\r') && !line.is_cut();
         // Without a line feed behind it, a return is one by itself, unless the others were doubled too.
-        if !has_more || self.is_unended && self.findings.count(Code::DoubleReturn) == 0 {
+        if self.is_unended && self.findings.count(Code::DoubleReturn) == 0 {
             return *line;
         }
         let length = line.bytes.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last + 1);

@@ -2,52 +2,47 @@
 
 use super::code::Code;
 use super::columns::Role;
-use super::header::{Field, fields};
+use super::header::{Detail, Header, fields};
 use super::numbers::{OddNumber, Oddity};
 use super::report::{Findings, quoted};
 use crate::job::{Line, counted};
-use memchr::{memchr_iter, memchr2};
+use memchr::memchr_iter;
 use std::ops::Range;
 
-/// Maximum number of bytes of all transaction IDs of a row together.
-const LONGEST_TRANSACTION_IDS: usize = 100;
-
-/// The value of a dimension: its length, and what a name of a product may not hold.
-pub(super) fn text(
-    column: &Field,
+/// A value that is longer than its column takes.
+pub(super) fn too_long(
+    header: &Header,
     index: usize,
     line: &Line<'_>,
-    range: &Range<usize>,
+    range: Range<usize>,
     field: &[u8],
     findings: &mut Findings,
 ) {
-    if let Some((most, code)) = column.limit.filter(|(most, _)| field.len() > *most) {
-        findings.at((code, index as u64), line, range.clone(), || {
-            let message = format!(
-                "this value of {} has {} bytes, and Adobe may cut it after {most}: two values could become one",
-                column.label,
-                field.len()
-            );
-            (message, Some(format!("shorten it to {most} bytes; letters beyond ASCII take two to four")))
-        });
-    }
-    if column.role == Role::TransactionId && field.len() > LONGEST_TRANSACTION_IDS {
+    let (Detail { label, too_long }, most) = (&header.details[index], header.fields[index].longest);
+    if *too_long == Code::TransactionIdTooLong {
         transaction_ids(line, range, field, findings);
+        return;
     }
-    if column.role == Role::Product
-        && let Some(at) = memchr2(b',', b'|', field)
-    {
-        let at = range.start + at;
-        findings.at(Code::ProductDelimiter, line, at..at + 1, || {
-            let character = if line.bytes[at] == b',' { "a comma" } else { "a bar" };
-            let message = format!("{} holds {character}, which may end the name of the product", quoted(field));
-            (message, Some("write another character".to_owned()))
-        });
-    }
+    findings.at((*too_long, index as u64), line, range, || {
+        let length = field.len();
+        let message = format!(
+            "this value of {label} has {length} bytes, and Adobe may cut it after {most}: two values could become one"
+        );
+        (message, Some(format!("shorten it to {most} bytes; letters beyond ASCII take two to four")))
+    });
 }
 
-fn transaction_ids(line: &Line<'_>, range: &Range<usize>, field: &[u8], findings: &mut Findings) {
-    findings.at(Code::TransactionIdTooLong, line, range.clone(), || {
+/// A name of a product that holds what separates products in tags.
+pub(super) fn delimiter(line: &Line<'_>, at: usize, field: &[u8], findings: &mut Findings) {
+    findings.at(Code::ProductDelimiter, line, at..at + 1, || {
+        let character = if line.bytes[at] == b',' { "a comma" } else { "a bar" };
+        let message = format!("{} holds {character}, which may end the name of the product", quoted(field));
+        (message, Some("write another character".to_owned()))
+    });
+}
+
+fn transaction_ids(line: &Line<'_>, range: Range<usize>, field: &[u8], findings: &mut Findings) {
+    findings.at(Code::TransactionIdTooLong, line, range, || {
         let count = memchr_iter(b',', field).count() + 1;
         let what = match count {
             1 => format!("this transaction ID has {} bytes; Adobe keeps up to 100", field.len()),
@@ -101,7 +96,7 @@ pub(super) fn line_break(line: &Line<'_>, count: usize, expected: usize, finding
 
 /// A metric that is not a plain number.
 pub(super) fn number(
-    column: &Field,
+    header: &Header,
     index: usize,
     line: &Line<'_>,
     range: Range<usize>,
@@ -112,7 +107,7 @@ pub(super) fn number(
     if field.contains(&b';') {
         return;
     }
-    let odd = OddNumber::new(field);
+    let (column, odd) = (header.fields[index], OddNumber::new(field));
     let code = if column.is_counter && odd.has(Oddity::Currency) {
         Code::CounterValue
     } else if column.role == Role::Price {
@@ -128,7 +123,7 @@ pub(super) fn number(
             None => "write digits and at most one point, such as `2` or `2.50`".to_owned(),
         };
         let what = if code == Code::CounterValue {
-            format!("has a currency sign, but {} is a counter", column.label)
+            format!("has a currency sign, but {} is a counter", header.details[index].label)
         } else {
             odd.words()
         };
@@ -138,7 +133,7 @@ pub(super) fn number(
 
 /// A counter with a fraction.
 pub(super) fn decimals(
-    column: &Field,
+    header: &Header,
     index: usize,
     line: &Line<'_>,
     range: Range<usize>,
@@ -146,8 +141,11 @@ pub(super) fn decimals(
     findings: &mut Findings,
 ) {
     findings.at((Code::CounterValue, counter_cause(index, false)), line, range, || {
-        let message =
-            format!("{} has decimals, but {} is a counter, which takes whole numbers", quoted(field), column.label);
+        let message = format!(
+            "{} has decimals, but {} is a counter, which takes whole numbers",
+            quoted(field),
+            header.details[index].label
+        );
         let text = String::from_utf8_lossy(field);
         let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
         let remedy = if fraction.bytes().all(|byte| byte == b'0') {
