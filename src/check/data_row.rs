@@ -92,7 +92,7 @@ impl<'a> Rows<'a> {
         let columns = self.header.details.iter().zip(&self.has_negative).filter(|(_, has_negative)| **has_negative);
         let columns: Vec<&str> = columns.map(|(column, _)| column.label.as_str()).take(NAMED).collect();
         let rows = counted(i64::try_from(self.negative.rows).unwrap_or(i64::MAX), "row");
-        let message = format!("{rows} with negative amounts, which lower {} ({lines})", columns.join(", "));
+        let message = format!("negative amounts in {rows} lower {} ({lines})", columns.join(", "));
         let remedy = "send them only to take back what was sent: occurrences and attribution change too";
         findings.of_file(Code::NegativeAmount, message, Some(remedy.to_owned()));
     }
@@ -275,7 +275,9 @@ impl<'a> Rows<'a> {
             let subject = Subject::from((code, if code == Code::DateOld { 0 } else { number_of(day) }));
             self.last_broken.push(subject);
             findings.at(subject, line, range.clone(), || {
-                (format!("{} {}", quoted(field), self.calendar.words(code, day)), None)
+                let remedy = "correct the date, or send the row when its day has begun".to_owned();
+                let message = format!("{} {}", quoted(field), self.calendar.words(code, day));
+                (message, (code == Code::DateFuture).then_some(remedy))
             });
         }
         if breaks == Some(Code::DateFuture) {

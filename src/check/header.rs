@@ -10,6 +10,9 @@ use memchr::memmem;
 use std::collections::HashMap;
 use std::ops::Range;
 
+/// "Each row can only have a maximum of 4096 bytes."
+pub(super) const LONGEST_ROW: u64 = 4096;
+
 /// The byte order mark, as it is read in the middle of a file.
 pub(super) const MARK: &[u8] = "\u{feff}".as_bytes();
 

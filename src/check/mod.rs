@@ -39,13 +39,11 @@ pub use report::{Affected, Finding, Findings, Place};
 use crate::job::{Encoding, Kind, Line, LineKind, Lines, SuiteFacts, ends_in_a_line};
 use data_row::Rows;
 use dates::Calendar;
+use header::LONGEST_ROW;
 use jiff::ZonedDateTime;
 use memchr::{memchr, memchr_iter, memmem};
 use report::quoted;
 use std::ffi::OsStr;
-
-/// "Each row can only have a maximum of 4096 bytes."
-const LONGEST_ROW: u64 = 4096;
 
 /// Seconds after which a request ends.
 const LONGEST_REQUEST: u64 = 60;

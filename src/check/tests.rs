@@ -420,6 +420,12 @@ fn what_joins_cuts_or_converts_a_file_is_one_finding() {
     }
 }
 
+#[test]
+fn a_value_that_makes_its_row_too_long_is_one_finding() {
+    let content = format!("{HEADER}11/20/2026\t{}\t1\n", "x".repeat(4_090));
+    assert_eq!(codes(&check("a.txt", content.as_bytes())), [Code::RowTooLong]);
+}
+
 /// A value in quotes with line breaks: only the rows that it is cut into are wrong.
 #[test]
 fn a_line_break_in_quotes_is_one_finding() {

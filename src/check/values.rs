@@ -2,7 +2,7 @@
 
 use super::code::Code;
 use super::columns::Role;
-use super::header::{Detail, Header, fields};
+use super::header::{Detail, Header, LONGEST_ROW, fields};
 use super::numbers::{OddNumber, Oddity};
 use super::report::{Findings, quoted};
 use crate::job::{Line, counted};
@@ -18,6 +18,10 @@ pub(super) fn too_long(
     field: &[u8],
     findings: &mut Findings,
 ) {
+    // That the row is too long is the same cause.
+    if line.length > LONGEST_ROW {
+        return;
+    }
     let (Detail { label, too_long }, most) = (&header.details[index], header.fields[index].longest);
     if *too_long == Code::TransactionIdTooLong {
         transaction_ids(line, range, field, findings);
