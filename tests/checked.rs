@@ -132,6 +132,27 @@ fn a_file_whose_rows_were_all_processed_is_a_success_whatever_the_check_feared()
     assert!(job.why().starts_with("Adobe processed 1 of 2 rows"), "{}", job.why());
 }
 
+#[test]
+fn the_command_checks_as_an_account_does() {
+    let mut world = world("warn");
+    world.account("b", "extensions = [\"csv\"]");
+    world.write_config();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sales.csv");
+    fs::write(&path, format!("# template file (user: 123456789 ds_id: 5)\n{}", file(&[GOOD]))).unwrap();
+    let found = |account: &[&str]| {
+        let output = world.run(&[&["check", path.to_str().unwrap(), "--json"], account].concat());
+        let findings: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+        let codes = findings.as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap().to_owned());
+        codes.collect::<Vec<_>>()
+    };
+    assert_eq!(found(&[]), ["extension-other"]);
+    assert_eq!(found(&["--account", "a"]), ["extension-other", "wrong-data-source"]);
+    assert_eq!(found(&["--account", "b"]), ["wrong-data-source"]);
+    let unknown = world.run(&["check", path.to_str().unwrap(), "--account", "c"]);
+    assert_eq!((unknown.status.code(), stdout(&unknown).as_str()), (Some(4), ""));
+}
+
 /// The account sends to data source 1. A doubt keeps nothing back, also under `reject`.
 #[test]
 fn a_template_of_another_data_source_is_told_and_sent() {

@@ -5,6 +5,7 @@ mod diagnostics;
 use super::args::CheckArguments;
 use super::failure::{Exit, Failure};
 use super::output::Output;
+use super::settings;
 use crate::check::{Checked, Checker, Code, Facts, Severity};
 use crate::clock::local_now;
 use crate::status::{counted, printable};
@@ -36,19 +37,46 @@ struct Object<'a> {
     suggestion: Option<&'a str>,
 }
 
-pub(super) fn run(arguments: &CheckArguments, output: &mut Output) -> Result<Exit, Failure> {
+/// What is known in addition to a file.
+struct Known {
+    now: ZonedDateTime,
+    extensions: Vec<String>,
+    data_source_id: Option<i64>,
+    max_size: u64,
+}
+
+impl Known {
+    /// Without an account, nothing but the defaults.
+    fn new(config: &Path, account: Option<&str>) -> Result<Self, Failure> {
+        let now = local_now();
+        let Some(name) = account else {
+            let extensions = vec!["txt".to_owned(), "tab".to_owned()];
+            return Ok(Self { now, extensions, data_source_id: None, max_size: MAX_SIZE });
+        };
+        let config = settings::load(config)?;
+        let account = settings::account(&config, name)?;
+        Ok(Self {
+            now,
+            extensions: account.extensions.clone(),
+            data_source_id: Some(account.data_source_id),
+            max_size: config.upload.max_file_size,
+        })
+    }
+}
+
+pub(super) fn run(config: &Path, arguments: &CheckArguments, output: &mut Output) -> Result<Exit, Failure> {
     if let Some(word) = &arguments.explain {
         output.data(&diagnostics::explanation(code(word)?))?;
         return Ok(Exit::Done);
     }
-    let now = local_now();
+    let known = Known::new(config, arguments.account.as_deref())?;
     let mut files = Vec::new();
     let mut is_unread = false;
     let keep = if arguments.json { KEPT_FOR_PROGRAMS } else { KEPT_FOR_PEOPLE };
     let mut buffer = vec![0; 256 * 1024];
     for path in &arguments.files {
         let name = path.display().to_string();
-        match check(path, &now, keep, &mut buffer) {
+        match check(path, &known, keep, &mut buffer) {
             Ok(checked) => {
                 if !arguments.json {
                     if !files.is_empty() && !checked.findings.kept().is_empty() {
@@ -84,22 +112,21 @@ pub(super) fn run(arguments: &CheckArguments, output: &mut Output) -> Result<Exi
     Ok(if is_unread { Exit::Failed } else { Exit::all(is_well) })
 }
 
-fn check(path: &Path, now: &ZonedDateTime, keep: usize, buffer: &mut [u8]) -> io::Result<Checked> {
+fn check(path: &Path, known: &Known, keep: usize, buffer: &mut [u8]) -> io::Result<Checked> {
     // A named pipe would wait for its writer for ever.
     let kind = std::fs::metadata(path)?.file_type();
     if !kind.is_file() {
         return Err(io::Error::other(if kind.is_dir() { "it is a folder" } else { "it is not a plain file" }));
     }
     let mut file = File::open(path)?;
-    let extensions = ["txt".to_owned(), "tab".to_owned()];
     let mut checker = Checker::new(&Facts {
         file_name: path.file_name().unwrap_or(OsStr::new("")),
-        extensions: &extensions,
-        now,
+        extensions: &known.extensions,
+        now: &known.now,
         in_suite_zone: false,
         suite: None,
-        data_source_id: None,
-        max_size: MAX_SIZE,
+        data_source_id: known.data_source_id,
+        max_size: known.max_size,
         bytes_per_second: None,
         keep,
     });

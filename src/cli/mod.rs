@@ -106,7 +106,7 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Drop(arguments) => drop::run(file, &arguments, output),
         Command::Jobs(JobsCommand::List(arguments)) if arguments.remote => remote_jobs::list(file, arguments, output),
         Command::Jobs(JobsCommand::Show(arguments)) if arguments.remote => remote_jobs::show(file, &arguments, output),
-        Command::Check(arguments) => check::run(&arguments, output),
+        Command::Check(arguments) => check::run(file, &arguments, output),
         Command::Jobs(JobsCommand::List(arguments)) => jobs::list(file, arguments, output),
         Command::Jobs(JobsCommand::Show(arguments)) => jobs::show(file, &arguments, output),
         Command::Jobs(JobsCommand::Wait(arguments)) => jobs::wait(file, &arguments, output),

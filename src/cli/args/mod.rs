@@ -6,7 +6,7 @@ mod remote_arguments;
 mod verb_arguments;
 
 pub(super) use emulator_arguments::EmulatorArguments;
-pub(super) use question_arguments::{CompletionsArguments, ExplainArguments, ManArguments};
+pub(super) use question_arguments::{CheckArguments, CompletionsArguments, ExplainArguments, ManArguments};
 pub(super) use remote_arguments::{
     AccountsCommand, AccountsCreate, AccountsDelete, AccountsList, AccountsShow, InitArguments, RemoteQuery,
 };
@@ -141,27 +141,6 @@ pub(super) struct DropArguments {
     /// Follow each file to its end
     #[arg(long)]
     pub(super) wait: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  datadrop check sales.txt costs.txt
-  datadrop check sales.txt --json | jq '.[] | select(.severity == \"fails\")'
-  datadrop check --explain semicolon
-
-It fails, skips or is doubtful: Adobe fails the file, skips the row, or says nothing about it.
-Exit status: 0 nothing worse than doubtful; 3 Adobe would fail a file or skip rows; 1 a file cannot be read.")]
-pub(super) struct CheckArguments {
-    /// Data files and markers; no configuration is needed
-    #[arg(value_name = "FILE", required_unless_present = "explain")]
-    pub(super) files: Vec<PathBuf>,
-    /// As a JSON array with an object for each finding
-    #[arg(long)]
-    pub(super) json: bool,
-    /// Explain a rule by the word in brackets behind its findings
-    #[arg(long, value_name = "CODE", conflicts_with_all = ["files", "json"])]
-    pub(super) explain: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,6 +7,30 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  datadrop check sales.txt costs.txt
+  datadrop check sales.txt --json | jq '.[] | select(.severity == \"fails\")'
+  datadrop check --explain semicolon
+
+It fails, skips or is doubtful: Adobe fails the file, skips the row, or says nothing about it.
+Exit status: 0 nothing worse than doubtful; 3 Adobe would fail a file or skip rows; 1 a file cannot be read.")]
+pub(in crate::cli) struct CheckArguments {
+    /// Data files and markers; no configuration is needed
+    #[arg(value_name = "FILE", required_unless_present = "explain")]
+    pub(in crate::cli) files: Vec<PathBuf>,
+    /// Also use what is known of this account: its data source, extensions and largest file
+    #[arg(long, value_name = "A", conflicts_with = "explain")]
+    pub(in crate::cli) account: Option<String>,
+    /// As a JSON array with an object for each finding
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+    /// Explain a rule by the word in brackets behind its findings
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["files", "json"])]
+    pub(in crate::cli) explain: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
   datadrop explain /srv/datadrop/callcentre/sales.txt
   datadrop explain sales.txt --json | jq -r .explanation
 
