@@ -17,12 +17,6 @@ pub fn now() -> Timestamp {
     Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// The time where this machine is.
-#[must_use]
-pub fn local_now() -> jiff::ZonedDateTime {
-    jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::system())
-}
-
 /// The digits that make a wire name unique.
 #[must_use]
 pub fn random_digits() -> u32 {

@@ -247,6 +247,13 @@ fn a_file_is_held_against_the_events_of_its_report_suite() {
     let shown = stdout(&world.run(&["jobs", "show", &job.id.to_string()]));
     assert!(shown.contains("`Evar 2` is unknown or not enabled in this report suite"), "{shown}");
     assert!(shown.contains("Calls"), "the friendly name: {shown}");
+    // The same before a file is dropped, and without Adobe: it is in the job log.
+    let done = world.folder("a").join("done/odd.txt");
+    world.wait("it to be filed", || done.exists());
+    let checked = world.run(&["check", done.to_str().unwrap(), "--account", "a"]);
+    assert!(stdout(&checked).contains("Calls"), "{}", stdout(&checked));
+    let alone = world.run(&["check", done.to_str().unwrap()]);
+    assert!(!stdout(&alone).contains("Calls"), "{}", stdout(&alone));
 }
 
 #[test]

@@ -7,7 +7,8 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::settings;
 use crate::check::{Checked, Checker, Code, Facts, Severity};
-use crate::clock::local_now;
+use crate::job::{DayZone, SuiteFacts};
+use crate::joblog::Reader;
 use crate::status::{counted, printable};
 use jiff::ZonedDateTime;
 use serde::Serialize;
@@ -41,6 +42,8 @@ struct Object<'a> {
 struct Known {
     now: ZonedDateTime,
     extensions: Vec<String>,
+    in_suite_zone: bool,
+    suite: Option<SuiteFacts>,
     data_source_id: Option<i64>,
     max_size: u64,
 }
@@ -48,15 +51,29 @@ struct Known {
 impl Known {
     /// Without an account, nothing but the defaults.
     fn new(config: &Path, account: Option<&str>) -> Result<Self, Failure> {
-        let now = local_now();
         let Some(name) = account else {
-            let extensions = vec!["txt".to_owned(), "tab".to_owned()];
-            return Ok(Self { now, extensions, data_source_id: None, max_size: MAX_SIZE });
+            return Ok(Self {
+                now: DayZone::of(None, None).at(settings::now()),
+                extensions: vec!["txt".to_owned(), "tab".to_owned()],
+                in_suite_zone: false,
+                suite: None,
+                data_source_id: None,
+                max_size: MAX_SIZE,
+            });
         };
         let config = settings::load(config)?;
         let account = settings::account(&config, name)?;
+        // Before the first start there is no job log, and nothing is known of the report suite.
+        let suite = match Reader::open_quietly(&config.state_dir)? {
+            Some(reader) => reader.suite_facts(&account.target(&config.api))?.map(|record| record.facts),
+            None => None,
+        };
+        let suites = suite.as_ref().and_then(|suite| suite.time_zone.as_deref());
+        let zone = DayZone::of(account.time_zone.as_ref(), suites);
         Ok(Self {
-            now,
+            now: zone.at(settings::now()),
+            in_suite_zone: zone.is_suites,
+            suite,
             extensions: account.extensions.clone(),
             data_source_id: Some(account.data_source_id),
             max_size: config.upload.max_file_size,
@@ -123,8 +140,8 @@ fn check(path: &Path, known: &Known, keep: usize, buffer: &mut [u8]) -> io::Resu
         file_name: path.file_name().unwrap_or(OsStr::new("")),
         extensions: &known.extensions,
         now: &known.now,
-        in_suite_zone: false,
-        suite: None,
+        in_suite_zone: known.in_suite_zone,
+        suite: known.suite.as_ref(),
         data_source_id: known.data_source_id,
         max_size: known.max_size,
         bytes_per_second: None,
