@@ -118,7 +118,8 @@
 //! | the wording of `held` | [`job::Verdict`]: what happened and what can be done, for the `.why`, `explain`, `jobs show` and the page | the reason itself: [`track::reconcile::judge`] and [`upload::decide`], `src/joblog/duplicates.rs`; how the `.why` is laid out: `src/inbox/file_moves.rs` |
 //! | a column of `jobs list` | [`status::jobs_table`] for people; [`joblog::JobRow`], [`status::JOB_COLUMNS`] and the view `job_log` (`src/joblog/schema.sql`) for programs | [`design`] §8: columns only ever come at the end |
 //! | a state or an event of a job | [`job::State::next`] | [`design`] §4, "States"; the named sets of states in `src/job/sets.rs`, and the checks of `src/joblog/schema.sql` |
-//! | what a word of Adobe's means | [`track::judge`] | [`design`] §4, "Tracking" |
+//! | what a word or a row count of Adobe's means | [`track::judge`] | [`design`] §4, "Tracking" |
+//! | how much Adobe takes over all files | `src/joblog/data_days.rs` | [`joblog::AllowanceLimits`], the keys `max_data_days` and `max_at_adobe` |
 //! | when Adobe's list is requested | [`track::Schedule`] | `src/adobe/budget.rs` shares requests out |
 //! | what is read of a report suite | `src/adobe/suite_requests.rs` | [`job::SuiteFacts`]; `src/daemon/report_suites.rs`, which reads them daily; `src/emulator/suites.rs` |
 //! | the form of an upload request | `src/adobe/body.rs` | `src/emulator/wire_body.rs`, which reads it strictly |

@@ -91,7 +91,7 @@ fn what_adobe_does_not_finish_is_told_when_poll_give_up_after_is_over_though_it_
     world.drop_file("a", "slow.txt", data(1));
     world.wait("it to be late", || about(&told(&path), "delayed").len() == 1);
     world.emulator().clear_faults();
-    world.wait("its reason", || world.jobs().iter().any(|job| job.why().contains("has not finished it in 3s")));
+    world.wait("its reason", || world.jobs().iter().any(|job| job.why().contains("has not finished it in 3 s")));
     let noted = "SELECT group_concat(to_state) FROM job_event WHERE event IN ('delayed', 'asked-daily')";
     let states: String = connect(&world.state_dir()).unwrap().query_row(noted, [], |row| row.get(0)).unwrap();
     assert_eq!(states, "queued,uploaded", "both are news to a receiver of delays");
@@ -135,7 +135,7 @@ fn a_data_source_that_halts_is_told_with_its_remedy_and_again_when_it_goes_on() 
     let events: Vec<&str> = alerts.iter().map(|alert| alert["event"].as_str().unwrap()).collect();
     assert_eq!(events, ["failure", "stalled", "cleared"]);
     let cleared = alerts[2]["message"].as_str().unwrap();
-    assert!(cleared.ends_with("is not overdue any more: it is now success"), "{cleared}");
+    assert!(cleared.ends_with("is no longer overdue: it is now success"), "{cleared}");
     assert_eq!(world.status("a")["overdue"], Value::Null);
 }
 

@@ -92,7 +92,7 @@ fn all_is_well_before_the_first_start_with_a_daemon_and_after_it_and_nothing_is_
     assert!(
         findings.iter().any(|finding| finding["message"]
             .as_str()
-            .is_some_and(|message| message.starts_with("put-json; put-json is proven since "))
+            .is_some_and(|message| message.starts_with("put-json; proven since "))
             && finding["message"].as_str().is_some_and(|message| message.ends_with("accepted job 1 in it"))),
         "{findings:#?}"
     );

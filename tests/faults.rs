@@ -1,6 +1,8 @@
 //! Whatever the network and the server do, a file arrives once or rests with a reason.
 
-use crate::harness::{Daemon, SECRET, World, arrived_once, connect, data, names, primed, quick, stdout, tagged};
+use crate::harness::{
+    Daemon, SECRET, World, arrived_once, connect, connect_to_write, data, names, primed, quick, stdout, tagged,
+};
 use datadrop::emulator::{Dialect, EmulatorOptions};
 use std::fs;
 
@@ -427,6 +429,22 @@ fn a_gateway_that_does_not_route_put_is_learnt_from_one_request() {
     }
 }
 
+/// The same where nothing has asked for the list for long: it is read first, and nobody is blamed.
+#[test]
+fn a_style_is_learnt_also_after_a_quiet_time() {
+    let world = World::with_emulator(EmulatorOptions { put_status: Some(404), ..quick() });
+    let _daemon = world.start();
+    let long_ago = "UPDATE account SET list_read_at = 1 WHERE list_read_at IS NOT NULL";
+    world.wait("the list to be read", || connect_to_write(&world.state_dir()).execute(long_ago, []).unwrap() == 1);
+    world.drop_file("a", "sales.txt", data(3));
+    world.wait_for("sales.txt", "success");
+    let styles: Vec<String> = world.attempts(1).into_iter().map(|attempt| attempt.style).collect();
+    assert_eq!(styles, ["put-json", "put-json", "post-multipart"], "the second knows what the list says");
+    let noted = "SELECT count(*) FROM account_event WHERE event <> 'started'";
+    let noted: i64 = connect(&world.state_dir()).unwrap().query_row(noted, [], |row| row.get(0)).unwrap();
+    assert_eq!(noted, 0, "never blocked");
+}
+
 /// The same answers of an account whose credential may read and not upload: blocked, with each answer and what to check.
 #[test]
 fn a_credential_that_may_not_upload_blocks_the_account_with_each_answer() {
@@ -440,10 +458,18 @@ fn a_credential_that_may_not_upload_blocks_the_account_with_each_answer() {
     }
     let doctor = stdout(&world.run(&["doctor", "--offline"]));
     assert!(doctor.contains("the API refused put-json: HTTP 403"), "{doctor}");
+    // The list answers all the while, and does not mean that uploads are accepted again.
+    world.wait("a second round", || world.emulator().requests().uploads >= 6);
+    let events = || -> String {
+        let sql = "SELECT coalesce(group_concat(event), '') FROM account_event WHERE account = 'a'";
+        connect(&world.state_dir()).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(events(), "blocked");
     world.emulator().clear_faults();
     arrived_once(&world, "sales.txt");
+    assert_eq!(events(), "blocked,unblocked");
     let doctor = stdout(&world.run(&["doctor", "--offline"]));
-    assert!(doctor.contains("put-json is proven since ") && !doctor.contains("the API refused"), "{doctor}");
+    assert!(doctor.contains("proven since ") && !doctor.contains("the API refused"), "{doctor}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `init`: from nothing to a configuration that works, by flags and at a terminal.
 
 use crate::harness::{SECRET, World, quick, stderr, stdout, tagged};
-use datadrop::emulator::EmulatorOptions;
+use datadrop::emulator::{Dialect, EmulatorOptions, Rows};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::json;
 use std::fs::{self, File, OpenOptions};
@@ -18,13 +18,29 @@ struct Fresh {
 
 impl Fresh {
     fn with(accounts: &[(&str, i64)], companies: &[&str]) -> Self {
+        Self::at(quick(), accounts, companies)
+    }
+
+    /// At a server that behaves like this.
+    fn at(options: EmulatorOptions, accounts: &[(&str, i64)], companies: &[&str]) -> Self {
         let world = World::with_emulator(EmulatorOptions {
             accounts: accounts.iter().map(|(suite, id)| ((*suite).to_owned(), *id)).collect(),
             companies: companies.iter().map(|&company| company.to_owned()).collect(),
             credentials: Some(("client".to_owned(), SECRET.into())),
-            ..quick()
+            ..options
         });
         Self { world }
+    }
+
+    /// Delivers what is there, with the configuration that `init` wrote.
+    fn deliver(&self) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_datadrop"))
+            .args(["run", "--once", "--timeout", "30s", "--config"])
+            .arg(self.config())
+            .envs([("DATADROP__POLL__FIRST", "100ms"), ("DATADROP__WATCH__SETTLE_UNWATCHED", "200ms")])
+            .env("DATADROP__STATE_DIR", self.world.dir.path().join("init-state"))
+            .output()
+            .unwrap()
     }
 
     fn config(&self) -> PathBuf {
@@ -80,14 +96,7 @@ fn what_init_writes_runs_and_is_never_written_over() {
     assert_eq!(fs::metadata(fresh.secret()).unwrap().permissions().mode() & 0o777, 0o600);
 
     fs::write(folder.join("sales.txt"), tagged("sales")).unwrap();
-    let state = fresh.world.dir.path().join("init-state");
-    let run = Command::new(env!("CARGO_BIN_EXE_datadrop"))
-        .args(["run", "--once", "--timeout", "30s", "--config"])
-        .arg(fresh.config())
-        .envs([("DATADROP__POLL__FIRST", "100ms"), ("DATADROP__WATCH__SETTLE_UNWATCHED", "200ms")])
-        .env("DATADROP__STATE_DIR", &state)
-        .output()
-        .unwrap();
+    let run = fresh.deliver();
     assert!(run.status.success(), "{}", stderr(&run));
     assert_eq!(fresh.world.accepted(), ["sales.txt"]);
 
@@ -100,6 +109,43 @@ fn what_init_writes_runs_and_is_never_written_over() {
     assert_eq!(secret_stays.status.code(), Some(2));
     assert_eq!(fs::read_to_string(fresh.secret()).unwrap().trim_end(), SECRET);
     assert!(!fresh.config().exists());
+}
+
+/// The first contact: nothing is known of the server but what Adobe documents today, and that differs from the guide.
+#[test]
+fn from_init_to_the_first_success_at_each_server_that_adobe_may_be() {
+    let today = || EmulatorOptions { dialect: Dialect::Current, rows: Rows::File, ..quick() };
+    let gateway = |status| EmulatorOptions { put_status: Some(status), ..today() };
+    for (server, options) in [
+        ("as documented today", today()),
+        ("no PUT, 404", gateway(404)),
+        ("no PUT, 403", gateway(403)),
+        ("the guide's", quick()),
+    ] {
+        let fresh = Fresh::at(options, &[("examplersid", 621)], &["examplecompany"]);
+        let folder = fresh.world.folder("a");
+        let flags = ["--client-id", "client", "--report-suite", "examplersid", "--folder", folder.to_str().unwrap()];
+        let written = fresh.run(SECRET, &flags);
+        assert!(written.status.success(), "{server}: {}", stderr(&written));
+        for (name, content) in
+            [("sales.txt", tagged("sales")), ("costs.txt", tagged("costs")), ("costs.fin", Vec::new())]
+        {
+            fs::write(folder.join(name), content).unwrap();
+        }
+        let run = fresh.deliver();
+        assert!(run.status.success(), "{server}: {}", stderr(&run));
+        let mut accepted = fresh.world.accepted();
+        accepted.retain(|name| name != "costs.fin");
+        assert_eq!(accepted, ["costs.txt", "sales.txt"], "{server}");
+        let put = usize::from(server != "the guide's");
+        let markers = fresh.world.accepted().len() - 2;
+        assert_eq!(
+            usize::try_from(fresh.world.emulator().requests().uploads).unwrap(),
+            2 + put + markers,
+            "{server}: learnt from one request"
+        );
+        assert!(!stderr(&run).contains("is blocked"), "{server}: {}", stderr(&run));
+    }
 }
 
 #[test]

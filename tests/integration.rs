@@ -30,11 +30,12 @@ mod harness;
 mod identity;
 mod in_view;
 mod init;
-mod intake;
+
 mod isolation;
 mod keep;
 mod kills;
 mod lenient;
+mod limits;
 mod links;
 mod load;
 mod looking;

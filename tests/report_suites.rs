@@ -1,6 +1,6 @@
 //! What the API tells of report suites: read at the start, kept in the job log, and never needed to send a file.
 
-use crate::harness::{World, arrived_once, connect, data, primed, quick, stdout, tagged};
+use crate::harness::{World, arrived_once, connect, data, primed, quick, stderr, stdout, tagged};
 use datadrop::config::RateLimit;
 use datadrop::emulator::EmulatorOptions;
 use serde_json::{Value, json};
@@ -204,7 +204,7 @@ fn a_day_that_has_not_begun_in_the_report_suite_waits_under_reject_and_is_sent_u
     for suite in ["suitea", "suiteb", "suitec"] {
         world.emulator().change_suite(suite, &json!({ "suite": { "timezoneZoneinfo": "Pacific/Niue" } }));
     }
-    let _daemon = world.start();
+    let daemon = world.start();
     for suite in ["suitea", "suiteb", "suitec"] {
         wait_kept(&world, suite, "to be read", is_whole);
     }
@@ -220,14 +220,33 @@ fn a_day_that_has_not_begun_in_the_report_suite_waits_under_reject_and_is_sent_u
     });
     let job = world.wait_for("a.txt", "queued");
     let why = job.why();
-    assert!(why.contains(&day) && why.contains("has not begun yet in Pacific/Niue, begins in "), "{why}");
+    assert!(why.starts_with("waits for its latest day: ") && why.contains(" begins in Pacific/Niue at "), "{why}");
+    let shown = stdout(&world.run(&["jobs", "show", &job.id.to_string()]));
+    assert!(shown.contains(&day) && shown.contains("has not begun yet in Pacific/Niue, begins in "), "{shown}");
     assert_eq!(job.attempts, 0);
     let log = world.log();
     assert!(log.contains("b.txt: job") && log.contains("has not begun yet in Pacific/Niue"), "{log}");
     assert_eq!(world.accepted().len(), 2);
-    // A person may know better.
     let explained = stdout(&world.run(&["explain", world.folder("a").join("a.txt").to_str().unwrap()]));
     assert!(explained.contains("waits for its latest day"), "{explained}");
+    // To hold and release it is not to send it.
+    world.run(&["jobs", "hold", &job.id.to_string()]);
+    world.wait_for("a.txt", "held");
+    world.run(&["jobs", "release", &job.id.to_string()]);
+    world.wait("it to wait again", || {
+        world.jobs().iter().any(|job| job.state == "queued" && job.why().starts_with("waits for its latest day: "))
+    });
+    assert_eq!(world.accepted().len(), 2);
+    // A run that delivers what is there does not wait for tomorrow.
+    daemon.stop();
+    let once = world.run(&["run", "--once", "--timeout", "20s"]);
+    assert_eq!(once.status.code(), Some(3), "{}", stderr(&once));
+    assert!(!stderr(&once).contains("--timeout is over"), "{}", stderr(&once));
+    // The report suite moves to where that day has begun.
+    let moved = json!({ "suite": { "timezoneZoneinfo": "Pacific/Kiritimati" } });
+    world.emulator().change_suite("suitea", &moved);
+    let _daemon = world.start();
+    world.wait_for("a.txt", "success");
 }
 
 /// A counter drops decimals, and what a report suite has not enabled counts nowhere.

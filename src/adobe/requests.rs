@@ -195,9 +195,32 @@ impl Client {
         data_source_id: i64,
         permit: Permit,
     ) -> Result<RemoteAccount, ApiError> {
+        self.account_for(Need::Necessary, suite, data_source_id, permit).await
+    }
+
+    /// The same, where files can go without the answer.
+    ///
+    /// # Errors
+    /// [`ApiError`]; an answer about another account is unclear.
+    pub async fn peek_at_account(
+        &self,
+        suite: &ReportSuite,
+        data_source_id: i64,
+        permit: Permit,
+    ) -> Result<RemoteAccount, ApiError> {
+        self.account_for(Need::Optional(http::LONGEST_ANSWER), suite, data_source_id, permit).await
+    }
+
+    async fn account_for(
+        &self,
+        need: Need,
+        suite: &ReportSuite,
+        data_source_id: i64,
+        permit: Permit,
+    ) -> Result<RemoteAccount, ApiError> {
         let asked = format!("account {data_source_id} of {suite}");
         let url = http::account_url(suite, Some(data_source_id));
-        let reply = self.ask(Method::GET, &asked, &suite.company, url, permit).await?;
+        let reply = self.ask_for(need, Method::GET, &asked, &suite.company, url, permit).await?;
         let unclear = |why: String| ApiError::Unclear { asked: asked.clone(), why };
         match wire::account(&reply.secret_json().map_err(unclear)?) {
             Some(account) if account.data_source_id == data_source_id => Ok(account),

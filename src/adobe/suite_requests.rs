@@ -42,8 +42,8 @@ pub struct SuiteReading {
 pub struct Unread {
     /// Which.
     pub part: SuitePart,
-    /// Why.
-    pub error: ApiError,
+    /// Why. `None`: the list is empty, as for a credential that may not see what is in it.
+    pub error: Option<ApiError>,
 }
 
 impl fmt::Display for SuitePart {
@@ -58,7 +58,10 @@ impl fmt::Display for SuitePart {
 
 impl fmt::Display for Unread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.part, self.error.clone().without_id())
+        match &self.error {
+            Some(error) => write!(f, "{}: {}", self.part, error.clone().without_id()),
+            None => write!(f, "{}: an empty list: the credential sees none", self.part),
+        }
     }
 }
 
@@ -66,13 +69,19 @@ impl Unread {
     /// Returns whether the credential may not read it: only a person can change that.
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
-        matches!(self.error, ApiError::Unauthorised { why: Unauthorised::Answer { status: 403, .. }, .. })
+        match &self.error {
+            Some(error) => {
+                matches!(error, ApiError::Unauthorised { why: Unauthorised::Answer { status: 403, .. }, .. })
+            }
+            None => true,
+        }
     }
 
     /// Returns whether it may be readable in an hour.
     #[must_use]
     pub fn may_pass(&self) -> bool {
-        match &self.error {
+        let Some(error) = &self.error else { return false };
+        match error {
             ApiError::NotConnected { .. }
             | ApiError::Unclear { .. }
             | ApiError::Busy { .. }
@@ -101,7 +110,9 @@ impl Client {
                 Some(error) => Err(error.clone()),
                 None => self.read_part(part, suite, permit().await, &mut reading.facts).await,
             };
-            if let Err(error) = read {
+            if let Ok(false) = read {
+                reading.unread.push(Unread { part, error: None });
+            } else if let Err(error) = read {
                 // The next request would meet the same.
                 let is_away = matches!(
                     error,
@@ -110,7 +121,7 @@ impl Client {
                         | ApiError::Unauthorised { why: Unauthorised::Token(_), .. }
                 );
                 away = is_away.then(|| error.clone());
-                reading.unread.push(Unread { part, error });
+                reading.unread.push(Unread { part, error: Some(error) });
             }
         }
         reading
@@ -126,13 +137,14 @@ impl Client {
         Ok(facts)
     }
 
+    /// Returns whether there was anything in the answer.
     async fn read_part(
         &self,
         part: SuitePart,
         suite: &ReportSuite,
         permit: Permit,
         facts: &mut SuiteFacts,
-    ) -> Result<(), ApiError> {
+    ) -> Result<bool, ApiError> {
         let asked = format!("the {part} of {suite}");
         let unclear = |why: String| ApiError::Unclear { asked: asked.clone(), why };
         let ask = |longest: usize, url: Result<Url, String>| {
@@ -148,19 +160,21 @@ impl Client {
                 let told = told(&reply.json().map_err(unclear)?, &suite.id).map_err(unclear)?;
                 let SuiteFacts { name, currency, time_zone, parent, .. } = told;
                 *facts = SuiteFacts { name, currency, time_zone, parent, ..std::mem::take(facts) };
+                Ok(true)
             }
             SuitePart::Metrics => {
                 let url = http::components_url(suite, "metrics", Some("allowedForReporting"));
                 let listed: Vec<Element> = ask(LONGEST_LIST, url).await?.read_json().map_err(unclear)?;
-                facts.metrics = Some(all(&listed, metric).map_err(unclear)?);
+                facts.metrics = all(&listed, metric);
+                Ok(facts.metrics.is_some())
             }
             SuitePart::Dimensions => {
                 let url = http::components_url(suite, "dimensions", None);
                 let listed: Vec<Element> = ask(LONGEST_LIST, url).await?.read_json().map_err(unclear)?;
-                facts.dimensions = Some(all(&listed, dimension).map_err(unclear)?);
+                facts.dimensions = all(&listed, dimension);
+                Ok(facts.dimensions.is_some())
             }
         }
-        Ok(())
     }
 }
 
@@ -215,7 +229,8 @@ impl Component {
 
 /// Each element that can be read and used. An empty list is a credential that sees nothing, not a report suite without
 /// metrics.
-fn all<T>(elements: &[Element], read: impl Fn(&Component) -> T) -> Result<Vec<T>, String> {
+/// What can be used of a list; `None` if that is nothing.
+fn all<T>(elements: &[Element], read: impl Fn(&Component) -> T) -> Option<Vec<T>> {
     // What has a dot is a classification: no column of a file is one.
     let is_usable = |component: &&Component| !component.id.contains('.') && component.allowed != Value::Bool(false);
     let components = elements.iter().filter_map(|element| match element {
@@ -223,7 +238,7 @@ fn all<T>(elements: &[Element], read: impl Fn(&Component) -> T) -> Result<Vec<T>
         Element::Other(_) => None,
     });
     let all: Vec<T> = components.filter(is_usable).map(read).collect();
-    if all.is_empty() { Err("an empty list: the credential sees none".to_owned()) } else { Ok(all) }
+    (!all.is_empty()).then_some(all)
 }
 
 fn metric(component: &Component) -> Metric {
@@ -249,9 +264,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read<T>(list: &Value, read: impl Fn(&Component) -> T) -> Result<Vec<T>, String> {
+    fn read<T>(list: &Value, read: impl Fn(&Component) -> T) -> Result<Option<Vec<T>>, String> {
         let elements: Vec<Element> = serde_json::from_value(list.clone()).map_err(|error| error.to_string())?;
-        all(&elements, read)
+        Ok(all(&elements, read))
     }
 
     #[test]
@@ -289,7 +304,7 @@ mod tests {
             { "id": "metrics/event46", "allowedForReporting": false },
             { "id": 47 }, { "name": "no id" }, null, [], "x", 5,
         ]);
-        let metrics = read(&list, metric).unwrap();
+        let metrics = read(&list, metric).unwrap().unwrap();
         let told: Vec<_> =
             metrics.iter().map(|metric| (metric.id.as_str(), metric.name.as_str(), metric.kind)).collect();
         assert_eq!(
@@ -303,9 +318,12 @@ mod tests {
             ]
         );
         let list = json!([{ "id": "variables/evar12", "name": "Centre" }, { "id": "variables/evar12.region" }]);
-        assert_eq!(read(&list, dimension).unwrap(), [Dimension { id: "evar12".into(), name: "Centre".into() }]);
+        assert_eq!(
+            read(&list, dimension).unwrap().unwrap(),
+            [Dimension { id: "evar12".into(), name: "Centre".into() }]
+        );
         for nothing in [json!([]), json!([null])] {
-            assert!(read(&nothing, dimension).unwrap_err().contains("empty"), "{nothing}");
+            assert_eq!(read(&nothing, dimension), Ok(None), "{nothing}");
         }
         assert!(read(&json!({ "content": [] }), dimension).is_err());
     }

@@ -109,9 +109,9 @@ pub(super) fn collect(
 ) -> Vec<AlertRow> {
     let mut changed: Vec<(AlertRow, Vec<Named>)> = Vec::new();
     for subscription in subscriptions {
-        // Whoever hears that a job is overdue hears that it is so no longer.
+        // A receiver that hears that a job is overdue also hears when it is no longer so.
         let wants = |event| subscription.on.contains(&event);
-        for fact in facts.iter().filter(|fact| wants(fact.event) || fact.clears.is_some_and(wants)) {
+        for fact in facts.iter().filter(|fact| wants(fact.event) || fact.clears.iter().any(|event| wants(*event))) {
             let group = (subscription.receiver.as_str(), fact.account.as_str(), topic(fact.event));
             let index = changed.iter().position(|(alert, _)| is_group(group, alert)).unwrap_or_else(|| {
                 let grows = outbox.alerts.iter().find(|alert| !alert.sealed && is_group(group, alert));

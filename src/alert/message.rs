@@ -129,7 +129,7 @@ fn states(event: AlertEvent) -> (&'static str, &'static str) {
         AlertEvent::Held => ("is held", "are held"),
         AlertEvent::Delayed => ("is overdue", "are overdue"),
         AlertEvent::Stalled => ("does not continue at Adobe", "do not continue at Adobe"),
-        AlertEvent::Cleared => ("is not overdue any more", "are not overdue any more"),
+        AlertEvent::Cleared => ("is no longer overdue", "are no longer overdue"),
         AlertEvent::Doubled => ("was possibly ingested twice", "were possibly ingested twice"),
         AlertEvent::Blocked | AlertEvent::Unblocked | AlertEvent::Missing | AlertEvent::Started => ("", ""),
     }
@@ -160,7 +160,7 @@ fn hint(event: AlertEvent, account: &str, job: Option<i64>, program: &Program) -
         AlertEvent::Stalled => format!(
             "in Adobe's user interface, press Restart Processing for the data source of account {account}; `{show}` names it"
         ),
-        AlertEvent::Cleared => format!("nothing needs to be done; `{show}` says how it ended"),
+        AlertEvent::Cleared => format!("`{show}` says how it ended"),
         AlertEvent::Missing => format!(
             "ask the people who deliver the files; `{datadrop} jobs list --account {}` shows what came",
             shell_word(account)

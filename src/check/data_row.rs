@@ -216,7 +216,8 @@ impl<'a> Rows<'a> {
         if is_end && before == self.header.fields.len() {
             values::line_break(line, count, before, findings);
         }
-        let is_middle = count == 1 && !values::is_odd(first);
+        // Behind a row with all of its fields, only the end shows that a value was cut.
+        let is_middle = count == 1 && !values::is_odd(first) && before < self.header.fields.len();
         if is_middle {
             self.broken = Some(before);
         }
@@ -238,7 +239,7 @@ impl<'a> Rows<'a> {
             && let Some(header) = header::read(&row, self.suite, &mut Findings::new(0))
         {
             // The rows below it are those of its own file.
-            self.has_negative.resize(header.fields.len(), false);
+            self.has_negative = vec![false; header.fields.len()];
             self.header = header;
         }
         (!is_header).then_some(row)

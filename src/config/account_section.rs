@@ -48,11 +48,16 @@ fn read_settings(section: &mut Section<'_>, defaults: &AccountConfig) -> Account
         zone_named(given.text()?).ok_or_else(|| wrong("not a time zone", remedy))
     });
     let max_data_days = section.whole("max_data_days", 1..=i64::MAX, "write a number of days, such as 90");
+    let check = section.word("check").unwrap_or(defaults.check);
+    if check == CheckMode::Off && section.has("max_data_days") {
+        let remedy = "set check to \"warn\" or \"reject\"";
+        section.blame("max_data_days", wrong("the days of a file are known only if it is checked", remedy));
+    }
     AccountConfig {
         enabled: section.truth("enabled").unwrap_or(defaults.enabled),
         fin: section.word("fin").unwrap_or(defaults.fin),
         wait_for_fin: section.truth("wait_for_fin").unwrap_or(defaults.wait_for_fin),
-        check: section.word("check").unwrap_or(defaults.check),
+        check,
         duplicates: section.word("duplicates").unwrap_or(defaults.duplicates),
         extensions: section
             .take("extensions", |given| given.texts().and_then(check_extensions))

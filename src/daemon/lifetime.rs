@@ -99,7 +99,7 @@ impl Once {
         for account in stages.accounts() {
             let blocked = stages.folder_is_blocked(account) || self.reader.account(account)?.api_problem.is_some();
             let needs_a_person = blocked && self.reader.count_uploading(account)? == 0;
-            if !needs_a_person && self.reader.goes_on(account)? {
+            if !needs_a_person && self.reader.goes_on(account, now())? {
                 return Ok(false);
             }
         }

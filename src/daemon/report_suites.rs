@@ -115,10 +115,19 @@ async fn read_suite(
     let lines = Some(lines.join("\n")).filter(|lines| !lines.is_empty());
     let record = SuiteRecord::after(before.clone(), facts, lines, now());
     tell(&target.report_suite_id, before.as_ref(), &record);
-    let (parent, parent_before) = (&record.facts.parent, before.and_then(|before| before.facts.parent));
+    let (parent_before, zone_before) =
+        before.map(|before| (before.facts.parent, before.facts.time_zone)).unwrap_or_default();
+    let parent = &record.facts.parent;
     let turned = *parent != parent_before;
+    let zone = record.facts.time_zone.clone();
+    let moved = zone != zone_before;
     if joblog.note_suite(target.clone(), record).await.is_err() {
         return true;
+    }
+    if moved {
+        for (account, _) in asked.accounts.iter().filter(|(_, of)| of.report_suite() == target.report_suite()) {
+            drop(joblog.judge_days_again(account.clone()).await);
+        }
     }
     if turned {
         judge_again.store(true, Ordering::Relaxed);
@@ -129,7 +138,7 @@ async fn read_suite(
 /// Reads where Adobe writes errors of an account's files. What cannot be read stays as it was known.
 async fn read_account(joblog: &JobLog, asked: &Asked, account: &str, target: &Target) {
     let permit = asked.budget.acquire(Purpose::Sweep).await;
-    let found = asked.client.show_account(&target.report_suite(), target.data_source_id, permit).await;
+    let found = asked.client.peek_at_account(&target.report_suite(), target.data_source_id, permit).await;
     if let Ok(found) = found {
         let address = found.shown_email().unwrap_or_default();
         // A job log that cannot be written just now is its writer's to tell.

@@ -11,7 +11,7 @@ use crate::config::{AccountConfig, CheckMode, Config, KeepConfig, StyleChoice};
 use crate::daemon::pruning::keep_pruning;
 use crate::inbox::{Board, EventSource, FolderSettings, FolderWorker, Neighbours, Progress};
 use crate::job::{Problem, Target, UploadStyle};
-use crate::joblog::{AccountRules, IntakeLimits, JobLog};
+use crate::joblog::{AccountRules, AllowanceLimits, JobLog};
 use crate::retry::RetryPolicy;
 use crate::status::page::FolderRunning;
 use crate::upload::{UploadSettings, Uploader};
@@ -213,6 +213,7 @@ impl Stages {
                 self.joblog.forget_style(account.name.clone()).await?;
             }
             self.joblog.aim(account.name.clone(), account.target(&config.api)).await?;
+            self.joblog.judge_days_again(account.name.clone()).await?;
         }
         for account in &accounts {
             if !self.folders.contains_key(&account.name) {
@@ -424,13 +425,14 @@ fn upload_settings(
             style_is_fixed: matches!(account.style, StyleChoice::Fixed(_)),
             longest_wait: RetryPolicy::new(&config.retry).longest(),
             room: config.upload.max_in_flight,
-            limits: Some(IntakeLimits {
+            limits: Some(AllowanceLimits {
                 time_zone: account.time_zone.clone(),
                 counts_days: account.check != CheckMode::Off,
+                waits_for_days: account.check == CheckMode::Reject,
                 max_data_days: account.max_data_days,
                 max_at_adobe: account.max_at_adobe,
             }),
-            intake: None,
+            allowance: None,
         };
         (rules, account.style)
     };

@@ -60,12 +60,5 @@ pub fn read_content(directory: &Directory, name: &OsStr, kind: Kind, state_dir: 
         return Err(io::Error::other("it was changed while it was read"));
     }
     let fingerprint = Fingerprint { identity: after.identity, sha256: held.sha256 };
-    Ok(Content {
-        fingerprint,
-        blake3: held.blake3,
-        rows_expected: held.rows,
-        findings: None,
-        days: Vec::new(),
-        begins_at: None,
-    })
+    Ok(Content { fingerprint, blake3: held.blake3, rows_expected: held.rows, findings: None, days: Vec::new() })
 }

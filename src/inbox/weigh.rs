@@ -7,15 +7,19 @@ use crate::clock::now;
 use crate::config::CheckMode;
 use crate::folder::directory::Entry;
 use crate::inbox::readiness::Sight;
-use crate::job::{DayZone, Fingerprint, Kind, SuiteFacts};
+use crate::job::{DayZone, Fingerprint, Kind, SuiteFacts, Timestamp};
 use crate::joblog::{Content, Verdict};
 use std::ffi::OsStr;
 use std::fs::File;
+use std::time::Duration;
 
 /// Bytes read at once: large enough to cost few calls, small enough to be kept.
 pub(super) const BUFFER: usize = 128 << 10;
 /// Maximum number of findings of each rule. More of one kind do not help.
 const KEPT: usize = 5;
+
+/// Time for which a file waits for a day that it is dated with; a day that is further away fails it.
+const LONGEST_WAIT: Duration = Duration::from_hours(7 * 24);
 
 /// What became of reading a file that seemed complete.
 pub(super) enum Weighed {
@@ -56,7 +60,8 @@ pub(super) fn weigh(
     }
     let suite = background.suite;
     let zone = DayZone::of(settings.time_zone.as_ref(), suite.and_then(|suite| suite.time_zone.as_deref()));
-    let now = zone.at(now());
+    let now_at = now();
+    let now = zone.at(now_at);
     let facts = Facts {
         file_name: name,
         extensions: &settings.extensions,
@@ -86,8 +91,10 @@ pub(super) fn weigh(
     let fingerprint = Fingerprint { identity: sight.identity, sha256: held.sha256 };
     let findings = held.checked.as_ref().and_then(Checked::told);
     let may_reject = settings.check == CheckMode::Reject;
-    let begins_at = held.checked.as_ref().filter(|_| may_reject).and_then(Checked::fails_until);
-    let failing = held.checked.as_ref().is_some_and(Checked::would_fail) && may_reject && begins_at.is_none();
+    // Days that begin soon are waited for before it is sent. One that is further away is a slip of the pen.
+    let is_early = |at: Timestamp| at <= now_at.after(LONGEST_WAIT);
+    let waits = held.checked.as_ref().and_then(Checked::fails_until).is_some_and(is_early);
+    let failing = held.checked.as_ref().is_some_and(Checked::would_fail) && may_reject && !waits;
     let cause = findings.as_ref().and_then(|findings| findings.likely.cause.clone()).filter(|_| failing);
     let content = Content {
         fingerprint,
@@ -95,7 +102,6 @@ pub(super) fn weigh(
         rows_expected: held.rows,
         findings: findings.map(Box::new),
         days: held.checked.map(|checked| checked.days.all().to_vec()).unwrap_or_default(),
-        begins_at,
     };
     Weighed::Verdict(match cause {
         Some(cause) => Verdict::Failing(content, format!("Adobe would fail this file: {cause}")),

@@ -241,8 +241,12 @@ impl RemoteAccount {
     /// The address that Adobe writes errors to, as it may be shown: `a…@example.com`. `None`: Adobe has none.
     #[must_use]
     pub fn shown_email(&self) -> Option<String> {
-        let (name, host) = self.email.as_deref()?.trim().split_once('@')?;
-        Some(format!("{}…@{host}", name.chars().next()?))
+        let short = |address: &str| {
+            let (name, host) = address.trim().split_once('@')?;
+            Some(format!("{}…@{host}", name.chars().next()?))
+        };
+        let addresses: Vec<String> = self.email.as_deref()?.split([',', ';']).filter_map(short).collect();
+        (!addresses.is_empty()).then(|| addresses.join(", "))
     }
 }
 

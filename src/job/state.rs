@@ -38,8 +38,10 @@ pub enum Cause {
     OnHold,
     /// Its file was changed or replaced before it was sent: what came instead is another job.
     Replaced,
-    /// A day has to begin before it is sent; it is due then.
+    /// A day that its rows are dated with has to begin before it is sent; it is due then.
     DayToCome,
+    /// Its days are too many for today; it is due when the next day begins.
+    NextDay,
     /// Its file was changed after it was sent, and what lies in the folder now is another job.
     Changed,
 }

@@ -1,5 +1,6 @@
 //! What the job log remembers of an account.
 
+use super::data_days::judge_days_again;
 use super::errors::JobLogError;
 use super::noted::insert_account_event;
 use super::reader::Reader;
@@ -49,6 +50,8 @@ pub struct AccountRow {
     pub row_count: RowCount,
     /// Where Adobe writes errors of its files, as it may be shown; empty if it has no address, `None` while that is not known.
     pub error_address: Option<String>,
+    /// Its list has to be read before anything is sent.
+    pub list_wanted: bool,
     /// The quiet period, where it grew beyond the configured one (DESIGN R7).
     pub settle: Option<Duration>,
 }
@@ -64,7 +67,7 @@ pub struct ProvenStyle {
     pub at: Timestamp,
 }
 
-const ACCOUNT_COLUMNS: &str = "name, folder_mark, style, proven_style, proven_by, proven_at, refused_styles, folder_problem, folder_remedy, api_problem, api_remedy, unopened, blocked_at, baseline_at, swept_at, next_sweep_at, ignored, first_scan_at, settle_ms, row_count, error_address";
+const ACCOUNT_COLUMNS: &str = "name, folder_mark, style, proven_style, proven_by, proven_at, refused_styles, folder_problem, folder_remedy, api_problem, api_remedy, unopened, blocked_at, baseline_at, swept_at, next_sweep_at, ignored, first_scan_at, settle_ms, row_count, error_address, list_wanted";
 
 impl AccountRow {
     fn decode(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -94,6 +97,7 @@ impl AccountRow {
             ignored: row.get(at!(ACCOUNT_COLUMNS, ignored))?,
             first_scan_at: time(at!(ACCOUNT_COLUMNS, first_scan_at))?,
             error_address: row.get(at!(ACCOUNT_COLUMNS, error_address))?,
+            list_wanted: row.get(at!(ACCOUNT_COLUMNS, list_wanted))?,
             row_count: RowCount::from_word(row.get::<_, Option<String>>(at!(ACCOUNT_COLUMNS, row_count))?.as_deref()),
             settle: row
                 .get::<_, Option<u32>>(at!(ACCOUNT_COLUMNS, settle_ms))?
@@ -128,11 +132,12 @@ impl JobLog {
             unit
                 .prepare_cached(
                     "UPDATE account SET unopened = 1, folder_problem = NULL, folder_remedy = NULL, api_problem = NULL, api_remedy = NULL,
-                            blocked_at = NULL, baseline_at = NULL, list_read_at = NULL, next_sweep_at = NULL,
+                            blocked_at = NULL, baseline_at = NULL, list_read_at = NULL, list_wanted = 0, next_sweep_at = NULL,
                             start_number = start_number + (start_scan_event IS NOT NULL), start_scan_event = NULL
                      WHERE name = ?1",
                 )?
                 .execute([account.as_str()])?;
+            judge_days_again(unit, &account)?;
             Ok(row)
         })
     }
@@ -142,6 +147,8 @@ impl JobLog {
     pub fn aim(&self, account: String, target: Target) -> Pending<()> {
         self.call(move |unit| {
             unit.effects.changed = true;
+            // The credential may be another one.
+            unit.prepare_cached("UPDATE account SET list_read_at = NULL WHERE name = ?1")?.execute([&account])?;
             aim(unit, &account, &target)
         })
     }
@@ -205,11 +212,25 @@ impl JobLog {
         self.set_problem(Side::Api, account, problem, now)
     }
 
+    /// Nothing of the account is sent before its list was read: it tells what a refused upload means.
+    #[must_use]
+    pub fn want_list(&self, account: String) -> Pending<()> {
+        self.call(move |unit| {
+            unit.effects.changed = true;
+            unit.prepare_cached("UPDATE account SET list_wanted = 1 WHERE name = ?1")?.execute([&account])?;
+            Ok(())
+        })
+    }
+
     /// The API answered a request for the account's list, so nothing is wrong with the account or its credential. The answer:
     /// whether something was.
     #[must_use]
     pub fn list_answered(&self, account: String, now: Timestamp) -> Pending<bool> {
         self.call(move |unit| {
+            let wanted = unit
+                .prepare_cached("UPDATE account SET list_wanted = 0 WHERE name = ?1 AND list_wanted")?
+                .execute([&account])?;
+            unit.effects.changed |= wanted > 0;
             unit.prepare_cached("UPDATE account SET list_read_at = ?2 WHERE name = ?1")?
                 .execute(params![account, now.0])?;
             set_problem(unit, Side::Api, &account, None, now)
@@ -359,6 +380,7 @@ fn aim(connection: &Connection, account: &str, target: &Target) -> Result<(), Jo
         )?
         .execute(params![account, target_id])?;
     if changed > 0 {
+        connection.prepare_cached("DELETE FROM day_sent WHERE account = ?1")?.execute([account])?;
         let line = sql::line_of(connection, account, target_id)?;
         connection.prepare_cached("UPDATE account SET line = ?2 WHERE name = ?1")?.execute(params![account, line])?;
     }
@@ -379,7 +401,8 @@ pub(super) fn note_block(connection: &Connection, account: &str, now: Timestamp)
     let problem = row.folder_problem.or(row.api_problem).map(|problem| problem.to_string());
     let (event, detail, noted) = match (problem, noted) {
         (Some(problem), None) => ("blocked", problem.clone(), Some(problem)),
-        (None, Some(noted)) if is_seen => ("unblocked", noted, None),
+        // A list that can be read does not show that uploads are accepted again.
+        (None, Some(noted)) if is_seen && row.refused_styles.is_empty() => ("unblocked", noted, None),
         (Some(_), Some(_)) | (None, Some(_) | None) => return Ok(()),
     };
     connection

@@ -9,7 +9,7 @@ use super::reader::Reader;
 use super::sql;
 use super::writer::{JobLog, Pending};
 use crate::config::AlertEvent;
-use crate::job::sets::{AT_ADOBE, MAY_BE_SENT, NEEDS_A_PERSON, NOT_ACCEPTED_YET};
+use crate::job::sets::{AT_ADOBE, MAY_BE_SENT, NEEDS_A_PERSON};
 use crate::job::{JobId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -36,7 +36,7 @@ pub struct AlertFact {
     /// Why, or what was found.
     pub detail: Option<String>,
     /// What is over, of [`AlertEvent::Cleared`].
-    pub clears: Option<AlertEvent>,
+    pub clears: Vec<AlertEvent>,
 }
 
 /// The job of a fact.
@@ -130,11 +130,10 @@ fn alertable() -> String {
 fn cleared() -> String {
     format!(
         "CASE WHEN (job_event.from_state IN {AT_ADOBE} AND job_event.to_state NOT IN {AT_ADOBE})
-                OR (job_event.from_state IN {NOT_ACCEPTED_YET} AND job_event.to_state NOT IN {MAY_BE_SENT})
-         THEN (SELECT overdue.event FROM job_event AS overdue
+                OR (job_event.from_state IN {MAY_BE_SENT} AND job_event.to_state NOT IN {MAY_BE_SENT})
+         THEN (SELECT group_concat(DISTINCT overdue.event) FROM job_event AS overdue
                WHERE overdue.job_id = job_event.job_id AND overdue.id < job_event.id AND overdue.event IN {OVERDUE}
-                 AND (overdue.to_state IN {AT_ADOBE}) = (job_event.from_state IN {AT_ADOBE})
-               ORDER BY overdue.id DESC LIMIT 1)
+                 AND (overdue.to_state IN {AT_ADOBE}) = (job_event.from_state IN {AT_ADOBE}))
          END"
     )
 }
@@ -348,7 +347,7 @@ fn job_facts(
         let at: String = row.get(1)?;
         let at: jiff::Timestamp = at.parse().map_err(|_| JobLogError::Impossible(format!("an event at `{at}`")))?;
         let id = row.get(0)?;
-        let of_event = |event, clears| {
+        let of_event = |event, clears: Vec<AlertEvent>| {
             let job = FactJob { id: JobId(row.get(5)?), file_name: row.get(7)?, state: state.clone() };
             Ok::<_, JobLogError>(AlertFact {
                 event,
@@ -362,10 +361,10 @@ fn job_facts(
         if row.get(8)? {
             // Some are events in any state; the others are the states themselves.
             let event = overdue(&event).or_else(|| AlertEvent::from_word(&event));
-            facts.push((id, of_event(event.map_or_else(|| event_of(&state), Ok)?, None)?));
+            facts.push((id, of_event(event.map_or_else(|| event_of(&state), Ok)?, Vec::new())?));
         }
-        if let Some(word) = row.get::<_, Option<String>>(9)? {
-            facts.push((id, of_event(AlertEvent::Cleared, overdue(&word))?));
+        if let Some(words) = row.get::<_, Option<String>>(9)? {
+            facts.push((id, of_event(AlertEvent::Cleared, words.split(',').filter_map(overdue).collect())?));
         }
     }
     Ok(facts)
@@ -397,7 +396,7 @@ fn account_facts(
             at: Timestamp(row.get(1)?),
             job: None,
             detail: row.get(4)?,
-            clears: None,
+            clears: Vec::new(),
         };
         facts.push((row.get(0)?, fact));
     }

@@ -1,6 +1,8 @@
 //! Upload attempts: committing, ended, recovered (DESIGN A2 to A4).
 
+use super::account_record::note_block;
 use super::advance::advance;
+use super::data_days::take_back_days;
 use super::errors::JobLogError;
 use super::listed::{after_event, owner_of_remote, remember};
 use super::noted::note_overdue;
@@ -170,6 +172,9 @@ pub(super) fn end_attempt(
         take_remote(&mut job, remote);
         remember(unit, &job.account, (line, remote, false), None, now)?;
     }
+    if matches!(event, Event::NotIngested | Event::Refused) {
+        take_back_days(unit, job.id)?;
+    }
     job.next_attempt_at = end.again_at;
     match event {
         Event::Unclear => {
@@ -177,7 +182,7 @@ pub(super) fn end_attempt(
             streak(unit, &job.account, "unclear_streak = unclear_streak + 1")?;
         }
         Event::Accepted => {
-            unit.prepare_cached(
+            let changed = unit.prepare_cached(
                 "UPDATE account SET unclear_streak = 0, refused_streak = 0, refused_alike = NULL, style = ?2, refused_styles = NULL,
                         proven_by = iif(proven_style IS ?2, proven_by, ?3), proven_at = iif(proven_style IS ?2, proven_at, ?4),
                         proven_style = ?2, unauthorised_streak = 0
@@ -185,6 +190,9 @@ pub(super) fn end_attempt(
                                       OR proven_style IS NOT ?2 OR unauthorised_streak <> 0 OR refused_styles IS NOT NULL)",
             )?
             .execute(params![job.account, style, job.id.0, now.0])?;
+            if changed > 0 {
+                note_block(unit, &job.account, now)?;
+            }
         }
         // Any answer is a clear end, and so is a refusal before one.
         Event::Refused | Event::Held => streak(unit, &job.account, "unclear_streak = 0")?,

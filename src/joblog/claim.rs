@@ -1,7 +1,8 @@
 //! Handing out due jobs: each claim is an attempt that is durable before a byte goes (DESIGN A1, A4).
 
 use super::advance::{self, advance};
-use super::data_days::{Intake, IntakeLimits, Room, take_room};
+use super::data_days::{Allowance, AllowanceLimits, Room, take_room};
+use super::due::{Kinds, due_jobs, head_of_line, next_due};
 use super::duplicates::{Duplicate, duplicate_of};
 use super::errors::JobLogError;
 use super::ownership::{sighting, since_first_attempt, since_seen, unowned_of_name, was_there_first};
@@ -10,8 +11,7 @@ use super::sql;
 use super::unit_of_work::Unit;
 use super::writer::{JobLog, Pending};
 use crate::config::{Duplicates, FinMode, Order};
-use crate::job::sets::{AT_ADOBE_OR_DONE, ON_ITS_WAY, ON_THE_WIRE};
-use crate::job::{Cause, Event, EventId, JobId, Kind, Phase, State, Target, Timestamp, UploadStyle};
+use crate::job::{Event, EventId, JobId, Kind, Phase, State, Target, Timestamp, UploadStyle};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,9 +45,9 @@ pub struct AccountRules {
     /// Maximum number of attempts that may begin now.
     pub room: usize,
     /// What Adobe takes of it. `None`: nothing is counted.
-    pub limits: Option<IntakeLimits>,
+    pub limits: Option<AllowanceLimits>,
     /// What it has sent so far of that.
-    pub intake: Option<Intake>,
+    pub allowance: Option<Allowance>,
 }
 
 /// An attempt that has begun: durable, and claimed only once.
@@ -68,6 +68,9 @@ pub struct Claim {
     /// What Adobe may make of it, beside what was sent before.
     pub warning: Option<String>,
 }
+
+/// Maximum number of files that one claim puts off to another day.
+const POSTPONED_AT_ONCE: usize = 500;
 
 /// Time for which a list that was read shows that the account and its credential are right.
 const LIST_IS_FRESH: Duration = Duration::from_secs(10 * 60);
@@ -117,7 +120,7 @@ impl JobLog {
                 if !may_send(unit, account)? {
                     continue;
                 }
-                if !due_jobs(unit, account, false, (now, longest_wait), 1)?.is_empty() {
+                if !due_jobs(unit, (account, Kinds::All), false, (now, longest_wait), 1)?.is_empty() {
                     return Ok(Some(now));
                 }
                 next = [next, next_due(unit, account, now)?].into_iter().flatten().min();
@@ -132,7 +135,7 @@ fn may_send(connection: &Connection, account: &str) -> Result<bool, JobLogError>
     Ok(connection
         .prepare_cached(
             "SELECT count(*) FROM account WHERE name = ?1 AND baseline_at IS NOT NULL AND first_scan_at IS NOT NULL
-             AND NOT unopened AND folder_problem IS NULL AND api_problem IS NULL",
+             AND NOT unopened AND NOT list_wanted AND folder_problem IS NULL AND api_problem IS NULL",
         )?
         .query_row([account], |row| row.get::<_, i64>(0))?
         > 0)
@@ -164,7 +167,9 @@ fn claim_account(
     let trial = word(&trial).filter(|_| !rules.style_is_fixed);
     let style = learnt.or(trial).unwrap_or(rules.style);
     let mut room = room;
-    let mut intake = rules.intake.clone();
+    let mut allowance = rules.allowance.clone();
+    let mut data_waits = false;
+    let mut postponed = 0;
     if unclear_streak >= 3 || learnt.is_none() {
         // An outage must not make a heap of unknowns (DESIGN S4), nor a wrong style a heap of refusals.
         let unclear = if unclear_streak >= 3 { sql::count_in_state(unit, &rules.name, "unconfirmed")? } else { 0 };
@@ -179,13 +184,19 @@ fn claim_account(
     }
     while room > 0 {
         // One wire name at a time (DESIGN A4): each claim changes what is due.
-        let batch = due_jobs(unit, &rules.name, by_name, (now, rules.longest_wait), room)?;
-        if batch.is_empty() {
+        // A backlog that is too much for today is put off in few steps, each of which leaves others their turn.
+        let limit = if postponed > 0 { room.max(POSTPONED_AT_ONCE) } else { room };
+        let kinds = if data_waits { Kinds::Markers } else { Kinds::All };
+        let batch = due_jobs(unit, (&rules.name, kinds), by_name, (now, rules.longest_wait), limit)?;
+        if batch.is_empty() || postponed >= POSTPONED_AT_ONCE {
             return Ok(());
         }
         let target_id = sql::target_id(unit, &rules.target)?;
         let before = claims.len();
         for mut job in batch {
+            if room == 0 {
+                return Ok(());
+            }
             if rules.sequential && head_of_line(unit, &rules.name, by_name)?.is_none_or(|head| head.id != job.id) {
                 return Ok(());
             }
@@ -207,12 +218,19 @@ fn claim_account(
                 continue;
             }
             let mut warning = None;
-            if let (Some(limits), Some(intake), Kind::Data) = (&rules.limits, &mut intake, job.kind) {
-                match take_room(unit, &mut job, (limits, intake), now)? {
+            if let (Some(limits), Some(allowance), Kind::Data) = (&rules.limits, &mut allowance, job.kind) {
+                match take_room(unit, &mut job, (limits, allowance), now)? {
                     Room::Enough(said) => warning = said,
-                    Room::Tomorrow => continue,
-                    // Adobe takes them in turn, so that another would not go sooner.
-                    Room::Later => return Ok(()),
+                    Room::Tomorrow => {
+                        postponed += 1;
+                        continue;
+                    }
+                    // Adobe takes them in turn, so that another would not go sooner. Markers add nothing to what waits, and
+                    // what waits may wait for them.
+                    Room::Later => {
+                        data_waits = true;
+                        break;
+                    }
                 }
             }
             let job = unit.keep(job);
@@ -333,88 +351,6 @@ fn begin(
     insert_attempt(unit, &job, style.as_str(), now)?;
     advance(unit, &mut job, Event::Started, None, now)?;
     Ok(Claim { job, target, style, status_before, style_is_proven: false, list_was_read: false, warning: None })
-}
-
-/// A marker is in line once its data file was accepted, and while no newer content of its stem is on its way (promise 4). An
-/// older one that a person let come back, which has an inode, may wait for ever under another name: it counts once it goes.
-fn marker_is_in_line() -> String {
-    format!(
-        "(EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id
-                            AND data.state IN {AT_ADOBE_OR_DONE})
-                    AND NOT EXISTS (SELECT 1 FROM job AS data WHERE data.account = job.account AND data.stem = job.stem
-                            AND data.kind = 'data' AND (data.state IN {ON_ITS_WAY}
-                                 OR (data.state = 'waiting' AND (data.id > job.pair_id OR data.inode IS NULL)))))"
-    )
-}
-
-/// It goes once its data file was filed, which tells whether that still held what was accepted.
-const MARKER_MAY_GO: &str =
-    "NOT EXISTS (SELECT 1 FROM job AS data WHERE data.id = job.pair_id AND data.place = 'inbox')";
-
-/// An upload whose outcome is not known owns its file and its content, under whatever name they lie there too (DESIGN A4).
-fn owner_on_the_wire() -> String {
-    format!(
-        "SELECT 1 FROM job AS owner INDEXED BY job_on_the_wire
-             WHERE owner.account = job.account AND owner.state IN {ON_THE_WIRE}
-               AND owner.kind = 'data' AND job.kind = 'data' AND owner.id <> job.id
-               AND (owner.sha256 = job.sha256
-                    OR (owner.inode = job.inode AND owner.device = job.device AND owner.born_ns = job.born_ns))"
-    )
-}
-
-/// Due jobs of an account in the order in which they may start.
-///
-/// Left out: a job whose wire name is still on the wire (DESIGN A4), or, where those are unique, a file of the same name and
-/// content whose place it took; one whose file has to come back into the inbox first;
-/// a marker while a data file of its stem is not accepted (promise 4).
-fn due_jobs(
-    connection: &Connection,
-    account: &str,
-    by_name: bool,
-    (now, longest_wait): (Timestamp, Duration),
-    limit: usize,
-) -> Result<Vec<Job>, JobLogError> {
-    let order = if by_name { "stem, kind, file_name, id" } else { "queued_at, id" };
-    let (owner_on_the_wire, marker_is_in_line) = (owner_on_the_wire(), marker_is_in_line());
-    let day_to_come = Cause::DayToCome.as_str();
-    // The plus keeps the index that has the order: the one by due time would sort the whole backlog each time.
-    sql::jobs_where(
-        connection,
-        &format!(
-            "account = ?1 AND state = 'queued' AND (+next_attempt_at <= ?2 OR (+next_attempt_at > ?4 AND cause IS NOT '{day_to_come}')) AND inode IS NOT NULL AND place = 'inbox'
-               AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.account = job.account
-                               AND other.wire_name = job.wire_name AND other.state IN {ON_THE_WIRE})
-               AND NOT EXISTS ({owner_on_the_wire})
-               AND (kind = 'data' OR ({marker_is_in_line} AND {MARKER_MAY_GO}))
-             ORDER BY {order} LIMIT ?3"
-        ),
-        params![account, now.0, i64::try_from(limit).unwrap_or(i64::MAX), now.after(longest_wait).0],
-    )
-}
-
-/// When the next queued job of these accounts becomes due, if later than now.
-fn next_due(connection: &Connection, account: &str, now: Timestamp) -> Result<Option<Timestamp>, JobLogError> {
-    let at: Option<i64> = connection
-        .prepare_cached(
-            "SELECT min(next_attempt_at) FROM job WHERE account = ?1 AND state = 'queued' AND next_attempt_at > ?2",
-        )?
-        .query_row(params![account, now.0], |row| row.get(0))?;
-    Ok(at.map(Timestamp))
-}
-
-/// The first job of a sequential account that is neither accepted nor ended.
-fn head_of_line(connection: &Connection, account: &str, by_name: bool) -> Result<Option<Job>, JobLogError> {
-    let order = if by_name { "stem, kind, file_name, id" } else { "queued_at, id" };
-    sql::job_where(
-        connection,
-        &format!(
-            "account = ?1 AND state IN {ON_ITS_WAY} AND finished_at IS NULL \
-             AND (kind = 'data' OR state <> 'queued' OR {}) \
-             ORDER BY state = 'queued', {order} LIMIT 1",
-            marker_is_in_line()
-        ),
-        params![account],
-    )
 }
 
 fn insert_attempt(connection: &Connection, job: &Job, style: &str, now: Timestamp) -> Result<(), JobLogError> {

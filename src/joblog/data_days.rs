@@ -6,14 +6,14 @@ use super::reader::Reader;
 use super::row::Job;
 use super::sql;
 use super::unit_of_work::Unit;
-use crate::job::sets::AT_ADOBE;
+use super::writer::{JobLog, Pending};
+use crate::job::sets::ON_THE_WIRE_OR_AT_ADOBE;
 use crate::job::{Cause, DayZone, JobId, Timestamp};
 use bytesize::ByteSize;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use serde_json::json;
-use std::collections::HashMap;
 use std::time::Duration;
 
 /// Maximum number of unique data days per calendar day, of all files of a data source (Adobe, "Data sources requirements").
@@ -21,36 +21,24 @@ pub const MOST_DAYS_SENT: i64 = 90;
 /// Bytes waiting in a data source above which Adobe pauses processing (Adobe, "Data sources FAQ").
 pub const MOST_WAITING: u64 = 50_000_000;
 
-/// What one account has sent so far of what Adobe takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Intake {
-    /// The calendar day in the account's zone.
-    pub today: Date,
-    /// When the next one begins there.
-    pub tomorrow: Timestamp,
-    /// Bytes of the account that Adobe has not processed.
+/// What an account may still send of what Adobe takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Allowance {
+    /// Where its days begin.
+    pub zone: DayZone,
+    /// Bytes of the account that Adobe has not processed, or may have.
     pub at_adobe: u64,
-}
-
-impl Intake {
-    /// `at_adobe`: its bytes that Adobe has not processed.
-    #[must_use]
-    pub fn of(zone: &DayZone, at_adobe: u64, now: Timestamp) -> Self {
-        let here = zone.at(now);
-        let today = here.date();
-        let tomorrow = today.tomorrow().ok().and_then(|day| day.to_zoned_datetime(zone.zone.clone()).ok());
-        let tomorrow = tomorrow.map_or(now, |begin| Timestamp(begin.timestamp().as_millisecond()));
-        Self { today, tomorrow, at_adobe }
-    }
 }
 
 /// What becomes of a file that would be more than Adobe takes.
 #[derive(Debug, Clone, PartialEq)]
-pub struct IntakeLimits {
+pub struct AllowanceLimits {
     /// Where days begin; `None`: as in the report suite.
     pub time_zone: Option<TimeZone>,
     /// Files are checked, so that their days are known.
     pub counts_days: bool,
+    /// A file waits for days that have not begun.
+    pub waits_for_days: bool,
     /// Data days per calendar day beyond which files wait. `None`: they are sent with a warning.
     pub max_data_days: Option<u64>,
     /// Bytes at Adobe beyond which files wait. `None`: they are sent with a warning.
@@ -65,6 +53,18 @@ pub(super) enum Room {
     Tomorrow,
     /// It waits until Adobe has processed more.
     Later,
+}
+
+/// Time beyond which no file waits for a day: one that does was postponed under a clock that was ahead.
+const LONGEST_POSTPONED: Duration = Duration::from_hours(9 * 24);
+
+/// The condition that a queued job waits for a day that begins after `?2`, the time.
+pub(super) fn waits_for_a_day() -> String {
+    let longest = LONGEST_POSTPONED.as_millis();
+    let (day_to_come, next_day) = (Cause::DayToCome.as_str(), Cause::NextDay.as_str());
+    format!(
+        "coalesce(cause IN ('{day_to_come}', '{next_day}'), 0) AND +next_attempt_at BETWEEN ?2 + 1 AND ?2 + {longest}"
+    )
 }
 
 /// Writes down which days a file's rows are dated with.
@@ -82,15 +82,21 @@ pub(super) fn note_days(unit: &Unit<'_>, id: JobId, days: &[Date]) -> Result<(),
 pub(super) fn take_room(
     unit: &mut Unit<'_>,
     job: &mut Job,
-    (limits, intake): (&IntakeLimits, &mut Intake),
+    (limits, allowance): (&AllowanceLimits, &mut Allowance),
     now: Timestamp,
 ) -> Result<Room, JobLogError> {
-    let waiting = intake.at_adobe.saturating_add(job.size.unwrap_or(0));
+    if limits.waits_for_days
+        && let Some(until) = day_to_come(unit, job, &allowance.zone, now)?
+    {
+        postpone(unit, job, Cause::DayToCome, until, now)?;
+        return Ok(Room::Tomorrow);
+    }
+    let waiting = allowance.at_adobe.saturating_add(job.size.unwrap_or(0));
     let bytes = |limit: u64| {
         let [waiting, limit] = [waiting, limit].map(|bytes| ByteSize(bytes).display().si());
         format!("with this file, {waiting} wait at Adobe in this data source, of {limit}")
     };
-    if let Some(limit) = limits.max_at_adobe.filter(|limit| waiting > *limit && intake.at_adobe > 0) {
+    if let Some(limit) = limits.max_at_adobe.filter(|limit| waiting > *limit && allowance.at_adobe > 0) {
         let reason = format!("waits for Adobe: {} that `max_at_adobe` allows", bytes(limit));
         if job.reason.as_deref() != Some(&reason) {
             job.reason = Some(reason);
@@ -100,24 +106,35 @@ pub(super) fn take_room(
     }
     let mut warnings = Vec::new();
     if limits.counts_days {
-        match count_days(unit, job, limits, intake)? {
+        let today = allowance.zone.at(now).date();
+        match count_days(unit, job, limits, today)? {
             Days::Fine => {}
             Days::Beyond(warning) => warnings.push(warning),
             Days::TooMany(reason) => {
-                postpone(unit, job, (intake.tomorrow, reason), now)?;
+                // At the end of the calendar there is none.
+                let Some(begin) = today.tomorrow().ok().and_then(|day| begin_of(day, &allowance.zone)) else {
+                    return Ok(Room::Later);
+                };
+                postpone(unit, job, Cause::NextDay, (begin, reason), now)?;
                 return Ok(Room::Tomorrow);
             }
         }
     }
-    if waiting > MOST_WAITING && intake.at_adobe <= MOST_WAITING {
+    if waiting > MOST_WAITING && allowance.at_adobe <= MOST_WAITING {
         warnings.push(format!("{} above which Adobe documents that it pauses", bytes(MOST_WAITING)));
     }
-    intake.at_adobe = waiting;
+    allowance.at_adobe = waiting;
     let warning = (!warnings.is_empty()).then(|| warnings.join("; "));
     if let Some(warning) = &warning {
         sql::insert_event(unit, job.id, now, "warned", Some(job.state), job.state, Some(warning))?;
     }
     Ok(Room::Enough(warning))
+}
+
+/// The API has nothing of a file, so its days do not count.
+pub(super) fn take_back_days(connection: &Connection, id: JobId) -> Result<(), JobLogError> {
+    connection.prepare_cached("DELETE FROM day_sent WHERE job_id = ?1")?.execute([id.0])?;
+    Ok(())
 }
 
 /// What the days of a file mean beside those that were sent today.
@@ -130,44 +147,99 @@ enum Days {
 }
 
 /// Counts the days of a file among those that were sent today, unless they are too many.
-fn count_days(unit: &Unit<'_>, job: &Job, limits: &IntakeLimits, intake: &Intake) -> Result<Days, JobLogError> {
-    let today = intake.today.to_string();
+fn count_days(unit: &Unit<'_>, job: &Job, limits: &AllowanceLimits, on: Date) -> Result<Days, JobLogError> {
+    let today = on.to_string();
     let (sent, added): (i64, i64) = unit
         .prepare_cached(
-            "SELECT (SELECT count(*) FROM day_sent WHERE account = ?1 AND sent_on = ?2),
+            "SELECT (SELECT count(DISTINCT day) FROM day_sent WHERE account = ?1 AND sent_on = ?2),
                     (SELECT count(*) FROM job_day WHERE job_id = ?3
                      AND day NOT IN (SELECT day FROM day_sent WHERE account = ?1 AND sent_on = ?2))",
         )?
         .query_row(params![job.account, today, job.id.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    if added == 0 {
-        return Ok(Days::Fine);
-    }
     let days = sent + added;
     let words = |limit: i64| format!("with this file, {days} different data days are sent on {today}, of {limit}");
     let limit = limits.max_data_days.and_then(|limit| i64::try_from(limit).ok());
-    if let Some(limit) = limit.filter(|limit| days > *limit && sent > 0) {
+    if let Some(limit) = limit.filter(|limit| days > *limit && added > 0 && sent > 0) {
         return Ok(Days::TooMany(format!("waits for tomorrow: {} that `max_data_days` allows", words(limit))));
     }
+    if sent == 0 {
+        // What was sent before yesterday is today's in no zone.
+        let kept = on.yesterday().unwrap_or(on).to_string();
+        unit.prepare_cached("DELETE FROM day_sent WHERE account = ?1 AND sent_on < ?2")?
+            .execute(params![job.account, kept])?;
+    }
     unit.prepare_cached(
-        "INSERT INTO day_sent SELECT ?1, ?2, day FROM job_day WHERE job_id = ?3 ON CONFLICT DO NOTHING",
+        "INSERT INTO day_sent (account, sent_on, day, job_id) SELECT ?1, ?2, day, job_id FROM job_day WHERE job_id = ?3
+         ON CONFLICT DO NOTHING",
     )?
     .execute(params![job.account, today, job.id.0])?;
-    if days <= MOST_DAYS_SENT {
+    if added == 0 || days <= MOST_DAYS_SENT {
         return Ok(Days::Fine);
     }
     let words = words(MOST_DAYS_SENT);
     Ok(Days::Beyond(format!("{words} that Adobe documents per calendar day, for all files together")))
 }
 
+/// When a day begins in a zone.
+fn begin_of(day: Date, zone: &DayZone) -> Option<Timestamp> {
+    let begin = day.to_zoned_datetime(zone.zone.clone()).ok()?;
+    Some(Timestamp(begin.timestamp().as_millisecond()))
+}
+
+impl JobLog {
+    /// What waits for a day is judged again when its turn comes: the zone, or what the account wants, may be another one.
+    #[must_use]
+    pub fn judge_days_again(&self, account: String) -> Pending<()> {
+        self.call(move |unit| judge_days_again(unit, &account))
+    }
+}
+
+pub(super) fn judge_days_again(unit: &mut Unit<'_>, account: &str) -> Result<(), JobLogError> {
+    let waiting = unit
+        .prepare_cached(&format!(
+            "UPDATE job SET next_attempt_at = queued_at, cause = NULL, reason = NULL
+             WHERE account = ?1 AND state = 'queued' AND cause IN ('{}', '{}')",
+            Cause::DayToCome.as_str(),
+            Cause::NextDay.as_str()
+        ))?
+        .execute([account])?;
+    unit.effects.changed |= waiting > 0;
+    Ok(())
+}
+
+/// Time by which a day may begin earlier in the zone of a report suite than in that of this computer.
+const ZONES_APART: Duration = Duration::from_hours(26);
+
+/// When the latest day of a file begins, if that is still to come, and why the file waits for it.
+fn day_to_come(
+    unit: &Unit<'_>,
+    job: &Job,
+    zone: &DayZone,
+    now: Timestamp,
+) -> Result<Option<(Timestamp, String)>, JobLogError> {
+    let latest: Option<String> = unit
+        .prepare_cached("SELECT max(day) FROM job_day WHERE job_id = ?1")?
+        .query_row([job.id.0], |row| row.get(0))?;
+    let Some(day) = latest.and_then(|day| day.parse::<Date>().ok()) else { return Ok(None) };
+    let Some(begin) = begin_of(day, zone) else { return Ok(None) };
+    let slack = if zone.is_suites { Duration::ZERO } else { ZONES_APART };
+    if begin <= now.after(slack) || begin > now.after(LONGEST_POSTPONED) {
+        return Ok(None);
+    }
+    let name = zone.zone.iana_name().unwrap_or("the zone of this computer");
+    Ok(Some((begin, format!("waits for its latest day: {day} begins in {name} at {begin}"))))
+}
+
 /// Keeps a queued job from being sent before a day begins.
 pub(super) fn postpone(
     unit: &mut Unit<'_>,
     job: &mut Job,
+    cause: Cause,
     (until, reason): (Timestamp, String),
     now: Timestamp,
 ) -> Result<(), JobLogError> {
     job.next_attempt_at = Some(until);
-    job.cause = Some(Cause::DayToCome);
+    job.cause = Some(cause);
     job.reason = Some(reason);
     unit.save(job)?;
     unit.effects.changed = true;
@@ -175,18 +247,22 @@ pub(super) fn postpone(
 }
 
 impl Reader {
-    /// Bytes of each account that Adobe has not processed; accounts without any are left out.
+    /// Bytes of an account that Adobe has not processed, or may have. What it takes too long for does not count: it may know
+    /// nothing of that any more.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn bytes_at_adobe(&self) -> Result<HashMap<String, u64>, JobLogError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(&format!(
-            "SELECT account, sum(size) FROM {} WHERE finished_at IS NULL AND state IN {AT_ADOBE} GROUP BY account",
-            sql::UNFINISHED
-        ))?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    pub fn bytes_at_adobe(&self, account: &str) -> Result<u64, JobLogError> {
+        let bytes: i64 = self
+            .connection()
+            .prepare_cached(&format!(
+                "SELECT coalesce(sum(size), 0) FROM {} WHERE account = ?1 AND finished_at IS NULL
+                   AND state IN {ON_THE_WIRE_OR_AT_ADOBE}
+                   AND NOT EXISTS (SELECT 1 FROM job_event WHERE job_id = job.id AND event = 'asked-daily')",
+                sql::UNFINISHED
+            ))?
+            .query_row([account], |row| row.get(0))?;
+        Ok(bytes.cast_unsigned())
     }
 
     /// Account, calendar day, and how many data days were sent on it: of the last days, of which one is today in any zone.
@@ -194,7 +270,7 @@ impl Reader {
         let since = now.before(Duration::from_hours(48)).to_string();
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
-            "SELECT name, sent_on, count(*) FROM account JOIN day_sent ON day_sent.account = name AND sent_on >= ?1
+            "SELECT name, sent_on, count(DISTINCT day) FROM account JOIN day_sent ON day_sent.account = name AND sent_on >= ?1
              GROUP BY name, sent_on",
         )?;
         let rows = statement.query_map([&since[..10]], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
@@ -208,7 +284,7 @@ impl Reader {
     pub fn days_sent(&self, account: &str, on: Date) -> Result<Vec<String>, JobLogError> {
         let connection = self.connection();
         let mut statement =
-            connection.prepare_cached("SELECT day FROM day_sent WHERE account = ?1 AND sent_on = ?2")?;
+            connection.prepare_cached("SELECT DISTINCT day FROM day_sent WHERE account = ?1 AND sent_on = ?2")?;
         let rows = statement.query_map(params![account, on.to_string()], |row| row.get(0))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }

@@ -43,7 +43,6 @@ pub(crate) fn arrives(log: &JobLog, name: &str, content: u8, duplicates: Duplica
         rows_expected: 1,
         findings: None,
         days: Vec::new(),
-        begins_at: None,
     });
     let policy =
         AdmitPolicy { account: "a".to_owned(), folder: "/srv/a".into(), duplicates, wire_name: WireName::Keep };

@@ -1,7 +1,7 @@
 //! From the folder into the job log: a file that is ready, that waits, or that can never be sent.
 
 use super::advance::{self, advance};
-use super::data_days::{note_days, postpone};
+use super::data_days::note_days;
 use super::duplicates::{Duplicate, duplicate_of, took_the_place_of};
 use super::errors::JobLogError;
 use super::filing::{note_of_file, part_with};
@@ -83,8 +83,6 @@ pub struct Content {
     pub findings: Option<Box<FileFindings>>,
     /// The days that its rows are dated with, if it was checked: at most 91 of them.
     pub days: Vec<Date>,
-    /// When the last of them begins, if it is not to be sent before.
-    pub begins_at: Option<Timestamp>,
 }
 
 /// What the job log made of an arrival.
@@ -187,12 +185,6 @@ fn admit(
             note_content(unit, &mut job, content, now)?;
             left = leave_former(unit, &job, now)?;
             take_in(unit, policy.duplicates, &mut job, now)?;
-            if let (Some(begins_at), State::Queued) = (content.begins_at, job.state) {
-                let cause = content.findings.as_ref().and_then(|findings| findings.likely.cause.as_deref());
-                let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
-                let reason = format!("waits for its latest day, and is sent from {begins_at} on{cause}");
-                postpone(unit, &mut job, (begins_at, reason), now)?;
-            }
         }
         Verdict::Failing(content, reason) => {
             note_content(unit, &mut job, content, now)?;
@@ -384,7 +376,6 @@ mod tests {
                 rows_expected: 1,
                 findings: None,
                 days: Vec::new(),
-                begins_at: None,
             })
         };
         let waits = |inode| Verdict::Waiting("it is written to".to_owned(), Some(file(inode)));

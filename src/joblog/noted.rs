@@ -76,8 +76,9 @@ impl JobLog {
             for &id in &late {
                 let job = unit.job(id)?;
                 if !job.state.is_terminal() {
-                    let halted = job.state.is_accepted() && halted_by(unit, &job)?.is_some();
-                    let overdue = if halted { Overdue::Stalled } else { Overdue::Delayed };
+                    let halt = if job.state.is_accepted() { halt(unit, &job.account)? } else { None };
+                    let is_stalled = halt.is_some_and(|halt| halt.may_stop(&job));
+                    let overdue = if is_stalled { Overdue::Stalled } else { Overdue::Delayed };
                     unit.effects.changed |= note_overdue(unit, &job, overdue, now)?;
                 }
             }
@@ -121,20 +122,45 @@ pub(super) fn note_overdue(
     Ok(true)
 }
 
-/// The job of the same account that failed before this one, if Adobe has ended none since: its data source may have stopped at
-/// that failure (DESIGN T3).
-pub(super) fn halted_by(connection: &Connection, job: &Job) -> Result<Option<(JobId, String)>, JobLogError> {
+/// The latest job of an account that Adobe failed, unless it has ended another since.
+#[derive(Debug, Clone)]
+pub struct Halt {
+    /// The failed job.
+    pub failed: JobId,
+    /// Its file.
+    pub file_name: String,
+    target_id: Option<i64>,
+    uploaded_at: i64,
+}
+
+impl Halt {
+    /// Whether a job came after it, so that its data source may have stopped at that failure (DESIGN T3).
+    #[must_use]
+    pub fn may_stop(&self, job: &Job) -> bool {
+        self.target_id == job.target_id && job.uploaded_at.is_some_and(|at| at.0 >= self.uploaded_at)
+    }
+}
+
+fn halt(connection: &Connection, account: &str) -> Result<Option<Halt>, JobLogError> {
     Ok(connection
         .prepare_cached(&format!(
-            "SELECT id, file_name FROM job AS failed
+            "SELECT id, file_name, target_id, uploaded_at FROM job AS failed INDEXED BY job_ended
              WHERE account = ?1 AND state = 'failure' AND finished_at IS NOT NULL AND remote_job_id IS NOT NULL
-               AND uploaded_at <= ?2
-               AND NOT EXISTS (SELECT 1 FROM job AS since WHERE since.account = failed.account AND since.state IN {DONE}
-                               AND since.finished_at IS NOT NULL AND since.remote_job_id IS NOT NULL
-                               AND (since.finished_at, since.id) > (failed.finished_at, failed.id))
+               AND uploaded_at IS NOT NULL
+               AND NOT EXISTS (SELECT 1 FROM job AS since INDEXED BY job_ended
+                               WHERE since.account = ?1 AND since.state IN {DONE} AND since.finished_at IS NOT NULL
+                                 AND since.finished_at >= failed.finished_at AND since.remote_job_id IS NOT NULL
+                                 AND (since.finished_at > failed.finished_at OR since.id > failed.id))
              ORDER BY finished_at DESC LIMIT 1"
         ))?
-        .query_row(params![job.account, job.uploaded_at.map(|at| at.0)], |row| Ok((JobId(row.get(0)?), row.get(1)?)))
+        .query_row([account], |row| {
+            Ok(Halt {
+                failed: JobId(row.get(0)?),
+                file_name: row.get(1)?,
+                target_id: row.get(2)?,
+                uploaded_at: row.get(3)?,
+            })
+        })
         .optional()?)
 }
 
@@ -202,12 +228,12 @@ impl Reader {
     /// [`JobLogError`] if the database cannot be read.
     pub fn late(&self, unsent: Timestamp, unended: Timestamp, limit: usize) -> Result<Vec<JobId>, JobLogError> {
         let connection = self.connection();
-        let day_to_come = Cause::DayToCome.as_str();
+        let (day_to_come, next_day) = (Cause::DayToCome.as_str(), Cause::NextDay.as_str());
         let mut statement = connection.prepare_cached(&format!(
             "SELECT id FROM job
              WHERE finished_at IS NULL
                AND ((state IN {NOT_ACCEPTED_YET} AND seen_at < ?1
-                     AND (cause IS NOT '{day_to_come}' OR next_attempt_at < ?1))
+                     AND (coalesce(cause NOT IN ('{day_to_come}', '{next_day}'), 1) OR next_attempt_at < ?1))
                     OR (state IN {AT_ADOBE} AND uploaded_at < ?2))
                AND NOT EXISTS (SELECT 1 FROM job_event
                                WHERE job_id = job.id AND event IN {OVERDUE}
@@ -224,7 +250,7 @@ impl Reader {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(&format!(
             "SELECT job.account, count(DISTINCT job.id), max(job.reason)
-             FROM job_event INDEXED BY job_event_overdue JOIN job ON job.id = job_event.job_id
+             FROM job_event INDEXED BY job_event_overdue CROSS JOIN job ON job.id = job_event.job_id
              WHERE job_event.event IN {OVERDUE} AND job_event.to_state IN {AT_ADOBE}
                AND job.finished_at IS NULL AND job.state IN {AT_ADOBE} AND job.reason IS NOT NULL
              GROUP BY job.account"
@@ -234,12 +260,12 @@ impl Reader {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The job of the same account that failed before this one, and its file, if Adobe has ended none since.
+    /// The latest job of an account that Adobe failed, unless it has ended another since.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn halted_by(&self, job: &Job) -> Result<Option<(JobId, String)>, JobLogError> {
-        halted_by(&self.connection(), job)
+    pub fn halt(&self, account: &str) -> Result<Option<Halt>, JobLogError> {
+        halt(&self.connection(), account)
     }
 
     /// The last local day of which the account's `expect` was judged; `None` if none ever was.

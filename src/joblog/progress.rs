@@ -1,13 +1,14 @@
 //! What stages ask before they act: what lies in an inbox, how much is in progress, and what became of the jobs of one
 //! run.
 
+use super::data_days::waits_for_a_day;
 use super::errors::JobLogError;
 use super::reader::Reader;
 use super::row::InboxEntry;
 use super::sql;
 use crate::job::sets::{ANY, AT_ADOBE, MAY_BE_SENT, TO_SEND, UNDER_WAY};
 use crate::job::{EventId, JobId, Timestamp};
-use rusqlite::{Connection, OptionalExtension as _, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::ffi::OsStr;
 
 /// How much of an account is in progress.
@@ -179,19 +180,21 @@ impl Reader {
         Ok(self.connection().prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))?)
     }
 
-    /// Whether a job of an account still continues automatically, or a file of one is still to be moved.
+    /// Whether a job of an account still continues automatically, or a file of one is still to be moved. A file that waits for a
+    /// day is left to the next run.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn goes_on(&self, account: &str) -> Result<bool, JobLogError> {
-        self.has_any(
-            &format!(
+    pub fn goes_on(&self, account: &str, now: Timestamp) -> Result<bool, JobLogError> {
+        let waits_for_a_day = waits_for_a_day();
+        Ok(self
+            .connection()
+            .prepare_cached(&format!(
                 "SELECT EXISTS (SELECT 1 FROM job INDEXED BY job_unfinished WHERE account = ?1 AND finished_at IS NULL
-                                AND state IN {UNDER_WAY})
+                                AND state IN {UNDER_WAY} AND NOT (state = 'queued' AND {waits_for_a_day}))
                      OR EXISTS (SELECT 1 FROM job INDEXED BY job_unfiled WHERE account = ?1 AND place <> belongs AND place <> 'gone')"
-            ),
-            account,
-        )
+            ))?
+            .query_row(params![account, now.0], |row| row.get(0))?)
     }
 
     /// Whether Adobe has a job of an account that is not at its end.
@@ -217,6 +220,7 @@ impl Reader {
 mod tests {
     use super::super::fixtures::{arrives, ends, long_over, opened};
     use crate::config::Duplicates;
+    use crate::job::Timestamp;
 
     #[test]
     fn a_run_is_judged_by_what_it_took_up_however_long_the_job_log_is() {
@@ -256,16 +260,16 @@ mod tests {
         let steps = [1, 200].map(|files| {
             let (_dir, log) = opened();
             let reader = log.reader().unwrap();
-            assert!(!reader.goes_on("a").unwrap() && !reader.is_at_adobe("a").unwrap());
+            assert!(!reader.goes_on("a", Timestamp(9)).unwrap() && !reader.is_at_adobe("a").unwrap());
             let jobs: Vec<_> =
                 (1..=files).map(|file| arrives(&log, &format!("{file}.txt"), file, Duplicates::Hold).id).collect();
             let work = reader.count_work();
-            assert!(reader.goes_on("a").unwrap() && !reader.is_at_adobe("a").unwrap());
+            assert!(reader.goes_on("a", Timestamp(9)).unwrap() && !reader.is_at_adobe("a").unwrap());
             for job in jobs {
                 ends(&log, job, "rejected", "");
             }
             // Its file still lies in the inbox.
-            assert!(reader.goes_on("a").unwrap());
+            assert!(reader.goes_on("a", Timestamp(9)).unwrap());
             let work = *work.lock().unwrap();
             work.steps
         });

@@ -3,6 +3,7 @@
 use super::account_record::note_block;
 use super::advance::advance;
 use super::attempts::{disputed, take_remote};
+use super::data_days::take_back_days;
 use super::destinations::goes_to;
 use super::errors::JobLogError;
 use super::listed::{RemoteList, Taken, owner_of_remote, take_list};
@@ -159,6 +160,9 @@ impl JobLog {
                     return Ok(false);
                 }
                 take_remote(&mut job, remote);
+            }
+            if event == Event::NotFound {
+                take_back_days(unit, id)?;
             }
             job.next_attempt_at = Some(now);
             unit.prepare_cached("UPDATE account SET unclear_streak = 0 WHERE name = ?1 AND ?2 = 'found'")?

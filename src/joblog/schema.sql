@@ -46,7 +46,7 @@ CREATE TABLE job (
     phase                TEXT CHECK ((phase IS NOT NULL) = (state = 'uploading') AND phase IN ('started', 'committing')),
     reason               TEXT,
     -- Why, where something depends on it; the reason says the same to people.
-    cause                TEXT CHECK (cause IN ('on-hold', 'replaced', 'day-to-come', 'changed')),
+    cause                TEXT CHECK (cause IN ('on-hold', 'replaced', 'day-to-come', 'next-day', 'changed')),
     -- Where the file lies, and where its state wants it.
     place                TEXT NOT NULL CHECK (place IN ('inbox', 'sent', 'held', 'done', 'failed', 'gone')),
     belongs              TEXT NOT NULL CHECK (belongs IN ('inbox', 'sent', 'held', 'done', 'failed', 'gone')),
@@ -136,8 +136,11 @@ CREATE TABLE day_sent (
     account TEXT NOT NULL,
     sent_on TEXT NOT NULL,
     day     TEXT NOT NULL,
-    PRIMARY KEY (account, sent_on, day)
+    job_id  INTEGER NOT NULL,
+    PRIMARY KEY (account, sent_on, day, job_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX day_sent_by_job ON day_sent (job_id);
 
 ------------------------------------------------------------------------------------------------------------------------
 -- Attempts
@@ -309,6 +312,8 @@ CREATE TABLE account (
     refused_styles      TEXT,
     -- When the API last answered a request for the list.
     list_read_at        INTEGER,
+    -- An upload was refused in a way that only the list can explain: nothing is sent before it was read.
+    list_wanted         INTEGER NOT NULL DEFAULT 0 CHECK (list_wanted IN (0, 1)),
     -- Where the account's files go: what was learnt holds for that alone.
     target_id           INTEGER REFERENCES target (id),
     -- The last event before the account was aimed there: what lists showed until then is another place's.

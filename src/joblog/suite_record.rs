@@ -133,7 +133,9 @@ impl Reader {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
             "SELECT account.name, time_zone FROM account JOIN target ON target.id = account.target_id
-             JOIN report_suite USING (base_url, company, report_suite_id) WHERE time_zone IS NOT NULL",
+             JOIN report_suite ON report_suite.base_url = target.base_url AND report_suite.company = target.company
+                              AND report_suite.report_suite_id = target.report_suite_id
+             WHERE time_zone IS NOT NULL",
         )?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)

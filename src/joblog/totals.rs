@@ -25,7 +25,7 @@ pub struct Standing {
     pub trying_again: Vec<TryingAgain>,
     /// Those of which Adobe has jobs that are overdue there.
     pub overdue: Vec<OverdueJobs>,
-    /// Bytes of theirs that Adobe has not processed; accounts without any are left out.
+    /// Bytes of theirs that Adobe has not processed, or may have.
     pub bytes_at_adobe: HashMap<String, u64>,
     /// The time zones of their report suites, as far as they are known.
     pub zones: HashMap<String, String>,
@@ -105,13 +105,16 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn standing(&self, since: Timestamp, now: Timestamp) -> Result<Standing, JobLogError> {
+        let accounts = self.accounts()?;
+        let bytes = |account: &AccountRow| Ok((account.name.clone(), self.bytes_at_adobe(&account.name)?));
+        let bytes_at_adobe = accounts.iter().map(bytes).collect::<Result<_, JobLogError>>()?;
         Ok(Standing {
-            accounts: self.accounts()?,
+            accounts,
             counts: self.counts()?,
             last_success: self.last_success()?,
             trying_again: self.trying_again(now)?,
             overdue: self.overdue()?,
-            bytes_at_adobe: self.bytes_at_adobe()?,
+            bytes_at_adobe,
             zones: self.suite_zones()?,
             days_sent: self.latest_days_sent(now)?,
             to_handle: self.to_handle(since)?,

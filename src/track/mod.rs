@@ -19,7 +19,7 @@ use crate::adobe::{
 use crate::clock::{Clock, Moment, now, random_fraction};
 use crate::config::PollConfig;
 use crate::job::{JobId, RowCount, Target, Timestamp, printable};
-use crate::joblog::{Doubled, JobLog, JobLogError, Reader, RemoteList, Taken};
+use crate::joblog::{Doubled, Halt, JobLog, JobLogError, Reader, RemoteList, Taken};
 use crate::retry::RetryPolicy;
 use crate::track::reconcile::{Looks, WINDOW};
 use std::collections::HashMap;
@@ -82,6 +82,7 @@ pub struct Tracker {
     /// What Adobe's row counts mean, where it writes errors, and what it counted of jobs that waited to be processed.
     row_count: RowCount,
     error_address: Option<String>,
+    halt: Option<Halt>,
     uploaded_rows: HashMap<JobId, i64>,
 }
 
@@ -110,6 +111,7 @@ impl Tracker {
             announced: None,
             row_count: RowCount::Unknown,
             error_address: None,
+            halt: None,
             uploaded_rows: HashMap::new(),
         })
     }
@@ -161,6 +163,9 @@ impl Tracker {
         }
         if account.api_problem.is_some() {
             return self.probe().await;
+        }
+        if account.list_wanted {
+            return self.read_first_page().await;
         }
         let unsettled = self.reader.unsettled(&self.settings.account)?;
         self.looks.retain(|id, _| unsettled.iter().any(|upload| upload.job.id == *id));
@@ -231,6 +236,11 @@ impl Tracker {
             self.ask_again = now.after(self.settings.retry.delay(self.failures, None, random_fraction()));
             return Ok(Some(self.ask_again));
         }
+        self.read_first_page().await
+    }
+
+    /// Asks for a list, whatever is in it.
+    async fn read_first_page(&mut self) -> Result<Option<Moment>, JobLogError> {
         let start = self.server_now().before(WINDOW);
         match self.list(&self.settings.target.clone(), start, None, Extent::FirstPage).await {
             Ok(_) => {
@@ -247,7 +257,7 @@ impl Tracker {
         self.ask_again = Moment::default();
         let account = self.settings.account.clone();
         if self.joblog.list_answered(account.clone(), now()).await? {
-            tracing::info!(account, "account {account} goes on: the API answers again");
+            tracing::info!(account, "account {account}: its list can be read, so its files are sent again");
         }
         Ok(())
     }

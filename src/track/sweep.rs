@@ -55,6 +55,7 @@ impl Tracker {
         let listed: HashMap<RemoteJobId, &RemoteJob> =
             listing.jobs.iter().map(|job| (job.remote_job_id, job)).collect();
         self.learn_row_count(target, all, &listed).await?;
+        self.halt = self.reader.halt(&self.settings.account)?;
         let mut steps = Vec::new();
         let mut singly = Vec::new();
         for open in all {
@@ -62,7 +63,7 @@ impl Tracker {
                 steps.extend(unknown_now(open, "it has restarted its job numbers"));
             } else if let Some(remote) = listed.get(&open.remote_job_id) {
                 self.missing.remove(&open.job.id);
-                steps.extend(self.step(open, remote)?);
+                steps.extend(self.step(open, remote));
             } else {
                 let missing = self.missing.entry(open.job.id).or_default();
                 *missing += u32::from(listing.complete);
@@ -76,7 +77,7 @@ impl Tracker {
         for open in singly.into_iter().take(SINGLY) {
             self.asked.insert(open.job.id, self.clock.moment());
             match self.ask_singly(open).await {
-                Ok(Ok(remote)) => steps.extend(self.step(open, &remote)?),
+                Ok(Ok(remote)) => steps.extend(self.step(open, &remote)),
                 Ok(Err(unknown)) => steps.extend(unknown),
                 Err(error) => {
                     self.note_failure(&error).await?;
@@ -127,14 +128,14 @@ impl Tracker {
         }
         if self.row_count != known {
             let account = &self.settings.account;
-            tracing::info!(account, "account {account}: {}", self.row_count.words());
+            tracing::info!(account, "account {account}: Adobe's row count is {}", self.row_count.words());
             self.joblog.note_row_count(account.clone(), self.row_count).await?;
         }
         Ok(())
     }
 
     /// The step of one job, if anything about it has changed.
-    fn step(&self, open: &OpenRemote, remote: &RemoteJob) -> Result<Option<Swept>, JobLogError> {
+    fn step(&self, open: &OpenRemote, remote: &RemoteJob) -> Option<Swept> {
         let known = AccountFacts { row_count: self.row_count, error_address: self.error_address.as_deref() };
         let step = judge(open.job.kind, open.job.rows_expected, &open.likely, known, remote);
         let mut reason = step.reason;
@@ -150,7 +151,7 @@ impl Tracker {
         let stays_odd = step.is_odd && open_for >= self.settings.poll.max.saturating_mul(2);
         let mut overdue = stays_odd.then_some(Overdue::Delayed);
         if late && !given_up && !stays_odd {
-            let (kind, why) = self.late(open)?;
+            let (kind, why) = self.late(open);
             (overdue, reason) = (Some(kind), Some(why));
         }
         if stays_odd {
@@ -161,7 +162,7 @@ impl Tracker {
             overdue = Some(Overdue::AskedDaily);
             reason = Some(format!(
                 "Adobe has not finished it in {}; datadrop looks once a day from now on, ask Adobe about remote job {}",
-                humantime::format_duration(self.settings.poll.give_up_after),
+                length_words(self.settings.poll.give_up_after),
                 open.remote_job_id
             ));
         }
@@ -170,25 +171,23 @@ impl Tracker {
             && reason == open.job.reason
             && remote.remote_status == open.job.remote_status
             && remote.rows_processed == open.job.rows_processed;
-        Ok((!unchanged).then(|| Swept { id: open.job.id, event, reason, remote: Some(remote.clone()), overdue }))
+        (!unchanged).then(|| Swept { id: open.job.id, event, reason, remote: Some(remote.clone()), overdue })
     }
 
     /// Why a job that is late at Adobe may be so (DESIGN T3).
-    fn late(&self, open: &OpenRemote) -> Result<(Overdue, String), JobLogError> {
+    fn late(&self, open: &OpenRemote) -> (Overdue, String) {
         let late_after = length_words(self.settings.poll.late_after);
-        let Some((failed, file)) = self.reader.halted_by(&open.job)? else {
-            return Ok((
-                Overdue::Delayed,
-                format!("Adobe has not finished it in {late_after}; datadrop keeps looking"),
-            ));
+        let Some(halt) = self.halt.as_ref().filter(|halt| halt.may_stop(&open.job)) else {
+            return (Overdue::Delayed, format!("Adobe has not finished it in {late_after}; datadrop keeps looking"));
         };
         let why = format!(
-            "Adobe has not finished it in {late_after}, and has finished no file of this account since job {failed} ({}) failed: \
+            "Adobe has not finished it in {late_after}, and has finished no file of this account since job {} ({}) failed: \
              data source {} may have stopped at that failure; if it has, press Restart Processing for it in Adobe's user interface",
-            printable(&file),
+            halt.failed,
+            printable(&halt.file_name),
             open.target.data_source_id
         );
-        Ok((Overdue::Stalled, why))
+        (Overdue::Stalled, why)
     }
 
     /// The remote job, or the step that follows where Adobe does not know it any more.

@@ -101,6 +101,7 @@ impl Attempt {
                 blames_account = true;
                 self.block(&blamed(outcome.reason.as_deref(), None), abort).await?;
             }
+            Verdict::ListFirst => self.insist(abort, || self.joblog.want_list(job.account.clone())).await?,
             Verdict::StyleNotSpoken(answer) => self.next_style(answer, abort).await?,
             Verdict::RefusedAlike(alike) => {
                 let counted =

@@ -13,7 +13,7 @@ pub use outcome::{Again, Facts, Outcome, Verdict, decide};
 use crate::adobe::{Budget, Permit, Purpose, Reading};
 use crate::clock::now;
 use crate::job::{DayZone, Timestamp, printable};
-use crate::joblog::{AccountRules, Claim, Claimed, Intake, JobLog, JobLogError, Reader};
+use crate::joblog::{AccountRules, Allowance, Claim, Claimed, JobLog, JobLogError, Reader};
 use attempt::{Attempt, Attempted, Slots};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,52 +39,57 @@ pub struct Uploader {
     slots: Slots,
     /// Which account comes first: rotates, so that none starves another.
     turn: usize,
-    intakes: Intakes,
+    allowances: Allowances,
 }
 
 /// Time after which it is looked up again what accounts have sent of what Adobe takes.
-const INTAKE_LOOK: Duration = Duration::from_secs(5);
+const ALLOWANCE_LOOK: Duration = Duration::from_secs(1);
 
 /// What each account has sent so far of what Adobe takes.
 #[derive(Debug, Default)]
-struct Intakes {
+struct Allowances {
     reader: Option<Reader>,
     looked_at: Option<Instant>,
-    known: HashMap<String, Intake>,
+    known: HashMap<String, Allowance>,
 }
 
-impl Intakes {
-    /// Gives each account what it has sent. Without it nothing is counted, and files go all the same.
+impl Allowances {
+    /// Gives each account what it has sent. Without it nothing is counted, and files are sent anyway.
     fn fill(&mut self, joblog: &JobLog, accounts: &mut [AccountRules]) {
-        if self.looked_at.is_none_or(|at| at.elapsed() >= INTAKE_LOOK) {
+        if self.looked_at.is_none_or(|at| at.elapsed() >= ALLOWANCE_LOOK) {
             self.looked_at = Some(Instant::now());
             self.known = self.look(joblog, accounts).unwrap_or_default();
         }
         for rules in accounts {
-            rules.intake = self.known.get(&rules.name).cloned();
+            rules.allowance = self.known.get(&rules.name).cloned();
+            // A report suite may just have moved, and what waited for a day be judged again.
+            if let (Some(allowance), Some(limits), Some(reader)) = (&mut rules.allowance, &rules.limits, &self.reader)
+                && limits.counts_days
+            {
+                let suites = reader.suite_zone(&rules.target).ok().flatten();
+                allowance.zone = DayZone::of(limits.time_zone.as_ref(), suites.as_deref());
+            }
         }
     }
 
-    fn look(&mut self, joblog: &JobLog, accounts: &[AccountRules]) -> Option<HashMap<String, Intake>> {
+    fn look(&mut self, joblog: &JobLog, accounts: &[AccountRules]) -> Option<HashMap<String, Allowance>> {
         if self.reader.is_none() {
             self.reader = joblog.reader().ok();
         }
         let reader = self.reader.as_ref()?;
-        let at_adobe = reader.bytes_at_adobe().ok()?;
-        let intake = |rules: &AccountRules| {
-            let suites = reader.suite_zone(&rules.target).ok().flatten();
-            let zone = DayZone::of(rules.limits.as_ref()?.time_zone.as_ref(), suites.as_deref());
-            let at_adobe = at_adobe.get(&rules.name).copied().unwrap_or(0);
-            Some((rules.name.clone(), Intake::of(&zone, at_adobe, now())))
+        let allowance = |rules: &AccountRules| {
+            let zone = DayZone::of(rules.limits.as_ref()?.time_zone.as_ref(), None);
+            let at_adobe = reader.bytes_at_adobe(&rules.name).ok()?;
+            Some((rules.name.clone(), Allowance { zone, at_adobe }))
         };
-        Some(accounts.iter().filter_map(intake).collect())
+        Some(accounts.iter().filter_map(allowance).collect())
     }
 
     /// What was claimed is at Adobe soon.
     fn add(&mut self, claims: &[Claim]) {
         for job in claims.iter().map(|claim| &claim.job) {
-            if let Some(intake) = self.known.get_mut(&job.account) {
-                intake.at_adobe = intake.at_adobe.saturating_add(job.size.unwrap_or(0));
+            if let Some(allowance) = self.known.get_mut(&job.account) {
+                allowance.at_adobe = allowance.at_adobe.saturating_add(job.size.unwrap_or(0));
             }
         }
     }
@@ -100,7 +105,7 @@ impl Uploader {
             running: JoinSet::new(),
             slots: Slots::default(),
             turn: 0,
-            intakes: Intakes::default(),
+            allowances: Allowances::default(),
         }
     }
 
@@ -257,7 +262,7 @@ impl Uploader {
             self.turn = (self.turn + 1) % accounts.len();
             accounts.rotate_left(self.turn);
         }
-        self.intakes.fill(&self.joblog, &mut accounts);
+        self.allowances.fill(&self.joblog, &mut accounts);
         let claimed = match self.joblog.claim(accounts.clone(), permits.len(), now()).await {
             Err(JobLogError::Impossible(_) | JobLogError::BadRow { .. } | JobLogError::NoSuchJob(_)) => {
                 self.claim_each(accounts, permits.len()).await
@@ -271,7 +276,7 @@ impl Uploader {
             Err(error) => return Err(error),
         };
         let sent = claimed.claims.len();
-        self.intakes.add(&claimed.claims);
+        self.allowances.add(&claimed.claims);
         for (claim, permit) in claimed.claims.into_iter().zip(permits) {
             self.start(settings, claim, permit, abort);
         }

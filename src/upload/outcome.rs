@@ -54,6 +54,8 @@ pub enum Verdict {
     Fine,
     /// Account or credential are wrong, not the file.
     Blamed,
+    /// Account, credential or style are wrong: the list tells which.
+    ListFirst,
     /// The API does not support this upload style here: what it answered.
     StyleNotSpoken(String),
     /// The file was refused; refusals with the same text are alike.
@@ -143,6 +145,8 @@ fn answered(status: u16, retry_after: Option<Duration>, answer: &Answer, complet
     let not_now = || Outcome { again: Again::Later(retry_after), slow_down: true, ..retry(words.clone()) };
     // Whoever may read the list of the account has the right account and credential: what is refused is the request's form.
     let may_be_style = !facts.style_is_proven && facts.list_was_read;
+    let may_be_either = !facts.style_is_proven && !facts.list_was_read;
+    let list_first = || Outcome { again: Again::AtOnce, account: Verdict::ListFirst, ..retry(words.clone()) };
     match status {
         405 | 415 | 501 => style_not_spoken(&words, facts),
         401 if facts.status_before != Some(401) => {
@@ -151,11 +155,13 @@ fn answered(status: u16, retry_after: Option<Duration>, answer: &Answer, complet
         // Counted for the account: one file does not tell whether it is the credential.
         401 => retry(format!("{words}; the token had been renewed just before, so the file waits")),
         403 | 404 | 410 | 411 | 421 if may_be_style => style_not_spoken(&words, facts),
+        403 | 404 | 410 | 411 | 421 if may_be_either => list_first(),
         403 | 404 | 407 | 410 | 411 | 421 => blame(words, facts),
         429 => not_now(),
         503 if by_gateway || !complete => not_now(),
         408 | 425 if !complete => not_now(),
         400..=499 if by_gateway && may_be_style => style_not_spoken(&words, facts),
+        400..=499 if by_gateway && may_be_either => list_first(),
         400..=499 if by_gateway => blame(words, facts),
         400 if !facts.style_is_proven => style_not_spoken(&words, facts),
         400 | 413 | 422 => refuse(&words, status),

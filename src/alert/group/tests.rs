@@ -13,7 +13,7 @@ fn fact(event: AlertEvent, account: &str, job: i64, at: Timestamp) -> AlertFact 
         at,
         job: Some(FactJob { id: JobId(job), file_name: format!("file{job}.txt"), state: state.to_owned() }),
         detail: Some("why".to_owned()),
-        clears: None,
+        clears: Vec::new(),
     }
 }
 

@@ -141,7 +141,7 @@ fn sent_today(
     at_adobe: &mut u64,
 ) -> Result<BTreeSet<String>, Failure> {
     let Some(reader) = reader else { return Ok(BTreeSet::new()) };
-    *at_adobe = reader.bytes_at_adobe()?.get(&account.name).copied().unwrap_or(0);
+    *at_adobe = reader.bytes_at_adobe(&account.name)?;
     let suites = reader.suite_zone(&seen.settings.target)?;
     let zone = DayZone::of(account.time_zone.as_ref(), suites.as_deref());
     Ok(reader.days_sent(&account.name, zone.at(now()).date())?.into_iter().collect())

@@ -100,14 +100,8 @@ fn unsettled(place: Place, row: JobRow) -> What {
 fn ready(kind: Kind) -> Outlook {
     let identity = FileIdentity { device: 1, inode: 2, born_ns: 0, size: 1_200_000, modified_ns: 4 };
     let fingerprint = Fingerprint { identity, sha256: Sha256::new([0; 32]) };
-    let content = Content {
-        fingerprint,
-        blake3: Blake3([0; 32]),
-        rows_expected: 100,
-        findings: None,
-        days: Vec::new(),
-        begins_at: None,
-    };
+    let content =
+        Content { fingerprint, blake3: Blake3([0; 32]), rows_expected: 100, findings: None, days: Vec::new() };
     Outlook::Ready { kind, content, instead_of: None }
 }
 

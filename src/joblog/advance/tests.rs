@@ -15,7 +15,6 @@ fn marker_arrives(log: &JobLog, name: &str, inode: u64) -> JobId {
         rows_expected: 0,
         findings: None,
         days: Vec::new(),
-        begins_at: None,
     });
     let (account, wire_name) = ("a".to_owned(), WireName::Keep);
     let policy = AdmitPolicy { account, folder: "/srv/a".into(), duplicates: Duplicates::Hold, wire_name };

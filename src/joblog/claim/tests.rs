@@ -1,7 +1,7 @@
 //! What keeps a due job from being sent.
 
 use super::*;
-use crate::job::{RemoteJob, RemoteJobId};
+use crate::job::{Cause, DayZone, RemoteJob, RemoteJobId, zone_named};
 use crate::joblog::RemoteList;
 use crate::joblog::data_days::postpone;
 use crate::joblog::fixtures::{arrives, opened, target};
@@ -20,7 +20,7 @@ fn rules() -> AccountRules {
         longest_wait: Duration::from_secs(3600),
         room: usize::MAX,
         limits: None,
-        intake: None,
+        allowance: None,
     }
 }
 
@@ -49,7 +49,7 @@ fn what_waits_for_a_day_is_sent_when_that_begins_however_far_ahead_it_is() {
     let until = Timestamp(3 * DAY_MS);
     let postponed = log.call(move |unit| {
         let mut job = unit.job(id)?;
-        postpone(unit, &mut job, (until, "it waits".to_owned()), Timestamp(0))
+        postpone(unit, &mut job, Cause::DayToCome, (until, "it waits".to_owned()), Timestamp(0))
     });
     postponed.wait().unwrap();
     let reader = log.reader().unwrap();
@@ -61,6 +61,48 @@ fn what_waits_for_a_day_is_sent_when_that_begins_however_far_ahead_it_is() {
     }
     let (state, reason) = log.call(move |unit| sql::job(unit, id).map(|job| (job.state, job.reason))).wait().unwrap();
     assert_eq!((state, reason), (State::Uploading(Phase::Started), None));
+}
+
+/// However late in the day a file is put off, it is due when the next day begins, and not tried over and over.
+#[test]
+fn what_is_too_much_for_today_is_put_off_once_until_tomorrow_in_the_accounts_zone() {
+    let zone = zone_named("Pacific/Niue").unwrap();
+    let midnight = Timestamp("2026-11-30T11:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond());
+    let day = Duration::from_hours(24);
+    for before in [Duration::from_millis(1), Duration::from_secs(4), Duration::from_hours(20)] {
+        let (_dir, log, id) = with_a_file();
+        let now = midnight.before(before);
+        let limits = AllowanceLimits {
+            time_zone: None,
+            counts_days: true,
+            waits_for_days: false,
+            max_data_days: Some(1),
+            max_at_adobe: None,
+        };
+        let allowance = Allowance { zone: DayZone { zone: zone.clone(), is_suites: true }, at_adobe: 0 };
+        let rules = AccountRules { limits: Some(limits), allowance: Some(allowance), ..rules() };
+        log.call(move |unit| {
+            unit.execute("INSERT INTO job_day VALUES (?1, '2026-11-01')", [id.0])?;
+            unit.execute("INSERT INTO day_sent VALUES ('a', '2026-11-29', '2026-10-01', 99)", [])?;
+            Ok(())
+        })
+        .wait()
+        .unwrap();
+        for _ in 0..3 {
+            assert!(log.claim(vec![rules.clone()], 9, now).wait().unwrap().claims.is_empty());
+        }
+        let noted = move |log: &JobLog| {
+            log.call(move |unit| {
+                let sql = "SELECT next_attempt_at, (SELECT count(*) FROM job_event WHERE event = 'postponed') FROM job WHERE id = ?1";
+                Ok(unit.query_row(sql, [id.0], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?)
+            })
+            .wait()
+            .unwrap()
+        };
+        assert_eq!(noted(&log), (midnight.0, 1), "{before:?}");
+        // Under a clock that stands a little after midnight, the day is another one.
+        assert_eq!(log.claim(vec![rules.clone()], 9, midnight.after(day / 1000)).wait().unwrap().claims.len(), 1);
+    }
 }
 
 /// What came to light after a file did keeps it from being sent, though the clock says by now that it was long ago.

@@ -144,7 +144,7 @@ fn account_rules(rules: &Rules, folder: &Path) -> AccountRules {
         longest_wait: retry().longest(),
         room: usize::MAX,
         limits: None,
-        intake: None,
+        allowance: None,
     }
 }
 

@@ -180,7 +180,7 @@ fn a_refusal_is_the_styles_fault_where_the_list_was_just_read() {
             assert!(matches!(of(&untried), Verdict::StyleNotSpoken(_)), "{status} {body:?}");
             assert_eq!(decide(&end, &untried).event, Event::NotIngested);
             assert_eq!(of(&FACTS), Verdict::Blamed, "{status} {body:?}: the style is proven");
-            assert_eq!(of(&unread), Verdict::Blamed, "{status} {body:?}: nothing shows that the account is right");
+            assert_eq!(of(&unread), Verdict::ListFirst, "{status} {body:?}: nothing shows that the account is right");
         }
     }
     for (status, body) in [(401, gateway()), (407, html()), (429, gateway()), (418, service())] {

@@ -123,7 +123,8 @@ fn style_words(choice: StyleChoice, row: Option<&AccountRow>) -> String {
         (StyleChoice::Auto, None) => "not learnt yet: the first upload finds out".to_owned(),
     }];
     words.extend(row.and_then(|row| row.proven.as_ref()).map(|ProvenStyle { style, by, at }| {
-        format!("{style} is proven since {at}, when the API accepted job {by} in it")
+        let which = if words[0] == *style { String::new() } else { format!("{style} is ") };
+        format!("{which}proven since {at}, when the API accepted job {by} in it")
     }));
     let refused = row.iter().flat_map(|row| &row.refused_styles);
     words.extend(refused.map(|(style, answer)| format!("the API refused {style}: {answer}")));

@@ -28,7 +28,7 @@ pub(in crate::cli::doctor) fn suite(id: &str, reading: &SuiteReading) -> Vec<Fin
     }
     if !unread.is_empty() {
         let parts: Vec<String> = unread.iter().map(Unread::to_string).collect();
-        let message = format!("it cannot be read whole, and files go all the same: {}", parts.join("; "));
+        let message = format!("it cannot be read whole, and files are sent anyway: {}", parts.join("; "));
         let remedy = if unread.iter().any(Unread::is_forbidden) {
             PERMISSIONS
         } else {
@@ -53,7 +53,7 @@ mod tests {
 
     fn reading(facts: SuiteFacts, unread: &[SuitePart]) -> SuiteReading {
         let error = || ApiError::Unclear { asked: "it".into(), why: "HTTP 500".into() };
-        SuiteReading { facts, unread: unread.iter().map(|&part| Unread { part, error: error() }).collect() }
+        SuiteReading { facts, unread: unread.iter().map(|&part| Unread { part, error: Some(error()) }).collect() }
     }
 
     #[test]

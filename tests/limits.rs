@@ -1,7 +1,7 @@
 //! What Adobe documents of how much it takes of one data source: 90 different data days per calendar day, all files
 //! together, and 50 MB waiting. Files beyond it are sent with a warning, or wait where the account wants that.
 
-use crate::harness::{World, quick, stdout};
+use crate::harness::{World, connect_to_write, quick, stdout};
 use datadrop::emulator::EmulatorOptions;
 use std::time::Duration;
 
@@ -103,4 +103,41 @@ fn with_a_limit_files_wait_until_adobe_has_processed_what_is_there() {
     world.wait_for("1.txt", "success");
     world.wait_long("the second", || world.jobs().iter().any(|job| job.file_name == "2.txt" && job.state == "success"));
     assert_eq!(world.status("a")["bytes_at_adobe"], 0);
+}
+
+/// What waits at Adobe may wait for its marker: markers go, whatever waits before them.
+#[test]
+fn with_a_limit_markers_go_on() {
+    let mut world = World::with_emulator(EmulatorOptions { processing: Duration::from_secs(600), ..quick() });
+    world.account("a", "check = \"off\"\nmax_at_adobe = \"1500\"\nfin = \"upload\"");
+    let _daemon = world.start();
+    let file = |tag: &str| format!("Date\tEvar 1\tEvent 1\n{}", format!("11/20/2026\t{tag}\t1\n").repeat(60));
+    world.drop_file("a", "b.txt", file("b"));
+    world.wait_for("b.txt", "uploaded");
+    world.drop_file("a", "a.txt", file("a"));
+    world.wait("the second to wait", || {
+        world.jobs().iter().any(|job| job.file_name == "a.txt" && job.why().starts_with("waits for Adobe: "))
+    });
+    world.drop_file("a", "b.fin", "");
+    world.wait_for("b.fin", "uploaded");
+    assert_eq!(world.accepted(), ["b.txt", "b.fin"]);
+}
+
+/// What the API refused was not sent, and its days are still free.
+#[test]
+fn the_days_of_a_refused_file_do_not_count() {
+    let mut world = World::new();
+    world.account("a", "check = \"warn\"\nmax_data_days = 1\ntime_zone = \"Pacific/Niue\"");
+    let _daemon = world.start();
+    world.drop_file("a", "proof.txt", of_days(200, 1));
+    world.wait_for("proof.txt", "success");
+    assert_eq!(world.status("a")["data_days_today"], 1);
+    let day = "UPDATE day_sent SET sent_on = '2000-01-01'";
+    connect_to_write(&world.state_dir()).execute(day, []).unwrap();
+    world.fault("upload:refuse=413:name=refused.txt");
+    world.drop_file("a", "refused.txt", of_days(100, 1));
+    world.wait_for("refused.txt", "rejected");
+    assert_eq!(world.status("a")["data_days_today"], 0);
+    world.drop_file("a", "other.txt", of_days(90, 1));
+    world.wait_for("other.txt", "success");
 }
