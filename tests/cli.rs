@@ -384,6 +384,7 @@ fn status_says_where_everything_stands() {
         "uploaded",
         "uploading",
         "waiting",
+        "waiting_for_day",
     ];
     let mut found = keys(account);
     found.sort();

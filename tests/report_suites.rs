@@ -224,6 +224,7 @@ fn a_day_that_has_not_begun_in_the_report_suite_waits_under_reject_and_is_sent_u
     let shown = stdout(&world.run(&["jobs", "show", &job.id.to_string()]));
     assert!(shown.contains(&day) && shown.contains("has not begun yet in Pacific/Niue, begins in "), "{shown}");
     assert_eq!(job.attempts, 0);
+    assert_eq!(world.status("a")["waiting_for_day"], 1);
     let log = world.log();
     assert!(log.contains("b.txt: job") && log.contains("has not begun yet in Pacific/Niue"), "{log}");
     assert_eq!(world.accepted().len(), 2);

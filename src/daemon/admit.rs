@@ -7,7 +7,6 @@ use crate::clock::now;
 use crate::config::Config;
 use crate::inbox::FolderSettings;
 use crate::joblog::{JobLogError, Reader};
-use std::sync::atomic::Ordering;
 
 impl Stages {
     /// Keeps accounts from running: nothing is sent or moved for them, and they say so. What Adobe has of them is followed.
@@ -43,9 +42,15 @@ impl Stages {
         self.refused.iter().map(|refused| refused.account.as_str())
     }
 
+    /// A report suite became virtual, or is so no more: the accounts are judged at once.
+    pub(super) async fn judge_suites(&mut self, config: &Config, reader: &Reader) -> Result<(), Fatal> {
+        self.judge_again = true;
+        self.changes.mark_changed();
+        self.admit_again(config, reader).await
+    }
+
     /// Judges the refused accounts again, and starts those that may run by now. Does not disturb the others.
     pub(super) async fn admit_again(&mut self, config: &Config, reader: &Reader) -> Result<(), Fatal> {
-        self.judge_again |= self.suites_turned.swap(false, Ordering::Relaxed);
         let is_to_be_judged = !self.refused.is_empty() || self.judge_again;
         // A channel that is closed has its writer's end to tell of.
         if !is_to_be_judged || !self.changes.has_changed().unwrap_or(true) {

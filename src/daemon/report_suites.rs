@@ -7,9 +7,8 @@ use crate::config::Config;
 use crate::job::{SuiteFacts, Target, zone_named};
 use crate::joblog::{JobLog, Reader, SuiteRecord};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Interval between two looks.
@@ -43,18 +42,18 @@ impl Asked {
     }
 }
 
-/// Reads until `stop`, also after a defect. `judge_again` is set when a report suite became virtual, or is so no more.
+/// Reads until `stop`, also after a defect. `turned` is notified when a report suite became virtual, or is so no more.
 pub(super) async fn keep_reading_suites(
     joblog: JobLog,
     asked: watch::Receiver<Arc<Asked>>,
-    judge_again: Arc<AtomicBool>,
+    turned: Arc<Notify>,
     stop: CancellationToken,
 ) {
     loop {
         match joblog.reader() {
             Ok(reader) => {
-                let (asked, judge_again) = (asked.clone(), Arc::clone(&judge_again));
-                let reading = read_suites(joblog.clone(), reader, asked, judge_again, stop.clone());
+                let (asked, turned) = (asked.clone(), Arc::clone(&turned));
+                let reading = read_suites(joblog.clone(), reader, asked, turned, stop.clone());
                 let Err(panic) = tokio::spawn(reading).await else { return };
                 tracing::error!(
                     "report suites are not read for now, by a defect of datadrop ({panic}); please report this"
@@ -73,7 +72,7 @@ async fn read_suites(
     joblog: JobLog,
     reader: Reader,
     mut asked: watch::Receiver<Arc<Asked>>,
-    judge_again: Arc<AtomicBool>,
+    turned: Arc<Notify>,
     stop: CancellationToken,
 ) {
     loop {
@@ -81,7 +80,7 @@ async fn read_suites(
         let pass = async {
             let mut again = DAILY;
             for target in &current.targets {
-                if read_suite(&joblog, &reader, &current, target, &judge_again).await {
+                if read_suite(&joblog, &reader, &current, target, &turned).await {
                     again = HOURLY;
                 }
             }
@@ -99,13 +98,7 @@ async fn read_suites(
 }
 
 /// Reads one, and writes down what is known of it now. Returns whether another look may read more soon.
-async fn read_suite(
-    joblog: &JobLog,
-    reader: &Reader,
-    asked: &Asked,
-    target: &Target,
-    judge_again: &AtomicBool,
-) -> bool {
+async fn read_suite(joblog: &JobLog, reader: &Reader, asked: &Asked, target: &Target, turned: &Notify) -> bool {
     // A job log that cannot be read or written just now is its writer's to tell.
     let Ok(before) = reader.suite_facts(target) else { return true };
     let permit = || asked.budget.acquire(Purpose::Sweep);
@@ -118,7 +111,7 @@ async fn read_suite(
     let (parent_before, zone_before) =
         before.map(|before| (before.facts.parent, before.facts.time_zone)).unwrap_or_default();
     let parent = &record.facts.parent;
-    let turned = *parent != parent_before;
+    let has_turned = *parent != parent_before;
     let zone = record.facts.time_zone.clone();
     let moved = zone != zone_before;
     if joblog.note_suite(target.clone(), record).await.is_err() {
@@ -129,8 +122,8 @@ async fn read_suite(
             drop(joblog.judge_days_again(account.clone()).await);
         }
     }
-    if turned {
-        judge_again.store(true, Ordering::Relaxed);
+    if has_turned {
+        turned.notify_one();
     }
     may_pass
 }

@@ -17,10 +17,10 @@ use crate::status::page::FolderRunning;
 use crate::upload::{UploadSettings, Uploader};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -77,7 +77,7 @@ pub(super) struct Stages {
     /// What was in progress when accounts were last judged may have come to the job log since.
     pub(super) judge_again: bool,
     /// A report suite became virtual since, or is so no more.
-    pub(super) suites_turned: Arc<AtomicBool>,
+    pub(super) suites_turned: Arc<Notify>,
     /// Whether the job log has changed since then.
     pub(super) changes: watch::Receiver<u64>,
     pub(super) stopping: bool,

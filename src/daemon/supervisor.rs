@@ -151,6 +151,7 @@ impl Supervisor {
             }
         };
         tokio::pin!(timeout);
+        let turned = Arc::clone(&self.stages.suites_turned);
         loop {
             tokio::select! {
                 signal = signals.recv() => match signal {
@@ -176,6 +177,7 @@ impl Supervisor {
                     self.stages.resume_trackers(&self.config, &self.reader)?;
                     self.stages.admit_again(&self.config, &self.reader).await?;
                 }
+                () = turned.notified() => self.stages.judge_suites(&self.config, &self.reader).await?,
                 _ = starting.tick(), if !self.is_ready => self.tell_ready(),
                 _ = look.tick(), if once.is_some() => {
                     self.stages.admit_again(&self.config, &self.reader).await?;

@@ -14,6 +14,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, params};
 use serde_json::json;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// Maximum number of unique data days per calendar day, of all files of a data source (Adobe, "Data sources requirements").
@@ -263,6 +264,17 @@ impl Reader {
             ))?
             .query_row([account], |row| row.get(0))?;
         Ok(bytes.cast_unsigned())
+    }
+
+    /// The files of each account that wait for a day: how many, and when the first is due.
+    pub(super) fn waiting_for_day(&self) -> Result<HashMap<String, (i64, Timestamp)>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT account, count(*), min(next_attempt_at) FROM job INDEXED BY job_for_a_day
+             WHERE cause IN ('day-to-come', 'next-day') GROUP BY account",
+        )?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, Timestamp(row.get(2)?)))))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// Account, calendar day, and how many data days were sent on it: of the last days, of which one is today in any zone.

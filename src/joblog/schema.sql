@@ -114,6 +114,7 @@ CREATE INDEX job_by_end        ON job (state)                          WHERE fin
 CREATE INDEX job_unfinished    ON job (account, state)                 WHERE finished_at IS NULL;
 CREATE INDEX job_due           ON job (account, next_attempt_at)       WHERE state = 'queued';
 CREATE INDEX job_by_order      ON job (account, stem, kind, file_name) WHERE state = 'queued';
+CREATE INDEX job_for_a_day     ON job (account, next_attempt_at)       WHERE cause IN ('day-to-come', 'next-day');
 CREATE INDEX job_by_arrival    ON job (account, queued_at)             WHERE state = 'queued';
 CREATE INDEX job_on_the_wire   ON job (account, wire_name)             WHERE state IN ('uploading', 'unconfirmed');
 CREATE INDEX job_in_inbox      ON job (account, disk_name)             WHERE place = 'inbox';

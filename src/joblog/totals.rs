@@ -25,6 +25,8 @@ pub struct Standing {
     pub trying_again: Vec<TryingAgain>,
     /// Those of which Adobe has jobs that are overdue there.
     pub overdue: Vec<OverdueJobs>,
+    /// Files of theirs that wait for a day: how many, and when the first is due.
+    pub waiting_for_day: HashMap<String, (i64, Timestamp)>,
     /// Bytes of theirs that Adobe has not processed, or may have.
     pub bytes_at_adobe: HashMap<String, u64>,
     /// The time zones of their report suites, as far as they are known.
@@ -114,6 +116,7 @@ impl Reader {
             last_success: self.last_success()?,
             trying_again: self.trying_again(now)?,
             overdue: self.overdue()?,
+            waiting_for_day: self.waiting_for_day()?,
             bytes_at_adobe,
             zones: self.suite_zones()?,
             days_sent: self.latest_days_sent(now)?,

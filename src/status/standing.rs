@@ -36,6 +36,8 @@ pub fn status_report(config: &Config, is_running: bool, standing: Standing, now:
         blocked_since: row.blocked_at,
         trying_again: trying_again.get(name).map(|files| files.reason.clone()),
         next_try: trying_again.get(name).and_then(|files| files.next_try),
+        waiting_for_day: standing.waiting_for_day.get(name).map_or(0, |(files, _)| *files),
+        next_day: standing.waiting_for_day.get(name).map(|(_, next)| *next),
         overdue: overdue.get(name).map(|overdue| match overdue.jobs {
             1 => overdue.reason.clone(),
             jobs => format!("{} at Adobe; of one: {}", counted(jobs, "job"), overdue.reason),

@@ -12,8 +12,8 @@ use super::settings;
 use crate::clock::now;
 use crate::config::{AccountConfig, Config, Duplicates, FinMode, Order, StyleChoice};
 use crate::folder::directory::Entry;
-use crate::job::{DayZone, JobId, Kind, UploadStyle, classify, printable, stem};
-use crate::joblog::{Reader, is_running};
+use crate::job::{DayZone, JobId, Kind, State, UploadStyle, classify, printable, stem};
+use crate::joblog::{JobRow, Reader, is_running};
 use plan::{AccountPlan, Found, Planned, Verdict, pair_up};
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
@@ -87,6 +87,11 @@ fn plan_account(
     for (index, name) in names.iter().enumerate() {
         signs.give();
         let mut outlook = seen.outlook(reader, name, signs)?;
+        if let Outlook::Known(job) = &outlook
+            && waits_for_a_day(job)
+        {
+            outlook = Outlook::Waiting(job.reason.clone().unwrap_or_default());
+        }
         if let Some(reason) = repeated(account, &outlook, &mut met, &name.to_string_lossy()) {
             outlook = Outlook::Held(reason);
         }
@@ -131,6 +136,13 @@ fn plan_account(
         });
     }
     Ok(plan)
+}
+
+/// Whether a file was put off before it was ever tried.
+fn waits_for_a_day(job: &JobRow) -> bool {
+    let now = now().to_string();
+    // Both are RFC 3339 in UTC, which sort as text.
+    job.state == State::Queued.as_str() && job.attempts == 0 && job.next_attempt_at.as_ref().is_some_and(|at| *at > now)
 }
 
 /// The data days of what the account has sent today, and how many bytes of it wait at Adobe.

@@ -105,6 +105,10 @@ fn facts(status: &AccountStatus, here: &Here) -> Markup {
             dd { (status.style.as_deref().unwrap_or("not learnt yet")) }
             dt { "Adobe's row count" }
             dd { (status.row_count.words()) }
+            @if let Some(at) = status.next_day {
+                dt { "Waiting for a day" }
+                dd { (counted(status.waiting_for_day, "file")) ", the first " (until_words(at, here)) }
+            }
             @if status.data_days_today > 0 {
                 dt { "Data days sent today" }
                 dd { (grouped(status.data_days_today)) " of " (MOST_DAYS_SENT) }

@@ -42,6 +42,8 @@ pub(super) fn report() -> StatusReport {
         row_count: RowCount::Processing,
         data_days_today: 12,
         bytes_at_adobe: 1_500_000,
+        waiting_for_day: 2,
+        next_day: Some(now.after(Duration::from_hours(7))),
     };
     let blocked = AccountStatus {
         name: "returns".to_owned(),
@@ -58,6 +60,8 @@ pub(super) fn report() -> StatusReport {
         row_count: RowCount::Unknown,
         data_days_today: 0,
         bytes_at_adobe: 0,
+        waiting_for_day: 0,
+        next_day: None,
         ..busy.clone()
     };
     StatusReport {
