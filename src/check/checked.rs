@@ -1,7 +1,7 @@
 //! What became of a check, and its words for the job log: short enough to be kept, for reasons and for the `.why`.
 
 use super::code::{Code, Severity};
-use super::dates::DataDays;
+use super::days::DataDays;
 use super::report::{Affected, Finding, Findings};
 use crate::job::{FileFindings, Kind, Likely, Timestamp};
 
@@ -21,7 +21,7 @@ pub struct Checked {
     pub rows_expected: u64,
     /// The rows of these that it would skip.
     pub skipped: Affected,
-    /// The days that its rows are dated with, as Adobe would read them.
+    /// The days that its rows are dated with, as Adobe would read them, and what the rows of each add up to.
     pub days: DataDays,
     /// When all days have begun that had not when it was checked.
     pub(super) all_begun_at: Option<Timestamp>,
@@ -41,6 +41,13 @@ impl Checked {
         let broken = |code: &&Code| code.severity() == Severity::Fails && self.findings.count(**code) > 0;
         let is_only_early = Code::ALL.iter().filter(broken).eq([&Code::DateFuture]);
         self.all_begun_at.filter(|_| is_only_early)
+    }
+
+    /// The rows that are part of none of [`Self::days`]: their date or their number of fields cannot be read, or their day is
+    /// one too many.
+    #[must_use]
+    pub fn rows_of_no_day(&self) -> u64 {
+        self.rows_expected.saturating_sub(self.days.all().iter().map(|day| day.rows).sum())
     }
 
     /// The findings in words; `None` where there are none.

@@ -3,12 +3,12 @@
 use super::code::Code;
 use super::columns::Role;
 use super::date_forms::{Form, meant};
-use super::dates::{Calendar, DataDays, is_other_time, read_date};
+use super::dates::{Calendar, is_other_time, read_date};
+use super::days::DataDays;
 use super::header::{self, Header, MARK, fields};
-use super::numbers::is_number;
 use super::report::{Affected, Findings, Subject, quoted};
 use super::values;
-use crate::job::{Line, SuiteFacts, Timestamp, counted};
+use crate::job::{Decimal, Line, NotDecimal, SuiteFacts, Timestamp, counted};
 use jiff::civil::Date;
 use memchr::{memchr, memchr_iter, memchr2};
 use std::ops::Range;
@@ -33,6 +33,8 @@ pub(super) struct Rows<'a> {
     /// The last date, which most rows repeat, and what was found of it.
     last_date: Vec<u8>,
     last_broken: Vec<Subject>,
+    /// The place of its day.
+    last_place: Option<usize>,
     /// How many further headers there were.
     headers: usize,
     /// Where the fields of the row at hand end.
@@ -46,20 +48,22 @@ pub(super) struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     pub(super) fn new(header: Header, calendar: Calendar, suite: Option<&'a SuiteFacts>) -> Self {
+        let mut days = DataDays::default();
         Self {
             has_negative: vec![false; header.fields.len()],
             headers: 0,
             ends: Vec::new(),
             negative: Affected::default(),
             broken: None,
-            header,
+            header: with_totals(header, &mut days),
             calendar,
             suite,
-            days: DataDays::default(),
+            days,
             is_month_first: false,
             last_to_begin: None,
             last_date: Vec::new(),
             last_broken: Vec::new(),
+            last_place: None,
         }
     }
 
@@ -114,7 +118,8 @@ impl<'a> Rows<'a> {
         self.ends.extend(memchr_iter(b'\t', row));
         self.ends.push(row.len());
         let count = self.ends.len();
-        if let Some(at) = memchr(b';', row) {
+        let semicolon = memchr(b';', row);
+        if let Some(at) = semicolon {
             skipped.add(line.number);
             findings.at(Code::Semicolon, line, at..at + 1, || {
                 ("Adobe skips rows that contain a semicolon".to_owned(), Some("write another character".to_owned()))
@@ -129,14 +134,22 @@ impl<'a> Rows<'a> {
             self.mismatch(line, count, is_unended, findings);
             return;
         }
+        // The date first, wherever it is: the other fields are those of its day.
+        let place = self.header.date.and_then(|at| {
+            let range = at.checked_sub(1).map_or(0, |before| self.ends[before] + 1)..self.ends[at];
+            self.date(line, range.clone(), &row[range], findings)
+        });
+        let mut totals = self.days.row_of(place);
+        if semicolon.is_some() {
+            totals = &mut [];
+        }
         let (mut metric, mut dimension, mut price, mut product) = (false, false, false, false);
         let mut start = 0;
-        for index in 0..expected {
-            let (column, range) = (self.header.fields[index], start..self.ends[index]);
+        for (index, (column, end)) in self.header.fields.iter().zip(&self.ends).enumerate() {
+            let range = start..*end;
             let field = &row[range.clone()];
             start = range.end + 1;
             match column.role {
-                Role::Date => self.date(line, range, field, findings),
                 Role::Dimension | Role::Product | Role::TransactionId => {
                     dimension = dimension || !field.trim_ascii().is_empty();
                     if field.len() > column.longest {
@@ -157,19 +170,28 @@ impl<'a> Rows<'a> {
                 Role::Metric | Role::Price => {
                     metric = true;
                     price |= column.role == Role::Price;
-                    if is_number(field) {
-                        if column.is_counter && memchr(b'.', field).is_some() {
-                            values::decimals(&self.header, index, line, range, field, findings);
+                    let (number, total) = (Decimal::read(field), totals.get_mut(column.total));
+                    if number == Err(NotDecimal::Form) {
+                        if let Some(total) = total {
+                            total.left_out += 1;
                         }
-                        if field[0] == b'-' && field.iter().any(|byte| matches!(byte, b'1'..=b'9')) {
-                            self.negative.add(line.number);
-                            self.has_negative[index] = true;
-                        }
-                    } else {
                         values::number(&self.header, index, line, range, field, findings);
+                        continue;
+                    }
+                    if column.is_counter && number.map_or_else(|_| field.contains(&b'.'), Decimal::has_decimals) {
+                        values::decimals(&self.header, index, line, range, field, findings);
+                    }
+                    let is_negative = field[0] == b'-' && field.iter().any(|byte| matches!(byte, b'1'..=b'9'));
+                    if is_negative {
+                        self.negative.add(line.number);
+                        self.has_negative[index] = true;
+                    }
+                    if let Some(total) = total {
+                        total.add(number.ok());
+                        total.negative += u64::from(is_negative);
                     }
                 }
-                Role::Unknown => {}
+                Role::Date | Role::Unknown => {}
             }
         }
         if price && self.header.has_product && !product {
@@ -240,35 +262,37 @@ impl<'a> Rows<'a> {
         {
             // The rows below it are those of its own file.
             self.has_negative = vec![false; header.fields.len()];
-            self.header = header;
+            self.header = with_totals(header, &mut self.days);
         }
         (!is_header).then_some(row)
     }
 
-    fn date(&mut self, line: &Line<'_>, range: Range<usize>, field: &[u8], findings: &mut Findings) {
+    /// Judges a date; the place of its day.
+    fn date(&mut self, line: &Line<'_>, range: Range<usize>, field: &[u8], findings: &mut Findings) -> Option<usize> {
         if field == self.last_date.as_slice() && !field.is_empty() {
             for subject in &self.last_broken {
                 findings.again(*subject, line);
             }
-            return;
+            return self.last_place;
         }
         if self.last_broken.is_empty() && is_other_time(field, &self.last_date) {
-            return;
+            return self.last_place;
         }
         if field.trim_ascii().is_empty() {
             findings.at(Code::DateMissing, line, range, || {
                 ("this row has no date: Adobe rejects the file".to_owned(), Some("fill in the date".to_owned()))
             });
-            return;
+            return None;
         }
         self.last_date.clear();
         self.last_date.extend_from_slice(field);
         self.last_broken.clear();
+        self.last_place = None;
         let read = read_date(field);
         if let Some(code) = read.breaks {
             self.last_broken.push(wrong_date(code, line, &range, field, findings));
         }
-        let Some(day) = read.day else { return };
+        let day = read.day?;
         self.is_month_first |= day.day() > 12;
         let breaks = self.calendar.broken_by(day);
         if let Some(code) = breaks {
@@ -284,13 +308,26 @@ impl<'a> Rows<'a> {
         if breaks == Some(Code::DateFuture) {
             self.last_to_begin = self.last_to_begin.max(Some(day));
         }
-        if self.days.is_too_many_with(day) {
+        let was_complete = self.days.is_complete();
+        self.last_place = self.days.enter(day);
+        if was_complete && !self.days.is_complete() {
             findings.at(Code::TooManyDays, line, range, || {
                 let message = format!("{} is the 91st day in this file; Adobe takes up to 90", quoted(field));
                 (message, Some("split the file by days".to_owned()))
             });
         }
+        self.last_place
     }
+}
+
+/// Gives each metric of a header the place of its total.
+fn with_totals(mut header: Header, days: &mut DataDays) -> Header {
+    for (field, detail) in header.fields.iter_mut().zip(&header.details) {
+        if let Some(metric) = &detail.metric {
+            field.total = days.place_of(metric);
+        }
+    }
+    header
 }
 
 fn joined(line: &Line<'_>, range: Range<usize>, findings: &mut Findings) {

@@ -5,9 +5,6 @@ use crate::job::{Timestamp, length_words};
 use jiff::civil::{Date, Time};
 use jiff::{Span, ZonedDateTime, tz};
 
-/// "Data Sources supports up to 90 unique days in a file."
-const MOST_DAYS: usize = 90;
-
 /// Number of months after which Adobe may have deleted the data of a day.
 const MONTHS_KEPT: i32 = 25;
 
@@ -144,54 +141,6 @@ fn day(parts: &Parts) -> Option<Date> {
     Date::new(i16::try_from(year).ok()?, small(month)?, small(day)?).ok()
 }
 
-/// The data days of a file: those that its rows are dated with.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DataDays {
-    /// In order.
-    met: Vec<Date>,
-    first: Option<Date>,
-    last: Option<Date>,
-}
-
-impl DataDays {
-    /// The first of all.
-    #[must_use]
-    pub fn first(&self) -> Option<Date> {
-        self.first
-    }
-
-    /// The last of all.
-    #[must_use]
-    pub fn last(&self) -> Option<Date> {
-        self.last
-    }
-
-    /// The different days in order. If there are more than 90, these are 91 of them.
-    #[must_use]
-    pub fn all(&self) -> &[Date] {
-        &self.met
-    }
-
-    /// Whether `all` lacks none.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.met.len() <= MOST_DAYS
-    }
-
-    /// Adds a day; whether it is the first that is one too many.
-    pub(super) fn is_too_many_with(&mut self, day: Date) -> bool {
-        self.first = Some(self.first.map_or(day, |first| first.min(day)));
-        self.last = self.last.max(Some(day));
-        if !self.is_complete() {
-            return false;
-        }
-        if let Err(place) = self.met.binary_search(&day) {
-            self.met.insert(place, day);
-        }
-        !self.is_complete()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,19 +263,5 @@ mod tests {
         let calendar = calendar("2026-11-20T10:00-11:00[Pacific/Pago_Pago]", true);
         assert_eq!(calendar.broken_by(Date::MAX), Some(Code::DateFuture));
         assert!(!calendar.words(Code::DateFuture, Date::MAX).is_empty());
-    }
-
-    #[test]
-    fn ninety_days_are_as_many_as_there_may_be() {
-        let mut days = DataDays::default();
-        let mut day = date(2026, 6, 1);
-        for _ in 0..90 {
-            assert!(!days.is_too_many_with(day) && !days.is_too_many_with(day));
-            day = day.yesterday().unwrap();
-        }
-        assert!(days.is_complete() && days.is_too_many_with(day) && !days.is_complete());
-        let before = day.yesterday().unwrap();
-        assert!(!days.is_too_many_with(before), "it is reported once");
-        assert_eq!((days.all().len(), days.first(), days.last()), (91, Some(before), Some(date(2026, 6, 1))));
     }
 }

@@ -16,6 +16,9 @@ pub(super) const LONGEST_ROW: u64 = 4096;
 /// The byte order mark, as it is read in the middle of a file.
 pub(super) const MARK: &[u8] = "\u{feff}".as_bytes();
 
+/// The place of a total that is kept nowhere.
+const NO_TOTAL: usize = usize::MAX;
+
 /// What the rows are read by.
 #[derive(Debug)]
 pub(super) struct Header {
@@ -25,6 +28,8 @@ pub(super) struct Header {
     pub(super) fields: Vec<Field>,
     /// The same, for messages.
     pub(super) details: Vec<Detail>,
+    /// The first column of dates.
+    pub(super) date: Option<usize>,
     /// There is a column of products.
     pub(super) has_product: bool,
     /// Whether a row without a metric lacks one: there are metrics, and no column that may be one.
@@ -37,6 +42,8 @@ pub(super) struct Header {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
     pub(super) role: Role,
+    /// The place of its total, if it has one.
+    pub(super) total: usize,
     /// It takes whole numbers only.
     pub(super) is_counter: bool,
     /// Maximum number of bytes of a value.
@@ -50,6 +57,8 @@ pub(super) struct Detail {
     pub(super) label: String,
     /// The rule that a value breaks which is too long.
     pub(super) too_long: Code,
+    /// What its total is called, if it has one.
+    pub(super) metric: Option<String>,
 }
 
 impl Detail {
@@ -64,7 +73,10 @@ impl Detail {
             Some(name) => format!("{} ({})", quoted(name.as_bytes()), column.name),
             None => quoted(column.name.as_bytes()),
         };
-        (Field { role: column.role, is_counter, longest }, Self { label, too_long })
+        // Adobe has no column of a number that is too large, and a header has room for thousands of them.
+        let has_total = column.role.is_metric() && column.breaks != Some(Code::ColumnOutOfRange);
+        let metric = has_total.then(|| column.name.clone());
+        (Field { role: column.role, total: NO_TOTAL, is_counter, longest }, Self { label, too_long, metric })
     }
 }
 
@@ -248,6 +260,7 @@ fn kinds(
     }
     Header {
         text: line.bytes.to_vec(),
+        date: roles.iter().position(|role| *role == Role::Date),
         wants_metric: is_known && has_metric,
         wants_dimension: is_known && has_dimension,
         has_product,

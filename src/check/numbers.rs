@@ -1,22 +1,14 @@
 //! Numbers as Adobe's samples write them, `2` or `2.50`, and what is odd about others.
 
+use crate::job::{Decimal, NotDecimal};
 use std::fmt::Write as _;
 
 /// Longer texts are no number.
 const LONGEST: usize = 40;
 
 /// `2`, `2.50`, `-2`.
-pub(super) fn is_number(field: &[u8]) -> bool {
-    let digits = field.strip_prefix(b"-").unwrap_or(field);
-    let mut point = None;
-    for (index, byte) in digits.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => {}
-            b'.' if point.is_none() && index > 0 => point = Some(index),
-            _ => return false,
-        }
-    }
-    !digits.is_empty() && point.is_none_or(|point| point + 1 < digits.len())
+fn is_number(field: &[u8]) -> bool {
+    Decimal::read(field) != Err(NotDecimal::Form)
 }
 
 /// What may be odd about a number, in the order in which it is named.

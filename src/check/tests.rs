@@ -1,6 +1,7 @@
 //! The rules as a whole: a file for each, the same findings whatever the chunks are, and no findings where all is well.
 
 mod parts;
+mod sums;
 
 use super::*;
 use crate::job::{Dimension, Metric, MetricKind, Timestamp};
@@ -317,7 +318,8 @@ fn the_data_days_are_those_of_the_rows() {
     let rows = "11/20/2026\tred\t1\n11/18/2026/23/59/59\tred\t1\n11/20/2026\tblue\t1\n02/30/2026\tred\t1\n";
     let days = in_california(rows, true).days;
     let [first, last] = [18, 20].map(|day| jiff::civil::date(2026, 11, day));
-    assert_eq!((days.first(), days.last(), days.all()), (Some(first), Some(last), [first, last].as_slice()));
+    let dates: Vec<Date> = days.all().iter().map(|day| day.date).collect();
+    assert_eq!((days.first(), days.last(), dates.as_slice()), (Some(first), Some(last), [first, last].as_slice()));
     assert!(days.is_complete());
     assert_eq!(check("a.fin", b"").days, DataDays::default());
 }

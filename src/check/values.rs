@@ -22,7 +22,7 @@ pub(super) fn too_long(
     if line.length > LONGEST_ROW {
         return;
     }
-    let (Detail { label, too_long }, most) = (&header.details[index], header.fields[index].longest);
+    let (Detail { label, too_long, .. }, most) = (&header.details[index], header.fields[index].longest);
     if *too_long == Code::TransactionIdTooLong {
         transaction_ids(line, range, field, findings);
         return;

@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O, no clock, no async. Whatever decides takes its facts and `now` as arguments.
 
+mod decimal;
 mod findings;
 mod identity;
 mod lines;
@@ -18,6 +19,7 @@ mod verb;
 mod verdict;
 mod words;
 
+pub use decimal::{Decimal, NotDecimal};
 pub use findings::{FileFindings, Likely};
 pub use identity::{AfterSending, Blake3, FileIdentity, Fingerprint, Oddity, Promised, Sha256, Target, Writer};
 pub use lines::{Encoding, Line, LineKind, Lines, ends_in_a_line};
