@@ -290,3 +290,61 @@ fn pipes_are_not_waited_for_and_a_closed_one_is_a_success() {
     let output = command.spawn().unwrap().wait_with_output().unwrap();
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
 }
+
+#[test]
+fn totals_are_the_rows_and_exact_sums_of_each_data_day() {
+    let dir = tempfile::tempdir().unwrap();
+    let year = last_year();
+    let rows = "11/21/2026/23/59/59\tred\t1\tshoes\t18446744073709551616.000000000000001\n\
+                11/20/2026\tred\t2\tshoes\t0.1\n11/20/2026\tred\t3\tshoes\t0.20\n11/20/2026\tred\t\tshoes\t-5\n\
+                11/20/2026\tred\t1,5\tshoes\t\n11/20/2026\tre;d\t100\tshoes\t100\n\
+                02/30/2026\tred\t7\tshoes\t7\n11/20/2026\tred\t7\n";
+    let content = format!("Date\tEvar 1\tevent 1\tProduct\tPrice\n{}", rows.replace(WRITTEN, &year));
+    fs::write(dir.path().join("sales.txt"), content).unwrap();
+    let output = check_in(dir.path(), &["sales.txt", "--totals", "--json"]);
+    // In the order of the columns, which parsed objects do not know.
+    let expected = format!(
+        "[\n  {{\n    \"file\": \"sales.txt\",\n    \"day\": \"{year}-11-20\",\n    \"rows\": 5,\n    \"totals\": {{\n      \
+         \"Event 1\": \"5\",\n      \"Price\": \"-4.70\"\n    }}\n  }},\n  {{\n    \"file\": \"sales.txt\",\n    \
+         \"day\": \"{year}-11-21\",\n    \"rows\": 1,\n    \"totals\": {{\n      \"Event 1\": \"1\",\n      \
+         \"Price\": \"18446744073709551616.000000000000001\"\n    }}\n  }}\n]\n"
+    );
+    assert_eq!((stdout(&output), output.status.code()), (expected, Some(3)));
+    let remarks = [
+        "of no day: 2 rows whose date or fields datadrop cannot read".to_owned(),
+        "in no sum: the rows with semicolons, which Adobe skips: line 7".to_owned(),
+        format!("Event 1: the sums leave out 1 value not written as a plain number: {year}-11-20"),
+        format!("Price: the sums include 1 negative amount: {year}-11-20"),
+    ];
+    let prefixed: String =
+        remarks.iter().fold(String::new(), |text, remark| text + &format!("datadrop: sales.txt: {remark}\n"));
+    assert_eq!(stderr(&output), prefixed, "nothing is left out in silence");
+    let output = check_in(dir.path(), &["sales.txt", "--totals"]);
+    let table = format!(
+        "sales.txt: fails: 5 findings, 8 rows\n\
+         day         rows  Event 1                                 Price\n\
+         {year}-11-20     5        5                                 -4.70\n\
+         {year}-11-21     1        1  18446744073709551616.000000000000001\n{}\n",
+        remarks.join("\n")
+    );
+    assert_eq!((stdout(&output), output.status.code()), (table, Some(3)));
+    assert_eq!(stderr(&output), "To see the findings: datadrop check sales.txt\n");
+}
+
+#[test]
+fn totals_of_a_file_without_days_are_none_and_its_end_is_that_of_the_check() {
+    for (name, code) in [("not-tab-delimited.txt", 3), ("no-rows.txt", 0)] {
+        let plain = check(&[name]);
+        let output = check(&[name, "--totals", "--json"]);
+        assert_eq!((stdout(&output).as_str(), output.status.code()), ("[]\n", plain.status.code()), "{name}");
+        assert_eq!(output.status.code(), Some(code), "{name}");
+    }
+    let output = check(&["--totals", "no-rows.inside.txt", "marker-not-empty.inside.fin"]);
+    let table = format!(
+        "no-rows.inside.txt: nothing found, 1 row\nday         rows  Event 1\n{}-11-20     1        1\n\n\
+         marker-not-empty.inside.fin: nothing found, a marker\n\n2 files: 2 in order\n",
+        last_year()
+    );
+    assert_eq!((stdout(&output), stderr(&output).as_str(), output.status.code()), (table, "", Some(0)));
+    assert_eq!(check(&["--explain", "semicolon", "--totals"]).status.code(), Some(2));
+}

@@ -120,6 +120,8 @@ fn json_and_csv_keep_their_shapes() {
     let remote = sales.remote_job_id.unwrap().to_string();
     let checked = world.write_file("a", ".hidden", "Date\teVar1\tEvent 1\n1\t2\t3\n");
     let checked = checked.to_str().unwrap();
+    let totalled = world.write_file("a", ".totalled", "Date\tEvar 1\tEvent 1\n01/02/2026\t2\t3\n");
+    let totalled = totalled.to_str().unwrap();
     let mut shapes = BTreeMap::new();
     for arguments in [
         &["jobs", "list", "--json"][..],
@@ -131,12 +133,14 @@ fn json_and_csv_keep_their_shapes() {
         &["accounts", "show", "1", "--json"],
         &["status", "--json"],
         &["check", checked, "--json"],
+        &["check", totalled, "--totals", "--json"],
     ] {
         let output = world.run(arguments);
         let told = stdout(&output);
         let value: Value = serde_json::from_str(&told)
             .unwrap_or_else(|why| panic!("{arguments:?}: {why}: {told} {}", stderr(&output)));
-        let command = arguments.join(" ").replace(checked, "FILE").replace(&format!(" {id} "), " ID ");
+        let command =
+            arguments.join(" ").replace(checked, "FILE").replace(totalled, "FILE").replace(&format!(" {id} "), " ID ");
         shapes.insert(command.replace(&remote, "JOB_ID"), shape(&value));
     }
     for arguments in [&["jobs", "list", "--csv"][..], &["jobs", "list", "--remote", "--account", "a", "--csv"]] {

@@ -1,5 +1,6 @@
 //! `check`: what Adobe would reject or skip of files, before they are dropped.
 
+mod day_table;
 mod diagnostics;
 
 use super::args::CheckArguments;
@@ -7,7 +8,7 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::settings;
 use crate::check::{Checked, Checker, Code, Facts, Severity};
-use crate::job::{DayZone, SuiteFacts};
+use crate::job::{DayZone, SuiteFacts, shell_word};
 use crate::joblog::Reader;
 use crate::status::{counted, printable};
 use jiff::ZonedDateTime;
@@ -96,11 +97,15 @@ pub(super) fn run(config: &Path, arguments: &CheckArguments, output: &mut Output
         match check(path, &known, keep, &mut buffer) {
             Ok(checked) => {
                 if !arguments.json {
-                    if !files.is_empty() && !checked.findings.kept().is_empty() {
+                    if !files.is_empty() && (arguments.totals || !checked.findings.kept().is_empty()) {
                         output.line("")?;
                     }
                     let width = output.screen().map(|(width, _)| width);
-                    output.data(&diagnostics::file(&printable(&name), &checked, width))?;
+                    output.data(&if arguments.totals {
+                        day_table::table(&printable(&name), &checked)
+                    } else {
+                        diagnostics::file(&printable(&name), &checked, width)
+                    })?;
                 }
                 files.push((name, checked));
             }
@@ -111,17 +116,21 @@ pub(super) fn run(config: &Path, arguments: &CheckArguments, output: &mut Output
         }
     }
     if arguments.json {
-        output.data(&json(&files)?)?;
+        output.data(&if arguments.totals { day_table::json(&files)? } else { json(&files)? })?;
         for (name, checked) in &files {
-            if let Some(left_out) = left_out(checked) {
-                output.message(&format!("{}: {left_out}", printable(name)))?;
+            let remarks = if arguments.totals { day_table::remarks(checked) } else { left_out(checked) };
+            for remark in remarks {
+                output.message(&format!("{}: {remark}", printable(name)))?;
             }
         }
     } else {
         if files.len() > 1 {
             output.line(&diagnostics::summary(files.iter().map(|(_, checked)| checked)))?;
         }
-        if let Some(finding) = files.iter().find_map(|(_, checked)| checked.findings.kept().first()) {
+        let first = files.iter().find_map(|(name, checked)| Some((name, checked.findings.kept().first()?)));
+        if let Some((name, _)) = first.filter(|_| arguments.totals) {
+            output.note(&format!("To see the findings: datadrop check {}", shell_word(name)))?;
+        } else if let Some((_, finding)) = first {
             output.note(&format!("More about a rule: datadrop check --explain {}", finding.code))?;
         }
     }
@@ -177,13 +186,14 @@ fn json(files: &[(String, Checked)]) -> serde_json::Result<String> {
 }
 
 /// What an array that is not complete must say of itself.
-fn left_out(checked: &Checked) -> Option<String> {
+fn left_out(checked: &Checked) -> Vec<String> {
     let kept = checked.findings.kept().len() as u64;
     let all = checked.findings.count_from(Severity::Doubtful);
-    (all > kept).then(|| {
-        let rest = counted(i64::try_from(all - kept).unwrap_or(i64::MAX), "finding");
-        format!("{rest} left out; the array has the first {KEPT_FOR_PROGRAMS} of each rule")
-    })
+    if all <= kept {
+        return Vec::new();
+    }
+    let rest = counted(i64::try_from(all - kept).unwrap_or(i64::MAX), "finding");
+    vec![format!("{rest} left out; the array has the first {KEPT_FOR_PROGRAMS} of each rule")]
 }
 
 fn code(word: &str) -> Result<Code, Failure> {

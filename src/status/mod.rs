@@ -27,8 +27,8 @@ pub use json::{job_json, jobs_json, status_json};
 pub use live_view::{WatchData, change_line, state_style, watch_view};
 pub use model::{AccountStatus, BacklogStatus, RequestBudget, StateCounts, StatusReport, status_page};
 pub use remote_view::{
-    AccountOfSuite, account_json, account_page, accounts_json, accounts_table, remote_job_json, remote_job_page,
-    remote_jobs_csv, remote_jobs_json, remote_jobs_table,
+    AccountOfSuite, account_json, account_page, accounts_json, accounts_table, columns, remote_job_json,
+    remote_job_page, remote_jobs_csv, remote_jobs_json, remote_jobs_table,
 };
 pub use standing::{FIRST_LIST, RECENT, state_counts, status_report};
 pub use table::jobs_table;

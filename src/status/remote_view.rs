@@ -198,7 +198,8 @@ fn page<const N: usize>(title: &str, facts: [(&str, String); N]) -> String {
 }
 
 /// Whatever the width of the terminal: nothing is cut, and numbers stand to the right.
-fn columns<R: IntoIterator<Item = String>>(
+#[must_use]
+pub fn columns<R: IntoIterator<Item = String>>(
     header: &[&str],
     numbers: &[usize],
     rows: impl Iterator<Item = R>,

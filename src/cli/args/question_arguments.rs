@@ -9,6 +9,7 @@ use std::path::PathBuf;
 Examples:
   datadrop check sales.txt costs.txt
   datadrop check sales.txt --json | jq '.[] | select(.severity == \"fails\")'
+  datadrop check sales.txt --totals
   datadrop check --explain semicolon
 
 It fails, skips or is doubtful: Adobe fails the file, skips the row, or says nothing about it.
@@ -20,9 +21,12 @@ pub(in crate::cli) struct CheckArguments {
     /// Also use what is known of this account: its data source, extensions and largest file
     #[arg(long, value_name = "A", conflicts_with = "explain")]
     pub(in crate::cli) account: Option<String>,
-    /// As a JSON array with an object for each finding
+    /// As a JSON array with an object for each finding, or with --totals for each data day
     #[arg(long)]
     pub(in crate::cli) json: bool,
+    /// Print the rows and the exact sum of each metric per data day, instead of the findings
+    #[arg(long, conflicts_with = "explain")]
+    pub(in crate::cli) totals: bool,
     /// Explain a rule by the word in brackets behind its findings
     #[arg(long, value_name = "CODE", conflicts_with_all = ["files", "json"])]
     pub(in crate::cli) explain: Option<String>,

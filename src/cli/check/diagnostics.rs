@@ -121,7 +121,8 @@ fn cell(character: char) -> String {
     if character == '\t' { " → ".to_owned() } else { printable(character.encode_utf8(&mut [0; 4])) }
 }
 
-fn verdict(checked: &Checked) -> String {
+/// What becomes of a file, in a line.
+pub(super) fn verdict(checked: &Checked) -> String {
     let (color, rows) = (checked.findings.worst().map(style).unwrap_or_default(), rows(checked));
     let found = counted(number(checked.findings.count_from(Severity::Doubtful)), "finding");
     match checked.findings.worst() {
@@ -199,7 +200,7 @@ fn paragraph(label: &str, words: &str) -> String {
     text
 }
 
-fn number(count: u64) -> i64 {
+pub(super) fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
