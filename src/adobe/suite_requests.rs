@@ -127,16 +127,6 @@ impl Client {
         reading
     }
 
-    /// Asks for the report suite itself, without its metrics and dimensions.
-    ///
-    /// # Errors
-    /// [`ApiError`]; an answer about another report suite is unclear.
-    pub async fn describe_suite(&self, suite: &ReportSuite, permit: Permit) -> Result<SuiteFacts, ApiError> {
-        let mut facts = SuiteFacts::default();
-        self.read_part(SuitePart::Suite, suite, permit, &mut facts).await?;
-        Ok(facts)
-    }
-
     /// Returns whether there was anything in the answer.
     async fn read_part(
         &self,

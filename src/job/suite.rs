@@ -102,14 +102,22 @@ pub fn zone_named(name: &str) -> Option<TimeZone> {
 }
 
 impl SuiteFacts {
-    /// Returns time zone and currency in words, as far as they are known.
+    /// Returns time zone, currency and how much is known of metrics and dimensions, in words.
     #[must_use]
     pub fn in_words(&self) -> String {
         let told = |what: &str, value: &Option<String>| match value {
             Some(value) => format!("{what} {value}"),
             None => format!("{what} unknown"),
         };
-        format!("{}, {}", told("time zone", &self.time_zone), told("currency", &self.currency))
+        let count =
+            |what: &str, known: Option<usize>| known.map(|count| format!(", {count} {what}")).unwrap_or_default();
+        format!(
+            "{}, {}{}{}",
+            told("time zone", &self.time_zone),
+            told("currency", &self.currency),
+            count("metrics", self.metrics.as_ref().map(Vec::len)),
+            count("dimensions", self.dimensions.as_ref().map(Vec::len))
+        )
     }
 
     /// Returns the metric with this identifier (`event41`), whatever its case.

@@ -7,13 +7,13 @@ mod draft;
 mod questions;
 mod write;
 
-use super::api_session::Remote;
+use super::api_session::{Purse, Remote};
 use super::args::InitArguments;
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use crate::adobe::ApiError;
+use crate::adobe::{ApiError, Client, SuiteReading, Unread};
 use crate::config::{self, Config, Credential};
-use crate::job::{Company, NewAccount, Problem, RemoteAccount, SuiteFacts, virtual_suite};
+use crate::job::{Company, NewAccount, Problem, RemoteAccount, virtual_suite};
 use crate::status::printable;
 use draft::Draft;
 use questions::Questions;
@@ -67,17 +67,23 @@ fn describe(draft: &Draft, secret: &SecretString) -> Result<String, Failure> {
     let suite = config.api.report_suite(&draft.report_suite);
     let remote = Remote::open(&config)?;
     let id = &suite.id;
-    match remote.ask(&async |client, purse| client.describe_suite(&suite, purse.permit().await).await) {
-        Ok(SuiteFacts { parent: Some(parent), .. }) => {
-            let Problem { what, .. } = virtual_suite(id, &parent);
-            Err(Failure::failed(Problem::new(what, format!("--report-suite {parent} names the one that takes them"))))
-        }
-        Ok(facts) => Ok(format!("report suite {id}: {}", facts.in_words())),
-        Err(error) => {
-            let why = error.problem().what;
-            Ok(format!("report suite {id}: time zone and currency cannot be read, and are not needed: {why}"))
-        }
+    let read = async |client: &Client, purse: &Purse| Ok(client.read_suite(&suite, || purse.permit()).await);
+    let SuiteReading { facts, unread } = match remote.ask(&read) {
+        Ok(reading) => reading,
+        Err(error) => return Ok(format!("report suite {id}: not read, and not needed: {}", error.problem().what)),
+    };
+    if let Some(parent) = &facts.parent {
+        let Problem { what, .. } = virtual_suite(id, parent);
+        let remedy = format!("--report-suite {parent} names the one that takes them");
+        return Err(Failure::failed(Problem::new(what, remedy)));
     }
+    let mut words = format!("report suite {id}: {}", facts.in_words());
+    if !unread.is_empty() {
+        let unread: Vec<String> = unread.iter().map(Unread::to_string).collect();
+        words += "; not read, and not needed: ";
+        words += &unread.join("; ");
+    }
+    Ok(words)
 }
 
 /// The configuration as far as it goes, with the secret at hand.

@@ -18,7 +18,7 @@ pub(in crate::cli::doctor) fn suite(id: &str, reading: &SuiteReading) -> Vec<Fin
     }
     let mut findings = Vec::new();
     if facts != &SuiteFacts::default() {
-        findings.push(Finding::ok(CHECK, id, in_words(facts)));
+        findings.push(Finding::ok(CHECK, id, facts.in_words()));
     }
     if let Some(zone) = facts.time_zone.as_ref().filter(|zone| zone_named(zone).is_none()) {
         let message =
@@ -37,13 +37,6 @@ pub(in crate::cli::doctor) fn suite(id: &str, reading: &SuiteReading) -> Vec<Fin
         findings.push(Finding::bad(Verdict::Warn, CHECK, id, message, remedy));
     }
     findings
-}
-
-fn in_words(facts: &SuiteFacts) -> String {
-    let count = |what: &str, known: Option<usize>| known.map(|count| format!(", {count} {what}")).unwrap_or_default();
-    let metrics = count("metrics", facts.metrics.as_ref().map(Vec::len));
-    let dimensions = count("dimensions", facts.dimensions.as_ref().map(Vec::len));
-    format!("{}{metrics}{dimensions}", facts.in_words())
 }
 
 #[cfg(test)]
