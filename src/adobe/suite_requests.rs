@@ -17,7 +17,7 @@ use std::fmt;
 /// and its standard metrics takes less than 1 MiB, and dimensions bring their classifications.
 const LONGEST_LIST: usize = 4 << 20;
 
-/// The parts of what is told of a report suite, each by a request of its own.
+/// The parts of what the API says of a report suite. Each takes a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SuitePart {
     /// Name, currency, time zone, and whether it is virtual.
@@ -168,7 +168,7 @@ impl Client {
     }
 }
 
-/// What is told of the report suite itself; an error if that is another one.
+/// Reads the report suite itself. An answer about another one is an error.
 fn told(value: &Value, report_suite_id: &str) -> Result<SuiteFacts, String> {
     let object = value.as_object().ok_or("an answer that is no report suite")?;
     let text = |key: &str| object.get(key).and_then(text);

@@ -94,7 +94,7 @@ fn failure(likely: &Likely, error_address: Option<&str>) -> String {
         || "`datadrop check FILE` tells what Adobe is known to fail".to_owned(),
         |cause| format!("the file check says: {cause}"),
     );
-    // Nobody else hears of the cause.
+    // Adobe reports the cause by e-mail only.
     let told = match error_address {
         None => String::new(),
         Some("") => "; Adobe writes errors by e-mail only, and has no address for this data source".to_owned(),

@@ -143,7 +143,7 @@ fn answered(status: u16, retry_after: Option<Duration>, answer: &Answer, complet
     let by_gateway = matches!(body, ErrorBody::Gateway { .. });
     let by_service = matches!(body, ErrorBody::Service { .. });
     let not_now = || Outcome { again: Again::Later(retry_after), slow_down: true, ..retry(words.clone()) };
-    // Whoever may read the list of the account has the right account and credential: what is refused is the request's form.
+    // If the account's list can be read, account and credential are right, so the API refuses the form of the request.
     let may_be_style = !facts.style_is_proven && facts.list_was_read;
     let may_be_either = !facts.style_is_proven && !facts.list_was_read;
     let list_first = || Outcome { again: Again::AtOnce, account: Verdict::ListFirst, ..retry(words.clone()) };
