@@ -54,11 +54,12 @@
 //! | `inbox` | `check`, `clock`, `config`, `folder`, `job`, `joblog` |
 //! | `upload` | `adobe`, `clock`, `config`, `job`, `joblog`, `retry` |
 //! | `track` | `adobe`, `clock`, `config`, `job`, `joblog`, `retry` |
-//! | `alert` | `adobe`, `clock`, `config`, `job`, `joblog`, `retry` |
-//! | `status` | `adobe`, `clock`, `config`, `job`, `joblog` |
+//! | `coverage` | `config`, `job`, `joblog` |
+//! | `alert` | `adobe`, `clock`, `config`, `coverage`, `job`, `joblog`, `retry` |
+//! | `status` | `adobe`, `clock`, `config`, `coverage`, `job`, `joblog` |
 //! | `recover` | `adobe`, `clock`, `config`, `folder`, `inbox`, `job`, `joblog`, `track` |
 //! | `daemon` | everything but `cli`, `emulator`, `recover` |
-//! | `cli` | `adobe`, `check`, `clock`, `config`, `daemon`, `emulator`, `folder`, `inbox`, `job`, `joblog`, `recover`, `status` |
+//! | `cli` | `adobe`, `check`, `clock`, `config`, `coverage`, `daemon`, `emulator`, `folder`, `inbox`, `job`, `joblog`, `recover`, `status` |
 //!
 //! The stages that run (`inbox`, `upload`, `track`, `alert`) never import each other: they meet in the job log, which is passive.
 //! `daemon` starts them; nothing starts `daemon` but `cli`. `tests/tidy.rs` reads this table and holds the sources to it.
@@ -114,12 +115,13 @@
 //! | --- | --- | --- |
 //! | the quiet period | [`inbox::readiness::Candidate::verdict`]: the rules R1 to R9; [`inbox::readiness::Waits`]: the times | the defaults in `config/default.toml`, how the period grows in [`inbox::readiness::Pieces`], [`config::WatchConfig`] for a new key |
 //! | a check rule | [`check::Code`]: the table of rules, with their words | the code that finds it, such as `src/check/data_row.rs` or `src/check/header.rs`, a file in `tests/check_data`, and `src/check/RULES.md`, which a test writes |
-//! | what a data day adds up to | [`check::DataDays`], [`job::Decimal`] | `src/check/data_row.rs`, which reads each value once; `src/cli/check/day_table.rs` shows it |
+//! | what a data day adds up to | [`job::DataDays`], [`job::Decimal`] | `src/check/data_row.rs`, which reads each value once; `src/cli/check/day_table.rs` shows it |
 //! | what a 409 means | [`upload::decide`]: the table of outcomes | [`design`] §5, "Outcomes" |
 //! | the wording of `held` | [`job::Verdict`]: what happened and what can be done, for the `.why`, `explain`, `jobs show` and the page | the reason itself: [`track::reconcile::judge`] and [`upload::decide`], `src/joblog/duplicates.rs`; how the `.why` is laid out: `src/inbox/file_moves.rs` |
 //! | a column of `jobs list` | [`status::jobs_table`] for people; [`joblog::JobRow`], [`status::JOB_COLUMNS`] and the view `job_log` (`src/joblog/schema.sql`) for programs | [`design`] §8: columns only ever come at the end |
 //! | a state or an event of a job | [`job::State::next`] | [`design`] §4, "States"; the named sets of states in `src/job/sets.rs`, and the checks of `src/joblog/schema.sql` |
 //! | what a word or a row count of Adobe's means | [`track::judge`] | [`design`] §4, "Tracking" |
+//! | which days are missing or double | [`coverage::Coverage`], [`coverage::Rhythm`] | `src/joblog/day_totals.rs`, which adds up what counts; `src/joblog/covered_days.rs`, for `hold-days` |
 //! | how much Adobe takes over all files | `src/joblog/data_days.rs` | [`joblog::AllowanceLimits`], the keys `max_data_days` and `max_at_adobe` |
 //! | when Adobe's list is requested | [`track::Schedule`] | `src/adobe/budget.rs` shares requests out |
 //! | what is read of a report suite | `src/adobe/suite_requests.rs` | [`job::SuiteFacts`]; `src/daemon/report_suites.rs`, which reads them daily; `src/emulator/suites.rs` |
@@ -173,6 +175,9 @@ pub mod retry;
 
 // Step 5: what became of it, and of an upload without an answer.
 pub mod track;
+
+// What Adobe has of each data day: which are missing, which are double.
+pub mod coverage;
 
 // Step 6: who needs to hear of it.
 pub mod alert;

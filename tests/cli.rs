@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The columns of the view `job_log`, as the design fixes them.
-const COLUMNS: [&str; 23] = [
+const COLUMNS: [&str; 26] = [
     "id",
     "account",
     "file_name",
@@ -35,6 +35,9 @@ const COLUMNS: [&str; 23] = [
     "finished_at",
     "next_attempt_at",
     "pair_id",
+    "first_day",
+    "last_day",
+    "days",
 ];
 
 /// Two rows, of which Adobe loses one.

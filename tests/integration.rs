@@ -17,6 +17,7 @@ mod check;
 mod checked;
 mod cli;
 mod commands;
+mod coverage;
 mod day;
 mod doctor;
 mod dry_run;

@@ -90,6 +90,7 @@ fn topic(event: AlertEvent) -> AlertEvent {
         | AlertEvent::Stalled
         | AlertEvent::Cleared
         | AlertEvent::Missing
+        | AlertEvent::Double
         | AlertEvent::Doubled
         | AlertEvent::Started => event,
     }

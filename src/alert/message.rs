@@ -91,6 +91,9 @@ fn words(alert: &AlertRow, event: AlertEvent, named: &[Named]) -> String {
             format!("account {account} works again; it was blocked{since}: {last}")
         }
         AlertEvent::Missing => format!("account {account}: {last}"),
+        AlertEvent::Cleared if named.last().is_some_and(|named| named.job.is_none()) => {
+            format!("account {account}: {last}")
+        }
         AlertEvent::Failure
         | AlertEvent::Partial
         | AlertEvent::Rejected
@@ -98,6 +101,7 @@ fn words(alert: &AlertRow, event: AlertEvent, named: &[Named]) -> String {
         | AlertEvent::Delayed
         | AlertEvent::Stalled
         | AlertEvent::Cleared
+        | AlertEvent::Double
         | AlertEvent::Doubled => {
             let Some((job, reason)) =
                 named.first().and_then(|named| Some((named.job.as_ref()?, named.detail.as_deref())))
@@ -130,6 +134,7 @@ fn states(event: AlertEvent) -> (&'static str, &'static str) {
         AlertEvent::Delayed => ("is overdue", "are overdue"),
         AlertEvent::Stalled => ("does not continue at Adobe", "do not continue at Adobe"),
         AlertEvent::Cleared => ("is no longer overdue", "are no longer overdue"),
+        AlertEvent::Double => ("repeats a data day", "repeat data days"),
         AlertEvent::Doubled => ("was possibly ingested twice", "were possibly ingested twice"),
         AlertEvent::Blocked | AlertEvent::Unblocked | AlertEvent::Missing | AlertEvent::Started => ("", ""),
     }
@@ -160,10 +165,15 @@ fn hint(event: AlertEvent, account: &str, job: Option<i64>, program: &Program) -
         AlertEvent::Stalled => format!(
             "in Adobe's user interface, press Restart Processing for the data source of account {account}; `{show}` names it"
         ),
+        AlertEvent::Cleared if job.is_none() => "nothing needs to be done".to_owned(),
         AlertEvent::Cleared => format!("`{show}` says how it ended"),
         AlertEvent::Missing => format!(
-            "ask the people who deliver the files; `{datadrop} jobs list --account {}` shows what came",
+            "ask the people who deliver the files; `{datadrop} coverage --account {}` shows what came",
             shell_word(account)
+        ),
+        AlertEvent::Double => format!(
+            "compare the files: `{show}` has the sums of both; Adobe can take nothing back, but a file with negative amounts lowers \
+             what was counted"
         ),
         AlertEvent::Doubled => {
             let list = Command::RemoteJobs(account.to_owned()).line(program);

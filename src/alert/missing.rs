@@ -1,6 +1,8 @@
-//! `expect` of an account: were enough data files accepted between local midnight and that time of day? Pure.
+//! `expect` of an account: were enough data files accepted between local midnight and that time of day? `expect_days`: which
+//! data days are missing, and which have come since? Pure.
 
 use crate::config::Expect;
+use crate::coverage::{Coverage, DayRange, DayStatus};
 use crate::job::Timestamp;
 use jiff::ZonedDateTime;
 use jiff::civil::Date;
@@ -69,9 +71,58 @@ pub(super) fn missed(expect: Expect, window: &Window, accepted: u32) -> Option<S
     })
 }
 
+/// What is new of an account's data days.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Days {
+    /// Missing, and not told yet.
+    pub(super) missing: Vec<Date>,
+    /// Told to be missing, and there now, or not expected any more.
+    pub(super) came: Vec<Date>,
+}
+
+/// What is new since it was told last. Days before the range are nobody's matter any more.
+#[must_use]
+pub(super) fn days(coverage: &Coverage, range: DayRange, told: &[Date]) -> Days {
+    let missing: Vec<Date> = coverage.with_status(DayStatus::Missing).map(|day| day.day).collect();
+    Days {
+        came: told.iter().copied().filter(|day| range.has(*day) && !missing.contains(day)).collect(),
+        missing: missing.into_iter().filter(|day| !told.contains(day)).collect(),
+    }
+}
+
+impl Days {
+    pub(super) fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.came.is_empty()
+    }
+
+    pub(super) fn missing_words(&self) -> Option<String> {
+        let words = |what: &str| format!("{what} no accepted file: {}", list(&self.missing));
+        match self.missing.len() {
+            0 => None,
+            1 => Some(words("a data day has")),
+            _ => Some(words("data days have")),
+        }
+    }
+
+    pub(super) fn came_words(&self) -> Option<String> {
+        (!self.came.is_empty()).then(|| format!("no longer missing: {}", list(&self.came)))
+    }
+}
+
+/// Days that a sentence names.
+const NAMED: usize = 10;
+
+fn list(days: &[Date]) -> String {
+    let named: Vec<String> = days.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = days.len() - named.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    named.join(", ") + &more
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::coverage::CoverageDay;
     use proptest::prelude::*;
 
     fn at(text: &str) -> ZonedDateTime {
@@ -129,6 +180,39 @@ mod tests {
         assert!(is_open(&window(early), Some("2026-11-21"), today));
         // The clock was set back.
         assert!(!is_open(&window(early), Some("2026-11-23"), today));
+    }
+
+    #[test]
+    fn a_missing_data_day_is_told_once_and_its_coming_too() {
+        let day = |number| jiff::civil::date(2026, 11, number);
+        let missing = |days: &[i8]| Coverage {
+            days: days
+                .iter()
+                .map(|number| CoverageDay {
+                    day: day(*number),
+                    status: DayStatus::Missing,
+                    files: 0,
+                    rows: 0,
+                    in_doubt: 0,
+                    totals: std::collections::BTreeMap::new(),
+                })
+                .collect(),
+            rhythm: None,
+            newest: None,
+            undated: 0,
+        };
+        let range = DayRange { from: Some(day(2)), to: None };
+        let first = days(&missing(&[2, 3]), range, &[]);
+        assert_eq!(first.missing_words().unwrap(), "data days have no accepted file: 2026-11-02, 2026-11-03");
+        assert_eq!(first.came_words(), None);
+        assert!(days(&missing(&[2, 3]), range, &first.missing).is_empty(), "once");
+        let next = days(&missing(&[3, 4]), range, &[day(1), day(2), day(3)]);
+        assert_eq!(next.missing_words().unwrap(), "a data day has no accepted file: 2026-11-04");
+        assert_eq!(next.came_words().unwrap(), "no longer missing: 2026-11-02", "the first is too long ago");
+        let many: Vec<i8> = (1..=12).collect();
+        assert!(
+            days(&missing(&many), DayRange::default(), &[]).missing_words().unwrap().ends_with("2026-11-10 and 2 more")
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::group::Subscription;
 use super::message::Sender;
 use crate::adobe::{Client, hook_host};
-use crate::config::{AccountConfig, Config, Expect};
+use crate::config::{AccountConfig, Config, Expect, ExpectDays};
 use crate::job::Target;
 use crate::retry::RetryPolicy;
 use jiff::tz::TimeZone;
@@ -37,10 +37,13 @@ pub(super) struct Receiver {
     pub(super) how: How,
 }
 
-/// What an account expects of each day.
+/// What an account expects.
 pub(super) struct Expectation {
     pub(super) account: String,
-    pub(super) expect: Expect,
+    /// Of each day on which files are accepted.
+    pub(super) expect: Option<Expect>,
+    /// Of each data day.
+    pub(super) expect_days: Option<ExpectDays>,
     /// Where its days begin; `None`: as in the report suite of its target.
     pub(super) time_zone: Option<TimeZone>,
     pub(super) target: Target,
@@ -48,9 +51,10 @@ pub(super) struct Expectation {
 
 impl Expectation {
     fn of(account: &AccountConfig, config: &Config) -> Option<Self> {
-        Some(Self {
+        (account.expect.is_some() || account.expect_days.is_some()).then(|| Self {
             account: account.name.clone(),
-            expect: account.expect?,
+            expect: account.expect,
+            expect_days: account.expect_days,
             time_zone: account.time_zone.clone(),
             target: account.target(&config.api),
         })

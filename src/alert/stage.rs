@@ -1,11 +1,15 @@
 //! The stage: reads what happened, groups it, delivers it. What decides is in `group` and `missing`.
 
 use super::deliver::deliver;
+use super::missing::Days;
 use super::receivers::{AlertSettings, Expectation, Receiver};
 use super::{group, message, missing};
 use crate::clock::{now, random_fraction};
+use crate::config::ExpectDays;
+use crate::coverage::{Coverage, DayFacts, DayRange, LEARNT_FROM, today};
 use crate::job::{DayZone, Timestamp};
 use crate::joblog::{AlertRow, JobLog, JobLogError, Reader, ToldRow};
+use jiff::Span;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +28,8 @@ const BATCH: usize = 500;
 const UNWANTED: i64 = 2000;
 /// Interval between looks for late jobs.
 const LATE_LOOK: Duration = Duration::from_secs(60);
+/// Interval between looks for missing data days.
+const DAYS_LOOK: Duration = Duration::from_secs(30);
 /// Timeout for the last alerts at the end of the service.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -44,6 +50,8 @@ pub struct AlertStage {
     cut: CancellationToken,
     /// The last day judged of each account, as far as it was looked up.
     judged: HashMap<String, String>,
+    /// When the data days of each account were judged last.
+    judged_days: HashMap<String, Instant>,
     looked_for_late: Option<Instant>,
 }
 
@@ -66,6 +74,7 @@ impl AlertStage {
             unwritten: Vec::new(),
             cut: CancellationToken::new(),
             judged: HashMap::new(),
+            judged_days: HashMap::new(),
             looked_for_late: None,
         };
         stage.enlist().await?;
@@ -169,10 +178,15 @@ impl AlertStage {
     }
 
     async fn judge_expectation(&mut self, expectation: &Expectation) -> Result<(), JobLogError> {
-        let Expectation { account, expect, time_zone, target } = expectation;
-        let (account, expect) = (account.as_str(), *expect);
+        let Expectation { account, expect, expect_days, time_zone, target } = expectation;
+        let account = account.as_str();
         let suites = self.reader.suite_zone(target)?;
-        let local = DayZone::of(time_zone.as_ref(), suites.as_deref()).at(now());
+        let zone = DayZone::of(time_zone.as_ref(), suites.as_deref());
+        if let Some(days) = *expect_days {
+            self.judge_days(account, days, &zone).await?;
+        }
+        let Some(expect) = *expect else { return Ok(()) };
+        let local = zone.at(now());
         let Some(window) = missing::latest_window(expect, &local) else { return Ok(()) };
         let day = window.day.to_string();
         if self.judged.get(account) == Some(&day) {
@@ -188,6 +202,29 @@ impl AlertStage {
             self.joblog.note_expectation(account.to_owned(), day.clone(), missed, now()).await?;
         }
         self.judged.insert(account.to_owned(), day);
+        Ok(())
+    }
+
+    /// Which data days are missing, and which of those have come since.
+    async fn judge_days(&mut self, account: &str, expected: ExpectDays, zone: &DayZone) -> Result<(), JobLogError> {
+        if self.judged_days.get(account).is_some_and(|at| at.elapsed() < DAYS_LOOK) {
+            return Ok(());
+        }
+        let now = now();
+        let range = DayRange { from: today(&zone.zone, now).checked_sub(Span::new().days(LEARNT_FROM)).ok(), to: None };
+        let facts = DayFacts::read(&self.reader, account, zone.zone.clone(), range)?;
+        let coverage = Coverage::of(&facts, Some(expected), range, now);
+        let told = self.reader.days_told_missing(account)?;
+        let news = missing::days(&coverage, range, &told);
+        if !news.is_empty() {
+            let [missing, came] = [news.missing_words(), news.came_words()];
+            if let Some(missing) = &missing {
+                tracing::error!(account, "account {account}: {missing}");
+            }
+            let Days { missing: days, came: over } = news;
+            self.joblog.note_missing_days(account.to_owned(), (days, missing), (over, came), now).await?;
+        }
+        self.judged_days.insert(account.to_owned(), Instant::now());
         Ok(())
     }
 

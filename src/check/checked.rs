@@ -1,9 +1,8 @@
 //! What became of a check, and its words for the job log: short enough to be kept, for reasons and for the `.why`.
 
 use super::code::{Code, Severity};
-use super::days::DataDays;
 use super::report::{Affected, Finding, Findings};
-use crate::job::{FileFindings, Kind, Likely, Timestamp};
+use crate::job::{DataDays, FileFindings, Kind, Likely, Timestamp};
 
 /// Maximum number of findings in a list.
 const LISTED: usize = 5;

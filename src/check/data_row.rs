@@ -4,11 +4,10 @@ use super::code::Code;
 use super::columns::Role;
 use super::date_forms::{Form, meant};
 use super::dates::{Calendar, is_other_time, read_date};
-use super::days::DataDays;
 use super::header::{self, Header, MARK, fields};
 use super::report::{Affected, Findings, Subject, quoted};
 use super::values;
-use crate::job::{Decimal, Line, NotDecimal, SuiteFacts, Timestamp, counted};
+use crate::job::{DataDays, Decimal, Line, NotDecimal, SuiteFacts, Timestamp, counted};
 use jiff::civil::Date;
 use memchr::{memchr, memchr_iter, memchr2};
 use std::ops::Range;
@@ -18,6 +17,9 @@ const MOST_HEADERS: usize = 20;
 
 /// Maximum number of columns that the summary of negative amounts names.
 const NAMED: usize = 5;
+
+/// "Data Sources supports up to 90 unique days in a file."
+const MOST_DAYS: usize = 90;
 
 /// What the rows share.
 #[derive(Debug)]
@@ -308,9 +310,9 @@ impl<'a> Rows<'a> {
         if breaks == Some(Code::DateFuture) {
             self.last_to_begin = self.last_to_begin.max(Some(day));
         }
-        let was_complete = self.days.is_complete();
+        let before = self.days.all().len();
         self.last_place = self.days.enter(day);
-        if was_complete && !self.days.is_complete() {
+        if before == MOST_DAYS && self.days.all().len() > MOST_DAYS {
             findings.at(Code::TooManyDays, line, range, || {
                 let message = format!("{} is the 91st day in this file; Adobe takes up to 90", quoted(field));
                 (message, Some("split the file by days".to_owned()))
@@ -323,6 +325,7 @@ impl<'a> Rows<'a> {
 /// Gives each metric of a header the place of its total.
 fn with_totals(mut header: Header, days: &mut DataDays) -> Header {
     for (field, detail) in header.fields.iter_mut().zip(&header.details) {
+        days.enter_column(&detail.name);
         if let Some(metric) = &detail.metric {
             field.total = days.place_of(metric);
         }

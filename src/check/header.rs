@@ -53,7 +53,9 @@ pub(super) struct Field {
 /// What messages say of a column.
 #[derive(Debug)]
 pub(super) struct Detail {
-    /// Its name.
+    /// Its name, as Adobe writes it.
+    pub(super) name: String,
+    /// The same with the report suite's own, for messages.
     pub(super) label: String,
     /// The rule that a value breaks which is too long.
     pub(super) too_long: Code,
@@ -76,7 +78,10 @@ impl Detail {
         // Adobe has no column of a number that is too large, and a header has room for thousands of them.
         let has_total = column.role.is_metric() && column.breaks != Some(Code::ColumnOutOfRange);
         let metric = has_total.then(|| column.name.clone());
-        (Field { role: column.role, total: NO_TOTAL, is_counter, longest }, Self { label, too_long, metric })
+        (
+            Field { role: column.role, total: NO_TOTAL, is_counter, longest },
+            Self { name: column.name.clone(), label, too_long, metric },
+        )
     }
 }
 

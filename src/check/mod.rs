@@ -1,8 +1,9 @@
 //! What Adobe would reject or skip, known before anything is sent: the rules of the file format, in one pass.
 //!
 //! Pure: bytes in, findings out. A [`Checker`] takes chunks of any size and reads each byte a fixed number of times; it
-//! keeps one line, the days met (91 at most) with a sum for each metric, and the first findings of each rule. It counts rows as it goes, with the
-//! same [`Lines`] that [`crate::job::RowCounter`] counts with, so that one pass can hash, count and check.
+//! keeps one line, the days met with a sum for each metric, as many as [`DataDays`] has room for, and the first findings of each
+//! rule. It counts rows as it goes, with the same [`Lines`] that [`crate::job::RowCounter`] counts with, so that one pass can hash,
+//! count and check.
 //!
 //! ```text
 //!  chunks ──► job::Lines ──► comment? ──► characters ──► header ──► rows ──► Checked
@@ -22,7 +23,6 @@ mod columns;
 mod data_row;
 mod date_forms;
 mod dates;
-mod days;
 mod file_name;
 mod header;
 mod numbers;
@@ -34,10 +34,9 @@ mod tests;
 
 pub use checked::Checked;
 pub use code::{Code, Rule, Severity};
-pub use days::{DataDay, DataDays, Total};
 pub use report::{Affected, Finding, Findings, Place};
 
-use crate::job::{Encoding, Kind, Line, LineKind, Lines, SuiteFacts, ends_in_a_line};
+use crate::job::{DataDays, Encoding, Kind, Line, LineKind, Lines, SuiteFacts, ends_in_a_line};
 use data_row::Rows;
 use dates::Calendar;
 use header::LONGEST_ROW;

@@ -9,11 +9,12 @@ use super::output::Output;
 use super::place::{self, PlaceError};
 use super::settings;
 use crate::config::AccountConfig;
+use crate::coverage::DayTotals;
 use crate::folder::directory::Directory;
 use crate::folder::glimpse;
-use crate::job::{Kind, check_name, classify, stem};
-use crate::joblog::{self, Reader};
-use crate::status::size;
+use crate::job::{JobId, Kind, check_name, classify, stem};
+use crate::joblog::{self, Reader, Which};
+use crate::status::{day_totals_table, size};
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -61,12 +62,28 @@ pub(super) fn run(config_file: &Path, arguments: &DropArguments, output: &mut Ou
         return Ok(Exit::Done);
     }
     match to_the_end(&mut follow, &wanted, None, config.api.rate_limit, output)? {
-        Ending::Ended { all_success } => Ok(Exit::all(all_success)),
+        Ending::Ended { all_success } => {
+            output.words(&accepted(&mut follow, &wanted)?)?;
+            Ok(Exit::all(all_success))
+        }
         Ending::Stopped | Ending::TimeIsOver => {
             output.message("stopped waiting; the files go on their way (`datadrop jobs list`)")?;
             Ok(Exit::Failed)
         }
     }
+}
+
+/// What Adobe has accepted of each data day.
+fn accepted(follow: &mut Follow, wanted: &[Wanted]) -> Result<String, Failure> {
+    let Some(reader) = follow.reader()? else { return Ok(String::new()) };
+    let mut ids = Vec::new();
+    for wanted in wanted {
+        ids.extend(wanted.find(reader)?.map(|job| JobId(job.id)));
+    }
+    let mut totals = DayTotals::default();
+    totals.add(&reader.days_of_jobs(&ids, Which::Accepted)?);
+    let table = day_totals_table(&totals, "  ");
+    Ok(if table.is_empty() { table } else { format!("accepted, by data day:\n{table}") })
 }
 
 /// Puts the files into the folder, in order.

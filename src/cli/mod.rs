@@ -9,6 +9,7 @@ mod api_session;
 mod args;
 mod check;
 mod child;
+mod coverage;
 mod demo;
 mod doctor;
 mod drop;
@@ -74,6 +75,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn looks_at_folders(command: &Command) -> bool {
     match command {
         Command::Run(arguments) => arguments.dry_run,
+        Command::Coverage(arguments) => arguments.rebuild,
         Command::Doctor(_)
         | Command::Explain(_)
         | Command::Service(_)
@@ -115,6 +117,7 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Jobs(JobsCommand::Release(arguments)) => verbs::release(file, arguments, output),
         Command::Jobs(JobsCommand::Cancel(arguments)) => verbs::cancel(file, arguments, output),
         Command::Jobs(JobsCommand::Watch) => watch::run(file, output),
+        Command::Coverage(arguments) => coverage::run(file, &arguments, output),
         Command::Accounts(AccountsCommand::List(arguments)) => accounts::list(file, &arguments, output),
         Command::Accounts(AccountsCommand::Show(arguments)) => accounts::show(file, &arguments, output),
         Command::Accounts(AccountsCommand::Create(arguments)) => accounts::create(file, &arguments, output),

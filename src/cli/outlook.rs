@@ -3,7 +3,7 @@
 use super::apart::Signs;
 use super::failure::Failure;
 use crate::clock::now;
-use crate::config::{AccountConfig, Config};
+use crate::config::{AccountConfig, Config, Duplicates};
 use crate::folder::directory::Directory;
 use crate::folder::{FolderProblem, glimpse};
 use crate::inbox::{FolderSettings, Foreseen, Ignored, Known, ahead, foresee, known};
@@ -115,7 +115,14 @@ impl<'a> Account<'a> {
         };
         let duplicate = match (reader, kind, name.to_str()) {
             (Some(reader), Kind::Data, Some(name)) => {
-                reader.foresee_duplicate(&self.config.name, name, content.fingerprint.sha256, self.config.duplicates)?
+                let (account, duplicates) = (&self.config.name, self.config.duplicates);
+                let duplicate = reader.foresee_duplicate(account, name, content.fingerprint.sha256, duplicates)?;
+                match (&duplicate, &content.days) {
+                    (None, Some(days)) if duplicates == Duplicates::HoldDays => {
+                        reader.foresee_covered(account, days)?
+                    }
+                    (_, _) => duplicate,
+                }
             }
             (Some(_) | None, Kind::Data | Kind::Fin, _) => None,
         };

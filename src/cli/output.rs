@@ -84,8 +84,20 @@ impl Output {
 }
 
 /// What stands behind `datadrop ` in a command that reads the configuration. The last is a command left open.
-const READS_IT: [&str; 11] =
-    ["accounts ", "doctor", "drop ", "explain ", "init", "jobs ", "recover", "run", "service print", "status", "…"];
+const READS_IT: [&str; 12] = [
+    "accounts ",
+    "coverage",
+    "doctor",
+    "drop ",
+    "explain ",
+    "init",
+    "jobs ",
+    "recover",
+    "run",
+    "service print",
+    "status",
+    "…",
+];
 const PROGRAM: &str = "datadrop ";
 /// What starts the daemon of the usual configuration. The longer one, which also names another way, comes first.
 const STARTS: [&str; 2] = ["`systemctl start datadrop`, or `datadrop run`", "`systemctl start datadrop`"];

@@ -1,6 +1,6 @@
 //! Reads `[account_defaults]` and each `[[account]]`, and what accounts must not share.
 
-use super::given::{check_segment, parse_expect};
+use super::given::{check_segment, parse_expect, parse_expect_days};
 use super::problems::{Place, Report, Wrong, wrong};
 use super::section::{Section, Table};
 use super::sections::{AccountConfig, CheckMode, Duplicates, FinMode, Order, StyleChoice, WireName};
@@ -30,6 +30,7 @@ pub(super) fn read_defaults(mut section: Section<'_>, style: StyleChoice, settle
         max_data_days: None,
         max_at_adobe: None,
         expect: None,
+        expect_days: None,
         settle,
     };
     let defaults = read_settings(&mut section, &defaults);
@@ -43,6 +44,10 @@ fn read_settings(section: &mut Section<'_>, defaults: &AccountConfig) -> Account
         let remedy = "write a number of files and a time of day, such as \"2 by 06:00\"";
         parse_expect(given.text()?).ok_or_else(|| wrong("not a number of files and a time", remedy))
     });
+    let expect_days = section.take("expect_days", |given| {
+        let remedy = "write `daily` or `weekdays` and a time after the end of a day, such as \"daily within 36h\"";
+        parse_expect_days(given.text()?).ok_or_else(|| wrong("not days and a time", remedy))
+    });
     let time_zone = section.take("time_zone", |given| {
         let remedy = "write a name of the IANA time zone database, such as \"Europe/Berlin\"";
         zone_named(given.text()?).ok_or_else(|| wrong("not a time zone", remedy))
@@ -53,12 +58,22 @@ fn read_settings(section: &mut Section<'_>, defaults: &AccountConfig) -> Account
         let remedy = "set check to \"warn\" or \"reject\"";
         section.blame("max_data_days", wrong("the days of a file are known only if it is checked", remedy));
     }
+    let duplicates = section.word("duplicates").unwrap_or(defaults.duplicates);
+    let expect_days = expect_days.or(defaults.expect_days);
+    for (key, is_wanted) in [("duplicates", duplicates == Duplicates::HoldDays), ("expect_days", expect_days.is_some())]
+    {
+        let given = if section.has(key) { key } else { "check" };
+        if check == CheckMode::Off && is_wanted && section.has(given) {
+            let problem = format!("{key} needs the days of a file, which are known only if it is checked");
+            section.blame(given, wrong(&problem, "set check to \"warn\" or \"reject\""));
+        }
+    }
     AccountConfig {
         enabled: section.truth("enabled").unwrap_or(defaults.enabled),
         fin: section.word("fin").unwrap_or(defaults.fin),
         wait_for_fin: section.truth("wait_for_fin").unwrap_or(defaults.wait_for_fin),
         check,
-        duplicates: section.word("duplicates").unwrap_or(defaults.duplicates),
+        duplicates,
         extensions: section
             .take("extensions", |given| given.texts().and_then(check_extensions))
             .unwrap_or_else(|| defaults.extensions.clone()),
@@ -70,6 +85,7 @@ fn read_settings(section: &mut Section<'_>, defaults: &AccountConfig) -> Account
         max_data_days: max_data_days.and_then(|days| u64::try_from(days).ok()).or(defaults.max_data_days),
         max_at_adobe: section.size("max_at_adobe").or(defaults.max_at_adobe),
         expect: expect.or(defaults.expect),
+        expect_days,
         settle: section.duration("settle").unwrap_or(defaults.settle),
         ..defaults.clone()
     }

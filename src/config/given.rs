@@ -1,7 +1,7 @@
 //! One value: as it was given, as people write it, how it is shown when it is wrong, and what a URL must be.
 
 use super::problems::{Wrong, wrong};
-use super::sections::{Expect, RateLimit};
+use super::sections::{Expect, ExpectDays, RateLimit};
 use crate::job::{counted, length_words};
 use bytesize::ByteSize;
 use config::ValueKind;
@@ -250,6 +250,16 @@ pub(super) fn parse_expect(text: &str) -> Option<Expect> {
     let files = files.trim().parse().ok()?;
     (files > 0 && hour < 24 && minute < 60).then_some(Expect { files, by_minute: hour * 60 + minute })
 }
+
+/// Reads `daily within 36h`; `None` if it is anything else.
+pub(super) fn parse_expect_days(text: &str) -> Option<ExpectDays> {
+    let (pattern, within) = text.split_once(" within ")?;
+    let within = parse_duration(within).ok().filter(|within| *within <= LONGEST_WITHIN)?;
+    Some(ExpectDays { pattern: pattern.trim().parse().ok()?, within })
+}
+
+/// A day that may come later than this is no day that anybody expects.
+const LONGEST_WITHIN: Duration = Duration::from_hours(24 * 366);
 
 // How long a backlog takes: nothing is faster than the rate limit.
 

@@ -8,10 +8,12 @@
 //! | `load` | the layers, one over the other, and the reading of what they make together |
 //! | `section`, `given` | a section while its keys are taken; one value: as it was given, and as people write it |
 //! | `api_section`, `stage_sections`, `account_section` | the keys of each section |
+//! | `alert_event` | what alerts can be about |
 //! | `sections` | what the stages receive |
 //! | `problems` | everything that is wrong, each with its line |
 
 mod account_section;
+mod alert_event;
 mod api_section;
 mod given;
 mod load;
@@ -22,6 +24,7 @@ mod stage_sections;
 #[cfg(test)]
 mod tests;
 
+pub use alert_event::AlertEvent;
 pub use given::{backlog_words, parse_duration, parse_rate, parse_size, time_words};
 pub use load::{load, load_draft, load_for_requests, load_text, load_without_secrets};
 pub use problems::{ConfigError, KeyProblem};

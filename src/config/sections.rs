@@ -1,5 +1,6 @@
 //! The sections of the configuration, as the stages receive them: typed, checked, defaults applied.
 
+use super::alert_event::AlertEvent;
 use crate::job::{Problem, Program, ReportSuite, Target, UploadStyle};
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
@@ -7,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
-use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
+use strum::{EnumString, VariantNames};
 
 /// The whole configuration, valid by construction.
 #[derive(Debug, Clone)]
@@ -288,6 +289,8 @@ pub struct AccountConfig {
     pub max_at_adobe: Option<u64>,
     /// `"2 by 06:00"`.
     pub expect: Option<Expect>,
+    /// Which data days it reports; `None`: what has come tells, and nobody is alerted.
+    pub expect_days: Option<ExpectDays>,
     /// Overrides `watch.settle`; resolved, never absent.
     pub settle: Duration,
 }
@@ -334,6 +337,8 @@ pub enum Duplicates {
     Hold,
     /// Same content is held, whatever its name.
     HoldContent,
+    /// The same, and a data day that another file covers with the same columns.
+    HoldDays,
     /// Sent again.
     Allow,
 }
@@ -367,51 +372,23 @@ pub struct Expect {
     pub by_minute: u16,
 }
 
-/// What an alert can be about. The words of `on`, and of the key `event` of what is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr, VariantArray)]
-#[strum(serialize_all = "kebab-case")]
-pub enum AlertEvent {
-    /// Adobe failed a file.
-    Failure,
-    /// Adobe processed fewer rows than a file has.
-    Partial,
-    /// A file can never be accepted.
-    Rejected,
-    /// A file waits for a person.
-    Held,
-    /// Nothing is sent for an account.
-    Blocked,
-    /// It works again.
-    Unblocked,
-    /// A file is on its way for longer than `retry.alert_after`, or at Adobe for longer than `poll.late_after`.
-    Delayed,
-    /// The same at Adobe, where a job of the account failed and none has ended since.
-    Stalled,
-    /// What was `delayed` or `stalled` has ended.
-    Cleared,
-    /// An account's `expect` is not met.
-    Missing,
-    /// A file was possibly ingested twice (DESIGN S5).
-    Doubled,
-    /// The service started.
-    Started,
+/// `expect_days` of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpectDays {
+    /// Which data days are reported.
+    pub pattern: DayPattern,
+    /// How long after the end of a day a file of it must have been accepted.
+    pub within: Duration,
 }
 
-impl AlertEvent {
-    /// Every event.
-    pub const ALL: &[Self] = Self::VARIANTS;
-
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
-    /// Reads the word back.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        word.parse().ok()
-    }
+/// The data days that an account reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
+pub enum DayPattern {
+    /// Every day.
+    Daily,
+    /// Monday to Friday.
+    Weekdays,
 }
 
 /// One `[[alert]]`.

@@ -1,12 +1,13 @@
 //! Reads the sections that are a few plain keys each: `[upload]` to `[status]`, and each `[[alert]]`.
 
+use super::alert_event::AlertEvent;
 use super::api_section::{check_secret_file, take_file};
 use super::given::{check_url, is_loopback};
 use super::problems::{Wrong, wrong};
 use super::section::{Section, Surroundings};
 use super::sections::{
-    AlertConfig, AlertEvent, KeepConfig, LogConfig, LogFormat, PollConfig, RetryConfig, StatusConfig, StyleChoice,
-    UploadConfig, WatchConfig, WatchMode,
+    AlertConfig, KeepConfig, LogConfig, LogFormat, PollConfig, RetryConfig, StatusConfig, StyleChoice, UploadConfig,
+    WatchConfig, WatchMode,
 };
 use secrecy::SecretString;
 use std::net::SocketAddr;

@@ -101,7 +101,7 @@ pub(super) fn weigh(
         blake3: held.blake3,
         rows_expected: held.rows,
         findings: findings.map(Box::new),
-        days: held.checked.iter().flat_map(|checked| checked.days.all()).map(|day| day.date).collect(),
+        days: held.checked.map(|checked| Box::new(checked.days)),
     };
     Weighed::Verdict(match cause {
         Some(cause) => Verdict::Failing(content, format!("Adobe would fail this file: {cause}")),

@@ -61,6 +61,19 @@ impl Decimal {
         self.decimals > 0
     }
 
+    /// The same amount, taken away.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        // No number has the smallest units of all, as that has no counterpart.
+        Self { units: self.units.saturating_neg(), ..self }
+    }
+
+    /// Whether it is nothing.
+    #[must_use]
+    pub fn is_zero(self) -> bool {
+        self.units == 0
+    }
+
     /// Adds exactly; whether the sum has no more digits than are kept. If it has, it is no sum any more.
     #[must_use]
     #[inline]

@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O, no clock, no async. Whatever decides takes its facts and `now` as arguments.
 
+mod data_day;
 mod decimal;
 mod findings;
 mod identity;
@@ -19,6 +20,7 @@ mod verb;
 mod verdict;
 mod words;
 
+pub use data_day::{DataDay, DataDays, Total};
 pub use decimal::{Decimal, NotDecimal};
 pub use findings::{FileFindings, Likely};
 pub use identity::{AfterSending, Blake3, FileIdentity, Fingerprint, Oddity, Promised, Sha256, Target, Writer};

@@ -119,7 +119,7 @@ pub struct Outbox {
 /// Those events of jobs that can be alerted. A restored job is no news, and `filed` changes nothing.
 fn alertable() -> String {
     format!(
-        "(job_event.event IN {OVERDUE} OR job_event.event = 'doubled'
+        "(job_event.event IN {OVERDUE} OR job_event.event IN ('double', 'doubled')
          OR (job_event.event = 'changed' AND job_event.to_state = 'partial')
          OR (job_event.to_state IN {NEEDS_A_PERSON} AND job_event.event <> 'recovered'
              AND job_event.from_state IS NOT job_event.to_state))"
@@ -390,13 +390,15 @@ fn account_facts(
     let mut rows = statement.query(params![after, to, i64::try_from(limit).unwrap_or(i64::MAX)])?;
     let mut facts = Vec::new();
     while let Some(row) = rows.next()? {
+        let event = event_of(&row.get::<_, String>(2)?)?;
         let fact = AlertFact {
-            event: event_of(&row.get::<_, String>(2)?)?,
+            event,
             account: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
             at: Timestamp(row.get(1)?),
             job: None,
             detail: row.get(4)?,
-            clears: Vec::new(),
+            // What an account lacked is all that it can have again.
+            clears: if event == AlertEvent::Cleared { vec![AlertEvent::Missing] } else { Vec::new() },
         };
         facts.push((row.get(0)?, fact));
     }

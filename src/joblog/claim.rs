@@ -3,7 +3,7 @@
 use super::advance::{self, advance};
 use super::data_days::{Allowance, AllowanceLimits, Room, take_room};
 use super::due::{Kinds, due_jobs, head_of_line, next_due};
-use super::duplicates::{Duplicate, duplicate_of};
+use super::duplicates::{Duplicate, stands_in_the_way};
 use super::errors::JobLogError;
 use super::ownership::{sighting, since_first_attempt, since_seen, unowned_of_name, was_there_first};
 use super::row::Job;
@@ -264,7 +264,7 @@ fn must_not_be_sent(
     // The release overruled what was known then, and nothing that came to light since.
     let known_since = if job.released { sql::latest_of(connection, job.id, Event::Released)? } else { EventId(0) };
     if !job.released
-        && let Some(Duplicate { reason, is_unsettled, .. }) = duplicate_of(connection, job, rules.duplicates)?
+        && let Some(Duplicate { reason, is_unsettled, .. }) = stands_in_the_way(connection, job, rules.duplicates)?
     {
         return Ok(Some(Obstacle { reason, is_duplicate: true, may_be_ingested: is_unsettled }));
     }

@@ -13,7 +13,6 @@ use bytesize::ByteSize;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, params};
-use serde_json::json;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -66,16 +65,6 @@ pub(super) fn waits_for_a_day() -> String {
     format!(
         "coalesce(cause IN ('{day_to_come}', '{next_day}'), 0) AND +next_attempt_at BETWEEN ?2 + 1 AND ?2 + {longest}"
     )
-}
-
-/// Writes down which days a file's rows are dated with.
-pub(super) fn note_days(unit: &Unit<'_>, id: JobId, days: &[Date]) -> Result<(), JobLogError> {
-    if days.is_empty() {
-        return Ok(());
-    }
-    unit.prepare_cached("INSERT OR IGNORE INTO job_day (job_id, day) SELECT ?1, value FROM json_each(?2)")?
-        .execute(params![id.0, json!(days).to_string()])?;
-    Ok(())
 }
 
 /// Whether Adobe takes a file beside what was sent today and what waits there. If so, it counts from here on. If not, the job
@@ -298,17 +287,6 @@ impl Reader {
         let mut statement =
             connection.prepare_cached("SELECT DISTINCT day FROM day_sent WHERE account = ?1 AND sent_on = ?2")?;
         let rows = statement.query_map(params![account, on.to_string()], |row| row.get(0))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
-    }
-
-    /// The days that the rows of a job's file are dated with, as far as it was checked.
-    ///
-    /// # Errors
-    /// [`JobLogError`] if the database cannot be read.
-    pub fn data_days(&self, id: JobId) -> Result<Vec<String>, JobLogError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached("SELECT day FROM job_day WHERE job_id = ?1 ORDER BY day")?;
-        let rows = statement.query_map([id.0], |row| row.get(0))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 }

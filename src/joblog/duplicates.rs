@@ -2,6 +2,7 @@
 //! does not know yet.
 
 use super::advance::newest_unpaired_data;
+use super::covered_days::{covered_day, unknown_days};
 use super::errors::JobLogError;
 use super::reader::Reader;
 use super::row::Job;
@@ -29,12 +30,22 @@ pub(super) struct Duplicate {
     pub(super) is_unsettled: bool,
 }
 
-/// Why this content must not be sent again, if it must not.
-pub(super) fn duplicate_of(
+/// What another job has of what this one brings, so that it must not be sent unasked.
+pub(super) fn stands_in_the_way(
     connection: &Connection,
     job: &Job,
     duplicates: Duplicates,
 ) -> Result<Option<Duplicate>, JobLogError> {
+    let duplicate = duplicate_of(connection, job, duplicates)?;
+    if duplicate.is_some() || duplicates != Duplicates::HoldDays || job.kind == Kind::Fin {
+        return Ok(duplicate);
+    }
+    let covered = covered_day(connection, job)?;
+    Ok(covered.or(unknown_days(connection, job)?).map(|(of, reason)| Duplicate { of, reason, is_unsettled: false }))
+}
+
+/// Why this content must not be sent again, if it must not.
+fn duplicate_of(connection: &Connection, job: &Job, duplicates: Duplicates) -> Result<Option<Duplicate>, JobLogError> {
     let Some(sha256) = job.sha256.filter(|_| job.kind == Kind::Data) else { return Ok(None) };
     let Some(Earlier { id: of, file_name, state, remote_job_id, rank }) = earlier(connection, job, sha256, duplicates)?
     else {

@@ -42,7 +42,7 @@ pub(crate) fn arrives(log: &JobLog, name: &str, content: u8, duplicates: Duplica
         blake3: Blake3([content; 32]),
         rows_expected: 1,
         findings: None,
-        days: Vec::new(),
+        days: None,
     });
     let policy =
         AdmitPolicy { account: "a".to_owned(), folder: "/srv/a".into(), duplicates, wire_name: WireName::Keep };

@@ -162,7 +162,8 @@ impl Reader {
     pub fn standings(&self, filter: &JobFilter) -> Result<Vec<Result<Named, JobLogError>>, JobLogError> {
         let (select, values) = filter.select();
         let sql = format!(
-            "SELECT listed.*, job.phase, job.place, job.sha256 IS NOT NULL, job.unsettled, data.id, data.state, data.phase
+            "SELECT listed.*, job.phase AS own_phase, job.place AS own_place, job.sha256 IS NOT NULL AS is_hashed,
+                    job.unsettled AS is_unsettled, data.id AS data_id, data.state AS data_state, data.phase AS data_phase
              FROM ({select}) AS listed JOIN job ON job.id = listed.id
              LEFT JOIN job AS data ON job.kind = 'fin' AND data.id = job.pair_id ORDER BY listed.id"
         );
@@ -208,18 +209,18 @@ fn decode_standing(row: &Row<'_>, job: &JobRow) -> Result<JobStanding, JobLogErr
         let phase = phase.as_deref().and_then(Phase::from_word);
         State::from_words(word, phase).ok_or_else(|| bad(&format!("state `{word}`")))
     };
-    let place: String = row.get(24)?;
-    let data = match row.get::<_, Option<i64>>(27)? {
-        Some(id) => Some((JobId(id), state_of(&row.get::<_, String>(28)?, row.get(29)?)?)),
+    let place: String = row.get("own_place")?;
+    let data = match row.get::<_, Option<i64>>("data_id")? {
+        Some(id) => Some((JobId(id), state_of(&row.get::<_, String>("data_state")?, row.get("data_phase")?)?)),
         None => None,
     };
     Ok(JobStanding {
         id: JobId(job.id),
         kind: if job.kind == Kind::Fin.as_str() { Kind::Fin } else { Kind::Data },
-        state: state_of(&job.state, row.get(23)?)?,
+        state: state_of(&job.state, row.get("own_phase")?)?,
         place: Place::from_word(&place).ok_or_else(|| bad(&format!("place `{place}`")))?,
-        is_hashed: row.get(25)?,
-        is_unsettled: row.get(26)?,
+        is_hashed: row.get("is_hashed")?,
+        is_unsettled: row.get("is_unsettled")?,
         data,
     })
 }

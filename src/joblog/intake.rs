@@ -1,8 +1,8 @@
 //! From the folder into the job log: a file that is ready, that waits, or that can never be sent.
 
 use super::advance::{self, advance};
-use super::data_days::note_days;
-use super::duplicates::{Duplicate, duplicate_of, took_the_place_of};
+use super::day_totals::note_days;
+use super::duplicates::{Duplicate, stands_in_the_way, took_the_place_of};
 use super::errors::JobLogError;
 use super::filing::{note_of_file, part_with};
 use super::noted::record_findings;
@@ -12,9 +12,9 @@ use super::unit_of_work::Unit;
 use super::writer::{JobLog, Pending};
 use crate::config::{Duplicates, WireName};
 use crate::job::{
-    Blake3, Event, FileFindings, FileIdentity, Fingerprint, JobId, Kind, Place, State, Timestamp, unique_wire_name,
+    Blake3, DataDays, Event, FileFindings, FileIdentity, Fingerprint, JobId, Kind, Place, State, Timestamp,
+    unique_wire_name,
 };
-use jiff::civil::Date;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
@@ -81,8 +81,8 @@ pub struct Content {
     pub rows_expected: u64,
     /// What the check found, if it was asked and found something.
     pub findings: Option<Box<FileFindings>>,
-    /// The days that its rows are dated with, if it was checked: at most 91 of them.
-    pub days: Vec<Date>,
+    /// What its rows report of each day, if it was checked.
+    pub days: Option<Box<DataDays>>,
 }
 
 /// What the job log made of an arrival.
@@ -285,7 +285,9 @@ fn note_content(unit: &mut Unit<'_>, job: &mut Job, content: &Content, now: Time
     job.sha256 = Some(content.fingerprint.sha256);
     job.blake3 = Some(content.blake3);
     job.rows_expected = i64::try_from(content.rows_expected).ok();
-    note_days(unit, job.id, &content.days)?;
+    if let Some(days) = &content.days {
+        note_days(unit, job, days)?;
+    }
     match &content.findings {
         Some(findings) => record_findings(unit, job, findings, now),
         None => Ok(()),
@@ -295,7 +297,7 @@ fn note_content(unit: &mut Unit<'_>, job: &mut Job, content: &Content, now: Time
 fn take_in(unit: &mut Unit<'_>, duplicates: Duplicates, job: &mut Job, now: Timestamp) -> Result<(), JobLogError> {
     match job.kind {
         Kind::Data => {
-            match duplicate_of(unit, job, duplicates)? {
+            match stands_in_the_way(unit, job, duplicates)? {
                 // It is asked again when it goes (DESIGN A1), and goes when it is known how the other ended (A4, F7).
                 Some(Duplicate { of, .. }) if took_the_place_of(unit, job, of)? => {
                     advance(unit, job, Event::Ready, None, now)?;
@@ -375,7 +377,7 @@ mod tests {
                 blake3: Blake3([inode; 32]),
                 rows_expected: 1,
                 findings: None,
-                days: Vec::new(),
+                days: None,
             })
         };
         let waits = |inode| Verdict::Waiting("it is written to".to_owned(), Some(file(inode)));

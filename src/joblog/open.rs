@@ -1,6 +1,7 @@
 //! Opening the job log: the pragmas, and what must not be taken for it or opened as it is (DESIGN §8).
 
 use super::database_files::{DATABASE, SAVED, SHARED_MEMORY, WAL, holder_in, is_at_rest, is_there};
+use super::day_totals::add_functions;
 use super::errors::OpenError;
 use super::lock::{Birth, Memory, NOTHING_SAVED, StateLock};
 use super::schema::{known_version, migrate, newest};
@@ -45,6 +46,7 @@ pub(super) fn open_writer(lock: &StateLock, purpose: Purpose) -> Result<Connecti
              PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;",
         )
         .map_err(damaged)?;
+    add_functions(&connection).map_err(damaged)?;
     let found = known_version(&connection, &file, damaged)?;
     // This checks the structure, not each value: the table's checks held when it was written, and take most of the
     // time. After a crash, a database may have been copied over the one that the write-ahead log belongs to.

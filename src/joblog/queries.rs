@@ -58,6 +58,12 @@ pub struct JobRow {
     pub next_attempt_at: Option<String>,
     /// The other of a pair.
     pub pair_id: Option<i64>,
+    /// The first data day, such as `2026-11-23`, as far as the file was checked.
+    pub first_day: Option<String>,
+    /// The last data day.
+    pub last_day: Option<String>,
+    /// Number of data days.
+    pub days: Option<i64>,
 }
 
 /// Which jobs to list; what is left empty does not narrow.
@@ -196,7 +202,7 @@ pub struct Counts {
 /// The columns of the view `job_log`.
 const JOB_LOG_COLUMNS: &str = "id, account, file_name, kind, state, reason, path, size, sha256, rows_expected, \
      rows_processed, remote_job_id, remote_status, remote_created, remote_started, remote_finished, attempts, seen_at, \
-     queued_at, uploaded_at, finished_at, next_attempt_at, pair_id";
+     queued_at, uploaded_at, finished_at, next_attempt_at, pair_id, first_day, last_day, days";
 
 impl JobRow {
     pub(super) fn decode(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -224,6 +230,9 @@ impl JobRow {
             finished_at: row.get(at!(JOB_LOG_COLUMNS, finished_at))?,
             next_attempt_at: row.get(at!(JOB_LOG_COLUMNS, next_attempt_at))?,
             pair_id: row.get(at!(JOB_LOG_COLUMNS, pair_id))?,
+            first_day: row.get(at!(JOB_LOG_COLUMNS, first_day))?,
+            last_day: row.get(at!(JOB_LOG_COLUMNS, last_day))?,
+            days: row.get(at!(JOB_LOG_COLUMNS, days))?,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! What a lost or old job log must know, written into it (DESIGN §7, `recover`).
 
 use super::attempts;
+use super::day_totals::note_days;
 use super::errors::JobLogError;
 use super::listed::remember;
 use super::reader::Reader;
@@ -9,7 +10,8 @@ use super::sql;
 use super::unit_of_work::Unit;
 use super::writer::{JobLog, Pending};
 use crate::job::{
-    Blake3, EventId, FileIdentity, Fingerprint, JobId, Kind, Place, RemoteJob, Sha256, State, Target, Timestamp, stem,
+    Blake3, DataDays, EventId, FileIdentity, Fingerprint, JobId, Kind, Place, RemoteJob, Sha256, State, Target,
+    Timestamp, stem,
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::ffi::{OsStr, OsString};
@@ -33,6 +35,8 @@ pub struct Restored {
     pub blake3: Blake3,
     /// Rows by Adobe's way of counting.
     pub rows_expected: i64,
+    /// What its rows report of each day.
+    pub days: Option<Box<DataDays>>,
     /// Where its job stands.
     pub state: State,
     /// Why, for people.
@@ -149,6 +153,9 @@ fn restore(
     };
     if let Some(remote) = &file.remote {
         attempts::take_remote(&mut job, remote);
+    }
+    if let Some(days) = &file.days {
+        note_days(unit, &job, days)?;
     }
     unit.save(&job)?;
     sql::insert_event(unit, job.id, now, "recovered", None, job.state, job.reason.as_deref())?;

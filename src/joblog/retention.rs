@@ -1,6 +1,7 @@
 //! What leaves the job log after `keep.jobs`, and which files leave `done/` after `keep.done`. What guards against sending
 //! twice stays: content, name and remote job ID of everything that was ever accepted.
 
+use super::day_totals::forget_days;
 use super::errors::JobLogError;
 use super::reader::Reader;
 use super::row::Job;
@@ -160,14 +161,13 @@ fn prune(connection: &Connection, id: JobId) -> Result<(), JobLogError> {
         "INSERT INTO pruning (job_id) VALUES (?1)",
         "UPDATE job SET pair_id = NULL WHERE pair_id = ?1",
         "DELETE FROM job_event WHERE job_id = ?1",
-        "DELETE FROM job_day WHERE job_id = ?1",
         "DELETE FROM attempt WHERE job_id = ?1",
         "DELETE FROM job WHERE id = ?1",
         "DELETE FROM pruning WHERE job_id = ?1",
     ] {
         connection.prepare_cached(statement)?.execute([id.0])?;
     }
-    Ok(())
+    forget_days(connection, id)
 }
 
 fn note_once(unit: &mut Unit<'_>, id: JobId, event: &str, why: &str, now: Timestamp) -> Result<(), JobLogError> {

@@ -125,11 +125,51 @@ CREATE INDEX job_unfiled       ON job (account)                        WHERE pla
 CREATE INDEX job_by_pair       ON job (pair_id)                        WHERE pair_id IS NOT NULL;
 CREATE UNIQUE INDEX job_remote ON job (account, line, remote_job_id)   WHERE remote_job_id IS NOT NULL;
 
--- The days that the rows of a checked file are dated with, such as 2026-11-23.
+-- The columns of data files, whose order does not matter: files with the same ones report the same of a day.
+CREATE TABLE column_set (
+    id      INTEGER PRIMARY KEY,
+    -- JSON arrays in the order of the alphabet; in that of the metrics, sums are kept.
+    columns TEXT NOT NULL UNIQUE,
+    metrics TEXT NOT NULL
+) STRICT;
+
+-- What a checked file reports of each data day, such as 2026-11-23. It stays when its job is pruned, if it counts.
 CREATE TABLE job_day (
-    job_id INTEGER NOT NULL REFERENCES job (id),
-    day    TEXT NOT NULL,
+    job_id     INTEGER NOT NULL,
+    day        TEXT NOT NULL,
+    account    TEXT NOT NULL,
+    column_set INTEGER NOT NULL REFERENCES column_set (id),
+    -- The place where it counts: Adobe accepted it there, and has not failed it. NULL: it counts nowhere.
+    place      INTEGER,
+    rows       INTEGER NOT NULL,
+    -- Rows that Adobe may not have processed, at most; and the sums of the metrics.
+    in_doubt   INTEGER NOT NULL DEFAULT 0,
+    totals     TEXT NOT NULL,
     PRIMARY KEY (job_id, day)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX job_day_by_day ON job_day (account, day, column_set, place, job_id);
+
+-- The same of all files that count, added up, so that nobody has to read them all.
+CREATE TABLE day_total (
+    account    TEXT NOT NULL,
+    place      INTEGER NOT NULL,
+    day        TEXT NOT NULL,
+    column_set INTEGER NOT NULL,
+    files      INTEGER NOT NULL,
+    rows       INTEGER NOT NULL,
+    in_doubt   INTEGER NOT NULL,
+    totals     TEXT NOT NULL,
+    -- When the first of them was accepted.
+    covered_at INTEGER NOT NULL,
+    PRIMARY KEY (account, place, day, column_set)
+) STRICT, WITHOUT ROWID;
+
+-- The data days that were told to be missing, and have not come since.
+CREATE TABLE missing_day (
+    account TEXT NOT NULL,
+    day     TEXT NOT NULL,
+    PRIMARY KEY (account, day)
 ) STRICT, WITHOUT ROWID;
 
 -- The data days of what was sent on each calendar day, as the account's days begin.
@@ -194,7 +234,7 @@ CREATE TABLE account_event (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
     account TEXT,
     at      INTEGER NOT NULL,
-    event   TEXT NOT NULL CHECK (event IN ('blocked', 'unblocked', 'missing', 'started')),
+    event   TEXT NOT NULL CHECK (event IN ('blocked', 'unblocked', 'missing', 'cleared', 'started')),
     detail  TEXT
 ) STRICT;
 
@@ -524,5 +564,8 @@ SELECT id, account, file_name, kind, state, reason, path, size, sha256, rows_exp
        strftime('%Y-%m-%dT%H:%M:%S', finished_at / 1000, 'unixepoch') || printf('.%03dZ', finished_at % 1000) AS finished_at,
        strftime('%Y-%m-%dT%H:%M:%S', next_attempt_at / 1000, 'unixepoch') || printf('.%03dZ', next_attempt_at % 1000)
            AS next_attempt_at,
-       pair_id
+       pair_id,
+       (SELECT min(day) FROM job_day WHERE job_id = job.id) AS first_day,
+       (SELECT max(day) FROM job_day WHERE job_id = job.id) AS last_day,
+       (SELECT nullif(count(*), 0) FROM job_day WHERE job_id = job.id) AS days
 FROM job;

@@ -1,5 +1,6 @@
 //! One operation of the writer: what it has read of jobs, so that each row is read once, and what others must hear of it.
 
+use super::day_totals::recount;
 use super::errors::JobLogError;
 use super::row::Job;
 use super::sql;
@@ -76,6 +77,10 @@ impl<'c> Unit<'c> {
         };
         sql::update_job(self.connection, &before, job)?;
         self.rows.insert(job.id, job.clone());
+        if let Some(warning) = recount(self.connection, &before, job)? {
+            self.effects.warnings.push(warning);
+            self.effects.changed = true;
+        }
         Ok(())
     }
 
@@ -96,6 +101,8 @@ pub(super) struct Effects {
     pub(super) taken_back: Vec<(JobId, u32)>,
     /// Something may now be due, or a job changed.
     pub(super) changed: bool,
+    /// What people must hear of.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Effects {
@@ -111,6 +118,7 @@ impl Effects {
         }
         self.taken_back.append(&mut others.taken_back);
         self.changed |= others.changed;
+        self.warnings.append(&mut others.warnings);
     }
 }
 

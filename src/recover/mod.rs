@@ -8,7 +8,7 @@ use crate::adobe::{ApiError, Client, Extent, JobQuery, Permit};
 use crate::clock::{now, random};
 use crate::config::AccountConfig;
 use crate::folder::{AccountFolder, FiledFile, FolderProblem, filed_after};
-use crate::inbox::read_content;
+use crate::inbox::read_days;
 use crate::job::Timestamp;
 use crate::job::{Kind, Likely, Place, RemoteJob, State, Target, classify};
 use crate::joblog::{Content, JobLog, JobLogError, OpenError, Reader, Restoration, Restored};
@@ -134,7 +134,7 @@ fn survey(
             continue;
         }
         let unreadable = |why| RecoverError::Unreadable { path: directory.path_of(&disk_name), why };
-        let content = read_content(directory, &disk_name, kind, state_dir).map_err(unreadable)?;
+        let content = read_days(directory, &disk_name, kind, (state_dir, &account.extensions)).map_err(unreadable)?;
         if known.is_some_and(|job| job.explains(&content.fingerprint)) {
             continue;
         }
@@ -155,6 +155,7 @@ fn survey(
             content: content.fingerprint,
             blake3: content.blake3,
             rows_expected: i64::try_from(content.rows_expected).unwrap_or(i64::MAX),
+            days: content.days,
             state: fate.state,
             reason: fate.reason,
             remote: fate.remote,

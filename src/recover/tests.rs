@@ -4,7 +4,7 @@ use crate::job::{Blake3, FileIdentity, Fingerprint, RemoteJobId, Sha256};
 fn content(rows: u64) -> Content {
     let identity = FileIdentity { device: 1, inode: 2, born_ns: 3, size: 4, modified_ns: 5 };
     let fingerprint = Fingerprint { identity, sha256: Sha256::new([7; 32]) };
-    Content { fingerprint, blake3: Blake3([7; 32]), rows_expected: rows, findings: None, days: Vec::new() }
+    Content { fingerprint, blake3: Blake3([7; 32]), rows_expected: rows, findings: None, days: None }
 }
 
 fn remote(id: i64, status: &str, rows: i64) -> RemoteJob {

@@ -3,7 +3,7 @@
 use crate::joblog::JobRow;
 
 /// The columns of the view `job_log`, in its order; also the keys of the JSON.
-pub const JOB_COLUMNS: [&str; 23] = [
+pub const JOB_COLUMNS: [&str; 26] = [
     "id",
     "account",
     "file_name",
@@ -27,6 +27,9 @@ pub const JOB_COLUMNS: [&str; 23] = [
     "finished_at",
     "next_attempt_at",
     "pair_id",
+    "first_day",
+    "last_day",
+    "days",
 ];
 
 /// A header and a line for each job; lines end in a newline.
@@ -51,7 +54,7 @@ pub(super) fn lines<const N: usize>(
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn cells(job: &JobRow) -> [String; 23] {
+fn cells(job: &JobRow) -> [String; 26] {
     [
         job.id.to_string(),
         text(&job.account),
@@ -76,6 +79,9 @@ fn cells(job: &JobRow) -> [String; 23] {
         optional_text(job.finished_at.as_deref()),
         optional_text(job.next_attempt_at.as_deref()),
         number(job.pair_id),
+        optional_text(job.first_day.as_deref()),
+        optional_text(job.last_day.as_deref()),
+        number(job.days),
     ]
 }
 

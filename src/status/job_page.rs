@@ -1,7 +1,7 @@
 //! Everything about one job, for a person.
 
 use super::format::{Here, grouped, pad, parse_time, printable, since_words, size, span, until_words};
-use crate::job::Program;
+use crate::job::{Program, counted};
 use crate::joblog::{AttemptRow, EventRow, JobLife, JobRow};
 use std::fmt::Write as _;
 
@@ -63,6 +63,7 @@ fn facts(job: &JobRow, here: &Here) -> Vec<(&'static str, String)> {
     );
     add("sha256", job.sha256.clone());
     add("rows", rows_in_words(job).filter(|_| !is_marker));
+    add("data days", days_in_words(job));
     add("remote job", remote_in_words(job));
     add("seen", when(&Some(job.seen_at.clone())));
     add("queued", when(&job.queued_at));
@@ -77,6 +78,15 @@ fn facts(job: &JobRow, here: &Here) -> Vec<(&'static str, String)> {
     );
     add("pair", job.pair_id.map(|id| format!("job {id} ({})", if is_marker { "its data file" } else { "its marker" })));
     facts
+}
+
+/// `2026-11-01 to 2026-11-30 (30 days)`.
+fn days_in_words(job: &JobRow) -> Option<String> {
+    let (first, last) = (job.first_day.as_ref()?, job.last_day.as_ref()?);
+    match job.days? {
+        1 => Some(first.clone()),
+        days => Some(format!("{first} to {last} ({})", counted(days, "day"))),
+    }
 }
 
 fn rows_in_words(job: &JobRow) -> Option<String> {

@@ -90,6 +90,9 @@ mod tests {
           "finished_at": null,
           "next_attempt_at": null,
           "pair_id": null,
+          "first_day": null,
+          "last_day": null,
+          "days": null,
           "attempt_list": [],
           "events": [
             {

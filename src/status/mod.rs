@@ -3,6 +3,7 @@
 //! Whatever depends on the reader (the time, the zone, the width of the terminal) is an argument, so that every page
 //! can be tested as a text. Names of files are other people's words: control characters never reach a terminal.
 
+mod coverage_view;
 mod csv;
 mod format;
 mod job_page;
@@ -18,6 +19,9 @@ mod table;
 mod sample_rows;
 
 pub use self::csv::{JOB_COLUMNS, jobs_csv};
+pub use coverage_view::{
+    AccountCoverage, coverage_calendar, coverage_csv, coverage_json, coverage_summary, coverage_table, day_totals_table,
+};
 pub use format::{
     Here, Since, counted, cut, cut_middle, day_or_time, grouped, parse_time, printable, since_words, size, span,
     until_words,

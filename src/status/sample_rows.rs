@@ -36,6 +36,9 @@ pub(super) fn job(id: i64, file_name: &str) -> JobRow {
         finished_at: Some("2026-11-23T10:31:20.000Z".to_owned()),
         next_attempt_at: None,
         pair_id: None,
+        first_day: None,
+        last_day: None,
+        days: None,
     }
 }
 

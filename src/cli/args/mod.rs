@@ -19,6 +19,7 @@ use crate::job::USUAL_CONFIG;
 use crate::status::Since;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
+use jiff::civil::Date;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -69,6 +70,8 @@ pub(super) enum Command {
     /// Look into the job log
     #[command(subcommand)]
     Jobs(JobsCommand),
+    /// Show per data day what was accepted, what is missing, and what came twice
+    Coverage(CoverageArguments),
     /// Look after the Data Sources accounts at Adobe
     #[command(subcommand)]
     Accounts(AccountsCommand),
@@ -242,6 +245,36 @@ pub(super) struct WaitArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  datadrop coverage --account callcentre
+  datadrop coverage --from 2026-11-01 --to 2026-11-30 --csv > november.csv
+  datadrop coverage --json | jq '.[] | select(.status == \"missing\") | .day'
+
+Only accepted files count. A day is missing if the account's `expect_days`, or else the last 60 days, say that it should be there,
+and double if two accepted files with the same columns report it.")]
+pub(super) struct CoverageArguments {
+    /// Only this account
+    #[arg(long, value_name = "A")]
+    pub(super) account: Option<String>,
+    /// Only this day and later ones [default: all; of a calendar, the last 12 months]
+    #[arg(long, value_name = "D", value_parser = day, conflicts_with = "rebuild")]
+    pub(super) from: Option<Date>,
+    /// Only this day and earlier ones
+    #[arg(long, value_name = "D", value_parser = day, conflicts_with = "rebuild")]
+    pub(super) to: Option<Date>,
+    /// As a JSON array
+    #[arg(long, conflicts_with_all = ["csv", "rebuild"])]
+    pub(super) json: bool,
+    /// As CSV
+    #[arg(long, conflicts_with = "rebuild")]
+    pub(super) csv: bool,
+    /// Read the days of all files in sent/ and done/ again, while the service is stopped
+    #[arg(long)]
+    pub(super) rebuild: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
   systemctl stop datadrop; datadrop recover; systemctl start datadrop
   datadrop recover --account callcentre --force-new     # without asking Adobe
 
@@ -294,6 +327,11 @@ Examples:
 
 Folders below /srv/datadrop need none. Afterwards: systemctl daemon-reload, and restart the service.")]
     PrintFolders,
+}
+
+/// A day of `--from` and `--to`.
+fn day(text: &str) -> Result<Date, String> {
+    text.parse().map_err(|_| "write a day such as 2026-11-23".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -1,7 +1,8 @@
 //! The data days of a file: its rows and the sums of its metrics, before anything is sent.
 
 use super::diagnostics::{number, verdict};
-use crate::check::{Checked, Total};
+use crate::check::Checked;
+use crate::job::Total;
 use crate::status::{columns, counted};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 

@@ -12,8 +12,8 @@ use super::settings;
 use crate::clock::now;
 use crate::config::{AccountConfig, Config, Duplicates, FinMode, Order, StyleChoice};
 use crate::folder::directory::Entry;
-use crate::job::{DayZone, JobId, Kind, State, UploadStyle, classify, printable, stem};
-use crate::joblog::{JobRow, Reader, is_running};
+use crate::job::{DataDay, DayZone, JobId, Kind, State, UploadStyle, classify, printable, stem};
+use crate::joblog::{DayRow, JobRow, Reader, Which, is_running};
 use plan::{AccountPlan, Found, Planned, Verdict, pair_up};
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
@@ -96,8 +96,18 @@ fn plan_account(
             outlook = Outlook::Held(reason);
         }
         match (&outlook, reader) {
-            (Outlook::Ready { content, .. }, _) => days.extend(content.days.iter().map(ToString::to_string)),
-            (Outlook::Known(job), Some(reader)) => days.extend(reader.data_days(JobId(job.id))?),
+            (Outlook::Ready { content, .. }, _) => {
+                let reported: Vec<DayRow> = content.days.iter().flat_map(|days| DayRow::of(days)).collect();
+                days.extend(reported.iter().map(|row| row.day.to_string()));
+                plan.totals.add(&reported);
+            }
+            (Outlook::Known(job), Some(reader)) => {
+                let reported = reader.days_of_jobs(&[JobId(job.id)], Which::All)?;
+                days.extend(reported.iter().map(|row| row.day.to_string()));
+                if job.state == State::Queued.as_str() {
+                    plan.totals.add(&reported);
+                }
+            }
             (
                 Outlook::Known(_)
                 | Outlook::Gone
@@ -159,7 +169,7 @@ fn sent_today(
     Ok(reader.days_sent(&account.name, zone.at(now()).date())?.into_iter().collect())
 }
 
-/// With `hold-content`, of two files with the same content only the first is sent.
+/// With `hold-content` and `hold-days`, of two files with the same content only the first is sent.
 fn repeated(
     account: &AccountConfig,
     outlook: &Outlook,
@@ -169,11 +179,23 @@ fn repeated(
     let Outlook::Ready { kind: Kind::Data, content, .. } = outlook else { return None };
     match account.duplicates {
         Duplicates::Allow | Duplicates::Hold => None,
-        Duplicates::HoldContent => {
-            let hash = content.fingerprint.sha256.to_string();
-            let first = met.insert(hash.clone(), name.to_owned())?;
-            met.insert(hash, first.clone());
-            Some(format!("duplicate: {} has the same content; Adobe would count it twice", printable(&first)))
+        Duplicates::HoldContent | Duplicates::HoldDays => {
+            let first = met.entry(content.fingerprint.sha256.to_string()).or_insert_with(|| name.to_owned());
+            if first != name {
+                return Some(format!(
+                    "duplicate: {} has the same content; Adobe would count it twice",
+                    printable(first)
+                ));
+            }
+            let days = content.days.as_ref().filter(|_| account.duplicates == Duplicates::HoldDays)?;
+            let key = |day: &DataDay| format!("{} {:?}", day.date, days.columns());
+            let repeated = days.all().iter().find_map(|day| Some((day.date, met.get(&key(day))?)));
+            if let Some((day, first)) = repeated {
+                let first = printable(first);
+                return Some(format!("{day} is also in {first}, with the same columns; Adobe would add both up"));
+            }
+            met.extend(days.all().iter().map(|day| (key(day), name.to_owned())));
+            None
         }
     }
 }

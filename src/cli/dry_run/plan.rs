@@ -2,6 +2,7 @@
 
 use super::super::outlook::Outlook;
 use crate::config::AccountConfig;
+use crate::coverage::DayTotals;
 use crate::job::{JobId, Kind, stem};
 use crate::joblog::JobRow;
 use std::collections::{HashMap, HashSet};
@@ -20,6 +21,8 @@ pub(super) struct AccountPlan {
     pub(super) ignored: i64,
     /// Different data days of what was sent today and of what would be sent.
     pub(super) days: usize,
+    /// What would be added to each data day.
+    pub(super) totals: DayTotals,
     /// Bytes that wait at Adobe.
     pub(super) at_adobe: u64,
 }
@@ -35,6 +38,7 @@ impl AccountPlan {
             files: Vec::new(),
             ignored: 0,
             days: 0,
+            totals: DayTotals::default(),
             at_adobe: 0,
         }
     }

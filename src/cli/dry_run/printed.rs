@@ -3,7 +3,7 @@
 use super::plan::{AccountPlan, Planned, Verdict};
 use crate::config::{RateLimit, time_words};
 use crate::joblog::{MOST_DAYS_SENT, MOST_WAITING};
-use crate::status::{counted, printable, size};
+use crate::status::{counted, day_totals_table, printable, size};
 use std::fmt::Write as _;
 
 /// One account: its folder, what stops it, its files in the order in which they would go.
@@ -30,6 +30,10 @@ pub(super) fn account(plan: &AccountPlan) -> String {
             page,
             "  {days} would be sent today, with those that were; Adobe documents at most {MOST_DAYS_SENT} for all files together"
         );
+    }
+    let totals = day_totals_table(&plan.totals, "    ");
+    if !totals.is_empty() {
+        let _ = write!(page, "  this would be added up, as far as files were checked:\n{totals}");
     }
     let bytes: u64 = plan.files.iter().filter(|file| file.requests > 0).filter_map(|file| file.size).sum();
     if plan.at_adobe + bytes > MOST_WAITING {
@@ -122,8 +126,7 @@ mod tests {
     fn ready(kind: Kind) -> Outlook {
         let identity = FileIdentity { device: 1, inode: 2, born_ns: 0, size: 1, modified_ns: 4 };
         let fingerprint = Fingerprint { identity, sha256: Sha256::new([0; 32]) };
-        let content =
-            Content { fingerprint, blake3: Blake3([0; 32]), rows_expected: 1, findings: None, days: Vec::new() };
+        let content = Content { fingerprint, blake3: Blake3([0; 32]), rows_expected: 1, findings: None, days: None };
         Outlook::Ready { kind, content, instead_of: None }
     }
 
@@ -136,6 +139,7 @@ mod tests {
             files,
             ignored: 2,
             days: 0,
+            totals: crate::coverage::DayTotals::default(),
             at_adobe: 0,
         }
     }

@@ -52,6 +52,9 @@ fn row(state: &str, reason: Option<&str>) -> JobRow {
         finished_at: None,
         next_attempt_at: None,
         pair_id: None,
+        first_day: None,
+        last_day: None,
+        days: None,
     }
 }
 
@@ -100,8 +103,7 @@ fn unsettled(place: Place, row: JobRow) -> What {
 fn ready(kind: Kind) -> Outlook {
     let identity = FileIdentity { device: 1, inode: 2, born_ns: 0, size: 1_200_000, modified_ns: 4 };
     let fingerprint = Fingerprint { identity, sha256: Sha256::new([0; 32]) };
-    let content =
-        Content { fingerprint, blake3: Blake3([0; 32]), rows_expected: 100, findings: None, days: Vec::new() };
+    let content = Content { fingerprint, blake3: Blake3([0; 32]), rows_expected: 100, findings: None, days: None };
     Outlook::Ready { kind, content, instead_of: None }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::DayPattern;
 use proptest::prelude::*;
 
 #[test]
@@ -76,9 +77,22 @@ fn rates_are_so_many_in_such_a_time() {
 fn expectations_are_a_number_and_a_time_of_day() {
     assert_eq!(parse_expect("2 by 06:00"), Some(Expect { files: 2, by_minute: 360 }));
     assert_eq!(parse_expect("10 by 23:59"), Some(Expect { files: 10, by_minute: 1439 }));
-    for wrong in ["", "2", "2 by 6", "0 by 06:00", "2 by 24:00", "2 by 06:60", "2 by 06:0", "2 by +6:00", "x by 06:00"]
-    {
+    let all_wrong =
+        ["", "2", "2 by 6", "0 by 06:00", "2 by 24:00", "2 by 06:60", "2 by 06:0", "2 by +6:00", "x by 06:00"];
+    for wrong in all_wrong {
         assert_eq!(parse_expect(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
+fn expected_days_are_a_pattern_and_a_time() {
+    let within = Duration::from_hours(36);
+    assert_eq!(parse_expect_days("daily within 36h"), Some(ExpectDays { pattern: DayPattern::Daily, within }));
+    assert_eq!(parse_expect_days("weekdays within 36h"), Some(ExpectDays { pattern: DayPattern::Weekdays, within }));
+    for wrong in
+        ["", "daily", "daily in 36h", "daily within 36", "daily within 400d", "monthly within 36h", "daily within -1h"]
+    {
+        assert_eq!(parse_expect_days(wrong), None, "{wrong}");
     }
 }
 
@@ -86,7 +100,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
     #[test]
     fn no_text_panics(text in "[0-9a-zA-Z.:/ µ-]{0,24}|\\PC*") {
-        let _ = (parse_duration(&text), parse_size(&text), parse_rate(&text), parse_expect(&text));
+        let _ = (parse_duration(&text), parse_size(&text), parse_rate(&text), parse_expect(&text), parse_expect_days(&text));
     }
 }
 

@@ -9,13 +9,8 @@ use crate::joblog::{AdmitPolicy, Arrival, Content, Filed, JobLog, Verdict};
 fn marker_arrives(log: &JobLog, name: &str, inode: u64) -> JobId {
     let identity = FileIdentity { device: 1, inode, born_ns: 0, size: 0, modified_ns: 4 };
     let fingerprint = Fingerprint { identity, sha256: hash(0) };
-    let verdict = Verdict::Ready(Content {
-        fingerprint,
-        blake3: Blake3([0; 32]),
-        rows_expected: 0,
-        findings: None,
-        days: Vec::new(),
-    });
+    let verdict =
+        Verdict::Ready(Content { fingerprint, blake3: Blake3([0; 32]), rows_expected: 0, findings: None, days: None });
     let (account, wire_name) = ("a".to_owned(), WireName::Keep);
     let policy = AdmitPolicy { account, folder: "/srv/a".into(), duplicates: Duplicates::Hold, wire_name };
     let arrival = Arrival { disk_name: name.into(), kind: Kind::Fin, verdict, random: 0 };

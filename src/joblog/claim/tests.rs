@@ -82,7 +82,8 @@ fn what_is_too_much_for_today_is_put_off_once_until_tomorrow_in_the_accounts_zon
         let allowance = Allowance { zone: DayZone { zone: zone.clone(), is_suites: true }, at_adobe: 0 };
         let rules = AccountRules { limits: Some(limits), allowance: Some(allowance), ..rules() };
         log.call(move |unit| {
-            unit.execute("INSERT INTO job_day VALUES (?1, '2026-11-01')", [id.0])?;
+            unit.execute("INSERT INTO column_set VALUES (1, '[]', '[]')", [])?;
+            unit.execute("INSERT INTO job_day VALUES (?1, '2026-11-01', 'a', 1, NULL, 1, 0, '[]')", [id.0])?;
             unit.execute("INSERT INTO day_sent VALUES ('a', '2026-11-29', '2026-10-01', 99)", [])?;
             Ok(())
         })

@@ -133,6 +133,9 @@ impl Writer {
                 stop.cancel();
             }
         }
+        for warning in &effects.warnings {
+            tracing::warn!("{warning}");
+        }
         if effects.changed {
             self.shared.changes.send_modify(|count| *count += 1);
         }

@@ -176,6 +176,8 @@ pub(super) fn steps_of(dropped: &Dropped, leases: bool, chance: &mut Chance) -> 
 /// A part of a content: a line or two, so that rows can be lost.
 pub(super) fn chunk_of(content: u64, chunk: u64) -> Vec<u8> {
     let head = if chunk == 0 { "Date\tEvar 1\tEvent 1\n" } else { "" };
-    format!("{head}11/23/2026\tcontent {content} part {chunk}\t1\n11/23/2026\tmore of {content}\t{chunk}\n")
+    // Contents share their days, as exports of the same day do.
+    let day = 1 + content % 23;
+    format!("{head}11/{day:02}/2026\tcontent {content} part {chunk}\t1\n11/{day:02}/2026\tmore of {content}\t{chunk}\n")
         .into_bytes()
 }

@@ -11,7 +11,7 @@ use crate::job::{FileIdentity, Place, Sha256};
 use crate::joblog::Job;
 use crate::testing::surroundings;
 use sha2::Digest as _;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -31,8 +31,8 @@ pub(super) struct People {
     elsewhere: PathBuf,
     cookie: usize,
     pub(super) complete: Vec<Complete>,
-    /// Every content that was ever complete: nothing else may be sent.
-    pub(super) ever_complete: BTreeSet<String>,
+    /// Every content that was ever complete, by its hash: nothing else may be sent. And the data day that it reports.
+    pub(super) ever_complete: BTreeMap<String, Vec<u8>>,
     made: u64,
     /// Who has which file open for writing.
     pub(super) writing: Vec<Writing>,
@@ -62,6 +62,16 @@ pub(super) struct Writing {
     inode: u64,
 }
 
+/// The data day of a content, as its first row has it. Nothing: it has no row that is whole.
+pub(super) fn day_of(content: &[u8]) -> Vec<u8> {
+    let mut lines = content.split(|byte| *byte == b'\n').skip(1);
+    lines
+        .next()
+        .filter(|row| row.split(|byte| *byte == b'\t').count() == 3)
+        .map(|row| row[..10].to_vec())
+        .unwrap_or_default()
+}
+
 pub(super) fn hash(content: &[u8]) -> Sha256 {
     Sha256::new(sha2::Sha256::digest(content).into())
 }
@@ -71,8 +81,7 @@ impl People {
         let (folder, elsewhere) = (dir.join("in"), dir.join("elsewhere"));
         fs::create_dir(&folder).unwrap();
         fs::create_dir(&elsewhere).unwrap();
-        let mut ever_complete = BTreeSet::new();
-        ever_complete.insert(hash(b"").to_string());
+        let ever_complete = [(hash(b"").to_string(), day_of(b""))].into();
         let (complete, writing) = (Vec::new(), Vec::new());
         let quiet = Quiet::default();
         Self {
@@ -362,7 +371,7 @@ impl People {
 
     fn completed(&mut self, name: &str, content: &[u8]) {
         let sha256 = hash(content);
-        self.ever_complete.insert(sha256.to_string());
+        self.ever_complete.insert(sha256.to_string(), day_of(content));
         self.complete.push(Complete { name: name.to_owned(), sha256 });
     }
 

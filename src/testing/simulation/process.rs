@@ -4,7 +4,7 @@ use super::quiet::{SETTLE, SETTLE_MAX};
 use super::script::Rules;
 use crate::adobe::{Budget, Client};
 use crate::clock::{Clock, Moment, now};
-use crate::config::{PollConfig, RetryConfig, StyleChoice, WatchMode};
+use crate::config::{CheckMode, Duplicates, PollConfig, RetryConfig, StyleChoice, WatchMode};
 use crate::daemon::operator;
 use crate::inbox::readiness::Waits;
 use crate::inbox::turns::{Told, Turns, tell};
@@ -179,7 +179,7 @@ fn folder_settings(rules: &Rules, folder: &Path, state_dir: &Path) -> FolderSett
         max_file_size: 50_000_000,
         generates_markers: rules.fin == crate::config::FinMode::Generate,
         keep_done: Duration::ZERO,
-        check: crate::config::CheckMode::Off,
+        check: if rules.duplicates == Duplicates::HoldDays { CheckMode::Warn } else { CheckMode::Off },
         rate_limit: None,
     }
 }

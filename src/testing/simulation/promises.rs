@@ -176,7 +176,7 @@ impl Checker {
                 format!("{}, and this was sent: {text}", told(job)),
             );
         }
-        if job.kind == Kind::Data && !people.ever_complete.contains(&arrived.sha256.to_string()) {
+        if job.kind == Kind::Data && !people.ever_complete.contains_key(&arrived.sha256.to_string()) {
             let text = String::from_utf8_lossy(&arrived.content).into_owned();
             return broken(
                 "a file still being written is never sent",
@@ -191,9 +191,9 @@ impl Checker {
         }
         for (owner, sha256) in remote.taken() {
             let Some(earlier) = jobs.iter().find(|job| job.id == owner) else { continue };
-            if forbidden(job, earlier, sha256, duplicates) {
+            if forbidden((job, arrived.sha256), (earlier, sha256), duplicates, people) {
                 return broken(
-                    "no content that `duplicates` forbids is accepted twice",
+                    "no content or data day that `duplicates` forbids is accepted twice",
                     format!("{}; {}", told(earlier), told(job)),
                 );
             }
@@ -282,17 +282,24 @@ impl Checker {
 }
 
 /// Whether `duplicates` forbids a file because of one that was taken.
-fn forbidden(job: &Job, earlier: &Job, taken: Sha256, duplicates: Duplicates) -> bool {
-    let same = job.kind == Kind::Data
+fn forbidden(
+    (job, content): (&Job, Sha256),
+    (earlier, taken): (&Job, Sha256),
+    duplicates: Duplicates,
+    people: &People,
+) -> bool {
+    let counts = job.kind == Kind::Data
         && earlier.kind == Kind::Data
         && earlier.id != job.id
-        && job.sha256 == Some(taken)
         // After `failure` or `rejected` it is no duplicate.
         && !matches!(earlier.state, State::Failure | State::Rejected);
+    let same = counts && content == taken;
+    let day = |content: Sha256| people.ever_complete.get(&content.to_string()).filter(|day| !day.is_empty());
     match duplicates {
         Duplicates::Allow => false,
         Duplicates::Hold => same && earlier.file_name == job.file_name,
         Duplicates::HoldContent => same,
+        Duplicates::HoldDays => same || counts && day(content).is_some_and(|its| day(taken) == Some(its)),
     }
 }
 

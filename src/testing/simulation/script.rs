@@ -336,7 +336,13 @@ fn rules(chance: &mut Chance) -> Rules {
     // Where that is so, no lease is given.
     let inodes_of_paths = chance.percent(12);
     Rules {
-        duplicates: chance.pick(&[Duplicates::Hold, Duplicates::Hold, Duplicates::HoldContent, Duplicates::Allow]),
+        duplicates: chance.pick(&[
+            Duplicates::Hold,
+            Duplicates::Hold,
+            Duplicates::HoldContent,
+            Duplicates::HoldDays,
+            Duplicates::Allow,
+        ]),
         fin: chance.pick(&[FinMode::Auto, FinMode::Auto, FinMode::Upload, FinMode::Local, FinMode::Generate]),
         wire_name: chance.pick(&[WireName::Keep, WireName::Keep, WireName::Unique]),
         order: chance.pick(&[Order::Name, Order::Arrival]),

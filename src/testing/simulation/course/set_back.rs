@@ -1,7 +1,7 @@
 //! Machines that are set back to an earlier state, while the server keeps what it has; and the person who runs `datadrop
 //! recover` where that is asked for.
 
-use super::super::droppers::Complete;
+use super::super::droppers::{Complete, day_of, hash};
 use super::super::process::target;
 use super::super::promises::{Checked, Checker, broken};
 use super::super::script::{Back, What};
@@ -209,7 +209,8 @@ impl World<'_> {
             }
             fs::File::options().write(true).open(&path).unwrap().set_modified(kept.modified).unwrap();
             // Its writer is gone, so it will not change any more.
-            self.people.ever_complete.insert(super::super::droppers::hash(&kept.content).to_string());
+            let (sha256, day) = (hash(&kept.content), day_of(&kept.content));
+            self.people.ever_complete.insert(sha256.to_string(), day);
         }
         surroundings::with(|here| here.filed = filed);
         self.people.complete.clone_from(&picture.complete);

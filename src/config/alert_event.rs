@@ -1,0 +1,52 @@
+//! What alerts can be about.
+
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+/// What an alert can be about. The words of `on`, and of the key `event` of what is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
+pub enum AlertEvent {
+    /// Adobe failed a file.
+    Failure,
+    /// Adobe processed fewer rows than a file has.
+    Partial,
+    /// A file can never be accepted.
+    Rejected,
+    /// A file waits for a person.
+    Held,
+    /// Nothing is sent for an account.
+    Blocked,
+    /// It works again.
+    Unblocked,
+    /// A file is on its way for longer than `retry.alert_after`, or at Adobe for longer than `poll.late_after`.
+    Delayed,
+    /// The same at Adobe, where a job of the account failed and none has ended since.
+    Stalled,
+    /// What was `delayed`, `stalled` or `missing` has ended.
+    Cleared,
+    /// An account's `expect` or `expect_days` is not met.
+    Missing,
+    /// Two files with the same columns report a data day, and both were accepted.
+    Double,
+    /// A file was possibly ingested twice (DESIGN S5).
+    Doubled,
+    /// The service started.
+    Started,
+}
+
+impl AlertEvent {
+    /// Every event.
+    pub const ALL: &[Self] = Self::VARIANTS;
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// Reads the word back.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        word.parse().ok()
+    }
+}

@@ -1,0 +1,216 @@
+//! What Adobe has of each data day of an account: which are missing, which are double.
+//!
+//! Only what counts is counted: a file that Adobe accepted and has not failed. Pure: facts of the job log and `now` in, days
+//! out.
+
+mod rhythm;
+
+pub use rhythm::{LEARNT_FROM, Rhythm};
+
+use crate::config::ExpectDays;
+use crate::job::{Timestamp, Total};
+use crate::joblog::{DayRow, JobLogError, Reader};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use rhythm::{days, days_between};
+use std::collections::BTreeMap;
+
+/// Days in a row without anything that end a history: what lies before it is no part of the rhythm since.
+const LONGEST_HOLE: i32 = 60;
+
+/// What the job log has of the data days of an account.
+#[derive(Debug, Clone)]
+pub struct DayFacts {
+    /// Each day that is covered, by its sets of columns, in order.
+    pub rows: Vec<DayRow>,
+    /// All days that are covered, in order, and when each was first.
+    pub covered: Vec<(Date, Timestamp)>,
+    /// Where the account's days begin.
+    pub zone: TimeZone,
+    /// The first day that may be missing if none is covered: that on which the account began.
+    pub began: Option<Date>,
+    /// Accepted files whose days are not known.
+    pub undated: i64,
+}
+
+/// Which days are shown; without a bound, all of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DayRange {
+    /// The first.
+    pub from: Option<Date>,
+    /// The last.
+    pub to: Option<Date>,
+}
+
+impl DayRange {
+    /// Whether it has a day.
+    #[must_use]
+    pub fn has(&self, day: Date) -> bool {
+        self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
+    }
+}
+
+/// How a day stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DayStatus {
+    /// Accepted files report it.
+    Covered,
+    /// No accepted file does, and its time is up.
+    Missing,
+    /// Two accepted files with the same columns do.
+    Double,
+}
+
+impl DayStatus {
+    /// The word of DESIGN §7.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Covered => "covered",
+            Self::Missing => "missing",
+            Self::Double => "double",
+        }
+    }
+}
+
+/// A data day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoverageDay {
+    /// Which.
+    pub day: Date,
+    /// How it stands.
+    pub status: DayStatus,
+    /// Accepted files that report it.
+    pub files: i64,
+    /// Their rows.
+    pub rows: i64,
+    /// Those of them that Adobe may not have processed, at most.
+    pub in_doubt: i64,
+    /// What they add to each metric, by its name.
+    pub totals: BTreeMap<String, Total>,
+}
+
+/// The data days of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coverage {
+    /// Those that are covered or missing, in order.
+    pub days: Vec<CoverageDay>,
+    /// When days are missing. `None`: never, as neither the configuration nor the history tells.
+    pub rhythm: Option<Rhythm>,
+    /// The newest day that is covered and not in the future.
+    pub newest: Option<Date>,
+    /// Accepted files whose days are not known, whatever the range.
+    pub undated: i64,
+}
+
+impl Coverage {
+    /// Puts the facts together. `expected`: what the account's configuration says.
+    #[must_use]
+    pub fn of(facts: &DayFacts, expected: Option<ExpectDays>, range: DayRange, now: Timestamp) -> Self {
+        let today = today(&facts.zone, now);
+        let past = &facts.covered[..facts.covered.partition_point(|(day, _)| *day <= today)];
+        let rhythm = match expected {
+            Some(days) => Some(Rhythm { days, is_learnt: false }),
+            None => Rhythm::learn(past, &facts.zone),
+        };
+        let mut by_day: BTreeMap<Date, CoverageDay> = BTreeMap::new();
+        for row in facts.rows.iter().filter(|row| range.has(row.day)) {
+            by_day.entry(row.day).or_insert_with(|| CoverageDay::empty(row.day, DayStatus::Covered)).add(row);
+        }
+        if let Some(rhythm) = rhythm
+            && let Some(begin) = begin_of_history(past).or(facts.began)
+        {
+            let from = range.from.map_or(begin, |from| from.max(begin));
+            let to = range.to.map_or(today, |to| to.min(today));
+            let covered = |day: Date| past.binary_search_by_key(&day, |(day, _)| *day).is_ok();
+            let is_missing = |day: &Date| rhythm.has(*day) && !covered(*day) && rhythm.is_due(*day, &facts.zone, now);
+            for day in days(from, to).filter(is_missing) {
+                by_day.insert(day, CoverageDay::empty(day, DayStatus::Missing));
+            }
+        }
+        Self {
+            days: by_day.into_values().collect(),
+            rhythm,
+            newest: past.last().map(|(day, _)| *day),
+            undated: facts.undated,
+        }
+    }
+
+    /// The days that stand so.
+    pub fn with_status(&self, status: DayStatus) -> impl Iterator<Item = &CoverageDay> {
+        self.days.iter().filter(move |day| day.status == status)
+    }
+}
+
+impl CoverageDay {
+    fn empty(day: Date, status: DayStatus) -> Self {
+        Self { day, status, files: 0, rows: 0, in_doubt: 0, totals: BTreeMap::new() }
+    }
+
+    /// Adds what files with the same columns report.
+    fn add(&mut self, row: &DayRow) {
+        if row.files > 1 {
+            self.status = DayStatus::Double;
+        }
+        self.files += row.files;
+        self.rows += row.rows;
+        self.in_doubt += row.in_doubt;
+        for (metric, total) in row.metrics.iter().zip(&row.totals) {
+            self.totals.entry(metric.clone()).or_default().add_total(total);
+        }
+    }
+}
+
+/// What files report of each day, added up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DayTotals(BTreeMap<Date, CoverageDay>);
+
+impl DayTotals {
+    /// Adds what a file reports.
+    pub fn add(&mut self, rows: &[DayRow]) {
+        for row in rows {
+            self.0.entry(row.day).or_insert_with(|| CoverageDay::empty(row.day, DayStatus::Covered)).add(row);
+        }
+    }
+
+    /// The days in order.
+    #[must_use]
+    pub fn days(&self) -> impl ExactSizeIterator<Item = &CoverageDay> {
+        self.0.values()
+    }
+}
+
+/// The local day.
+#[must_use]
+pub fn today(zone: &TimeZone, now: Timestamp) -> Date {
+    jiff::Timestamp::from_millisecond(now.0).unwrap_or_default().to_zoned_datetime(zone.clone()).date()
+}
+
+/// The first day after the last long hole: a single old correction does not make years of missing days.
+fn begin_of_history(covered: &[(Date, Timestamp)]) -> Option<Date> {
+    let mut begin = covered.first()?.0;
+    for pair in covered.windows(2) {
+        if let [(before, _), (day, _)] = pair
+            && days_between(*before, *day) > LONGEST_HOLE
+        {
+            begin = *day;
+        }
+    }
+    Some(begin)
+}
+
+impl DayFacts {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the job log cannot be read.
+    pub fn read(reader: &Reader, account: &str, zone: TimeZone, range: DayRange) -> Result<Self, JobLogError> {
+        Ok(Self {
+            rows: reader.day_rows(account, range.from, range.to)?,
+            covered: reader.covered_days(account)?,
+            began: reader.began_at(account)?.map(|at| today(&zone, at)),
+            undated: reader.files_without_days(account)?,
+            zone,
+        })
+    }
+}
