@@ -1,5 +1,6 @@
 //! Reads what an answer needs and renders it, on a blocking thread, because SQLite waits for the disk.
 
+use super::calendar::{Month, OneDay, day, month};
 use super::chart::first_day;
 use super::frame::{Frame, login, notice};
 use super::job_list::{Found, jobs};
@@ -7,13 +8,16 @@ use super::life::life;
 use super::metrics;
 use super::overview::{Overview, overview};
 use super::response::{Answer, Kind};
-use super::route::{JobsQuery, Route};
+use super::route::{DaysQuery, JobsQuery, Route};
 use super::{Running, Sources};
 use crate::clock::now;
-use crate::job::JobId;
+use crate::config::AccountConfig;
+use crate::coverage::{Coverage, DayFacts, DayRange, DayStatus, today};
+use crate::job::{DayZone, JobId};
 use crate::joblog::{AccountRow, JobFilter, JobLogError, JobRow, Reader};
 use crate::status::{Here, RECENT, StatusReport, job_json, jobs_json, status_json, status_report};
 use axum::http::StatusCode;
+use jiff::Span;
 use jiff::tz::TimeZone;
 use std::time::Instant;
 
@@ -21,6 +25,8 @@ use std::time::Instant;
 const PEOPLE: usize = 8;
 /// Maximum number of the newest jobs on the first page.
 const NEWEST: usize = 12;
+/// Maximum number of jobs of a data day.
+const JOBS_OF_A_DAY: usize = 200;
 /// Maximum number of jobs that a search by name reads at once. It offers to read more, because a long job log takes a
 /// second to search.
 const WINDOW: i64 = 50_000;
@@ -31,6 +37,7 @@ enum Failed {
     Json(serde_json::Error),
     NoSuchJob(JobId),
     NoSuchTime,
+    NoSuchAccount,
 }
 
 impl From<JobLogError> for Failed {
@@ -56,6 +63,11 @@ pub(super) fn answer(route: &Route, sources: &Sources, running: &Running, may_te
                 }
                 Failed::Json(error) => (StatusCode::INTERNAL_SERVER_ERROR, "A defect of datadrop", error.to_string()),
                 Failed::NoSuchJob(id) => (StatusCode::NOT_FOUND, "No such job", format!("there is no job {id}")),
+                Failed::NoSuchAccount => (
+                    StatusCode::NOT_FOUND,
+                    "No such account",
+                    "the configuration has no account of this name".to_owned(),
+                ),
                 Failed::NoSuchTime => (
                     StatusCode::BAD_REQUEST,
                     "No such time",
@@ -77,6 +89,7 @@ fn try_answer(route: &Route, sources: &Sources, running: &Running, may_tell: boo
         Route::Overview => Answer::ok(Kind::Page, overview_page(sources, running, here)?),
         Route::Jobs(query) => Answer::ok(Kind::Page, jobs_page(query, sources, running, here)?),
         Route::Job(id) => Answer::ok(Kind::Page, job_page(*id, sources, running, here)?),
+        Route::Days(query) => Answer::ok(Kind::Page, days_page(query, sources, running, here)?),
         Route::ApiStatus => Answer::ok(Kind::Json, status_json(&status(sources, running)?)?),
         Route::ApiJobs(query) => {
             let filter = query.filter(&here).ok_or(Failed::NoSuchTime)?;
@@ -194,9 +207,63 @@ fn job_page(id: JobId, sources: &Sources, running: &Running, here: Here) -> Resu
     Ok(life(&frame(sources, running, here), &whole, &running.config.program()))
 }
 
+/// Where the days of an account begin.
+fn zone_of(reader: &Reader, account: &AccountConfig, running: &Running) -> Result<TimeZone, JobLogError> {
+    let suites = reader.suite_zone(&account.target(&running.config.api))?;
+    Ok(DayZone::of(account.time_zone.as_ref(), suites.as_deref()).zone)
+}
+
+fn days_page(query: &DaysQuery, sources: &Sources, running: &Running, here: Here) -> Result<String, Failed> {
+    let (reader, accounts) = (&sources.reader, &running.config.accounts);
+    let account = match &query.account {
+        Some(name) => accounts.iter().find(|account| account.name == *name),
+        None => accounts.first(),
+    };
+    let account = account.ok_or(Failed::NoSuchAccount)?;
+    let zone = zone_of(reader, account, running)?;
+    let covered = |from, to| {
+        let range = DayRange { from: Some(from), to: Some(to) };
+        let facts = DayFacts::read(reader, &account.name, zone.clone(), range)?;
+        Ok::<_, JobLogError>(Coverage::of(&facts, account.expect_days, range, here.now))
+    };
+    if let Some(date) = query.day {
+        let coverage = covered(date, date)?;
+        let mut ids: Vec<i64> = reader
+            .jobs_of_days(&account.name, Some(date), Some(date))?
+            .into_values()
+            .flatten()
+            .map(|id| id.0)
+            .collect();
+        let more = ids.len().saturating_sub(JOBS_OF_A_DAY);
+        ids.drain(..more);
+        let mut jobs =
+            if ids.is_empty() { Vec::new() } else { readable(reader, &JobFilter { ids, ..JobFilter::default() })? };
+        jobs.reverse();
+        let shown = OneDay { account: &account.name, date, day: coverage.days.first(), jobs: &jobs, more };
+        return Ok(day(&frame(sources, running, here), &shown));
+    }
+    let first = query.month.unwrap_or_else(|| today(&zone, here.now)).first_of_month();
+    let names: Vec<String> = accounts.iter().map(|account| account.name.clone()).collect();
+    let coverage = covered(first, first.last_of_month())?;
+    let shown = Month { account: &account.name, accounts: &names, first, coverage: &coverage };
+    Ok(month(&frame(sources, running, here), &shown))
+}
+
 fn metrics_text(sources: &Sources, running: &Running, here: &Here) -> Result<String, Failed> {
     let reader = &sources.reader;
+    let mut data_days = Vec::new();
+    for account in running.config.accounts.iter().filter(|account| account.enabled) {
+        let zone = zone_of(reader, account, running)?;
+        let today = today(&zone, here.now);
+        let range = DayRange { from: today.checked_sub(Span::new().days(365)).ok(), to: Some(today) };
+        let facts = DayFacts::read(reader, &account.name, zone, range)?;
+        let coverage = Coverage::of(&facts, account.expect_days, range, here.now);
+        let lag = coverage.newest.map(|newest| i64::from((today - newest).get_days()));
+        let missing = coverage.rhythm.map(|_| coverage.with_status(DayStatus::Missing).count());
+        data_days.push((account.name.as_str(), lag, missing.and_then(|days| i64::try_from(days).ok())));
+    }
     Ok(metrics::render(&metrics::Facts {
+        data_days,
         report: &status(sources, running)?,
         oldest_queued: &reader.oldest_queued()?,
         attempts: &reader.attempt_ends()?,

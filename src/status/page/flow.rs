@@ -19,6 +19,7 @@ pub(super) fn account(status: &AccountStatus, days: &[Day], here: &Here) -> Mark
             header {
                 h3 { a href=(link("/jobs", &[("account", &status.name)])) { (status.name) } }
                 span class=(class) { (word) }
+                @if status.folder.is_some() { a.data-days href=(link("/days", &[("account", &status.name)])) { "data days" } }
                 @if let Some(folder) = &status.folder { code.folder { (folder) } }
             }
             div.halves {

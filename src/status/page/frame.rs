@@ -23,11 +23,13 @@ pub(super) struct Frame {
 pub(super) enum Menu {
     Overview,
     Jobs,
+    Days,
 }
 
 /// A whole page. `live` is what is exchanged while somebody looks; `fixed` stands above it and stays.
 pub(super) fn page(frame: &Frame, title: &str, menu: Menu, fixed: &Markup, live: &Markup) -> String {
-    let entries = [(Menu::Overview, "/", "Overview"), (Menu::Jobs, "/jobs", "Jobs")];
+    let entries =
+        [(Menu::Overview, "/", "Overview"), (Menu::Jobs, "/jobs", "Jobs"), (Menu::Days, "/days", "Data days")];
     let nav = html! {
         nav aria-label="Pages" {
             @for (entry, path, name) in entries {

@@ -14,6 +14,8 @@ pub(super) struct Facts<'a> {
     pub(super) oldest_queued: &'a [(String, Timestamp)],
     pub(super) attempts: &'a [AttemptEnds],
     pub(super) sums: &'a [(String, Sums)],
+    /// By account, the age in days of the newest data day that is covered, and how many are missing, as far as either is known.
+    pub(super) data_days: Vec<(&'a str, Option<i64>, Option<i64>)>,
     /// Files that scans found and events had not reported, by account.
     pub(super) missed: Vec<(&'a str, u64)>,
     /// Requests in the window of the rate limit, and the limit.
@@ -137,6 +139,17 @@ pub(super) fn render(facts: &Facts<'_>) -> String {
         }),
     );
     about_rows(&mut metrics, facts);
+    let days = || facts.data_days.iter();
+    metrics.gauge(
+        "datadrop_data_day_lag_days",
+        "Age of the newest data day that an accepted file reports; 0 is today. Absent before the first.",
+        days().filter_map(|(name, lag, _)| Some((account(*name), Value::Whole((*lag)?)))),
+    );
+    metrics.gauge(
+        "datadrop_data_days_missing",
+        "Data days of the last year that are missing; absent where nothing tells which are expected.",
+        days().filter_map(|(name, _, missing)| Some((account(*name), Value::Whole((*missing)?)))),
+    );
     metrics.counter(
         "datadrop_watcher_misses_total",
         "Files that a scan found and no file event had reported, since the folder was opened.",
@@ -245,6 +258,7 @@ mod tests {
                 attempts: 122,
             }],
             sums: &[("callcentre".to_owned(), sums)],
+            data_days: vec![("callcentre", Some(1), Some(2)), ("returns", None, None)],
             missed: vec![("callcentre", 1)],
             budget: (3, Some(12)),
             commits: &CommitCounts { up_to: vec![(0.001, 5), (1.0, 6)], count: 7, seconds: 1.25 },

@@ -2,7 +2,7 @@
 //! for programs. Read-only.
 //!
 //! ```text
-//! server ──► gate ──► route ──► facts ──► overview, jobs, life      pages
+//! server ──► gate ──► route ──► facts ──► overview, jobs, days, …   pages
 //! accepts    may they  what is   one read  metrics, report            texts
 //!            look?     asked     of the
 //!                                job log
@@ -14,6 +14,7 @@
 //!
 //! File names come from other people and end up in a browser. Only `maud` makes markup, and it escapes every text.
 
+mod calendar;
 mod chart;
 mod facts;
 mod flow;

@@ -101,6 +101,9 @@ pub(super) fn job(id: i64, state: &str, reason: Option<&str>) -> JobRow {
         finished_at: None,
         next_attempt_at: None,
         pair_id: None,
+        first_day: None,
+        last_day: None,
+        days: None,
     }
 }
 

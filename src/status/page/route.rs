@@ -3,6 +3,7 @@
 use crate::job::{JobId, Phase, State};
 use crate::joblog::JobFilter;
 use crate::status::{Here, Since};
+use jiff::civil::Date;
 
 /// Default number of jobs in a list.
 const JOBS: usize = 50;
@@ -18,6 +19,8 @@ pub(super) enum Route {
     Jobs(JobsQuery),
     /// One job to look at.
     Job(JobId),
+    /// The data days of an account.
+    Days(DaysQuery),
     /// As `status --json`.
     ApiStatus,
     /// As `jobs list --json`.
@@ -51,6 +54,17 @@ pub(super) struct JobsQuery {
     pub(super) before: Option<JobId>,
 }
 
+/// Which data days.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct DaysQuery {
+    /// Of this account; the first one if none is named.
+    pub(super) account: Option<String>,
+    /// Of the month that begins with this day.
+    pub(super) month: Option<Date>,
+    /// This one alone.
+    pub(super) day: Option<Date>,
+}
+
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Astray {
@@ -70,6 +84,7 @@ impl Route {
         Ok(match path {
             "/" => Self::Overview,
             "/jobs" => Self::Jobs(JobsQuery::parse(query)?),
+            "/days" => Self::Days(DaysQuery::parse(query)?),
             "/api/status" => Self::ApiStatus,
             "/api/jobs" => Self::ApiJobs(JobsQuery::parse(query)?),
             "/metrics" => Self::Metrics,
@@ -94,6 +109,7 @@ impl Route {
             Self::Overview
             | Self::Jobs(_)
             | Self::Job(_)
+            | Self::Days(_)
             | Self::ApiStatus
             | Self::ApiJobs(_)
             | Self::ApiJob(_)
@@ -108,6 +124,7 @@ impl Route {
             Self::Overview
             | Self::Jobs(_)
             | Self::Job(_)
+            | Self::Days(_)
             | Self::ApiStatus
             | Self::ApiJobs(_)
             | Self::ApiJob(_)
@@ -119,7 +136,7 @@ impl Route {
     /// Whether a person looks at the answer.
     pub(super) fn is_page(&self) -> bool {
         match self {
-            Self::Overview | Self::Jobs(_) | Self::Job(_) | Self::Login => true,
+            Self::Overview | Self::Jobs(_) | Self::Job(_) | Self::Days(_) | Self::Login => true,
             Self::ApiStatus
             | Self::ApiJobs(_)
             | Self::ApiJob(_)
@@ -130,6 +147,29 @@ impl Route {
             | Self::Script
             | Self::Icon => false,
         }
+    }
+}
+
+impl DaysQuery {
+    fn parse(query: &str) -> Result<Self, Astray> {
+        let mut this = Self::default();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let value = value.trim();
+            let wrong = |how: &str| Astray::Query(format!("{name} = {value:?}: {how}"));
+            match name.as_ref() {
+                "account" => this.account = Some(value.to_owned()).filter(|name| !name.is_empty()),
+                "month" => {
+                    let first = format!("{value}-01").parse();
+                    this.month = Some(first.map_err(|_| wrong("write a month such as 2026-11"))?);
+                }
+                "day" => this.day = Some(value.parse().map_err(|_| wrong("write a day such as 2026-11-23"))?),
+                _ => {
+                    let known = "there are account, month and day";
+                    return Err(Astray::Query(format!("there is no parameter {name:?}; {known}")));
+                }
+            }
+        }
+        Ok(this)
     }
 }
 
