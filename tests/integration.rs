@@ -62,5 +62,6 @@ mod tidy;
 mod transport;
 mod unsaid;
 mod verbs;
+mod verify;
 mod watching;
 mod writers;

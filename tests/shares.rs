@@ -163,6 +163,23 @@ fn f10_a_share_that_hangs_in_statfs_costs_its_account_alone() {
     costs_its_account_alone(Op::StatFs);
 }
 
+#[test]
+fn f10_a_share_that_hangs_keeps_no_other_account_from_being_verified() {
+    for op in [Op::ReadDir, Op::Read] {
+        let Some((world, share)) = world() else { return };
+        primed(&world).stop();
+        let hung = share.hang(op);
+        let output = command(&world, &["verify"]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert_eq!(stdout(&output), "account b: 1 file in done/ as sent\n", "{op:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("account a: not verified: ") && said.contains("does not answer"), "{op:?}: {said}");
+        drop(hung);
+        let output = command(&world, &["verify"]);
+        assert_eq!(stdout(&output).matches("1 file in done/ as sent").count(), 2, "{output:?}");
+    }
+}
+
 /// Files of `a` that are hashed and due, while their share hangs in this: `b` is served all the same.
 #[track_caller]
 fn slots_are_left_to_others(op: Op) {

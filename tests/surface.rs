@@ -122,6 +122,10 @@ fn json_and_csv_keep_their_shapes() {
     let checked = checked.to_str().unwrap();
     let totalled = world.write_file("a", ".totalled", "Date\tEvar 1\tEvent 1\n01/02/2026\t2\t3\n");
     let totalled = totalled.to_str().unwrap();
+    let done = world.folder("a").join("done");
+    world.wait("sales.txt to be filed", || done.join("sales.txt").exists());
+    fs::copy(done.join("sales.txt"), done.join("copied.txt")).unwrap();
+    fs::write(done.join("notes.txt"), "somebody's own").unwrap();
     let mut shapes = BTreeMap::new();
     for arguments in [
         &["jobs", "list", "--json"][..],
@@ -132,6 +136,7 @@ fn json_and_csv_keep_their_shapes() {
         &["accounts", "list", "--json"],
         &["accounts", "show", "1", "--json"],
         &["status", "--json"],
+        &["verify", "--json"],
         &["check", checked, "--json"],
         &["check", totalled, "--totals", "--json"],
     ] {
@@ -188,6 +193,8 @@ fn exit_codes_stay_as_they_are() {
         &["accounts", "show", "4711"],
         &["accounts", "delete", "1"],
         &["status"],
+        &["verify"],
+        &["verify", "--account", "nobody"],
         &["check", good],
         &["check", bad],
         &["check", "/nowhere/file.txt"],

@@ -154,7 +154,7 @@ fn rebuild_account(
         let mut read: BTreeMap<JobId, Box<DataDays>> = BTreeMap::new();
         for file in &files {
             signs.give();
-            match days_of(config, account, &folder, file) {
+            match days_of(config, account, (&folder, file), signs) {
                 Ok(days) => read.extend(days.map(|days| (file.id, days))),
                 Err(why) => rebuilt.unread.push((file.disk_name.to_string_lossy().into_owned(), why)),
             }
@@ -168,11 +168,11 @@ fn rebuild_account(
 fn days_of(
     config: &Config,
     account: &AccountConfig,
-    folder: &Directory,
-    file: &SentFile,
+    (folder, file): (&Directory, &SentFile),
+    signs: &Signs,
 ) -> Result<Option<Box<DataDays>>, String> {
     let directory = folder.open_directory(file.place.as_str()).map_err(|error| error.to_string())?;
-    let content = read_days(&directory, &file.disk_name, Kind::Data, (&config.state_dir, &account.extensions))
+    let content = read_days(&directory, &file.disk_name, Kind::Data, (&config.state_dir, &account.extensions), || signs.give())
         .map_err(|error| error.to_string())?;
     if content.fingerprint.sha256 != file.sha256 {
         return Err(format!("what lies in {}/ under this name is not what was sent", file.place.as_str()));

@@ -34,6 +34,7 @@ mod service;
 mod settings;
 mod status;
 mod verbs;
+mod verify;
 mod watch;
 
 use args::{AccountsCommand, Cli, Command, JobsCommand};
@@ -81,6 +82,7 @@ fn looks_at_folders(command: &Command) -> bool {
         | Command::Service(_)
         | Command::Drop(_)
         | Command::Recover(_)
+        | Command::Verify(_)
         // A verb files the files that follow from it where no daemon does.
         | Command::Jobs(
             JobsCommand::Retry(_) | JobsCommand::Hold(_) | JobsCommand::Release(_) | JobsCommand::Cancel(_),
@@ -127,6 +129,7 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Completions(arguments) => manual::completions(&arguments, output),
         Command::Man(arguments) => manual::man(&arguments, output),
         Command::Recover(arguments) => recover::run(file, &arguments, output),
+        Command::Verify(arguments) => verify::run(file, &arguments, output),
         Command::Service(command) => service::run(file, &command, output),
         Command::Status(arguments) => status::run(file, &arguments, output),
     }

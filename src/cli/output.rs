@@ -84,7 +84,7 @@ impl Output {
 }
 
 /// What stands behind `datadrop ` in a command that reads the configuration. The last is a command left open.
-const READS_IT: [&str; 12] = [
+const READS_IT: [&str; 13] = [
     "accounts ",
     "coverage",
     "doctor",
@@ -96,6 +96,7 @@ const READS_IT: [&str; 12] = [
     "run",
     "service print",
     "status",
+    "verify",
     "…",
 ];
 const PROGRAM: &str = "datadrop ";

@@ -78,6 +78,11 @@ impl Progress {
         self.0.set_message(words.join(", "));
     }
 
+    /// Takes it off the screen for good.
+    pub(super) fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+
     /// Writes something else without the bar in between.
     pub(super) fn aside<R>(&self, write: impl FnOnce() -> R) -> R {
         self.0.suspend(write)
@@ -86,6 +91,6 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.clear();
     }
 }

@@ -40,7 +40,8 @@ impl FolderWorker {
             for job in unfiled {
                 self.progress.alive();
                 let read = |directory: &Directory, name: &OsStr| {
-                    read_content(directory, name, job.kind, &self.settings.state_dir).map(|content| content.fingerprint)
+                    read_content(directory, name, job.kind, &self.settings.state_dir, || ())
+                        .map(|content| content.fingerprint)
                 };
                 // A job log that cannot be read says nothing against it, nor does a move of another that is due; the content has
                 // its say in any case.

@@ -47,11 +47,18 @@ use std::io;
 use std::path::Path;
 
 /// Reads a file that is to stay as it is: its identity, its hash, its rows. What is of the state directory is not opened.
+/// `alive` is called at each read.
 ///
 /// # Errors
 /// The system's, or that it is no plain file or changed meanwhile.
-pub fn read_content(directory: &Directory, name: &OsStr, kind: Kind, state_dir: &Path) -> io::Result<Content> {
-    read(directory, name, (kind, None), state_dir)
+pub fn read_content(
+    directory: &Directory,
+    name: &OsStr,
+    kind: Kind,
+    state_dir: &Path,
+    alive: impl Fn(),
+) -> io::Result<Content> {
+    read(directory, name, (kind, None), state_dir, alive)
 }
 
 /// As [`read_content`], and what the rows of a data file report of each day. `extensions`: those of data files.
@@ -63,6 +70,7 @@ pub fn read_days(
     name: &OsStr,
     kind: Kind,
     (state_dir, extensions): (&Path, &[String]),
+    alive: impl Fn(),
 ) -> io::Result<Content> {
     // The days of a file do not depend on when it is read.
     let now = DayZone { zone: TimeZone::UTC, is_suites: false }.at(now());
@@ -77,7 +85,7 @@ pub fn read_days(
         bytes_per_second: None,
         keep: 0,
     };
-    read(directory, name, (kind, (kind == Kind::Data).then(|| Checker::new(&facts))), state_dir)
+    read(directory, name, (kind, (kind == Kind::Data).then(|| Checker::new(&facts))), state_dir, alive)
 }
 
 fn read(
@@ -85,6 +93,7 @@ fn read(
     name: &OsStr,
     (kind, rules): (Kind, Option<Checker<'_>>),
     state_dir: &Path,
+    alive: impl Fn(),
 ) -> io::Result<Content> {
     let seen = directory.entry(name)?;
     if look::is_of_state(state_dir, &seen) {
@@ -92,7 +101,7 @@ fn read(
     }
     let (mut file, entry) = directory.open_file(name, &seen)?;
     let before = look::sight_of(&entry);
-    let held = look::hold(&mut file, kind, rules, &mut vec![0; weigh::BUFFER], || ())?;
+    let held = look::hold(&mut file, kind, rules, &mut vec![0; weigh::BUFFER], alive)?;
     let after = look::sight_of(&Entry::of(&file)?);
     if before != after || held.size != after.identity.size {
         return Err(io::Error::other("it was changed while it was read"));

@@ -262,7 +262,7 @@ mod tests {
             sha256: Some(crate::job::Sha256::new([7; 32])),
             was_sent: true,
             read: &|directory, name| {
-                let found = crate::inbox::read_content(directory, name, Kind::Data, dir.path())?;
+                let found = crate::inbox::read_content(directory, name, Kind::Data, dir.path(), || ())?;
                 Ok(found.fingerprint)
             },
             is_of_another: &|_, _| false,

@@ -134,7 +134,8 @@ fn survey(
             continue;
         }
         let unreadable = |why| RecoverError::Unreadable { path: directory.path_of(&disk_name), why };
-        let content = read_days(directory, &disk_name, kind, (state_dir, &account.extensions)).map_err(unreadable)?;
+        let content = read_days(directory, &disk_name, kind, (state_dir, &account.extensions), || tell(read, all))
+            .map_err(unreadable)?;
         if known.is_some_and(|job| job.explains(&content.fingerprint)) {
             continue;
         }

@@ -6,7 +6,9 @@ mod remote_arguments;
 mod verb_arguments;
 
 pub(super) use emulator_arguments::EmulatorArguments;
-pub(super) use question_arguments::{CheckArguments, CompletionsArguments, ExplainArguments, ManArguments};
+pub(super) use question_arguments::{
+    CheckArguments, CompletionsArguments, ExplainArguments, ManArguments, VerifyArguments,
+};
 pub(super) use remote_arguments::{
     AccountsCommand, AccountsCreate, AccountsDelete, AccountsList, AccountsShow, InitArguments, RemoteQuery,
 };
@@ -83,6 +85,8 @@ pub(super) enum Command {
     Doctor(DoctorArguments),
     /// Rebuild what a lost or old job log must know, from the folders and from Adobe's list
     Recover(RecoverArguments),
+    /// Compare the files in `done/` with what the job log says was sent
+    Verify(VerifyArguments),
     /// Print what systemd must know about this configuration
     #[command(subcommand)]
     Service(ServiceCommand),

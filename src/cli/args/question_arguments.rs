@@ -51,6 +51,28 @@ pub(in super::super) struct ExplainArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  sudo datadrop verify
+  datadrop verify --account callcentre --json | jq -r '.[] | select(.status == \"changed\") | .path'
+
+Each file is read and hashed. Nothing is changed, and the daemon may run.
+  changed     it does not hold what was sent
+  missing     it is not there, and `keep.done` did not remove it
+  foreign     no job filed it
+  unreadable  it was not compared
+
+Exit status: 0 all the same; 3 a file differs or cannot be read; 1 a folder cannot be read.")]
+pub(in super::super) struct VerifyArguments {
+    /// Only this account
+    #[arg(long, value_name = "A")]
+    pub(in super::super) account: Option<String>,
+    /// As a JSON array with an object for each file that differs
+    #[arg(long)]
+    pub(in super::super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
   datadrop completions bash | sudo tee /usr/share/bash-completion/completions/datadrop > /dev/null
   datadrop completions zsh > ~/.zfunc/_datadrop
   datadrop completions fish > ~/.config/fish/completions/datadrop.fish
