@@ -22,6 +22,7 @@ mod day;
 mod doctor;
 mod dry_run;
 mod duplicates;
+mod exclude;
 mod explain;
 mod faults;
 mod flow;

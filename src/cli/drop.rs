@@ -155,6 +155,7 @@ fn plan(account: &AccountConfig, folder: &Directory, files: &[PathBuf], fin: boo
         let name = source.file_name().ok_or_else(|| refused(format!("{shown}: not a file name")))?;
         let name = check_name(name).map_err(|why| refused(format!("{}: {why}", shown.to_string().escape_debug())))?;
         let kind = classify(name.as_ref(), &account.extensions)
+            .filter(|_| account.exclude.matching(name.as_ref()).is_none())
             .ok_or_else(|| refused(format!("{shown}: {}", not_watched(name, account))))?;
         items.push(Item { name: name.to_owned(), source: Some(source.clone()) });
         if fin {
@@ -181,6 +182,12 @@ fn plan(account: &AccountConfig, folder: &Directory, files: &[PathBuf], fin: boo
 fn not_watched(name: &str, account: &AccountConfig) -> String {
     if name.starts_with('.') {
         return "hidden files are never sent; rename it".to_owned();
+    }
+    if let Some(pattern) = account.exclude.matching(name.as_ref()) {
+        return format!(
+            "the pattern `{pattern}` in `exclude` of account `{}` matches its name; rename it, or remove the pattern",
+            account.name
+        );
     }
     let watched: Vec<String> = account.extensions.iter().map(|extension| format!("`.{extension}`")).collect();
     format!(
@@ -218,7 +225,7 @@ mod tests {
     fn account(folder: &Path) -> AccountConfig {
         let text = format!(
             "[api]\nglobal_company_id = \"c\"\nclient_id = \"i\"\nclient_secret = \"s\"\n\n[[account]]\n\
-             name = \"callcentre\"\nreport_suite_id = \"r\"\ndata_source_id = 1\nwait_for_fin = true\nfolder = {:?}\n",
+             name = \"callcentre\"\nreport_suite_id = \"r\"\ndata_source_id = 1\nwait_for_fin = true\nexclude = [\"*.tmp.txt\"]\nfolder = {:?}\n",
             folder.display().to_string()
         );
         crate::config::load_text("test", &text, []).unwrap().accounts.remove(0)
@@ -257,6 +264,7 @@ mod tests {
         for (files, fin, says) in [
             (vec!["sales.TXT"], false, "takes files that end in `.txt`"),
             (vec![".sales.txt"], false, "hidden files"),
+            (vec!["sales.tmp.txt"], false, "the pattern `*.tmp.txt` in `exclude`"),
             (vec!["a\nb.txt"], false, "rename the file"),
             (vec!["a/sales.txt", "b/sales.txt"], false, "named twice"),
             (vec!["sales.fin"], true, "is a marker itself"),

@@ -1,6 +1,7 @@
 //! Reads `[account_defaults]` and each `[[account]]`, and what accounts must not share.
 
 use super::given::{check_segment, parse_expect, parse_expect_days};
+use super::name_patterns::NamePatterns;
 use super::problems::{Place, Report, Wrong, wrong};
 use super::section::{Section, Table};
 use super::sections::{AccountConfig, CheckMode, Duplicates, FinMode, Order, StyleChoice, WireName};
@@ -22,6 +23,7 @@ pub(super) fn read_defaults(mut section: Section<'_>, style: StyleChoice, settle
         check: CheckMode::Warn,
         duplicates: Duplicates::Hold,
         extensions: Vec::new(),
+        exclude: NamePatterns::default(),
         order: Order::Name,
         sequential: false,
         wire_name: WireName::Keep,
@@ -77,6 +79,9 @@ fn read_settings(section: &mut Section<'_>, defaults: &AccountConfig) -> Account
         extensions: section
             .take("extensions", |given| given.texts().and_then(check_extensions))
             .unwrap_or_else(|| defaults.extensions.clone()),
+        exclude: section
+            .take("exclude", |given| given.texts().and_then(|patterns| NamePatterns::compile(&patterns)))
+            .unwrap_or_else(|| defaults.exclude.clone()),
         order: section.word("order").unwrap_or(defaults.order),
         sequential: section.truth("sequential").unwrap_or(defaults.sequential),
         wire_name: section.word("wire_name").unwrap_or(defaults.wire_name),

@@ -10,6 +10,7 @@
 //! | `api_section`, `stage_sections`, `account_section` | the keys of each section |
 //! | `alert_event` | what alerts can be about |
 //! | `sections` | what the stages receive |
+//! | `name_patterns` | the patterns of `exclude` |
 //! | `problems` | everything that is wrong, each with its line |
 
 mod account_section;
@@ -17,6 +18,7 @@ mod alert_event;
 mod api_section;
 mod given;
 mod load;
+mod name_patterns;
 mod problems;
 mod section;
 mod sections;
@@ -27,6 +29,7 @@ mod tests;
 pub use alert_event::AlertEvent;
 pub use given::{backlog_words, parse_duration, parse_rate, parse_size, time_words};
 pub use load::{load, load_draft, load_for_requests, load_text, load_without_secrets};
+pub use name_patterns::NamePatterns;
 pub use problems::{ConfigError, KeyProblem};
 pub use sections::*;
 pub use stage_sections::SHORTEST_TOKEN;

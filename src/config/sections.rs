@@ -1,6 +1,7 @@
 //! The sections of the configuration, as the stages receive them: typed, checked, defaults applied.
 
 use super::alert_event::AlertEvent;
+use super::name_patterns::NamePatterns;
 use crate::job::{Problem, Program, ReportSuite, Target, UploadStyle};
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
@@ -273,6 +274,8 @@ pub struct AccountConfig {
     pub duplicates: Duplicates,
     /// Extensions of data files, without dot.
     pub extensions: Vec<String>,
+    /// Names that are ignored whatever their extension.
+    pub exclude: NamePatterns,
     /// Which due job starts first.
     pub order: Order,
     /// The next job starts when the one before it is accepted or ended.

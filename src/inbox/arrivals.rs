@@ -11,7 +11,7 @@ use crate::clock::{Clock, now, random_digits};
 use crate::config::CheckMode;
 use crate::folder::{AccountFolder, remove_why};
 use crate::inbox::readiness::{Candidate, MarkerSight, Pieces, Sight, Trace, Waits};
-use crate::job::{FileIdentity, Kind, State, classify, printable};
+use crate::job::{FileIdentity, Kind, State, printable};
 use crate::joblog::{Arrival, InboxEntry, JobLog, Reader, SuiteRecord, Verdict as Finding};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -202,7 +202,7 @@ impl Inbox {
         }
         for name in &names {
             self.consider(name, None)?;
-            if classify(name, &self.settings.extensions) == Some(Kind::Fin) {
+            if self.settings.kind_of(name) == Some(Kind::Fin) {
                 self.consider_data_of(name)?;
             }
         }
@@ -213,7 +213,7 @@ impl Inbox {
         self.progress.alive();
         #[cfg(test)]
         assert!(name != DEFECTIVE, "made by a test");
-        let Some(kind) = classify(name, &self.settings.extensions) else { return Ok(()) };
+        let Some(kind) = self.settings.kind_of(name) else { return Ok(()) };
         let heard_before = self.board.trace(name).map_or(0, |trace| trace.order);
         let found = look::look(self.directory(), name, |entry| look::is_of_state(&self.settings.state_dir, entry));
         let (file, sight) = match Met::from(found) {

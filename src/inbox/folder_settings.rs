@@ -1,11 +1,12 @@
 //! What a folder's thread is given, and what it gives: its settings, how far it has come, why it stopped.
 
-use crate::config::{AccountConfig, CheckMode, Config, FinMode, RateLimit, WatchMode};
+use crate::config::{AccountConfig, CheckMode, Config, FinMode, NamePatterns, RateLimit, WatchMode};
 use crate::folder::FolderProblem;
 use crate::inbox::readiness::Waits;
-use crate::job::{Program, Target};
+use crate::job::{Kind, Program, Target, classify};
 use crate::joblog::{AdmitPolicy, JobLogError};
 use jiff::tz::TimeZone;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub struct FolderSettings {
     pub program: Program,
     /// Extensions of data files.
     pub extensions: Vec<String>,
+    /// Names that are ignored whatever their extension.
+    pub exclude: NamePatterns,
     /// What the job log must know to take files in.
     pub policy: AdmitPolicy,
     /// The waits of readiness.
@@ -62,6 +65,7 @@ impl FolderSettings {
             state_dir: config.state_dir.clone(),
             program: config.program(),
             extensions: account.extensions.clone(),
+            exclude: account.exclude.clone(),
             policy: AdmitPolicy {
                 account: account.name.clone(),
                 folder: account.folder.clone(),
@@ -83,6 +87,12 @@ impl FolderSettings {
             keep_done: config.keep.done,
             rate_limit: config.api.rate_limit,
         }
+    }
+
+    /// What a name makes of a file; `None` for one that is ignored.
+    #[must_use]
+    pub fn kind_of(&self, name: &OsStr) -> Option<Kind> {
+        classify(name, &self.extensions).filter(|_| self.exclude.matching(name).is_none())
     }
 
     /// The waits of readiness where the folder lies.

@@ -23,6 +23,8 @@ pub enum Ignored {
     Hidden,
     /// A directory.
     Directory,
+    /// It matches this pattern of the account's `exclude`.
+    Excluded(String),
     /// Its extension is one of ours but for the case, which counts at Adobe; the name that would do.
     Case(OsString),
     /// Its extension is none of ours.
@@ -55,11 +57,11 @@ pub fn foresee(
     alive: impl Fn(),
 ) -> Foreseen {
     let met = Met::from(look::look(folder, name, |entry| look::is_of_state(&settings.state_dir, entry)));
-    let kind = match (&met, classify(name, &settings.extensions)) {
+    let kind = match (&met, settings.kind_of(name)) {
         (Met::Nothing, _) => return Foreseen::Gone,
         (Met::Directory, _) => return Foreseen::Ignored(Ignored::Directory),
         (Met::Told(_) | Met::File(..), None) => {
-            return Foreseen::Ignored(why_ignored(name, &settings.extensions));
+            return Foreseen::Ignored(why_ignored(name, settings));
         }
         (Met::Told(_) | Met::File(..), Some(kind)) => kind,
     };
@@ -133,11 +135,15 @@ pub fn ahead(
     Ok(None)
 }
 
-/// What keeps a name without one of our extensions out.
-pub(super) fn why_ignored(name: &OsStr, extensions: &[String]) -> Ignored {
+/// What keeps a name out that [`FolderSettings::kind_of`] gives no kind.
+pub(super) fn why_ignored(name: &OsStr, settings: &FolderSettings) -> Ignored {
     if name.as_encoded_bytes().starts_with(b".") {
         return Ignored::Hidden;
     }
+    if let Some(pattern) = settings.exclude.matching(name) {
+        return Ignored::Excluded(pattern.to_owned());
+    }
+    let extensions = &settings.extensions;
     let path = Path::new(name);
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     let lower = path.with_extension(extension).into_os_string();
@@ -185,7 +191,7 @@ mod tests {
     #[test]
     fn each_name_is_judged_as_the_thread_would() {
         let dir = tempfile::tempdir().unwrap();
-        let settings = settings(dir.path(), "check = \"reject\"");
+        let settings = settings(dir.path(), "check = \"reject\"\nexclude = [\"*.tmp.txt\"]");
         for (name, content, says) in [
             ("good.txt", "Date\tEvar 1\tEvent 1\n11/20/2025\tred\t1\n", "ready, 1 rows"),
             ("bad.txt", "Date\tEvar 1\tEvent 1\n11/20/2025\tred\n", "failing: Adobe would fail this file: line 2"),
@@ -196,6 +202,8 @@ mod tests {
             ("SALES.TXT", "x", "Case(\"SALES.txt\")"),
             ("sales.csv", "x", "Extension"),
             (".sales.txt", "x", "Hidden"),
+            ("sales.tmp.txt", "x", "Excluded(\"*.tmp.txt\")"),
+            ("sales.tmp.csv", "x", "Extension"),
             ("a\nb.txt", "x", "rejected: the file name contains a newline"),
         ] {
             fs::write(dir.path().join(name), content).unwrap();

@@ -5,7 +5,7 @@ use super::folder_settings::Interrupted;
 use super::look::{Look, hold, is_of_state, look};
 use crate::folder::directory::Directory;
 use crate::inbox::readiness::MarkerSight;
-use crate::job::{Kind, Writer, classify, stem};
+use crate::job::{Kind, Writer, stem};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::Path;
@@ -29,7 +29,7 @@ pub(super) fn is_marker(directory: &Directory, name: &OsStr, state_dir: &Path, w
 
 impl Inbox {
     pub(super) fn note_marker(&mut self, name: &OsStr) -> Result<(), Interrupted> {
-        if classify(name, &self.settings.extensions) != Some(Kind::Fin) {
+        if self.settings.kind_of(name) != Some(Kind::Fin) {
             return Ok(());
         }
         let Some(name_text) = name.to_str() else { return Ok(()) };

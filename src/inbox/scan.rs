@@ -8,7 +8,7 @@ use crate::config::backlog_words;
 use crate::folder::FolderProblem;
 use crate::folder::directory::Directory;
 use crate::inbox::readiness::MarkerSight;
-use crate::job::{Kind, Place, State, classify, grouped, printable, stem};
+use crate::job::{Kind, Place, State, grouped, printable, stem};
 use crate::joblog::InboxEntry;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -45,7 +45,7 @@ impl Inbox {
         }
         self.markers.retain(|_, marker| marker.order.is_some());
         for name in &names {
-            if let (Some(Kind::Fin), Some(text)) = (classify(name, &self.settings.extensions), name.to_str())
+            if let (Some(Kind::Fin), Some(text)) = (self.settings.kind_of(name), name.to_str())
                 && known.get(name).is_none_or(InboxEntry::bears_its_name)
                 && self.is_marker(name)
             {
@@ -53,17 +53,18 @@ impl Inbox {
             }
         }
         let (mut ignored, mut unheard) = (0, 0);
-        let mut missing = Vec::new();
+        let (mut missing, mut passed_over) = (Vec::new(), Vec::new());
         self.queued = 0;
         let mut pace = Pace::begin(self.clock.moment());
         for (looked_at, name) in names.iter().enumerate() {
             if pace.is_due(self.clock.moment()) {
                 self.tell_progress(looked_at, names.len());
             }
-            if classify(name, &self.settings.extensions).is_none() {
+            if self.settings.kind_of(name).is_none() {
                 if !name.as_encoded_bytes().starts_with(b".") && !self.is_directory(name) {
                     ignored += 1;
                     self.name_ignored(name);
+                    passed_over.extend(known.remove(name).map(|entry| (entry, why_ignored(name, &self.settings))));
                 }
                 continue;
             }
@@ -91,6 +92,7 @@ impl Inbox {
             let words = backlog_words(self.queued, self.settings.rate_limit);
             tracing::info!(account = %self.settings.account, "queued {words}, if nothing else is to be sent");
         }
+        self.note_passed_over(passed_over)?;
         let missing = self.note_missing(known.into_values().chain(missing))?;
         self.joblog.scanned(self.settings.account.clone(), ignored, now()).wait()?;
         Ok(Scanned { missing, unheard })
@@ -145,18 +147,41 @@ impl Inbox {
         Ok(unconfirmed)
     }
 
+    /// Files that were taken in, and that the account ignores since its configuration was changed.
+    fn note_passed_over(&self, entries: Vec<(InboxEntry, Ignored)>) -> Result<(), Interrupted> {
+        for (entry, why) in entries {
+            if entry.to_be_moved || !matches!(entry.state, State::Waiting | State::Queued) {
+                continue;
+            }
+            let why = match why {
+                Ignored::Excluded(pattern) => format!("the pattern {pattern:?} of `exclude` matches its name"),
+                Ignored::Hidden | Ignored::Directory | Ignored::Case(_) | Ignored::Extension => {
+                    "its extension is not in `extensions`".to_owned()
+                }
+            };
+            let (account, id) = (&self.settings.account, entry.id);
+            tracing::warn!(account, job = id.0, "job {id}: its file is ignored from now on: {why}");
+            let reason = format!("the account ignores this file since its configuration was changed: {why}");
+            self.joblog.passed_over(id, reason, now()).wait()?;
+        }
+        Ok(())
+    }
+
     fn name_ignored(&mut self, name: &OsStr) {
         if self.named_ignored.len() >= NAMED || !self.named_ignored.insert(name.to_owned()) {
             return;
         }
         let account = &self.settings.account;
         let shown = printable(&name.to_string_lossy());
-        match why_ignored(name, &self.settings.extensions) {
+        match why_ignored(name, &self.settings) {
             Ignored::Case(lower) => tracing::warn!(
                 account,
                 "{shown}: ignored: Adobe only takes lower-case extensions; rename it to {} if it is to be sent",
                 printable(&lower.to_string_lossy())
             ),
+            Ignored::Excluded(pattern) => {
+                tracing::info!(account, "{shown}: ignored: the pattern {pattern:?} of `exclude` matches its name");
+            }
             Ignored::Hidden | Ignored::Directory | Ignored::Extension => {
                 tracing::info!(account, "{shown}: ignored: its extension is not one of {:?}", self.settings.extensions);
             }

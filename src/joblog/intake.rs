@@ -112,6 +112,18 @@ impl JobLog {
     /// What may be on the wire is left alone.
     #[must_use]
     pub fn vanished(&self, ids: Vec<JobId>, now: Timestamp) -> Pending<()> {
+        self.leave_unsent(ids, "the file was removed from the folder before it was sent".to_owned(), now)
+    }
+
+    /// A file that the job log has in the inbox is ignored from now on, and stays where it is; why.
+    ///
+    /// What may be on the wire is left alone.
+    #[must_use]
+    pub fn passed_over(&self, id: JobId, reason: String, now: Timestamp) -> Pending<()> {
+        self.leave_unsent(vec![id], reason, now)
+    }
+
+    fn leave_unsent(&self, ids: Vec<JobId>, reason: String, now: Timestamp) -> Pending<()> {
         self.call(move |unit| {
             for &id in &ids {
                 let mut job = unit.job(id)?;
@@ -120,8 +132,7 @@ impl JobLog {
                     if job.kind == Kind::Fin {
                         advance::untie(unit, &mut job)?;
                     }
-                    let reason = Some("the file was removed from the folder before it was sent".to_owned());
-                    advance(unit, &mut job, Event::Cancelled, reason, now)?;
+                    advance(unit, &mut job, Event::Cancelled, Some(reason.clone()), now)?;
                 }
             }
             Ok(())

@@ -283,7 +283,7 @@ fn account_page(page: &mut String, account: &AccountStatus, running: bool, here:
     if account.ignored_files > 0 {
         let _ = writeln!(
             page,
-            "  {} in the folder ignored: not a watched extension",
+            "  {} in the folder ignored: not a watched extension, or excluded",
             counted(account.ignored_files, "file")
         );
     }

@@ -66,7 +66,7 @@ fn plan_account(
     let mut names: Vec<OsString> = Vec::new();
     for name in entries.flatten() {
         signs.give();
-        if classify(&name, &account.extensions).is_some() {
+        if seen.settings.kind_of(&name).is_some() {
             names.push(name);
         } else if !name.as_encoded_bytes().starts_with(b".")
             && !folder.entry(&name).is_ok_and(|found| found.is_directory())

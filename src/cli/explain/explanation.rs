@@ -188,6 +188,11 @@ fn ignored(why: &Ignored, account: &Account) -> String {
         Ignored::Case(lower) => {
             format!("Adobe only takes lower-case extensions; rename it to {}", printable(&lower.to_string_lossy()))
         }
+        Ignored::Excluded(pattern) => format!(
+            "the pattern `{}` in `exclude` of account {} matches its name; rename it, or remove the pattern",
+            printable(pattern),
+            account.name
+        ),
         Ignored::Extension => format!(
             "account {} takes files that end in {}; rename it, or add its extension to `extensions` of the account",
             account.name,

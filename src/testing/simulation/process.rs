@@ -161,6 +161,7 @@ fn folder_settings(rules: &Rules, folder: &Path, state_dir: &Path) -> FolderSett
         state_dir: state_dir.to_owned(),
         program: crate::job::Program::default(),
         extensions: vec!["txt".to_owned()],
+        exclude: crate::config::NamePatterns::default(),
         policy: AdmitPolicy {
             account: ACCOUNT.to_owned(),
             folder: folder.to_owned(),

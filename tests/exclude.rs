@@ -1,0 +1,112 @@
+//! `exclude`: names that are ignored; and what editors and synchronised folders leave behind.
+
+use crate::harness::{World, arrived_once, names, stderr, stdout, tagged};
+use std::fs;
+
+/// What editors, office programs and synchronised folders put beside the files that people work on.
+const JUNK: [&str; 15] = [
+    ".sales.txt.swp",
+    "sales.txt.swp",
+    "sales.txt~",
+    "4913",
+    "#sales.txt#",
+    ".#sales.txt",
+    ".~lock.sales.txt#",
+    "sales.txt.bak",
+    "sales.txt.part",
+    "sales.txt.crdownload",
+    "sales.txt.filepart",
+    ".sales.txt.Xa3f9Q",
+    ".syncthing.sales.txt.tmp",
+    "Thumbs.db",
+    "desktop.ini",
+];
+
+fn ignored(world: &World) -> usize {
+    usize::try_from(world.status("a")["ignored_files"].as_i64().unwrap()).unwrap()
+}
+
+#[test]
+fn excluded_names_are_ignored_by_event_and_scan_counted_and_explained() {
+    let mut world = World::new();
+    world.sections(&format!(
+        "[account_defaults]\nexclude = [\"*.tmp.txt\", \"~$*\"]\n{}",
+        world.sections_text().to_owned()
+    ));
+    world.account("b", "exclude = [\"draft*\"]");
+    world.write_file("a", "before.tmp.txt", tagged("before"));
+    let daemon = world.start();
+    for name in ["sales.tmp.txt", "~$sales.txt", "draft.txt"] {
+        world.drop_file("a", name, tagged(name));
+        world.drop_file("b", name, tagged(name));
+    }
+    // A scan comes after them, and the events of each folder are in order.
+    world.drop_file("a", "sales.txt", tagged("sales"));
+    world.drop_file("b", "costs.txt", tagged("costs"));
+    arrived_once(&world, "sales.txt");
+    arrived_once(&world, "costs.txt");
+    world.wait("all to be sent that is to be sent", || world.count("state = 'success'") == 5);
+    let mut accepted = world.accepted();
+    accepted.sort();
+    let expected = ["costs.txt", "draft.txt", "sales.tmp.txt", "sales.txt", "~$sales.txt"];
+    assert_eq!(accepted, expected, "an account's own patterns replace those of the defaults");
+    world.wait("a scan to count them", || ignored(&world) == 3);
+    assert_eq!(world.count("account = 'a'"), 2, "no job stands for what is ignored");
+    let log = world.log();
+    assert!(log.contains("before.tmp.txt: ignored: the pattern \"*.tmp.txt\" of `exclude` matches its name"), "{log}");
+
+    let path = world.folder("a").join("sales.tmp.txt");
+    let output = world.run(&["explain", path.to_str().unwrap()]);
+    let told = stdout(&output);
+    assert!(told.contains("the pattern `*.tmp.txt` in `exclude` of account a matches its name"), "{told}");
+    let source = world.dir.path().join("next.tmp.txt");
+    fs::write(&source, tagged("next")).unwrap();
+    let output = world.run(&["drop", source.to_str().unwrap(), "--account", "a"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("`*.tmp.txt` in `exclude`"), "{}", stderr(&output));
+    daemon.stop();
+    let told = stdout(&world.run(&["run", "--dry-run"]));
+    assert!(!told.contains("tmp.txt") && told.contains("3 files"), "{told}");
+}
+
+#[test]
+fn a_reload_applies_new_patterns_also_to_what_waits_and_takes_in_again_what_they_no_longer_match() {
+    let mut world = World::new();
+    world.account("a", "wait_for_fin = true");
+    let daemon = world.start();
+    let path = world.drop_file("a", "draft.txt", tagged("draft"));
+    world.wait_for("draft.txt", "waiting");
+    world.account("a", "wait_for_fin = true\nexclude = [\"draft*\"]").write_config();
+    daemon.signal("HUP");
+    let job = world.wait_for("draft.txt", "cancelled");
+    let reason = "the account ignores this file since its configuration was changed: the pattern \"draft*\" of `exclude` \
+                  matches its name";
+    assert_eq!(job.why(), reason);
+    assert!(path.exists(), "it is left where it is");
+    world.wait("it to be counted", || ignored(&world) == 1);
+    world.drop_file("a", "draft.fin", "");
+    world.account("a", "fin = \"local\"").write_config();
+    daemon.signal("HUP");
+    arrived_once(&world, "draft.txt");
+    assert_eq!(daemon.stop().code(), Some(0));
+}
+
+#[test]
+fn what_editors_and_synchronised_folders_leave_is_never_sent() {
+    let world = World::new();
+    for name in JUNK {
+        world.write_file("a", name, tagged(name));
+    }
+    let daemon = world.start();
+    for name in JUNK {
+        world.drop_file("a", name, tagged(name));
+    }
+    world.drop_file("a", "sales.txt", tagged("sales"));
+    arrived_once(&world, "sales.txt");
+    let hidden = JUNK.iter().filter(|name| name.starts_with('.')).count();
+    world.wait("a scan to count them", || ignored(&world) == JUNK.len() - hidden);
+    assert_eq!((world.accepted(), world.count("1")), (vec!["sales.txt".to_owned()], 1));
+    let left = names(&world.folder("a"));
+    assert!(JUNK.iter().filter(|name| !name.starts_with('.')).all(|&name| left.contains(&name.to_owned())), "{left:?}");
+    daemon.stop();
+}
