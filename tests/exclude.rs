@@ -1,4 +1,4 @@
-//! `exclude`: names that are ignored; and what editors and synchronised folders leave behind.
+//! `exclude`: names that are ignored; names of copies; and what editors and synchronised folders leave behind.
 
 use crate::harness::{World, arrived_once, names, stderr, stdout, tagged};
 use std::fs;
@@ -20,6 +20,15 @@ const JUNK: [&str; 15] = [
     ".syncthing.sales.txt.tmp",
     "Thumbs.db",
     "desktop.ini",
+];
+
+/// Names that synchronised folders and file managers give to copies.
+const COPIES: [&str; 5] = [
+    "sales (1).txt",
+    "sales - Copy.txt",
+    "Kopie von sales.txt",
+    "sales.sync-conflict-20261120-140500-ABCDEFG.txt",
+    "sales (Ann's conflicted copy 2026-11-20).txt",
 ];
 
 fn ignored(world: &World) -> usize {
@@ -109,4 +118,48 @@ fn what_editors_and_synchronised_folders_leave_is_never_sent() {
     let left = names(&world.folder("a"));
     assert!(JUNK.iter().filter(|name| !name.starts_with('.')).all(|&name| left.contains(&name.to_owned())), "{left:?}");
     daemon.stop();
+}
+
+#[test]
+fn a_file_named_like_a_copy_is_sent_under_a_warning_with_and_without_a_check() {
+    for check in ["warn", "off"] {
+        let mut world = World::new();
+        world.account("a", &format!("check = \"{check}\""));
+        let daemon = world.start();
+        for name in COPIES {
+            world.drop_file("a", name, tagged(name));
+            let id = arrived_once(&world, name).id;
+            let log = world.log();
+            assert!(log.contains(&format!("{name}: job {id} is named like a copy of another file")), "{check}: {log}");
+            let told = stdout(&world.run(&["jobs", "show", &id.to_string()]));
+            assert!(told.contains("is named like a copy of another file"), "{check}: {told}");
+        }
+        daemon.stop();
+    }
+}
+
+#[test]
+fn p3_a_file_named_like_a_copy_is_held_where_no_content_may_go_twice() {
+    let mut world = World::new();
+    world.account("a", "duplicates = \"hold-content\"");
+    let daemon = world.start();
+    for name in COPIES {
+        let path = world.drop_file("a", name, tagged(name));
+        let job = world.wait_for(name, "held");
+        assert!(job.why().contains("named like a copy of another file"), "{job:?}");
+        world.wait("it to be filed", || !path.exists());
+    }
+    world.drop_file("a", "sales (2026).txt", tagged("year"));
+    arrived_once(&world, "sales (2026).txt");
+    let held = world.wait_for(COPIES[0], "held");
+    let released = world.run(&["jobs", "release", &held.id.to_string()]);
+    assert!(released.status.success(), "{}", stderr(&released));
+    assert_eq!(arrived_once(&world, COPIES[0]).id, held.id, "a person let it go");
+    daemon.stop();
+
+    let path = world.write_file("a", "costs - Copy.txt", tagged("costs"));
+    world.wait("it to be foreseen", || {
+        let told = stdout(&world.run(&["explain", path.to_str().unwrap()]));
+        told.contains("will be held, not sent: it is named like a copy")
+    });
 }

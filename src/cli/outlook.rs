@@ -8,7 +8,7 @@ use crate::folder::directory::Directory;
 use crate::folder::{FolderProblem, glimpse};
 use crate::inbox::{FolderSettings, Foreseen, Ignored, Known, ahead, foresee, known};
 use crate::job::{JobId, Kind, State, stem};
-use crate::joblog::{AccountRow, Content, InboxEntry, JobRow, Reader, Verdict};
+use crate::joblog::{AccountRow, Content, InboxEntry, JobRow, Reader, Verdict, held_for_its_name};
 use std::ffi::OsStr;
 
 /// An account: as it is configured, as the job log has it, and as its folder stands.
@@ -126,6 +126,8 @@ impl<'a> Account<'a> {
             }
             (Some(_) | None, Kind::Data | Kind::Fin, _) => None,
         };
+        let as_copy = || held_for_its_name(name.to_str()?, self.config.duplicates).filter(|_| kind == Kind::Data);
+        let duplicate = duplicate.or_else(as_copy);
         Ok(match duplicate {
             Some(reason) => Outlook::Held(reason),
             None => Outlook::Ready { kind, content, instead_of },

@@ -1,12 +1,13 @@
 //! What is said in the log of a file that was taken in.
 
-use crate::job::{FileFindings, State, printable};
+use crate::job::{FileFindings, Kind, State, looks_like_copy, printable};
 use crate::joblog::{Admission, Arrival, Verdict as Finding};
 use std::ffi::OsString;
 
 /// What of an arrival goes to the log once it is taken in.
 pub(super) struct Told {
     pub(super) name: OsString,
+    kind: Kind,
     findings: Option<Box<FileFindings>>,
 }
 
@@ -16,7 +17,7 @@ impl Told {
             Finding::Rejected(..) | Finding::Waiting(..) | Finding::Unmarked(..) => None,
             Finding::Failing(content, _) | Finding::Ready(content) => content.findings.clone(),
         };
-        Self { name: arrival.disk_name.clone(), findings }
+        Self { name: arrival.disk_name.clone(), kind: arrival.kind, findings }
     }
 
     /// Says what the job log made of it.
@@ -38,6 +39,13 @@ impl Told {
             | State::Partial
             | State::Failure
             | State::Cancelled => tracing::debug!(account, job, state, "{name}: job {job} is {state}"),
+        }
+        if admission.state == State::Queued && self.kind == Kind::Data && looks_like_copy(&name) {
+            tracing::warn!(
+                account,
+                job,
+                "{name}: job {job} is named like a copy of another file, and is sent; if that was sent too, Adobe counts its rows twice"
+            );
         }
         // What is rejected for its findings has said so.
         match &self.findings {

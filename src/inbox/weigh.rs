@@ -7,7 +7,7 @@ use crate::clock::now;
 use crate::config::CheckMode;
 use crate::folder::directory::Entry;
 use crate::inbox::readiness::Sight;
-use crate::job::{DayZone, Fingerprint, Kind, SuiteFacts, Timestamp};
+use crate::job::{DayZone, FileFindings, Fingerprint, Kind, SuiteFacts, Timestamp};
 use crate::joblog::{Content, Verdict};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -89,7 +89,7 @@ pub(super) fn weigh(
         );
     }
     let fingerprint = Fingerprint { identity: sight.identity, sha256: held.sha256 };
-    let findings = held.checked.as_ref().and_then(Checked::told);
+    let findings = held.checked.as_ref().and_then(Checked::told).or_else(|| FileFindings::of_name(name, kind));
     let may_reject = settings.check == CheckMode::Reject;
     // Days that begin soon are waited for before it is sent. One that is further away is a slip of the pen.
     let is_early = |at: Timestamp| at <= now_at.after(LONGEST_WAIT);

@@ -26,7 +26,8 @@ pub use findings::{FileFindings, Likely};
 pub use identity::{AfterSending, Blake3, FileIdentity, Fingerprint, Oddity, Promised, Sha256, Target, Writer};
 pub use lines::{Encoding, Line, LineKind, Lines, ends_in_a_line};
 pub use name::{
-    Kind, NameRefused, UploadStyle, check_name, classify, is_sendable, printable, shell_word, stem, unique_wire_name,
+    Kind, NameRefused, UploadStyle, check_name, classify, is_sendable, looks_like_copy, printable, shell_word, stem,
+    unique_wire_name,
 };
 pub use naming::{Likeness, Naming};
 pub use problem::Problem;

@@ -152,9 +152,81 @@ pub fn unique_wire_name(file_name: &str, random: u32) -> String {
     }
 }
 
+/// Whether a browser, a file manager or a synchronised folder names copies like this. Pure: the name alone decides.
+#[must_use]
+pub fn looks_like_copy(file_name: &str) -> bool {
+    const WORDS: [&str; 4] = ["copy", "kopie", "copie", "copia"];
+    const BEGINS: [&str; 5] = ["copy of ", "kopie von ", "copie de ", "copia de ", "copia di "];
+    const HOLDS: [&str; 4] = ["conflicted copy", ".sync-conflict-", "_conflict-2", "(sfconflict "];
+    let stem = stem(file_name).to_lowercase();
+    // `sales (2)`, `sales(2)`, `sales - Copy (2)`; `sales copy 2`. A year has more digits.
+    let is_number = |digits: &str| (1..=2).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let in_brackets = stem.strip_suffix(')').and_then(|rest| rest.rsplit_once('('));
+    let in_brackets = in_brackets.filter(|(before, _)| !before.trim().is_empty()).map(|(_, inside)| inside);
+    let unnumbered =
+        stem.rsplit_once(' ').filter(|(_, number)| is_number(number)).map_or(stem.as_str(), |(rest, _)| rest);
+    let ends_in_word = WORDS.iter().any(|word| unnumbered.strip_suffix(word).is_some_and(|rest| rest.ends_with(' ')));
+    let is_marked = |inside: &str| {
+        is_number(inside)
+            || WORDS
+                .iter()
+                .any(|word| inside.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with(' ')))
+            || ["conflict", "konflikt"].iter().any(|part| inside.contains(part))
+    };
+    in_brackets.is_some_and(is_marked)
+        || ends_in_word
+        || BEGINS.iter().any(|begin| stem.starts_with(begin))
+        || HOLDS.iter().any(|part| stem.contains(part))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn copies_are_known_by_the_names_that_programs_give_them() {
+        for name in [
+            "sales (1).txt",
+            "sales(12).txt",
+            "sales - Copy.txt",
+            "sales - Copy (2).txt",
+            "sales - Kopie.txt",
+            "sales copy.txt",
+            "sales copy 2.txt",
+            "sales (copy).txt",
+            "sales (another copy).txt",
+            "sales (3rd copy).txt",
+            "sales (weitere Kopie).txt",
+            "Kopie von sales.txt",
+            "Copy of sales.txt",
+            "Copia di sales.txt",
+            "sales (Ann's conflicted copy 2026-11-20).txt",
+            "sales (conflicted copy 2026-11-20 140500).txt",
+            "sales (In Konflikt stehende Kopie von Ann 2026-11-20).txt",
+            "sales.sync-conflict-20261120-140500-ABCDEFG.txt",
+            "sales_conflict-20261120-140500.txt",
+            "sales (SFConflict ann@example.com 2026-11-20-14-05-00).txt",
+        ] {
+            assert!(looks_like_copy(name), "{name}");
+        }
+        for name in [
+            "sales.txt",
+            "sales (2026).txt",
+            "sales 1.txt",
+            "(1).txt",
+            "sales (north).txt",
+            "copyright.txt",
+            "scopy.txt",
+            "photocopy.txt",
+            "sales_2026-11-20.txt",
+            "conflict.txt",
+            "sales 20.txt",
+            "(2)",
+            "",
+        ] {
+            assert!(!looks_like_copy(name), "{name}");
+        }
+    }
 
     #[test]
     fn a_path_is_one_word_whatever_is_in_it() {

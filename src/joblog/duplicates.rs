@@ -9,7 +9,7 @@ use super::row::Job;
 use super::sql;
 use crate::config::Duplicates;
 use crate::job::sets::{AT_ADOBE_OR_DONE, DONE, HELD_OR_CANCELLED, ON_THE_WIRE};
-use crate::job::{JobId, Kind, Phase, Place, RemoteJobId, Sha256, State, Timestamp, printable, stem};
+use crate::job::{JobId, Kind, Phase, Place, RemoteJobId, Sha256, State, Timestamp, looks_like_copy, printable, stem};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::path::{Path, PathBuf};
 
@@ -71,6 +71,24 @@ fn duplicate_of(connection: &Connection, job: &Job, duplicates: Duplicates) -> R
         }
     };
     Ok(Some(Duplicate { of, reason, is_unsettled: rank == Rank::Unsettled }))
+}
+
+/// Why a file must not be sent unasked because of its name, if it must not: it is named like a copy, and the account wants no
+/// content twice. Pure.
+#[must_use]
+pub fn held_for_its_name(file_name: &str, duplicates: Duplicates) -> Option<String> {
+    let holds_copies = match duplicates {
+        Duplicates::Hold | Duplicates::Allow => false,
+        Duplicates::HoldContent => true,
+    };
+    let reason = "it is named like a copy of another file, whose rows Adobe would count twice; compare the two first";
+    (holds_copies && looks_like_copy(file_name)).then(|| reason.to_owned())
+}
+
+/// The same for a job that nobody has released.
+pub(super) fn copy_by_name(job: &Job, duplicates: Duplicates) -> Option<Duplicate> {
+    let reason = held_for_its_name(&job.file_name, duplicates).filter(|_| job.kind == Kind::Data && !job.released)?;
+    Some(Duplicate { of: job.id, reason, is_unsettled: false })
 }
 
 /// A job that had the same content before.
@@ -211,9 +229,20 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use super::held_for_its_name;
     use crate::config::Duplicates;
     use crate::joblog::Reader;
     use crate::joblog::fixtures::{arrives, hash, opened};
+
+    #[test]
+    fn only_accounts_that_want_no_content_twice_hold_copies_by_their_names() {
+        for (duplicates, holds) in
+            [(Duplicates::Hold, false), (Duplicates::HoldContent, true), (Duplicates::Allow, false)]
+        {
+            assert_eq!(held_for_its_name("sales (1).txt", duplicates).is_some(), holds, "{duplicates:?}");
+            assert_eq!(held_for_its_name("sales.txt", duplicates), None);
+        }
+    }
 
     #[test]
     fn a_file_that_is_not_there_yet_is_judged_as_the_newest_of_all() {

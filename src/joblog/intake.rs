@@ -2,7 +2,7 @@
 
 use super::advance::{self, advance};
 use super::day_totals::note_days;
-use super::duplicates::{Duplicate, stands_in_the_way, took_the_place_of};
+use super::duplicates::{Duplicate, copy_by_name, stands_in_the_way, took_the_place_of};
 use super::errors::JobLogError;
 use super::filing::{note_of_file, part_with};
 use super::noted::record_findings;
@@ -308,7 +308,7 @@ fn note_content(unit: &mut Unit<'_>, job: &mut Job, content: &Content, now: Time
 fn take_in(unit: &mut Unit<'_>, duplicates: Duplicates, job: &mut Job, now: Timestamp) -> Result<(), JobLogError> {
     match job.kind {
         Kind::Data => {
-            match stands_in_the_way(unit, job, duplicates)? {
+            match stands_in_the_way(unit, job, duplicates)?.or_else(|| copy_by_name(job, duplicates)) {
                 // It is asked again when it goes (DESIGN A1), and goes when it is known how the other ended (A4, F7).
                 Some(Duplicate { of, .. }) if took_the_place_of(unit, job, of)? => {
                     advance(unit, job, Event::Ready, None, now)?;

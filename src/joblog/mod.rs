@@ -60,6 +60,7 @@ pub use claim::{AccountRules, Claim, Claimed};
 pub use data_days::{Allowance, AllowanceLimits, MOST_DAYS_SENT, MOST_WAITING};
 pub use day_rows::{DayRow, SentFile, Which};
 pub use done_files::DoneFile;
+pub use duplicates::held_for_its_name;
 pub use errors::{JobLogError, OpenError, StorageProblem};
 pub use filing::Filed;
 pub use instructions::{Answer, Instruction, InstructionId, Open, SentAs, instruct};
