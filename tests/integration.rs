@@ -57,6 +57,7 @@ mod secrets;
 mod service;
 mod settling;
 mod shares;
+mod support_bundle;
 mod surface;
 mod systemd;
 mod tidy;

@@ -2,7 +2,7 @@
 //! answer nor the wait for it is without end.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,13 +16,32 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 /// # Errors
 /// It cannot be run, failed, did not end in time or said too much: in one line, for people. It does not run any more.
 pub(super) fn ask(program: &str, arguments: &[&str], timeout: Duration) -> Result<String, String> {
-    let mut child = Command::new(program)
-        .args(arguments)
+    let said = said_by(program, Command::new(program).args(arguments), timeout)?;
+    if said.status.success() { Ok(said.output) } else { Err(format!("{program} failed ({})", said.status)) }
+}
+
+/// What a program said, however it ended.
+pub(super) struct Said {
+    pub(super) output: String,
+    /// What it wrote to standard error.
+    pub(super) errors: String,
+    pub(super) status: ExitStatus,
+}
+
+/// The same as [`ask`] of a program that may fail. `shown`: what it is called.
+///
+/// # Errors
+/// It cannot be run, did not end in time or said too much.
+pub(super) fn said_by(shown: &str, command: &mut Command, timeout: Duration) -> Result<Said, String> {
+    let unstarted = |error: io::Error| format!("{shown} cannot be run: {error}");
+    // Not a pipe, which would have to be read at the same time.
+    let mut errors = tempfile::tempfile().map_err(unstarted)?;
+    let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(errors.try_clone().map_err(unstarted)?)
         .spawn()
-        .map_err(|error| format!("{program} cannot be run: {error}"))?;
+        .map_err(unstarted)?;
     let until = Instant::now() + timeout;
     let said = read_to_end(&mut child, until).and_then(|said| Ok((said, end_of(&mut child, until)?)));
     if said.is_err() {
@@ -30,16 +49,25 @@ pub(super) fn ask(program: &str, arguments: &[&str], timeout: Duration) -> Resul
         let _ = child.kill();
         let _ = child.wait();
     }
+    let mut read_errors = || -> io::Result<String> {
+        let mut bytes = Vec::new();
+        errors.seek(SeekFrom::Start(0))?;
+        (&errors).take(LONGEST_ANSWER as u64).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
     match said {
-        Ok((said, status)) if status.success() => Ok(String::from_utf8_lossy(&said).into_owned()),
-        Ok((_, status)) => Err(format!("{program} failed ({status})")),
+        Ok((said, status)) => Ok(Said {
+            output: String::from_utf8_lossy(&said).into_owned(),
+            errors: read_errors().unwrap_or_default(),
+            status,
+        }),
         Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-            Err(format!("{program} did not answer within {} s", timeout.as_secs_f32()))
+            Err(format!("{shown} did not answer within {} s", timeout.as_secs_f32()))
         }
         Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-            Err(format!("{program} says more than {} MiB", LONGEST_ANSWER >> 20))
+            Err(format!("{shown} says more than {} MiB", LONGEST_ANSWER >> 20))
         }
-        Err(error) => Err(format!("{program} cannot be read: {error}")),
+        Err(error) => Err(format!("{shown} cannot be read: {error}")),
     }
 }
 

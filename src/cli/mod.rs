@@ -33,6 +33,7 @@ mod run;
 mod service;
 mod settings;
 mod status;
+mod support_bundle;
 mod verbs;
 mod verify;
 mod watch;
@@ -95,7 +96,9 @@ fn looks_at_folders(command: &Command) -> bool {
         | Command::Accounts(_)
         | Command::Completions(_)
         | Command::Man(_)
-        | Command::Status(_) => false,
+        | Command::Status(_)
+        // Its parts that look at folders are processes of their own.
+        | Command::SupportBundle(_) => false,
     }
 }
 
@@ -131,6 +134,7 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Recover(arguments) => recover::run(file, &arguments, output),
         Command::Verify(arguments) => verify::run(file, &arguments, output),
         Command::Service(command) => service::run(file, &command, output),
+        Command::SupportBundle(arguments) => support_bundle::run(file, &arguments, output),
         Command::Status(arguments) => status::run(file, &arguments, output),
     }
 }

@@ -96,6 +96,7 @@ const READS_IT: [&str; 13] = [
     "run",
     "service print",
     "status",
+    "support-bundle",
     "verify",
     "…",
 ];

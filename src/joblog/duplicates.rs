@@ -79,7 +79,7 @@ fn duplicate_of(connection: &Connection, job: &Job, duplicates: Duplicates) -> R
 pub fn held_for_its_name(file_name: &str, duplicates: Duplicates) -> Option<String> {
     let holds_copies = match duplicates {
         Duplicates::Hold | Duplicates::Allow => false,
-        Duplicates::HoldContent => true,
+        Duplicates::HoldContent | Duplicates::HoldDays => true,
     };
     let reason = "it is named like a copy of another file, whose rows Adobe would count twice; compare the two first";
     (holds_copies && looks_like_copy(file_name)).then(|| reason.to_owned())

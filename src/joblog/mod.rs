@@ -12,6 +12,7 @@
 mod account_record;
 mod advance;
 mod alerts;
+mod anatomy;
 mod attempts;
 mod carry_out;
 mod claim;
@@ -54,6 +55,7 @@ mod writer;
 
 pub use account_record::{AccountRow, OpenJob, ProvenStyle};
 pub use alerts::{AlertCursor, AlertFact, AlertFacts, AlertRow, FactJob, Outbox, ToldRow};
+pub use anatomy::Anatomy;
 pub use attempts::{AttemptEnd, Ended};
 pub use carry_out::{Executor, FileNow};
 pub use claim::{AccountRules, Claim, Claimed};

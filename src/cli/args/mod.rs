@@ -7,7 +7,7 @@ mod verb_arguments;
 
 pub(super) use emulator_arguments::EmulatorArguments;
 pub(super) use question_arguments::{
-    CheckArguments, CompletionsArguments, ExplainArguments, ManArguments, VerifyArguments,
+    CheckArguments, CompletionsArguments, ExplainArguments, ManArguments, SupportBundleArguments, VerifyArguments,
 };
 pub(super) use remote_arguments::{
     AccountsCommand, AccountsCreate, AccountsDelete, AccountsList, AccountsShow, InitArguments, RemoteQuery,
@@ -87,6 +87,8 @@ pub(super) enum Command {
     Recover(RecoverArguments),
     /// Compare the files in `done/` with what the job log says was sent
     Verify(VerifyArguments),
+    /// Write an archive for a bug report, without secrets and without content of files
+    SupportBundle(SupportBundleArguments),
     /// Print what systemd must know about this configuration
     #[command(subcommand)]
     Service(ServiceCommand),

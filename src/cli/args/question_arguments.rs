@@ -73,6 +73,22 @@ pub(in super::super) struct VerifyArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  sudo datadrop support-bundle
+  sudo datadrop support-bundle /tmp/datadrop.tar.gz; tar -xzOf /tmp/datadrop.tar.gz | less
+
+It holds the configuration without secrets and IDs, `doctor --offline`, `status`, the schema and
+counts of the job log, the end of the journal, and versions. The daemon may run, hang or be down:
+each part has 20 s, and README.txt in it names those that failed. Look through it before you hand
+it on: it names files, folders and accounts.
+Exit status: 0 written; 3 written without some parts; 1 not written.")]
+pub(in super::super) struct SupportBundleArguments {
+    /// The archive, which must not exist [default: datadrop-support-TIME.tar.gz in this directory]
+    pub(in super::super) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
   datadrop completions bash | sudo tee /usr/share/bash-completion/completions/datadrop > /dev/null
   datadrop completions zsh > ~/.zfunc/_datadrop
   datadrop completions fish > ~/.config/fish/completions/datadrop.fish
