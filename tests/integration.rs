@@ -25,6 +25,7 @@ mod duplicates;
 mod exclude;
 mod explain;
 mod faults;
+mod find_jobs;
 mod flow;
 mod folders;
 mod frozen;

@@ -9,7 +9,9 @@ use super::settings::{self, here};
 use crate::config::Config;
 use crate::job::{JobId, Timestamp};
 use crate::joblog::{JobFilter, JobRow, Reader, is_running};
-use crate::status::{Here, Since, counted, job_json, job_page, jobs_csv, jobs_json, jobs_table};
+use crate::status::{
+    Here, Since, chosen_json, chosen_table, counted, job_json, job_page, jobs_csv, jobs_json, jobs_table,
+};
 use std::path::Path;
 use std::time::Instant;
 
@@ -30,6 +32,7 @@ pub(super) fn list(file: &Path, arguments: ListArguments, output: &mut Output) -
         states: arguments.states,
         since,
         name: arguments.name,
+        search: arguments.search,
         limit: arguments.limit.or((!whole).then_some(TABLE_ROWS)),
         ..JobFilter::default()
     };
@@ -38,14 +41,16 @@ pub(super) fn list(file: &Path, arguments: ListArguments, output: &mut Output) -
     for error in bad.iter().filter_map(|bad| bad.as_ref().err()) {
         output.message(&error.to_string())?;
     }
+    let chosen = Some(arguments.columns.as_slice()).filter(|columns| !columns.is_empty());
     if arguments.json {
-        output.data(&jobs_json(&jobs)?)?;
+        output.data(&chosen.map_or_else(|| jobs_json(&jobs), |columns| chosen_json(&jobs, columns))?)?;
     } else if arguments.csv {
-        output.data(&jobs_csv(&jobs)?)?;
+        output.data(&jobs_csv(&jobs, chosen)?)?;
     } else if jobs.is_empty() {
         output.message("no jobs")?;
     } else {
-        output.data(&jobs_table(&jobs, output.screen().map(|(width, _)| width), &here))?;
+        let width = output.screen().map(|(width, _)| width);
+        output.data(&chosen.map_or_else(|| jobs_table(&jobs, width, &here), |columns| chosen_table(&jobs, columns)))?;
         if filter.limit.is_some_and(|limit| jobs.len() >= limit) {
             let older = reader.count(&filter)?.saturating_sub(i64::try_from(jobs.len()).unwrap_or(i64::MAX));
             if older > 0 {

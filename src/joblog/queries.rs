@@ -3,6 +3,7 @@
 use super::errors::JobLogError;
 use super::reader::Reader;
 use super::row::{Fault, at};
+use super::search::Search;
 use crate::job::sets::NOT_ACCEPTED_YET;
 use crate::job::{JobId, Phase, State, Timestamp, stem};
 use rusqlite::{OptionalExtension, Row};
@@ -77,6 +78,8 @@ pub struct JobFilter {
     pub since: Option<Timestamp>,
     /// File name by `*`, `?` and `[…]`.
     pub name: Option<String>,
+    /// Found by this text.
+    pub search: Option<Search>,
     /// The newest so many.
     pub limit: Option<usize>,
     /// Of this number or a higher one.
@@ -120,6 +123,11 @@ impl JobFilter {
             sql.push_str(" AND file_name GLOB ?");
             values.push(Box::new(name.clone()));
         }
+        if let Some(search) = &self.search {
+            let (condition, found) = search.condition();
+            let _ = write!(sql, " AND {condition}");
+            values.extend(found);
+        }
         for (compare, id) in [(">=", self.from), ("<", self.before)] {
             if let Some(id) = id {
                 let _ = write!(sql, " AND id {compare} {}", id.0);
@@ -154,8 +162,9 @@ impl JobFilter {
 
     /// Whether it narrows by nothing but the account.
     fn is_by_account_alone(&self) -> bool {
-        let Self { account: _, states, since, name, limit: _, from, before, ids } = self;
-        states.is_empty() && since.is_none() && name.is_none() && from.is_none() && before.is_none() && ids.is_empty()
+        let Self { account: _, states, since, name, search, limit: _, from, before, ids } = self;
+        let has_no_text = name.is_none() && search.is_none();
+        states.is_empty() && since.is_none() && has_no_text && from.is_none() && before.is_none() && ids.is_empty()
     }
 
     /// Whether only ended jobs can pass.

@@ -32,23 +32,34 @@ pub const JOB_COLUMNS: [&str; 26] = [
     "days",
 ];
 
-/// A header and a line for each job; lines end in a newline.
+/// A header and a line for each job; lines end in a newline. `chosen`: only these columns, in this order.
 ///
 /// # Errors
 /// Never in practice: the text is built in memory.
-pub fn jobs_csv(jobs: &[JobRow]) -> Result<String, ::csv::Error> {
-    lines(&JOB_COLUMNS, jobs.iter().map(cells))
+pub fn jobs_csv(jobs: &[JobRow], chosen: Option<&[String]>) -> Result<String, ::csv::Error> {
+    let places = places(chosen);
+    let chosen = |cells: [String; JOB_COLUMNS.len()]| {
+        places.iter().filter_map(|&place| cells.get(place).cloned()).collect::<Vec<_>>()
+    };
+    let header = chosen(JOB_COLUMNS.map(str::to_owned));
+    lines(&header, jobs.iter().map(|job| chosen(cells(job))))
+}
+
+/// Where the chosen columns stand among all.
+fn places(chosen: Option<&[String]>) -> Vec<usize> {
+    let place = |name: &String| JOB_COLUMNS.iter().position(|column| column == name);
+    chosen.map_or_else(|| (0..JOB_COLUMNS.len()).collect(), |chosen| chosen.iter().filter_map(place).collect())
 }
 
 /// A header, and a line for each record.
-pub(super) fn lines<const N: usize>(
-    header: &[&str; N],
-    records: impl Iterator<Item = [String; N]>,
+pub(super) fn lines<R: AsRef<[String]>>(
+    header: &[impl AsRef<str>],
+    records: impl Iterator<Item = R>,
 ) -> Result<String, ::csv::Error> {
     let mut writer = ::csv::WriterBuilder::new().from_writer(Vec::new());
-    writer.write_record(header)?;
+    writer.write_record(header.iter().map(AsRef::as_ref))?;
     for record in records {
-        writer.write_record(record)?;
+        writer.write_record(record.as_ref())?;
     }
     let bytes = writer.into_inner().map_err(|error| ::csv::Error::from(error.into_error()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -118,7 +129,8 @@ mod tests {
     fn formulas_are_defused_and_numbers_left_alone() {
         let mut odd = held(7, "=HYPERLINK(\"x\")\",b.txt", "+1 \"quoted\", and\nmore");
         odd.size = Some(-5);
-        let csv = jobs_csv(&[job(6, "sales.txt"), odd]).unwrap();
+        let jobs = [job(6, "sales.txt"), odd];
+        let csv = jobs_csv(&jobs, None).unwrap();
         let records: Vec<::csv::StringRecord> =
             ::csv::ReaderBuilder::new().from_reader(csv.as_bytes()).records().map(Result::unwrap).collect();
         let cell = |record: usize, name: &str| {
@@ -131,5 +143,7 @@ mod tests {
         assert_eq!(cell(1, "size"), "-5");
         assert_eq!(cell(1, "remote_job_id"), "", "null is empty");
         assert!(csv.starts_with("id,account,file_name,") && csv.ends_with('\n'));
+        let chosen = ["size", "id", "size"].map(str::to_owned);
+        assert_eq!(jobs_csv(&jobs[1..], Some(&chosen)).unwrap(), "size,id,size\n-5,7,-5\n");
     }
 }

@@ -2,7 +2,8 @@
 
 use super::StatusReport;
 use crate::joblog::{AttemptRow, EventRow, JobLife, JobRow};
-use serde::Serialize;
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
 
 #[derive(Serialize)]
 struct JobObject<'a> {
@@ -18,6 +19,35 @@ struct JobObject<'a> {
 /// Never in practice: every row has a JSON form.
 pub fn jobs_json(jobs: &[JobRow]) -> serde_json::Result<String> {
     lines(jobs)
+}
+
+/// The same with these columns alone, in this order.
+///
+/// # Errors
+/// As [`jobs_json`].
+pub fn chosen_json(jobs: &[JobRow], columns: &[String]) -> serde_json::Result<String> {
+    let objects = jobs.iter().map(|job| Chosen { job, columns }).collect::<Vec<_>>();
+    lines(&objects)
+}
+
+/// A job, and what of it is shown.
+struct Chosen<'a> {
+    job: &'a JobRow,
+    columns: &'a [String],
+}
+
+impl Serialize for Chosen<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let all = serde_json::to_value(self.job).map_err(S::Error::custom)?;
+        // A column that is named twice is one key.
+        let mut shown: Vec<&String> = Vec::new();
+        for column in self.columns {
+            if !shown.contains(&column) {
+                shown.push(column);
+            }
+        }
+        serializer.collect_map(shown.into_iter().map(|column| (column, &all[column])))
+    }
 }
 
 /// One job: its columns, its attempts, what happened to it.
@@ -51,6 +81,13 @@ mod tests {
     #[test]
     fn no_jobs_are_an_empty_array() {
         assert_eq!(jobs_json(&[]).unwrap(), "[]\n");
+    }
+
+    #[test]
+    fn chosen_columns_come_in_their_order_and_nulls_are_kept() {
+        let columns = ["state", "remote_job_id", "id", "id"].map(str::to_owned);
+        let json = chosen_json(&[held(7, "sales.txt", "duplicate")], &columns).unwrap();
+        assert_eq!(json, "[\n  {\n    \"state\": \"held\",\n    \"remote_job_id\": null,\n    \"id\": 7\n  }\n]\n");
     }
 
     #[test]

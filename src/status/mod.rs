@@ -27,7 +27,7 @@ pub use format::{
     until_words,
 };
 pub use job_page::job_page;
-pub use json::{job_json, jobs_json, status_json};
+pub use json::{chosen_json, job_json, jobs_json, status_json};
 pub use live_view::{WatchData, change_line, state_style, watch_view};
 pub use model::{AccountStatus, BacklogStatus, RequestBudget, StateCounts, StatusReport, status_page};
 pub use remote_view::{
@@ -35,4 +35,4 @@ pub use remote_view::{
     remote_job_page, remote_jobs_csv, remote_jobs_json, remote_jobs_table,
 };
 pub use standing::{FIRST_LIST, RECENT, state_counts, status_report};
-pub use table::jobs_table;
+pub use table::{chosen_table, jobs_table};

@@ -4,6 +4,7 @@ use super::format::{Here, cut_middle, day_or_time, printable};
 use crate::joblog::JobRow;
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, Width};
+use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
 const HEADER: [&str; 9] = ["id", "account", "file", "state", "rows", "attempts", "remote job", "time", "reason"];
@@ -50,6 +51,36 @@ pub fn jobs_table(jobs: &[JobRow], width: Option<usize>, here: &Here) -> String 
         column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(u16::try_from(reason).unwrap_or(u16::MAX))));
         // The boundaries above already add up; this only switches wrapping on.
         table.set_width(u16::MAX).set_content_arrangement(ContentArrangement::Dynamic);
+    }
+    let mut text = table.trim_fmt();
+    text.push('\n');
+    text
+}
+
+/// A line for each job with these columns of the job log alone, as the job log has them.
+#[must_use]
+pub fn chosen_table(jobs: &[JobRow], columns: &[String]) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(columns);
+    let mut are_numbers = vec![true; columns.len()];
+    for job in jobs {
+        let row = serde_json::to_value(job).unwrap_or_default();
+        let cells = columns.iter().zip(&mut are_numbers).map(|(column, is_number)| match &row[column] {
+            Value::Null => String::new(),
+            Value::String(text) => {
+                *is_number = false;
+                printable(text)
+            }
+            value @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => value.to_string(),
+        });
+        table.add_row(cells.collect::<Vec<_>>());
+    }
+    for ((index, column), is_number) in table.column_iter_mut().enumerate().zip(are_numbers) {
+        let is_last = index + 1 == columns.len();
+        column.set_padding((0, if is_last { 0 } else { u16::try_from(GAP).unwrap_or(2) }));
+        if is_number {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
     let mut text = table.trim_fmt();
     text.push('\n');
@@ -131,6 +162,17 @@ mod tests {
         12345  callcentre  a-rather-lon…26-11-23.txt  held       -/100         0              11:30:38  duplicate: the same
                                                                                                         content was accepted as…
         12346  callcentre  with\nnewline.txt          success  100/100         1   987654321  11:30:38
+        ");
+    }
+
+    #[test]
+    fn chosen_columns_are_shown_as_the_job_log_has_them() {
+        let columns = ["remote_job_id", "file_name", "id", "reason"].map(str::to_owned);
+        let jobs = [job(3, "sales.txt"), held(12_345, "with\nnewline.txt", "why")];
+        insta::assert_snapshot!(chosen_table(&jobs, &columns), @r"
+        remote_job_id  file_name             id  reason
+            987654321  sales.txt              3
+                       with\nnewline.txt  12345  why
         ");
     }
 

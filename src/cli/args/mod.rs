@@ -18,7 +18,8 @@ pub(super) use verb_arguments::{CancelArguments, HoldArguments, ReleaseArguments
 use crate::config::parse_duration;
 use crate::job::State;
 use crate::job::USUAL_CONFIG;
-use crate::status::Since;
+use crate::joblog::Search;
+use crate::status::{JOB_COLUMNS, Since};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use jiff::civil::Date;
@@ -182,6 +183,7 @@ Examples:
   datadrop jobs list --account callcentre --since 2h
   datadrop jobs list --state failure --state held --name 'sales*'
   datadrop jobs list --since 2026-11-01 --csv > november.csv
+  datadrop jobs list --search 2026-11-23 --columns id,file_name     # files with rows of that day
   datadrop jobs list --remote --account callcentre --status failure     # asks Adobe, not the job log")]
 pub(super) struct ListArguments {
     /// Only this account
@@ -196,6 +198,9 @@ pub(super) struct ListArguments {
     /// Only file names like this (`*`, `?`, `[…]`)
     #[arg(long, conflicts_with = "remote", value_name = "GLOB")]
     pub(super) name: Option<String>,
+    /// Only jobs with this remote job ID, SHA-256 (6 digits or more of its beginning), data day (yyyy-mm-dd) or text in the reason
+    #[arg(long, conflicts_with = "remote", value_name = "TEXT", value_parser = search)]
+    pub(super) search: Option<Search>,
     /// Only the newest N [default: 50 in a table, else all]
     #[arg(long, conflicts_with = "remote", value_name = "N")]
     pub(super) limit: Option<usize>,
@@ -204,6 +209,9 @@ pub(super) struct ListArguments {
     pub(super) remote: bool,
     #[command(flatten)]
     pub(super) query: RemoteQuery,
+    /// Only these columns of the job log, in this order, such as `id,file_name,sha256`; also with --json and --csv
+    #[arg(long, conflicts_with = "remote", value_name = "LIST", value_delimiter = ',', value_parser = PossibleValuesParser::new(JOB_COLUMNS))]
+    pub(super) columns: Vec<String>,
     /// As a JSON array with every column
     #[arg(long, conflicts_with = "csv")]
     pub(super) json: bool,
@@ -342,6 +350,10 @@ fn day(text: &str) -> Result<Date, String> {
 
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|why| format!("{why}; write it like `300ms`, `15s`, `5m` or `7d`"))
+}
+
+fn search(text: &str) -> Result<Search, String> {
+    Search::parse(text).ok_or_else(|| "write what to look for, such as `2026-11-23`".to_owned())
 }
 
 /// The words of DESIGN §4, each once.

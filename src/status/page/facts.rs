@@ -177,8 +177,8 @@ fn jobs_page(query: &JobsQuery, sources: &Sources, running: &Running, here: Here
     let reader = &sources.reader;
     let mut filter = query.filter(&here).ok_or(Failed::NoSuchTime)?;
     let mut window = None;
-    if let Some(name) = &query.name {
-        filter.name = Some(pattern(name));
+    if query.name.is_some() || query.search.is_some() {
+        filter.name = query.name.as_deref().map(pattern);
         let to = query.before.or(reader.newest_job()?.map(|id| JobId(id.0 + 1))).unwrap_or(JobId(1));
         let from = JobId(to.0.saturating_sub(WINDOW).max(1));
         filter.from = Some(from);

@@ -37,11 +37,11 @@ pub(super) struct Columns {
 pub(super) struct Found<'a> {
     /// Newest first.
     pub(super) jobs: &'a [JobRow],
-    /// How many pass the filter without its name, if there are no more than these.
+    /// How many pass the filter without its texts, if there are no more than these.
     pub(super) accounts: &'a [String],
     /// Older jobs were not looked at: go on before this one.
     pub(super) older: Option<JobId>,
-    /// The numbers that a search by name has looked at, if not all.
+    /// The numbers that a search by a text has looked at, if not all.
     pub(super) searched: Option<(JobId, JobId)>,
 }
 
@@ -81,6 +81,7 @@ fn address(query: &JobsQuery, before: Option<JobId>) -> String {
     let before = before.map_or_else(String::new, |id| id.0.to_string());
     let mut parameters = vec![
         ("name", query.name.as_deref().unwrap_or_default()),
+        ("search", query.search.as_deref().unwrap_or_default()),
         ("account", query.account.as_deref().unwrap_or_default()),
     ];
     parameters.extend(query.states.iter().map(|state| ("state", state.as_str())));
@@ -97,6 +98,11 @@ fn search(query: &JobsQuery, accounts: &[String]) -> Markup {
             div {
                 label for="name" { "File name" }
                 input #name name="name" type="search" value=(name) placeholder="a part of it, or sales*.txt";
+            }
+            div {
+                label for="search" { "Found by" }
+                input #search name="search" type="search" value=(query.search.as_deref().unwrap_or_default())
+                    placeholder="remote job ID, SHA-256, data day, reason";
             }
             (choice(("account", "Account"), &accounts, query.account.as_deref()))
             (choice(("state", "State"), &STATES, state))

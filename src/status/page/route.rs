@@ -1,7 +1,7 @@
 //! What a request asks for.
 
 use crate::job::{JobId, Phase, State};
-use crate::joblog::JobFilter;
+use crate::joblog::{JobFilter, Search};
 use crate::status::{Here, Since};
 use jiff::civil::Date;
 
@@ -48,6 +48,8 @@ pub(super) struct JobsQuery {
     pub(super) since: Option<Since>,
     /// A part of the file's name, or a pattern for the whole of it.
     pub(super) name: Option<String>,
+    /// A remote job ID, a SHA-256 or its beginning, a data day, or a part of a reason.
+    pub(super) search: Option<String>,
     /// At most so many.
     pub(super) limit: usize,
     /// Only older ones than this.
@@ -193,6 +195,7 @@ impl JobsQuery {
                 }
                 "since" => this.since = Some(Since::parse(value).map_err(|how| wrong(&how))?),
                 "name" => this.name = Some(value.to_owned()),
+                "search" => this.search = Some(value.to_owned()),
                 "limit" => {
                     this.limit = value
                         .parse()
@@ -206,7 +209,7 @@ impl JobsQuery {
                 }
                 _ => {
                     return Err(Astray::Query(format!(
-                        "there is no parameter {name:?}; there are account, state, since, name, limit and before"
+                        "there is no parameter {name:?}; there are account, state, since, name, search, limit and before"
                     )));
                 }
             }
@@ -225,6 +228,7 @@ impl JobsQuery {
             states: self.states.clone(),
             since,
             name: self.name.clone(),
+            search: self.search.as_deref().and_then(Search::parse),
             limit: Some(self.limit),
             from: None,
             before: self.before,
