@@ -147,24 +147,28 @@ fn a_bundle_is_made_of_a_daemon_that_hangs_and_of_one_that_is_down() {
     );
     daemon.signal("CONT");
     daemon.stop();
+    let programs = self::programs(&world, &[("journalctl", ":")]);
     let (output, parts) = bundle(&world, &programs);
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
     assert!(parts["job-log.txt"].contains("a success: 1"));
+    assert!(parts["README.txt"].contains("log.txt: FAILED: the journal has no line"), "{}", parts["README.txt"]);
 }
 
 #[test]
 fn a_part_that_fails_or_hangs_is_named_and_keeps_no_other_out() {
     let world = world();
-    let programs = programs(&world, &[("journalctl", "sleep 600"), ("systemctl", "exit 1")]);
+    let programs = programs(&world, &[("journalctl", "sleep 600"), ("systemctl", "echo not booted >&2; exit 1")]);
     let begun = Instant::now();
     // Before the first start there is no job log.
     let (output, parts) = bundle(&world, &programs);
     assert!(begun.elapsed() < Duration::from_secs(60), "a part has a time limit");
     assert_eq!(output.status.code(), Some(3));
     let index = &parts["README.txt"];
-    for name in
-        ["log.txt: FAILED: journalctl did not answer within 20 s", "service.txt: FAILED: ", "job-log.txt: FAILED: "]
-    {
+    for name in [
+        "log.txt: FAILED: journalctl did not answer within 20 s",
+        "service.txt: FAILED: systemctl failed (exit status: 1): not booted",
+        "job-log.txt: FAILED: ",
+    ] {
         assert!(index.contains(name), "{name}: {index}");
     }
     assert!(stderr(&output).contains("left out: log.txt: journalctl did not answer"), "{}", stderr(&output));

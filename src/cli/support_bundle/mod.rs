@@ -228,17 +228,28 @@ fn problem_of(failure: &Failure) -> String {
     failure.problem().map(ToString::to_string).unwrap_or_default()
 }
 
+/// What a program of systemd says; if it fails, why.
+fn asked(program: &str, arguments: &[&str]) -> Content {
+    let said = said_by(program, Command::new(program).args(arguments), TIMEOUT)?;
+    let why = said.errors.trim();
+    if said.status.success() { Ok(said.output) } else { Err(format!("{program} failed ({}): {why}", said.status)) }
+}
+
 /// What systemd knows of the service. Its environment is not asked for: it may hold a secret.
 fn service() -> Content {
     let properties = "--property=ActiveState,SubState,Result,MainPID,NRestarts,ExecMainStatus,ExecMainStartTimestamp,\
                       ActiveEnterTimestamp,WatchdogUSec,WatchdogTimestamp,MemoryCurrent,TasksCurrent,CPUUsageNSec,FragmentPath,\
                       DropInPaths,NeedDaemonReload";
-    ask("systemctl", &["show", "--no-pager", properties, UNIT], TIMEOUT)
+    asked("systemctl", &["show", "--no-pager", properties, UNIT])
 }
 
 /// The last lines of the log, without what they quote.
 fn log() -> Content {
     let arguments = ["--unit", UNIT, "--lines", LOG_LINES, "--output", "short-iso-precise", "--no-pager", "--quiet"];
-    let lines = ask("journalctl", &arguments, TIMEOUT)?;
+    let lines = asked("journalctl", &arguments)?;
+    // Run by hand, the daemon writes elsewhere.
+    if lines.trim().is_empty() {
+        return Err(format!("the journal has no line of {UNIT}, or this user may not read it"));
+    }
     Ok(lines.lines().map(|line| without_quotes(line) + "\n").collect())
 }

@@ -1,5 +1,4 @@
-//! The configuration for others to read: keys that hold no secret and name nobody, in the order of the file. Everything else,
-//! also what stands under a misspelt key, is hidden, and taken out of every other text. Pure.
+//! The configuration for others to read: keys that hold no secret and name nobody, sorted. Everything else, also what stands under a misspelt key, is hidden, and taken out of every other text. Pure.
 
 use super::redaction::Hidden;
 use std::fmt::Write as _;
