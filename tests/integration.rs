@@ -61,6 +61,7 @@ mod shares;
 mod support_bundle;
 mod surface;
 mod systemd;
+mod templates;
 mod tidy;
 mod transport;
 mod unsaid;

@@ -158,6 +158,20 @@ pub(super) fn column(name: &str) -> Column {
     broken(Code::ColumnUnknown, name, called.or_else(|| like(&lower, digits)))
 }
 
+/// The columns that every report suite has, in the order of Adobe's list.
+pub(super) fn general() -> impl Iterator<Item = (&'static str, Role)> {
+    KNOWN.into_iter()
+}
+
+/// Number and name of the column that has this identifier, if it is one of the numbered `of`: `evar12` is 12, `Evar 12`.
+pub(super) fn number_in(id: &str, of: &str) -> Option<(u32, String)> {
+    let (known, last, _) = NUMBERED.into_iter().find(|(known, ..)| *known == of)?;
+    let lower = id.to_ascii_lowercase();
+    let digits = lower.strip_prefix(&known.to_ascii_lowercase())?;
+    let number = digits.parse().ok().filter(|number| (1..=last).contains(number))?;
+    (number.to_string() == digits).then(|| (number, format!("{known} {number}")))
+}
+
 fn squash(name: &str) -> String {
     name.to_ascii_lowercase().replace(' ', "")
 }

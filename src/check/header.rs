@@ -86,7 +86,7 @@ impl Detail {
 }
 
 /// Whether Adobe's list has been read and lacks this event or eVar. An empty list says nothing.
-fn lacks(suite: &SuiteFacts, column: &Column) -> bool {
+pub(super) fn lacks(suite: &SuiteFacts, column: &Column) -> bool {
     let is_numbered = column.id().ends_with(|c: char| c.is_ascii_digit());
     let is_read = match column.role {
         Role::Metric => suite.metrics.as_ref().is_some_and(|metrics| !metrics.is_empty()),
@@ -274,7 +274,8 @@ fn kinds(
     }
 }
 
-fn wrong(code: Code, name: &[u8]) -> String {
+/// What is wrong with a name that breaks this rule.
+pub(super) fn wrong(code: Code, name: &[u8]) -> String {
     let name = quoted(name);
     if code == Code::ColumnEmpty {
         "this column has no name".to_owned()

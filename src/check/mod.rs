@@ -25,6 +25,7 @@ mod date_forms;
 mod dates;
 mod file_name;
 mod header;
+mod header_template;
 mod numbers;
 mod report;
 mod values;
@@ -34,6 +35,7 @@ mod tests;
 
 pub use checked::Checked;
 pub use code::{Code, Rule, Severity};
+pub use header_template::{HeaderTemplate, UnknownColumn};
 pub use report::{Affected, Finding, Findings, Place};
 
 use crate::job::{DataDays, Encoding, Kind, Line, LineKind, Lines, SuiteFacts, ends_in_a_line};

@@ -34,6 +34,7 @@ mod service;
 mod settings;
 mod status;
 mod support_bundle;
+mod template;
 mod verbs;
 mod verify;
 mod watch;
@@ -93,6 +94,7 @@ fn looks_at_folders(command: &Command) -> bool {
         | Command::Demo(_)
         | Command::Emulator(_)
         | Command::Check(_)
+        | Command::Template(_)
         | Command::Accounts(_)
         | Command::Completions(_)
         | Command::Man(_)
@@ -114,6 +116,7 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Jobs(JobsCommand::List(arguments)) if arguments.remote => remote_jobs::list(file, arguments, output),
         Command::Jobs(JobsCommand::Show(arguments)) if arguments.remote => remote_jobs::show(file, &arguments, output),
         Command::Check(arguments) => check::run(file, &arguments, output),
+        Command::Template(arguments) => template::run(file, &arguments, output),
         Command::Jobs(JobsCommand::List(arguments)) => jobs::list(file, arguments, output),
         Command::Jobs(JobsCommand::Show(arguments)) => jobs::show(file, &arguments, output),
         Command::Jobs(JobsCommand::Wait(arguments)) => jobs::wait(file, &arguments, output),

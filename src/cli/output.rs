@@ -84,7 +84,7 @@ impl Output {
 }
 
 /// What stands behind `datadrop ` in a command that reads the configuration. The last is a command left open.
-const READS_IT: [&str; 13] = [
+const READS_IT: [&str; 15] = [
     "accounts ",
     "coverage",
     "doctor",
@@ -97,6 +97,7 @@ const READS_IT: [&str; 13] = [
     "service print",
     "status",
     "support-bundle",
+    "template ",
     "verify",
     "…",
 ];

@@ -7,7 +7,8 @@ mod verb_arguments;
 
 pub(super) use emulator_arguments::EmulatorArguments;
 pub(super) use question_arguments::{
-    CheckArguments, CompletionsArguments, ExplainArguments, ManArguments, SupportBundleArguments, VerifyArguments,
+    CheckArguments, CompletionsArguments, ExplainArguments, ManArguments, SupportBundleArguments, TemplateArguments,
+    VerifyArguments,
 };
 pub(super) use remote_arguments::{
     AccountsCommand, AccountsCreate, AccountsDelete, AccountsList, AccountsShow, InitArguments, RemoteQuery,
@@ -70,6 +71,8 @@ pub(super) enum Command {
     Drop(DropArguments),
     /// Say what Adobe would reject or skip of files, with line and column
     Check(CheckArguments),
+    /// Print a header for an account's files, with the friendly names of its report suite
+    Template(TemplateArguments),
     /// Look into the job log
     #[command(subcommand)]
     Jobs(JobsCommand),

@@ -35,6 +35,24 @@ pub(in crate::cli) struct CheckArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  datadrop template --account callcentre > sales.txt
+  datadrop template --account callcentre --columns 'event41,evar12,Order value'
+
+The date is always the first column. What is not known of the report suite is said on standard error.
+Exit status: 0 printed; 2 there is no such column; 4 there is no such account.")]
+pub(in crate::cli) struct TemplateArguments {
+    /// The account
+    #[arg(long, value_name = "A")]
+    pub(in crate::cli) account: String,
+    /// Only these columns, in this order, with commas between them: ids (`event1`, `evar3`), Adobe's names or friendly
+    /// names. Repeat it for a name that holds commas [default: all that are known]
+    #[arg(long, value_name = "LIST")]
+    pub(in crate::cli) columns: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
   datadrop explain /srv/datadrop/callcentre/sales.txt
   datadrop explain sales.txt --json | jq -r .explanation
 
