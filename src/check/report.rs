@@ -320,10 +320,17 @@ pub(super) fn quoted(value: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{Encoding, LineKind};
+    use crate::job::{Encoding, LineEnd, LineKind};
 
     fn line(bytes: &[u8]) -> Line<'_> {
-        Line { number: 3, bytes, length: bytes.len() as u64, kind: LineKind::Row, encoding: Encoding::Bytes }
+        Line {
+            number: 3,
+            bytes,
+            length: bytes.len() as u64,
+            kind: LineKind::Row,
+            encoding: Encoding::Bytes,
+            end: LineEnd::Feed,
+        }
     }
 
     #[test]

@@ -47,6 +47,30 @@ pub enum LineKind {
     Row,
 }
 
+/// What ends a line.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum LineEnd {
+    /// Nothing: the file ends in it.
+    #[default]
+    None,
+    /// A line feed.
+    Feed,
+    /// A carriage return and a line feed.
+    ReturnAndFeed,
+}
+
+impl LineEnd {
+    /// Its bytes, in any encoding but UTF-16.
+    #[must_use]
+    pub fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::None => b"",
+            Self::Feed => b"\n",
+            Self::ReturnAndFeed => b"\r\n",
+        }
+    }
+}
+
 /// One line, without its end.
 #[derive(Debug, Clone, Copy)]
 pub struct Line<'a> {
@@ -60,6 +84,8 @@ pub struct Line<'a> {
     pub kind: LineKind,
     /// How the file is encoded.
     pub encoding: Encoding,
+    /// What ends it.
+    pub end: LineEnd,
 }
 
 impl Line<'_> {
@@ -163,9 +189,12 @@ impl Lines {
             bytes = &bytes[end + 1..];
             if self.length == 0 {
                 // Most lines lie whole in one chunk and need no copy.
-                let line = line.strip_suffix(b"\r").unwrap_or(line);
+                let (line, end) = match line.strip_suffix(b"\r") {
+                    Some(line) => (line, LineEnd::ReturnAndFeed),
+                    None => (line, LineEnd::Feed),
+                };
                 let kind = kind_with(LineKind::Blank, true, line);
-                self.hand_on(line, line.len() as u64, kind, each);
+                self.hand_on((line, line.len() as u64), kind, end, each);
             } else {
                 self.append(line);
                 self.end(true, each);
@@ -215,19 +244,30 @@ impl Lines {
         let length = self.length - u64::from(by_line_feed && self.ends_in_return);
         let kept = usize::try_from(length).map_or(begun.len(), |length| length.min(begun.len()));
         let kind = std::mem::take(&mut self.kind);
-        self.hand_on(&begun[..kept], length, kind, each);
+        let end = match (by_line_feed, self.ends_in_return) {
+            (true, true) => LineEnd::ReturnAndFeed,
+            (true, false) => LineEnd::Feed,
+            (false, _) => LineEnd::None,
+        };
+        self.hand_on((&begun[..kept], length), kind, end, each);
         begun.clear();
         self.begun = begun;
         self.length = 0;
         self.ends_in_return = false;
     }
 
-    fn hand_on(&mut self, line: &[u8], length: u64, kind: LineKind, each: &mut impl FnMut(&Line<'_>)) {
+    fn hand_on(
+        &mut self,
+        (line, length): (&[u8], u64),
+        kind: LineKind,
+        end: LineEnd,
+        each: &mut impl FnMut(&Line<'_>),
+    ) {
         self.number += 1;
         self.rows += u64::from(kind == LineKind::Row);
         let encoding = self.encoding.unwrap_or(Encoding::Bytes);
         let bytes = &line[..line.len().min(LONGEST_KEPT)];
-        each(&Line { number: self.number, bytes, length, kind, encoding });
+        each(&Line { number: self.number, bytes, length, kind, encoding, end });
     }
 }
 
@@ -269,6 +309,23 @@ mod tests {
         assert_eq!(texts(b"a\r\nb\n\r\nc\rd\r"), ["a", "b", "", "c\rd\r"]);
         assert_eq!(texts(b"a\r\r\n"), ["a\r"]);
         assert_eq!(texts(b""), [""; 0]);
+    }
+
+    #[test]
+    fn each_line_says_what_ends_it_whatever_the_chunks_are() {
+        let content = b"a\nb\r\n\r\nc\r\r\nd";
+        for size in 1..=content.len() {
+            let (mut lines, mut seen) = (Lines::default(), Vec::new());
+            let mut note = |line: &Line<'_>| {
+                seen.extend_from_slice(line.bytes);
+                seen.extend_from_slice(line.end.bytes());
+            };
+            for chunk in content.chunks(size) {
+                lines.feed(chunk, &mut note);
+            }
+            lines.finish(&mut note);
+            assert_eq!(seen, content, "{size}");
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub use data_day::{DataDay, DataDays, Total};
 pub use decimal::{Decimal, NotDecimal};
 pub use findings::{FileFindings, Likely};
 pub use identity::{AfterSending, Blake3, FileIdentity, Fingerprint, Oddity, Promised, Sha256, Target, Writer};
-pub use lines::{Encoding, Line, LineKind, Lines, ends_in_a_line};
+pub use lines::{Encoding, Line, LineEnd, LineKind, Lines, ends_in_a_line};
 pub use name::{
     Kind, NameRefused, UploadStyle, check_name, classify, is_sendable, looks_like_copy, printable, shell_word, stem,
     unique_wire_name,
