@@ -334,7 +334,7 @@ fn with_totals(mut header: Header, days: &mut DataDays) -> Header {
 }
 
 /// Where the tabs of a row are. Values are short, so that a search for each takes longer than a look at eight bytes at once.
-fn find_tabs(row: &[u8], places: &mut Vec<usize>) {
+pub(super) fn find_tabs(row: &[u8], places: &mut Vec<usize>) {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const LOW: u64 = ONES * 0x7f;
     let (words, rest) = row.as_chunks();

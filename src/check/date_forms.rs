@@ -82,25 +82,66 @@ pub(super) struct Meant {
     pub(super) form: Form,
     /// As Adobe writes it, if there is one way to read it.
     pub(super) right: Option<String>,
+    /// How certain that way is.
+    pub(super) order: Order,
+}
+
+/// What tells which number of a date is which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// The text itself: the year comes first, or the month has its name.
+    Text,
+    /// The other dates of the file, as month and day are two numbers before the year.
+    File {
+        /// What stands between them: `/`, `-` or `.`.
+        separator: char,
+        /// The numbers.
+        pair: [u8; 2],
+        /// A time follows in another form than Adobe's, so that the date may be in another form too.
+        is_timed: bool,
+    },
+    /// Nothing: the century, the time zone or the first day of a spreadsheet is not in the text.
+    Nothing,
+}
+
+/// Which number comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum First {
+    Month,
+    Day,
 }
 
 /// Reads a field that `read_date` does not.
 pub(super) fn meant(field: &[u8]) -> Meant {
     let text = std::str::from_utf8(field).ok().filter(|text| text.len() <= LONGEST);
-    let Some(text) = text else { return Meant { form: Form::Other, right: None } };
-    let bare = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
-    let found = in_one_number(bare).or_else(|| in_parts(bare));
+    let Some(text) = text else { return Meant { form: Form::Other, right: None, order: Order::Nothing } };
+    let bare = bare(text);
+    let found = in_one_number(bare).or_else(|| in_parts(bare, None));
     let form = match &found {
         None => Form::Other,
         Some(_) if text.contains(['"', '\'']) => Form::Quotes,
-        Some((Form::Other, _)) if bare.len() < text.len() => Form::WhiteSpace,
-        Some((form, _)) => *form,
+        Some((Form::Other, ..)) if bare.len() < text.len() => Form::WhiteSpace,
+        Some((form, ..)) => *form,
     };
-    Meant { form, right: found.map(|(_, right)| right) }
+    match found {
+        Some((_, right, order)) => Meant { form, right: Some(right), order },
+        None => Meant { form, right: None, order: Order::Nothing },
+    }
+}
+
+/// The date of [`Order::File`] as Adobe writes it, once the file has told which number comes first.
+pub(super) fn meant_with(field: &[u8], first: First) -> Option<String> {
+    let text = std::str::from_utf8(field).ok().filter(|text| text.len() <= LONGEST)?;
+    in_parts(bare(text), Some(first)).map(|(_, right, _)| right)
+}
+
+/// A text without white space and quotes around it.
+fn bare(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''))
 }
 
 /// `20261120`, `20261120140500`, `46346`, `46346.58`.
-fn in_one_number(text: &str) -> Option<(Form, String)> {
+fn in_one_number(text: &str) -> Option<(Form, String, Order)> {
     let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
     let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !are_digits(whole) || !fraction.is_none_or(are_digits) {
@@ -114,7 +155,7 @@ fn in_one_number(text: &str) -> Option<(Form, String)> {
             Some(fraction) if fraction.bytes().any(|byte| byte != b'0') => format!("{day}/{}", time_of(fraction)?),
             Some(_) | None => day,
         };
-        return Some((Form::Serial, right));
+        return Some((Form::Serial, right, Order::Nothing));
     }
     let digits = |range: std::ops::Range<usize>| whole.get(range);
     let (year, month, day) = (digits(0..4)?, digits(4..6)?, digits(6..8)?);
@@ -123,7 +164,7 @@ fn in_one_number(text: &str) -> Option<(Form, String)> {
         (14, None) => format!("{month}/{day}/{year}/{}/{}/{}", &whole[8..10], &whole[10..12], &whole[12..14]),
         _ => return None,
     };
-    is_date(&right).then_some((Form::OneNumber, right))
+    is_date(&right).then_some((Form::OneNumber, right, Order::Text))
 }
 
 /// The fraction of a day as a time.
@@ -134,11 +175,12 @@ fn time_of(fraction: &str) -> Option<String> {
     Some(format!("{:02}/{:02}/{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60))
 }
 
-/// Day, month and year in any order, and a time behind them.
-fn in_parts(text: &str) -> Option<(Form, String)> {
+/// Day, month and year in any order, and a time behind them. `first`: which number comes first, where the text does not tell.
+fn in_parts(text: &str, first_is: Option<First>) -> Option<(Form, String, Order)> {
     let mut numbers: Vec<&str> = Vec::new();
     let (mut month_name, mut half) = (None, None);
     let mut rest = text;
+    let mut behind_date = None;
     while let Some(first) = rest.chars().next() {
         let kind = |c: char| (c.is_ascii_digit(), c.is_alphabetic());
         let end = rest.find(|c| kind(c) != kind(first)).unwrap_or(rest.len());
@@ -157,6 +199,9 @@ fn in_parts(text: &str) -> Option<(Form, String)> {
                 }
                 _ => return None,
             }
+        }
+        if behind_date.is_none() && numbers.len() + usize::from(month_name.is_some()) == 3 {
+            behind_date = Some(rest);
         }
     }
     let separator = text.chars().find(|c| !c.is_ascii_digit());
@@ -180,9 +225,16 @@ fn in_parts(text: &str) -> Option<(Form, String)> {
         _ => return None,
     };
     let form = if month_name.is_some() { Form::MonthName } else { form };
+    let is_by_file = month_name.is_none() && third.len() == 4;
+    let (month, day) = match first_is.filter(|_| is_by_file) {
+        Some(First::Month) => (*first, *second),
+        Some(First::Day) => (*second, *first),
+        None => (month, day),
+    };
     let century = if year.len() == 2 { "20" } else { "" };
     let (mut form, mut right) = (form, format!("{month:0>2}/{day:0>2}/{century}{year}"));
-    if !is_date(&right) && month_name.is_none() {
+    let is_swapped = !is_date(&right) && month_name.is_none() && first_is.is_none();
+    if is_swapped {
         // The day before the month, as most of the world writes it.
         right = format!("{day:0>2}/{month:0>2}/{century}{year}");
         form = if matches!(form, Form::Other) { Form::DayFirst } else { form };
@@ -195,7 +247,41 @@ fn in_parts(text: &str) -> Option<(Form, String)> {
     if let Some((hour, minute, second)) = time {
         right = format!("{right}/{hour:02}/{minute:0>2}/{second:0>2}");
     }
-    is_date(&right).then_some((form, right))
+    let order = if !is_time(behind_date.unwrap_or_default()) || century.len() == 2 {
+        Order::Nothing
+    } else if is_by_file {
+        let pair = [first.parse().ok()?, second.parse().ok()?];
+        match separator.filter(|separator| matches!(separator, '/' | '-' | '.')) {
+            Some(separator) => Order::File { separator, pair, is_timed: has_other_time },
+            None => Order::Nothing,
+        }
+    } else if is_swapped {
+        Order::Nothing
+    } else {
+        Order::Text
+    };
+    is_date(&right).then_some((form, right, order))
+}
+
+/// Whether what follows a date is nothing, or a time that says all: no zone, and nothing that is left out but fractions.
+fn is_time(text: &str) -> bool {
+    if text.is_empty() {
+        return true;
+    }
+    let lower = text.to_ascii_lowercase();
+    let text = lower.strip_suffix("am").or(lower.strip_suffix("pm")).unwrap_or(&lower).trim_end();
+    let are_digits =
+        |text: &str, most: usize| (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let Some(clock) = text.strip_prefix(['t', ' ', '/']) else { return false };
+    let parts: Vec<&str> = clock.trim_start().splitn(3, [':', '/']).collect();
+    match parts.as_slice() {
+        [hour, minute] => are_digits(hour, 2) && are_digits(minute, 2),
+        [hour, minute, second] => {
+            let (second, fraction) = second.split_once('.').unwrap_or((second, "0"));
+            are_digits(hour, 2) && are_digits(minute, 2) && are_digits(second, 2) && are_digits(fraction, 9)
+        }
+        [..] => false,
+    }
 }
 
 /// An hour of 24, or of the half of the day that `pm` names.
@@ -261,5 +347,44 @@ mod tests {
             assert_eq!((found.form, found.right.as_deref()), (form, right), "{text}");
         }
         assert_eq!(meant(b"\xff").form, Form::Other);
+    }
+
+    #[test]
+    fn a_form_says_what_tells_month_and_day_apart() {
+        let by_file = |separator, pair, is_timed| Order::File { separator, pair, is_timed };
+        for (text, order) in [
+            ("2026-11-20", Order::Text),
+            ("2026/11/20 14:05", Order::Text),
+            ("2026-11-20T14:05:09.123", Order::Text),
+            ("20261120", Order::Text),
+            ("20-Nov-2026", Order::Text),
+            ("20 November 2026 2:05 PM", Order::Text),
+            ("\"2026-11-20\"", Order::Text),
+            ("2026-20-11", Order::Nothing),
+            ("2026-11-20T14:05:09Z", Order::Nothing),
+            ("2026-11-20 14:05:09+01:00", Order::Nothing),
+            ("2026-11-20 14:05-05:00", Order::Nothing),
+            ("20-Nov-26", Order::Nothing),
+            ("11/20/26", Order::Nothing),
+            ("46346", Order::Nothing),
+            ("11 20 2026", Order::Nothing),
+            ("1/2/2026", by_file('/', [1, 2], false)),
+            (" 11/20/2026", by_file('/', [11, 20], false)),
+            ("20/11/2026/14/05/00", by_file('/', [20, 11], false)),
+            ("11/20/2026 14:05", by_file('/', [11, 20], true)),
+            ("20.11.2026", by_file('.', [20, 11], false)),
+            ("02-11-2026", by_file('-', [2, 11], false)),
+        ] {
+            assert_eq!(meant(text.as_bytes()).order, order, "{text}");
+        }
+        for (text, month_first, day_first) in [
+            ("05/11/2026", Some("05/11/2026"), Some("11/05/2026")),
+            ("5.11.2026 8:30", Some("05/11/2026/08/30/00"), Some("11/05/2026/08/30/00")),
+            ("20-11-2026", None, Some("11/20/2026")),
+            ("2026-11-20", Some("11/20/2026"), Some("11/20/2026")),
+        ] {
+            assert_eq!(meant_with(text.as_bytes(), First::Month).as_deref(), month_first, "{text}");
+            assert_eq!(meant_with(text.as_bytes(), First::Day).as_deref(), day_first, "{text}");
+        }
     }
 }

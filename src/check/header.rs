@@ -53,9 +53,9 @@ pub(super) struct Field {
 /// What messages say of a column.
 #[derive(Debug)]
 pub(super) struct Detail {
-    /// Its name, as Adobe writes it.
+    /// As Adobe writes it, or as it is if it is no column.
     pub(super) name: String,
-    /// The same with the report suite's own, for messages.
+    /// What messages call it.
     pub(super) label: String,
     /// The rule that a value breaks which is too long.
     pub(super) too_long: Code,
@@ -78,10 +78,8 @@ impl Detail {
         // Adobe has no column of a number that is too large, and a header has room for thousands of them.
         let has_total = column.role.is_metric() && column.breaks != Some(Code::ColumnOutOfRange);
         let metric = has_total.then(|| column.name.clone());
-        (
-            Field { role: column.role, total: NO_TOTAL, is_counter, longest },
-            Self { name: column.name.clone(), label, too_long, metric },
-        )
+        let name = column.name.clone();
+        (Field { role: column.role, total: NO_TOTAL, is_counter, longest }, Self { name, label, too_long, metric })
     }
 }
 
@@ -192,7 +190,7 @@ fn is_header(line: &Line<'_>, findings: &mut Findings) -> bool {
 }
 
 /// What separates the columns of a header that holds no tab, and where.
-fn other_delimiter(header: &[u8]) -> Option<(Range<usize>, &'static str)> {
+pub(super) fn other_delimiter(header: &[u8]) -> Option<(Range<usize>, &'static str)> {
     if header.contains(&b'\t') {
         return None;
     }

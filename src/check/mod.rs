@@ -26,6 +26,7 @@ mod dates;
 mod file_name;
 mod header;
 mod header_template;
+mod mend;
 mod numbers;
 mod report;
 mod values;
@@ -36,6 +37,7 @@ mod tests;
 pub use checked::Checked;
 pub use code::{Code, Rule, Severity};
 pub use header_template::{HeaderTemplate, UnknownColumn};
+pub use mend::{Change, Changes, Mend, MendedLine, Mender, Obstacle, Plan, Survey};
 pub use report::{Affected, Finding, Findings, Place};
 
 use crate::job::{DataDays, Encoding, Kind, Line, LineKind, Lines, SuiteFacts, ends_in_a_line};

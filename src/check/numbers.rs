@@ -50,6 +50,58 @@ impl Oddity {
     ];
 }
 
+/// What commas and points of a number show of its column.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Marks {
+    /// Nothing.
+    #[default]
+    None,
+    /// `1,234.50`, `1,234,567`: commas between thousands.
+    CommaGroups,
+    /// `1,234`: a comma between thousands or before decimals.
+    OneComma,
+    /// `1,5`, `1.234,56`, `1.234.567`: a comma before decimals, or points between thousands.
+    DecimalComma,
+    /// `1.234`: a number as it is, unless its column has commas before decimals.
+    OnePoint,
+}
+
+/// Whether a plain number could be meant as thousands: `1.234`.
+pub(super) fn is_one_point(field: &[u8]) -> bool {
+    let digits = field.strip_prefix(b"-").unwrap_or(field);
+    let whole = digits.len().saturating_sub(4);
+    (1..=3).contains(&whole) && digits[whole] == b'.' && digits[0] != b'0'
+}
+
+/// Characters between groups of digits.
+const BETWEEN_GROUPS: [char; 7] = [' ', '\u{a0}', '\u{2007}', '\u{2009}', '\u{202f}', '\'', '\u{2019}'];
+
+/// Whether a text is a number in quotes or white space, with a sign before it and separators between groups of three
+/// digits, and nothing else: then it can be read in one way only, but for its commas and points.
+fn is_strict(text: &str) -> bool {
+    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{200b}' | '\u{feff}'));
+    let text = text.strip_prefix(['-', '+', '\u{2212}']).unwrap_or(text);
+    let is_other = |c: char| !c.is_ascii_digit() && c != ',' && c != '.';
+    let Some(separator) = text.chars().find(|c| is_other(*c)) else { return true };
+    let (whole, fraction) = text.find([',', '.']).map_or((text, "0"), |at| (&text[..at], &text[at + 1..]));
+    let mut groups = whole.split(separator);
+    let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    BETWEEN_GROUPS.contains(&separator)
+        && are_digits(fraction)
+        && groups
+            .next()
+            .is_some_and(|first| (1..=3).contains(&first.len()) && are_digits(first) && !first.starts_with('0'))
+        && groups.all(|group| group.len() == 3 && are_digits(group))
+}
+
+/// A number with its comma as a decimal comma: of [`Marks::OneComma`], the other way to read it.
+pub(super) fn with_decimal_comma(field: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(field).ok().filter(|text| text.len() <= LONGEST)?;
+    let bare = OddNumber::default().bare(text)?;
+    Some(bare.replace(',', ".")).filter(|right| is_number(right.as_bytes()))
+}
+
 /// Characters that stand for others in numbers: what they are called, and what is meant.
 const STAND_INS: [(char, &str, &str); 14] = [
     ('\u{a0}', "no-break space", ""),
@@ -75,6 +127,10 @@ pub(super) struct OddNumber {
     code_point: Option<char>,
     /// As Adobe writes it, if there is one way to read it.
     pub(super) right: Option<String>,
+    /// What its commas and points show.
+    pub(super) marks: Marks,
+    /// Nothing had to be left out of it that may mean something, such as a currency or a space between two numbers.
+    pub(super) is_strict: bool,
 }
 
 impl OddNumber {
@@ -86,6 +142,10 @@ impl OddNumber {
             .and_then(|text| odd.bare(text))
             .and_then(|bare| odd.with_point(&bare))
             .filter(|right| is_number(right.as_bytes()));
+        odd.is_strict = odd.right.is_some() && text.is_some_and(is_strict);
+        if odd.right.is_none() {
+            odd.marks = Marks::None;
+        }
         odd
     }
 
@@ -177,7 +237,8 @@ impl OddNumber {
         let (commas, points) = (digits.matches(',').count(), digits.matches('.').count());
         let are_groups = |whole: &str, separator: char| {
             let mut groups = whole.split(separator);
-            groups.next().is_some_and(|first| (1..=3).contains(&first.len())) && groups.all(|group| group.len() == 3)
+            groups.next().is_some_and(|first| (1..=3).contains(&first.len()) && !first.starts_with('0'))
+                && groups.all(|group| group.len() == 3)
         };
         let (whole, fraction) = if commas > 0 && points == 1 && digits.rfind('.') > digits.rfind(',') {
             digits.rsplit_once('.').map(|(whole, fraction)| (whole, Some(fraction)))?
@@ -198,6 +259,15 @@ impl OddNumber {
                 self.note(oddity);
             }
         }
+        self.marks = if self.has(Oddity::DecimalComma) || self.has(Oddity::PointInThousands) {
+            Marks::DecimalComma
+        } else if self.has(Oddity::CommaInThousands) {
+            if commas == 1 && points == 0 { Marks::OneComma } else { Marks::CommaGroups }
+        } else if is_one_point(digits.as_bytes()) {
+            Marks::OnePoint
+        } else {
+            Marks::None
+        };
         let whole = whole.replace([',', '.'], "");
         if fraction.is_some_and(|fraction| fraction.is_empty() || whole.is_empty()) {
             self.note(Oddity::BarePoint);
@@ -235,6 +305,8 @@ mod tests {
             ("1.234.567", "a point between thousands", Some("1234567")),
             ("1,5", "a decimal comma", Some("1.5")),
             ("1234,567", "a decimal comma", Some("1234.567")),
+            ("0,125", "a decimal comma", Some("0.125")),
+            ("0.125.250", "", None),
             ("$7", "a currency sign", Some("7")),
             ("59.90 €", "a space and a currency sign", Some("59.90")),
             ("59.90 EUR", "a currency sign", Some("59.90")),
@@ -272,6 +344,46 @@ mod tests {
             let named = words.strip_prefix("is not a plain number: it has ").unwrap_or_default();
             assert_eq!((named, found.right.as_deref()), (odd, right), "{text}");
         }
+    }
+
+    #[test]
+    fn a_number_shows_how_its_column_writes_numbers_and_whether_something_else_is_lost() {
+        for (text, marks, is_strict) in [
+            ("1,234.50", Marks::CommaGroups, true),
+            ("1,234,567", Marks::CommaGroups, true),
+            ("\"1,234\"", Marks::OneComma, true),
+            ("0,125", Marks::DecimalComma, true),
+            ("1,5", Marks::DecimalComma, true),
+            ("1.234,56", Marks::DecimalComma, true),
+            ("1.234.567", Marks::DecimalComma, true),
+            ("1\u{a0}439,50", Marks::DecimalComma, true),
+            (" 1.234", Marks::OnePoint, true),
+            ("+5", Marks::None, true),
+            ("\u{2212}5", Marks::None, true),
+            ("1 204 000", Marks::None, true),
+            ("1'204", Marks::None, true),
+            ("1 2", Marks::None, false),
+            ("12 04", Marks::None, false),
+            ("1 204'000", Marks::None, false),
+            ("1 204.000.000", Marks::None, false),
+            ("\"5", Marks::None, false),
+            ("$1,234", Marks::OneComma, false),
+            ("(5)", Marks::None, false),
+            ("5-", Marks::None, false),
+            ("\u{2013}5", Marks::None, false),
+            ("7 EUR", Marks::None, false),
+            ("1,2.3.4", Marks::None, false),
+        ] {
+            let odd = OddNumber::new(text.as_bytes());
+            assert_eq!((odd.marks, odd.is_strict), (marks, is_strict), "{text}");
+        }
+        for (text, is_one) in
+            [("1.234", true), ("-123.456", true), ("0.125", false), ("1234.567", false), ("1.25", false)]
+        {
+            assert_eq!(is_one_point(text.as_bytes()), is_one, "{text}");
+        }
+        assert_eq!(OddNumber::new(b"1,234").right.as_deref(), Some("1234"));
+        assert_eq!(with_decimal_comma(b" -1,234").as_deref(), Some("-1.234"));
     }
 
     #[test]
