@@ -115,6 +115,7 @@
 //! | --- | --- | --- |
 //! | the quiet period | [`inbox::readiness::Candidate::verdict`]: the rules R1 to R9; [`inbox::readiness::Waits`]: the times | the defaults in `config/default.toml`, how the period grows in [`inbox::readiness::Pieces`], [`config::WatchConfig`] for a new key |
 //! | a check rule | [`check::Code`]: the table of rules, with their words | the code that finds it, such as `src/check/data_row.rs` or `src/check/header.rs`, a file in `tests/check_data`, and `src/check/RULES.md`, which a test writes |
+//! | what `check --fix` mends | `src/check/mend/notation.rs`: dates and numbers; `src/check/mend/western.rs`: encodings | [`check::Mender`], which decides line by line; `src/cli/check/fix.rs`, which writes |
 //! | what a data day adds up to | [`job::DataDays`], [`job::Decimal`] | `src/check/data_row.rs`, which reads each value once; `src/cli/check/day_table.rs` shows it |
 //! | what a 409 means | [`upload::decide`]: the table of outcomes | [`design`] §5, "Outcomes" |
 //! | the wording of `held` | [`job::Verdict`]: what happened and what can be done, for the `.why`, `explain`, `jobs show` and the page | the reason itself: [`track::reconcile::judge`] and [`upload::decide`], `src/joblog/duplicates.rs`; how the `.why` is laid out: `src/inbox/file_moves.rs` |

@@ -26,6 +26,7 @@ mod exclude;
 mod explain;
 mod faults;
 mod find_jobs;
+mod fixing;
 mod flow;
 mod folders;
 mod frozen;

@@ -126,6 +126,7 @@ fn json_and_csv_keep_their_shapes() {
     world.wait("sales.txt to be filed", || done.join("sales.txt").exists());
     fs::copy(done.join("sales.txt"), done.join("copied.txt")).unwrap();
     fs::write(done.join("notes.txt"), "somebody's own").unwrap();
+    let elsewhere = world.dir.path().to_str().unwrap();
     let mut shapes = BTreeMap::new();
     for arguments in [
         &["jobs", "list", "--json"][..],
@@ -139,13 +140,18 @@ fn json_and_csv_keep_their_shapes() {
         &["verify", "--json"],
         &["check", checked, "--json"],
         &["check", totalled, "--totals", "--json"],
+        &["check", checked, "--fix", "--out", elsewhere, "--json"],
     ] {
         let output = world.run(arguments);
         let told = stdout(&output);
         let value: Value = serde_json::from_str(&told)
             .unwrap_or_else(|why| panic!("{arguments:?}: {why}: {told} {}", stderr(&output)));
-        let command =
-            arguments.join(" ").replace(checked, "FILE").replace(totalled, "FILE").replace(&format!(" {id} "), " ID ");
+        let command = arguments
+            .join(" ")
+            .replace(checked, "FILE")
+            .replace(totalled, "FILE")
+            .replace(elsewhere, "DIR")
+            .replace(&format!(" {id} "), " ID ");
         shapes.insert(command.replace(&remote, "JOB_ID"), shape(&value));
     }
     for arguments in [&["jobs", "list", "--csv"][..], &["jobs", "list", "--remote", "--account", "a", "--csv"]] {

@@ -2,12 +2,15 @@
 
 mod day_table;
 mod diagnostics;
+mod fix;
+mod fix_report;
+mod line_diff;
 
 use super::args::CheckArguments;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::settings;
-use crate::check::{Checked, Checker, Code, Facts, Severity};
+use crate::check::{Checked, Checker, Code, Facts, Finding, Severity};
 use crate::job::{DayZone, SuiteFacts, shell_word};
 use crate::joblog::Reader;
 use crate::status::{counted, printable};
@@ -37,6 +40,20 @@ struct Object<'a> {
     severity: Severity,
     message: &'a str,
     suggestion: Option<&'a str>,
+}
+
+impl<'a> Object<'a> {
+    fn of(file: &'a str, finding: &'a Finding) -> Self {
+        Self {
+            file,
+            line: finding.place.as_ref().map(|place| place.line),
+            column: finding.place.as_ref().map(|place| place.column),
+            code: finding.code.as_str(),
+            severity: finding.code.severity(),
+            message: &finding.message,
+            suggestion: finding.suggestion.as_deref(),
+        }
+    }
 }
 
 /// What is known in addition to a file.
@@ -80,6 +97,21 @@ impl Known {
             max_size: config.upload.max_file_size,
         })
     }
+
+    /// What the rules need to know of a file of this name. `keep`: findings of each rule.
+    fn facts<'a>(&'a self, file_name: &'a OsStr, keep: usize) -> Facts<'a> {
+        Facts {
+            file_name,
+            extensions: &self.extensions,
+            now: &self.now,
+            in_suite_zone: self.in_suite_zone,
+            suite: self.suite.as_ref(),
+            data_source_id: self.data_source_id,
+            max_size: self.max_size,
+            bytes_per_second: None,
+            keep,
+        }
+    }
 }
 
 pub(super) fn run(config: &Path, arguments: &CheckArguments, output: &mut Output) -> Result<Exit, Failure> {
@@ -88,6 +120,9 @@ pub(super) fn run(config: &Path, arguments: &CheckArguments, output: &mut Output
         return Ok(Exit::Done);
     }
     let known = Known::new(config, arguments.account.as_deref())?;
+    if arguments.fix {
+        return fix::run(&known, arguments, output);
+    }
     let mut files = Vec::new();
     let mut is_unread = false;
     let keep = if arguments.json { KEPT_FOR_PROGRAMS } else { KEPT_FOR_PEOPLE };
@@ -145,17 +180,7 @@ fn check(path: &Path, known: &Known, keep: usize, buffer: &mut [u8]) -> io::Resu
         return Err(io::Error::other(if kind.is_dir() { "it is a folder" } else { "it is not a plain file" }));
     }
     let mut file = File::open(path)?;
-    let mut checker = Checker::new(&Facts {
-        file_name: path.file_name().unwrap_or(OsStr::new("")),
-        extensions: &known.extensions,
-        now: &known.now,
-        in_suite_zone: known.in_suite_zone,
-        suite: known.suite.as_ref(),
-        data_source_id: known.data_source_id,
-        max_size: known.max_size,
-        bytes_per_second: None,
-        keep,
-    });
+    let mut checker = Checker::new(&known.facts(path.file_name().unwrap_or_default(), keep));
     loop {
         match file.read(buffer) {
             Ok(0) => return Ok(checker.finish()),
@@ -170,15 +195,7 @@ fn json(files: &[(String, Checked)]) -> serde_json::Result<String> {
     let objects: Vec<Object<'_>> = files
         .iter()
         .flat_map(|(name, checked)| checked.findings.kept().iter().map(move |finding| (name, finding)))
-        .map(|(name, finding)| Object {
-            file: name,
-            line: finding.place.as_ref().map(|place| place.line),
-            column: finding.place.as_ref().map(|place| place.column),
-            code: finding.code.as_str(),
-            severity: finding.code.severity(),
-            message: &finding.message,
-            suggestion: finding.suggestion.as_deref(),
-        })
+        .map(|(name, finding)| Object::of(name, finding))
         .collect();
     let mut text = serde_json::to_string_pretty(&objects)?;
     text.push('\n');

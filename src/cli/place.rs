@@ -6,6 +6,7 @@
 use crate::folder::directory::Directory;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt as _;
@@ -22,7 +23,7 @@ pub(super) enum PlaceError {
     NotPlain(PathBuf),
     #[error("{}: cannot be read: {why}", path.display())]
     Source { path: PathBuf, why: io::Error },
-    #[error("{}: was changed while it was copied; drop it again once it is complete", .0.display())]
+    #[error("{}: was changed while it was read; try again once it is complete", .0.display())]
     Changed(PathBuf),
     #[error("{}: there is a file of this name already; nothing was overwritten, wait until it is sent or use another name", .0.display())]
     Taken(PathBuf),
@@ -40,21 +41,8 @@ pub(super) fn copy_in(
     stopped: impl Fn() -> bool,
 ) -> Result<u64, PlaceError> {
     let unreadable = |why| PlaceError::Source { path: source.to_owned(), why };
-    // Opening a pipe or a device can have effects of its own, so the look comes first; the open file is looked at again.
-    if !fs::symlink_metadata(source).map_err(unreadable)?.is_file() {
-        return Err(PlaceError::NotPlain(source.to_owned()));
-    }
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let mut input = match rustix::fs::open(source, flags, Mode::empty()) {
-        Ok(descriptor) => File::from(descriptor),
-        Err(Errno::LOOP) => return Err(PlaceError::NotPlain(source.to_owned())),
-        Err(error) => return Err(unreadable(error.into())),
-    };
-    let before = input.metadata().map_err(unreadable)?;
-    if !before.is_file() {
-        return Err(PlaceError::NotPlain(source.to_owned()));
-    }
-    put(folder, name, |output| {
+    let (mut input, before) = open_plain(source)?;
+    write_in(folder, name, |output| {
         let mut chunk = vec![0; CHUNK];
         let mut copied = 0;
         loop {
@@ -80,21 +68,44 @@ pub(super) fn copy_in(
     })
 }
 
-/// Makes an empty file: a marker.
-pub(super) fn empty_in(folder: &Directory, name: &str) -> Result<(), PlaceError> {
-    put(folder, name, |_| Ok(()))
+/// Opens a plain file for reading, and what the system says of it. A link is none.
+pub(super) fn open_plain(source: &Path) -> Result<(File, Metadata), PlaceError> {
+    let unreadable = |why| PlaceError::Source { path: source.to_owned(), why };
+    // Opening a pipe or a device can have effects of its own, so the look comes first; the open file is looked at again.
+    if !fs::symlink_metadata(source).map_err(unreadable)?.is_file() {
+        return Err(PlaceError::NotPlain(source.to_owned()));
+    }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let input = match rustix::fs::open(source, flags, Mode::empty()) {
+        Ok(descriptor) => File::from(descriptor),
+        Err(Errno::LOOP) => return Err(PlaceError::NotPlain(source.to_owned())),
+        Err(error) => return Err(unreadable(error.into())),
+    };
+    let before = input.metadata().map_err(unreadable)?;
+    if !before.is_file() {
+        return Err(PlaceError::NotPlain(source.to_owned()));
+    }
+    Ok((input, before))
 }
 
-fn stamp(metadata: &Metadata) -> (u64, i64, i64) {
+/// Makes an empty file: a marker.
+pub(super) fn empty_in(folder: &Directory, name: &str) -> Result<(), PlaceError> {
+    write_in(folder, name, |_| Ok(()))
+}
+
+/// Size and time of the last change, which a file keeps that nobody writes to.
+pub(super) fn stamp(metadata: &Metadata) -> (u64, i64, i64) {
     (metadata.len(), metadata.mtime(), metadata.mtime_nsec())
 }
 
-fn put<R>(
+/// Makes a file of what `fill` writes.
+pub(super) fn write_in<R>(
     folder: &Directory,
-    name: &str,
+    name: impl AsRef<OsStr>,
     fill: impl FnOnce(&mut File) -> Result<R, PlaceError>,
 ) -> Result<R, PlaceError> {
     let unwritable = |why: io::Error| PlaceError::Folder { path: folder.path().to_owned(), why };
+    let name = name.as_ref();
     let taken = || PlaceError::Taken(folder.path_of(name));
     if folder.entry(name).is_ok() {
         return Err(taken());
@@ -178,7 +189,7 @@ mod tests {
             fs::write(&taken, "older").unwrap();
             Ok(())
         };
-        assert!(matches!(put(&desk.folder(), "sales.txt", late), Err(PlaceError::Taken(_))));
+        assert!(matches!(write_in(&desk.folder(), "sales.txt", late), Err(PlaceError::Taken(_))));
         assert_eq!(fs::read(&taken).unwrap(), b"older");
         assert_eq!(desk.names(), ["sales.txt"]);
     }

@@ -10,10 +10,14 @@ Examples:
   datadrop check sales.txt costs.txt
   datadrop check sales.txt --json | jq '.[] | select(.severity == \"fails\")'
   datadrop check sales.txt --totals
+  datadrop check sales.txt --fix --diff
+  datadrop check sales.txt --fix --out mended
   datadrop check --explain semicolon
 
 It fails, skips or is doubtful: Adobe fails the file, skips the row, or says nothing about it.
-Exit status: 0 nothing worse than doubtful; 3 Adobe would fail a file or skip rows; 1 a file cannot be read.")]
+Exit status: 0 nothing worse than doubtful; 3 Adobe would fail a file or skip rows; 1 a file cannot be read.
+With --fix: 0 nothing is found in the result any more; 3 something is; 1 a file cannot be read, or a copy not be written.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(in crate::cli) struct CheckArguments {
     /// Data files and markers; no configuration is needed
     #[arg(value_name = "FILE", required_unless_present = "explain")]
@@ -21,12 +25,24 @@ pub(in crate::cli) struct CheckArguments {
     /// Also use what is known of this account: its data source, extensions and largest file
     #[arg(long, value_name = "A", conflicts_with = "explain")]
     pub(in crate::cli) account: Option<String>,
-    /// As a JSON array with an object for each finding, or with --totals for each data day
+    /// As a JSON array with an object for each finding, with --totals for each data day, with --fix for each file
     #[arg(long)]
     pub(in crate::cli) json: bool,
     /// Print the rows and the exact sum of each metric per data day, instead of the findings
     #[arg(long, conflicts_with = "explain")]
     pub(in crate::cli) totals: bool,
+    /// Write a corrected copy beside each file (`sales.fixed.txt`), never over the file
+    #[arg(long, conflicts_with_all = ["totals", "explain"])]
+    pub(in crate::cli) fix: bool,
+    /// Put the copies into this folder, under the names of the files
+    #[arg(long, value_name = "DIR", requires = "fix")]
+    pub(in crate::cli) out: Option<PathBuf>,
+    /// Print what --fix would change as a unified diff, and write nothing
+    #[arg(long, requires = "fix", conflicts_with_all = ["out", "json"])]
+    pub(in crate::cli) diff: bool,
+    /// Also mend what can be read in more than one way: a guess, to be looked at
+    #[arg(long = "unsafe", requires = "fix")]
+    pub(in crate::cli) also_unsafe: bool,
     /// Explain a rule by the word in brackets behind its findings
     #[arg(long, value_name = "CODE", conflicts_with_all = ["files", "json"])]
     pub(in crate::cli) explain: Option<String>,
