@@ -172,8 +172,9 @@ fn days_of(
     signs: &Signs,
 ) -> Result<Option<Box<DataDays>>, String> {
     let directory = folder.open_directory(file.place.as_str()).map_err(|error| error.to_string())?;
-    let content = read_days(&directory, &file.disk_name, Kind::Data, (&config.state_dir, &account.extensions), || signs.give())
-        .map_err(|error| error.to_string())?;
+    let content =
+        read_days(&directory, &file.disk_name, Kind::Data, (&config.state_dir, &account.extensions), || signs.give())
+            .map_err(|error| error.to_string())?;
     if content.fingerprint.sha256 != file.sha256 {
         return Err(format!("what lies in {}/ under this name is not what was sent", file.place.as_str()));
     }
