@@ -235,7 +235,7 @@ fn notes(shown: &AccountCoverage) -> Vec<String> {
     let mut note = |word: &str, days: Vec<String>| {
         let more = days.len().saturating_sub(NAMED);
         if !days.is_empty() {
-            let more = if more > 0 { format!(" and {more} more (--json has all)") } else { String::new() };
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             notes.push(format!("{word}: {}{more}", days[..days.len().min(NAMED)].join(", ")));
         }
     };
