@@ -1,6 +1,6 @@
 //! The data day: what was accepted for each day, what is missing, what came twice.
 
-use crate::harness::{World, connect, stdout};
+use crate::harness::{World, connect, connect_to_write, stdout};
 use serde_json::{Value, json};
 
 /// A file with these rows: day of November 2026, and amount.
@@ -104,6 +104,17 @@ fn a_day_that_came_twice_is_never_silent_and_held_where_the_account_wants_that()
     assert!(released.status.success(), "{released:?}");
     world.wait_for("b2.txt", "success");
     assert_eq!(double(&coverage(&world, &["--account", "b"])), ["2026-11-02"]);
+    // A release for another reason says nothing of the days.
+    world.drop_file("b", "b3 (1).txt", "Date\tEvar 1\tEvent 1\n11/04/2026\tgreen\t5\n");
+    let copy = world.wait_for("b3 (1).txt", "held");
+    assert!(copy.reason.as_ref().is_some_and(|reason| reason.contains("named like a copy")), "{copy:?}");
+    world.drop_file("b", "b3.txt", "Date\tEvar 1\tEvent 1\n11/04/2026\tgreen\t6\n");
+    world.wait_for("b3.txt", "success");
+    assert!(world.run(&["jobs", "release", &copy.id.to_string()]).status.success());
+    world.wait("its days to be asked of", || {
+        let copy = world.wait_for("b3 (1).txt", "held");
+        copy.reason.as_ref().is_some_and(|reason| reason.starts_with("2026-11-04 was reported before"))
+    });
     daemon.stop();
 }
 
@@ -193,6 +204,9 @@ fn a_day_that_does_not_come_is_told_once_and_its_coming_too() {
         statement.query_map([event], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
     daemon.stop();
+    // Nobody is told of days before the account began.
+    let earlier = "UPDATE account SET first_scan_at = first_scan_at - 10 * 24 * 3600 * 1000";
+    connect_to_write(&world.state_dir()).execute(earlier, []).unwrap();
     let daemon = world.start();
     world.wait("the missing day to be told", || {
         events("missing").iter().any(|told| told.contains(&back(3).to_string()))

@@ -90,9 +90,15 @@ fn words(alert: &AlertRow, event: AlertEvent, named: &[Named]) -> String {
             let since = since.map(|first| format!(" since {}", Timestamp(first.at))).unwrap_or_default();
             format!("account {account} works again; it was blocked{since}: {last}")
         }
-        AlertEvent::Missing => format!("account {account}: {last}"),
-        AlertEvent::Cleared if named.last().is_some_and(|named| named.job.is_none()) => {
-            format!("account {account}: {last}")
+        AlertEvent::Missing => format!("account {account}: {}", all_details(named)),
+        AlertEvent::Cleared if named.iter().any(|named| named.job.is_none()) => {
+            let files = named.iter().filter(|named| named.job.is_some()).count();
+            let files = match files {
+                0 => String::new(),
+                1 => "; 1 file is no longer overdue".to_owned(),
+                more => format!("; {more} files are no longer overdue"),
+            };
+            format!("account {account}: {}{files}", all_details(named))
         }
         AlertEvent::Failure
         | AlertEvent::Partial
@@ -122,6 +128,12 @@ fn words(alert: &AlertRow, event: AlertEvent, named: &[Named]) -> String {
             }
         }
     }
+}
+
+/// What is said of an account: each event says something of its own.
+fn all_details(named: &[Named]) -> String {
+    let details = named.iter().filter(|named| named.job.is_none()).filter_map(|named| named.detail.as_deref());
+    details.collect::<Vec<_>>().join("; ")
 }
 
 /// What happened to one file, and to many.
@@ -262,6 +274,17 @@ mod tests {
         assert!(hints.all(|hint| !hint.contains("--account A") && !hint.contains(" ID`")));
         assert!(hinted(AlertEvent::Failure, 17).starts_with("`datadrop --config /d.toml jobs show 17`"));
         assert!(hinted(AlertEvent::Doubled, 17).contains("--config /d.toml jobs list --remote --account shop`"));
+    }
+
+    /// `expect` and `expect_days` may fall into one alert, and so may days that come and jobs that end.
+    #[test]
+    fn all_that_is_missing_is_told() {
+        let events = [named("missing", None, Some("2 data files")), named("missing", None, Some("2026-11-03"))];
+        let told = composed(&alert(AlertEvent::Missing, 2, &events));
+        assert_eq!(told["message"], "account shop: 2 data files; 2026-11-03");
+        let events = [named("cleared", Some(1), None), named("cleared", None, Some("no longer missing: 2026-11-03"))];
+        let told = composed(&alert(AlertEvent::Cleared, 2, &events));
+        assert_eq!(told["message"], "account shop: no longer missing: 2026-11-03; 1 file is no longer overdue");
     }
 
     #[test]

@@ -76,23 +76,31 @@ pub(super) fn missed(expect: Expect, window: &Window, accepted: u32) -> Option<S
 pub(super) struct Days {
     /// Missing, and not told yet.
     pub(super) missing: Vec<Date>,
-    /// Told to be missing, and there now, or not expected any more.
+    /// Told to be missing, and covered since.
     pub(super) came: Vec<Date>,
+    /// Told to be missing, and not expected any more: no news for anybody.
+    pub(super) dropped: Vec<Date>,
 }
 
-/// What is new since it was told last. Days before the range are nobody's matter any more.
+/// What is new since it was told last. Nobody is told of days before `began`, on which the account began; and days before the
+/// range are not looked at.
 #[must_use]
-pub(super) fn days(coverage: &Coverage, range: DayRange, told: &[Date]) -> Days {
+pub(super) fn days(
+    (coverage, covered): (&Coverage, &[(Date, Timestamp)]),
+    range: DayRange,
+    told: &[Date],
+    began: Option<Date>,
+) -> Days {
     let missing: Vec<Date> = coverage.with_status(DayStatus::Missing).map(|day| day.day).collect();
-    Days {
-        came: told.iter().copied().filter(|day| range.has(*day) && !missing.contains(day)).collect(),
-        missing: missing.into_iter().filter(|day| !told.contains(day)).collect(),
-    }
+    let over = told.iter().copied().filter(|day| range.has(*day) && !missing.contains(day));
+    let (came, dropped) = over.partition(|day| covered.binary_search_by_key(day, |(day, _)| *day).is_ok());
+    let is_news = |day: &Date| !told.contains(day) && began.is_none_or(|began| *day >= began);
+    Days { came, dropped, missing: missing.into_iter().filter(is_news).collect() }
 }
 
 impl Days {
     pub(super) fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.came.is_empty()
+        self.missing.is_empty() && self.came.is_empty() && self.dropped.is_empty()
     }
 
     pub(super) fn missing_words(&self) -> Option<String> {
@@ -202,17 +210,18 @@ mod tests {
             undated: 0,
         };
         let range = DayRange { from: Some(day(2)), to: None };
-        let first = days(&missing(&[2, 3]), range, &[]);
+        let first = days((&missing(&[2, 3]), &[]), range, &[], None);
         assert_eq!(first.missing_words().unwrap(), "data days have no accepted file: 2026-11-02, 2026-11-03");
         assert_eq!(first.came_words(), None);
-        assert!(days(&missing(&[2, 3]), range, &first.missing).is_empty(), "once");
-        let next = days(&missing(&[3, 4]), range, &[day(1), day(2), day(3)]);
+        assert!(days((&missing(&[2, 3]), &[]), range, &first.missing, None).is_empty(), "once");
+        let covered = [(day(1), Timestamp(0)), (day(2), Timestamp(0))];
+        let next = days((&missing(&[3, 4]), &covered), range, &[day(1), day(2), day(3), day(5)], None);
         assert_eq!(next.missing_words().unwrap(), "a data day has no accepted file: 2026-11-04");
         assert_eq!(next.came_words().unwrap(), "no longer missing: 2026-11-02", "the first is too long ago");
+        assert_eq!(next.dropped, [day(5)], "what nobody expects any more has not come");
         let many: Vec<i8> = (1..=12).collect();
-        assert!(
-            days(&missing(&many), DayRange::default(), &[]).missing_words().unwrap().ends_with("2026-11-10 and 2 more")
-        );
+        let many = days((&missing(&many), &[]), DayRange::default(), &[], Some(day(2)));
+        assert!(many.missing_words().unwrap().ends_with("2026-11-11 and 1 more"), "not before the account began");
     }
 
     #[test]

@@ -28,6 +28,8 @@ const BATCH: usize = 500;
 const UNWANTED: i64 = 2000;
 /// Interval between looks for late jobs.
 const LATE_LOOK: Duration = Duration::from_secs(60);
+/// Time after the start in which files that lay there are sent before anybody is told what is missing.
+const CATCHES_UP: Duration = Duration::from_secs(600);
 /// Interval between looks for missing data days.
 const DAYS_LOOK: Duration = Duration::from_secs(30);
 /// Timeout for the last alerts at the end of the service.
@@ -52,6 +54,7 @@ pub struct AlertStage {
     judged: HashMap<String, String>,
     /// When the data days of each account were judged last.
     judged_days: HashMap<String, Instant>,
+    opened: Instant,
     looked_for_late: Option<Instant>,
 }
 
@@ -75,6 +78,7 @@ impl AlertStage {
             cut: CancellationToken::new(),
             judged: HashMap::new(),
             judged_days: HashMap::new(),
+            opened: Instant::now(),
             looked_for_late: None,
         };
         stage.enlist().await?;
@@ -210,18 +214,26 @@ impl AlertStage {
         if self.judged_days.get(account).is_some_and(|at| at.elapsed() < DAYS_LOOK) {
             return Ok(());
         }
+        // What came while the service was down is not missing.
+        if self.opened.elapsed() < CATCHES_UP && self.reader.is_catching_up(account)? {
+            return Ok(());
+        }
         let now = now();
         let range = DayRange { from: today(&zone.zone, now).checked_sub(Span::new().days(LEARNT_FROM)).ok(), to: None };
         let facts = DayFacts::read(&self.reader, account, zone.zone.clone(), range)?;
         let coverage = Coverage::of(&facts, Some(expected), range, now);
         let told = self.reader.days_told_missing(account)?;
-        let news = missing::days(&coverage, range, &told);
+        let news = missing::days((&coverage, &facts.covered), range, &told, facts.began);
         if !news.is_empty() {
             let [missing, came] = [news.missing_words(), news.came_words()];
             if let Some(missing) = &missing {
                 tracing::error!(account, "account {account}: {missing}");
             }
-            let Days { missing: days, came: over } = news;
+            if let Some(came) = &came {
+                tracing::info!(account, "account {account}: {came}");
+            }
+            let Days { missing: days, came: mut over, dropped } = news;
+            over.extend(dropped);
             self.joblog.note_missing_days(account.to_owned(), (days, missing), (over, came), now).await?;
         }
         self.judged_days.insert(account.to_owned(), Instant::now());

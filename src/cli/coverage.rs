@@ -23,7 +23,7 @@ use std::time::Duration;
 /// Months that a calendar shows where no first day is asked for.
 const MONTHS: i32 = 12;
 /// Files whose days are written down in one transaction.
-const BATCH: usize = 200;
+const BATCH: usize = 20;
 /// Timeout for one file that is read again.
 const TIMEOUT: Duration = Duration::from_secs(600);
 

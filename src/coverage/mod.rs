@@ -118,7 +118,7 @@ impl Coverage {
             by_day.entry(row.day).or_insert_with(|| CoverageDay::empty(row.day, DayStatus::Covered)).add(row);
         }
         if let Some(rhythm) = rhythm
-            && let Some(begin) = begin_of_history(past).or(facts.began)
+            && let Some(begin) = begin_of(&rhythm, past, facts.began)
         {
             let from = range.from.map_or(begin, |from| from.max(begin));
             let to = range.to.map_or(today, |to| to.min(today));
@@ -184,6 +184,12 @@ impl DayTotals {
 #[must_use]
 pub fn today(zone: &TimeZone, now: Timestamp) -> Date {
     jiff::Timestamp::from_millisecond(now.0).unwrap_or_default().to_zoned_datetime(zone.clone()).date()
+}
+
+/// The first day that may be missing. What is configured holds from the day on which the account began.
+fn begin_of(rhythm: &Rhythm, covered: &[(Date, Timestamp)], began: Option<Date>) -> Option<Date> {
+    let history = begin_of_history(covered);
+    if rhythm.is_learnt { history } else { history.into_iter().chain(began).min() }
 }
 
 /// The first day after the last long hole: a single old correction does not make years of missing days.

@@ -44,6 +44,9 @@ pub enum Cause {
     NextDay,
     /// Its file was changed after it was sent, and what lies in the folder now is another job.
     Changed,
+    /// Another file covers its data days, or they are not known. It stays with a job that was released from that: a person has
+    /// decided.
+    DayCovered,
 }
 
 /// In which way a job takes too long. The words of its events.

@@ -22,6 +22,10 @@ impl Reason {
     pub(super) fn of(cause: Cause, words: String) -> Self {
         Self { words: Some(words), cause: Some(cause) }
     }
+
+    pub(super) fn new(cause: Option<Cause>, words: String) -> Self {
+        Self { words: Some(words), cause }
+    }
 }
 
 impl From<Option<String>> for Reason {
@@ -47,7 +51,8 @@ pub(super) fn advance(
         job.cause = job.cause.filter(|cause| *cause == Cause::Changed);
         job.reason = with_change(job, reason.words).or_else(|| lasting_note(job));
     } else {
-        (job.reason, job.cause) = (reason.words, reason.cause);
+        let decided = job.cause.filter(|cause| *cause == Cause::DayCovered && job.released);
+        (job.reason, job.cause) = (reason.words, reason.cause.or(decided));
     }
     note_certainty(job, event);
     match job.state {

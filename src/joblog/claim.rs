@@ -1,9 +1,9 @@
 //! Handing out due jobs: each claim is an attempt that is durable before a byte goes (DESIGN A1, A4).
 
-use super::advance::{self, advance};
+use super::advance::{self, Reason, advance};
 use super::data_days::{Allowance, AllowanceLimits, Room, take_room};
 use super::due::{Kinds, due_jobs, head_of_line, next_due};
-use super::duplicates::{Duplicate, stands_in_the_way};
+use super::duplicates::{Duplicate, days_in_the_way, stands_in_the_way};
 use super::errors::JobLogError;
 use super::ownership::{sighting, since_first_attempt, since_seen, unowned_of_name, was_there_first};
 use super::row::Job;
@@ -11,7 +11,7 @@ use super::sql;
 use super::unit_of_work::Unit;
 use super::writer::{JobLog, Pending};
 use crate::config::{Duplicates, FinMode, Order};
-use crate::job::{Event, EventId, JobId, Kind, Phase, State, Target, Timestamp, UploadStyle};
+use crate::job::{Cause, Event, EventId, JobId, Kind, Phase, State, Target, Timestamp, UploadStyle};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -208,13 +208,14 @@ fn claim_account(
                 advance(unit, &mut job, Event::KeptLocal, Some(reason), now)?;
                 continue;
             }
-            if let Some(Obstacle { reason, is_duplicate, may_be_ingested }) = must_not_be_sent(unit, &job, rules, now)?
+            if let Some(Obstacle { reason, cause, is_duplicate, may_be_ingested }) =
+                must_not_be_sent(unit, &job, rules, now)?
             {
                 if is_duplicate {
                     advance::leave_marker_to_the_first(unit, &mut job, now)?;
                 }
                 job.unsettled |= may_be_ingested;
-                advance(unit, &mut job, Event::Held, Some(reason), now)?;
+                advance(unit, &mut job, Event::Held, Reason::new(cause, reason), now)?;
                 continue;
             }
             let mut warning = None;
@@ -248,7 +249,8 @@ fn claim_account(
 /// What stands in the way of a due job.
 struct Obstacle {
     reason: String,
-    /// Another job brought its content.
+    cause: Option<Cause>,
+    /// Another job brought its content, or reports its days.
     is_duplicate: bool,
     /// Its content may be there already.
     may_be_ingested: bool,
@@ -263,10 +265,17 @@ fn must_not_be_sent(
 ) -> Result<Option<Obstacle>, JobLogError> {
     // The release overruled what was known then, and nothing that came to light since.
     let known_since = if job.released { sql::latest_of(connection, job.id, Event::Released)? } else { EventId(0) };
-    if !job.released
-        && let Some(Duplicate { reason, is_unsettled, .. }) = stands_in_the_way(connection, job, rules.duplicates)?
-    {
-        return Ok(Some(Obstacle { reason, is_duplicate: true, may_be_ingested: is_unsettled }));
+    let duplicate = if !job.released {
+        stands_in_the_way(connection, job, rules.duplicates)?
+    } else if rules.duplicates == Duplicates::HoldDays && job.kind == Kind::Data {
+        // Who released it for another reason was not asked about its days.
+        let since = if job.cause == Some(Cause::DayCovered) { known_since } else { EventId(0) };
+        days_in_the_way(connection, job, since)?
+    } else {
+        None
+    };
+    if let Some(Duplicate { reason, is_unsettled, cause, .. }) = duplicate {
+        return Ok(Some(Obstacle { reason, cause, is_duplicate: true, may_be_ingested: is_unsettled }));
     }
     let sighting = if job.attempts == 0 { Some(sighting(connection, job)?) } else { None };
     if let Some(sighting) = sighting
@@ -278,7 +287,7 @@ fn must_not_be_sent(
              somebody may have sent it. If nobody did, release it",
             job.wire_name
         );
-        return Ok(Some(Obstacle { reason, is_duplicate: false, may_be_ingested: false }));
+        return Ok(Some(Obstacle { reason, cause: None, is_duplicate: false, may_be_ingested: false }));
     }
     // An earlier attempt that seemed not to have arrived may show late (DESIGN S5). Since the file came, no clock that was set
     // makes it longer ago.
@@ -292,13 +301,14 @@ fn must_not_be_sent(
             "possibly ingested: no job owns the remote job {remote} of this name, which came to light after this file did; this \
              machine or its job log may have been set back to an earlier state, or somebody else has sent it"
         );
-        return Ok(Some(Obstacle { reason, is_duplicate: false, may_be_ingested: true }));
+        return Ok(Some(Obstacle { reason, cause: None, is_duplicate: false, may_be_ingested: true }));
     }
     Ok(late.map(|remote| Obstacle {
         reason: format!(
             "possibly ingested: no job owns the remote job {remote} of this name, which showed after a file of this name was \
              sent; compare it with the file before it is sent (again)"
         ),
+        cause: None,
         is_duplicate: false,
         // Its attempts ended clearly, as far as this job log knows: one that was set back does not know the last of them.
         may_be_ingested: job.attempts > 0,

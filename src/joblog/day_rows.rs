@@ -5,7 +5,9 @@ use super::day_totals::note_days_again;
 use super::errors::JobLogError;
 use super::noted::insert_account_event;
 use super::reader::Reader;
+use super::sql::UNFINISHED;
 use super::writer::{JobLog, Pending};
+use crate::job::sets::ON_THE_WIRE;
 use crate::job::{DataDay, DataDays, JobId, Place, Sha256, Timestamp, Total};
 use jiff::civil::Date;
 use rusqlite::{OptionalExtension as _, Rows, params};
@@ -206,6 +208,23 @@ impl Reader {
         Ok(jobs)
     }
 
+    /// The jobs whose files report a data day of an account, whether they count or not, newest first, at most `limit`; and how
+    /// many more there are.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn jobs_of_day(&self, account: &str, day: Date, limit: usize) -> Result<(Vec<JobId>, usize), JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT job_id FROM job_day INDEXED BY job_day_by_day WHERE account = ?1 AND day = ?2 ORDER BY job_id DESC",
+        )?;
+        let ids = statement.query_map(params![account, day.to_string()], |row| row.get(0).map(JobId))?;
+        let mut ids: Vec<JobId> = ids.collect::<rusqlite::Result<_>>()?;
+        let more = ids.len().saturating_sub(limit);
+        ids.truncate(limit);
+        Ok((ids, more))
+    }
+
     /// How many accepted files of an account report no day that is known.
     ///
     /// # Errors
@@ -215,6 +234,21 @@ impl Reader {
             .connection()
             .prepare_cached(&format!(
                 "SELECT coalesce(sum(files), 0) FROM day_total WHERE account = ?1 AND place = {HERE} AND day = ''"
+            ))?
+            .query_row([account], |row| row.get(0))?)
+    }
+
+    /// Whether files of an account may lie there that came before the service started and are not sent yet.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn is_catching_up(&self, account: &str) -> Result<bool, JobLogError> {
+        Ok(self
+            .connection()
+            .prepare_cached(&format!(
+                "SELECT coalesce((SELECT start_scan_event IS NULL FROM account WHERE name = ?1), 1)
+                        OR EXISTS (SELECT 1 FROM {UNFINISHED} WHERE account = ?1 AND finished_at IS NULL
+                                   AND (state = 'queued' OR state IN {ON_THE_WIRE}))"
             ))?
             .query_row([account], |row| row.get(0))?)
     }

@@ -16,9 +16,12 @@ pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
         [("add_totals", Total::add_total as fn(&mut Total, &Total)), ("take_back_totals", Total::take_back)]
     {
         connection.create_scalar_function(name, 2, flags, move |context| {
-            let [mut totals, others] =
+            let [mut totals, mut others] =
                 [0, 1].map(|index| Total::list_from(context.get_raw(index).as_str().unwrap_or_default()));
-            totals.resize(totals.len().max(others.len()), Total::default());
+            // What does not read back is unknown, and so is what it is added to.
+            let unknown = Total { sum: None, ..Total::default() };
+            totals.resize(totals.len().max(others.len()), unknown);
+            others.resize(totals.len(), unknown);
             totals.iter_mut().zip(&others).for_each(|(total, other)| change(total, other));
             Ok(Total::list_text(&totals))
         })?;
@@ -36,7 +39,7 @@ pub(super) fn note_days(connection: &Connection, job: &Job, days: &DataDays) -> 
         days.all().iter().map(|day| json!([day.date, day.rows, Total::list_text(&days.sorted_totals(day))])).collect();
     let rows = serde_json::Value::Array(rows).to_string();
     let mut insert = connection.prepare_cached(
-        "INSERT OR REPLACE INTO job_day (job_id, day, account, column_set, rows, totals)
+        "INSERT INTO job_day (job_id, day, account, column_set, rows, totals)
          SELECT ?1, value ->> 0, ?2, column_set.id, value ->> 1, value ->> 2
          FROM column_set CROSS JOIN json_each(?4) WHERE columns = ?3",
     )?;
@@ -71,6 +74,8 @@ impl Counts {
                 let lost = job.rows_expected.zip(job.rows_processed).map(|(sent, processed)| sent - processed);
                 Self::InDoubt(lost.filter(|lost| *lost > 0))
             }
+            // It was given up, and has come to light at Adobe since.
+            State::Cancelled if job.remote_job_id.is_some() => Self::Whole,
             State::Waiting
             | State::Queued
             | State::Uploading(_)
@@ -97,7 +102,9 @@ pub(super) fn recount(connection: &Connection, before: &Job, job: &Job) -> Resul
         take_out(connection, job)?;
     }
     let repeats = count_in(connection, job, counts)?;
-    if counted == Counts::Not && repeats { tell_doubles(connection, job) } else { Ok(None) }
+    // What is restored is no news.
+    let is_news = counted == Counts::Not && before.state != State::Waiting;
+    if is_news && repeats { tell_doubles(connection, job) } else { Ok(None) }
 }
 
 /// Whether another file with the same columns reports one of its days.
@@ -156,11 +163,18 @@ fn take_out(connection: &Connection, job: &Job) -> Result<(), JobLogError> {
         connection
             .prepare_cached(&format!(
                 "UPDATE day_total SET files = files - 1, rows = rows - ?3
-             WHERE account = ?1 AND place = coalesce((SELECT place FROM target WHERE id = ?2), {HERE}, 0) AND day = ''"
+             WHERE account = ?1 AND place = coalesce((SELECT place FROM target WHERE id = ?2), {HERE}, 0) AND day = ''
+               AND NOT EXISTS (SELECT 1 FROM job_day WHERE job_id = ?4)"
             ))?
-            .execute(params![job.account, job.target_id, job.rows_expected.unwrap_or(0)])?;
+            .execute(params![job.account, job.target_id, job.rows_expected.unwrap_or(0), job.id.0])?;
     }
-    connection.prepare_cached("DELETE FROM day_total WHERE account = ?1 AND files <= 0")?.execute([&job.account])?;
+    connection
+        .prepare_cached(
+            "DELETE FROM day_total WHERE account = ?1 AND files <= 0
+               AND (place, day) IN (SELECT place, day FROM job_day WHERE job_id = ?2 AND place IS NOT NULL
+                                    UNION ALL SELECT place, '' FROM target)",
+        )?
+        .execute(params![job.account, job.id.0])?;
     connection
         .prepare_cached("UPDATE job_day SET place = NULL, in_doubt = 0 WHERE job_id = ?1")?
         .execute([job.id.0])?;

@@ -9,7 +9,9 @@ use super::row::Job;
 use super::sql;
 use crate::config::Duplicates;
 use crate::job::sets::{AT_ADOBE_OR_DONE, DONE, HELD_OR_CANCELLED, ON_THE_WIRE};
-use crate::job::{JobId, Kind, Phase, Place, RemoteJobId, Sha256, State, Timestamp, looks_like_copy, printable, stem};
+use crate::job::{
+    Cause, EventId, JobId, Kind, Phase, Place, RemoteJobId, Sha256, State, Timestamp, looks_like_copy, printable, stem,
+};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::path::{Path, PathBuf};
 
@@ -28,6 +30,8 @@ pub(super) struct Duplicate {
     pub(super) reason: String,
     /// Whether it was ingested is unknown.
     pub(super) is_unsettled: bool,
+    /// What holds the job, where something depends on it.
+    pub(super) cause: Option<Cause>,
 }
 
 /// What another job has of what this one brings, so that it must not be sent unasked.
@@ -40,8 +44,20 @@ pub(super) fn stands_in_the_way(
     if duplicate.is_some() || duplicates != Duplicates::HoldDays || job.kind == Kind::Fin {
         return Ok(duplicate);
     }
-    let covered = covered_day(connection, job)?;
-    Ok(covered.or(unknown_days(connection, job)?).map(|(of, reason)| Duplicate { of, reason, is_unsettled: false }))
+    days_in_the_way(connection, job, EventId(0))
+}
+
+/// The same of data days alone, as far as something has begun or was accepted after an event; 0 for all.
+pub(super) fn days_in_the_way(
+    connection: &Connection,
+    job: &Job,
+    since: EventId,
+) -> Result<Option<Duplicate>, JobLogError> {
+    let found = match covered_day(connection, job, since)? {
+        None if since == EventId(0) => unknown_days(connection, job)?,
+        found => found,
+    };
+    Ok(found.map(|(of, reason)| Duplicate { of, reason, is_unsettled: false, cause: Some(Cause::DayCovered) }))
 }
 
 /// Why this content must not be sent again, if it must not.
@@ -70,7 +86,7 @@ fn duplicate_of(connection: &Connection, job: &Job, duplicates: Duplicates) -> R
             format!("duplicate: the same content {stands} as {file_name} (job {of}); Adobe would count it twice")
         }
     };
-    Ok(Some(Duplicate { of, reason, is_unsettled: rank == Rank::Unsettled }))
+    Ok(Some(Duplicate { of, reason, is_unsettled: rank == Rank::Unsettled, cause: None }))
 }
 
 /// Why a file must not be sent unasked because of its name, if it must not: it is named like a copy, and the account wants no
@@ -88,7 +104,7 @@ pub fn held_for_its_name(file_name: &str, duplicates: Duplicates) -> Option<Stri
 /// The same for a job that nobody has released.
 pub(super) fn copy_by_name(job: &Job, duplicates: Duplicates) -> Option<Duplicate> {
     let reason = held_for_its_name(&job.file_name, duplicates).filter(|_| job.kind == Kind::Data && !job.released)?;
-    Some(Duplicate { of: job.id, reason, is_unsettled: false })
+    Some(Duplicate { of: job.id, reason, is_unsettled: false, cause: None })
 }
 
 /// A job that had the same content before.

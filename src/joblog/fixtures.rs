@@ -60,6 +60,20 @@ pub(crate) struct Work {
 }
 
 impl Reader {
+    /// The data days whose totals are not what the files that count add up to.
+    pub(crate) fn wrong_day_totals(&self) -> Vec<String> {
+        let added = "SELECT account, place, day, column_set, count(*), sum(rows), sum(in_doubt) FROM job_day
+                     WHERE place IS NOT NULL GROUP BY account, place, day, column_set";
+        let kept = "SELECT account, place, day, column_set, files, rows, in_doubt FROM day_total WHERE day <> ''";
+        let sql = format!(
+            "SELECT account || ' ' || day FROM (SELECT * FROM ({added}) EXCEPT {kept})
+                           UNION SELECT account || ' ' || day FROM (SELECT * FROM ({kept}) EXCEPT {added})"
+        );
+        let connection = self.connection();
+        let mut statement = connection.prepare(&sql).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
     /// Counts from now on.
     pub(crate) fn count_work(&self) -> Arc<Mutex<Work>> {
         let work = Arc::new(Mutex::new(Work::default()));

@@ -1,6 +1,6 @@
 //! From the folder into the job log: a file that is ready, that waits, or that can never be sent.
 
-use super::advance::{self, advance};
+use super::advance::{self, Reason, advance};
 use super::day_totals::note_days;
 use super::duplicates::{Duplicate, copy_by_name, stands_in_the_way, took_the_place_of};
 use super::errors::JobLogError;
@@ -313,10 +313,10 @@ fn take_in(unit: &mut Unit<'_>, duplicates: Duplicates, job: &mut Job, now: Time
                 Some(Duplicate { of, .. }) if took_the_place_of(unit, job, of)? => {
                     advance(unit, job, Event::Ready, None, now)?;
                 }
-                Some(Duplicate { reason, is_unsettled, .. }) => {
+                Some(Duplicate { reason, is_unsettled, cause, .. }) => {
                     job.unsettled |= is_unsettled;
                     let keeps_its_marker = advance::leave_marker_to_the_first(unit, job, now)?;
-                    advance(unit, job, Event::Held, Some(reason), now)?;
+                    advance(unit, job, Event::Held, Reason::new(cause, reason), now)?;
                     if keeps_its_marker {
                         return Ok(());
                     }

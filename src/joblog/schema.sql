@@ -46,7 +46,8 @@ CREATE TABLE job (
     phase                TEXT CHECK ((phase IS NOT NULL) = (state = 'uploading') AND phase IN ('started', 'committing')),
     reason               TEXT,
     -- Why, where something depends on it; the reason says the same to people.
-    cause                TEXT CHECK (cause IN ('on-hold', 'replaced', 'day-to-come', 'next-day', 'changed')),
+    cause                TEXT CHECK (cause IN ('on-hold', 'replaced', 'day-to-come', 'next-day', 'changed',
+                                                        'day-covered')),
     -- Where the file lies, and where its state wants it.
     place                TEXT NOT NULL CHECK (place IN ('inbox', 'sent', 'held', 'done', 'failed', 'gone')),
     belongs              TEXT NOT NULL CHECK (belongs IN ('inbox', 'sent', 'held', 'done', 'failed', 'gone')),

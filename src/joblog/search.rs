@@ -89,7 +89,8 @@ mod tests {
             Ok(unit.execute_batch(
                 "UPDATE job SET remote_job_id = 901234567 WHERE id = 1;
                  UPDATE job SET reason = '50% of it Is LATE_' WHERE id = 2;
-                 INSERT INTO job_day VALUES (3, '2026-11-23'), (1, '2026-11-24');",
+                 INSERT INTO column_set VALUES (1, '[]', '[]');
+                INSERT INTO job_day VALUES (3, '2026-11-23', 'a', 1, NULL, 1, 0, '[]'), (1, '2026-11-24', 'a', 1, NULL, 1, 0, '[]');",
             )?)
         })
         .wait()

@@ -120,10 +120,11 @@ pub fn coverage_table(accounts: &[AccountCoverage]) -> String {
 /// Days that are added up before or after they are sent; nothing where none is known.
 #[must_use]
 pub fn day_totals_table(totals: &DayTotals, indent: &str) -> String {
-    let rows = totals
-        .days()
-        .take(LISTED)
-        .map(|day| [day.day.to_string(), day.files.to_string(), day.rows.to_string(), sums_in_words(&day.totals)]);
+    let rows = totals.days().take(LISTED).map(|day| {
+        let doubt =
+            if day.in_doubt > 0 { format!(", up to {} in doubt", counted(day.in_doubt, "row")) } else { String::new() };
+        [day.day.to_string(), day.files.to_string(), day.rows.to_string(), sums_in_words(&day.totals) + &doubt]
+    });
     let mut table = columns(&["day", "files", "rows", "sums"], &[1, 2], rows);
     if totals.days().len() == 0 {
         return String::new();
@@ -168,7 +169,11 @@ pub fn coverage_summary(account: &str, coverage: &Coverage) -> String {
             "none is known to be missing, as neither `expect_days` nor the history says which are expected".to_owned()
         }
     };
-    format!("{}: {} covered, {double} of them twice; {rhythm}", printable(account), counted(covered, "data day"))
+    format!(
+        "{}: {} covered, {double} of them more than once; {rhythm}",
+        printable(account),
+        counted(covered, "data day")
+    )
 }
 
 /// The months of one account, as many beside each other as the width has room for, and what needs a look.

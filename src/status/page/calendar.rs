@@ -38,7 +38,7 @@ pub(super) struct OneDay<'a> {
     pub(super) date: Date,
     /// `None`: nothing is known of it.
     pub(super) day: Option<&'a CoverageDay>,
-    /// The jobs that report it, newest first.
+    /// The jobs whose files report it, whether they count or not, newest first.
     pub(super) jobs: &'a [JobRow],
     /// How many more there are.
     pub(super) more: usize,
@@ -66,6 +66,9 @@ pub(super) fn month(frame: &Frame, shown: &Month<'_>) -> String {
             }
         }
         p.quiet { (coverage_summary(shown.account, shown.coverage)) }
+        @if shown.coverage.undated > 0 {
+            p.quiet { "Of " (counted(shown.coverage.undated, "accepted file")) " no data day is known: they were not checked." }
+        }
         (calendar(shown))
         p.legend {
             span.d-covered { "covered" }
@@ -152,6 +155,7 @@ fn cell_of(account: &str, date: Date, day: Option<&CoverageDay>) -> Markup {
             @if let Some(day) = day {
                 span.word { (word) }
                 @if day.files > 0 { span.of { (counted(day.files, "file")) ", " (counted(day.rows, "row")) } }
+                @if day.status == DayStatus::Double && day.in_doubt > 0 { span.of { "rows in doubt" } }
             }
         }
     }
@@ -291,13 +295,13 @@ pub(super) fn day(frame: &Frame, shown: &OneDay<'_>) -> String {
                 }
             }
         } @else if shown.day.is_some() {
-            p.quiet.card { "No accepted file reports this day, and its time is up." }
+            p.quiet.card { "No accepted file reports this day, which is overdue." }
         } @else {
             p.quiet.card { "No accepted file reports this day." }
         }
         @if !shown.jobs.is_empty() {
             section aria-labelledby="jobs" {
-                div.heading { h2 #jobs { "Files that report it" } @if shown.more > 0 { p { "and " (shown.more) " more" } } }
+                div.heading { h2 #jobs { "Files that report it, accepted or not" } @if shown.more > 0 { p { "and " (shown.more) " more" } } }
                 (table(shown.jobs, Columns { account: false }, &frame.here))
             }
         }
@@ -357,7 +361,7 @@ mod tests {
         let page = day(&frame(), &shown);
         for told in [
             "Tue 2026-11-03 of account callcentre",
-            "double",
+            ">double<",
             "Event &lt;1&gt;",
             "-3, with 1 negative amount",
             "/jobs/7",

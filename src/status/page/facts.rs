@@ -228,14 +228,8 @@ fn days_page(query: &DaysQuery, sources: &Sources, running: &Running, here: Here
     };
     if let Some(date) = query.day {
         let coverage = covered(date, date)?;
-        let mut ids: Vec<i64> = reader
-            .jobs_of_days(&account.name, Some(date), Some(date))?
-            .into_values()
-            .flatten()
-            .map(|id| id.0)
-            .collect();
-        let more = ids.len().saturating_sub(JOBS_OF_A_DAY);
-        ids.drain(..more);
+        let (ids, more) = reader.jobs_of_day(&account.name, date, JOBS_OF_A_DAY)?;
+        let ids: Vec<i64> = ids.into_iter().map(|id| id.0).collect();
         let mut jobs =
             if ids.is_empty() { Vec::new() } else { readable(reader, &JobFilter { ids, ..JobFilter::default() })? };
         jobs.reverse();

@@ -155,6 +155,9 @@ impl World<'_> {
         if let Some(why) = &self.blocked {
             return broken("no account stays blocked (F10)", why.clone());
         }
+        if let Some(day) = process.reader.wrong_day_totals().first() {
+            return broken("the totals of a data day are what the files that count add up to", day.clone());
+        }
         Checker::at_rest(&jobs, &self.remote(), &self.people)
     }
 
