@@ -11,8 +11,6 @@ use super::writer::{JobLog, Pending};
 use crate::job::sets::GOING_ON;
 use crate::job::{JobId, Problem, RowCount, Target, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 /// An account as the job log knows it.
@@ -252,15 +250,22 @@ impl JobLog {
     }
 }
 
-/// A job that continues automatically.
+/// Jobs of one account that continue automatically and go to one place. There may be very many.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenJob {
-    /// The job.
-    pub id: JobId,
+pub struct OpenJobs {
     /// The account's name.
     pub account: String,
-    /// Where it goes, if an attempt was made (DESIGN A5).
+    /// Where they go, if an attempt was made (DESIGN A5).
     pub target: Option<Target>,
+    /// Number of jobs.
+    pub jobs: usize,
+    /// The oldest [`OpenJobs::NAMED`] of them, in order.
+    pub oldest: Vec<JobId>,
+}
+
+impl OpenJobs {
+    /// Maximum number of jobs that a message names.
+    pub const NAMED: usize = 20;
 }
 
 impl Reader {
@@ -284,11 +289,11 @@ impl Reader {
         account_row(&self.connection(), name)
     }
 
-    /// The jobs that go on by themselves, oldest first.
+    /// The jobs that go on by themselves, by account and where they go, those with the oldest job first.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn open_jobs(&self) -> Result<Vec<OpenJob>, JobLogError> {
+    pub fn open_jobs(&self) -> Result<Vec<OpenJobs>, JobLogError> {
         self.open_jobs_where("1", [])
     }
 
@@ -296,33 +301,39 @@ impl Reader {
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn open_jobs_of(&self, accounts: &[&str]) -> Result<Vec<OpenJob>, JobLogError> {
+    pub fn open_jobs_of(&self, accounts: &[&str]) -> Result<Vec<OpenJobs>, JobLogError> {
         let accounts = serde_json::to_string(accounts).map_err(|error| JobLogError::Impossible(error.to_string()))?;
         self.open_jobs_where("account IN (SELECT value FROM json_each(?1))", [accounts])
     }
 
-    fn open_jobs_where(&self, condition: &str, parameters: impl Params) -> Result<Vec<OpenJob>, JobLogError> {
+    fn open_jobs_where(&self, condition: &str, parameters: impl Params) -> Result<Vec<OpenJobs>, JobLogError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(&format!(
             "SELECT id, account, target_id FROM {} WHERE finished_at IS NULL AND {condition}
              AND state IN {GOING_ON} ORDER BY id",
             sql::UNFINISHED
         ))?;
-        let mut targets: HashMap<i64, Option<Target>> = HashMap::new();
         let mut rows = statement.query(parameters)?;
-        let mut open = Vec::new();
+        let mut groups: Vec<(Option<i64>, OpenJobs)> = Vec::new();
         while let Some(row) = rows.next()? {
-            let target = match row.get::<_, Option<i64>>(2)? {
-                None => None,
+            let account = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+            let target_id: Option<i64> = row.get(2)?;
+            let known = groups.iter().position(|(id, group)| *id == target_id && group.account == account);
+            let at = known.unwrap_or(groups.len());
+            if known.is_none() {
                 // One that is missing costs this job's account its turn, once somebody wants to go on with it (DESIGN F10).
-                Some(id) => match targets.entry(id) {
-                    Entry::Occupied(known) => known.get().clone(),
-                    Entry::Vacant(new) => new.insert(sql::target(&connection, id)?).clone(),
-                },
-            };
-            open.push(OpenJob { id: JobId(row.get(0)?), account: row.get(1)?, target });
+                let target = target_id.map(|id| sql::target(&connection, id)).transpose()?.flatten();
+                let group = OpenJobs { account: account.to_owned(), target, jobs: 0, oldest: Vec::new() };
+                groups.push((target_id, group));
+            }
+            if let Some((_, group)) = groups.get_mut(at) {
+                group.jobs += 1;
+                if group.oldest.len() < OpenJobs::NAMED {
+                    group.oldest.push(JobId(row.get(0)?));
+                }
+            }
         }
-        Ok(open)
+        Ok(groups.into_iter().map(|(_, group)| group).collect())
     }
 }
 

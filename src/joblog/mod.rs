@@ -54,7 +54,7 @@ mod totals;
 mod unit_of_work;
 mod writer;
 
-pub use account_record::{AccountRow, OpenJob, ProvenStyle};
+pub use account_record::{AccountRow, OpenJobs, ProvenStyle};
 pub use alerts::{AlertCursor, AlertFact, AlertFacts, AlertRow, FactJob, Outbox, ToldRow};
 pub use anatomy::Anatomy;
 pub use attempts::{AttemptEnd, Ended};

@@ -3,7 +3,7 @@
 use crate::cli::doctor::finding::{Finding, Verdict};
 use crate::config::{AccountConfig, Config, StyleChoice};
 use crate::job::{Problem, RowCount, counted};
-use crate::joblog::{AccountRow, OpenError, OpenJob, ProvenStyle};
+use crate::joblog::{AccountRow, OpenError, OpenJobs, ProvenStyle};
 use std::collections::BTreeMap;
 
 /// Versions of a job log that can be read; `None` if there is none yet.
@@ -58,13 +58,14 @@ pub(in crate::cli::doctor) fn daemon(
 }
 
 /// Accounts that left the configuration with jobs that are not at their end (DESIGN A5).
-pub(in crate::cli::doctor) fn orphans(config: &Config, open: &[OpenJob]) -> Vec<Finding> {
-    let mut jobs: BTreeMap<&str, i64> = BTreeMap::new();
-    for job in open.iter().filter(|job| config.accounts.iter().all(|account| account.name != job.account)) {
-        *jobs.entry(&job.account).or_default() += 1;
+pub(in crate::cli::doctor) fn orphans(config: &Config, open: &[OpenJobs]) -> Vec<Finding> {
+    let mut orphaned: BTreeMap<&str, usize> = BTreeMap::new();
+    for jobs in open.iter().filter(|jobs| config.accounts.iter().all(|account| account.name != jobs.account)) {
+        *orphaned.entry(&jobs.account).or_default() += jobs.jobs;
     }
-    let finding = |(account, jobs): (&str, i64)| {
-        let message = format!("not configured any more, and still has {}", counted(jobs, "open job"));
+    let finding = |(account, jobs): (&str, usize)| {
+        let jobs = counted(i64::try_from(jobs).unwrap_or(i64::MAX), "open job");
+        let message = format!("not configured any more, and still has {jobs}");
         Finding::bad(
             Verdict::Warn,
             "account",
@@ -73,7 +74,7 @@ pub(in crate::cli::doctor) fn orphans(config: &Config, open: &[OpenJob]) -> Vec<
             "put it back into the configuration until they are done",
         )
     };
-    jobs.into_iter().map(finding).collect()
+    orphaned.into_iter().map(finding).collect()
 }
 
 /// Whether an account is blocked, and which upload style it has learnt.
@@ -168,8 +169,8 @@ mod tests {
     fn an_account_that_left_with_open_jobs_is_named() {
         let api = "[api]\nglobal_company_id = \"c\"\nclient_id = \"i\"\nclient_secret = \"s\"\n";
         let config = load_draft("test", api, []).unwrap();
-        let open = |account: &str| OpenJob { id: crate::job::JobId(1), account: account.to_owned(), target: None };
-        let findings = orphans(&config, &[open("gone"), open("gone")]);
+        let open = OpenJobs { account: "gone".to_owned(), target: None, jobs: 1, oldest: vec![crate::job::JobId(1)] };
+        let findings = orphans(&config, &[open.clone(), open]);
         assert_eq!(findings.len(), 1);
         assert!(findings[0].message.contains("2 open jobs") && findings[0].verdict == Verdict::Warn, "{findings:?}");
     }
