@@ -3,6 +3,7 @@
 use super::Board;
 use super::announce::Told;
 use super::assessment::{Assessed, Known, Met, after_reading, before_reading};
+use super::board::give_back;
 use super::folder_settings::{FolderSettings, Interrupted, Progress};
 use super::look;
 use super::weigh::{BUFFER, Background, Weighed, weigh};
@@ -413,6 +414,7 @@ impl Inbox {
     /// A name is done with. `heard`: the order of the last event that was taken into account.
     fn forget(&mut self, name: &OsStr, heard: u64) {
         self.candidates.remove(name);
+        give_back(&mut self.candidates);
         self.folder.forget_put_back(name);
         self.board.dealt_with(name, heard);
     }

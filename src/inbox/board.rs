@@ -9,6 +9,16 @@ use std::ffi::{OsStr, OsString};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// Entries whose memory is kept for the next ones.
+const KEPT: usize = 1024;
+
+/// Gives the memory of a map back that has become much smaller: what a burst took would stay for ever.
+pub(super) fn give_back<V>(map: &mut HashMap<OsString, V>) {
+    if map.capacity() > 2 * KEPT && map.len() < map.capacity() / 4 {
+        map.shrink_to(2 * map.len());
+    }
+}
+
 /// The mailbox of one folder's thread.
 #[derive(Debug, Default)]
 pub struct Board {
@@ -162,7 +172,9 @@ impl Board {
         let quiet = |inner: &mut Inner| inner.changed.is_empty() && inner.flags == Flags::default();
         let (mut inner, _) =
             self.wake.wait_timeout_while(self.lock(), at_most, quiet).unwrap_or_else(PoisonError::into_inner);
+        // Each turn would pay for the largest of all, which it clears.
         inner.changed_set.clear();
+        inner.changed_set.shrink_to(KEPT);
         News { changed: std::mem::take(&mut inner.changed), flags: std::mem::take(&mut inner.flags) }
     }
 
@@ -184,6 +196,7 @@ impl Board {
         let mut inner = self.lock();
         if inner.traces.get(name).is_some_and(|trace| !trace.writing && trace.order <= heard) {
             inner.traces.remove(name);
+            give_back(&mut inner.traces);
         }
     }
 
@@ -226,6 +239,22 @@ mod tests {
         assert_eq!(board.wait(Duration::ZERO).changed, [name]);
         assert!(board.wait(Duration::ZERO).changed.is_empty());
         assert!(board.trace(name).unwrap().writing, "what was heard outlives the news");
+    }
+
+    #[test]
+    fn a_burst_leaves_no_memory_behind() {
+        let board = Board::default();
+        let names: Vec<OsString> = (0..50_000).map(|file| format!("{file}.txt").into()).collect();
+        for name in &names {
+            board.arrive(name, None, Moment::default());
+        }
+        assert_eq!(board.wait(Duration::ZERO).changed, names);
+        for name in &names {
+            board.dealt_with(name, u64::MAX);
+        }
+        let inner = board.lock();
+        let kept = [inner.traces.capacity(), inner.changed.capacity(), inner.changed_set.capacity()];
+        assert!(kept.iter().all(|kept| *kept <= 4 * KEPT), "{kept:?}");
     }
 
     #[test]
