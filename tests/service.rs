@@ -239,6 +239,20 @@ fn systemd_hears_of_the_start_the_reload_life_and_the_end() {
     assert_eq!(daemon.wait_exit().code(), Some(0));
 }
 
+/// The process that was started is the one that runs, under its own name.
+#[cfg(target_env = "gnu")]
+#[test]
+fn the_daemon_begins_again_with_one_heap_for_all_threads() {
+    let world = World::new();
+    let daemon = primed(&world);
+    let read = |file: &str| fs::read_to_string(format!("/proc/{}/{file}", daemon.pid())).unwrap();
+    let environment = read("environ");
+    for setting in ["MALLOC_ARENA_MAX=1", "MALLOC_MMAP_THRESHOLD_=262144", "MALLOC_TRIM_THRESHOLD_=524288"] {
+        assert!(environment.split('\0').any(|variable| variable == setting), "{setting}");
+    }
+    assert_eq!(read("comm"), "datadrop\n");
+}
+
 #[test]
 fn run_once_delivers_what_is_there_and_its_exit_status_says_how_it_ended() {
     let world = World::new();
