@@ -195,7 +195,7 @@ fn with_tabs(row: &[u8], delimiter: u8) -> Option<Vec<u8>> {
         }
         text.push(b'\t');
     }
-    (is_row(&text) && text != row).then_some(text)
+    (is_row(&text) && text.contains(&b'\t')).then_some(text)
 }
 
 #[cfg(test)]
@@ -232,6 +232,7 @@ mod tests {
             ("\"#a\",b", b',', None),
             ("\"\",", b',', None),
             ("a", b',', None),
+            ("\"a;b,c\"", b',', None),
             ("a,\"b\r\"", b',', None),
         ] {
             let found = with_tabs(row.as_bytes(), delimiter).map(|row| String::from_utf8(row).unwrap());
