@@ -266,3 +266,17 @@ fn what_would_be_added_is_shown_before_and_what_was_accepted_after() {
     );
     daemon.stop();
 }
+
+/// A sum of too many digits is not known, and is again once its file does not count.
+#[test]
+fn a_sum_is_known_again_when_the_file_with_too_many_digits_fails() {
+    let world = World::new();
+    world.fault("job:fail:name=huge*");
+    let daemon = world.start();
+    world.drop_file("a", "small.txt", sales(&[(2, "4.5")]));
+    world.wait_for("small.txt", "success");
+    world.drop_file("a", "huge.txt", sales(&[(2, &"9".repeat(38)), (2, &"9".repeat(38))]));
+    world.wait_for("huge.txt", "failure");
+    assert_eq!(days(&coverage(&world, &[])), [day("2026-11-02", 1, 1, "4.5", "covered")]);
+    daemon.stop();
+}

@@ -13,7 +13,8 @@ use crate::inbox::read_days;
 use crate::job::{DataDays, DayZone, JobId, Kind};
 use crate::joblog::{JobLog, Reader, SentFile, StateLock};
 use crate::status::{
-    AccountCoverage, counted, coverage_calendar, coverage_csv, coverage_json, coverage_summary, coverage_table,
+    AccountCoverage, JOBS_NAMED, counted, coverage_calendar, coverage_csv, coverage_json, coverage_summary,
+    coverage_table,
 };
 use jiff::Span;
 use std::collections::BTreeMap;
@@ -43,10 +44,11 @@ pub(super) fn run(file: &Path, arguments: &CoverageArguments, output: &mut Outpu
         return Err(Failure::new(Exit::Usage, format!("--from {from} is after --to {to}")));
     }
     let reader = Reader::open(&config.state_dir)?;
-    let screen = output.screen().filter(|_| !arguments.json && !arguments.csv);
+    let is_whole = arguments.json || arguments.csv;
+    let screen = output.screen().filter(|_| !is_whole);
     let mut shown = Vec::new();
     for account in accounts {
-        shown.push(of_account(&reader, &config, account, (range, screen.is_some()))?);
+        shown.push(of_account(&reader, &config, account, (range, screen.is_some(), is_whole))?);
     }
     if arguments.json {
         output.data(&coverage_json(&shown)?)?;
@@ -76,7 +78,7 @@ fn of_account(
     reader: &Reader,
     config: &Config,
     account: &AccountConfig,
-    (mut range, is_calendar): (DayRange, bool),
+    (mut range, is_calendar, names_all_jobs): (DayRange, bool, bool),
 ) -> Result<AccountCoverage, Failure> {
     let suites = reader.suite_zone(&account.target(&config.api))?;
     let zone = DayZone::of(account.time_zone.as_ref(), suites.as_deref()).zone;
@@ -86,11 +88,16 @@ fn of_account(
         range.from = last.first_of_month().checked_sub(Span::new().months(MONTHS - 1)).ok();
     }
     let facts = DayFacts::read(reader, &account.name, zone, range)?;
-    Ok(AccountCoverage {
-        account: account.name.clone(),
-        coverage: Coverage::of(&facts, account.expect_days, range, now),
-        jobs: reader.jobs_of_days(&account.name, range.from, range.to)?,
-    })
+    let coverage = Coverage::of(&facts, account.expect_days, range, now);
+    let mut jobs = BTreeMap::new();
+    if names_all_jobs {
+        jobs = reader.jobs_of_days(&account.name, range.from, range.to)?;
+    } else {
+        for day in coverage.days.iter().filter(|day| day.files > 0) {
+            jobs.insert(day.day, reader.first_jobs_of_day(&account.name, day.day, JOBS_NAMED)?);
+        }
+    }
+    Ok(AccountCoverage { account: account.name.clone(), coverage, jobs })
 }
 
 /// Reads the days of all files that were sent and still lie there, and writes them down instead of what was known.

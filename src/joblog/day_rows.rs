@@ -208,6 +208,20 @@ impl Reader {
         Ok(jobs)
     }
 
+    /// The first jobs whose accepted files report a data day of an account, at most `limit`.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn first_jobs_of_day(&self, account: &str, day: Date, limit: usize) -> Result<Vec<JobId>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT job_id FROM job_day INDEXED BY job_day_by_day WHERE account = ?1 AND day = ?2 AND place = {HERE} LIMIT ?3"
+        ))?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let ids = statement.query_map(params![account, day.to_string(), limit], |row| row.get(0).map(JobId))?;
+        Ok(ids.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// The jobs whose files report a data day of an account, whether they count or not, newest first, at most `limit`; and how
     /// many more there are.
     ///

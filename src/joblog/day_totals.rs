@@ -168,6 +168,7 @@ fn take_out(connection: &Connection, job: &Job) -> Result<(), JobLogError> {
             ))?
             .execute(params![job.account, job.target_id, job.rows_expected.unwrap_or(0), job.id.0])?;
     }
+    add_up_again(connection, job)?;
     connection
         .prepare_cached(
             "DELETE FROM day_total WHERE account = ?1 AND files <= 0
@@ -178,6 +179,36 @@ fn take_out(connection: &Connection, job: &Job) -> Result<(), JobLogError> {
     connection
         .prepare_cached("UPDATE job_day SET place = NULL, in_doubt = 0 WHERE job_id = ?1")?
         .execute([job.id.0])?;
+    Ok(())
+}
+
+/// A sum that had more digits than are kept is known again once the file is taken out that had them: the other files of its
+/// days are added up anew.
+fn add_up_again(connection: &Connection, job: &Job) -> Result<(), JobLogError> {
+    let mut unknown = connection.prepare_cached(
+        "SELECT place, day, column_set FROM job_day JOIN day_total USING (account, place, day, column_set)
+         WHERE job_id = ?1 AND files > 0 AND day_total.totals LIKE '%null%'",
+    )?;
+    let mut others = connection.prepare_cached(
+        "SELECT totals FROM job_day WHERE account = ?1 AND day = ?2 AND column_set = ?3 AND place = ?4 AND job_id <> ?5",
+    )?;
+    let mut update = connection.prepare_cached(
+        "UPDATE day_total SET totals = ?5 WHERE account = ?1 AND day = ?2 AND column_set = ?3 AND place = ?4",
+    )?;
+    let days: Vec<(i64, String, i64)> = unknown
+        .query_map([job.id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (place, day, set) in days {
+        let mut sums: Vec<Total> = Vec::new();
+        for totals in
+            others.query_map(params![job.account, day, set, place, job.id.0], |row| row.get::<_, String>(0))?
+        {
+            let totals = Total::list_from(&totals?);
+            sums.resize(sums.len().max(totals.len()), Total::default());
+            sums.iter_mut().zip(&totals).for_each(|(sum, total)| sum.add_total(total));
+        }
+        update.execute(params![job.account, day, set, place, Total::list_text(&sums)])?;
+    }
     Ok(())
 }
 

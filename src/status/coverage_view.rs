@@ -19,6 +19,8 @@ const MONTH: usize = 7 * CELL;
 const GAP: usize = 3;
 /// Months that stand beside each other at most.
 const MONTHS: usize = 3;
+/// Jobs that a line names.
+pub const JOBS_NAMED: usize = 10;
 /// Days that a line names.
 const NAMED: usize = 10;
 /// Days that a table lists of what is sent.
@@ -33,7 +35,7 @@ pub struct AccountCoverage {
     pub account: String,
     /// Its days.
     pub coverage: Coverage,
-    /// The jobs that report each day.
+    /// The jobs that report each day; for people, the first [`JOBS_NAMED`] of each.
     pub jobs: BTreeMap<Date, Vec<JobId>>,
 }
 
@@ -59,6 +61,17 @@ impl AccountCoverage {
             job_ids: self.jobs.get(&day.day).map_or(&[], Vec::as_slice),
             status: day.status.as_str(),
         })
+    }
+}
+
+impl AccountCoverage {
+    /// `12, 15 and 3 more`.
+    fn jobs_in_words(&self, day: &CoverageDay) -> String {
+        let jobs = self.jobs.get(&day.day).map_or(&[][..], Vec::as_slice);
+        let named: Vec<String> = jobs.iter().take(JOBS_NAMED).map(ToString::to_string).collect();
+        let more = day.files - i64::try_from(named.len()).unwrap_or(i64::MAX);
+        let words = named.join(", ");
+        if more > 0 && !named.is_empty() { format!("{words} and {more} more") } else { words }
     }
 }
 
@@ -102,7 +115,6 @@ pub fn coverage_csv(accounts: &[AccountCoverage]) -> Result<String, ::csv::Error
 pub fn coverage_table(accounts: &[AccountCoverage]) -> String {
     let days = accounts.iter().flat_map(|account| account.coverage.days.iter().map(move |day| (account, day)));
     let rows = days.map(|(account, day)| {
-        let jobs = account.jobs.get(&day.day).map_or(&[][..], Vec::as_slice);
         [
             printable(&account.account),
             day.day.to_string(),
@@ -111,7 +123,7 @@ pub fn coverage_table(accounts: &[AccountCoverage]) -> String {
             day.rows.to_string(),
             day.in_doubt.to_string(),
             sums_in_words(&day.totals),
-            jobs_in_words(jobs),
+            account.jobs_in_words(day),
         ]
     });
     columns(&["account", "day", "status", "files", "rows", "in doubt", "sums", "jobs"], &[3, 4, 5], rows)
@@ -146,15 +158,6 @@ fn sums_in_words(totals: &BTreeMap<String, Total>) -> String {
         words.push(format!("{more} more"));
     }
     words.join(", ")
-}
-
-/// `12, 15 and 3 more`.
-fn jobs_in_words(jobs: &[JobId]) -> String {
-    let words = jobs.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    match jobs.len().checked_sub(NAMED) {
-        Some(more) if more > 0 => format!("{words} and {more} more"),
-        Some(_) | None => words,
-    }
 }
 
 /// What is to be said of an account's days in one line.
@@ -248,9 +251,8 @@ fn notes(shown: &AccountCoverage) -> Vec<String> {
         "missing",
         coverage.with_status(DayStatus::Missing).map(|day| day.day.strftime("%F (%a)").to_string()).collect(),
     );
-    let jobs = |day: &CoverageDay| shown.jobs.get(&day.day).map_or_else(String::new, |jobs| jobs_in_words(jobs));
     let double = coverage.with_status(DayStatus::Double);
-    note("double", double.map(|day| format!("{} (jobs {})", day.day, jobs(day))).collect());
+    note("double", double.map(|day| format!("{} (jobs {})", day.day, shown.jobs_in_words(day))).collect());
     let doubtful = coverage.days.iter().filter(|day| day.in_doubt > 0);
     note(
         "in doubt",

@@ -20,7 +20,8 @@ mod sample_rows;
 
 pub use self::csv::{JOB_COLUMNS, jobs_csv};
 pub use coverage_view::{
-    AccountCoverage, coverage_calendar, coverage_csv, coverage_json, coverage_summary, coverage_table, day_totals_table,
+    AccountCoverage, JOBS_NAMED, coverage_calendar, coverage_csv, coverage_json, coverage_summary, coverage_table,
+    day_totals_table,
 };
 pub use format::{
     Here, Since, counted, cut, cut_middle, day_or_time, grouped, parse_time, printable, since_words, size, span,

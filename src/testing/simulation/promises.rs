@@ -89,7 +89,8 @@ impl Checker {
             self.sent.entry(job.id).or_insert(identity);
         }
         match self.sent.get(&job.id) {
-            Some(sent) if self.births_are_known && !sent.is_same_file(&identity) => broken(
+            // Births within one tick of the clock are the same, and tell no more than none.
+            Some(sent) if self.births_are_known && sent.is_surely_another(&identity) => broken(
                 "another file of the same bytes is a file of its own (F2, F7)",
                 format!("{} was sent as {sent:?}, and is now {identity:?}", told(job)),
             ),
