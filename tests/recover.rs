@@ -152,3 +152,26 @@ fn a_job_log_restored_from_a_moment_before_the_last_file_is_noticed() {
     let why = world.wait_blocked("a");
     assert!(why.contains("second.txt is not in the job log"), "{why}");
 }
+
+/// Only the database is gone: what lies beside it still says that there was one.
+#[test]
+fn a_database_that_was_deleted_alone_is_rebuilt_too() {
+    let world = World::new();
+    let daemon = primed(&world);
+    world.drop_file("a", "second.txt", tagged("second"));
+    world.wait_for("second.txt", "success");
+    world.wait("it to be filed", || world.folder("a").join("done/second.txt").exists());
+    daemon.stop();
+    for file in ["datadrop.db", "datadrop.db-wal", "datadrop.db-shm"] {
+        let _ = fs::remove_file(world.state_dir().join(file));
+    }
+    let before = world.accepted();
+    let recovered = world.run(&["recover"]);
+    assert!(recovered.status.success(), "{}", stderr(&recovered));
+    let _daemon = world.start();
+    world.drop_file("a", "second.txt", tagged("second"));
+    world.wait_for("second.txt", "held");
+    world.drop_file("a", "new.txt", tagged("new"));
+    arrived_once(&world, "new.txt");
+    assert_eq!(world.accepted(), [&before[..], &["new.txt".to_owned()]].concat());
+}

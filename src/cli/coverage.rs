@@ -65,7 +65,7 @@ pub(super) fn run(file: &Path, arguments: &CoverageArguments, output: &mut Outpu
     }
     for account in shown.iter().filter(|account| account.coverage.undated > 0) {
         output.note(&format!(
-            "account {}: of {} the days are not known, as they were not checked; `datadrop coverage --rebuild` reads those that \
+            "account {}: of {} the days are not known, as they were not checked or have no date that can be read; `datadrop coverage --rebuild` reads those that \
              lie in sent/ and done/ again, while the service is stopped",
             account.account,
             counted(account.coverage.undated, "accepted file"),
@@ -102,6 +102,8 @@ fn of_account(
 
 /// Reads the days of all files that were sent and still lie there, and writes them down instead of what was known.
 fn rebuild(config: &Config, accounts: &[&AccountConfig], output: &mut Output) -> Result<Exit, Failure> {
+    // Without a job log there is nothing to write to.
+    drop(Reader::open(&config.state_dir)?);
     let lock = StateLock::take(&config.state_dir)?;
     let joblog = JobLog::open(lock)?;
     let reader = joblog.reader()?;

@@ -119,7 +119,7 @@ impl<'a> Account<'a> {
                 let duplicate = reader.foresee_duplicate(account, name, content.fingerprint.sha256, duplicates)?;
                 match (&duplicate, &content.days) {
                     (None, Some(days)) if duplicates == Duplicates::HoldDays => {
-                        reader.foresee_covered(account, days)?
+                        reader.foresee_covered(account, days, content.rows_expected)?
                     }
                     (_, _) => duplicate,
                 }

@@ -52,15 +52,22 @@ pub(super) fn covered_day(
     Ok(None)
 }
 
-/// Why a file must not be sent unasked of which no data day is known: nothing tells whether it repeats one.
+/// Why a file must not be sent unasked that has rows of which no data day is known: nothing tells whether it repeats one.
 pub(super) fn unknown_days(connection: &Connection, job: &Job) -> Result<Option<(JobId, String)>, JobLogError> {
-    if job.rows_expected.is_none_or(|rows| rows == 0) {
-        return Ok(None);
-    }
-    let is_known = connection.prepare_cached("SELECT 1 FROM job_day WHERE job_id = ?1 LIMIT 1")?.exists([job.id.0])?;
-    let reason = "datadrop can read no data day of it, so nothing tells whether it repeats one. Release it if it repeats none, \
-                  otherwise cancel it";
-    Ok((!is_known).then(|| (job.id, reason.to_owned())))
+    let known: i64 = connection
+        .prepare_cached("SELECT coalesce(sum(rows), 0) FROM job_day WHERE job_id = ?1")?
+        .query_row([job.id.0], |row| row.get(0))?;
+    let rows = job.rows_expected.unwrap_or(0);
+    Ok((known < rows).then(|| (job.id, no_day_in_words(rows - known, rows))))
+}
+
+/// Why a file is held whose rows report no day that can be read, so many of all.
+pub(super) fn no_day_in_words(unknown: i64, rows: i64) -> String {
+    format!(
+        "datadrop can read no data day in {unknown} of {}, so nothing tells whether it repeats one. Release it if it repeats none, \
+         otherwise cancel it",
+        counted(rows, "row")
+    )
 }
 
 /// What is to be said of a file that Adobe has accepted although others cover its days.

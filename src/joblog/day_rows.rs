@@ -1,6 +1,6 @@
 //! What the job log has of data days, for those who ask: which are covered, by what, and which were told to be missing.
 
-use super::covered_days::HERE;
+use super::covered_days::{HERE, no_day_in_words};
 use super::day_totals::note_days_again;
 use super::errors::JobLogError;
 use super::noted::insert_account_event;
@@ -108,7 +108,7 @@ impl JobLog {
         self.call(move |unit| {
             for (id, days) in &read {
                 let job = unit.job(*id)?;
-                note_days_again(unit, &job, days)?;
+                unit.effects.warnings.extend(note_days_again(unit, &job, days)?);
             }
             unit.effects.changed |= !read.is_empty();
             Ok(())
@@ -323,7 +323,17 @@ impl Reader {
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn foresee_covered(&self, account: &str, days: &DataDays) -> Result<Option<String>, JobLogError> {
+    pub fn foresee_covered(
+        &self,
+        account: &str,
+        days: &DataDays,
+        rows_expected: u64,
+    ) -> Result<Option<String>, JobLogError> {
+        let known: u64 = days.all().iter().map(|day| day.rows).sum();
+        if known < rows_expected {
+            let number = |rows: u64| i64::try_from(rows).unwrap_or(i64::MAX);
+            return Ok(Some(no_day_in_words(number(rows_expected - known), number(rows_expected))));
+        }
         let dates: Vec<String> = days.all().iter().map(|day| day.date.to_string()).collect();
         let covered: Option<String> = self
             .connection()

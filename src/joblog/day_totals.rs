@@ -219,16 +219,21 @@ fn tell_doubles(connection: &Connection, job: &Job) -> Result<Option<String>, Jo
     Ok(Some(format!("{}: {} (job {}): {told}", job.account, job.file_name, job.id)))
 }
 
-/// What a job's file reports of each day was read again: it counts from now on, instead of what was known of it.
-pub(super) fn note_days_again(connection: &Connection, job: &Job, days: &DataDays) -> Result<(), JobLogError> {
+/// What a job's file reports of each day was read again: it counts from now on, instead of what was known of it. The answer is
+/// what people must hear, if nothing was known and it repeats a day.
+pub(super) fn note_days_again(
+    connection: &Connection,
+    job: &Job,
+    days: &DataDays,
+) -> Result<Option<String>, JobLogError> {
     let counts = Counts::of(job);
     if counts != Counts::Not {
         take_out(connection, job)?;
     }
-    connection.prepare_cached("DELETE FROM job_day WHERE job_id = ?1")?.execute([job.id.0])?;
+    let known = connection.prepare_cached("DELETE FROM job_day WHERE job_id = ?1")?.execute([job.id.0])?;
     note_days(connection, job, days)?;
-    count_in(connection, job, counts)?;
-    Ok(())
+    let repeats = count_in(connection, job, counts)?;
+    if repeats && known == 0 { tell_doubles(connection, job) } else { Ok(None) }
 }
 
 /// What is left of a job that leaves the job log: its days, if they count.

@@ -289,7 +289,7 @@ struct Writer {
     state: StateLock,
     shared: Arc<Shared>,
     /// The number that the database carries since it was opened.
-    run: i64,
+    run: Option<i64>,
     /// The newest event when it was last committed.
     events: Cell<i64>,
     /// Runs after another process wrote to the database.
@@ -304,7 +304,7 @@ impl Writer {
         let unusable = |why: String| OpenError::StateDir { dir: state.dir().to_owned(), why };
         let files = Files::in_use(state.dir()).map_err(|error| unusable(error.to_string()))?;
         let (run, events) = progress_of(&connection).map_err(|error| unusable(error.to_string()))?;
-        let (run, events) = (run.unwrap_or_default(), Cell::new(events));
+        let events = Cell::new(events);
         Ok(Self {
             connection,
             files,

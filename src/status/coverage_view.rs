@@ -264,6 +264,10 @@ fn notes(shown: &AccountCoverage) -> Vec<String> {
     for (metric, total) in coverage.days.iter().flat_map(|day| &day.totals) {
         totals.entry(metric.clone()).or_default().add_total(total);
     }
+    for (metric, total) in totals.iter().filter(|(_, total)| total.left_out > 0) {
+        let values = counted(i64::try_from(total.left_out).unwrap_or(i64::MAX), "value");
+        notes.push(format!("{}: the sums leave out {values} not written as plain numbers", printable(metric)));
+    }
     let rows: i64 = coverage.days.iter().map(|day| day.rows).sum();
     let sums = if totals.is_empty() { String::new() } else { format!("; {}", sums_in_words(&totals)) };
     notes.push(format!("in all: {}{sums}", counted(rows, "row")));

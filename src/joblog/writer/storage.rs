@@ -131,7 +131,7 @@ impl Writer {
 
     fn is_ours(&self, connection: &Connection) -> Result<bool, JobLogError> {
         let (run, events) = progress_of(connection)?;
-        Ok(run == Some(self.run) && events >= self.events.get())
+        Ok(run == self.run && events >= self.events.get())
     }
 
     fn lose(&self, problem: StorageProblem, is_legible: bool) -> JobLogError {

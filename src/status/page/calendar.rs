@@ -67,7 +67,7 @@ pub(super) fn month(frame: &Frame, shown: &Month<'_>) -> String {
         }
         p.quiet { (coverage_summary(shown.account, shown.coverage)) }
         @if shown.coverage.undated > 0 {
-            p.quiet { "Of " (counted(shown.coverage.undated, "accepted file")) " no data day is known: they were not checked." }
+            p.quiet { "Of " (counted(shown.coverage.undated, "accepted file")) " no data day is known: they were not checked, or have no date that can be read." }
         }
         (calendar(shown))
         p.legend {
