@@ -59,7 +59,7 @@
 //! | `status` | `adobe`, `clock`, `config`, `coverage`, `job`, `joblog` |
 //! | `recover` | `adobe`, `clock`, `config`, `folder`, `inbox`, `job`, `joblog`, `track` |
 //! | `daemon` | everything but `cli`, `emulator`, `recover` |
-//! | `cli` | `adobe`, `check`, `clock`, `config`, `coverage`, `daemon`, `emulator`, `folder`, `inbox`, `job`, `joblog`, `recover`, `status` |
+//! | `cli` | `adobe`, `alert`, `check`, `clock`, `config`, `coverage`, `daemon`, `emulator`, `folder`, `inbox`, `job`, `joblog`, `recover`, `status` |
 //!
 //! The stages that run (`inbox`, `upload`, `track`, `alert`) never import each other: they meet in the job log, which is passive.
 //! `daemon` starts them; nothing starts `daemon` but `cli`. `tests/tidy.rs` reads this table and holds the sources to it.

@@ -3,7 +3,7 @@
 //! `DATADROP_TEST_FILES=5000` makes the crowd of bad files as large as that; by default it is five hundred.
 
 use crate::harness::{
-    Daemon, Hook, World, arrived_once, connect, connect_to_write, data, primed, quick, stdout, tagged,
+    Daemon, Hook, World, arrived_once, connect, connect_to_write, data, primed, quick, stderr, stdout, tagged,
 };
 use datadrop::emulator::{AccountKey, EmulatorOptions};
 use serde_json::Value;
@@ -452,4 +452,55 @@ fn the_heartbeat_comes_as_long_as_the_service_lives() {
     assert!(asked.iter().all(|asked| asked.method == "GET" && asked.path == "/beat/k3y"), "{asked:?}");
     daemon.kill();
     world.assert_keeps(&["k3y"]);
+}
+
+/// `alerts test` needs no daemon, and shows neither URL nor key.
+#[test]
+fn a_test_alert_says_what_each_receiver_answered() {
+    const KEY: &str = "k3y-of-the-hook";
+    let mut world = world("");
+    let none = world.run(&["alerts", "test"]);
+    assert_eq!(none.status.code(), Some(1), "{none:?}");
+    assert!(stderr(&none).contains("add an [[alert]] section"), "{none:?}");
+
+    let hook = Hook::start();
+    add(&mut world, &to_hook(&hook, "\"rejected\"", &format!("/{KEY}?key={KEY}")));
+    let (rule, path) = to_file(&world, "\"held\"", "told");
+    add(&mut world, &rule);
+    let all = world.run(&["alerts", "test", "--json"]);
+    assert_eq!(all.status.code(), Some(0), "{all:?}");
+    let answers: Value = serde_json::from_str(&stdout(&all)).unwrap();
+    let taken = |target: &str, number: usize, kind: &str, answer: &str| {
+        serde_json::json!({
+            "receiver": format!("alert #{number}: {kind}"), "target": target, "taken": true, "answer": answer, "remedy": null,
+        })
+    };
+    let expected =
+        [taken("http://127.0.0.1", 1, "webhook", "HTTP 200"), taken("/bin/sh", 2, "command", "exit status 0")];
+    assert_eq!(answers, Value::from(expected.to_vec()));
+    assert_eq!(told(&path).len(), 1);
+    for alert in [&told(&path)[0], &hook.alerts()[0]] {
+        assert_eq!(
+            (&alert["event"], &alert["account"], &alert["jobs"]),
+            (&"test".into(), &Value::Null, &Value::Array(Vec::new()))
+        );
+        assert_eq!(alert.as_object().unwrap().len(), 11, "the keys of every alert: {alert}");
+        assert!(alert["message"].as_str().unwrap().starts_with("this is a test"), "{alert}");
+    }
+
+    hook.answers(410);
+    add(&mut world, "[[alert]]\non = \"held\"\ncommand = \"echo one >&2; echo no such room >&2; exit 7\"");
+    add(&mut world, "[[alert]]\non = \"held\"\ncommand = [\"/nowhere/at/all\"]");
+    let some = world.run(&["alerts", "test"]);
+    assert_eq!(some.status.code(), Some(3), "{some:?}");
+    let text = stdout(&some);
+    let lines: Vec<&str> = text.lines().collect();
+    let [gone, _, room, nowhere] = lines.as_slice() else { panic!("a line for each: {text}") };
+    assert!(gone.starts_with("alert #1: webhook (http://127.0.0.1) did not take the test alert: HTTP 410; "), "{gone}");
+    assert!(room.contains("/bin/sh ended with exit status: 7: no such room; correct `command` of alert #3"), "{room}");
+    assert!(nowhere.contains("/nowhere/at/all cannot be started: No such file or directory"), "{nowhere}");
+    assert_eq!(told(&path).len(), 2);
+    for output in [&all, &some] {
+        assert!(!format!("{}{}", stdout(output), stderr(output)).contains(KEY), "{output:?}");
+    }
 }

@@ -11,11 +11,11 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl super::Client {
-    /// Posts JSON to an address. Only a 2xx counts; a redirect is not followed.
+    /// Posts JSON to an address, and returns the HTTP status. Only a 2xx counts; a redirect is not followed.
     ///
     /// # Errors
     /// One line without the address.
-    pub async fn post_to_hook(&self, url: &SecretString, json: Vec<u8>) -> Result<(), String> {
+    pub async fn post_to_hook(&self, url: &SecretString, json: Vec<u8>) -> Result<u16, String> {
         let (url, door) = self.hook(url)?;
         ask(door.post(url).header("content-type", "application/json").body(json)).await
     }
@@ -26,7 +26,7 @@ impl super::Client {
     /// One line without the address.
     pub async fn ask_hook(&self, url: &SecretString) -> Result<(), String> {
         let (url, door) = self.hook(url)?;
-        ask(door.get(url)).await
+        ask(door.get(url)).await.map(|_status| ())
     }
 
     fn hook(&self, url: &SecretString) -> Result<(Url, &Client), String> {
@@ -36,11 +36,11 @@ impl super::Client {
     }
 }
 
-async fn ask(request: RequestBuilder) -> Result<(), String> {
+async fn ask(request: RequestBuilder) -> Result<u16, String> {
     match tokio::time::timeout(PATIENCE, request.send()).await {
         Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
         Ok(Err(error)) => Err(explain(error)),
-        Ok(Ok(answer)) if answer.status().is_success() => Ok(()),
+        Ok(Ok(answer)) if answer.status().is_success() => Ok(answer.status().as_u16()),
         Ok(Ok(answer)) => Err(format!("HTTP {}", answer.status().as_u16())),
     }
 }

@@ -6,6 +6,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, Command};
@@ -13,6 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Timeout of a command.
 const LONGEST_COMMAND: Duration = Duration::from_secs(30);
+/// Maximum number of bytes that are read of the end of a command's standard error, and of characters that are shown.
+const HEARD_BYTES: u16 = 4096;
+const HEARD_CHARS: usize = 200;
 /// What of our own environment a command sees: nothing in it is a secret.
 const PASSED_ON: [&str; 5] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
 /// Where programs are, if our environment does not say.
@@ -24,15 +28,54 @@ const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 /// Why it does not count as delivered, in one line without secrets.
 pub(super) async fn deliver(how: &How, json: Vec<u8>, client: &Client, cut: CancellationToken) -> Result<(), String> {
     match how {
-        How::Command(command) => run(command, &json, LONGEST_COMMAND, cut).await,
+        // What it complains about belongs into the log of the service.
+        How::Command(command) => run(command, &json, LONGEST_COMMAND, cut, Stdio::inherit()).await,
         How::Webhook(url) => tokio::select! {
             () = cut.cancelled() => Err("the service stops".to_owned()),
-            end = client.post_to_hook(url, json) => end,
+            end = client.post_to_hook(url, json) => end.map(|_status| ()),
         },
     }
 }
 
-async fn run(command: &[String], json: &[u8], patience: Duration, cut: CancellationToken) -> Result<(), String> {
+/// Delivers it, and returns what was answered: the exit status with the last line of standard error, or the HTTP status.
+///
+/// # Errors
+/// The same of a receiver that did not take it, in one line without secrets of the configuration.
+pub(super) async fn deliver_and_hear(how: &How, json: Vec<u8>, client: &Client) -> Result<String, String> {
+    match how {
+        How::Command(command) => {
+            let unheard = |error| format!("its standard error cannot be kept: {error}");
+            let heard = memfd_create("heard", MemfdFlags::CLOEXEC).map(File::from);
+            let heard = heard.map_err(|error| unheard(error.into()))?;
+            let stderr = heard.try_clone().map_err(unheard)?;
+            let end = run(command, &json, LONGEST_COMMAND, CancellationToken::new(), stderr.into()).await;
+            let last = last_line(&heard).map(|line| format!(": {line}")).unwrap_or_default();
+            match end {
+                Ok(()) => Ok(format!("exit status 0{last}")),
+                Err(why) => Err(format!("{why}{last}")),
+            }
+        }
+        How::Webhook(url) => client.post_to_hook(url, json).await.map(|status| format!("HTTP {status}")),
+    }
+}
+
+/// The last line that is not blank, shortened.
+fn last_line(heard: &File) -> Option<String> {
+    let length = heard.metadata().ok()?.len();
+    let mut end = vec![0; usize::from(HEARD_BYTES)];
+    let read = heard.read_at(&mut end, length.saturating_sub(u64::from(HEARD_BYTES))).ok()?;
+    let text = String::from_utf8_lossy(end.get(..read)?).into_owned();
+    let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
+    Some(line.chars().take(HEARD_CHARS).collect())
+}
+
+async fn run(
+    command: &[String],
+    json: &[u8],
+    patience: Duration,
+    cut: CancellationToken,
+    stderr: Stdio,
+) -> Result<(), String> {
     let Some((program, arguments)) = command.split_first() else { return Err("no program is named".to_owned()) };
     let input = in_memory(json).map_err(|error| format!("its input cannot be made: {error}"))?;
     let passed_on = PASSED_ON.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)));
@@ -44,8 +87,7 @@ async fn run(command: &[String], json: &[u8], patience: Duration, cut: Cancellat
         .current_dir("/")
         .stdin(input)
         .stdout(Stdio::null())
-        // What it complains about belongs into the log of the service.
-        .stderr(Stdio::inherit())
+        .stderr(stderr)
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
@@ -95,7 +137,7 @@ mod tests {
     }
 
     async fn run_sh(script: &str, patience: Duration) -> Result<(), String> {
-        run(&sh(script), b"{\"a\":1}\n", patience, CancellationToken::new()).await
+        run(&sh(script), b"{\"a\":1}\n", patience, CancellationToken::new(), Stdio::inherit()).await
     }
 
     #[tokio::test]
@@ -114,7 +156,7 @@ mod tests {
         let end = run_sh("exit 3", LONGEST_COMMAND).await.unwrap_err();
         assert_eq!(end, "/bin/sh ended with exit status: 3");
         let none = vec!["/nowhere/at/all".to_owned()];
-        let end = run(&none, b"", LONGEST_COMMAND, CancellationToken::new()).await.unwrap_err();
+        let end = run(&none, b"", LONGEST_COMMAND, CancellationToken::new(), Stdio::inherit()).await.unwrap_err();
         assert!(end.starts_with("/nowhere/at/all cannot be started: "), "{end}");
     }
 
@@ -126,7 +168,7 @@ mod tests {
         let begun = Instant::now();
         let cut = CancellationToken::new();
         let (command, told) = (sh(&script), cut.clone());
-        let running = tokio::spawn(async move { run(&command, b"", LONGEST_COMMAND, told).await });
+        let running = tokio::spawn(async move { run(&command, b"", LONGEST_COMMAND, told, Stdio::inherit()).await });
         while !Path::new(&path).exists() {
             assert!(begun.elapsed() < Duration::from_secs(20), "the command never began");
             tokio::time::sleep(Duration::from_millis(5)).await;

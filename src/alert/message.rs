@@ -74,6 +74,27 @@ pub(super) fn compose(alert: &AlertRow, sender: &Sender) -> Vec<u8> {
     json
 }
 
+/// The JSON of a test: the same keys, about nothing.
+#[must_use]
+pub(super) fn compose_test(sender: &Sender, now: Timestamp) -> Vec<u8> {
+    let body = Body {
+        alert_id: format!("test-{}", now.0),
+        event: "test",
+        account: None,
+        count: 1,
+        jobs: Vec::new(),
+        first_at: now.to_string(),
+        last_at: now.to_string(),
+        message: format!("this is a test of datadrop's alerts on {}; nothing has happened", sender.host),
+        hint: "nothing needs to be done".to_owned(),
+        host: &sender.host,
+        version: sender.version,
+    };
+    let mut json = serde_json::to_vec(&body).unwrap_or_default();
+    json.push(b'\n');
+    json
+}
+
 /// How it stands: what the last event says.
 fn last_event(alert: &AlertRow, named: &[Named]) -> AlertEvent {
     named.last().and_then(|named| AlertEvent::from_word(&named.event)).unwrap_or(alert.topic)

@@ -10,6 +10,7 @@
 //! | `missing` | whether the files that an account expects have come |
 //! | `message` | the JSON of an alert |
 //! | `deliver` | one command, one webhook |
+//! | `trial` | a test alert to every receiver, from a command |
 //! | `heartbeat` | the sign of life |
 
 mod deliver;
@@ -19,9 +20,11 @@ mod message;
 mod missing;
 mod receivers;
 mod stage;
+mod trial;
 
 pub use heartbeat::heartbeat;
 pub use receivers::AlertSettings;
 pub use stage::AlertStage;
+pub use trial::{Trial, send_test};
 
 use receivers::How;

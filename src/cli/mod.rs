@@ -35,6 +35,7 @@ mod settings;
 mod status;
 mod support_bundle;
 mod template;
+mod test_alert;
 mod verbs;
 mod verify;
 mod watch;
@@ -96,6 +97,7 @@ fn looks_at_folders(command: &Command) -> bool {
         | Command::Check(_)
         | Command::Template(_)
         | Command::Accounts(_)
+        | Command::Alerts(_)
         | Command::Completions(_)
         | Command::Man(_)
         | Command::Status(_)
@@ -130,6 +132,7 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Accounts(AccountsCommand::Show(arguments)) => accounts::show(file, &arguments, output),
         Command::Accounts(AccountsCommand::Create(arguments)) => accounts::create(file, &arguments, output),
         Command::Accounts(AccountsCommand::Delete(arguments)) => accounts::delete(file, &arguments, output),
+        Command::Alerts(command) => test_alert::run(file, &command, output),
         Command::Doctor(arguments) => doctor::run(file, &arguments, output),
         Command::Explain(arguments) => explain::run(file, &arguments, output),
         Command::Completions(arguments) => manual::completions(&arguments, output),

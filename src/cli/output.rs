@@ -84,8 +84,9 @@ impl Output {
 }
 
 /// What stands behind `datadrop ` in a command that reads the configuration. The last is a command left open.
-const READS_IT: [&str; 15] = [
+const READS_IT: [&str; 16] = [
     "accounts ",
+    "alerts ",
     "coverage",
     "doctor",
     "drop ",

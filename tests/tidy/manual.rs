@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Commands that have commands of their own.
-const FAMILIES: [&str; 3] = ["accounts", "jobs", "service"];
+const FAMILIES: [&str; 4] = ["accounts", "alerts", "jobs", "service"];
 
 /// What the person reads who installs and operates datadrop. The package installs all of it.
 const MANUAL: [&str; 5] =

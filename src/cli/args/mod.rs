@@ -7,8 +7,8 @@ mod verb_arguments;
 
 pub(super) use emulator_arguments::EmulatorArguments;
 pub(super) use question_arguments::{
-    CheckArguments, CompletionsArguments, ExplainArguments, ManArguments, SupportBundleArguments, TemplateArguments,
-    VerifyArguments,
+    AlertsCommand, AlertsTest, CheckArguments, CompletionsArguments, ExplainArguments, ManArguments,
+    SupportBundleArguments, TemplateArguments, VerifyArguments,
 };
 pub(super) use remote_arguments::{
     AccountsCommand, AccountsCreate, AccountsDelete, AccountsList, AccountsShow, InitArguments, RemoteQuery,
@@ -87,6 +87,9 @@ pub(super) enum Command {
     Explain(ExplainArguments),
     /// Say what is wrong with configuration, folders, this computer and accounts, and what helps
     Doctor(DoctorArguments),
+    /// Prove that alerts reach their receivers
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
     /// Rebuild what a lost or old job log must know, from the folders and from Adobe's list
     Recover(RecoverArguments),
     /// Compare the files in `done/` with what the job log says was sent

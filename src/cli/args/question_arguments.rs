@@ -1,6 +1,6 @@
 //! Commands that answer questions, and those that help to ask them.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use clap_complete::Shell;
 use std::path::PathBuf;
 
@@ -100,6 +100,26 @@ pub(in super::super) struct VerifyArguments {
     #[arg(long, value_name = "A")]
     pub(in super::super) account: Option<String>,
     /// As a JSON array with an object for each file that differs
+    #[arg(long)]
+    pub(in super::super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in super::super) enum AlertsCommand {
+    /// Send a test alert to every receiver, and print what each answered
+    Test(AlertsTest),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sudo -u datadrop datadrop alerts test
+  datadrop alerts test --json | jq '.[] | select(.taken | not) | .answer'
+
+The command sends it itself; the daemon need not run. Alert commands run as the user who calls it.
+Exit status: 0 all took it; 3 some did not; 1 no receiver is configured.")]
+pub(in super::super) struct AlertsTest {
+    /// As a JSON array with an object for each receiver
     #[arg(long)]
     pub(in super::super) json: bool,
 }
