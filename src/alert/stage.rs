@@ -220,7 +220,7 @@ impl AlertStage {
         }
         let now = now();
         let range = DayRange { from: today(&zone.zone, now).checked_sub(Span::new().days(LEARNT_FROM)).ok(), to: None };
-        let facts = DayFacts::read(&self.reader, account, zone.zone.clone(), range)?;
+        let facts = DayFacts::dates(&self.reader, account, zone.zone.clone())?;
         let coverage = Coverage::of(&facts, Some(expected), range, now);
         let told = self.reader.days_told_missing(account)?;
         let news = missing::days((&coverage, &facts.covered), range, &told, facts.began);

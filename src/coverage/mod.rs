@@ -211,8 +211,16 @@ impl DayFacts {
     /// # Errors
     /// [`JobLogError`] if the job log cannot be read.
     pub fn read(reader: &Reader, account: &str, zone: TimeZone, range: DayRange) -> Result<Self, JobLogError> {
+        Ok(Self { rows: reader.day_rows(account, range.from, range.to)?, ..Self::dates(reader, account, zone)? })
+    }
+
+    /// Reads the dates alone, without what files report of them: enough to say which days are missing.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the job log cannot be read.
+    pub fn dates(reader: &Reader, account: &str, zone: TimeZone) -> Result<Self, JobLogError> {
         Ok(Self {
-            rows: reader.day_rows(account, range.from, range.to)?,
+            rows: Vec::new(),
             covered: reader.covered_days(account)?,
             began: reader.began_at(account)?.map(|at| today(&zone, at)),
             undated: reader.files_without_days(account)?,

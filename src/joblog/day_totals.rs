@@ -91,8 +91,8 @@ impl Counts {
 /// Keeps the totals of the data days right when a job takes a step: called wherever a row is written, so that no step can
 /// forget it.
 ///
-/// A file that Adobe has just accepted may repeat data days. That is never silent, whatever the account allows: what people must
-/// hear, then.
+/// A file that Adobe has just accepted may repeat data days. The answer is the warning for the log: that is never silent, whatever
+/// the account allows.
 pub(super) fn recount(connection: &Connection, before: &Job, job: &Job) -> Result<Option<String>, JobLogError> {
     let (counted, counts) = (Counts::of(before), Counts::of(job));
     if counted == counts {
@@ -183,7 +183,7 @@ fn take_out(connection: &Connection, job: &Job) -> Result<(), JobLogError> {
 }
 
 /// A sum that had more digits than are kept is known again once the file is taken out that had them: the other files of its
-/// days are added up anew.
+/// days are added up again.
 fn add_up_again(connection: &Connection, job: &Job) -> Result<(), JobLogError> {
     let mut unknown = connection.prepare_cached(
         "SELECT place, day, column_set FROM job_day JOIN day_total USING (account, place, day, column_set)
@@ -220,7 +220,7 @@ fn tell_doubles(connection: &Connection, job: &Job) -> Result<Option<String>, Jo
 }
 
 /// What a job's file reports of each day was read again: it counts from now on, instead of what was known of it. The answer is
-/// what people must hear, if nothing was known and it repeats a day.
+/// the warning for the log, if nothing was known and it repeats a day.
 pub(super) fn note_days_again(
     connection: &Connection,
     job: &Job,

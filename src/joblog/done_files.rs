@@ -45,7 +45,7 @@ impl Reader {
     /// [`JobLogError`] if the database cannot be read.
     pub fn done_files(&self, account: &str, after: JobId, limit: usize) -> Result<Vec<DoneFile>, JobLogError> {
         let connection = self.connection();
-        // By the numbers alone: any other index would be sorted anew for each step.
+        // By the numbers alone: any other index would be sorted again for each step.
         let mut statement = connection.prepare_cached(
             "SELECT id, kind, disk_name, sha256, rows_expected,
                     EXISTS (SELECT 1 FROM job_event WHERE job_id = job.id AND event = 'removed')

@@ -151,7 +151,7 @@ CREATE TABLE job_day (
 
 CREATE INDEX job_day_by_day ON job_day (account, day, column_set, place, job_id);
 
--- The same of all files that count, added up, so that nobody has to read them all.
+-- The same of all files that count, added up, so that no reader has to.
 CREATE TABLE day_total (
     account    TEXT NOT NULL,
     place      INTEGER NOT NULL,
@@ -166,7 +166,7 @@ CREATE TABLE day_total (
     PRIMARY KEY (account, place, day, column_set)
 ) STRICT, WITHOUT ROWID;
 
--- The data days that were told to be missing, and have not come since.
+-- The data days that an alert reported as missing, and that have not come since.
 CREATE TABLE missing_day (
     account TEXT NOT NULL,
     day     TEXT NOT NULL,

@@ -250,7 +250,7 @@ fn metrics_text(sources: &Sources, running: &Running, here: &Here) -> Result<Str
         let zone = zone_of(reader, account, running)?;
         let today = today(&zone, here.now);
         let range = DayRange { from: today.checked_sub(Span::new().days(365)).ok(), to: Some(today) };
-        let facts = DayFacts::read(reader, &account.name, zone, range)?;
+        let facts = DayFacts::dates(reader, &account.name, zone)?;
         let coverage = Coverage::of(&facts, account.expect_days, range, here.now);
         let lag = coverage.newest.map(|newest| i64::from((today - newest).get_days()));
         let missing = coverage.rhythm.map(|_| coverage.with_status(DayStatus::Missing).count());
