@@ -83,15 +83,17 @@ fn a_day_that_came_twice_is_never_silent_and_held_where_the_account_wants_that()
     assert_eq!(double(&coverage(&world, &["--account", "a"])), ["2026-11-02"]);
     let events: Vec<(String, String)> = connect(&world.state_dir())
         .unwrap()
-        .prepare("SELECT event, detail FROM job_event WHERE job_id = ?1 AND event = 'double'")
+        .prepare(
+            "SELECT event, detail FROM job_event WHERE job_id = ?1 AND event IN ('accepted', 'double') ORDER BY id",
+        )
         .unwrap()
-        .query_map([second], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_map([second], |row| Ok((row.get(0)?, row.get::<_, Option<String>>(1)?.unwrap_or_default())))
         .unwrap()
         .map(Result::unwrap)
         .collect();
     let told = "2026-11-02 is covered twice, with the same columns: a1.txt (job ";
-    assert!(events.len() == 1 && events[0].1.starts_with(told), "{events:?}");
-    assert!(events[0].1.contains("1 row, Event 1 2; this file has 2 rows, Event 1 42"), "{events:?}");
+    assert!(events.len() == 2 && events[0].0 == "accepted" && events[1].1.starts_with(told), "{events:?}");
+    assert!(events[1].1.contains("1 row, Event 1 2; this file has 2 rows, Event 1 42"), "{events:?}");
     world.wait("the log to say so", || world.log().contains(told));
 
     let held = world.wait_for("b2.txt", "held");
@@ -230,8 +232,16 @@ fn what_was_not_checked_is_read_again_on_demand() {
     world.wait("the file to be filed", || world.folder("a").join("done/sales.txt").exists());
     assert_eq!(coverage(&world, &[]), json!([]));
     let said = world.run(&["coverage"]);
-    assert!(String::from_utf8_lossy(&said.stderr).contains("of 1 accepted file the days are not known"), "{said:?}");
+    let unknown = "the data days of 1 accepted file are not known";
+    assert!(String::from_utf8_lossy(&said.stderr).contains(unknown), "{said:?}");
     assert_eq!(world.run(&["coverage", "--rebuild"]).status.code(), Some(1), "the service runs");
+    daemon.stop();
+    // Where days guard against repeats, this file guards none, which is said.
+    world.account("a", "duplicates = \"hold-days\"").write_config();
+    let found = stdout(&world.run(&["doctor", "--offline"]));
+    assert!(found.lines().any(|line| line.contains("data days a") && line.contains(unknown)), "{found}");
+    let daemon = world.start();
+    assert!(world.log().contains(unknown), "{}", world.log());
     daemon.stop();
     let rebuilt = world.run(&["coverage", "--rebuild"]);
     assert!(rebuilt.status.success(), "{rebuilt:?}");
@@ -243,6 +253,33 @@ fn what_was_not_checked_is_read_again_on_demand() {
     assert_eq!(coverage(&world, &[]), all);
     let said = world.run(&["coverage"]);
     assert!(!String::from_utf8_lossy(&said.stderr).contains("not known"), "{said:?}");
+}
+
+/// A dry run says of a file what the service would, also where what covers its day is on its way, or may have arrived.
+#[test]
+fn what_is_on_its_way_is_foreseen_to_cover_its_days() {
+    let mut world = World::new();
+    world.account("a", "duplicates = \"hold-days\"");
+    world.sections(&world.sections_text().replace("confirm_for = \"1s\"", "confirm_for = \"1h\""));
+    world.fault("upload:after-commit:reset:name=first*");
+    world.fault("job:late=1h:name=first*");
+    let daemon = world.start();
+    world.drop_file("a", "first.txt", sales(&[(1, "1.5")]));
+    let first = world.wait_for("first.txt", "unconfirmed").id;
+    daemon.stop();
+    world.drop_file("a", "second.txt", sales(&[(1, "2")]));
+    let told = format!(
+        "2026-11-01 was reported before, with the same columns: first.txt (job {first}) may have arrived with 1 row, Event 1 1.5; \
+         this file has 1 row, Event 1 2. "
+    );
+    world.wait("the plan", || stdout(&world.run(&["run", "--dry-run"])).contains(&told));
+    assert!(world.run(&["jobs", "cancel", "--force", &first.to_string()]).status.success());
+    let plan = stdout(&world.run(&["run", "--dry-run"]));
+    assert!(plan.contains(&told), "{plan}");
+    let daemon = world.start();
+    let reason = world.wait_for("second.txt", "held").reason.unwrap();
+    assert!(reason.starts_with(&told), "{reason}");
+    daemon.stop();
 }
 
 #[test]

@@ -79,6 +79,30 @@ fn files_of_success_leave_done_and_nothing_else_does() {
     assert_eq!(daemon.stop().code(), Some(0));
 }
 
+/// A pruned job's days and sums stay, and guard against repeating them.
+#[test]
+fn p3_a_pruned_job_still_covers_its_data_days() {
+    let mut world = World::new();
+    world.account("a", "duplicates = \"hold-days\"");
+    let daemon = world.start();
+    world.drop_file("a", "first.txt", "Date\tEvar 1\tEvent 1\n11/01/2026\tred\t1.5\n11/02/2026\tred\t2\n");
+    arrived_once(&world, "first.txt");
+    world.drop_file("a", "last.txt", "Date\tEvar 1\tEvent 1\n11/03/2026\tred\t4\n");
+    let last = arrived_once(&world, "last.txt").id;
+    daemon.stop();
+    let before = stdout(&world.run(&["coverage", "--json"]));
+    age(&world, last);
+    let daemon = world.start();
+    world.wait("the old job to leave", || number(&world, "SELECT count(*) FROM job") == 1);
+    assert_eq!(stdout(&world.run(&["coverage", "--json"])), before);
+    world.drop_file("a", "again.txt", "Date\tEvar 1\tEvent 1\n11/02/2026\tred\t7\n");
+    let reason = world.wait_for("again.txt", "held").reason.unwrap();
+    let told = "2026-11-02 was reported before, with the same columns: first.txt (job 1) was accepted with 1 row, Event 1 2; \
+                this file has 1 row, Event 1 7. ";
+    assert!(reason.starts_with(told), "{reason}");
+    daemon.stop();
+}
+
 #[test]
 fn a_pruned_job_log_still_knows_what_was_sent() {
     let mut world = World::new();

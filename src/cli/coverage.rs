@@ -10,7 +10,7 @@ use crate::config::{AccountConfig, Config};
 use crate::coverage::{Coverage, DayFacts, DayRange, today};
 use crate::folder::directory::Directory;
 use crate::inbox::read_days;
-use crate::job::{DataDays, DayZone, JobId, Kind};
+use crate::job::{DataDays, DayZone, JobId, Kind, files_of_no_day};
 use crate::joblog::{JobLog, Reader, SentFile, StateLock};
 use crate::status::{
     AccountCoverage, JOBS_NAMED, counted, coverage_calendar, coverage_csv, coverage_json, coverage_summary,
@@ -63,13 +63,10 @@ pub(super) fn run(file: &Path, arguments: &CoverageArguments, output: &mut Outpu
             output.note(&coverage_summary(&account.account, &account.coverage))?;
         }
     }
-    for account in shown.iter().filter(|account| account.coverage.undated > 0) {
-        output.note(&format!(
-            "account {}: of {} the days are not known, as they were not checked or have no date that can be read; `datadrop coverage --rebuild` reads those that \
-             lie in sent/ and done/ again, while the service is stopped",
-            account.account,
-            counted(account.coverage.undated, "accepted file"),
-        ))?;
+    for account in &shown {
+        if let Some(problem) = files_of_no_day(account.coverage.undated) {
+            output.note(&format!("account {}: {problem}", account.account))?;
+        }
     }
     Ok(Exit::Done)
 }

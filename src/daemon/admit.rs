@@ -4,8 +4,9 @@ use super::Fatal;
 use super::refused::{Refused, judge};
 use super::stages::Stages;
 use crate::clock::now;
-use crate::config::Config;
+use crate::config::{Config, Duplicates};
 use crate::inbox::FolderSettings;
+use crate::job::files_of_no_day;
 use crate::joblog::{JobLogError, Reader};
 
 impl Stages {
@@ -103,11 +104,26 @@ impl Stages {
     }
 }
 
+impl Stages {
+    /// Says how many accepted files guard no data day (DESIGN §6, `hold-days`), as their days are not known.
+    pub(super) fn tell_unknown_days(&self, settings: &FolderSettings) -> Result<(), Fatal> {
+        let account = &settings.account;
+        let files = match settings.policy.duplicates {
+            Duplicates::HoldDays => self.joblog.reader()?.files_without_days(account)?,
+            Duplicates::Hold | Duplicates::HoldContent | Duplicates::Allow => 0,
+        };
+        if let Some(problem) = files_of_no_day(files) {
+            tracing::warn!(account, files, "account {account}: a file that repeats a day may not be held: {problem}");
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::adobe::Budget;
-    use crate::config::{Duplicates, load_draft};
+    use crate::config::load_draft;
 
     use crate::joblog::JobLog;
     use crate::joblog::fixtures::{arrives, ends, opened};

@@ -151,6 +151,7 @@ impl Stages {
     pub(super) async fn start_folder(&mut self, settings: FolderSettings, target: Target) -> Result<(), Fatal> {
         let account = settings.account.clone();
         let row = self.joblog.open_account(account.clone(), target).await?;
+        self.tell_unknown_days(&settings)?;
         let board = Arc::new(Board::default());
         let wake = Arc::clone(&board);
         self.joblog.on_unfiled(&account, move |haste| wake.unfiled(haste));

@@ -1,6 +1,6 @@
 //! The data days of a file: the rows of each, and what they add to the metrics.
 
-use super::Decimal;
+use super::{Decimal, Problem, counted};
 use jiff::civil::Date;
 use serde_json::json;
 
@@ -206,6 +206,17 @@ impl DataDays {
         day.rows += 1;
         &mut day.totals
     }
+}
+
+/// What is to be said of so many accepted files whose days nobody knows: they were not checked, or have no date.
+#[must_use]
+pub fn files_of_no_day(files: i64) -> Option<Problem> {
+    let what = format!(
+        "the data days of {} are not known, as they were not checked or have no date that can be read",
+        counted(files, "accepted file")
+    );
+    let remedy = "stop the service and run `datadrop coverage --rebuild`, which reads those in sent/ and done/ again";
+    (files > 0).then(|| Problem::new(what, remedy))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ mod verb;
 mod verdict;
 mod words;
 
-pub use data_day::{DataDay, DataDays, Total};
+pub use data_day::{DataDay, DataDays, Total, files_of_no_day};
 pub use decimal::{Decimal, NotDecimal};
 pub use findings::{FileFindings, Likely};
 pub use identity::{AfterSending, Blake3, FileIdentity, Fingerprint, Oddity, Promised, Sha256, Target, Writer};

@@ -72,8 +72,9 @@ pub(super) fn advance(
             job.next_attempt_at = None;
         }
     }
-    unit.save(job)?;
     sql::insert_event(unit, job.id, now, event.as_str(), Some(from), job.state, job.reason.as_deref())?;
+    // Writes down what follows from the step, as a day that is covered twice.
+    unit.save(job)?;
     if job.place != job.state.place() && job.place != Place::Gone {
         unit.effects.note_unfiled(job.account.clone(), Haste::of(job.state));
     }

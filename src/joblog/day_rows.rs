@@ -1,6 +1,6 @@
 //! What the job log has of data days, for those who ask: which are covered, by what, and which were told to be missing.
 
-use super::covered_days::{HERE, no_day_in_words};
+use super::covered_days::{HERE, day_to_be_covered, no_day_in_words};
 use super::day_totals::note_days_again;
 use super::errors::JobLogError;
 use super::noted::insert_account_event;
@@ -334,19 +334,7 @@ impl Reader {
             let number = |rows: u64| i64::try_from(rows).unwrap_or(i64::MAX);
             return Ok(Some(no_day_in_words(number(rows_expected - known), number(rows_expected))));
         }
-        let dates: Vec<String> = days.all().iter().map(|day| day.date.to_string()).collect();
-        let covered: Option<String> = self
-            .connection()
-            .prepare_cached(&format!(
-                "SELECT min(day) FROM day_total CROSS JOIN column_set ON column_set.id = column_set
-                 WHERE account = ?1 AND place = {HERE} AND columns = ?2 AND day IN (SELECT value FROM json_each(?3))"
-            ))?
-            .query_row(params![account, json!(days.columns()).to_string(), json!(dates).to_string()], |row| {
-                row.get(0)
-            })?;
-        Ok(covered.map(|day| {
-            format!("{day} was reported before, with the same columns: Adobe would add it up; `datadrop coverage` shows what covers it")
-        }))
+        day_to_be_covered(&self.connection(), account, days)
     }
 }
 

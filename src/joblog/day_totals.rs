@@ -1,6 +1,6 @@
 //! What files report of each data day, and what those that count add up to: Adobe accepted them and has not failed them.
 
-use super::covered_days::{HERE, doubles};
+use super::covered_days::{days_text, doubles, place};
 use super::errors::JobLogError;
 use super::row::Job;
 use super::sql;
@@ -35,9 +35,7 @@ pub(super) fn note_days(connection: &Connection, job: &Job, days: &DataDays) -> 
         return Ok(());
     }
     let columns = json!(days.columns()).to_string();
-    let rows: Vec<_> =
-        days.all().iter().map(|day| json!([day.date, day.rows, Total::list_text(&days.sorted_totals(day))])).collect();
-    let rows = serde_json::Value::Array(rows).to_string();
+    let rows = days_text(days);
     let mut insert = connection.prepare_cached(
         "INSERT INTO job_day (job_id, day, account, column_set, rows, totals)
          SELECT ?1, value ->> 0, ?2, column_set.id, value ->> 1, value ->> 2
@@ -118,9 +116,10 @@ fn count_in(connection: &Connection, job: &Job, counts: Counts) -> Result<bool, 
     let days = connection
         .prepare_cached(&format!(
             "UPDATE job_day SET
-                 place = coalesce((SELECT place FROM target WHERE id = ?2), {HERE}, 0),
+                 place = {},
                  in_doubt = min(rows, coalesce(?4, (SELECT rows_skipped FROM job WHERE id = ?3)))
-             WHERE job_id = ?3"
+             WHERE job_id = ?3",
+            place("?2")
         ))?
         .execute(params![job.account, job.target_id, job.id.0, in_doubt])?;
     let at = job.uploaded_at.or(job.queued_at).unwrap_or(job.seen_at);
@@ -129,8 +128,9 @@ fn count_in(connection: &Connection, job: &Job, counts: Counts) -> Result<bool, 
         connection
             .prepare_cached(&format!(
                 "INSERT INTO day_total (account, place, day, column_set, files, rows, in_doubt, totals, covered_at)
-                 VALUES (?1, coalesce((SELECT place FROM target WHERE id = ?2), {HERE}, 0), '', 0, 1, ?3, 0, '[]', ?4)
-                 ON CONFLICT DO UPDATE SET files = files + 1, rows = rows + excluded.rows"
+                 VALUES (?1, {}, '', 0, 1, ?3, 0, '[]', ?4)
+                 ON CONFLICT DO UPDATE SET files = files + 1, rows = rows + excluded.rows",
+                place("?2")
             ))?
             .execute(params![job.account, job.target_id, job.rows_expected.unwrap_or(0), at.0])?;
         return Ok(false);
@@ -163,8 +163,8 @@ fn take_out(connection: &Connection, job: &Job) -> Result<(), JobLogError> {
         connection
             .prepare_cached(&format!(
                 "UPDATE day_total SET files = files - 1, rows = rows - ?3
-             WHERE account = ?1 AND place = coalesce((SELECT place FROM target WHERE id = ?2), {HERE}, 0) AND day = ''
-               AND NOT EXISTS (SELECT 1 FROM job_day WHERE job_id = ?4)"
+             WHERE account = ?1 AND place = {} AND day = '' AND NOT EXISTS (SELECT 1 FROM job_day WHERE job_id = ?4)",
+                place("?2")
             ))?
             .execute(params![job.account, job.target_id, job.rows_expected.unwrap_or(0), job.id.0])?;
     }

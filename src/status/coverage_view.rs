@@ -202,7 +202,7 @@ pub fn coverage_calendar(shown: &AccountCoverage, width: usize) -> String {
         }
     }
     page.push_str("\n 3  covered    3! missing    3= double    3? rows in doubt    .  nothing\n");
-    for line in notes(shown) {
+    for line in notes(shown, width) {
         page.push_str(&line);
         page.push('\n');
     }
@@ -236,15 +236,22 @@ fn mark(day: &CoverageDay) -> char {
     }
 }
 
-/// The days that need a look, and what all of them add up to.
-fn notes(shown: &AccountCoverage) -> Vec<String> {
+/// The days that need a look, in lines of their own where one is too long; and what all of them add up to.
+fn notes(shown: &AccountCoverage, width: usize) -> Vec<String> {
     let coverage = &shown.coverage;
     let mut notes = Vec::new();
-    let mut note = |word: &str, days: Vec<String>| {
+    let mut note = |word: &str, mut days: Vec<String>| {
         let more = days.len().saturating_sub(NAMED);
-        if !days.is_empty() {
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            notes.push(format!("{word}: {}{more}", days[..days.len().min(NAMED)].join(", ")));
+        days.truncate(NAMED);
+        if more > 0 {
+            days.push(format!("and {more} more"));
+        }
+        let line = format!("{word}: {}", days.join(", "));
+        if line.len() > width {
+            notes.push(format!("{word}:"));
+            notes.extend(days.iter().map(|day| format!("  {day}")));
+        } else if !days.is_empty() {
+            notes.push(line);
         }
     };
     note(

@@ -160,6 +160,8 @@ fn job_log(config: &Config, running: Option<bool>) -> (Vec<Finding>, Option<Hash
         && let Ok(open) = found.reader.open_jobs()
     {
         findings.extend(record::orphans(config, &open));
+        let files = config.accounts.iter().map(|account| (account, found.reader.files_without_days(&account.name)));
+        findings.extend(files.filter_map(|(account, files)| record::unknown_days(account, files.ok()?)));
     }
     let rows = match examined.map(|found| found.map(|found| found.reader.accounts())) {
         Ok(None) => Some(HashMap::new()),

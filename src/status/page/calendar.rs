@@ -4,7 +4,7 @@
 use super::frame::{Frame, Menu, link, page};
 use super::job_list::{Columns, table};
 use crate::coverage::{Coverage, CoverageDay, DayStatus};
-use crate::job::{Decimal, Total};
+use crate::job::{Decimal, Total, files_of_no_day};
 use crate::joblog::JobRow;
 use crate::status::{counted, coverage_summary, grouped};
 use jiff::Span;
@@ -66,9 +66,7 @@ pub(super) fn month(frame: &Frame, shown: &Month<'_>) -> String {
             }
         }
         p.quiet { (coverage_summary(shown.account, shown.coverage)) }
-        @if shown.coverage.undated > 0 {
-            p.quiet { "Of " (counted(shown.coverage.undated, "accepted file")) " no data day is known: they were not checked, or have no date that can be read." }
-        }
+        @if let Some(problem) = files_of_no_day(shown.coverage.undated) { p.quiet { "Note: " (problem) } }
         (calendar(shown))
         p.legend {
             span.d-covered { "covered" }

@@ -1,8 +1,8 @@
 //! What the job log says of itself and of accounts.
 
 use crate::cli::doctor::finding::{Finding, Verdict};
-use crate::config::{AccountConfig, Config, StyleChoice};
-use crate::job::{Problem, RowCount, counted};
+use crate::config::{AccountConfig, Config, Duplicates, StyleChoice};
+use crate::job::{Problem, RowCount, counted, files_of_no_day};
 use crate::joblog::{AccountRow, OpenError, OpenJobs, ProvenStyle};
 use std::collections::BTreeMap;
 
@@ -102,6 +102,13 @@ pub(in crate::cli::doctor) fn account(
     findings.push(Finding::ok("style", name, style_words(config.style, row)));
     findings.push(Finding::ok("row count", name, row_count_words(row.map(|row| row.row_count).unwrap_or_default())));
     findings
+}
+
+/// Whether an account that goes by data days has files of which none is known.
+pub(in crate::cli::doctor) fn unknown_days(config: &AccountConfig, files: i64) -> Option<Finding> {
+    let goes_by_days = config.duplicates == Duplicates::HoldDays || config.expect_days.is_some();
+    let problem = files_of_no_day(files).filter(|_| goes_by_days)?;
+    Some(Finding::of(Verdict::Warn, "data days", &config.name, problem))
 }
 
 /// What Adobe's row counts prove (DESIGN T1, T2).
