@@ -365,6 +365,7 @@ impl Remote {
         match self.renames {
             Renames::Never => entry.name.clone(),
             Renames::Capitals => entry.name.to_uppercase(),
+            Renames::As(way) => way.shown(&entry.name),
             Renames::Beyond => format!("{:x}.dat", entry.id * 7919),
         }
     }

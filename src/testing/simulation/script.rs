@@ -3,6 +3,7 @@
 
 use super::accidents::{Fate, ListFault, UploadFault};
 use crate::config::{Duplicates, FinMode, Order, StyleChoice, WireName};
+use crate::emulator::Names;
 use crate::job::UploadStyle;
 use crate::testing::surroundings;
 use std::time::Duration;
@@ -77,6 +78,8 @@ pub(super) enum Renames {
     Never,
     /// Into capitals: a rule that can be learnt.
     Capitals,
+    /// As the emulator can: rules that can be learnt as well.
+    As(Names),
     /// Into something that no rule explains.
     Beyond,
 }
@@ -200,6 +203,14 @@ pub(super) struct Plan {
 }
 
 const NAMES: [&str; 5] = ["a.txt", "b.txt", "c.txt", "d.txt", "e.txt"];
+/// Names that each way to change names changes, some of them into the same.
+const ODD_NAMES: [&str; 5] = [
+    "e\u{301}te\u{301} 1.txt",
+    "Report of the whole year 2026-01.txt",
+    "Report of the whole year 2026-02.txt",
+    "E\u{301}te\u{301} 1.txt",
+    "e\u{301}te\u{301}_1.txt",
+];
 /// More than enough to prove that no producer closes files between pieces (R7).
 const MANY: u64 = 105;
 /// One story of so many has them: they cost time.
@@ -212,12 +223,19 @@ impl Plan {
         let mut rules = rules(&mut chance);
         // By the seed itself, so that the other stories stay as they are.
         rules.opens_late = Chance(seed ^ 0x0001_a7e0).percent(15);
+        let mut names = &NAMES;
+        if rules.renames == Renames::Capitals {
+            let ways = [None, Some(Names::Lower), Some(Names::Nfc), Some(Names::Underscore), Some(Names::Cut)];
+            if let Some(way) = Chance(seed ^ 0x000a_3e50).pick(&ways) {
+                (rules.renames, names) = (Renames::As(way), &ODD_NAMES);
+            }
+        }
         let horizon = chance.pick(&[20, 120, 600]);
         let mut items = Vec::new();
         let mut put = |chance: &mut Chance, what: What| {
             items.push(Item { at: chance.millis(0, horizon * 1000), what });
         };
-        let names = &NAMES[..2 + chance.index(4)];
+        let names = &names[..2 + chance.index(4)];
         let mut contents = 0;
         for _ in 0..=chance.below(8) {
             let what = drop_of_something(&mut chance, names, &mut contents);
