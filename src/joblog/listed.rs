@@ -81,9 +81,13 @@ pub(super) fn take_list(unit: &mut Unit<'_>, account: &str, list: &RemoteList) -
         let known = known.get(&remote.remote_job_id);
         let mut is_owned = known.map(|known| known.is_owned);
         let mut is_new = false;
-        if known.is_none_or(|known| !known.told.by_list) {
-            let owned = remember(unit, account, (line, remote, true), Some(list.after), list.at)?;
-            (is_new, is_owned) = (owned.is_some(), owned.or(is_owned));
+        match known {
+            Some(known) if known.told.by_list => {}
+            Some(_) => note_listed(unit, account, line, remote)?,
+            None => {
+                let owned = remember(unit, account, (line, remote, true), Some(list.after), list.at)?;
+                (is_new, is_owned) = (owned.is_some(), owned);
+            }
         }
         // What was there before datadrop does not matter.
         let (Some(baseline), Some(name)) = (baseline, remote.file_name.as_deref()) else { continue };
@@ -232,14 +236,20 @@ pub(super) fn remember(
         )
         .optional()?;
     if owned.is_none() && by_list {
-        connection
-            .prepare_cached(
-                "UPDATE remote_job SET listed = 1, file_name = coalesce(?4, file_name), created = coalesce(?5, created)
-                 WHERE account = ?1 AND line = ?2 AND remote_job_id = ?3 AND NOT listed",
-            )?
-            .execute(params![account, line, remote.remote_job_id.0, remote.file_name, remote.remote_created])?;
+        note_listed(connection, account, line, remote)?;
     }
     Ok(owned)
+}
+
+/// A remote job that an answer showed first is in a list now.
+fn note_listed(connection: &Connection, account: &str, line: i64, remote: &RemoteJob) -> Result<(), JobLogError> {
+    connection
+        .prepare_cached(
+            "UPDATE remote_job SET listed = 1, file_name = coalesce(?4, file_name), created = coalesce(?5, created)
+             WHERE account = ?1 AND line = ?2 AND remote_job_id = ?3 AND NOT listed",
+        )?
+        .execute(params![account, line, remote.remote_job_id.0, remote.file_name, remote.remote_created])?;
+    Ok(())
 }
 
 /// The last event before the list that first showed this remote job.
