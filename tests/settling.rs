@@ -1,7 +1,9 @@
 //! What ended without a clear answer is settled by the remote jobs, or held; never guessed (DESIGN S1 to S5).
 
-use crate::harness::{World, connect, data, names, primed};
+use crate::harness::{Act, Answer, Manner, World, connect, data, names, primed};
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn fault(world: &World, rule: &str) {
     world.emulator().add_fault(rule.parse().unwrap());
@@ -52,6 +54,58 @@ fn s3_a_name_that_somebody_else_uses_is_held_when_unclear_and_never_guessed() {
     assert!(job.why().contains("could not be settled"), "{}", job.why());
     world.wait("it to be filed", || names(&world.folder("a").join("held")) == ["shared.txt", "shared.txt.why"]);
     assert_eq!(world.accepted(), ["shared.txt", "first.txt", "shared.txt"]);
+}
+
+/// Found by the simulation, seed 650953: the list that ended a block had shown the other's file, and was thrown away.
+#[test]
+fn s1_what_the_list_shows_that_ends_a_block_is_not_ours() {
+    let world = World::new();
+    let _daemon = world.start();
+    world.drop_file("a", "first.txt", data(2));
+    world.wait_for("first.txt", "success");
+    // So that nothing but the probes asks for lists.
+    fault(&world, "list:403:n=2");
+    fault(&world, "upload:403:n=1");
+    fault(&world, "upload:after-body:500:n=1:name=shared.txt");
+    world.drop_file("a", "blocks.txt", data(4));
+    world.wait_blocked("a");
+    world.somebody_sends("a", "shared.txt", data(9));
+    world.drop_file("a", "shared.txt", data(9));
+    let job = world.wait_for("shared.txt", "held");
+    assert!(job.why().contains("no job owns the remote job"), "{}", job.why());
+    assert_eq!(world.times_accepted("shared.txt"), 1, "by the other tool");
+}
+
+/// The same of a list that breaks off behind its first page.
+#[test]
+fn s1_what_a_list_showed_before_it_broke_off_is_not_ours() {
+    let mut world = World::new();
+    for number in 0..100 {
+        world.somebody_sends("a", &format!("older-{number}.txt"), data(1));
+    }
+    let breaks_off = Arc::new(AtomicBool::new(false));
+    let breaks = Arc::clone(&breaks_off);
+    let relay = world.relay("http", Manner::default(), move |head| {
+        let is_second_page = head.is_list() && head.target.contains("page=2");
+        if is_second_page && breaks.load(Ordering::SeqCst) { Act::Say(Answer::new(500, "{}")) } else { Act::Pass }
+    });
+    let _daemon = world.start();
+    world.drop_file("a", "first.txt", data(2));
+    world.wait_for("first.txt", "success");
+    world.somebody_sends("a", "shared.txt", data(9));
+    breaks_off.store(true, Ordering::SeqCst);
+    let lists = || relay.count(|head| head.target.contains("page=2"));
+    let before = lists();
+    world.drop_file("a", "second.txt", data(3));
+    world.wait_for("second.txt", "uploaded");
+    world.wait("a list to break off", || lists() > before);
+    fault(&world, "upload:after-body:500:n=1:name=shared.txt");
+    world.drop_file("a", "shared.txt", data(9));
+    world.wait_for("shared.txt", "unconfirmed");
+    breaks_off.store(false, Ordering::SeqCst);
+    let job = world.wait_for("shared.txt", "held");
+    assert!(job.why().contains("could not be settled"), "{}", job.why());
+    assert_eq!(world.times_accepted("shared.txt"), 1, "by the other tool");
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub use budget::{Budget, Permit, Purpose};
 pub use error::{ApiError, ClientError, TokenError, Unauthorised};
 pub use hook::hook_host;
 pub use http::guide_date;
-pub use requests::{Answered, Extent, JobQuery, Listing};
+pub use requests::{Answered, CutShort, Extent, JobQuery, Listing};
 pub use suite_requests::{SuitePart, SuiteReading, Unread};
 pub use upload_request::Upload;
 pub use wire::{ErrorBody, Listed};

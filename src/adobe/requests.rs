@@ -319,26 +319,45 @@ pub struct Listing {
     pub server_time: Option<Timestamp>,
 }
 
+/// A request for a page failed, behind pages that are worth something: what they show was there before.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct CutShort {
+    /// Why.
+    pub error: Box<ApiError>,
+    /// What was listed until then; never complete.
+    pub listing: Box<Listing>,
+}
+
+impl From<CutShort> for ApiError {
+    fn from(cut: CutShort) -> Self {
+        *cut.error
+    }
+}
+
 impl Client {
     /// Reads the list of a target page by page. `permit` is asked for the right to send each request; a page of the
     /// query does not count.
     ///
     /// # Errors
-    /// [`ApiError`] of the first request that failed.
+    /// [`CutShort`] with the first request that failed.
     pub async fn list_all_jobs<P: Future<Output = Permit>>(
         &self,
         target: &Target,
         mut query: JobQuery,
         extent: Extent,
         permit: impl Fn() -> P,
-    ) -> Result<Listing, ApiError> {
+    ) -> Result<Listing, CutShort> {
         let mut listing = Listing { jobs: Vec::new(), steady: true, complete: false, server_time: None };
         let mut seen = HashSet::new();
         let mut first_page = Vec::new();
         let mut entries_readable = true;
         for page in 1..=PAGES {
             query.page = Some(page);
-            let listed = self.list_jobs(target, &query, permit().await).await?;
+            let listed = match self.list_jobs(target, &query, permit().await).await {
+                Ok(listed) => listed,
+                Err(error) => return Err(CutShort { error: Box::new(error), listing: Box::new(listing) }),
+            };
             entries_readable &= listed.unreadable == 0;
             listing.server_time = listing.server_time.or(listed.server_time);
             let empty = listed.jobs.is_empty();
@@ -361,8 +380,13 @@ impl Client {
         }
         if extent == Extent::Twice {
             query.page = Some(1);
-            let again = self.list_jobs(target, &query, permit().await).await?;
-            listing.steady = ids(&again.jobs) == first_page;
+            match self.list_jobs(target, &query, permit().await).await {
+                Ok(again) => listing.steady = ids(&again.jobs) == first_page,
+                Err(error) => {
+                    listing.complete = false;
+                    return Err(CutShort { error: Box::new(error), listing: Box::new(listing) });
+                }
+            }
         }
         Ok(listing)
     }

@@ -29,7 +29,7 @@ pub(super) fn list(file: &Path, arguments: ListArguments, output: &mut Output) -
                 let complete = listed.unreadable == 0;
                 return Ok(Listing { jobs: listed.jobs, steady: true, complete, server_time: listed.server_time });
             }
-            client.list_all_jobs(&target, query.clone(), Extent::ToTheEmptyPage, || purse.permit()).await
+            Ok(client.list_all_jobs(&target, query.clone(), Extent::ToTheEmptyPage, || purse.permit()).await?)
         })
         .map_err(|error| Failure::from(error).with_exit(Exit::Failed))?;
     if arguments.json {

@@ -78,7 +78,10 @@ pub async fn recover<P: Future<Output = Permit>>(
     let remote_jobs = match api {
         Some((client, permit)) => {
             // The API's own window: a month back.
-            let listing = client.list_all_jobs(target, JobQuery::default(), Extent::Twice, permit).await?;
+            let listing = client
+                .list_all_jobs(target, JobQuery::default(), Extent::Twice, permit)
+                .await
+                .map_err(ApiError::from)?;
             if !listing.steady || !listing.complete {
                 return Err(RecoverError::Unsteady);
             }

@@ -56,7 +56,7 @@ impl Tracker {
     async fn look_at(&mut self, target: &Target, uploads: &[&Unsettled]) -> Result<(), JobLogError> {
         let within = uploads.iter().map(|upload| self.attempted_within(upload));
         let Some((first, last)) = within.reduce(|all, one| (all.0.min(one.0), all.1.max(one.1))) else { return Ok(()) };
-        let listing = match self.list(target, first.before(WINDOW), Some(last.after(WINDOW)), Extent::Twice).await {
+        let listing = match self.list(target, first.before(WINDOW), Some(last.after(WINDOW)), Extent::Twice).await? {
             Ok(listing) => listing,
             Err(error) => {
                 let again = self.note_failure(&error).await?;
@@ -69,10 +69,7 @@ impl Tracker {
             }
         };
         self.note_answer().await?;
-        // What was listed is remembered: a remote job that shows late under a name that is sent again must be noticed.
-        let seen = self.as_listed(&listing, target)?;
-        let taken = self.joblog.listed(self.settings.account.clone(), seen).await?;
-        self.tell_of(&taken);
+        self.note_shown(&listing, target).await?;
         let latest = self.whether_listed(target, &listing, self.latest_near(target, first, last)?).await?;
         if latest == Latest::Forgotten {
             for upload in uploads {

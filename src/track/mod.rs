@@ -14,7 +14,7 @@ pub use judge::{AccountFacts, Counting, Step, is_waiting, judge};
 pub use schedule::Schedule;
 
 use crate::adobe::{
-    ApiError, Budget, Client, Extent, JobQuery, Listing, Purpose, TokenError, Unauthorised, guide_date,
+    ApiError, Budget, Client, CutShort, Extent, JobQuery, Listing, Purpose, TokenError, Unauthorised, guide_date,
 };
 use crate::clock::{Clock, Moment, now, random_fraction};
 use crate::config::PollConfig;
@@ -196,7 +196,7 @@ impl Tracker {
         let oldest = self.reader.oldest_unsent(&self.settings.account)?;
         let oldest = oldest.map_or(asked_at, |seen| Timestamp(seen.0.saturating_add(self.server_ahead)).min(asked_at));
         let (start, end) = (oldest.before(WINDOW), asked_at.after(WINDOW));
-        match self.list(&self.settings.target.clone(), start, Some(end), extent).await {
+        match self.list(&self.settings.target.clone(), start, Some(end), extent).await? {
             // The first answer showed how far off our clock is, and the window with it: once more, at the right time.
             Ok(_) if self.server_now().0.abs_diff(asked_at.0) > CLOCKS_DIFFER_MS => Ok(Some(self.clock.moment())),
             Ok(listing) => {
@@ -239,11 +239,13 @@ impl Tracker {
         self.read_first_page().await
     }
 
-    /// Asks for a list, whatever is in it.
+    /// Asks for a list, because an answer is what counts.
     async fn read_first_page(&mut self) -> Result<Option<Moment>, JobLogError> {
-        let start = self.server_now().before(WINDOW);
-        match self.list(&self.settings.target.clone(), start, None, Extent::FirstPage).await {
-            Ok(_) => {
+        let (start, target) = (self.server_now().before(WINDOW), self.settings.target.clone());
+        match self.list(&target, start, None, Extent::FirstPage).await? {
+            Ok(listing) => {
+                // First, because uploads begin after it: what it shows cannot be theirs.
+                self.note_shown(&listing, &target).await?;
                 self.note_answer().await?;
                 Ok(Some(self.clock.moment()))
             }
@@ -343,24 +345,42 @@ impl Tracker {
         }
     }
 
-    /// Reads the remote list.
+    /// Writes down which remote jobs there are: what is sent later cannot be one of them, and one that shows late under a name
+    /// that was sent must be noticed.
+    async fn note_shown(&mut self, listing: &Listing, target: &Target) -> Result<(), JobLogError> {
+        let shown = self.as_listed(listing, target)?;
+        let taken = self.joblog.listed(self.settings.account.clone(), shown).await?;
+        self.tell_of(&taken);
+        Ok(())
+    }
+
+    /// Reads the remote list. What it shows before a request fails is written down.
     async fn list(
         &mut self,
         target: &Target,
         start: Timestamp,
         end: Option<Timestamp>,
         extent: Extent,
-    ) -> Result<Listing, ApiError> {
+    ) -> Result<Result<Listing, ApiError>, JobLogError> {
         let TrackSettings { client, budget, .. } = &self.settings;
         let query = JobQuery { start: Some(guide_date(start)), end: end.map(guide_date), ..JobQuery::default() };
         let permit = || {
             let budget = Arc::clone(budget);
             async move { budget.acquire(Purpose::Sweep).await }
         };
-        let listing = client.list_all_jobs(target, query, extent, permit).await?;
-        if let Some(server_time) = listing.server_time {
-            self.server_ahead = server_time.0 - now().0;
+        match client.list_all_jobs(target, query, extent, permit).await {
+            Ok(listing) => {
+                if let Some(server_time) = listing.server_time {
+                    self.server_ahead = server_time.0 - now().0;
+                }
+                Ok(Ok(listing))
+            }
+            Err(CutShort { error, listing }) => {
+                if !listing.jobs.is_empty() {
+                    self.note_shown(&listing, target).await?;
+                }
+                Ok(Err(*error))
+            }
         }
-        Ok(listing)
     }
 }

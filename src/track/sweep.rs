@@ -43,7 +43,7 @@ impl Tracker {
         let oldest = all.iter().map(|open| open.uploaded_at).min().unwrap_or_else(now);
         let start =
             self.server_now().before(WINDOW).max(Timestamp(oldest.0.saturating_add(self.server_ahead)).before(ZONES));
-        let listing = match self.list(target, start, None, Extent::Announced).await {
+        let listing = match self.list(target, start, None, Extent::Announced).await? {
             Ok(listing) => listing,
             Err(error) => {
                 self.note_failure(&error).await?;
@@ -71,6 +71,10 @@ impl Tracker {
                     singly.push(*open);
                 }
             }
+        }
+        if !singly.is_empty() {
+            // Uploads may begin while single jobs are asked for.
+            self.note_shown(&listing, target).await?;
         }
         self.asked.retain(|id, _| singly.iter().any(|open| open.job.id == *id));
         singly.sort_by_key(|open| self.asked.get(&open.job.id).copied());
