@@ -78,12 +78,18 @@ impl Decimal {
     #[must_use]
     #[inline]
     pub fn add(&mut self, other: Self) -> bool {
-        if self.decimals != other.decimals {
-            return self.add_other(other);
-        }
-        let (sum, is_over) = self.units.overflowing_add(other.units);
+        let units = if self.decimals == other.decimals { Some(other.units) } else { other.few_units_of(self.decimals) };
+        let Some(units) = units else { return self.add_other(other) };
+        let (sum, is_over) = self.units.overflowing_add(units);
         self.units = sum;
         !is_over
+    }
+
+    /// Its units with so many decimals or more, where both are as short as nearly all amounts: their product cannot overflow.
+    #[inline]
+    fn few_units_of(self, decimals: u16) -> Option<i128> {
+        let power = POWERS.get(usize::from(decimals.checked_sub(self.decimals)?))?;
+        Some(i128::from(*power) * i128::from(i64::try_from(self.units).ok()?))
     }
 
     /// Adds a number with other decimals.
@@ -94,15 +100,9 @@ impl Decimal {
         sum.is_some()
     }
 
-    /// Its units with more decimals.
-    #[inline]
+    /// Its units with so many decimals, no fewer than its own.
     fn units_of(self, decimals: u16) -> Option<i128> {
-        let more = decimals - self.decimals;
-        match (POWERS.get(usize::from(more)), i64::try_from(self.units)) {
-            // Nearly all amounts are as short as this, whose product cannot overflow.
-            (Some(power), Ok(units)) => Some(i128::from(*power) * i128::from(units)),
-            (Some(_) | None, Ok(_) | Err(_)) => 10_i128.checked_pow(u32::from(more))?.checked_mul(self.units),
-        }
+        10_i128.checked_pow(u32::from(decimals - self.decimals))?.checked_mul(self.units)
     }
 }
 
