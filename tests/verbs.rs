@@ -46,7 +46,13 @@ fn a_failed_file_is_corrected_where_it_lies_and_sent_again_with_its_marker() {
     world.wait("the folder to be tidy", || folder_of(&world, "failed").is_empty());
     let (status, _, err) = jobs(&world, &["retry", &old]);
     assert_eq!(status, 1);
-    assert!(err.contains("its file is gone"), "{err}");
+    assert!(err.contains(&format!("its file was sent again as job {}", again.id)), "{err}");
+    // What it is now stands wherever the old job is shown, which needs nobody any more.
+    let (_, shown, _) = jobs(&world, &["show", &old]);
+    assert!(shown.contains(&format!("jobs show {}", again.id)) && !shown.contains("jobs retry"), "{shown}");
+    let (status, waited, _) = jobs(&world, &["wait", &old]);
+    assert_eq!((status, waited.lines().count()), (3, 1), "{waited}");
+    assert!(waited.contains("failure") && waited.contains("Adobe failed to process"), "{waited}");
 }
 
 #[test]

@@ -143,16 +143,21 @@ impl Told {
         let events = reader.events(JobId(job.id))?;
         let told = self.0.insert(job.id, events.len()).unwrap_or(0);
         // A step within a state, such as `committing`, is for `jobs show`.
-        let is_news = |event: &EventRow| event.from_state.as_ref() != Some(&event.to_state) || event.event == "filed";
+        let is_news = |event: &EventRow| is_step(event) || event.event == "filed";
         Ok(events.into_iter().skip(told).filter(is_news).collect())
     }
 
-    /// Leaves out the history of a job up to its latest step.
+    /// Leaves out the history of a job up to the step that brought it where it stands.
     pub(super) fn skip_to_latest(&mut self, reader: &Reader, job: &JobRow) -> Result<(), Failure> {
-        let events = reader.events(JobId(job.id))?.len();
-        self.0.insert(job.id, events.saturating_sub(1));
+        let events = reader.events(JobId(job.id))?;
+        self.0.insert(job.id, events.iter().rposition(is_step).unwrap_or(0));
         Ok(())
     }
+}
+
+/// Whether the job moved on with it.
+fn is_step(event: &EventRow) -> bool {
+    event.from_state.as_ref() != Some(&event.to_state)
 }
 
 /// Nothing more will happen automatically.

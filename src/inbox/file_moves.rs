@@ -174,7 +174,7 @@ fn cannot_file(folder: &AccountFolder, job: &Job, error: &io::Error) -> FolderPr
 /// own. `path`: where the file lies now.
 pub(super) fn explanation(job: &Job, findings: Option<&str>, path: &Path, program: &Program) -> Option<String> {
     let (id, account) = (job.id, job.account.as_str());
-    let verdict = job.verdict()?;
+    let verdict = job.verdict(None)?;
     let reason = job.reason.as_deref().unwrap_or("no reason is on record");
     let findings = findings.map(|list| found(list, path)).unwrap_or_default();
     let remote = job.remote_job_id.map(|id| format!("Remote job: {id}\n")).unwrap_or_default();

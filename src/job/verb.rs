@@ -55,6 +55,8 @@ pub struct JobStanding {
     pub is_unsettled: bool,
     /// For a marker: its data file, and where that stands.
     pub data: Option<(JobId, State)>,
+    /// The job as which a person had its file sent again.
+    pub sent_again_as: Option<JobId>,
 }
 
 /// What becomes of a job that a verb can be done on.
@@ -124,6 +126,9 @@ pub enum Refusal {
         /// Where it stands.
         state: State,
     },
+    /// Another job has its file.
+    #[error("its file was sent again as job {0}; `datadrop jobs show {0}` says what became of it")]
+    SentAgain(JobId),
     /// There is no file to send.
     #[error("its file is gone; drop it again")]
     NoFile,
@@ -155,11 +160,17 @@ impl Verb {
     /// # Errors
     /// [`Refusal`] where it must not be done, or not now.
     pub fn decide(self, job: &JobStanding) -> Result<Plan, Refusal> {
-        match self {
+        let decided = match self {
             Self::Retry => retry(job),
             Self::Hold => hold(job),
             Self::Release(how) => release(job, how),
             Self::Cancel { force } => cancel(job, force),
+        };
+        match (decided, job.sent_again_as) {
+            (Err(Refusal::Ended { .. } | Refusal::NotHeld { .. } | Refusal::NoFile), Some(again)) => {
+                Err(Refusal::SentAgain(again))
+            }
+            (decided, _) => decided,
         }
     }
 }
@@ -248,6 +259,7 @@ mod tests {
             is_hashed: true,
             is_unsettled: false,
             data: None,
+            sent_again_as: None,
         }
     }
 

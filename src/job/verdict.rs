@@ -19,6 +19,10 @@ pub struct Case<'a> {
     pub is_unsettled: bool,
     /// For a marker: the job of its data file.
     pub follows: Option<JobId>,
+    /// No file lies there any more that is this job's.
+    pub is_gone: bool,
+    /// The job as which a person had its file sent again.
+    pub sent_again_as: Option<JobId>,
 }
 
 /// What happened, and what can be done.
@@ -57,10 +61,19 @@ impl Case<'_> {
     /// The verdict; `None` where nothing is to be done.
     #[must_use]
     pub fn verdict(&self) -> Option<Verdict> {
-        let verdict = self.of_state()?;
-        let Some(data) = self.follows else { return Some(verdict) };
-        let step = Step { aim: "What is done with its data file is done with it", command: Some(Command::Show(data)) };
-        Some(Verdict { steps: vec![step], ..verdict })
+        let mut verdict = self.of_state()?;
+        let instead = |aim, id| vec![Step { aim, command: Some(Command::Show(id)) }];
+        if let Some(again) = self.sent_again_as {
+            verdict.steps = instead("Its file was sent again; to see what became of it", again);
+        } else if let Some(data) = self.follows {
+            verdict.steps = instead("What is done with its data file is done with it", data);
+        } else if self.is_gone {
+            verdict.steps.retain(|step| step.command.as_ref().is_none_or(|command| !command.sends_the_file()));
+            verdict
+                .steps
+                .push(Step { aim: "Its file is not there any more. To send it, drop it again", command: None });
+        }
+        Some(verdict)
     }
 
     fn of_state(&self) -> Option<Verdict> {
@@ -169,6 +182,14 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether it needs the file.
+    fn sends_the_file(&self) -> bool {
+        match self {
+            Self::Retry(_) | Self::Release(_) | Self::Resend(_) => true,
+            Self::Show(_) | Self::Adopt(_) | Self::Cancel(_) | Self::RemoteJobs(_) => false,
+        }
+    }
+
     /// The whole line.
     #[must_use]
     pub fn line(&self, program: &Program) -> String {
@@ -191,7 +212,16 @@ mod tests {
     use crate::job::{JobStanding, Kind, Place, Plan, Release, RemoteJobId, Verb};
 
     fn case(state: State) -> Case<'static> {
-        Case { id: JobId(17), account: "a", file_name: "sales.txt", state, is_unsettled: false, follows: None }
+        Case {
+            id: JobId(17),
+            account: "a",
+            file_name: "sales.txt",
+            state,
+            is_unsettled: false,
+            follows: None,
+            is_gone: false,
+            sent_again_as: None,
+        }
     }
 
     /// What is offered is what the job's state allows.
@@ -208,6 +238,7 @@ mod tests {
                     is_hashed: true,
                     is_unsettled,
                     data: None,
+                    sent_again_as: None,
                 };
                 let verdict = Case { is_unsettled, ..case(state) }.verdict();
                 assert_eq!(verdict.is_some(), matches!(state.place(), Place::Held | Place::Failed), "{state}");
@@ -226,6 +257,19 @@ mod tests {
             }
         }
         assert_eq!(met, 11);
+    }
+
+    #[test]
+    fn what_has_no_file_any_more_is_not_offered_to_be_sent() {
+        let lines = |case: Case<'_>| case.verdict().unwrap().lines(&Program::default());
+        let again = Case { sent_again_as: Some(JobId(18)), is_gone: true, ..case(State::Failure) };
+        assert_eq!(lines(again), ["Its file was sent again; to see what became of it: datadrop jobs show 18"]);
+        let gone = Case { is_gone: true, ..case(State::Held) };
+        let dropped = "Its file is not there any more. To send it, drop it again.";
+        assert_eq!(lines(gone), ["Not to send it: datadrop jobs cancel 17", dropped]);
+        let unsettled = lines(Case { is_unsettled: true, ..gone });
+        assert!(unsettled.iter().any(|line| line.contains("--adopt")), "{unsettled:?}");
+        assert!(!unsettled.iter().any(|line| line.contains("--resend")), "{unsettled:?}");
     }
 
     /// P3: only what says that it counts twice sends again what may have been ingested.

@@ -163,7 +163,8 @@ impl Reader {
         let (select, values) = filter.select();
         let sql = format!(
             "SELECT listed.*, job.phase AS own_phase, job.place AS own_place, job.sha256 IS NOT NULL AS is_hashed,
-                    job.unsettled AS is_unsettled, data.id AS data_id, data.state AS data_state, data.phase AS data_phase
+                    job.unsettled AS is_unsettled, data.id AS data_id, data.state AS data_state, data.phase AS data_phase,
+                    (SELECT max(again.id) FROM job AS again WHERE again.retry_of = job.id) AS again_id
              FROM ({select}) AS listed JOIN job ON job.id = listed.id
              LEFT JOIN job AS data ON job.kind = 'fin' AND data.id = job.pair_id ORDER BY listed.id"
         );
@@ -222,6 +223,7 @@ fn decode_standing(row: &Row<'_>, job: &JobRow) -> Result<JobStanding, JobLogErr
         is_hashed: row.get("is_hashed")?,
         is_unsettled: row.get("is_unsettled")?,
         data,
+        sent_again_as: row.get::<_, Option<i64>>("again_id")?.map(JobId),
     })
 }
 
@@ -238,6 +240,7 @@ pub(super) fn standing(connection: &Connection, job: &Job) -> Result<JobStanding
         is_hashed: job.sha256.is_some(),
         is_unsettled: job.unsettled,
         data: data.map(|data| (data.id, data.state)),
+        sent_again_as: sql::sent_again_as(connection, job.id)?,
     })
 }
 
@@ -276,7 +279,11 @@ mod tests {
         for (job, standing) in &standings {
             assert_eq!(reader.job_standing(JobId(job.id)).unwrap().as_ref(), Some(standing));
         }
-        assert_eq!(work.lock().unwrap().statements, 1 + 50 + 1, "one by one, and a marker's data file");
+        assert_eq!(
+            work.lock().unwrap().statements,
+            1 + 2 * 50 + 1,
+            "one by one, with what was sent again, and a marker's data file"
+        );
         let named = reader.standings(&JobFilter { ids: vec![7, 3, 99, 7], ..JobFilter::default() }).unwrap();
         assert_eq!(named.iter().map(|found| found.as_ref().unwrap().0.id).collect::<Vec<_>>(), [3, 7]);
     }

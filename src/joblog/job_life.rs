@@ -5,7 +5,7 @@ use super::queries::JobRow;
 use super::reader::Reader;
 use super::row::Job;
 use super::sql;
-use crate::job::{Case, JobId, Kind, Timestamp, Verdict};
+use crate::job::{Case, JobId, Kind, Place, Timestamp, Verdict};
 use serde::Serialize;
 
 /// All that is known of one job.
@@ -64,9 +64,9 @@ pub struct EventRow {
 }
 
 impl Job {
-    /// What happened, and what can be done, if a person is needed.
+    /// What happened, and what can be done, if a person is needed. `sent_again_as`: the job that has its file since.
     #[must_use]
-    pub fn verdict(&self) -> Option<Verdict> {
+    pub fn verdict(&self, sent_again_as: Option<JobId>) -> Option<Verdict> {
         let case = Case {
             id: self.id,
             account: &self.account,
@@ -74,6 +74,8 @@ impl Job {
             state: self.state,
             is_unsettled: self.unsettled,
             follows: self.pair.filter(|_| self.kind == Kind::Fin),
+            is_gone: self.place == Place::Gone,
+            sent_again_as,
         };
         case.verdict()
     }
@@ -95,9 +97,10 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn verdict(&self, id: JobId) -> Result<Option<Verdict>, JobLogError> {
-        match sql::job_if_known(&self.connection(), id) {
-            Ok(job) => Ok(job.and_then(|job| job.verdict())),
-            Err(JobLogError::BadRow { .. }) => Ok(None),
+        let connection = self.connection();
+        match sql::job_if_known(&connection, id) {
+            Ok(Some(job)) => Ok(job.verdict(sql::sent_again_as(&connection, id)?)),
+            Ok(None) | Err(JobLogError::BadRow { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -122,6 +122,7 @@ CREATE INDEX job_in_inbox      ON job (account, disk_name)             WHERE pla
 -- Files that were set apart, by what the file system calls them: a person may move one back into the folder, by any name.
 CREATE INDEX job_set_apart     ON job (account, inode)                 WHERE place IN ('held', 'failed');
 CREATE INDEX job_unfiled       ON job (account)                        WHERE place <> belongs AND place <> 'gone';
+CREATE INDEX job_by_retry      ON job (retry_of)                       WHERE retry_of IS NOT NULL;
 -- Both jobs of a pair leave together.
 CREATE INDEX job_by_pair       ON job (pair_id)                        WHERE pair_id IS NOT NULL;
 CREATE UNIQUE INDEX job_remote ON job (account, line, remote_job_id)   WHERE remote_job_id IS NOT NULL;

@@ -168,6 +168,14 @@ pub(super) fn latest_of(connection: &Connection, id: JobId, event: Event) -> Res
     ))
 }
 
+/// The latest job as which a person had a job's file sent again.
+pub(super) fn sent_again_as(connection: &Connection, id: JobId) -> Result<Option<JobId>> {
+    let again: Option<i64> = connection
+        .prepare_cached("SELECT max(id) FROM job WHERE retry_of = ?1")?
+        .query_row([id.0], |row| row.get(0))?;
+    Ok(again.map(JobId))
+}
+
 /// The number of the last event.
 pub(super) fn latest_event(connection: &Connection) -> Result<EventId> {
     Ok(EventId(

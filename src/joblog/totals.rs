@@ -235,8 +235,8 @@ impl Reader {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The jobs that need a person: all that are held, and those that ended badly since then. The newest so many, newest
-    /// first, and how many there are.
+    /// The jobs that need a person: all that are held, and those that ended badly since then and were not sent again. The newest
+    /// so many, newest first, and how many there are.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
@@ -248,7 +248,8 @@ impl Reader {
             WHERE state = 'held' AND finished_at IS NULL
             UNION ALL
             SELECT id FROM account CROSS JOIN job INDEXED BY job_ended ON account = name
-            WHERE state IN {ENDED_BADLY} AND finished_at IS NOT NULL AND finished_at >= ?1"
+            WHERE state IN {ENDED_BADLY} AND finished_at IS NOT NULL AND finished_at >= ?1
+                  AND NOT EXISTS (SELECT 1 FROM job AS again WHERE again.retry_of = job.id)"
         );
         let connection = self.connection();
         let count = connection
@@ -426,6 +427,8 @@ mod tests {
         assert_eq!(asked(1_795_435_200_000, 9), (vec![7, 4, 3, 2], 4));
         assert_eq!(asked(1_795_435_200_001, 9), (vec![7], 1), "held is held however old it is");
         assert_eq!(asked(0, 2), (vec![7, 4], 4));
+        log.call(|unit| Ok(unit.execute("UPDATE job SET retry_of = 3 WHERE id = 5", [])?)).wait().unwrap();
+        assert_eq!(asked(0, 9), (vec![7, 4, 2], 3), "what was sent again is done with");
     }
 
     #[test]

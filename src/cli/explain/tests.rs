@@ -65,7 +65,16 @@ fn job(row: JobRow) -> Job {
 fn job_that(row: JobRow, is_unsettled: bool) -> Job {
     let state = State::from_words(&row.state, Some(Phase::Started)).unwrap();
     let (account, file_name) = (row.account.as_str(), row.file_name.as_str());
-    let case = Case { id: JobId(row.id), account, file_name, state, is_unsettled, follows: None };
+    let case = Case {
+        id: JobId(row.id),
+        account,
+        file_name,
+        state,
+        is_unsettled,
+        follows: None,
+        is_gone: false,
+        sent_again_as: None,
+    };
     Job { verdict: case.verdict(), since: Some(NOW.before(Duration::from_mins(5))), row }
 }
 
