@@ -407,9 +407,12 @@ impl AccountFolder {
     }
 }
 
-/// Removes an explanation that no longer holds, if there is one.
+/// Removes the explanation of a file that lies there no more, if there is one. What lies there under its name by now has one of
+/// its own.
 pub fn remove_why(directory: &Directory, name: &OsStr) {
-    let _ = past_what_stays(name, |why| directory.remove(why));
+    if matches!(directory.find(name), Ok(None)) {
+        let _ = past_what_stays(name, |why| directory.remove(why));
+    }
 }
 
 #[cfg(test)]

@@ -287,6 +287,10 @@ fn f9_whatever_bears_the_name_of_an_explanation_is_replaced_itself_and_a_directo
     std::fs::create_dir(failed.join("dir.txt.why")).unwrap();
     folder.write_why(Place::Failed, OsStr::new("dir.txt"), "text").unwrap();
     assert_eq!(std::fs::read_to_string(failed.join("dir.txt.2.why")).unwrap(), "text");
+    std::fs::write(failed.join("dir.txt"), "another").unwrap();
+    remove_why(folder.place(Place::Failed), OsStr::new("dir.txt"));
+    assert!(failed.join("dir.txt.2.why").exists(), "it explains what lies there now");
+    std::fs::remove_file(failed.join("dir.txt")).unwrap();
     remove_why(folder.place(Place::Failed), OsStr::new("dir.txt"));
     let mut names: Vec<_> = std::fs::read_dir(&failed).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
