@@ -48,6 +48,25 @@ fn s6_a_name_that_the_server_changes_for_the_first_time_is_held_with_the_remote_
     }
 }
 
+/// Adobe may count more rows than a file has: that does not make a job another's whose name it may have changed.
+#[test]
+fn s6_a_changed_name_with_more_rows_than_were_sent_is_held_too() {
+    for names in [Names::Lower, Names::Nfc, Names::Underscore, Names::Cut] {
+        for knows_none in [false, true] {
+            let world = naming(names);
+            let [name, _] = changed(names);
+            world.fault(&format!("job:extra-rows=2:name={name}"));
+            world.fault(&format!("upload:after-commit:reset:n=1:name={name}"));
+            let _daemon = if knows_none { world.start() } else { primed(&world) };
+            world.drop_file("a", name, data(3));
+            let job = world.wait_for(name, "held");
+            let remote = world.ledger().last().unwrap().job_id.to_string();
+            assert!(job.why().contains(&remote), "{names}: {}", job.why());
+            assert_eq!(world.times_accepted(name), 1, "{names}");
+        }
+    }
+}
+
 #[test]
 fn s6_what_accepted_files_show_of_names_finds_the_next_upload_by_itself() {
     for names in [Names::Lower, Names::Nfc, Names::Underscore, Names::Cut] {

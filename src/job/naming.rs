@@ -18,6 +18,8 @@ pub enum Likeness {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Naming {
     ways: Vec<Way>,
+    /// Characters of the longest name that was shown. A longer one may be cut. `None`: nothing was shown yet.
+    longest: Option<usize>,
 }
 
 /// One way to change names: steps in this order.
@@ -66,7 +68,7 @@ impl Naming {
                 }
             }
         }
-        Self { ways }
+        Self { ways, longest: None }
     }
 
     /// What accepted files say: pairs of the name sent and the name shown.
@@ -74,7 +76,14 @@ impl Naming {
     pub fn learn<'a>(examples: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let examples: Vec<(&str, &str)> = examples.into_iter().collect();
         let ways = Self::unknown().ways.into_iter().filter_map(|way| way.fit(&examples)).collect();
-        Self { ways }
+        let longest = examples.iter().map(|(_, shown)| shown.chars().count()).max();
+        Self { ways, longest }
+    }
+
+    /// Some accepted file has shown what becomes of names.
+    #[must_use]
+    pub fn is_learnt(&self) -> bool {
+        self.longest.is_some()
     }
 
     /// Names prove nothing here: no way that datadrop knows of explains them.
@@ -100,12 +109,26 @@ impl Naming {
         }
         let likely = self.ways.iter().filter(|way| way.apply(sent) == shown).count();
         match likely {
+            0 if self.may_be_cut(sent, shown) => Likeness::Perhaps,
             0 => Likeness::Other,
             all if all == self.ways.len() => Likeness::Same,
             _ => Likeness::Perhaps,
         }
     }
 }
+
+impl Naming {
+    /// Whether one name may be what a cut leaves of the other that no accepted file was long enough to show.
+    fn may_be_cut(&self, sent: &str, shown: &str) -> bool {
+        let cuts = [false, true].map(|keeps_extension| Cut { longest: shown.chars().count(), keeps_extension });
+        let is_long = cuts[0].longest >= self.longest.unwrap_or(0).max(SHORTEST_CUT);
+        let uncut = self.ways.iter().filter(|way| is_long && way.cut.is_none());
+        uncut.map(|way| way.apply(sent)).any(|whole| cuts.iter().any(|cut| cut.apply(&whole) == shown))
+    }
+}
+
+/// No server that is known leaves less of a name: the eight letters, the point and the extension of old file systems.
+const SHORTEST_CUT: usize = 12;
 
 const KEEPS: Way = Way { composes: false, case: Case::Kept, replaces: Replaces::Nothing, cut: None };
 
@@ -197,6 +220,20 @@ mod tests {
         assert_eq!(cut.likeness("b.txt", "b.txt"), Likeness::Same);
         let whole = Naming::learn([("a-name-that-is-long.txt", "a-name-that-is-")]);
         assert_eq!(whole.likeness("another-name-too-long.txt", "another-name-to"), Likeness::Same);
+    }
+
+    /// Found by the simulation, seed 651491.
+    #[test]
+    fn s6_a_name_longer_than_any_before_may_be_cut() {
+        let (sent, shown) = ("Report of the whole year 2026-02.txt", "Report of the whole .txt");
+        for known in [Naming::unknown(), Naming::learn([("short.txt", "short.txt")])] {
+            assert_eq!(known.likeness(sent, shown), Likeness::Perhaps);
+            assert_eq!(known.likeness(sent, "Report of the whole year"), Likeness::Perhaps);
+            assert_eq!(known.likeness(sent, "Report.txt"), Likeness::Other, "no server cuts as much");
+            assert_eq!(known.likeness(sent, "Report of half a .txt"), Likeness::Other);
+        }
+        let kept = "A longer name than that is kept.txt";
+        assert_eq!(Naming::learn([(kept, kept)]).likeness(sent, shown), Likeness::Other);
     }
 
     #[test]

@@ -119,7 +119,8 @@ pub fn judge(look: &Look, sent: Sent<'_>, known: impl Fn(&RemoteJob) -> Known) -
                 ));
             }
             (Known::Fresh(listed_after), Likeness::Same) => named.push((job, listed_after)),
-            (Known::Fresh(_), Likeness::Other) if too_many_rows(job, sent).is_some() => {}
+            // Before any name was shown, names prove nothing, and Adobe may count more rows than a file has.
+            (Known::Fresh(_), Likeness::Other) if sent.naming.is_learnt() && too_many_rows(job, sent).is_some() => {}
             (Known::Fresh(listed_after), Likeness::Perhaps | Likeness::Other) => unowned.push((job, listed_after)),
         }
     }
