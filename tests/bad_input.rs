@@ -302,10 +302,17 @@ fn p1_other_names_are_left_alone_and_called_by_name() {
     for name in ignored {
         world.write_file("a", name, tagged(name));
     }
+    for folder in ["export", "export.txt", ".sync"] {
+        fs::create_dir(world.folder("a").join(folder)).unwrap();
+        fs::write(world.folder("a").join(folder).join("inside.txt"), tagged(folder)).unwrap();
+    }
     let_another_pass(&world, "other.txt");
-    world.wait("the ignored files to be counted", || world.status("a")["ignored_files"] == 5);
+    world.wait("the ignored files to be counted", || world.status("a")["ignored_files"] == 10);
     let log = world.log();
-    for (name, level) in [("SALES.TXT", "WARN"), ("SALES.FIN", "WARN"), ("notes.md", "INFO")] {
+    assert!(!log.contains("hidden.txt: ignored") && !log.contains(".sync: ignored"), "{log}");
+    let folders = [("export", "WARN"), ("export.txt", "WARN")];
+    for (name, level) in [("SALES.TXT", "WARN"), ("SALES.FIN", "WARN"), ("notes.md", "INFO")].into_iter().chain(folders)
+    {
         let lines: Vec<_> = log.lines().filter(|line| line.contains(&format!(" {name}: ignored"))).collect();
         assert!(lines.len() == 1 && lines[0].contains(level), "{name}: {lines:?}");
     }

@@ -46,7 +46,7 @@ fn it_says_what_the_daemon_then_does_and_changes_nothing() {
     says(&page, "wait", "empty.txt", "the file is empty");
     says(&page, "wait", "lone.fin", "its data file");
     says(&page, "reject", "link.txt", "symbolic link");
-    assert!(page.contains("1 file in the folder ignored") && page.contains("it is disabled"), "{page}");
+    assert!(page.contains("1 name in the folder ignored") && page.contains("it is disabled"), "{page}");
     assert!(
         page.contains(", 1 s at 12 per 6 s; 2 files would wait; 1 file would be held; 1 file would be rejected"),
         "{page}"

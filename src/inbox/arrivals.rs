@@ -4,7 +4,7 @@ use super::Board;
 use super::announce::Told;
 use super::assessment::{Assessed, Known, Met, after_reading, before_reading};
 use super::board::give_back;
-use super::folder_settings::{FolderSettings, Interrupted, Progress};
+use super::folder_settings::{FolderSettings, Ignored, Interrupted, Progress};
 use super::look;
 use super::weigh::{BUFFER, Background, Weighed, weigh};
 use crate::clock::Moment;
@@ -218,7 +218,10 @@ impl Inbox {
         let heard_before = self.board.trace(name).map_or(0, |trace| trace.order);
         let found = look::look(self.directory(), name, |entry| look::is_of_state(&self.settings.state_dir, entry));
         let (file, sight) = match Met::from(found) {
-            Met::Nothing | Met::Directory => {
+            met @ (Met::Nothing | Met::Directory) => {
+                if matches!(met, Met::Directory) {
+                    self.name_ignored(name, &Ignored::Directory);
+                }
                 self.forget(name, heard_before);
                 self.ask_for_scan_if_missed(name)?;
                 return Ok(());

@@ -1,13 +1,13 @@
 //! What a folder's thread is given, and what it gives: its settings, how far it has come, why it stopped.
 
 use crate::config::{AccountConfig, CheckMode, Config, FinMode, NamePatterns, RateLimit, WatchMode};
-use crate::folder::FolderProblem;
+use crate::folder::{FolderProblem, MARK};
 use crate::inbox::readiness::Waits;
-use crate::job::{Kind, Program, Target, classify};
+use crate::job::{Kind, Place, Program, Target, classify};
 use crate::joblog::{AdmitPolicy, JobLogError};
 use jiff::tz::TimeZone;
-use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -95,12 +95,48 @@ impl FolderSettings {
         classify(name, &self.extensions).filter(|_| self.exclude.matching(name).is_none())
     }
 
+    /// What keeps a name out that [`FolderSettings::kind_of`] gives no kind.
+    pub(super) fn why_ignored(&self, name: &OsStr) -> Ignored {
+        if name.as_encoded_bytes().starts_with(b".") {
+            return Ignored::Hidden;
+        }
+        if let Some(pattern) = self.exclude.matching(name) {
+            return Ignored::Excluded(pattern.to_owned());
+        }
+        let path = Path::new(name);
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        let lower = path.with_extension(extension).into_os_string();
+        if classify(&lower, &self.extensions).is_some() { Ignored::Case(lower) } else { Ignored::Extension }
+    }
+
     /// The waits of readiness where the folder lies.
     #[must_use]
     pub fn waits_in(&self, is_remote: bool) -> Waits {
         let settle = self.waits.settle_unwatched;
         Waits { settle_unwatched: if is_remote { settle.max(REMOTE_SETTLE) } else { settle }, ..self.waits }
     }
+}
+
+/// Why a name in a watched folder is none of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ignored {
+    /// A dotfile.
+    Hidden,
+    /// A directory.
+    Directory,
+    /// It matches this pattern of the account's `exclude`.
+    Excluded(String),
+    /// Its extension is one of ours but for the case, which counts at Adobe; the name that would do.
+    Case(OsString),
+    /// Its extension is none of ours.
+    Extension,
+}
+
+/// Whether a name in the folder is datadrop's own: its mark, what it writes under hidden names, its sub-folders.
+#[must_use]
+pub fn is_own_name(name: &OsStr) -> bool {
+    Place::SUB_FOLDERS.iter().any(|place| name == place.as_str())
+        || name.as_encoded_bytes().starts_with(MARK.as_bytes())
 }
 
 /// How far a folder's thread has come, for the code that supervises it.

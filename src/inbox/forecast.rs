@@ -1,7 +1,7 @@
 //! What an account's thread would make of a name in its folder, for callers that only ask. Nothing is changed.
 
 use super::assessment::{Met, after_reading, before_reading};
-use super::folder_settings::FolderSettings;
+use super::folder_settings::{FolderSettings, Ignored};
 use super::look;
 use super::markers::is_marker;
 use super::weigh::{BUFFER, Background, weigh};
@@ -13,23 +13,7 @@ use crate::job::{Kind, SuiteFacts, Timestamp, classify, stem};
 use crate::joblog::{JobLogError, Reader, Verdict};
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
 use std::time::Duration;
-
-/// Why a name in a watched folder is none of ours.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ignored {
-    /// A dotfile.
-    Hidden,
-    /// A directory.
-    Directory,
-    /// It matches this pattern of the account's `exclude`.
-    Excluded(String),
-    /// Its extension is one of ours but for the case, which counts at Adobe; the name that would do.
-    Case(OsString),
-    /// Its extension is none of ours.
-    Extension,
-}
 
 /// What would become of a name.
 #[derive(Debug, Clone)]
@@ -61,7 +45,7 @@ pub fn foresee(
         (Met::Nothing, _) => return Foreseen::Gone,
         (Met::Directory, _) => return Foreseen::Ignored(Ignored::Directory),
         (Met::Told(_) | Met::File(..), None) => {
-            return Foreseen::Ignored(why_ignored(name, settings));
+            return Foreseen::Ignored(settings.why_ignored(name));
         }
         (Met::Told(_) | Met::File(..), Some(kind)) => kind,
     };
@@ -135,25 +119,11 @@ pub fn ahead(
     Ok(None)
 }
 
-/// What keeps a name out that [`FolderSettings::kind_of`] gives no kind.
-pub(super) fn why_ignored(name: &OsStr, settings: &FolderSettings) -> Ignored {
-    if name.as_encoded_bytes().starts_with(b".") {
-        return Ignored::Hidden;
-    }
-    if let Some(pattern) = settings.exclude.matching(name) {
-        return Ignored::Excluded(pattern.to_owned());
-    }
-    let extensions = &settings.extensions;
-    let path = Path::new(name);
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    let lower = path.with_extension(extension).into_os_string();
-    if classify(&lower, extensions).is_some() { Ignored::Case(lower) } else { Ignored::Extension }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
+    use std::path::Path;
 
     const LATER: i64 = i64::MAX;
 

@@ -31,8 +31,8 @@ mod worker;
 pub use assessment::{Known, known};
 pub use board::Board;
 pub use events::{EventSource, WatchError};
-pub use folder_settings::{FolderSettings, Interrupted, Progress};
-pub use forecast::{Foreseen, Ignored, ahead, foresee};
+pub use folder_settings::{FolderSettings, Ignored, Interrupted, Progress, is_own_name};
+pub use forecast::{Foreseen, ahead, foresee};
 pub use neighbours::{Neighbours, Way};
 pub use worker::FolderWorker;
 

@@ -1,8 +1,7 @@
 //! The scan: what is really in the folder, held against what the job log believes.
 
 use super::arrivals::Inbox;
-use super::folder_settings::Interrupted;
-use super::forecast::{Ignored, why_ignored};
+use super::folder_settings::{Ignored, Interrupted, is_own_name};
 use crate::clock::{Moment, now};
 use crate::config::backlog_words;
 use crate::folder::FolderProblem;
@@ -13,6 +12,7 @@ use crate::joblog::InboxEntry;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 /// Maximum number of ignored names that the log names; the rest is counted.
@@ -61,10 +61,12 @@ impl Inbox {
                 self.tell_progress(looked_at, names.len());
             }
             if self.settings.kind_of(name).is_none() {
-                if !name.as_encoded_bytes().starts_with(b".") && !self.is_directory(name) {
+                if !is_own_name(name) {
+                    let why =
+                        if self.is_directory(name) { Ignored::Directory } else { self.settings.why_ignored(name) };
                     ignored += 1;
-                    self.name_ignored(name);
-                    passed_over.extend(known.remove(name).map(|entry| (entry, why_ignored(name, &self.settings))));
+                    self.name_ignored(name, &why);
+                    passed_over.extend(known.remove(name).map(|entry| (entry, why)));
                 }
                 continue;
             }
@@ -80,6 +82,9 @@ impl Inbox {
                 // A directory took the name: the file is not there any more.
                 missing.push(entry.clone());
                 continue;
+            }
+            if self.is_directory(name) {
+                ignored += 1;
             }
             if entry.is_none() && self.board.trace(name).is_none() {
                 unheard += 1;
@@ -167,13 +172,17 @@ impl Inbox {
         Ok(())
     }
 
-    fn name_ignored(&mut self, name: &OsStr) {
-        if self.named_ignored.len() >= NAMED || !self.named_ignored.insert(name.to_owned()) {
+    /// Says once what a name, or all of an extension, is ignored for.
+    pub(super) fn name_ignored(&mut self, name: &OsStr, why: &Ignored) {
+        let extension = Path::new(name).extension().filter(|_| *why == Ignored::Extension);
+        let named = extension.unwrap_or(name);
+        let is_quiet = *why == Ignored::Hidden || name.as_encoded_bytes().starts_with(b".");
+        if is_quiet || self.named_ignored.len() >= NAMED || !self.named_ignored.insert(named.to_owned()) {
             return;
         }
         let account = &self.settings.account;
         let shown = printable(&name.to_string_lossy());
-        match why_ignored(name, &self.settings) {
+        match why {
             Ignored::Case(lower) => tracing::warn!(
                 account,
                 "{shown}: ignored: Adobe only takes lower-case extensions; rename it to {} if it is to be sent",
@@ -182,7 +191,12 @@ impl Inbox {
             Ignored::Excluded(pattern) => {
                 tracing::info!(account, "{shown}: ignored: the pattern {pattern:?} of `exclude` matches its name");
             }
-            Ignored::Hidden | Ignored::Directory | Ignored::Extension => {
+            // Somebody has dropped all of them at once, or takes it for a file.
+            Ignored::Directory => tracing::warn!(
+                account,
+                "{shown}: ignored: it is a folder, and only files directly in the account's folder are sent"
+            ),
+            Ignored::Hidden | Ignored::Extension => {
                 tracing::info!(account, "{shown}: ignored: its extension is not one of {:?}", self.settings.extensions);
             }
         }

@@ -83,7 +83,7 @@ pub struct AccountStatus {
     /// When it is read next.
     #[serde(serialize_with = "time")]
     pub next_sweep: Option<Timestamp>,
-    /// Files in the folder that are none of ours.
+    /// Names in the folder that are none of ours: hidden files, folders, what is excluded, other extensions.
     pub ignored_files: i64,
     /// The quiet period, in seconds, where programs that write files in pieces made it longer than the configured one.
     pub settle_seconds: Option<f64>,
@@ -283,8 +283,8 @@ fn account_page(page: &mut String, account: &AccountStatus, running: bool, here:
     if account.ignored_files > 0 {
         let _ = writeln!(
             page,
-            "  {} in the folder ignored: not a watched extension, or excluded",
-            counted(account.ignored_files, "file")
+            "  {} in the folder ignored: hidden, a folder, excluded, or not of a watched extension",
+            counted(account.ignored_files, "name")
         );
     }
 }

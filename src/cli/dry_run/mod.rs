@@ -12,6 +12,7 @@ use super::settings;
 use crate::clock::now;
 use crate::config::{AccountConfig, Config, Duplicates, FinMode, Order, StyleChoice};
 use crate::folder::directory::Entry;
+use crate::inbox::is_own_name;
 use crate::job::{DataDay, DayZone, JobId, Kind, State, UploadStyle, classify, printable, stem};
 use crate::joblog::{DayRow, JobRow, Reader, Which, is_running};
 use plan::{AccountPlan, Found, Planned, Verdict, pair_up};
@@ -68,9 +69,7 @@ fn plan_account(
         signs.give();
         if seen.settings.kind_of(&name).is_some() {
             names.push(name);
-        } else if !name.as_encoded_bytes().starts_with(b".")
-            && !folder.entry(&name).is_ok_and(|found| found.is_directory())
-        {
+        } else if !is_own_name(&name) {
             plan.ignored += 1;
         }
     }

@@ -24,8 +24,8 @@ pub(super) fn account(plan: &AccountPlan) -> String {
     if plan.ignored > 0 {
         let _ = writeln!(
             page,
-            "  {} in the folder ignored: not a watched extension, or excluded",
-            counted(plan.ignored, "file")
+            "  {} in the folder ignored: hidden, a folder, excluded, or not of a watched extension",
+            counted(plan.ignored, "name")
         );
     }
     if plan.days > 0 {
@@ -181,7 +181,7 @@ mod tests {
           reject       d.txt          9 B  the file is too large
           wait         lone.fin       0 B  waits for its data file
           send         late.fin       0 B  marker of job 7
-          2 files in the folder ignored: not a watched extension, or excluded
+          2 names in the folder ignored: hidden, a folder, excluded, or not of a watched extension
 
         3 files would be sent (1.2 MB), 2 s at 12 per 6 s; 3 files would wait; 2 files would be held; 1 file would be rejected. Nothing was sent or moved.
         ");

@@ -87,7 +87,7 @@ fn a_person_sees_what_lies_where_and_what_is_wrong() {
       WAITING FOR A DAY: 2 files, the first until 2026-11-23T17:35:00.000Z (in 7 h)
       last success 5 min ago, last sweep 20 s ago, next sweep in 12 s, style put-json, row count of processed rows
       sent today: 12 data days (Adobe documents at most 90); at Adobe: 1.5 MB (it documents that it pauses above 50.0 MB)
-      3 files in the folder ignored: not a watched extension, or excluded
+      3 names in the folder ignored: hidden, a folder, excluded, or not of a watched extension
 
     returns  /srv/datadrop/returns
       inbox 0, open 0, held 0

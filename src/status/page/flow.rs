@@ -120,7 +120,7 @@ fn facts(status: &AccountStatus, here: &Here) -> Markup {
             }
             @if status.ignored_files > 0 {
                 dt { "Ignored" }
-                dd.wide { (counted(status.ignored_files, "file")) ", not of a watched extension" }
+                dd.wide { (counted(status.ignored_files, "name")) ", hidden, a folder, excluded, or not of a watched extension" }
             }
         }
     }
