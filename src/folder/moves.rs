@@ -36,9 +36,7 @@ impl AccountFolder {
             // Without times of birth, a file that came since may have the inode of ours, which was moved already.
             met @ (Met::Same(_) | Met::Changed(_)) if from == Place::Inbox && wanted.is_by_number(met) => {
                 match self.find(wanted)? {
-                    Some((place, found, Met::Same(identity))) if place == to => {
-                        return Ok(arrived(to, found, Met::Same(identity)));
-                    }
+                    Some((place, found, met @ Met::Same(_))) if place == to => return Ok(arrived(to, found, met)),
                     Some((place, found, met @ Met::Same(_))) => {
                         touched.insert(place);
                         (place, found, met)
@@ -64,7 +62,7 @@ impl AccountFolder {
                     // A file that lies in the inbox is the watcher's to look at, with all that it heard of it.
                     return Ok(gone(name, Oddity::Another));
                 } else {
-                    self.put_back(job, from, name, touched)?;
+                    self.put_back(wanted, (from, name), touched)?;
                     return Ok(gone(name, Oddity::AnotherPutBack));
                 }
             }
@@ -115,6 +113,12 @@ impl AccountFolder {
                 match self.meet(wanted, place, &candidate)? {
                     met @ Met::Same(_) => return Ok(Some((place, candidate, met))),
                     met @ Met::Changed(_) if place == wanted.to => return Ok(Some((place, candidate, met))),
+                    // Where paths have numbers of their own, nothing else tells of a file that was never read and was written
+                    // on since; and no other job gives a file this one's number.
+                    Met::Another if place == wanted.to && wanted.sha256.is_none() && candidate != wanted.name => {
+                        let identity = self.place(place).entry(&candidate)?.identity;
+                        return Ok(Some((place, candidate, Met::Same(identity))));
+                    }
                     Met::Changed(_) | Met::Another | Met::Nothing => {}
                 }
             }
@@ -141,15 +145,15 @@ impl AccountFolder {
         Ok(())
     }
 
-    /// Returns a file that is not datadrop's to the inbox, under a name that is free there.
+    /// Returns a file that is not datadrop's to the inbox, under the name that it had there if that is free.
     ///
     /// Linked, not renamed: a rename into the inbox says that a file is complete, which is unknown here. Where it must
     /// be renamed, the watcher learns that datadrop did it.
-    fn put_back(&self, job: JobId, place: Place, name: &OsStr, touched: &mut Touched) -> io::Result<()> {
+    fn put_back(&self, wanted: &Wanted<'_>, (place, name): (Place, &OsStr), touched: &mut Touched) -> io::Result<()> {
         touched.extend([place, Place::Inbox]);
         let (directory, inbox) = (self.place(place), self.place(Place::Inbox));
         self.note_put_back(&directory.entry(name)?.identity);
-        for candidate in free_names(name, job) {
+        for candidate in free_names(wanted.name, wanted.job) {
             match directory.link(name, inbox, &candidate) {
                 Ok(()) => return directory.remove(name),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -205,7 +209,7 @@ impl AccountFolder {
             Met::Same(_) | Met::Changed(_) => Ok(arrived(wanted.to, name, met)),
             Met::Another => {
                 // Somebody put another file under this name just now: it is not ours to file.
-                self.put_back(wanted.job, wanted.to, &name, touched)?;
+                self.put_back(wanted, (wanted.to, &name), touched)?;
                 Ok(gone(&name, Oddity::AnotherPutBack))
             }
             Met::Nothing => Ok(gone(&name, Oddity::RemovedMeanwhile)),
