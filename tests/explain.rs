@@ -1,9 +1,10 @@
 //! `explain`: why a file is, or is not, on its way, with the daemon running and without.
 
-use crate::harness::{World, data, names, stdout};
+use crate::harness::{NOBODY, World, as_nobody, data, names, stdout};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
 
 /// The first sentence and the exit status.
 fn explain(world: &World, path: &Path) -> (String, i32) {
@@ -77,4 +78,27 @@ fn a_job_log_at_rest_is_asked_and_nothing_is_left_beside_it() {
     let again = world.write_file("a", "sales.txt", data(3));
     world.wait("it to be quiet", || explain(&world, &again).0.contains("will be held, not sent: duplicate"));
     assert_eq!(names(&world.state_dir()), before);
+}
+
+/// Where the service has a user of its own, people work as others: what they are given works as it is pasted.
+#[test]
+fn commands_that_are_offered_name_the_user_that_they_need() {
+    let mut world = World::new();
+    world.account("a", "check = \"reject\"");
+    let Some(daemon) = as_nobody(&world, |_| ()) else { return };
+    let file = world.drop_file("a", "bad.txt", "Date\tEvar 1\tEvent 1\n11/20/2026\tx\n");
+    let id = world.wait_for("bad.txt", "rejected").id;
+    let why = world.folder("a").join("failed/bad.txt.why");
+    world.wait("its explanation", || why.exists());
+    let retry = format!("sudo -u nobody datadrop --config {} jobs retry {id}", world.config_file().display());
+    assert!(fs::read_to_string(&why).unwrap().contains(&retry), "{}", fs::read_to_string(&why).unwrap());
+    let explained = |uid: &str| {
+        let mut member = Command::new("setpriv");
+        member.args(["--reuid", uid, "--regid", NOBODY, "--clear-groups", env!("CARGO_BIN_EXE_datadrop"), "--config"]);
+        stdout(&member.arg(world.config_file()).arg("explain").arg(&file).output().unwrap())
+    };
+    assert!(explained("1234").contains(&retry), "{}", explained("1234"));
+    let own = explained(NOBODY);
+    assert!(own.contains(&retry["sudo -u nobody ".len()..]) && !own.contains("sudo"), "{own}");
+    daemon.stop();
 }

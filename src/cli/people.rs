@@ -3,12 +3,16 @@
 use super::child::ask;
 use std::fmt::Write as _;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 /// Timeout for a name service. One that answers does so immediately.
 const NAME_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The numbers that Linux distributions give to people (`UID_MIN` and `UID_MAX` of `login.defs`).
+const PEOPLE: RangeInclusive<u32> = 1000..=60_000;
 
 /// A user of this machine.
 pub(super) struct User {
@@ -64,6 +68,18 @@ pub(super) fn who() -> String {
     let uid = rustix::process::getuid().as_raw();
     let told = || std::env::var("USER").ok().filter(|name| !name.is_empty());
     behind_sudo.or_else(|| known_name("passwd", uid)).or_else(told).unwrap_or_else(|| format!("uid {uid}"))
+}
+
+/// Whose this is, if it is another's and not root asks, who may do everything.
+pub(super) fn owner_beside_me(path: &Path) -> Option<String> {
+    let (me, owner) = (rustix::process::geteuid().as_raw(), fs::metadata(path).ok()?.uid());
+    (me != 0 && me != owner).then(|| user_name(owner))
+}
+
+/// The user that this process runs as, if it is one of the system's, as which nobody logs in: people work as others.
+pub(super) fn system_user() -> Option<String> {
+    let me = rustix::process::geteuid().as_raw();
+    (me != 0 && !PEOPLE.contains(&me)).then(|| user_name(me))
 }
 
 /// By whom a file can be read, and how one becomes such a person. `dir`: where it lies, if it cannot even be looked at.

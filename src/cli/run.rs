@@ -2,6 +2,7 @@
 
 use super::args::RunArguments;
 use super::failure::{Exit, Failure};
+use super::people::system_user;
 use super::settings;
 use crate::config::{self, Config};
 use crate::daemon::{self, RunOptions, Signal};
@@ -25,7 +26,10 @@ const ALLOCATOR: [(&str, &str); 3] = [
 
 pub(super) fn run(file: &Path, arguments: &RunArguments) -> Result<Exit, Failure> {
     begin_with_allocator_settings();
-    let read = || config::load(Some(file), settings::environment());
+    let read = || {
+        let config = config::load(Some(file), settings::environment());
+        config.map(|config| Config { service_user: system_user(), ..config })
+    };
     let config = read().map_err(|error| Failure::new(Exit::DaemonConfig, error.to_string()))?;
     daemon::start_log(&config.log).map_err(|error| Failure::new(Exit::DaemonConfig, error))?;
     let signals = daemon::listen().map_err(|error| Failure::failed(format!("cannot listen to signals: {error}")))?;

@@ -1,6 +1,7 @@
 //! The configuration, as far as commands that only look need it.
 
 use super::failure::{Exit, Failure};
+use super::people;
 use crate::config::{self, AccountConfig, Config};
 use crate::job::Timestamp;
 use crate::status::Here;
@@ -16,8 +17,10 @@ pub(super) fn environment() -> Vec<(String, String)> {
 
 /// Reads the configuration without its secrets: a user who may read the job log need not be able to read those.
 pub(super) fn load(file: &Path) -> Result<Config, Failure> {
-    config::load_without_secrets(Some(file), environment())
-        .map_err(|error| Failure::new(Exit::Usage, error.to_string()))
+    let mut config = config::load_without_secrets(Some(file), environment())
+        .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    config.service_user = people::owner_beside_me(&config.state_dir);
+    Ok(config)
 }
 
 /// Reads the configuration for commands that ask the API: with its credential, and whatever accounts there are.

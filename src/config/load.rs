@@ -199,6 +199,7 @@ pub(super) fn read(report: &mut Report, table: Table, surroundings: &Surrounding
     let accounts = read_accounts(report, tables, &defaults, &state_dir);
     Config {
         file: surroundings.file.clone(),
+        service_user: None,
         state_dir,
         api,
         upload,

@@ -40,13 +40,16 @@ pub struct Config {
     pub accounts: Vec<AccountConfig>,
     /// What is doubtful, though it works, such as a secret that others may read.
     pub warnings: Vec<Problem>,
+    /// The user that commands need which change something, where people work as others.
+    pub service_user: Option<String>,
 }
 
 impl Config {
     /// How commands begin that people are given under this configuration.
     #[must_use]
     pub fn program(&self) -> Program {
-        self.file.as_deref().map_or_else(Program::default, Program::reading)
+        let program = self.file.as_deref().map_or_else(Program::default, Program::reading);
+        program.for_user(self.service_user.as_deref())
     }
 }
 

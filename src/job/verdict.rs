@@ -135,11 +135,15 @@ pub const USUAL_CONFIG: &str = "/etc/datadrop/datadrop.toml";
 
 /// How a command begins so that it works when it is pasted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Program(String);
+pub struct Program {
+    words: String,
+    /// What comes before commands that need the service's user; a blank at the end.
+    as_user: String,
+}
 
 impl Default for Program {
     fn default() -> Self {
-        Self("datadrop".to_owned())
+        Self { words: "datadrop".to_owned(), as_user: String::new() }
     }
 }
 
@@ -152,13 +156,20 @@ impl Program {
             return Self::default();
         }
         let path = std::path::absolute(config).unwrap_or_else(|_| config.to_owned());
-        Self(format!("datadrop --config {}", shell_word(&path.to_string_lossy())))
+        Self { words: format!("datadrop --config {}", shell_word(&path.to_string_lossy())), ..Self::default() }
+    }
+
+    /// For people who work as other users than this one, which commands need that change something or ask Adobe.
+    #[must_use]
+    pub fn for_user(mut self, user: Option<&str>) -> Self {
+        self.as_user = user.map(|user| format!("sudo -u {} ", shell_word(user))).unwrap_or_default();
+        self
     }
 
     /// What comes before the words of a command.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.words
     }
 }
 
@@ -202,7 +213,8 @@ impl Command {
             Self::Cancel(id) => format!("jobs cancel {id}"),
             Self::RemoteJobs(account) => format!("jobs list --remote --account {}", shell_word(account)),
         };
-        format!("{} {words}", program.0)
+        let as_user = if matches!(self, Self::Show(_)) { "" } else { &program.as_user };
+        format!("{as_user}{} {words}", program.words)
     }
 }
 
@@ -257,6 +269,13 @@ mod tests {
             }
         }
         assert_eq!(met, 11);
+    }
+
+    #[test]
+    fn commands_that_need_the_service_s_user_say_so() {
+        let program = Program::default().for_user(Some("datadrop"));
+        assert_eq!(Command::Retry(JobId(3)).line(&program), "sudo -u datadrop datadrop jobs retry 3");
+        assert_eq!(Command::Show(JobId(3)).line(&program), "datadrop jobs show 3", "members of its group may read");
     }
 
     #[test]
