@@ -84,7 +84,10 @@ pub(super) fn advance(
         let reason = "replaced: the file was changed or replaced before this content was sent".to_owned();
         return advance(unit, job, Event::Cancelled, Reason::of(Cause::Replaced, reason), now);
     }
-    follow(unit, job, event, now)
+    follow(unit, job, event, now)?;
+    // What follows may have given it another partner.
+    job.pair = unit.pair_of(job.id)?;
+    Ok(())
 }
 
 /// Whether it is known that the server has the file, or has not.

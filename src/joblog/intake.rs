@@ -194,12 +194,12 @@ fn admit(
         }
         Verdict::Ready(content) => {
             note_content(unit, &mut job, content, now)?;
-            left = leave_former(unit, &job, now)?;
+            left = leave_former(unit, &mut job, now)?;
             take_in(unit, policy.duplicates, &mut job, now)?;
         }
         Verdict::Failing(content, reason) => {
             note_content(unit, &mut job, content, now)?;
-            left = leave_former(unit, &job, now)?;
+            left = leave_former(unit, &mut job, now)?;
             advance(unit, &mut job, Event::Refused, Some(reason.clone()), now)?;
             tie_if_data(unit, &mut job, now)?;
         }
@@ -257,7 +257,7 @@ fn is_its_file(known: &Job, found: &Fingerprint) -> bool {
 
 /// What a person moved back out of `held/` or `failed/` is a new file (DESIGN F3): the job that it was has none any more. The
 /// answer: where it lay.
-fn leave_former(unit: &mut Unit<'_>, new: &Job, now: Timestamp) -> Result<Vec<(Place, OsString)>, JobLogError> {
+fn leave_former(unit: &mut Unit<'_>, new: &mut Job, now: Timestamp) -> Result<Vec<(Place, OsString)>, JobLogError> {
     let Some(identity) = new.identity else { return Ok(Vec::new()) };
     let mut left = Vec::new();
     for mut former in sql::set_apart(unit, &new.account, &identity)? {
@@ -272,6 +272,8 @@ fn leave_former(unit: &mut Unit<'_>, new: &Job, now: Timestamp) -> Result<Vec<(P
             unit.save(&former)?;
         }
     }
+    // The marker of the one may have made room for that of the other.
+    new.pair = unit.pair_of(new.id)?;
     Ok(left)
 }
 
@@ -366,31 +368,54 @@ mod tests {
         assert_eq!((place.as_str(), told), ("gone", 1));
     }
 
+    /// A file comes, or is met again; its job.
+    fn came(log: &JobLog, name: &str, kind: Kind, duplicates: Duplicates, verdict: Verdict) -> JobId {
+        let policy =
+            AdmitPolicy { account: "a".to_owned(), folder: "/srv/a".into(), duplicates, wire_name: WireName::Keep };
+        let arrival = Arrival { disk_name: name.into(), kind, verdict, random: 0 };
+        log.admit(policy, vec![arrival], Timestamp(0)).wait().unwrap().remove(0).id
+    }
+
+    fn file(inode: u8) -> FileIdentity {
+        FileIdentity { device: 1, inode: inode.into(), born_ns: inode.into(), size: 3, modified_ns: 4 }
+    }
+
+    fn whole(inode: u8, content: u8) -> Verdict {
+        Verdict::Ready(Content {
+            fingerprint: Fingerprint { identity: file(inode), sha256: hash(content) },
+            blake3: Blake3([content; 32]),
+            rows_expected: 1,
+            findings: None,
+            days: None,
+        })
+    }
+
+    /// Found by the simulation, seed 653590: a file was moved back out of `held/` whose former marker another had replaced. That
+    /// one waited for ever for the new job, which was held and knew nothing of it.
+    #[test]
+    fn p4_a_marker_that_waited_for_what_is_moved_back_shares_its_fate() {
+        let (_dir, log) = opened();
+        let came = |name, kind, verdict| came(&log, name, kind, Duplicates::HoldContent, verdict);
+        came("first.txt", Kind::Data, whole(1, 1));
+        came("sales.fin", Kind::Fin, whole(2, 2));
+        let held = came("sales.txt", Kind::Data, whole(3, 1));
+        let newer = came("sales.fin", Kind::Fin, whole(4, 2));
+        log.call(move |unit| Ok(unit.execute("UPDATE job SET place = 'held' WHERE id = ?1", [held.0])?))
+            .wait()
+            .unwrap();
+        let again = came("sales.txt", Kind::Data, whole(3, 1));
+        let (marker, data) = log.call(move |unit| Ok((unit.job(newer)?, unit.job(again)?))).wait().unwrap();
+        assert_ne!(again, held);
+        assert_eq!((data.state, data.pair), (State::Held, Some(newer)));
+        assert_eq!((marker.state, marker.pair), (State::Held, Some(again)), "{:?}", marker.reason);
+    }
+
     /// Found by the simulation, seed 1300201: the newer file waited for the marker, and the marker for the newer file.
     #[test]
     fn p4_a_marker_belongs_to_the_newest_content_though_it_was_tied_before_it_was_taken_in() {
         let (_dir, log) = opened();
-        let came = |name: &str, kind, verdict| {
-            let policy = AdmitPolicy {
-                account: "a".to_owned(),
-                folder: "/srv/a".into(),
-                duplicates: Duplicates::Hold,
-                wire_name: WireName::Keep,
-            };
-            let arrival = Arrival { disk_name: name.into(), kind, verdict, random: 0 };
-            log.admit(policy, vec![arrival], Timestamp(0)).wait().unwrap().remove(0).id
-        };
-        let file = |inode| FileIdentity { device: 1, inode, born_ns: 0, size: 3, modified_ns: 4 };
-        let ready = |inode: u8| {
-            let fingerprint = Fingerprint { identity: file(inode.into()), sha256: hash(inode) };
-            Verdict::Ready(Content {
-                fingerprint,
-                blake3: Blake3([inode; 32]),
-                rows_expected: 1,
-                findings: None,
-                days: None,
-            })
-        };
+        let came = |name, kind, verdict| came(&log, name, kind, Duplicates::Hold, verdict);
+        let ready = |inode: u8| whole(inode, inode);
         let waits = |inode| Verdict::Waiting("it is written to".to_owned(), Some(file(inode)));
         came("sales.txt", Kind::Data, waits(1));
         let newer = came("sales.csv", Kind::Data, waits(2));

@@ -44,6 +44,14 @@ impl<'c> Unit<'c> {
         Ok(self.keep(sql::job(self.connection, id)?))
     }
 
+    /// The other of its pair.
+    pub(super) fn pair_of(&mut self, id: JobId) -> Result<Option<JobId>> {
+        match self.rows.get(&id) {
+            Some(job) => Ok(job.pair),
+            None => Ok(self.job(id)?.pair),
+        }
+    }
+
     /// Reads the rows of many jobs at once. One that is missing or makes no sense is met when it is asked for.
     pub(super) fn read(&mut self, ids: impl Iterator<Item = JobId>) -> Result<()> {
         let ids: Vec<_> = ids.map(|id| id.0).collect();
