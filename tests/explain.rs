@@ -1,8 +1,8 @@
 //! `explain`: why a file is, or is not, on its way, with the daemon running and without.
 
-use crate::harness::{NOBODY, World, as_nobody, data, names, stdout};
+use crate::harness::{NOBODY, World, arrived_once, as_nobody, data, names, stdout};
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -100,5 +100,32 @@ fn commands_that_are_offered_name_the_user_that_they_need() {
     assert!(explained("1234").contains(&retry), "{}", explained("1234"));
     let own = explained(NOBODY);
     assert!(own.contains(&retry["sudo -u nobody ".len()..]) && !own.contains("sudo"), "{own}");
+    daemon.stop();
+}
+
+/// What the service may not read is named with its owner, group and mode, and the command that helps works.
+#[test]
+fn a_file_that_is_closed_to_the_service_is_named_with_what_opens_it() {
+    let world = World::new();
+    let Some(daemon) = as_nobody(&world, |_| ()) else { return };
+    let file = world.dir.path().join("closed");
+    fs::write(&file, data(1)).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::rename(&file, world.folder("a").join("closed.txt")).unwrap();
+    let reason = world.wait_for("closed.txt", "waiting").why().to_owned();
+    assert!(reason.contains("belongs to user 0 and group 0 and has mode 600"), "{reason}");
+    let doctor = || {
+        let mut service = Command::new("setpriv");
+        service.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", env!("CARGO_BIN_EXE_datadrop")]);
+        stdout(&service.arg("--config").arg(world.config_file()).args(["doctor", "--offline"]).output().unwrap())
+    };
+    let found = doctor();
+    let finding = found.lines().find(|line| line.contains("the service cannot read 1 file")).unwrap_or(&found);
+    assert!(finding.contains("closed.txt belongs to root and group root, with mode 600"), "{found}");
+    let command = reason.split('`').nth(1).unwrap().replace("sudo ", "");
+    assert!(finding.replace("sudo ", "").contains(&command), "{finding}");
+    assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success(), "{command}");
+    arrived_once(&world, "closed.txt");
+    assert!(!doctor().contains("cannot read"), "{}", doctor());
     daemon.stop();
 }

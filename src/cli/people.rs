@@ -46,7 +46,7 @@ pub(super) fn user_name(uid: u32) -> String {
     known_name("passwd", uid).unwrap_or_else(|| uid.to_string())
 }
 
-fn group_name(gid: u32) -> String {
+pub(super) fn group_name(gid: u32) -> String {
     known_name("group", gid).unwrap_or_else(|| gid.to_string())
 }
 

@@ -255,6 +255,17 @@ pub struct Examined {
     pub tells_writers: bool,
 }
 
+/// Files of a folder that a user may not read.
+#[derive(Debug)]
+pub struct Closed {
+    /// The name of one.
+    pub name: OsString,
+    /// What the system says of it.
+    pub entry: Entry,
+    /// How many there are.
+    pub files: i64,
+}
+
 /// What reading alone tells of an account's folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Glimpse {
@@ -311,6 +322,22 @@ pub fn examine(account: &str, dir: &Path, remembered: Option<&str>) -> Result<Ex
     let remote = is_remote.then(|| inbox.file_system().name());
     let tells_writers = tells_writers(&inbox, is_marked).map_err(unfit("no file in it can be read"))?;
     Ok(Examined { metadata, is_marked, is_in_use, remote, tells_writers })
+}
+
+/// The files of a folder that this user may not read, of those that are watched.
+///
+/// # Errors
+/// The system's.
+pub fn closed_files(dir: &Path, is_watched: impl Fn(&OsStr) -> bool) -> io::Result<Option<Closed>> {
+    let (inbox, mut closed) = (Directory::open(dir)?, None);
+    for name in inbox.names()? {
+        let name = name?;
+        let Some(entry) = inbox.find(&name)?.filter(|entry| entry.is_plain() && is_watched(&name)) else { continue };
+        if !inbox.can_read(&name) {
+            closed.get_or_insert(Closed { name, entry, files: 0 }).files += 1;
+        }
+    }
+    Ok(closed)
 }
 
 /// Asks of the mark, or before the first start of a file that it makes.

@@ -19,7 +19,10 @@ mod places;
 mod rename;
 mod unusable;
 
-pub use account::{AccountFolder, Examined, FiledFile, Glimpse, Opened, accepted_after, examine, filed_after, glimpse};
+pub use account::{
+    AccountFolder, Closed, Examined, FiledFile, Glimpse, Opened, accepted_after, closed_files, examine, filed_after,
+    glimpse,
+};
 pub use mark::MARK;
 pub use moves::{Moved, Removal, Touched, Wanted, remove_why};
 pub use unusable::FolderProblem;

@@ -1,7 +1,7 @@
 //! Looking at one file: what it is, and what it holds. What is not a plain file is never opened.
 
 use crate::check::{Checked, Checker};
-use crate::folder::directory::{Directory, Entry, EntryType};
+use crate::folder::directory::{Directory, Entry, EntryType, opening};
 use crate::inbox::readiness::{Sight, Signs};
 use crate::job::{Blake3, FileIdentity, Kind, RowCounter, Sha256, ends_in_a_line};
 use sha2::Digest as _;
@@ -76,7 +76,7 @@ pub(super) fn look(directory: &Directory, name: &OsStr, is_own: impl FnOnce(&Ent
             Err(error) => match directory.find(name) {
                 // It took the name between the two calls.
                 Ok(Some(now)) if !now.is_plain() => Look::NotAFile(now.entry_type.words(), Some(now.identity)),
-                Ok(_) | Err(_) => Look::Unreadable(error.to_string()),
+                Ok(_) | Err(_) => Look::Unreadable(closed(directory, name, &seen, &error)),
             },
         },
         EntryType::Directory => Look::Directory,
@@ -128,7 +128,21 @@ pub(super) fn not_a_file(what: &str) -> String {
 
 /// The reason for what cannot be looked at.
 pub(super) fn unreadable(why: &str) -> String {
-    format!("the file cannot be read: {why}; let the user that runs datadrop read it, it is tried again at each rescan")
+    format!("the file cannot be read: {why}; it is tried again at each rescan")
+}
+
+/// Why a file cannot be opened, and where that is for want of a right, whose it is and what helps.
+fn closed(directory: &Directory, name: &OsStr, seen: &Entry, error: &io::Error) -> String {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return error.to_string();
+    }
+    format!(
+        "it belongs to user {} and group {} and has mode {:o}, which keeps the service out; `{}` lets it in",
+        seen.owner,
+        seen.group,
+        seen.mode,
+        opening(directory.path(), name)
+    )
 }
 
 impl Reading<'_> {

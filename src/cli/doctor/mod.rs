@@ -13,10 +13,12 @@ use super::apart;
 use super::args::DoctorArguments;
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::people::user_name;
+use super::people::{group_name, user_name};
 use crate::config::{AccountConfig, Config, WatchMode};
-use crate::folder::{self, Examined, FolderProblem};
+use crate::folder::directory::{Entry, opening};
+use crate::folder::{self, Closed, Examined, FolderProblem};
 use crate::inbox::{Neighbours, Way};
+use crate::job::{classify, printable};
 use crate::joblog::{AccountRow, examine, look_for_daemon};
 use crate::status::counted;
 use finding::{Finding, Verdict};
@@ -24,6 +26,7 @@ use judge::rights::{self, ALL, Person};
 use judge::unit::Unit;
 use judge::{machine, record, unit};
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -235,8 +238,13 @@ fn account_folder(
     let (name, dir) = (account.name.as_str(), &account.folder);
     let shown = dir.display().to_string();
     let remembered = row.and_then(|row| row.folder_mark.as_deref());
-    let tried = observations::with_rights_of(person, || folder::examine(name, dir, remembered));
-    let examined = match tried {
+    let is_watched =
+        |name: &OsStr| classify(name, &account.extensions).is_some() && account.exclude.matching(name).is_none();
+    let tried = observations::with_rights_of(person, || {
+        let examined = folder::examine(name, dir, remembered);
+        examined.map(|examined| (examined, folder::closed_files(dir, is_watched).ok().flatten()))
+    });
+    let (examined, closed_files) = match tried {
         Err(why) => return vec![not_tried("folder", name.to_owned(), person, &why)],
         Ok(Ok(examined)) => examined,
         Ok(Err(FolderProblem::Unfit { why, .. } | FolderProblem::Closed { why, .. }))
@@ -271,12 +279,31 @@ fn account_folder(
             "a local folder is faster, if producers can write to one",
         ));
     }
+    findings.extend(closed_files.map(|closed| closed_to(account, &closed, person.filter(|person| is_another(person)))));
     // The kernel tells the owner of a file alone: another user than the service's sees nothing of what the service is told.
     if !person.is_some_and(is_another) {
         findings.push(rights::writers(name, &shown, examined.tells_writers, may_ask));
     }
     findings.push(rights::producers(name, &shown, observations::owned(&examined.metadata), person));
     findings
+}
+
+/// Files that wait, as whoever looked may not read them: the service, unless `service` is another.
+fn closed_to(account: &AccountConfig, closed: &Closed, service: Option<&Person>) -> Finding {
+    let Entry { owner, group, mode, .. } = closed.entry;
+    let (who, verdict) = match service {
+        None => ("the service", Verdict::Fail),
+        Some(_) => ("this user", Verdict::Warn),
+    };
+    let message = format!(
+        "{who} cannot read {} in {}, so it waits: {} belongs to {} and group {}, with mode {mode:o}",
+        counted(closed.files, "file"),
+        account.folder.display(),
+        printable(&closed.name.to_string_lossy()),
+        user_name(owner),
+        group_name(group),
+    );
+    Finding::bad(verdict, "files", &account.name, message, opening(&account.folder, &closed.name))
 }
 
 fn closed(account: &str, dir: &Path, person: Option<&Person>) -> Option<Finding> {

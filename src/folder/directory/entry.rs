@@ -1,11 +1,12 @@
 //! What the system says of a name, and of the file system that it is on.
 
-use crate::job::FileIdentity;
+use crate::job::{FileIdentity, shell_word};
 use rustix::fs::{AtFlags, FileType, Statx, StatxAttributes, StatxFlags, StatxTimestamp};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::path::Path;
 
 /// What lies under a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,10 @@ pub struct Entry {
     pub links: u32,
     /// The user whose it is.
     pub owner: u32,
+    /// Its group.
+    pub group: u32,
+    /// What owner, group and others may do.
+    pub mode: u32,
     /// What keeps it where it is, whatever rights there are.
     pub fixed: Option<&'static str>,
 }
@@ -82,6 +87,13 @@ impl Entry {
     pub fn number(&self) -> (u64, u64) {
         (self.identity.device, self.identity.inode)
     }
+}
+
+/// The command that lets the service read a file which it may not: as a member of the folder's group.
+#[must_use]
+pub fn opening(folder: &Path, name: &OsStr) -> String {
+    let [folder, file] = [folder.to_owned(), folder.join(name)].map(|path| shell_word(&path.to_string_lossy()));
+    format!("sudo chgrp --reference={folder} {file} && sudo chmod g+r {file}")
 }
 
 impl From<Statx> for Entry {
@@ -118,6 +130,8 @@ impl From<Statx> for Entry {
             changed_ns: nanoseconds(found.stx_ctime),
             links: found.stx_nlink,
             owner: found.stx_uid,
+            group: found.stx_gid,
+            mode: u32::from(found.stx_mode) & 0o7777,
             fixed,
         }
     }

@@ -10,7 +10,7 @@ mod lease;
 
 #[cfg(test)]
 pub(crate) use entry::identity_at;
-pub use entry::{Entry, EntryType, FileSystem};
+pub use entry::{Entry, EntryType, FileSystem, opening};
 
 use crate::clock::random;
 use entry::{look, not_plain};
