@@ -1,6 +1,7 @@
 //! How commands reach the daemon: while it starts, and beside others that are stopped.
 
-use crate::harness::{World, connect, connect_to_write, primed, stderr, tagged};
+use crate::harness::{NOBODY, World, command, connect, connect_to_write, primed, skipped, stderr, tagged};
+use std::fs;
 use std::process::{Child, Command, Stdio};
 
 /// Connections to the control socket, taken or still waiting.
@@ -91,4 +92,33 @@ fn what_is_wanted_while_the_daemon_starts_is_done_by_that_start() {
     let output = world.run(&["jobs", "hold", "1"]);
     let said = stderr(&output);
     assert!(said.contains("accepted") || said.contains("has ended"), "the daemon answered: {said}");
+}
+
+/// Who was given a group since the last login, or was never given it, is told so.
+#[test]
+fn who_may_not_drop_files_yet_is_told_what_is_missing() {
+    let world = World::new();
+    let file = world.dir.path().join("sales.txt");
+    fs::write(&file, tagged("sales")).unwrap();
+    let config = world.write_config();
+    command("chmod", &["755"], world.dir.path());
+    command("chmod", &["644"], &file);
+    command("chmod", &["644"], &config);
+    let folder = world.folder("a");
+    let is_given = Command::new("chgrp").arg("daemon").arg(&folder).status().is_ok_and(|status| status.success());
+    command("chmod", &["2770"], &folder);
+    let drops = |uid: &str| {
+        let mut person = Command::new("setpriv");
+        person.args(["--reuid", uid, "--regid", NOBODY, "--clear-groups", env!("CARGO_BIN_EXE_datadrop"), "--config"]);
+        person.arg(&config).arg("drop").arg(&file).args(["--account", "a"]).output().unwrap()
+    };
+    if !is_given || drops(NOBODY).status.code() != Some(1) {
+        skipped("only root can be other users here");
+        return;
+    }
+    // By its own entry, the user `daemon` is in the group of that name.
+    let told = stderr(&drops("1"));
+    assert!(told.contains("daemon is in group daemon, but not in this session: log in again"), "{told}");
+    let told = stderr(&drops(NOBODY));
+    assert!(told.contains("only group daemon may: `sudo usermod -aG daemon nobody`, then log in again"), "{told}");
 }

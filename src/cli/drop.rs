@@ -6,6 +6,7 @@ use super::failure::{Exit, Failure};
 use super::follow::{Ending, Follow, Wanted, to_the_end};
 use super::interrupt::Stop;
 use super::output::Output;
+use super::people::way_in;
 use super::place::{self, PlaceError};
 use super::settings;
 use crate::config::AccountConfig;
@@ -108,7 +109,10 @@ fn put(
                 }
                 None => place::empty_in(folder, &item.name).map(|()| "marker".to_owned()),
             };
-            let what = placed.map_err(|error: PlaceError| Failure::failed(error.to_string()))?;
+            let what = placed.map_err(|error: PlaceError| {
+                let way = if error.is_closed_folder() { way_in(&account.folder) } else { None };
+                Failure::failed(way.map_or_else(|| error.to_string(), |way| format!("{error}; {way}")))
+            })?;
             output.line(&format!("dropped {} ({what}) into {}", item.name, account.folder.display()))?;
             signs.give();
         }
@@ -137,7 +141,11 @@ fn carries_its_mark(account: &AccountConfig, state_dir: &Path) -> Result<(), Fai
 /// The account's folder, held open: it stays the same one for all the files.
 fn open(account: &AccountConfig) -> Result<Directory, Failure> {
     Directory::open(&account.folder).map_err(|error| {
-        let hint = if error.kind() == ErrorKind::PermissionDenied { "" } else { "; is the share mounted?" };
+        let hint = if error.kind() == ErrorKind::PermissionDenied {
+            way_in(&account.folder).map(|way| format!("; {way}")).unwrap_or_default()
+        } else {
+            "; is the share mounted?".to_owned()
+        };
         Failure::failed(format!(
             "{}: the folder of account `{}` cannot be opened: {error}{hint}",
             account.folder.display(),

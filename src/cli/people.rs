@@ -82,6 +82,23 @@ pub(super) fn system_user() -> Option<String> {
     (me != 0 && !PEOPLE.contains(&me)).then(|| user_name(me))
 }
 
+/// What this user lacks to get into a folder that lets its group in; `None` where that is not what is missing.
+pub(super) fn way_in(dir: &Path) -> Option<String> {
+    // Below a folder that is closed itself nothing can be looked at.
+    let gid = dir.ancestors().find_map(|dir| fs::metadata(dir).ok())?.gid();
+    let own = rustix::process::getgroups().unwrap_or_default();
+    if gid == 0 || rustix::process::getegid().as_raw() == gid || own.iter().any(|own| own.as_raw() == gid) {
+        return None;
+    }
+    let (group, me) = (group_name(gid), known_name("passwd", rustix::process::getuid().as_raw())?);
+    let is_member = user(&me).is_some_and(|user| groups_of(&me, &user).contains(&gid));
+    Some(if is_member {
+        format!("{me} is in group {group}, but not in this session: log in again, or run `newgrp {group}` first")
+    } else {
+        format!("only group {group} may: `sudo usermod -aG {group} {me}`, then log in again")
+    })
+}
+
 /// By whom a file can be read, and how one becomes such a person. `dir`: where it lies, if it cannot even be looked at.
 pub(super) fn who_can_read(file: &Path, dir: &Path) -> Option<String> {
     let owned = fs::metadata(file).or_else(|_| fs::metadata(dir)).ok()?;

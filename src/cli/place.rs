@@ -33,6 +33,16 @@ pub(super) enum PlaceError {
     Stopped(PathBuf),
 }
 
+impl PlaceError {
+    /// Whether this user may not write there.
+    pub(super) fn is_closed_folder(&self) -> bool {
+        match self {
+            Self::Folder { why, .. } => why.kind() == io::ErrorKind::PermissionDenied,
+            Self::NotPlain(_) | Self::Source { .. } | Self::Changed(_) | Self::Taken(_) | Self::Stopped(_) => false,
+        }
+    }
+}
+
 /// Copies `source` into `folder` under `name`. Returns its size. `stopped` is asked now and then.
 pub(super) fn copy_in(
     source: &Path,
