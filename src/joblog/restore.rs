@@ -211,13 +211,14 @@ impl Reader {
         let connection = self.connection();
         let name = disk_name.to_string_lossy();
         // Under its own name, or with a number in it: its job's, or that of the job whose file it was before (DESIGN F1).
-        // A move whose record is still due counts too; but what was never accepted did not get to where accepted files lie.
+        // A move whose record is still due counts too; but what was never accepted did not get to where accepted files lie, and
+        // a job that has lost its file has none.
         for stem in stems_without_numbers(stem(&name)) {
             let by_stem = connection
                 .prepare_cached(
                     "SELECT id, place = ?3, sha256, place <> ?3 AND belongs <> ?3, device, inode, born_ns, size, modified_ns
                      FROM job WHERE account = ?1 AND stem = ?2
-                     AND (place = ?3 OR belongs = ?3 OR (place <> belongs AND place <> 'gone'
+                     AND place <> 'gone' AND (place = ?3 OR belongs = ?3 OR (place <> belongs
                           AND (uploaded_at IS NOT NULL OR ?3 NOT IN ('sent', 'done')))) AND disk_name = ?4
                      ORDER BY place <> ?3, id DESC LIMIT 1",
                 )?
@@ -319,6 +320,16 @@ mod tests {
         let sha256 = Some(hash(1));
         let moved = FiledJob { id: job, is_recorded: false, sha256, moved_with: sha256, ..done };
         assert_eq!(done, moved, "a file of that content");
+    }
+
+    /// Found by the simulation, seed 654993: another's file took its place, was accepted, and was no news to `recover`.
+    #[test]
+    fn what_lost_its_file_explains_no_file_of_its_name() {
+        let (_dir, log) = opened();
+        let job = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
+        let lost = "UPDATE job SET state = 'success', place = 'gone', belongs = 'done', uploaded_at = 8 WHERE id = ?1";
+        log.call(move |unit| Ok(unit.execute(lost, [job.0])?)).wait().unwrap();
+        assert!(log.reader().unwrap().filed_job("a", Place::Done, OsStr::new("sales.txt")).unwrap().is_none());
     }
 
     /// Found by the simulation, seed 190978: a job log that was set back had another job's file under that name.
