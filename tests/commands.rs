@@ -1,6 +1,6 @@
 //! How commands reach the daemon: while it starts, and beside others that are stopped.
 
-use crate::harness::{NOBODY, World, command, connect, connect_to_write, primed, skipped, stderr, tagged};
+use crate::harness::{NOBODY, World, command, connect, connect_to_write, primed, skipped, stderr, stdout, tagged};
 use std::fs;
 use std::process::{Child, Command, Stdio};
 
@@ -121,4 +121,34 @@ fn who_may_not_drop_files_yet_is_told_what_is_missing() {
     assert!(told.contains("daemon is in group daemon, but not in this session: log in again"), "{told}");
     let told = stderr(&drops(NOBODY));
     assert!(told.contains("only group daemon may: `sudo usermod -aG daemon nobody`, then log in again"), "{told}");
+}
+
+/// A mistake that somebody makes in the configuration takes nothing from sight: the service goes on as before.
+#[test]
+fn a_mistake_in_the_configuration_is_told_beside_what_goes_on() {
+    let mut world = World::new();
+    let before = stderr(&world.set("[upload]\n", "[upload]\nmax_in_flihgt = 3\n").run(&["status"]));
+    assert!(before.contains("did you mean `max_in_flight`?") && !before.contains("goes on"), "{before}");
+    world.set("max_in_flihgt = 3\n", "");
+    let daemon = world.start();
+    world.drop_file("a", "sales.txt", tagged("sales"));
+    let job = world.wait_for("sales.txt", "success").id.to_string();
+    world.set("[upload]\n", "[upload]\nmax_in_flihgt = 3\n");
+    let file = world.folder("a").join("sales.txt");
+    for (arguments, shows) in [
+        (vec!["status"], "datadrop is running"),
+        (vec!["jobs", "list"], "sales.txt"),
+        (vec!["jobs", "show", &job], "sales.txt"),
+        (vec!["jobs", "wait", &job], "success"),
+        (vec!["explain", file.to_str().unwrap()], "is through"),
+        (vec!["coverage"], "2026-11-20"),
+    ] {
+        let output = world.run(&arguments);
+        let (out, err) = (stdout(&output), stderr(&output));
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {err}");
+        assert!(out.contains(shows) && err.contains("did you mean `max_in_flight`?"), "{arguments:?}: {out}{err}");
+    }
+    // What changes something is not done by half of a configuration.
+    assert_eq!(world.run(&["jobs", "hold", &job]).status.code(), Some(2));
+    daemon.stop();
 }

@@ -29,7 +29,7 @@ const BATCH: usize = 20;
 const TIMEOUT: Duration = Duration::from_secs(600);
 
 pub(super) fn run(file: &Path, arguments: &CoverageArguments, output: &mut Output) -> Result<Exit, Failure> {
-    let config = settings::load(file)?;
+    let config = settings::load_to_look(file, output)?;
     let accounts: Vec<&AccountConfig> = match &arguments.account {
         Some(name) => vec![settings::account(&config, name)?],
         None => config.accounts.iter().collect(),

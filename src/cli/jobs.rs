@@ -19,7 +19,7 @@ use std::time::Instant;
 const TABLE_ROWS: usize = 50;
 
 pub(super) fn list(file: &Path, arguments: ListArguments, output: &mut Output) -> Result<Exit, Failure> {
-    let config = settings::load(file)?;
+    let config = settings::load_to_look(file, output)?;
     let reader = Reader::open(&config.state_dir)?;
     if let Some(name) = &arguments.account {
         known_account(name, &config, &reader)?;
@@ -62,7 +62,7 @@ pub(super) fn list(file: &Path, arguments: ListArguments, output: &mut Output) -
 }
 
 pub(super) fn show(file: &Path, arguments: &ShowArguments, output: &mut Output) -> Result<Exit, Failure> {
-    let config = settings::load(file)?;
+    let config = settings::load_to_look(file, output)?;
     let reader = Reader::open(&config.state_dir)?;
     let life = reader.life(JobId(arguments.id))?.ok_or_else(|| no_such_job(arguments.id))?;
     if arguments.json {
@@ -75,7 +75,7 @@ pub(super) fn show(file: &Path, arguments: &ShowArguments, output: &mut Output) 
 
 pub(super) fn wait(file: &Path, arguments: &WaitArguments, output: &mut Output) -> Result<Exit, Failure> {
     let deadline = arguments.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let config = settings::load(file)?;
+    let config = settings::load_to_look(file, output)?;
     let reader = Reader::open(&config.state_dir)?;
     let mut ids = arguments.ids.clone();
     ids.sort_unstable();

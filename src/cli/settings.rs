@@ -1,9 +1,11 @@
 //! The configuration, as far as commands that only look need it.
 
 use super::failure::{Exit, Failure};
+use super::output::Output;
 use super::people;
 use crate::config::{self, AccountConfig, Config};
 use crate::job::Timestamp;
+use crate::joblog::Reader;
 use crate::status::Here;
 use jiff::tz::TimeZone;
 use std::path::Path;
@@ -19,6 +21,25 @@ pub(super) fn environment() -> Vec<(String, String)> {
 pub(super) fn load(file: &Path) -> Result<Config, Failure> {
     let mut config = config::load_without_secrets(Some(file), environment())
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    config.service_user = people::owner_beside_me(&config.state_dir);
+    Ok(config)
+}
+
+/// The same for commands that show what goes on: a mistake that somebody made in the file since the service read it is told, and
+/// takes nothing from sight.
+pub(super) fn load_to_look(file: &Path, output: &mut Output) -> Result<Config, Failure> {
+    let (mut config, wrong) = config::load_to_look(Some(file), environment())
+        .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    if let Some(wrong) = wrong {
+        // Without a service that has run there is nothing to look at.
+        if matches!(Reader::open_quietly(&config.state_dir), Ok(None)) {
+            return Err(Failure::new(Exit::Usage, wrong.to_string()));
+        }
+        output.message(&wrong.to_string())?;
+        output.message(
+            "a service that runs goes on with what it read before; what follows is read without what is wrong",
+        )?;
+    }
     config.service_user = people::owner_beside_me(&config.state_dir);
     Ok(config)
 }

@@ -9,7 +9,7 @@ use crate::status::{RECENT, status_json, status_page, status_report};
 use std::path::Path;
 
 pub(super) fn run(file: &Path, arguments: &StatusArguments, output: &mut Output) -> Result<Exit, Failure> {
-    let config = settings::load(file)?;
+    let config = settings::load_to_look(file, output)?;
     let standing = match Reader::open(&config.state_dir) {
         Ok(reader) => reader.standing(settings::now().before(RECENT), settings::now())?,
         // Before the first start there is nothing to read, and that is a state too.

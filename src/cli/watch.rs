@@ -30,7 +30,7 @@ const RESIZE: Duration = Duration::from_millis(200);
 const RECENT: usize = 1000;
 
 pub(super) fn run(file: &Path, output: &mut Output) -> Result<Exit, Failure> {
-    let config = settings::load(file)?;
+    let config = settings::load_to_look(file, output)?;
     // Fails with a remedy where there is nothing to watch.
     drop(Reader::open(&config.state_dir)?);
     let mut follow = Follow::new(&config.state_dir, Stop::on_signals()?);

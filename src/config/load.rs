@@ -8,6 +8,7 @@ use super::sections::Config;
 use super::stage_sections::{
     read_alert, read_keep, read_log, read_poll, read_retry, read_status, read_upload, read_watch,
 };
+use crate::job::Problem;
 use config::{Environment, File, FileFormat, Map, Value, ValueKind};
 use std::path::{Path, PathBuf};
 
@@ -41,6 +42,21 @@ pub fn load_without_secrets(
     env: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Config, ConfigError> {
     load_file(file, &Surroundings::new(file, false, env))
+}
+
+/// As [`load_without_secrets`], for commands that show what goes on: the service goes on with what it read before, whatever became
+/// of the file since. What is wrong comes beside the rest, which has the defaults in its place.
+///
+/// # Errors
+/// That the file cannot be read, or is no TOML.
+pub fn load_to_look(
+    file: Option<&Path>,
+    env: impl IntoIterator<Item = (String, String)>,
+) -> Result<(Config, Option<ConfigError>), ConfigError> {
+    let surroundings = Surroundings::new(file, false, env);
+    let (name, text) = text_of(file)?;
+    let (config, wrong) = read_layers(&name, &text, &surroundings)?;
+    Ok((config, wrong.err()))
 }
 
 /// As [`load`], for commands that ask the API: they may be what finds out the first account to configure.
@@ -79,7 +95,13 @@ pub fn load_draft(
 }
 
 fn load_file(file: Option<&Path>, surroundings: &Surroundings) -> Result<Config, ConfigError> {
-    let Some(path) = file else { return load_layers(NO_FILE, "", surroundings) };
+    let (name, text) = text_of(file)?;
+    load_layers(&name, &text, surroundings)
+}
+
+/// What the file is called in problems, and what is in it.
+fn text_of(file: Option<&Path>) -> Result<(String, String), ConfigError> {
+    let Some(path) = file else { return Ok((NO_FILE.to_owned(), String::new())) };
     let name = path.display().to_string();
     let unreadable = |message: String| KeyProblem {
         source: name.clone(),
@@ -97,16 +119,25 @@ fn load_file(file: Option<&Path>, surroundings: &Surroundings) -> Result<Config,
             return Err(unreadable(format!("the configuration cannot be read ({})", reason(&error))).into());
         }
     };
-    load_layers(&name, &text, surroundings)
+    Ok((name, text))
 }
 
 fn load_layers(name: &str, text: &str, surroundings: &Surroundings) -> Result<Config, ConfigError> {
+    let (config, warnings) = read_layers(name, text, surroundings)?;
+    Ok(Config { warnings: warnings?, ..config })
+}
+
+/// The configuration, and what is doubtful or wrong in it.
+fn read_layers(
+    name: &str,
+    text: &str,
+    surroundings: &Surroundings,
+) -> Result<(Config, Result<Vec<Problem>, ConfigError>), ConfigError> {
     let mut report = Report::new(name.to_owned(), Outline::parse(name, text)?);
     report.warnings.clone_from(&surroundings.warnings);
     let table = layer(&mut report, text, surroundings);
-    let mut config = read(&mut report, table, surroundings);
-    config.warnings = report.finish()?;
-    Ok(config)
+    let config = read(&mut report, table, surroundings);
+    Ok((config, report.finish()))
 }
 
 /// Lays the three over each other.

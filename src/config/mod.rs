@@ -28,7 +28,7 @@ mod tests;
 
 pub use alert_event::AlertEvent;
 pub use given::{backlog_words, parse_duration, parse_rate, parse_size, time_words};
-pub use load::{load, load_draft, load_for_requests, load_text, load_without_secrets};
+pub use load::{load, load_draft, load_for_requests, load_text, load_to_look, load_without_secrets};
 pub use name_patterns::NamePatterns;
 pub use problems::{ConfigError, KeyProblem};
 pub use sections::*;

@@ -37,7 +37,7 @@ struct Object<'a> {
 }
 
 pub(super) fn run(file: &Path, arguments: &ExplainArguments, output: &mut Output) -> Result<Exit, Failure> {
-    let config = settings::load(file)?;
+    let config = settings::load_to_look(file, output)?;
     let written = std::path::absolute(&arguments.path)?;
     let home = home(&config, &written);
     let looked = {
