@@ -1,6 +1,6 @@
 //! What ended without a clear answer is settled by the remote jobs, or held; never guessed (DESIGN S1 to S5).
 
-use crate::harness::{Act, Answer, Manner, World, connect, data, names, primed};
+use crate::harness::{Act, Answer, Manner, World, connect, data, names, primed, stdout};
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -260,6 +260,20 @@ fn s5_a_remote_job_that_nobody_owns_under_a_name_of_ours_is_told_once_and_holds_
         detail.contains(&ours.to_string()) && detail.contains(&other.to_string()),
         "the message names both: {detail}"
     );
+    // Wherever the job is shown, it says so.
+    let (doubled, id) =
+        (format!("no job owns the remote job {other} of the same name"), world.jobs()[0].id.to_string());
+    for arguments in
+        [&["jobs", "list"][..], &["jobs", "show", &id], &["explain", "first.txt"], &["doctor", "--offline"]]
+    {
+        let mut arguments = arguments.to_vec();
+        let path = world.folder("a").join("first.txt");
+        if let Some(file) = arguments.iter_mut().find(|word| **word == "first.txt") {
+            *file = path.to_str().unwrap();
+        }
+        let output = world.run(&arguments);
+        assert!(stdout(&output).contains(&doubled), "{arguments:?}: {}", stdout(&output));
+    }
     world.drop_file("a", "first.txt", data(7));
     let held = world.wait_for("first.txt", "held");
     assert!(held.why().contains(&other.to_string()), "{}", held.why());

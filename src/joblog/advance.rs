@@ -2,8 +2,9 @@
 //! whom, and what one's end means for the other (DESIGN §5, "Markers").
 
 use super::errors::JobLogError;
+use super::noted::{lasting_note, with_change};
 use super::reader::Reader;
-use super::row::{Job, lasting_note, with_change};
+use super::row::Job;
 use super::sql;
 use super::unit_of_work::{Haste, Unit};
 use crate::job::sets::{AT_ADOBE, DONE, FAILED, ON_THE_WIRE_OR_AT_ADOBE, RESTING, UNDER_WAY};

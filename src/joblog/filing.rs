@@ -3,8 +3,9 @@
 
 use super::advance::{self, Reason, advance};
 use super::errors::JobLogError;
+use super::noted::{with_change, without_change};
 use super::reader::Reader;
-use super::row::{Job, with_change, without_change};
+use super::row::Job;
 use super::sql;
 use super::unit_of_work::{Haste, Unit};
 use super::writer::{JobLog, Pending};

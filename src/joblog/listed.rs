@@ -3,6 +3,7 @@
 
 use super::destinations::goes_to;
 use super::errors::JobLogError;
+use super::noted::{with_change, without_change};
 use super::sql;
 use super::unit_of_work::Unit;
 use crate::job::sets::ON_THE_WIRE;
@@ -392,8 +393,12 @@ fn tell_once(
     if told.is_some() {
         return Ok(false);
     }
-    let state = unit.job(id)?.state;
-    sql::insert_event(unit, id, at, "doubled", Some(state), state, Some(&detail))?;
+    let mut job = unit.job(id)?;
+    let reason = without_change(&job);
+    job.doubled_with = Some(other);
+    job.reason = with_change(&job, reason);
+    unit.save(&job)?;
+    sql::insert_event(unit, id, at, "doubled", Some(job.state), job.state, Some(&detail))?;
     Ok(true)
 }
 

@@ -8,7 +8,7 @@ use super::sql;
 use super::unit_of_work::Unit;
 use super::writer::{JobLog, Pending};
 use crate::job::sets::{AT_ADOBE, DONE, NOT_ACCEPTED_YET};
-use crate::job::{Cause, FileFindings, JobId, Likely, Overdue, Timestamp};
+use crate::job::{Cause, FileFindings, JobId, Likely, Overdue, Place, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::HashMap;
 
@@ -302,5 +302,46 @@ impl Reader {
     /// [`JobLogError`] if the database cannot be read.
     pub fn findings(&self, id: JobId) -> Result<Option<String>, JobLogError> {
         findings(&self.connection(), id)
+    }
+}
+
+// What outlasts the steps of an accepted job, in its reason.
+
+/// How the job's file is known to have changed, and what else Adobe may have of it, in words.
+fn lasting_change(job: &Job) -> Option<String> {
+    let changed = job.changed.map(|changed| changed.words(job.rows_expected));
+    let doubled = job.doubled_with.map(|other| {
+        format!("possibly ingested twice: no job owns the remote job {other} of the same name; compare them at Adobe")
+    });
+    let words: Vec<String> = changed.into_iter().chain(doubled).collect();
+    (!words.is_empty()).then(|| words.join("; "))
+}
+
+/// A reason of an accepted job, with that, which outlasts the steps that follow.
+pub(super) fn with_change(job: &Job, reason: Option<String>) -> Option<String> {
+    match (reason, lasting_change(job)) {
+        (Some(reason), Some(change)) => Some(format!("{reason}; {change}")),
+        (reason, change) => reason.or(change),
+    }
+}
+
+/// The reason of an accepted job without it.
+pub(super) fn without_change(job: &Job) -> Option<String> {
+    let reason = job.reason.clone()?;
+    let Some(change) = lasting_change(job) else { return Some(reason) };
+    match reason.strip_suffix(&change) {
+        Some(rest) => rest.strip_suffix("; ").map(str::to_owned),
+        None => Some(reason),
+    }
+}
+
+/// What is odd about an accepted job's file outlasts the steps that follow.
+pub(super) fn lasting_note(job: &Job) -> Option<String> {
+    match (job.cause, job.place) {
+        (Some(Cause::Changed), _) => Some("changed after it was sent".to_owned()),
+        (_, Place::Gone) => {
+            Some("its file was replaced in the folder, or removed from it, after it was sent".to_owned())
+        }
+        (_, Place::Inbox | Place::Sent | Place::Held | Place::Done | Place::Failed) => None,
     }
 }

@@ -73,6 +73,8 @@ pub struct Job {
     pub retry_of: Option<JobId>,
     /// How its file has changed since it was sent.
     pub changed: Option<AfterSending>,
+    /// The remote job that no job owns and that may be this file as well.
+    pub doubled_with: Option<RemoteJobId>,
     /// A person overruled what held it: nothing that was known then holds it again.
     pub released: bool,
     /// When it was first seen.
@@ -94,13 +96,13 @@ pub(super) const JOB_COLUMNS: &str = "id, account, file_name, disk_name, wire_na
      modified_ns, size, sha256, rows_expected, rows_processed, target_id, remote_job_id, remote_status, remote_created, \
      remote_started, remote_finished, attempts, unclear_ends, refusals, seen_at, queued_at, uploaded_at, finished_at, \
      next_attempt_at, pair_id, released, born_ns, unsettled, retry_of, changed_rows, changed_by_appending, cause, \
-     blake3";
+     blake3, doubled_with";
 
 /// A column of a job's row, and what a job has in it.
 type Column = (&'static str, fn(&Job) -> ToSqlOutput<'_>);
 
 /// The same to be written. Column `line` is that of the remote job's number, and depends on more than the job.
-pub(super) const COLUMNS: [Column; 42] = [
+pub(super) const COLUMNS: [Column; 43] = [
     ("account", |job| job.account.as_str().into()),
     ("file_name", |job| job.file_name.as_str().into()),
     ("disk_name", |job| name_bytes(&job.disk_name).into()),
@@ -146,6 +148,7 @@ pub(super) const COLUMNS: [Column; 42] = [
     ("retry_of", |job| number(job.retry_of.map(|id| id.0))),
     ("changed_rows", |job| number(job.changed.map(|changed| changed.rows))),
     ("changed_by_appending", |job| job.changed.is_some_and(|changed| changed.is_appended).into()),
+    ("doubled_with", |job| number(job.doubled_with.map(|id| id.0))),
 ];
 
 const NULL: ToSqlOutput<'static> = ToSqlOutput::Borrowed(ValueRef::Null);
@@ -223,6 +226,7 @@ impl Job {
             refusals: 0,
             unsettled: false,
             retry_of: None,
+            doubled_with: None,
             changed: None,
             released: false,
             seen_at,
@@ -310,6 +314,7 @@ impl Job {
             released: row.get(at!(JOB_COLUMNS, released))?,
             unsettled: row.get(at!(JOB_COLUMNS, unsettled))?,
             retry_of: row.get::<_, Option<i64>>(at!(JOB_COLUMNS, retry_of))?.map(JobId),
+            doubled_with: row.get::<_, Option<i64>>(at!(JOB_COLUMNS, doubled_with))?.map(RemoteJobId),
             changed: match row.get(at!(JOB_COLUMNS, changed_rows))? {
                 Some(rows) => {
                     Some(AfterSending { rows, is_appended: row.get(at!(JOB_COLUMNS, changed_by_appending))? })
@@ -410,38 +415,4 @@ impl From<Job> for InboxEntry {
 
 pub(super) fn name_bytes(name: &OsStr) -> &[u8] {
     name.as_bytes()
-}
-
-/// How the job's file is known to have changed, in words.
-fn lasting_change(job: &Job) -> Option<String> {
-    job.changed.map(|changed| changed.words(job.rows_expected))
-}
-
-/// A reason of an accepted job, with how its file has changed, which outlasts the steps that follow.
-pub(super) fn with_change(job: &Job, reason: Option<String>) -> Option<String> {
-    match (reason, lasting_change(job)) {
-        (Some(reason), Some(change)) => Some(format!("{reason}; {change}")),
-        (reason, change) => reason.or(change),
-    }
-}
-
-/// The reason of an accepted job without it.
-pub(super) fn without_change(job: &Job) -> Option<String> {
-    let reason = job.reason.clone()?;
-    let Some(change) = lasting_change(job) else { return Some(reason) };
-    match reason.strip_suffix(&change) {
-        Some(rest) => rest.strip_suffix("; ").map(str::to_owned),
-        None => Some(reason),
-    }
-}
-
-/// What is odd about an accepted job's file outlasts the steps that follow.
-pub(super) fn lasting_note(job: &Job) -> Option<String> {
-    match (job.cause, job.place) {
-        (Some(Cause::Changed), _) => Some("changed after it was sent".to_owned()),
-        (_, Place::Gone) => {
-            Some("its file was replaced in the folder, or removed from it, after it was sent".to_owned())
-        }
-        (_, Place::Inbox | Place::Sent | Place::Held | Place::Done | Place::Failed) => None,
-    }
 }

@@ -96,6 +96,8 @@ CREATE TABLE job (
     -- what was sent is still its beginning.
     changed_rows         INTEGER,
     changed_by_appending INTEGER NOT NULL DEFAULT 0 CHECK (changed_by_appending IN (0, 1)),
+    -- The remote job of its name beside its own, which no job owns: it was possibly ingested twice.
+    doubled_with         INTEGER,
     -- Ready means hashed: nothing is sent whose content is not fixed.
     CHECK (state NOT IN ('queued', 'uploading', 'unconfirmed', 'uploaded', 'processing') OR sha256 IS NOT NULL)
 ) STRICT;
@@ -122,6 +124,7 @@ CREATE INDEX job_in_inbox      ON job (account, disk_name)             WHERE pla
 -- Files that were set apart, by what the file system calls them: a person may move one back into the folder, by any name.
 CREATE INDEX job_set_apart     ON job (account, inode)                 WHERE place IN ('held', 'failed');
 CREATE INDEX job_unfiled       ON job (account)                        WHERE place <> belongs AND place <> 'gone';
+CREATE INDEX job_doubled       ON job (finished_at)                    WHERE doubled_with IS NOT NULL;
 CREATE INDEX job_by_retry      ON job (retry_of)                       WHERE retry_of IS NOT NULL;
 -- Both jobs of a pair leave together.
 CREATE INDEX job_by_pair       ON job (pair_id)                        WHERE pair_id IS NOT NULL;

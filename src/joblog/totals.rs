@@ -101,6 +101,10 @@ pub struct AttemptEnds {
     pub attempts: i64,
 }
 
+/// The jobs since `?1` that were possibly ingested twice.
+const DOUBLED: &str = "SELECT id FROM job INDEXED BY job_doubled
+                       WHERE doubled_with IS NOT NULL AND (finished_at IS NULL OR finished_at >= ?1)";
+
 impl Reader {
     /// Where every account stands now. `since`: what ended badly before then is not to be handled any more.
     ///
@@ -235,8 +239,8 @@ impl Reader {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The jobs that need a person: all that are held, and those that ended badly since then and were not sent again. The newest
-    /// so many, newest first, and how many there are.
+    /// The jobs that need a person: all that are held, and those since then that ended badly and were not sent again, or were
+    /// possibly ingested twice. The newest so many, newest first, and how many there are.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
@@ -249,7 +253,9 @@ impl Reader {
             UNION ALL
             SELECT id FROM account CROSS JOIN job INDEXED BY job_ended ON account = name
             WHERE state IN {ENDED_BADLY} AND finished_at IS NOT NULL AND finished_at >= ?1
-                  AND NOT EXISTS (SELECT 1 FROM job AS again WHERE again.retry_of = job.id)"
+                  AND NOT EXISTS (SELECT 1 FROM job AS again WHERE again.retry_of = job.id)
+            UNION
+            {DOUBLED}"
         );
         let connection = self.connection();
         let count = connection
@@ -265,6 +271,19 @@ impl Reader {
             jobs.extend(self.job(JobId(id))?);
         }
         Ok((jobs, count))
+    }
+
+    /// The jobs since then that were possibly ingested twice.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn doubled(&self, since: Timestamp) -> Result<Vec<JobRow>, JobLogError> {
+        let ids: Vec<i64> = self
+            .connection()
+            .prepare_cached(DOUBLED)?
+            .query_map([since.0], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        ids.into_iter().filter_map(|id| self.job(JobId(id)).transpose()).collect()
     }
 
     /// The highest number of a job; `None` while there is none.

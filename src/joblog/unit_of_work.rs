@@ -201,6 +201,7 @@ mod tests {
                     unsettled: true,
                     retry_of: Some(pair.id),
                     changed: Some(AfterSending { rows: 16, is_appended: true }),
+                    doubled_with: Some(RemoteJobId(23)),
                     released: true,
                     seen_at: Timestamp(17),
                     queued_at: at(18),

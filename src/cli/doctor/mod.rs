@@ -14,13 +14,14 @@ use super::args::DoctorArguments;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::people::{group_name, user_name};
+use crate::clock::now;
 use crate::config::{AccountConfig, Config, WatchMode};
 use crate::folder::directory::{Entry, opening};
 use crate::folder::{self, Closed, Examined, FolderProblem};
 use crate::inbox::{Neighbours, Way};
 use crate::job::{classify, printable};
 use crate::joblog::{AccountRow, examine, look_for_daemon};
-use crate::status::counted;
+use crate::status::{RECENT, counted};
 use finding::{Finding, Verdict};
 use judge::rights::{self, ALL, Person};
 use judge::unit::Unit;
@@ -163,6 +164,8 @@ fn job_log(config: &Config, running: Option<bool>) -> (Vec<Finding>, Option<Hash
         && let Ok(open) = found.reader.open_jobs()
     {
         findings.extend(record::orphans(config, &open));
+        let doubled = found.reader.doubled(now().before(RECENT)).unwrap_or_default();
+        findings.extend(doubled.iter().map(record::doubled));
         let files = config.accounts.iter().map(|account| (account, found.reader.files_without_days(&account.name)));
         findings.extend(files.filter_map(|(account, files)| record::unknown_days(account, files.ok()?)));
     }

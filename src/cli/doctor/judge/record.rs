@@ -2,8 +2,8 @@
 
 use crate::cli::doctor::finding::{Finding, Verdict};
 use crate::config::{AccountConfig, Config, Duplicates, StyleChoice};
-use crate::job::{Problem, RowCount, counted, files_of_no_day};
-use crate::joblog::{AccountRow, OpenError, OpenJobs, ProvenStyle};
+use crate::job::{Problem, RowCount, counted, files_of_no_day, printable};
+use crate::joblog::{AccountRow, JobRow, OpenError, OpenJobs, ProvenStyle};
 use std::collections::BTreeMap;
 
 /// Versions of a job log that can be read; `None` if there is none yet.
@@ -102,6 +102,15 @@ pub(in crate::cli::doctor) fn account(
     findings.push(Finding::ok("style", name, style_words(config.style, row)));
     findings.push(Finding::ok("row count", name, row_count_words(row.map(|row| row.row_count).unwrap_or_default())));
     findings
+}
+
+/// A job that Adobe may count twice.
+pub(in crate::cli::doctor) fn doubled(job: &JobRow) -> Finding {
+    let message =
+        format!("{} (job {}): {}", printable(&job.file_name), job.id, job.reason.as_deref().unwrap_or_default());
+    let remedy =
+        "where both hold the same rows, ask Adobe to take one back, or correct the sums with a file of their own";
+    Finding::bad(Verdict::Warn, "doubled", &job.account, message, remedy)
 }
 
 /// Whether an account that goes by data days has files of which none is known.
