@@ -15,19 +15,19 @@ use std::path::PathBuf;
 const BAD: &str = "Date\tEvar 1\tEvent 1\n11/20/2026\tx\n";
 
 /// A world in which bad files are rejected, with these sections added.
-fn world(sections: &str) -> World {
+pub fn world(sections: &str) -> World {
     let mut world = World::new();
     world.account("a", "check = \"reject\"");
     add(&mut world, sections);
     world
 }
 
-fn add(world: &mut World, sections: &str) {
+pub fn add(world: &mut World, sections: &str) {
     world.set("[upload]\n", &format!("{sections}\n[upload]\n"));
 }
 
 /// An alert whose command adds what it gets to a file.
-fn to_file(world: &World, on: &str, name: &str) -> (String, PathBuf) {
+pub fn to_file(world: &World, on: &str, name: &str) -> (String, PathBuf) {
     let path = world.dir.path().join(name);
     (format!("[[alert]]\non = {on}\ncommand = \"cat >>{}\"", path.display()), path)
 }
@@ -37,12 +37,12 @@ fn to_hook(hook: &Hook, on: &str, path: &str) -> String {
 }
 
 /// Returns the alerts so far: one JSON per line.
-fn told(path: &PathBuf) -> Vec<Value> {
+pub fn told(path: &PathBuf) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap_or_default();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn about<'a>(alerts: &'a [Value], event: &str) -> Vec<&'a Value> {
+pub fn about<'a>(alerts: &'a [Value], event: &str) -> Vec<&'a Value> {
     alerts.iter().filter(|alert| alert["event"] == event).collect()
 }
 
@@ -155,6 +155,61 @@ fn what_is_late_behind_no_failure_is_delayed() {
     let reason = alerts[0]["jobs"][0]["reason"].as_str().unwrap();
     assert_eq!(reason, "Adobe has not finished it in 1 s; datadrop keeps looking");
     assert_eq!(world.wait_for("slow.txt", "success").reason, None);
+}
+
+/// Each receiver of an alert about an account gets its end: once, over a restart too, and under the name that it asked for.
+#[test]
+fn what_an_account_lacked_is_cleared_once_for_each_who_heard_of_it() {
+    let mut world = world("");
+    world.account("b", "expect = \"1 by 00:00\"");
+    let rule = |world: &World, on: &str, name| to_file(world, on, name);
+    let (one, heard) = rule(&world, "[\"blocked\", \"missing\"]", "heard");
+    let (two, named) = rule(&world, "[\"blocked\", \"unblocked\"]", "named");
+    let (three, ends) = rule(&world, "[\"cleared\"]", "ends");
+    let (four, other) = rule(&world, "[\"held\"]", "other");
+    add(&mut world, &[one, two, three, four].join("\n"));
+    let daemon = primed(&world);
+    let (folder, away) = (world.folder("b"), world.dir.path().join("away"));
+    fs::rename(&folder, &away).unwrap();
+    daemon.signal("USR1");
+    world.wait("it to be told", || {
+        [&heard, &named].iter().all(|path| !about(&told(path), "blocked").is_empty())
+            && !about(&told(&heard), "missing").is_empty()
+    });
+    fs::rename(&away, &folder).unwrap();
+    daemon.signal("USR1");
+    world.wait("the end of the block", || !told(&ends).is_empty());
+    assert!(told(&ends)[0]["message"].as_str().unwrap().starts_with("account b works again"), "{:?}", told(&ends));
+    // The files that were expected come after all, and the daemon is killed before it can tell.
+    world.drop_file("b", "late.txt", tagged("late"));
+    arrived_once(&world, "late.txt");
+    daemon.kill();
+    let daemon = world.start();
+    let noted = "SELECT count(*) FROM account_event WHERE account = 'b' AND event = 'cleared'";
+    let noted = || -> i64 { connect_to_write(&world.state_dir()).query_row(noted, [], |row| row.get(0)).unwrap() };
+    world.wait("it to be noted", || noted() == 1);
+    // Alerts of a group are a minute apart: now they are not.
+    let an_hour_ago = "UPDATE alert_told SET told_at = told_at - 3600000";
+    let all = || {
+        connect_to_write(&world.state_dir()).execute(an_hour_ago, []).unwrap();
+        about(&told(&heard), "cleared").len() == 2
+            && about(&told(&named), "unblocked").len() == 1
+            && told(&ends).len() == 2
+    };
+    world.wait("each end", all);
+    daemon.stop();
+    assert_eq!(noted(), 1, "once");
+    let alerts = told(&heard);
+    let mut messages: Vec<&str> =
+        about(&alerts, "cleared").iter().map(|alert| alert["message"].as_str().unwrap()).collect();
+    messages.sort_unstable();
+    assert!(messages[0].starts_with("account b works again"), "{messages:?}");
+    assert!(
+        messages[1].ends_with("have been accepted since") || messages[0].ends_with("accepted since"),
+        "{messages:?}"
+    );
+    assert!(about(&told(&named), "cleared").is_empty(), "it asked for `unblocked`");
+    assert!(told(&other).is_empty());
 }
 
 #[test]
@@ -274,6 +329,7 @@ fn each_event_is_told_to_those_who_asked_for_it() {
     fs::rename(&folder, &away).unwrap();
     daemon.signal("USR1");
     world.wait_blocked("b");
+    world.wait("the block to be told", || !about(&hook.alerts(), "blocked").is_empty());
     fs::rename(&away, &folder).unwrap();
     daemon.signal("USR1");
     world.wait("b to work again", || world.blocked("b").is_empty());

@@ -371,6 +371,8 @@ fn status_says_where_everything_stands() {
         "ignored_files",
         "last_success",
         "last_sweep",
+        "muted_by",
+        "muted_until",
         "name",
         "next_sweep",
         "overdue",

@@ -46,6 +46,7 @@ mod looking;
 mod machine;
 mod modes;
 mod mounts;
+mod muted_alerts;
 mod ours;
 mod page;
 mod pages;

@@ -181,6 +181,7 @@ fn what_decides_is_pure() {
         "src/alert/group",
         "src/alert/missing",
         "src/alert/message",
+        "src/alert/tally",
         "src/cli/doctor/judge",
         "src/cli/dry_run/plan",
         "src/cli/dry_run/printed",

@@ -51,9 +51,9 @@ pub(super) struct NamedJob {
 }
 
 impl Named {
-    fn of(fact: &AlertFact) -> Self {
+    pub(super) fn of(fact: &AlertFact, told_as: AlertEvent) -> Self {
         Self {
-            event: fact.event.as_str().to_owned(),
+            event: told_as.as_str().to_owned(),
             at: fact.at.0,
             job: fact.job.as_ref().map(|job| NamedJob {
                 id: job.id.0,
@@ -77,6 +77,16 @@ fn cut(text: &str) -> String {
     }
 }
 
+/// As which event a receiver hears of a fact; `None`: not at all. A receiver that heard of something also hears when it is
+/// over, once: whoever asks for `unblocked` hears that, and others who heard of `blocked` hear `cleared`.
+pub(super) fn told_as(fact: &AlertFact, on: &[AlertEvent]) -> Option<AlertEvent> {
+    if on.contains(&fact.event) {
+        return Some(fact.event);
+    }
+    let heard = |event: &AlertEvent| on.contains(event) || on.contains(&AlertEvent::Cleared);
+    fact.clears.iter().any(heard).then_some(AlertEvent::Cleared)
+}
+
 /// Returns what is reported together: an account that blocks and at once works again is one message.
 fn topic(event: AlertEvent) -> AlertEvent {
     match event {
@@ -92,12 +102,32 @@ fn topic(event: AlertEvent) -> AlertEvent {
         | AlertEvent::Missing
         | AlertEvent::Double
         | AlertEvent::Doubled
-        | AlertEvent::Started => event,
+        | AlertEvent::Started
+        | AlertEvent::Muted => event,
     }
 }
 
 fn is_group(row: (&str, &str, AlertEvent), alert: &AlertRow) -> bool {
     (alert.receiver.as_str(), alert.account.as_str(), alert.topic) == row
+}
+
+/// The alert of a group that still grows, or a new one of an event at this time.
+pub(super) fn row_for(group: (&str, &str, AlertEvent), outbox: &Outbox, at: Timestamp, now: Timestamp) -> AlertRow {
+    let grows = outbox.alerts.iter().find(|alert| !alert.sealed && is_group(group, alert));
+    grows.cloned().unwrap_or_else(|| AlertRow {
+        id: None,
+        receiver: group.0.to_owned(),
+        account: group.1.to_owned(),
+        topic: group.2,
+        count: 0,
+        facts: String::new(),
+        first_at: at,
+        last_at: at,
+        opened_at: now,
+        due_at: now,
+        failures: 0,
+        sealed: false,
+    })
 }
 
 /// Adds events to the alerts that still grow, or begins new ones. Returns those that changed.
@@ -110,26 +140,11 @@ pub(super) fn collect(
 ) -> Vec<AlertRow> {
     let mut changed: Vec<(AlertRow, Vec<Named>)> = Vec::new();
     for subscription in subscriptions {
-        // A receiver that hears that a job is overdue also hears when it is no longer so.
-        let wants = |event| subscription.on.contains(&event);
-        for fact in facts.iter().filter(|fact| wants(fact.event) || fact.clears.iter().any(|event| wants(*event))) {
+        for fact in facts {
+            let Some(told_as) = told_as(fact, &subscription.on) else { continue };
             let group = (subscription.receiver.as_str(), fact.account.as_str(), topic(fact.event));
             let index = changed.iter().position(|(alert, _)| is_group(group, alert)).unwrap_or_else(|| {
-                let grows = outbox.alerts.iter().find(|alert| !alert.sealed && is_group(group, alert));
-                let alert = grows.cloned().unwrap_or_else(|| AlertRow {
-                    id: None,
-                    receiver: subscription.receiver.clone(),
-                    account: fact.account.clone(),
-                    topic: group.2,
-                    count: 0,
-                    facts: String::new(),
-                    first_at: fact.at,
-                    last_at: fact.at,
-                    opened_at: now,
-                    due_at: now,
-                    failures: 0,
-                    sealed: false,
-                });
+                let alert = row_for(group, outbox, fact.at, now);
                 let named = Named::list(&alert);
                 changed.push((alert, named));
                 changed.len() - 1
@@ -140,7 +155,7 @@ pub(super) fn collect(
             alert.last_at = alert.last_at.max(fact.at);
             // The first ones, and the last: how an account stands is what its last event says.
             named.truncate(NAMED - 1);
-            named.push(Named::of(fact));
+            named.push(Named::of(fact, told_as));
         }
     }
     changed
@@ -181,7 +196,7 @@ pub(super) fn due<'a>(
         let at = due_at(alert, outbox, now);
         let waits = at > now && at <= now.after(longest.max(LONGEST_GAP));
         let taken = busy.contains(&alert.receiver) || due.iter().any(|other| other.receiver == alert.receiver);
-        if !waits && !taken && !is_behind(alert, outbox) {
+        if !waits && !taken && !is_behind(alert, outbox) && !is_kept_back(alert, outbox) {
             due.push(alert);
         }
     }
@@ -191,8 +206,11 @@ pub(super) fn due<'a>(
 /// When the next becomes due automatically.
 #[must_use]
 pub(super) fn next_due(outbox: &Outbox, busy: &HashSet<String>, now: Timestamp) -> Option<Timestamp> {
-    let waiting = |alert: &&AlertRow| !busy.contains(&alert.receiver) && !is_behind(alert, outbox);
-    outbox.alerts.iter().filter(waiting).map(|alert| due_at(alert, outbox, now)).min()
+    let waiting = |alert: &&AlertRow| {
+        !busy.contains(&alert.receiver) && !is_behind(alert, outbox) && !is_kept_back(alert, outbox)
+    };
+    let ends = outbox.mutes.iter().map(|(_, mute)| mute.until);
+    outbox.alerts.iter().filter(waiting).map(|alert| due_at(alert, outbox, now)).chain(ends).min()
 }
 
 /// When it is to be delivered: not too soon after the one before it, but for one that was tried already.
@@ -207,6 +225,12 @@ fn due_at(alert: &AlertRow, outbox: &Outbox, now: Timestamp) -> Timestamp {
 fn is_behind(alert: &AlertRow, outbox: &Outbox) -> bool {
     let group = (alert.receiver.as_str(), alert.account.as_str(), alert.topic);
     !alert.sealed && outbox.alerts.iter().any(|other| other.sealed && is_group(group, other))
+}
+
+/// Whether an alert sums up what is still muted.
+fn is_kept_back(alert: &AlertRow, outbox: &Outbox) -> bool {
+    let mut muted = outbox.mutes.iter().map(|(account, _)| account);
+    alert.topic == AlertEvent::Muted && !alert.sealed && muted.any(|account| *account == alert.account)
 }
 
 /// What is remembered of an alert that was delivered.

@@ -2,6 +2,7 @@
 //! `ALERTS.md` and stay. Pure.
 
 use super::group::Named;
+use super::tally::Tally;
 use crate::config::AlertEvent;
 use crate::job::{Command, JobId, Program, Timestamp, printable, shell_word};
 use crate::joblog::AlertRow;
@@ -44,8 +45,12 @@ struct JobEntry<'a> {
 /// The JSON of an alert that was kept; always the same for the same alert, so that a receiver can drop repeats.
 #[must_use]
 pub(super) fn compose(alert: &AlertRow, sender: &Sender) -> Vec<u8> {
-    let named = Named::list(alert);
+    let kept_back = (alert.topic == AlertEvent::Muted).then(|| Tally::of(alert));
+    let named = kept_back.as_ref().map_or_else(|| Named::list(alert), |tally| tally.named.clone());
     let event = last_event(alert, &named);
+    // The same news, for whoever did not ask for `unblocked`.
+    let works_again = event == AlertEvent::Cleared && alert.topic == AlertEvent::Blocked;
+    let news = if works_again { AlertEvent::Unblocked } else { event };
     let jobs = named.iter().filter_map(|named| {
         let job = named.job.as_ref()?;
         Some(JobEntry { id: job.id, file_name: &job.file_name, state: &job.state, reason: named.detail.as_deref() })
@@ -59,9 +64,12 @@ pub(super) fn compose(alert: &AlertRow, sender: &Sender) -> Vec<u8> {
         jobs: jobs.collect(),
         first_at: alert.first_at.to_string(),
         last_at: alert.last_at.to_string(),
-        message: words(alert, event, &named),
+        message: match &kept_back {
+            Some(tally) => summed_up(&alert.account, tally),
+            None => words(alert, news, &named),
+        },
         hint: hint(
-            event,
+            news,
             &alert.account,
             named.iter().find_map(|named| named.job.as_ref()).map(|job| job.id),
             &sender.program,
@@ -97,7 +105,20 @@ pub(super) fn compose_test(sender: &Sender, now: Timestamp) -> Vec<u8> {
 
 /// How it stands: what the last event says.
 fn last_event(alert: &AlertRow, named: &[Named]) -> AlertEvent {
+    if alert.topic == AlertEvent::Muted {
+        return alert.topic;
+    }
     named.last().and_then(|named| AlertEvent::from_word(&named.event)).unwrap_or(alert.topic)
+}
+
+/// What was kept back of an account while it was muted.
+fn summed_up(account: &str, tally: &Tally) -> String {
+    let newest = tally.named.last().map(|named| {
+        let job = named.job.as_ref().map(|job| format!(" {} (job {})", printable(&job.file_name), job.id));
+        let reason = named.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+        format!("; the newest is {}{}{reason}", named.event, job.unwrap_or_default())
+    });
+    format!("account {account}: while its alerts were muted: {}{}", tally.words(), newest.unwrap_or_default())
 }
 
 fn words(alert: &AlertRow, event: AlertEvent, named: &[Named]) -> String {
@@ -129,7 +150,8 @@ fn words(alert: &AlertRow, event: AlertEvent, named: &[Named]) -> String {
         | AlertEvent::Stalled
         | AlertEvent::Cleared
         | AlertEvent::Double
-        | AlertEvent::Doubled => {
+        | AlertEvent::Doubled
+        | AlertEvent::Muted => {
             let Some((job, reason)) =
                 named.first().and_then(|named| Some((named.job.as_ref()?, named.detail.as_deref())))
             else {
@@ -169,7 +191,9 @@ fn states(event: AlertEvent) -> (&'static str, &'static str) {
         AlertEvent::Cleared => ("is no longer overdue", "are no longer overdue"),
         AlertEvent::Double => ("repeats a data day", "repeat data days"),
         AlertEvent::Doubled => ("was possibly ingested twice", "were possibly ingested twice"),
-        AlertEvent::Blocked | AlertEvent::Unblocked | AlertEvent::Missing | AlertEvent::Started => ("", ""),
+        AlertEvent::Blocked | AlertEvent::Unblocked | AlertEvent::Missing | AlertEvent::Started | AlertEvent::Muted => {
+            ("", "")
+        }
     }
 }
 
@@ -215,6 +239,11 @@ fn hint(event: AlertEvent, account: &str, job: Option<i64>, program: &Program) -
         AlertEvent::Started => {
             "if no person started it, `journalctl -u datadrop` shows how the last run ended".to_owned()
         }
+        AlertEvent::Muted => format!(
+            "alerts of the account are sent again; `{datadrop} status` says how it stands, and `{datadrop} jobs list --account {}` what \
+             came of its files",
+            shell_word(account)
+        ),
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::config::Expect;
 use crate::coverage::{Coverage, DayRange, DayStatus};
 use crate::job::Timestamp;
+use crate::joblog::Expected;
 use jiff::ZonedDateTime;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -71,6 +72,25 @@ pub(super) fn missed(expect: Expect, window: &Window, accepted: u32) -> Option<S
     })
 }
 
+/// The day whose missed files may still come, until its end.
+#[must_use]
+pub(super) fn missed_day(expect: Expect, known: &Expected, zone: &TimeZone) -> Option<Window> {
+    let day: Date = known.missed.as_deref()?.parse().ok()?;
+    let end = day.tomorrow().ok()?.to_zoned_datetime(zone.clone()).ok()?;
+    Some(Window { to: Timestamp(end.timestamp().as_millisecond()), ..window(expect, day, zone)? })
+}
+
+/// What is said once a day has its files and one was told to be missed: the same day late, or a later one in time.
+#[must_use]
+pub(super) fn came_since(window: &Window, known: &Expected) -> Option<String> {
+    let missed = known.missed.as_deref()?;
+    Some(if missed == window.day.to_string() {
+        format!("the data files expected on {missed} have been accepted since")
+    } else {
+        format!("the data files expected on {} were accepted in time, after those of {missed} were missed", window.day)
+    })
+}
+
 /// What is new of an account's data days.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Days {
@@ -132,6 +152,7 @@ mod tests {
     use super::*;
     use crate::coverage::CoverageDay;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     fn at(text: &str) -> ZonedDateTime {
         text.parse().unwrap()
@@ -222,6 +243,21 @@ mod tests {
         let many: Vec<i8> = (1..=12).collect();
         let many = days((&missing(&many), &[]), DayRange::default(), &[], Some(day(2)));
         assert!(many.missing_words().unwrap().ends_with("2026-11-11 and 1 more"), "not before the account began");
+    }
+
+    #[test]
+    fn what_was_missed_may_come_until_the_end_of_its_day_or_in_time_on_a_later_one() {
+        let known = |missed: Option<&str>| Expected { judged: None, missed: missed.map(str::to_owned) };
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        assert_eq!(missed_day(by(2, 6, 0), &known(None), &zone), None);
+        // A day of 25 hours.
+        let window = missed_day(by(2, 6, 0), &known(Some("2026-10-25")), &zone).unwrap();
+        assert_eq!(window.to.since(window.from), Duration::from_hours(25));
+        assert_eq!(came_since(&window, &known(None)), None, "nobody was told");
+        let late = came_since(&window, &known(Some("2026-10-25"))).unwrap();
+        assert_eq!(late, "the data files expected on 2026-10-25 have been accepted since");
+        let next = came_since(&window, &known(Some("2026-10-24"))).unwrap();
+        assert!(next.ends_with("in time, after those of 2026-10-24 were missed"), "{next}");
     }
 
     #[test]

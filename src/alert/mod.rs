@@ -7,6 +7,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `group` | which events become one alert, and when it is sent |
+//! | `tally` | what is kept back while an account is muted |
 //! | `missing` | whether the files that an account expects have come |
 //! | `message` | the JSON of an alert |
 //! | `deliver` | one command, one webhook |
@@ -20,6 +21,7 @@ mod message;
 mod missing;
 mod receivers;
 mod stage;
+mod tally;
 mod trial;
 
 pub use heartbeat::heartbeat;

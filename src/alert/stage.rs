@@ -3,12 +3,12 @@
 use super::deliver::deliver;
 use super::missing::Days;
 use super::receivers::{AlertSettings, Expectation, Receiver};
-use super::{group, message, missing};
+use super::{group, message, missing, tally};
 use crate::clock::{now, random_fraction};
 use crate::config::ExpectDays;
 use crate::coverage::{Coverage, DayFacts, DayRange, LEARNT_FROM, today};
 use crate::job::{DayZone, Timestamp};
-use crate::joblog::{AlertRow, JobLog, JobLogError, Reader, ToldRow};
+use crate::joblog::{AlertRow, Expected, JobLog, JobLogError, Reader, ToldRow};
 use jiff::Span;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -50,8 +50,8 @@ pub struct AlertStage {
     unwritten: Vec<(i64, ToldRow)>,
     /// Ends deliveries early.
     cut: CancellationToken,
-    /// The last day judged of each account, as far as it was looked up.
-    judged: HashMap<String, String>,
+    /// How far each account's `expect` was judged, as far as it was looked up.
+    judged: HashMap<String, Expected>,
     /// When the data days of each account were judged last.
     judged_days: HashMap<String, Instant>,
     opened: Instant,
@@ -154,6 +154,7 @@ impl AlertStage {
             self.judge_expectation(expectation).await?;
         }
         self.collect(&settings).await?;
+        self.end_mutes().await?;
         let outbox = self.reader.outbox()?;
         let time = now().after(ahead);
         let due: Vec<AlertRow> =
@@ -192,20 +193,35 @@ impl AlertStage {
         let Some(expect) = *expect else { return Ok(()) };
         let local = zone.at(now());
         let Some(window) = missing::latest_window(expect, &local) else { return Ok(()) };
-        let day = window.day.to_string();
-        if self.judged.get(account) == Some(&day) {
+        let known = match self.judged.remove(account) {
+            Some(known) => known,
+            None => self.reader.expected(account)?,
+        };
+        let is_open = missing::is_open(&window, known.judged.as_deref(), local.date());
+        let looked_at = if is_open { Some(window) } else { missing::missed_day(expect, &known, &zone.zone) };
+        let Some(window) = looked_at else {
+            self.judged.insert(account.to_owned(), known);
             return Ok(());
-        }
-        let judged = self.reader.expected_on(account)?;
-        if missing::is_open(&window, judged.as_deref(), local.date()) {
-            let accepted = self.reader.count_accepted(account, window.from, window.to)?;
-            let missed = missing::missed(expect, &window, accepted);
-            if let Some(missed) = &missed {
-                tracing::error!(account, "account {account}: {missed}");
+        };
+        let accepted = self.reader.count_accepted(account, window.from, window.to)?;
+        let missed = missing::missed(expect, &window, accepted);
+        let came = missed.is_none().then(|| missing::came_since(&window, &known)).flatten();
+        let (day, tells) = (window.day.to_string(), missed.filter(|_| is_open));
+        let still_missed = if is_open { tells.is_some().then(|| day.clone()) } else { known.missed.clone() };
+        let expected = Expected {
+            judged: if is_open { Some(day) } else { known.judged.clone() },
+            missed: still_missed.filter(|_| came.is_none()),
+        };
+        if expected != known || came.is_some() {
+            if let Some(missing) = &tells {
+                tracing::error!(account, "account {account}: {missing}");
             }
-            self.joblog.note_expectation(account.to_owned(), day.clone(), missed, now()).await?;
+            if let Some(came) = &came {
+                tracing::info!(account, "account {account}: {came}");
+            }
+            self.joblog.note_expectation(account.to_owned(), expected.clone(), tells, came, now()).await?;
         }
-        self.judged.insert(account.to_owned(), day);
+        self.judged.insert(account.to_owned(), expected);
         Ok(())
     }
 
@@ -242,16 +258,34 @@ impl AlertStage {
 
     async fn collect(&self, settings: &AlertSettings) -> Result<(), JobLogError> {
         while let Some(found) = self.reader.alert_facts(BATCH)? {
-            let alerts = group::collect(&found.facts, &settings.subscriptions, &self.reader.outbox()?, now());
+            let (outbox, now) = (self.reader.outbox()?, now());
+            let is_news = !found.facts.is_empty();
+            let (muted, facts): (Vec<_>, Vec<_>) =
+                found.facts.into_iter().partition(|fact| tally::is_muted(fact, &outbox, now));
+            let mut alerts = group::collect(&facts, &settings.subscriptions, &outbox, now);
+            let muted: Vec<_> = muted.iter().collect();
+            let kept_back = tally::keep_back(&muted, &settings.subscriptions, &outbox, now);
+            alerts.extend(kept_back.alerts);
             let unwanted = found.cursor.job_event - found.from.job_event;
-            if !found.facts.is_empty() || unwanted > UNWANTED {
-                self.joblog.keep_alerts(alerts, found.cursor).await?;
+            if is_news || unwanted > UNWANTED || !kept_back.folded.is_empty() {
+                self.joblog.keep_alerts(alerts, kept_back.folded, found.cursor).await?;
             }
             if !found.more {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Ends the mutes that are over. All that was kept back is written down by then.
+    async fn end_mutes(&self) -> Result<(), JobLogError> {
+        let now = now();
+        let mut over = self.reader.mutes()?;
+        over.retain(|(_, mute)| !mute.lasts(now));
+        for (account, _) in &over {
+            tracing::info!(account, "alerts of account {account} are no longer muted");
+        }
+        if over.is_empty() { Ok(()) } else { self.joblog.end_mutes(over, now).await }
     }
 
     async fn begin(&mut self, settings: &Arc<AlertSettings>, alert: AlertRow) -> Result<(), JobLogError> {

@@ -22,6 +22,7 @@ mod init;
 mod interrupt;
 mod jobs;
 mod manual;
+mod mute_alerts;
 mod outlook;
 mod output;
 mod people;
@@ -40,7 +41,7 @@ mod verbs;
 mod verify;
 mod watch;
 
-use args::{AccountsCommand, Cli, Command, JobsCommand};
+use args::{AccountsCommand, AlertsCommand, Cli, Command, JobsCommand};
 use clap::Parser;
 use failure::{Exit, Failure};
 use output::{Commands, Output};
@@ -132,7 +133,9 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Accounts(AccountsCommand::Show(arguments)) => accounts::show(file, &arguments, output),
         Command::Accounts(AccountsCommand::Create(arguments)) => accounts::create(file, &arguments, output),
         Command::Accounts(AccountsCommand::Delete(arguments)) => accounts::delete(file, &arguments, output),
-        Command::Alerts(command) => test_alert::run(file, &command, output),
+        Command::Alerts(AlertsCommand::Test(arguments)) => test_alert::test(file, &arguments, output),
+        Command::Alerts(AlertsCommand::Mute(arguments)) => mute_alerts::mute(file, arguments, output),
+        Command::Alerts(AlertsCommand::Unmute(arguments)) => mute_alerts::unmute(file, arguments, output),
         Command::Doctor(arguments) => doctor::run(file, &arguments, output),
         Command::Explain(arguments) => explain::run(file, &arguments, output),
         Command::Completions(arguments) => manual::completions(&arguments, output),

@@ -1,6 +1,6 @@
 //! `alerts test`: whether each receiver takes alerts, asked by the command itself.
 
-use super::args::{AlertsCommand, AlertsTest};
+use super::args::AlertsTest;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::run::runtime;
@@ -12,12 +12,6 @@ use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(super) fn run(file: &Path, command: &AlertsCommand, output: &mut Output) -> Result<Exit, Failure> {
-    match command {
-        AlertsCommand::Test(arguments) => test(file, arguments, output),
-    }
-}
-
 /// The shape of `--json`.
 #[derive(Serialize)]
 struct Object<'a> {
@@ -28,7 +22,7 @@ struct Object<'a> {
     remedy: Option<&'a str>,
 }
 
-fn test(file: &Path, arguments: &AlertsTest, output: &mut Output) -> Result<Exit, Failure> {
+pub(super) fn test(file: &Path, arguments: &AlertsTest, output: &mut Output) -> Result<Exit, Failure> {
     let config = settings::load(file)?;
     if config.alerts.is_empty() {
         let remedy = "add an [[alert]] section with `on` and a `command` or a `webhook`, then `datadrop alerts test`";

@@ -184,8 +184,7 @@ fn outcome(job: &JobRow, verb: Verb, done: bool, refused: bool, message: String,
 }
 
 fn have_done(config: &Config, verb: Verb, chosen: &[JobRow], output: &mut Output) -> Result<Vec<Outcome>, Failure> {
-    // For the history.
-    let by: String = printable(&who()).chars().take(64).collect();
+    let by = by();
     let wanted: Vec<Instruction> =
         chosen.iter().map(|job| Instruction { job: JobId(job.id), verb, by: by.clone() }).collect();
     if wanted.is_empty() {
@@ -202,6 +201,11 @@ fn have_done(config: &Config, verb: Verb, chosen: &[JobRow], output: &mut Output
             }
         };
     Ok(chosen.iter().zip(&answers.ids).map(outcome_of).collect())
+}
+
+/// Who asks, for the history.
+pub(super) fn by() -> String {
+    printable(&who()).chars().take(64).collect()
 }
 
 const NOT_YET: &str = "it stands in the job log, and is done as soon as the service can move the file or look at it";
@@ -237,12 +241,18 @@ fn tell(config: &Config, wanted: &[Instruction], accounts: &[&str], output: &mut
     }
     let ids = instruct(dir, wanted, settings::now())?;
     poke(dir)?;
+    let answers = answers_within(dir, &ids)?;
+    Ok(Answers { ids, answers })
+}
+
+/// The answers to these instructions, as far as there are any in time.
+pub(super) fn answers_within(dir: &Path, ids: &[InstructionId]) -> Result<Vec<Answer>, Failure> {
     let reader = Reader::open(dir)?;
     let deadline = Instant::now() + ANSWERED_WITHIN;
     loop {
-        let answers = reader.answers(&ids)?;
+        let answers = reader.answers(ids)?;
         if answers.len() == ids.len() || Instant::now() > deadline {
-            return Ok(Answers { ids, answers });
+            return Ok(answers);
         }
         std::thread::sleep(LOOK);
     }
@@ -305,7 +315,7 @@ fn file(
 }
 
 /// Notifies the daemon of an instruction. A daemon that is just starting looks for instructions anyway.
-fn poke(dir: &Path) -> Result<(), Failure> {
+pub(super) fn poke(dir: &Path) -> Result<(), Failure> {
     let runtime = daemon_run::runtime()?;
     let poked = runtime.block_on(async {
         match Line::open(dir)? {

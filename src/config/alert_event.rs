@@ -22,7 +22,7 @@ pub enum AlertEvent {
     Delayed,
     /// The same at Adobe, where a job of the account failed and none has ended since.
     Stalled,
-    /// What was `delayed`, `stalled` or `missing` has ended.
+    /// What was `blocked`, `delayed`, `stalled` or `missing` has ended.
     Cleared,
     /// An account's `expect` or `expect_days` is not met.
     Missing,
@@ -32,11 +32,18 @@ pub enum AlertEvent {
     Doubled,
     /// The service started.
     Started,
+    /// What was kept back while an account was muted. Nobody asks for it: whoever would have heard of any gets it.
+    Muted,
 }
 
 impl AlertEvent {
     /// Every event.
     pub const ALL: &[Self] = Self::VARIANTS;
+
+    /// Those that `on` may name.
+    pub fn choices() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|event| *event != Self::Muted)
+    }
 
     /// The word for it.
     #[must_use]

@@ -166,12 +166,13 @@ pub(super) fn read_alert(mut section: Section<'_>, allow_http: bool) -> AlertCon
     section.require("on", "write the events, such as on = [\"failure\", \"partial\", \"held\", \"blocked\"]");
     let on = section.take("on", |given| {
         let words = if given.is_text() { vec![given.text()?.to_owned()] } else { given.texts()? };
-        let all = || AlertEvent::ALL.iter().map(|event| event.as_str()).collect::<Vec<_>>().join(", ");
+        let all = || AlertEvent::choices().map(AlertEvent::as_str).collect::<Vec<_>>().join(", ");
         if words.is_empty() {
             return Err(wrong("an alert on nothing is never sent", format!("name some of {}", all())));
         }
         let read = |word: &String| {
-            AlertEvent::from_word(word)
+            AlertEvent::choices()
+                .find(|event| event.as_str() == word)
                 .ok_or_else(|| wrong(format!("there is no event {word:?}"), format!("use some of {}", all())))
         };
         words.iter().map(read).collect()

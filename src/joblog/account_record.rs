@@ -2,6 +2,7 @@
 
 use super::data_days::judge_days_again;
 use super::errors::JobLogError;
+use super::mutes::Mute;
 use super::noted::insert_account_event;
 use super::reader::Reader;
 use super::row::at;
@@ -52,6 +53,8 @@ pub struct AccountRow {
     pub list_wanted: bool,
     /// The quiet period, where it grew beyond the configured one (DESIGN R7).
     pub settle: Option<Duration>,
+    /// Its alerts are muted, or were and nobody has told since what was kept back.
+    pub muted: Option<Mute>,
 }
 
 /// Which upload style the API is known to support, and how that is known.
@@ -65,7 +68,7 @@ pub struct ProvenStyle {
     pub at: Timestamp,
 }
 
-const ACCOUNT_COLUMNS: &str = "name, folder_mark, style, proven_style, proven_by, proven_at, refused_styles, folder_problem, folder_remedy, api_problem, api_remedy, unopened, blocked_at, baseline_at, swept_at, next_sweep_at, ignored, first_scan_at, settle_ms, row_count, error_address, list_wanted";
+const ACCOUNT_COLUMNS: &str = "name, folder_mark, style, proven_style, proven_by, proven_at, refused_styles, folder_problem, folder_remedy, api_problem, api_remedy, unopened, blocked_at, baseline_at, swept_at, next_sweep_at, ignored, first_scan_at, settle_ms, row_count, error_address, list_wanted, muted_at, muted_until, muted_by";
 
 impl AccountRow {
     fn decode(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -96,6 +99,7 @@ impl AccountRow {
             first_scan_at: time(at!(ACCOUNT_COLUMNS, first_scan_at))?,
             error_address: row.get(at!(ACCOUNT_COLUMNS, error_address))?,
             list_wanted: row.get(at!(ACCOUNT_COLUMNS, list_wanted))?,
+            muted: Mute::decode(row, at!(ACCOUNT_COLUMNS, muted_at))?,
             row_count: RowCount::from_word(row.get::<_, Option<String>>(at!(ACCOUNT_COLUMNS, row_count))?.as_deref()),
             settle: row
                 .get::<_, Option<u32>>(at!(ACCOUNT_COLUMNS, settle_ms))?

@@ -4,6 +4,7 @@
 //! were read. So nothing is missed over a crash, and what was not delivered is still there.
 
 use super::errors::JobLogError;
+use super::mutes::Mute;
 use super::noted::OVERDUE;
 use super::reader::Reader;
 use super::sql;
@@ -35,7 +36,7 @@ pub struct AlertFact {
     pub job: Option<FactJob>,
     /// Why, or what was found.
     pub detail: Option<String>,
-    /// What is over, of [`AlertEvent::Cleared`].
+    /// What is over with it.
     pub clears: Vec<AlertEvent>,
 }
 
@@ -114,6 +115,8 @@ pub struct Outbox {
     pub alerts: Vec<AlertRow>,
     /// Delivered last.
     pub told: Vec<ToldRow>,
+    /// Accounts whose alerts are kept back.
+    pub mutes: Vec<(String, Mute)>,
 }
 
 /// Those events of jobs that can be alerted. A restored job is no news, and `filed` changes nothing.
@@ -161,12 +164,15 @@ impl JobLog {
         })
     }
 
-    /// Keeps what was made of the events up to the cursor, new or grown.
+    /// Keeps what was made of the events up to the cursor, new or grown. `folded`: alerts that are part of these now.
     #[must_use]
-    pub fn keep_alerts(&self, alerts: Vec<AlertRow>, cursor: AlertCursor) -> Pending<()> {
+    pub fn keep_alerts(&self, alerts: Vec<AlertRow>, folded: Vec<i64>, cursor: AlertCursor) -> Pending<()> {
         self.call(move |unit| {
             for alert in &alerts {
                 keep(unit, alert)?;
+            }
+            for id in &folded {
+                unit.prepare_cached("DELETE FROM alert WHERE id = ?1")?.execute([id])?;
             }
             unit.prepare_cached("UPDATE alert_cursor SET job_event = ?1, account_event = ?2")?
                 .execute([cursor.job_event, cursor.account_event])?;
@@ -283,8 +289,8 @@ impl Reader {
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
     pub fn outbox(&self) -> Result<Outbox, JobLogError> {
+        let mut outbox = Outbox { mutes: self.mutes()?, ..Outbox::default() };
         let connection = self.connection();
-        let mut outbox = Outbox::default();
         let mut statement = connection.prepare_cached(
             "SELECT id, receiver, account, topic, count, facts, first_at, last_at, opened_at, due_at, failures, sealed
              FROM alert ORDER BY id",
@@ -385,7 +391,8 @@ fn account_facts(
     limit: usize,
 ) -> Result<Vec<(i64, AlertFact)>, JobLogError> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, at, event, account, detail FROM account_event WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
+        "SELECT id, at, event, account, detail FROM account_event
+         WHERE id > ?1 AND id <= ?2 AND event NOT IN ('muted', 'unmuted') ORDER BY id LIMIT ?3",
     )?;
     let mut rows = statement.query(params![after, to, i64::try_from(limit).unwrap_or(i64::MAX)])?;
     let mut facts = Vec::new();
@@ -397,8 +404,12 @@ fn account_facts(
             at: Timestamp(row.get(1)?),
             job: None,
             detail: row.get(4)?,
-            // What an account lacked is all that it can have again.
-            clears: if event == AlertEvent::Cleared { vec![AlertEvent::Missing] } else { Vec::new() },
+            clears: match event.as_str() {
+                // What an account lacked is all that it can have again.
+                "cleared" => vec![AlertEvent::Missing],
+                "unblocked" => vec![AlertEvent::Blocked],
+                _ => Vec::new(),
+            },
         };
         facts.push((row.get(0)?, fact));
     }

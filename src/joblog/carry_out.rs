@@ -5,6 +5,7 @@ use super::attempts::{AttemptEnd, disputed, end_attempt};
 use super::errors::JobLogError;
 use super::instructions::{Instruction, InstructionId, Open, open_instruction, open_instructions, standing};
 use super::listed::owner_of_remote;
+use super::mutes;
 use super::ownership::not_of_that_name;
 use super::row::Job;
 use super::sql;
@@ -64,6 +65,9 @@ impl JobLog {
         now: Timestamp,
     ) -> Pending<bool> {
         self.call(move |unit| {
+            if let Some(words) = mutes::carry_out(unit, id, now)? {
+                return answer(unit, id, (true, &words, None), now);
+            }
             let Some(instruction) = open_instruction(unit, id)? else { return Ok(true) };
             let mut hand = Hand { unit, files: &files, random, by: &instruction.by, now };
             let (done, words, new_job) = match hand.carry_out(&instruction, &executors)? {
@@ -71,13 +75,23 @@ impl JobLog {
                 Came::Refused(why) => (false, why, None),
                 Came::Later => return Ok(false),
             };
-            unit.prepare_cached(
-                "UPDATE instruction SET answered_at = ?2, done = ?3, answer = ?4, new_job_id = ?5 WHERE id = ?1",
-            )?
-            .execute(params![id.0, now.0, done, words, new_job.map(|id| id.0)])?;
-            Ok(true)
+            answer(unit, id, (done, &words, new_job), now)
         })
     }
+}
+
+fn answer(
+    connection: &Connection,
+    id: InstructionId,
+    (done, words, new_job): (bool, &str, Option<JobId>),
+    now: Timestamp,
+) -> Result<bool, JobLogError> {
+    connection
+        .prepare_cached(
+            "UPDATE instruction SET answered_at = ?2, done = ?3, answer = ?4, new_job_id = ?5 WHERE id = ?1",
+        )?
+        .execute(params![id.0, now.0, done, words, new_job.map(|id| id.0)])?;
+    Ok(true)
 }
 
 /// The marker that came to its end with its data file: whatever became of it, the data file that is sent again needs one.

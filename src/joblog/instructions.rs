@@ -127,7 +127,8 @@ pub(super) fn open_instructions(connection: &Connection) -> Result<Vec<Open>, Jo
 /// Returns the instruction of this number, if it is unanswered.
 pub(super) fn open_instruction(connection: &Connection, id: InstructionId) -> Result<Option<Instruction>, JobLogError> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, verb, how, adopted_id, job_id, given_by FROM instruction WHERE answered_at IS NULL AND id = ?1",
+        "SELECT id, verb, how, adopted_id, job_id, given_by FROM instruction
+         WHERE answered_at IS NULL AND job_id IS NOT NULL AND id = ?1",
     )?;
     let mut rows = statement.query([id.0])?;
     rows.next()?.map(decode).transpose()

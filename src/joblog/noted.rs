@@ -35,24 +35,28 @@ impl JobLog {
         })
     }
 
-    /// `expect` of an account was judged for this local day. `missed` says what is missing, if something is.
+    /// `expect` of an account was judged. The account stands as `expected` says from now on. `missing` says what is missing, and
+    /// `came` what is so no longer, if that is news.
     #[must_use]
     pub fn note_expectation(
         &self,
         account: String,
-        day: String,
-        missed: Option<String>,
+        expected: Expected,
+        missing: Option<String>,
+        came: Option<String>,
         now: Timestamp,
     ) -> Pending<()> {
         self.call(move |unit| {
             sql::ensure_account(unit, &account)?;
-            unit.prepare_cached("UPDATE account SET expected_on = ?2 WHERE name = ?1")?
-                .execute(params![account, day])?;
-            unit.effects.changed |= missed.is_some();
-            match &missed {
-                Some(missed) => insert_account_event(unit, Some(&account), now, "missing", missed),
-                None => Ok(()),
+            unit.prepare_cached("UPDATE account SET expected_on = ?2, expect_missed_on = ?3 WHERE name = ?1")?
+                .execute(params![account, expected.judged, expected.missed])?;
+            for (event, words) in [("missing", &missing), ("cleared", &came)] {
+                if let Some(words) = words {
+                    insert_account_event(unit, Some(&account), now, event, words)?;
+                    unit.effects.changed = true;
+                }
             }
+            Ok(())
         })
     }
 
@@ -85,6 +89,15 @@ impl JobLog {
             Ok(())
         })
     }
+}
+
+/// How far an account's `expect` was judged, in local days such as `2026-11-23`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// The last day that was judged.
+    pub judged: Option<String>,
+    /// The last of them that was told to be missed, until what it lacked has come.
+    pub missed: Option<String>,
 }
 
 /// Jobs of an account that are at Adobe for longer than they should.
@@ -268,18 +281,17 @@ impl Reader {
         halt(&self.connection(), account)
     }
 
-    /// The last local day of which the account's `expect` was judged; `None` if none ever was.
+    /// How far the account's `expect` was judged.
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn expected_on(&self, account: &str) -> Result<Option<String>, JobLogError> {
+    pub fn expected(&self, account: &str) -> Result<Expected, JobLogError> {
         Ok(self
             .connection()
-            .prepare_cached("SELECT expected_on FROM account WHERE name = ?1")?
-            .query_map([account], |row| row.get::<_, Option<String>>(0))?
-            .next()
-            .transpose()?
-            .flatten())
+            .prepare_cached("SELECT expected_on, expect_missed_on FROM account WHERE name = ?1")?
+            .query_row([account], |row| Ok(Expected { judged: row.get(0)?, missed: row.get(1)? }))
+            .optional()?
+            .unwrap_or_default())
     }
 
     /// How many data files of an account were accepted within this time, the later end excluded.

@@ -239,12 +239,12 @@ CREATE TABLE account_event (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
     account TEXT,
     at      INTEGER NOT NULL,
-    event   TEXT NOT NULL CHECK (event IN ('blocked', 'unblocked', 'missing', 'cleared', 'started')),
+    event   TEXT NOT NULL CHECK (event IN ('blocked', 'unblocked', 'missing', 'cleared', 'started', 'muted', 'unmuted')),
     detail  TEXT
 ) STRICT;
 
 ------------------------------------------------------------------------------------------------------------------------
--- What people want of jobs
+-- What people want of jobs, and of the alerts of accounts
 
 -- Written by the command (`jobs retry` and the like), carried out by the process that holds the lock of the state directory, so that it
 -- is neither lost nor done twice.
@@ -252,8 +252,11 @@ CREATE TABLE instruction (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     given_at     INTEGER NOT NULL,
     given_by     TEXT NOT NULL,
-    verb         TEXT NOT NULL CHECK (verb IN ('retry', 'hold', 'release', 'cancel')),
-    job_id       INTEGER NOT NULL,
+    verb         TEXT NOT NULL CHECK (verb IN ('retry', 'hold', 'release', 'cancel', 'mute', 'unmute')),
+    job_id       INTEGER CHECK ((job_id IS NOT NULL) = (verb NOT IN ('mute', 'unmute'))),
+    -- The account whose alerts are to be muted, and for how many milliseconds.
+    account      TEXT CHECK ((account IS NULL) = (job_id IS NOT NULL)),
+    mute_ms      INTEGER CHECK ((mute_ms IS NOT NULL) = (verb = 'mute')),
     -- `resend` and `adopt` of a release, `force` of a cancel.
     how          TEXT CHECK (how IN ('resend', 'adopt', 'force')),
     adopted_id   INTEGER CHECK ((adopted_id IS NOT NULL) = (how IS 'adopt')),
@@ -412,7 +415,14 @@ CREATE TABLE account (
     -- Answers in a row that said of a token that had just been given that it is not valid.
     unauthorised_streak INTEGER NOT NULL DEFAULT 0,
     -- The last local day (such as 2026-11-23) of which `expect` was judged.
-    expected_on         TEXT
+    expected_on         TEXT,
+    -- The last of these days that was told to be missed, until what it lacked has come.
+    expect_missed_on    TEXT,
+    -- Alerts are kept back from then until then, and who wants that: NULL once somebody has ended it. All three are NULL once
+    -- what was kept back may be told.
+    muted_at            INTEGER,
+    muted_until         INTEGER,
+    muted_by            TEXT
 ) STRICT, WITHOUT ROWID;
 
 -- What the API tells of the report suites that accounts send to: never needed to send, and kept so that files can be checked

@@ -97,6 +97,11 @@ pub struct AccountStatus {
     pub bytes_at_adobe: u64,
     /// Files that wait for a day to begin.
     pub waiting_for_day: i64,
+    /// Until when its alerts are kept back, if they are.
+    #[serde(serialize_with = "time")]
+    pub muted_until: Option<Timestamp>,
+    /// Who wants that.
+    pub muted_by: Option<String>,
     /// When the first of them is due.
     #[serde(skip)]
     pub next_day: Option<Timestamp>,
@@ -256,6 +261,10 @@ fn account_page(page: &mut String, account: &AccountStatus, running: bool, here:
     }
     if let Some(why) = &account.overdue {
         let _ = writeln!(page, "  OVERDUE: {}", printable(why));
+    }
+    if let Some(until) = account.muted_until {
+        let by = account.muted_by.as_ref().map(|by| format!(" by {}", printable(by))).unwrap_or_default();
+        let _ = writeln!(page, "  ALERTS MUTED{by}: until {until} ({})", until_words(until, here));
     }
     if let Some(seconds) = account.settle_seconds {
         let _ = writeln!(

@@ -28,7 +28,9 @@ pub fn status_report(config: &Config, is_running: bool, standing: Standing, now:
     for (account, state) in standing.to_handle {
         to_handle.entry(account).or_default().push(state);
     }
-    let mut account_status = |name: &str, row: AccountRow| AccountStatus {
+    let mut account_status = |name: &str, mut row: AccountRow| AccountStatus {
+        muted_until: row.muted.as_ref().filter(|mute| mute.lasts(now)).map(|mute| mute.until),
+        muted_by: row.muted.take().filter(|mute| mute.lasts(now)).and_then(|mute| mute.by),
         folder: None,
         enabled: false,
         jobs: counts.remove(name).unwrap_or_default(),

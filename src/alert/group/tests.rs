@@ -114,14 +114,15 @@ fn an_account_that_blocks_and_works_again_is_told_once_with_both() {
     let rules =
         [subscription(1, &[AlertEvent::Blocked, AlertEvent::Unblocked]), subscription(2, &[AlertEvent::Blocked])];
     kept.take(&[fact(AlertEvent::Blocked, "a", 1, START)], &rules, START);
-    kept.take(&[fact(AlertEvent::Unblocked, "a", 1, START)], &rules, START.after(Duration::from_secs(1)));
+    let unblocked = AlertFact { clears: vec![AlertEvent::Blocked], ..fact(AlertEvent::Unblocked, "a", 1, START) };
+    kept.take(&[unblocked], &rules, START.after(Duration::from_secs(1)));
     kept.deliver(START.after(Duration::from_secs(10)), |_| true);
     let events: Vec<Vec<String>> = kept
         .delivered
         .iter()
         .map(|(alert, _)| Named::list(alert).into_iter().map(|named| named.event).collect())
         .collect();
-    assert_eq!(events, [vec!["blocked", "unblocked"], vec!["blocked"]]);
+    assert_eq!(events, [vec!["blocked", "unblocked"], vec!["blocked", "cleared"]]);
 }
 
 #[test]

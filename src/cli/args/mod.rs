@@ -7,8 +7,8 @@ mod verb_arguments;
 
 pub(super) use emulator_arguments::EmulatorArguments;
 pub(super) use question_arguments::{
-    AlertsCommand, AlertsTest, CheckArguments, CompletionsArguments, ExplainArguments, ManArguments,
-    SupportBundleArguments, TemplateArguments, VerifyArguments,
+    AlertsCommand, AlertsMute, AlertsTest, AlertsUnmute, CheckArguments, CompletionsArguments, ExplainArguments,
+    ManArguments, SupportBundleArguments, TemplateArguments, VerifyArguments,
 };
 pub(super) use remote_arguments::{
     AccountsCommand, AccountsCreate, AccountsDelete, AccountsList, AccountsShow, InitArguments, RemoteQuery,
@@ -87,7 +87,7 @@ pub(super) enum Command {
     Explain(ExplainArguments),
     /// Say what is wrong with configuration, folders, this computer and accounts, and what helps
     Doctor(DoctorArguments),
-    /// Prove that alerts reach their receivers
+    /// Test the receivers of alerts, or mute an account
     #[command(subcommand)]
     Alerts(AlertsCommand),
     /// Rebuild what a lost or old job log must know, from the folders and from Adobe's list

@@ -1,8 +1,10 @@
 //! Commands that answer questions, and those that help to ask them.
 
+use crate::config::parse_duration;
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
 use std::path::PathBuf;
+use std::time::Duration;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -108,6 +110,55 @@ pub(in super::super) struct VerifyArguments {
 pub(in super::super) enum AlertsCommand {
     /// Send a test alert to every receiver, and print what each answered
     Test(AlertsTest),
+    /// Keep the alerts of an account back for a time
+    Mute(AlertsMute),
+    /// Send the alerts of an account again, and one that sums up what was kept back
+    Unmute(AlertsUnmute),
+}
+
+/// Maximum time for which alerts can be muted: nobody remembers a mute for longer.
+const LONGEST_MUTE: Duration = Duration::from_secs(30 * 24 * 3600);
+
+fn mute_time(text: &str) -> Result<Duration, String> {
+    let time = parse_duration(text)?;
+    if time.is_zero() {
+        return Err("a mute of no time mutes nothing; write a time such as 4h".to_owned());
+    }
+    if time > LONGEST_MUTE {
+        return Err("alerts can be muted for at most 30d; mute them again before that is over".to_owned());
+    }
+    Ok(time)
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  datadrop alerts mute callcentre 4h
+  datadrop alerts mute callcentre 7d     # again: until then, if that is later
+
+Nothing of the account is alerted until the time is over. Then each receiver gets one alert that
+sums up what it would have got. The log, `status` and the page go on as always. The daemon need
+not run.
+Exit status: 0 done; 4 no such account.")]
+pub(in super::super) struct AlertsMute {
+    /// The account
+    #[arg(value_name = "ACCOUNT")]
+    pub(in super::super) account: String,
+    /// How long, at most 30d (`30m`, `4h`, `2d`)
+    #[arg(value_name = "TIME", value_parser = mute_time)]
+    pub(in super::super) time: Duration,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  datadrop alerts unmute callcentre
+
+Exit status: 0 done, or not muted; 4 no such account.")]
+pub(in super::super) struct AlertsUnmute {
+    /// The account
+    #[arg(value_name = "ACCOUNT")]
+    pub(in super::super) account: String,
 }
 
 #[derive(Debug, Args)]

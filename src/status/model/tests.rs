@@ -34,6 +34,8 @@ fn report() -> StatusReport {
         bytes_at_adobe: 1_500_000,
         waiting_for_day: 2,
         next_day: Some(here.now.after(Duration::from_hours(7))),
+        muted_until: None,
+        muted_by: None,
     };
     let blocked = AccountStatus {
         name: "returns".to_owned(),
@@ -55,6 +57,8 @@ fn report() -> StatusReport {
         bytes_at_adobe: 0,
         waiting_for_day: 0,
         next_day: None,
+        muted_until: Some(here.now.after(Duration::from_hours(4))),
+        muted_by: Some("anna".to_owned()),
         overdue: Some(
             "Adobe has not finished it in 24 h, and has finished no file of this account since job 12 (bad.txt) failed"
                 .to_owned(),
@@ -94,6 +98,7 @@ fn a_person_sees_what_lies_where_and_what_is_wrong() {
       ended 0
       BLOCKED 3 h ago: the folder carries no mark; is the share mounted?
       OVERDUE: Adobe has not finished it in 24 h, and has finished no file of this account since job 12 (bad.txt) failed
+      ALERTS MUTED by anna: until 2026-11-23T14:35:00.000Z (in 4 h)
       WRITTEN IN PIECES: files were changed after they were taken in, so each waits until it was quiet for 4 s; rename finished files into the folder, or add a marker (.fin) after each
       last success never, last sweep never, style not learnt yet, row count not learnt yet
     ");
@@ -139,7 +144,9 @@ fn a_program_gets_every_key() {
           "overdue": null,
           "data_days_today": 12,
           "bytes_at_adobe": 1500000,
-          "waiting_for_day": 2
+          "waiting_for_day": 2,
+          "muted_until": null,
+          "muted_by": null
         }
       ],
       "request_budget": {

@@ -110,6 +110,12 @@ fn facts(status: &AccountStatus, here: &Here) -> Markup {
                 dt { "Waiting for a day" }
                 dd { (counted(status.waiting_for_day, "file")) ", the first " (until_words(at, here)) }
             }
+            @if let Some(until) = status.muted_until {
+                dt { "Alerts" }
+                dd.wide {
+                    "muted" @if let Some(by) = &status.muted_by { " by " (by) } ", ends " (until_words(until, here))
+                }
+            }
             @if status.data_days_today > 0 {
                 dt { "Data days sent today" }
                 dd { (grouped(status.data_days_today)) " of " (MOST_DAYS_SENT) }

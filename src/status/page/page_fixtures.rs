@@ -44,6 +44,8 @@ pub(super) fn report() -> StatusReport {
         bytes_at_adobe: 1_500_000,
         waiting_for_day: 2,
         next_day: Some(now.after(Duration::from_hours(7))),
+        muted_until: None,
+        muted_by: None,
     };
     let blocked = AccountStatus {
         name: "returns".to_owned(),
@@ -62,6 +64,8 @@ pub(super) fn report() -> StatusReport {
         bytes_at_adobe: 0,
         waiting_for_day: 0,
         next_day: None,
+        muted_until: Some(now.after(Duration::from_hours(4))),
+        muted_by: Some("anna".to_owned()),
         ..busy.clone()
     };
     StatusReport {
