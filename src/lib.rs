@@ -73,7 +73,7 @@
 //! - **One home for each thing that is hard to take back**: `rusqlite` in [`joblog`], `reqwest` in [`adobe`], `notify` in
 //!   [`inbox`], `backoff` in [`retry`], `maud` in [`status::page`], `signal-hook` in `daemon::lifetime` and in the commands that wait.
 //! - **No clock, no chance, no I/O in what decides**: [`job`], [`check`], [`inbox::readiness`], [`track::reconcile`], [`retry`], `upload::decide`,
-//!   `track::judge`, `track::schedule`, `alert::group`, `alert::tally`, `alert::missing` and `alert::message` take facts and `now` as arguments. [`clock`] is where both come from.
+//!   `track::judge`, `track::schedule`, `alert::group`, `alert::tally`, `alert::missing`, `alert::message` and `alert::bodies` take facts and `now` as arguments. [`clock`] is where both come from.
 //! - **No work inside a transaction.** One writer thread; what arrives together shares one fsync.
 //! - **Absent**: event buses, globals, traits with one implementation, mocks (the [`emulator`] stands in for Adobe),
 //!   `unwrap` outside of tests, and `unsafe`, but for the one system call that says whether somebody writes to a file

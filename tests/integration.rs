@@ -10,6 +10,7 @@
 #![allow(missing_docs, reason = "its names say it")]
 
 mod accounts;
+mod alert_formats;
 mod alerts;
 mod bad_answers;
 mod bad_input;

@@ -182,6 +182,7 @@ fn what_decides_is_pure() {
         "src/alert/missing",
         "src/alert/message",
         "src/alert/tally",
+        "src/alert/bodies",
         "src/cli/doctor/judge",
         "src/cli/dry_run/plan",
         "src/cli/dry_run/printed",

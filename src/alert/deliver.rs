@@ -26,13 +26,13 @@ const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 ///
 /// # Errors
 /// Why it does not count as delivered, in one line without secrets.
-pub(super) async fn deliver(how: &How, json: Vec<u8>, client: &Client, cut: CancellationToken) -> Result<(), String> {
+pub(super) async fn deliver(how: &How, body: Vec<u8>, client: &Client, cut: CancellationToken) -> Result<(), String> {
     match how {
         // What it complains about belongs into the log of the service.
-        How::Command(command) => run(command, &json, LONGEST_COMMAND, cut, Stdio::inherit()).await,
+        How::Command(command) => run(command, &body, LONGEST_COMMAND, cut, Stdio::inherit()).await,
         How::Webhook(url) => tokio::select! {
             () = cut.cancelled() => Err("the service stops".to_owned()),
-            end = client.post_to_hook(url, json) => end.map(|_status| ()),
+            end = client.post_to_hook(url, body) => end.map(|_status| ()),
         },
     }
 }
@@ -41,21 +41,21 @@ pub(super) async fn deliver(how: &How, json: Vec<u8>, client: &Client, cut: Canc
 ///
 /// # Errors
 /// The same of a receiver that did not take it, in one line without secrets of the configuration.
-pub(super) async fn deliver_and_hear(how: &How, json: Vec<u8>, client: &Client) -> Result<String, String> {
+pub(super) async fn deliver_and_hear(how: &How, body: Vec<u8>, client: &Client) -> Result<String, String> {
     match how {
         How::Command(command) => {
             let unheard = |error| format!("its standard error cannot be kept: {error}");
             let heard = memfd_create("heard", MemfdFlags::CLOEXEC).map(File::from);
             let heard = heard.map_err(|error| unheard(error.into()))?;
             let stderr = heard.try_clone().map_err(unheard)?;
-            let end = run(command, &json, LONGEST_COMMAND, CancellationToken::new(), stderr.into()).await;
+            let end = run(command, &body, LONGEST_COMMAND, CancellationToken::new(), stderr.into()).await;
             let last = last_line(&heard).map(|line| format!(": {line}")).unwrap_or_default();
             match end {
                 Ok(()) => Ok(format!("exit status 0{last}")),
                 Err(why) => Err(format!("{why}{last}")),
             }
         }
-        How::Webhook(url) => client.post_to_hook(url, json).await.map(|status| format!("HTTP {status}")),
+        How::Webhook(url) => client.post_to_hook(url, body).await.map(|status| format!("HTTP {status}")),
     }
 }
 
@@ -71,13 +71,13 @@ fn last_line(heard: &File) -> Option<String> {
 
 async fn run(
     command: &[String],
-    json: &[u8],
+    body: &[u8],
     patience: Duration,
     cut: CancellationToken,
     stderr: Stdio,
 ) -> Result<(), String> {
     let Some((program, arguments)) = command.split_first() else { return Err("no program is named".to_owned()) };
-    let input = in_memory(json).map_err(|error| format!("its input cannot be made: {error}"))?;
+    let input = in_memory(body).map_err(|error| format!("its input cannot be made: {error}"))?;
     let passed_on = PASSED_ON.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)));
     let mut child = Command::new(program)
         .args(arguments)
@@ -119,9 +119,9 @@ async fn kill(child: &mut Child) {
 }
 
 /// A file without a name: a command that does not read its input holds nothing up, as a pipe would.
-fn in_memory(json: &[u8]) -> std::io::Result<File> {
+fn in_memory(body: &[u8]) -> std::io::Result<File> {
     let mut file = File::from(memfd_create("alert", MemfdFlags::CLOEXEC)?);
-    file.write_all(json)?;
+    file.write_all(body)?;
     file.rewind()?;
     Ok(file)
 }

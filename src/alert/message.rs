@@ -1,5 +1,5 @@
-//! The JSON of an alert: what a command gets on standard input, and a webhook as its body. Its keys are documented in
-//! `ALERTS.md` and stay. Pure.
+//! What an alert says: its JSON, from which `bodies` makes every other form. Its keys are documented in `ALERTS.md` and stay.
+//! Pure.
 
 use super::group::Named;
 use super::tally::Tally;
@@ -19,32 +19,33 @@ pub(super) struct Sender {
     pub(super) program: Program,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
-    alert_id: String,
-    event: &'static str,
-    account: Option<&'a str>,
-    count: u64,
-    jobs: Vec<JobEntry<'a>>,
-    first_at: String,
-    last_at: String,
-    message: String,
-    hint: String,
-    host: &'a str,
-    version: &'static str,
+/// What every receiver gets, in whichever form. Its names are the keys of the JSON.
+#[derive(Debug, Serialize)]
+pub(super) struct Body {
+    pub(super) alert_id: String,
+    pub(super) event: &'static str,
+    pub(super) account: Option<String>,
+    pub(super) count: u64,
+    pub(super) jobs: Vec<JobEntry>,
+    pub(super) first_at: String,
+    pub(super) last_at: String,
+    pub(super) message: String,
+    pub(super) hint: String,
+    pub(super) host: String,
+    pub(super) version: &'static str,
 }
 
-#[derive(Serialize)]
-struct JobEntry<'a> {
-    id: i64,
-    file_name: &'a str,
-    state: &'a str,
-    reason: Option<&'a str>,
+#[derive(Debug, Serialize)]
+pub(super) struct JobEntry {
+    pub(super) id: i64,
+    pub(super) file_name: String,
+    pub(super) state: String,
+    pub(super) reason: Option<String>,
 }
 
-/// The JSON of an alert that was kept; always the same for the same alert, so that a receiver can drop repeats.
+/// What an alert that was kept says; always the same for the same alert, so that a receiver can drop repeats.
 #[must_use]
-pub(super) fn compose(alert: &AlertRow, sender: &Sender) -> Vec<u8> {
+pub(super) fn compose(alert: &AlertRow, sender: &Sender) -> Body {
     let kept_back = (alert.topic == AlertEvent::Muted).then(|| Tally::of(alert));
     let named = kept_back.as_ref().map_or_else(|| Named::list(alert), |tally| tally.named.clone());
     let event = last_event(alert, &named);
@@ -53,13 +54,14 @@ pub(super) fn compose(alert: &AlertRow, sender: &Sender) -> Vec<u8> {
     let news = if works_again { AlertEvent::Unblocked } else { event };
     let jobs = named.iter().filter_map(|named| {
         let job = named.job.as_ref()?;
-        Some(JobEntry { id: job.id, file_name: &job.file_name, state: &job.state, reason: named.detail.as_deref() })
+        let (file_name, state) = (job.file_name.clone(), job.state.clone());
+        Some(JobEntry { id: job.id, file_name, state, reason: named.detail.clone() })
     });
-    let body = Body {
+    Body {
         // Numbers start again with a new job log; times do not.
         alert_id: format!("{}-{}", alert.id.unwrap_or_default(), alert.opened_at.0),
         event: event.as_str(),
-        account: Some(alert.account.as_str()).filter(|account| !account.is_empty()),
+        account: Some(alert.account.clone()).filter(|account| !account.is_empty()),
         count: alert.count,
         jobs: jobs.collect(),
         first_at: alert.first_at.to_string(),
@@ -74,18 +76,15 @@ pub(super) fn compose(alert: &AlertRow, sender: &Sender) -> Vec<u8> {
             named.iter().find_map(|named| named.job.as_ref()).map(|job| job.id),
             &sender.program,
         ),
-        host: &sender.host,
+        host: sender.host.clone(),
         version: sender.version,
-    };
-    let mut json = serde_json::to_vec(&body).unwrap_or_default();
-    json.push(b'\n');
-    json
+    }
 }
 
-/// The JSON of a test: the same keys, about nothing.
+/// The same of a test, about nothing.
 #[must_use]
-pub(super) fn compose_test(sender: &Sender, now: Timestamp) -> Vec<u8> {
-    let body = Body {
+pub(super) fn compose_test(sender: &Sender, now: Timestamp) -> Body {
+    Body {
         alert_id: format!("test-{}", now.0),
         event: "test",
         account: None,
@@ -95,12 +94,9 @@ pub(super) fn compose_test(sender: &Sender, now: Timestamp) -> Vec<u8> {
         last_at: now.to_string(),
         message: format!("this is a test of datadrop's alerts on {}; nothing has happened", sender.host),
         hint: "nothing needs to be done".to_owned(),
-        host: &sender.host,
+        host: sender.host.clone(),
         version: sender.version,
-    };
-    let mut json = serde_json::to_vec(&body).unwrap_or_default();
-    json.push(b'\n');
-    json
+    }
 }
 
 /// How it stands: what the last event says.
@@ -277,7 +273,7 @@ mod tests {
 
     fn composed(alert: &AlertRow) -> Value {
         let sender = Sender { host: "box".to_owned(), version: "1.2.3", program: Program::default() };
-        serde_json::from_slice(&compose(alert, &sender)).unwrap()
+        serde_json::to_value(compose(alert, &sender)).unwrap()
     }
 
     #[test]

@@ -9,11 +9,13 @@
 //! | `group` | which events become one alert, and when it is sent |
 //! | `tally` | what is kept back while an account is muted |
 //! | `missing` | whether the files that an account expects have come |
-//! | `message` | the JSON of an alert |
+//! | `message` | what an alert says |
+//! | `bodies` | the same for a chat or a mailbox |
 //! | `deliver` | one command, one webhook |
 //! | `trial` | a test alert to every receiver, from a command |
 //! | `heartbeat` | the sign of life |
 
+mod bodies;
 mod deliver;
 mod group;
 mod heartbeat;

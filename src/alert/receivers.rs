@@ -3,7 +3,7 @@
 use super::group::Subscription;
 use super::message::Sender;
 use crate::adobe::{Client, hook_host};
-use crate::config::{AccountConfig, Config, Expect, ExpectDays};
+use crate::config::{AccountConfig, AlertForm, Config, Expect, ExpectDays};
 use crate::job::Target;
 use crate::retry::RetryPolicy;
 use jiff::tz::TimeZone;
@@ -35,6 +35,8 @@ pub(super) struct Receiver {
     /// As the configuration counts them: a URL that is corrected gets what its wrong one did not.
     pub(super) name: String,
     pub(super) how: How,
+    /// What it gets.
+    pub(super) form: AlertForm,
 }
 
 /// What an account expects.
@@ -84,12 +86,13 @@ impl AlertSettings {
     pub fn new(config: &Config, client: Arc<Client>) -> Self {
         let (mut receivers, mut subscriptions) = (Vec::new(), Vec::new());
         for (index, alert) in config.alerts.iter().enumerate() {
-            let command = alert.command.clone().map(|command| ("command", How::Command(command)));
+            let word = if matches!(alert.form, AlertForm::Email { .. }) { "email" } else { "command" };
+            let command = alert.command.clone().map(|command| (word, How::Command(command)));
             let webhook = alert.webhook.clone().map(|webhook| ("webhook", How::Webhook(webhook)));
             for (word, how) in [command, webhook].into_iter().flatten() {
                 let name = format!("alert #{}: {word}", index + 1);
                 subscriptions.push(Subscription { receiver: name.clone(), on: alert.on.clone() });
-                receivers.push(Receiver { name, how });
+                receivers.push(Receiver { name, how, form: alert.form.clone() });
             }
         }
         let enabled = config.accounts.iter().filter(|account| account.enabled);

@@ -3,7 +3,7 @@
 use super::deliver::deliver;
 use super::missing::Days;
 use super::receivers::{AlertSettings, Expectation, Receiver};
-use super::{group, message, missing, tally};
+use super::{bodies, group, message, missing, tally};
 use crate::clock::{now, random_fraction};
 use crate::config::ExpectDays;
 use crate::coverage::{Coverage, DayFacts, DayRange, LEARNT_FROM, today};
@@ -299,9 +299,11 @@ impl AlertStage {
         self.busy.insert(alert.receiver.clone());
         let (settings, cut) = (Arc::clone(settings), self.cut.clone());
         self.deliveries.spawn(async move {
-            let json = message::compose(&alert, &settings.sender);
+            let body = message::compose(&alert, &settings.sender);
             let end = match settings.receivers.get(at) {
-                Some(Receiver { how, .. }) => deliver(how, json, &settings.client, cut).await,
+                Some(Receiver { how, form, .. }) => {
+                    deliver(how, bodies::render(&body, form), &settings.client, cut).await
+                }
                 None => Err("it is not configured any more".to_owned()),
             };
             (alert, end)

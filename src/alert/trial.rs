@@ -2,8 +2,8 @@
 //! of it: a receiver that does not take it is asked only once.
 
 use super::deliver::deliver_and_hear;
-use super::message;
 use super::receivers::{AlertSettings, How, Receiver};
+use super::{bodies, message};
 use crate::job::{Problem, Timestamp};
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -27,9 +27,9 @@ pub async fn send_test(settings: AlertSettings, now: Timestamp) -> Vec<Trial> {
     for index in 0..settings.receivers.len() {
         let settings = Arc::clone(&settings);
         sending.spawn(async move {
-            let Receiver { name, how } = settings.receivers.get(index)?;
-            let json = message::compose_test(&settings.sender, now);
-            let answer = deliver_and_hear(how, json, &settings.client).await;
+            let Receiver { name, how, form } = settings.receivers.get(index)?;
+            let body = bodies::render(&message::compose_test(&settings.sender, now), form);
+            let answer = deliver_and_hear(how, body, &settings.client).await;
             let answer = answer.map_err(|why| Problem::new(why, remedy(name, how)));
             Some((index, Trial { receiver: name.clone(), target: how.to_string(), answer }))
         });

@@ -1,6 +1,6 @@
-//! What alerts can be about.
+//! What alerts can be about, and in which form they are sent.
 
-use strum::{EnumString, IntoStaticStr, VariantArray};
+use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 
 /// What an alert can be about. The words of `on`, and of the key `event` of what is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr, VariantArray)]
@@ -56,4 +56,36 @@ impl AlertEvent {
     pub fn from_word(word: &str) -> Option<Self> {
         word.parse().ok()
     }
+}
+
+/// The words of `format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
+pub(super) enum AlertFormat {
+    /// datadrop's own JSON.
+    Json,
+    /// As an incoming webhook of Slack takes it.
+    Slack,
+    /// As a webhook of a Teams workflow takes it.
+    Teams,
+    /// As `sendmail -t -i` takes it.
+    Email,
+}
+
+/// What a receiver gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AlertForm {
+    /// datadrop's own JSON.
+    Json,
+    /// The body of a Slack webhook.
+    Slack,
+    /// The body of a Teams webhook.
+    Teams,
+    /// A message by e-mail.
+    Email {
+        /// To whom; never empty.
+        to: Vec<String>,
+        /// From whom, if not from `datadrop` on this machine.
+        from: Option<String>,
+    },
 }

@@ -26,7 +26,7 @@ mod stage_sections;
 #[cfg(test)]
 mod tests;
 
-pub use alert_event::AlertEvent;
+pub use alert_event::{AlertEvent, AlertForm};
 pub use given::{backlog_words, parse_duration, parse_rate, parse_size, time_words};
 pub use load::{load, load_draft, load_for_requests, load_text, load_to_look, load_without_secrets};
 pub use name_patterns::NamePatterns;

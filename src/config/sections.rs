@@ -1,6 +1,6 @@
 //! The sections of the configuration, as the stages receive them: typed, checked, defaults applied.
 
-use super::alert_event::AlertEvent;
+use super::alert_event::{AlertEvent, AlertForm};
 use super::name_patterns::NamePatterns;
 use crate::job::{Problem, Program, ReportSuite, Target, UploadStyle};
 use jiff::tz::TimeZone;
@@ -402,8 +402,10 @@ pub enum DayPattern {
 pub struct AlertConfig {
     /// What it is about; never empty.
     pub on: Vec<AlertEvent>,
-    /// Program and arguments; gets JSON on standard input.
+    /// Program and arguments; gets the alert on standard input.
     pub command: Option<Vec<String>>,
     /// URL; gets the same as a POST body. It often holds a key.
     pub webhook: Option<SecretString>,
+    /// What they get.
+    pub form: AlertForm,
 }

@@ -1,6 +1,6 @@
 //! Reads the sections that are a few plain keys each: `[upload]` to `[status]`, and each `[[alert]]`.
 
-use super::alert_event::AlertEvent;
+use super::alert_event::{AlertEvent, AlertForm, AlertFormat};
 use super::api_section::{check_secret_file, take_file};
 use super::given::{check_url, is_loopback};
 use super::problems::{Wrong, wrong};
@@ -189,13 +189,84 @@ pub(super) fn read_alert(mut section: Section<'_>, allow_http: bool) -> AlertCon
         Ok(command)
     });
     let webhook = section.take_hidden("webhook", |given| check_hook(given.filled()?, allow_http));
-    if !section.has("command") && !section.has("webhook") {
-        let remedy = "write command = [\"/path/to/program\"] or webhook = \"https://…\"";
-        section.blame("command", wrong("the alert has neither command nor webhook", remedy));
+    let format = if section.has("format") { section.word("format") } else { Some(AlertFormat::Json) };
+    let to = section.take("to", |given| {
+        let to = if given.is_text() { vec![given.text()?.to_owned()] } else { given.texts()? };
+        if to.is_empty() {
+            return Err(wrong("this names nobody", "write to = [\"you@example.com\"]"));
+        }
+        to.iter().map(|text| check_mailbox(text)).collect::<Result<Vec<_>, _>>()
+    });
+    let from = section.take("from", |given| check_mailbox(given.filled()?));
+    if let Some(format) = format {
+        check_way(&mut section, format);
     }
     section.finish();
-    AlertConfig { on: on.unwrap_or_default(), command, webhook }
+    let form = match format {
+        None | Some(AlertFormat::Json) => AlertForm::Json,
+        Some(AlertFormat::Slack) => AlertForm::Slack,
+        Some(AlertFormat::Teams) => AlertForm::Teams,
+        Some(AlertFormat::Email) => AlertForm::Email { to: to.unwrap_or_default(), from },
+    };
+    let sends = matches!(form, AlertForm::Email { .. });
+    let command = command.or_else(|| sends.then(|| SENDMAIL.map(str::to_owned).to_vec()));
+    AlertConfig { on: on.unwrap_or_default(), command, webhook, form }
 }
+
+/// How e-mail is sent unless a command is named.
+const SENDMAIL: [&str; 3] = ["/usr/sbin/sendmail", "-t", "-i"];
+
+/// Checks that a format has what it goes through, and nothing that it does not.
+fn check_way(section: &mut Section<'_>, format: AlertFormat) {
+    match format {
+        AlertFormat::Json => {
+            if !section.has("command") && !section.has("webhook") {
+                let remedy = "write command = [\"/path/to/program\"] or webhook = \"https://…\"";
+                section.blame("command", wrong("the alert has neither command nor webhook", remedy));
+            }
+        }
+        AlertFormat::Slack | AlertFormat::Teams => {
+            if !section.has("webhook") {
+                let remedy = "write webhook = \"https://…\" with the URL that the chat gave you";
+                section.blame("webhook", wrong("this format goes to a webhook, and none is named", remedy));
+            }
+            if section.has("command") {
+                let remedy = "remove the line, or write another [[alert]] without `format` for the command";
+                section.blame("command", wrong("this format goes to a webhook, not to a command", remedy));
+            }
+        }
+        AlertFormat::Email => {
+            if !section.has("to") {
+                section.blame("to", wrong("an e-mail needs an address", "write to = [\"you@example.com\"]"));
+            }
+            if section.has("webhook") {
+                let remedy = "remove the line, or write another [[alert]] without `format` for the webhook";
+                section.blame("webhook", wrong("an e-mail goes through a command, not to a webhook", remedy));
+            }
+        }
+    }
+    for key in ["to", "from"] {
+        if format != AlertFormat::Email && section.has(key) {
+            let remedy = "write format = \"email\", or remove the line";
+            section.blame(key, wrong("only an e-mail has this", remedy));
+        }
+    }
+}
+
+/// A plain address: it becomes part of a header.
+fn check_mailbox(text: &str) -> Result<String, Wrong> {
+    let is_part = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_plain = !text.contains(['<', '>', '(', ')', '[', ']', '\\', ',', ';', ':', '"']);
+    let good = is_plain
+        && text.split_once('@').is_some_and(|(name, host)| is_part(name) && is_part(host) && !host.contains('@'));
+    if good && text.len() <= LONGEST_MAILBOX {
+        return Ok(text.to_owned());
+    }
+    Err(wrong(format!("{text:?} is no address of a mailbox"), "write a plain address, such as \"you@example.com\""))
+}
+
+/// Maximum length of an address (RFC 5321).
+const LONGEST_MAILBOX: usize = 254;
 
 /// A URL that is asked by itself, as it is, and often holds a key.
 pub(super) fn check_hook(text: &str, allow_http: bool) -> Result<SecretString, Wrong> {
