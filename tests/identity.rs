@@ -217,14 +217,14 @@ fn f4_what_datadrop_did_not_file_does_not_make_the_job_log_older() {
     goes_on(&world, "last");
 }
 
-fn recover(world: &World) {
+pub fn recover(world: &World) {
     let recovered = world.run(&["recover", "--account", "a"]);
     assert!(recovered.status.success(), "{}", stderr(&recovered));
 }
 
 /// The account is not blocked any more, and a file goes through.
 #[track_caller]
-fn goes_on(world: &World, tag: &str) {
+pub fn goes_on(world: &World, tag: &str) {
     world.wait(&format!("{tag}: the account to go on"), || world.blocked("a").is_empty());
     let name = format!("{tag}.txt");
     world.drop_file("a", &name, tagged(tag));
@@ -289,7 +289,7 @@ fn f4_f5_each_block_that_a_folder_brings_has_a_way_out_that_works() {
 
 /// Does what a block says in backquotes after "run", word for word.
 #[track_caller]
-fn run_what_it_says(world: &World, what: &str) {
+pub fn run_what_it_says(world: &World, what: &str) {
     let mut said = String::new();
     world.wait(&format!("{what}: the block and its remedy"), || {
         said = world.blocked("a");

@@ -71,4 +71,5 @@ mod unsaid;
 mod verbs;
 mod verify;
 mod watching;
+mod ways_out;
 mod writers;

@@ -1,6 +1,6 @@
 //! An account's folder: marked, locked, held open and fit for use (DESIGN F4, F5, F9), or only looked at.
 
-use super::mark::{MARK, MARKING, Mark, accepted_mark, account_in, mark_owner, read_mark};
+use super::mark::{MARK, MARKING, Mark, accepted_mark, account_in, mark_owner, read_mark, unread};
 use super::places::{Places, TRIAL, is_ours, lock, open_inbox, open_sub_folder, own_user, try_moves};
 use super::rename::{Named, give_back, is_one_file, name_before};
 use super::unusable::{FolderProblem, Owners};
@@ -93,7 +93,7 @@ impl AccountFolder {
             let what = what.to_owned();
             move |error: io::Error| FolderProblem::unfit(dir, &what, &error)
         };
-        let found = read_mark(&inbox).map_err(unfit("its mark .datadrop cannot be read"))?;
+        let found = read_mark(&inbox).map_err(|error| unread(&inbox, &error))?;
         let accepted = accept(&inbox, found)?;
         // Before anything is made in it: it may be in use as a place of another account.
         lock(&inbox)?;
@@ -287,11 +287,7 @@ pub fn glimpse(account: &str, dir: &Path, remembered: Option<&str>) -> Result<(D
         Err(_) => open_inbox(dir)?,
     };
     let found = read_mark(&inbox).map_err(|error| {
-        if error.kind() == io::ErrorKind::PermissionDenied {
-            closed(&error)
-        } else {
-            FolderProblem::unfit(dir, "its mark .datadrop cannot be read", &error)
-        }
+        if error.kind() == io::ErrorKind::PermissionDenied { closed(&error) } else { unread(&inbox, &error) }
     })?;
     let is_marked = accepted_mark(account, &inbox, found, remembered)?.is_some();
     let is_remote = !inbox.is_known_local();

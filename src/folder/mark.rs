@@ -36,7 +36,7 @@ struct Held {
 impl Held {
     /// Opens and locks what lies there now; its text, too.
     fn take(inbox: &Directory) -> Result<(Self, String), FolderProblem> {
-        let unread = |error: io::Error| unfit(inbox.path(), "its mark .datadrop cannot be read", &error);
+        let unread = |error: io::Error| unread(inbox, &error);
         // Locks of NFS want it open for writing, which would keep a local disk from being remounted read-only.
         let how = if inbox.is_known_local() { Directory::open_file } else { Directory::open_to_lock };
         let Some((mut file, entry)) = open(inbox, how).map_err(unread)? else {
@@ -96,7 +96,7 @@ impl Mark {
             && found.number() == held.entry.number()
         {
             // What is locked is read: to open it once more may be refused, and a second name of it does no harm.
-            let unread = |error: io::Error| unfit(inbox.path(), "its mark .datadrop cannot be read", &error);
+            let unread = |error: io::Error| unread(inbox, &error);
             held.file.rewind().map_err(unread)?;
             if text(&mut held.file).map_err(unread)? != self.text {
                 return Err(changed(inbox));
@@ -136,13 +136,32 @@ fn open(
     open: impl FnOnce(&Directory, &'static str, &Entry) -> io::Result<(File, Entry)>,
 ) -> io::Result<Option<(File, Entry)>> {
     let Some(seen) = inbox.find(MARK)? else { return Ok(None) };
-    // A name that was taken away just now may still be counted.
-    if seen.is_plain() && seen.links > 1 && inbox.entry_anew(MARK)?.links > 1 {
-        return Err(io::Error::other(
-            "it is a hard link, so it may be another's; to make it a file of its own: `cp -p .datadrop copy && mv copy .datadrop`",
-        ));
+    if has_second_name(inbox, &seen)? {
+        return Err(io::Error::other("it is a hard link, so it may be another's"));
     }
     open(inbox, MARK, &seen).map(Some)
+}
+
+fn has_second_name(inbox: &Directory, seen: &Entry) -> io::Result<bool> {
+    // A name that was taken away just now may still be counted.
+    Ok(seen.is_plain() && seen.links > 1 && inbox.entry_anew(MARK)?.links > 1)
+}
+
+/// Why a mark cannot be read. What is no file of its own is not a matter of rights.
+pub(super) fn unread(inbox: &Directory, error: &io::Error) -> FolderProblem {
+    const WHAT: &str = "its mark .datadrop cannot be read";
+    let mark = inbox.path_of(MARK);
+    let remedy = match inbox.find(MARK) {
+        Ok(Some(found)) if !found.is_plain() => {
+            "remove it, or put the mark back in its place, and the account continues automatically".to_owned()
+        }
+        Ok(Some(found)) if has_second_name(inbox, &found).unwrap_or(false) => {
+            let mark = mark.display();
+            format!("run `cp -p {mark} {mark}.copy && mv {mark}.copy {mark}`, and the account continues automatically")
+        }
+        Ok(_) | Err(_) => return unfit(inbox.path(), WHAT, error),
+    };
+    FolderProblem::not_ours(inbox.path(), &format!("{WHAT}: {error}"), &remedy)
 }
 
 fn text(file: &mut File) -> io::Result<String> {

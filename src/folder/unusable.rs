@@ -189,9 +189,15 @@ impl Owners {
         Err(FolderProblem::Untrusted {
             why: "people may write to it who may not write to the account's folder, so that they could have files sent"
                 .to_owned(),
-            remedy: format!("chmod go-w {}", dir.display()),
+            remedy: self.as_inbox(dir),
             dir: dir.to_owned(),
         })
+    }
+
+    /// The command that makes a sub-folder as the inbox: to take rights away alone may take them from the service too.
+    fn as_inbox(&self, dir: &Path) -> String {
+        let (inbox, dir) = (&self.inbox, dir.display());
+        format!("chown {}:{} {dir} && chmod {:o} {dir}", inbox.uid(), inbox.gid(), inbox.mode() & 0o7777)
     }
 
     /// Gives a sub-folder that more people may write to the group and mode of the inbox, if that is allowed.
@@ -342,7 +348,7 @@ mod tests {
         chown(&held, None, Some(SOMEBODY)).unwrap();
         fs::set_permissions(&held, Permissions::from_mode(0o770)).unwrap();
         let told = examine("a", dir.path(), None).unwrap_err().to_string();
-        assert!(told.contains("chmod go-w"), "{told}");
+        assert!(told.contains("run `chown 0:0 /") && told.contains(" && chmod 2770 /"), "{told}");
         drop(open(dir.path()).unwrap());
         let (found, inbox) = (fs::metadata(&held).unwrap(), fs::metadata(dir.path()).unwrap());
         assert_eq!((found.gid(), found.mode() & 0o7777), (inbox.gid(), 0o2770));
