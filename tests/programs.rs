@@ -2,6 +2,8 @@
 //! also if it breaks off and begins again. A program that is not there is skipped aloud.
 
 use crate::harness::{World, large, skipped, tagged};
+use std::ffi::OsStr;
+use std::fmt::Debug;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -43,7 +45,7 @@ fn source(world: &World, name: &str) -> (PathBuf, Vec<u8>) {
     (path, content)
 }
 
-fn run(program: &str, arguments: &[&str]) {
+fn run(program: &str, arguments: &[impl AsRef<OsStr> + Debug]) {
     let output = Command::new(program).args(arguments).output().unwrap();
     assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
@@ -52,7 +54,7 @@ fn run(program: &str, arguments: &[&str]) {
 struct Process(Child);
 
 impl Process {
-    fn start(program: &str, arguments: &[&str]) -> Self {
+    fn start(program: &str, arguments: &[impl AsRef<OsStr>]) -> Self {
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Self(command.spawn().unwrap())
@@ -124,31 +126,100 @@ const MODES: [(&str, &[&str]); 9] = [
     ("delayed.txt", &["-P", "--delay-updates"]),
 ];
 
+/// The same for what it keeps elsewhere until a file is whole. `TEMP` is a folder of its own on the same file system.
+const MODES_ASIDE: [(&str, &[&str]); 9] = [
+    ("part-hidden.txt", &["-t", "--partial-dir=.part"]),
+    ("part-seen.txt", &["--partial-dir=part"]),
+    ("temp.txt", &["--temp-dir=TEMP"]),
+    ("temp-partial.txt", &["-tP", "--temp-dir=TEMP"]),
+    ("append-verify.txt", &["--append-verify"]),
+    ("sparse.txt", &["--sparse"]),
+    ("inplace-sparse.txt", &["--inplace", "--sparse"]),
+    ("delayed-only.txt", &["--delay-updates"]),
+    ("delayed-temp.txt", &["-t", "--delay-updates", "--temp-dir=TEMP"]),
+];
+
+/// Written in place: nothing but its end shows that such a file is a part (R9).
+const IN_PLACE: [&str; 5] =
+    ["append.txt", "inplace.txt", "inplace-partial.txt", "append-verify.txt", "inplace-sparse.txt"];
+
 #[test]
 fn rsync_in_each_mode_breaks_off_and_begins_again() {
+    rsync_breaks_off_and_begins_again(&MODES);
+}
+
+#[test]
+fn rsync_that_keeps_parts_aside_breaks_off_and_begins_again() {
+    rsync_breaks_off_and_begins_again(&MODES_ASIDE);
+}
+
+#[track_caller]
+fn rsync_breaks_off_and_begins_again(modes: &[(&str, &[&str])]) {
     if !is_there("rsync") {
         return;
     }
     let world = world();
     let _daemon = world.start();
-    let sources = MODES.map(|(name, _)| source(&world, name));
-    let folder = format!("{}/", world.folder("a").display());
+    let temp = world.dir.path().join("temp");
+    fs::create_dir(&temp).unwrap();
+    let sources: Vec<_> = modes.iter().map(|(name, _)| source(&world, name)).collect();
+    let arguments = |index: usize, limit: Option<&str>| -> Vec<String> {
+        let mode = modes[index].1.iter().map(|option| option.replace("TEMP", temp.to_str().unwrap()));
+        let ends = [sources[index].0.display().to_string(), format!("{}/", world.folder("a").display())];
+        mode.chain(limit.map(str::to_owned)).chain(ends).collect()
+    };
     let limit = format!("--bwlimit={SLOW}");
-    let begun: Vec<Process> = (MODES.iter().zip(&sources))
-        .map(|((_, mode), (path, _))| {
-            Process::start("rsync", &[*mode, &[limit.as_str(), path.to_str().unwrap(), folder.as_str()]].concat())
-        })
-        .collect();
-    let names = MODES.map(|(name, _)| name);
+    let begun: Vec<Process> =
+        (0..modes.len()).map(|index| Process::start("rsync", &arguments(index, Some(&limit)))).collect();
+    let names: Vec<&str> = modes.iter().map(|(name, _)| *name).collect();
     assert_nothing_sent(&world, "during", &names);
     for process in begun {
         process.interrupt();
     }
     assert_nothing_sent(&world, "broken", &names);
-    for ((name, mode), (path, content)) in MODES.iter().zip(&sources) {
-        run("rsync", &[*mode, &[path.to_str().unwrap(), folder.as_str()]].concat());
-        assert_whole(&world, name, content);
+    for name in names.iter().filter(|name| IN_PLACE.contains(name)) {
+        let job = world.wait_for(name, "waiting");
+        assert!(job.why().contains("no line end"), "{name}: {}", job.why());
     }
+    for (index, (name, _)) in modes.iter().enumerate() {
+        run("rsync", &arguments(index, None));
+        assert_whole(&world, name, &sources[index].1);
+    }
+    assert_eq!(world.accepted().len(), modes.len() + 4, "{:?}", world.accepted());
+}
+
+/// What is never begun again cannot be told from a file without a last line end: it is sent after `settle_max`, and the log
+/// says what it may be (R9).
+#[test]
+fn what_rsync_leaves_in_place_for_good_is_held_back_and_told_to_be_a_part() {
+    if !is_there("rsync") {
+        return;
+    }
+    let mut world = world();
+    world.set(SETTLE_MAX, "settle_max = \"4s\"");
+    let _daemon = world.start();
+    let (path, content) = source(&world, "inplace.txt");
+    let folder = format!("{}/", world.folder("a").display());
+    let begun = Process::start("rsync", &["--inplace", &format!("--bwlimit={SLOW}"), path.to_str().unwrap(), &folder]);
+    world.wait("the transfer to begin", || {
+        fs::metadata(world.folder("a").join("inplace.txt")).is_ok_and(|file| file.len() > 0)
+    });
+    let broken_at = Instant::now();
+    begun.interrupt();
+    let job = world.wait_for("inplace.txt", "waiting");
+    world.wait("the reason", || {
+        world.jobs().iter().any(|found| found.id == job.id && found.why().contains("no line end"))
+    });
+    world.wait_for_end("inplace.txt");
+    let held_back = broken_at.elapsed();
+    assert!(held_back >= Duration::from_secs(4), "{held_back:?}: {:?}\n{}", world.jobs(), world.log());
+    let sent = sizes(&world, "inplace.txt");
+    assert!(sent.len() == 1 && sent[0] < content.len() as u64, "{sent:?}");
+    // Where exactly it broke off gives the check its words.
+    let told = |line: &str| {
+        line.contains("inplace.txt") && line.contains("the file check says") && line.contains("no line end")
+    };
+    assert!(world.log().lines().any(told), "{}", world.log());
 }
 
 /// An SSH server on loopback with keys of its own.
@@ -162,7 +233,8 @@ impl Ssh {
         if !["sshd", "ssh-keygen", "sftp-server", "sftp", "scp"].into_iter().all(is_there) {
             return None;
         }
-        if !rustix::process::geteuid().is_root() || !Path::new("/run/sshd").is_dir() {
+        // It refuses to start without.
+        if !rustix::process::geteuid().is_root() || fs::create_dir_all("/run/sshd").is_err() {
             skipped("only root can start sshd, and it needs /run/sshd");
             return None;
         }
@@ -208,28 +280,34 @@ fn scp_and_sftp_lose_their_connection_and_begin_again() {
     let world = world();
     let Some(ssh) = Ssh::start(world.dir.path()) else { return };
     let _daemon = world.start();
-    let names = ["scp.txt", "sftp.txt"];
+    // The last goes on where it broke off, in place.
+    let names = ["scp.txt", "sftp.txt", "reput.txt"];
     let sources = names.map(|name| source(&world, name));
-    let arguments = |index: usize, limit| {
+    let arguments = |index: usize, limit: Option<u64>| {
         let (path, folder) = (sources[index].0.to_str().unwrap(), world.folder("a"));
         if names[index] == "scp.txt" {
             return ssh.arguments(limit, &[path, &format!("root@127.0.0.1:{}/", folder.display())]);
         }
-        let batch = world.dir.path().join("batch");
-        fs::write(&batch, format!("put {path} {}/\n", folder.display())).unwrap();
+        let batch = world.dir.path().join(format!("batch-{index}"));
+        let verb = if names[index] == "reput.txt" && limit.is_none() { "reput" } else { "put" };
+        fs::write(&batch, format!("{verb} {path} {}/{}\n", folder.display(), names[index])).unwrap();
         ssh.arguments(limit, &["-b", batch.to_str().unwrap(), "root@127.0.0.1"])
     };
-    let program = |index: usize| names[index].trim_end_matches(".txt");
-    let begun = [0, 1].map(|index| {
+    let program = |index: usize| if names[index] == "scp.txt" { "scp" } else { "sftp" };
+    let begun = [0, 1, 2].map(|index| {
         let arguments = arguments(index, Some(SLOW));
-        Process::start(program(index), &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+        Process::start(program(index), &arguments)
     });
     assert_nothing_sent(&world, "during", &names);
     drop(begun);
     assert_nothing_sent(&world, "broken", &names);
-    for index in [0, 1] {
+    assert!(
+        fs::metadata(world.folder("a").join("reput.txt")).is_ok_and(|part| part.len() > 0),
+        "there is a part to go on from"
+    );
+    for index in [0, 1, 2] {
         let arguments = arguments(index, None);
-        run(program(index), &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        run(program(index), &arguments);
         assert_whole(&world, names[index], &sources[index].1);
     }
 }
