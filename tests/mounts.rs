@@ -1,7 +1,7 @@
 //! File systems on which a file has another inode under each name, or none that lasts, and no renames that never overwrite:
 //! one delivery for each drop, and each file where its state wants it (DESIGN F1, F2, F5).
 
-use crate::harness::{HangingShare, Mounted, Quirks, World, arrived_once, large, names, tagged};
+use crate::harness::{HangingShare, Mounted, Quirks, World, arrived_once, connect, large, names, tagged};
 use rustix::io::Errno;
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -17,7 +17,10 @@ fn world_on<M>(mount: impl FnOnce(&Path) -> Option<M>) -> Option<(World, M)> {
 
 /// A producer that renames within the file system.
 fn rename_in(world: &World, name: &str, content: impl AsRef<[u8]>) {
-    let folder = world.folder("a");
+    rename_into(&world.folder("a"), name, content);
+}
+
+fn rename_into(folder: &Path, name: &str, content: impl AsRef<[u8]>) {
     fs::write(folder.join(".new"), content).unwrap();
     fs::rename(folder.join(".new"), folder.join(name)).unwrap();
 }
@@ -92,6 +95,61 @@ fn f2_on_sshfs_a_file_is_delivered_once() {
 #[test]
 fn f2_on_mergerfs_a_file_is_delivered_once() {
     each_is_delivered_once(Mounted::mergerfs);
+}
+
+/// As it comes: no event is to be had there, so that each file takes the minute of R4. Both at once, and no file waits for another.
+#[test]
+fn f2_with_the_mode_auto_a_file_on_sshfs_and_one_on_mergerfs_is_delivered_once() {
+    let mut world = World::new();
+    world.account("b", "").set("[watch]\n", "[watch]\nmode = \"auto\"\n");
+    let mounted = [Mounted::sshfs(&world.folder("a")), Mounted::mergerfs(&world.folder("b"))];
+    let accounts: Vec<_> =
+        ["a", "b"].into_iter().zip(&mounted).filter(|(_, at)| at.is_some()).map(|(name, _)| name).collect();
+    if accounts.is_empty() {
+        return;
+    }
+    let daemon = world.start();
+    for account in &accounts {
+        world.wait("it to be scanned", || {
+            world.log().contains(&format!("watching {} by scanning", world.folder(account).display()))
+        });
+        rename_into(&world.folder(account), &format!("renamed-{account}.txt"), tagged(account));
+        fs::write(world.folder(account).join(format!("written-{account}.txt")), large(account, 3_000)).unwrap();
+    }
+    let files = |prefix: &str| accounts.iter().map(|account| format!("{prefix}-{account}.txt")).collect::<Vec<_>>();
+    for name in [files("renamed"), files("written")].concat() {
+        world.wait_long("it to be delivered", || {
+            world.count(&format!("file_name = '{name}' AND state = 'success'")) == 1
+        });
+    }
+    let done = |account: &str| names(&world.folder(account).join("done"));
+    for account in &accounts {
+        let both = ["renamed", "written"].map(|prefix| format!("{prefix}-{account}.txt"));
+        world.wait("both to be filed", || done(account) == both);
+    }
+    // Where a file that was moved seems to be another, it comes back with a scan. Each scan has one more name to count.
+    for round in 1..=5 {
+        for account in &accounts {
+            fs::write(world.folder(account).join(format!("{round}.md")), "ignored").unwrap();
+        }
+        daemon.signal("USR1");
+        let scanned = format!("SELECT count(*) FROM account WHERE ignored = {round}");
+        world.wait("a scan", || {
+            let log = connect(&world.state_dir()).unwrap();
+            log.query_row(&scanned, [], |row| row.get::<_, i64>(0)).unwrap() == i64::try_from(accounts.len()).unwrap()
+        });
+    }
+    for account in &accounts {
+        let ours = ["1.md", "2.md", "3.md", "4.md", "5.md", "done", "failed", "held", "sent"];
+        assert_eq!(names(&world.folder(account)), ours, "nothing came back");
+    }
+    assert_eq!(
+        (world.accepted().len(), world.jobs().len()),
+        (2 * accounts.len(), 2 * accounts.len()),
+        "{:?}",
+        world.jobs()
+    );
+    assert_eq!(daemon.stop().code(), Some(0));
 }
 
 #[test]
