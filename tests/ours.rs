@@ -1,6 +1,8 @@
 //! Is that remote job our upload? Numbers, names and places that a server changes (DESIGN S2, S3, S6).
 
-use crate::harness::{Act, Answer, Head, Manner, World, arrived_once, connect, data, primed, quick, stderr, tagged};
+use crate::harness::{
+    Act, Answer, Daemon, Head, Manner, World, arrived_once, connect, data, primed, quick, stderr, tagged,
+};
 use datadrop::emulator::{EmulatorOptions, Names};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -318,6 +320,61 @@ fn a5_after_a_rehearsal_the_real_account_is_sent_everything_anew() {
     assert!(twice.why().contains("duplicate"), "{}", twice.why());
     assert_eq!(unconfirmed(&world), 0);
     assert_eq!(rehearsal.ledger().len(), 2);
+}
+
+/// The configuration as the file on disk has it, with the daemon's word that it read it.
+fn reload(world: &World, daemon: &Daemon) -> String {
+    world.write_config();
+    daemon.signal("HUP");
+    daemon.wait_notified("RELOADING=1");
+    daemon.wait_notified("READY=1")
+}
+
+#[test]
+fn a5_a_reload_leads_from_the_rehearsal_to_the_real_account_without_duplicates_and_not_past_open_jobs() {
+    let rehearsal = World::new();
+    let mut world = World::new();
+    let at = |url: &str| url.trim_end_matches("/api").to_owned();
+    let [real, rehearsed] = [&world, &rehearsal].map(|world| at(&world.emulator().base_url()));
+    world.server(&rehearsed);
+    let daemon = primed(&world);
+    // Nothing tells that it has ended at the rehearsal, and another was tried there and not taken.
+    rehearsal.fault("list:500");
+    world.drop_file("a", "open.txt", data(3));
+    let open = world.wait_for("open.txt", "uploaded").id;
+    rehearsal.fault("upload:before-body:503:name=tried.txt");
+    world.drop_file("a", "tried.txt", data(4));
+    world.wait("it to be tried", || world.count("file_name = 'tried.txt' AND state = 'queued' AND attempts > 0") == 1);
+    let tried = world.wait_for("tried.txt", "queued").id;
+
+    world.server(&real);
+    let told = reload(&world, &daemon);
+    assert!(told.contains("blocked: a"), "{told}");
+    let blocked = world.blocked("a");
+    assert!(blocked.contains(&format!("jobs {open} and {tried}")) && blocked.contains(&rehearsed), "{blocked}");
+    world.drop_file("a", "new.txt", data(5));
+    let cancelled = world.run(&["jobs", "cancel", &tried.to_string()]);
+    assert!(cancelled.status.success(), "{cancelled:?}");
+    world.wait_for("tried.txt", "cancelled");
+    assert!(world.accepted().is_empty(), "nothing goes to the real account past an open job");
+    rehearsal.emulator().clear_faults();
+    // What the rehearsal has is followed to its end, and then the account goes on by itself.
+    arrived_once(&world, "new.txt");
+
+    // The same content under the same names: the real API saw none of it.
+    let retried = world.run(&["jobs", "retry", &tried.to_string()]);
+    assert!(retried.status.success(), "{retried:?}");
+    arrived_once(&world, "tried.txt");
+    for (name, rows) in [("open.txt", 3), ("first.txt", 1)] {
+        world.drop_file("a", name, data(rows));
+        world.wait("the real API to have it", || world.times_accepted(name) == 1);
+        world.wait_for(name, "success");
+    }
+    assert_eq!((world.count("state = 'held'"), world.accepted().len(), rehearsal.ledger().len()), (0, 4, 2));
+    world.drop_file("a", "open.txt", data(3));
+    assert!(world.wait_for("open.txt", "held").why().contains("duplicate"));
+    assert_eq!(unconfirmed(&world), 0);
+    assert_eq!(daemon.stop().code(), Some(0));
 }
 
 #[test]
