@@ -14,7 +14,7 @@ use crate::config::{AccountConfig, Config};
 use crate::daemon::control::Line;
 use crate::daemon::operator::{carry_out, executors};
 use crate::inbox::{FolderSettings, FolderWorker, Interrupted, Progress};
-use crate::job::{JobId, JobStanding, Plan, Release, RemoteJobId, Verb, printable};
+use crate::job::{JobId, JobStanding, Plan, Release, RemoteJobId, Verb, foretold, printable};
 use crate::joblog::{
     Answer, Instruction, InstructionId, JobFilter, JobLog, JobRow, OpenError, Reader, StateLock, instruct,
 };
@@ -160,23 +160,11 @@ fn choose(
 }
 
 fn foretell(verb: Verb, job: &JobRow, standing: &JobStanding) -> Outcome {
-    let (refused, message) = match verb.decide(standing) {
-        Ok(Plan::AsItIs) => (false, format!("is {} already", job.state)),
-        Ok(Plan::SendAgain) => (false, format!("is {}, would be sent again as a new job", job.state)),
-        Ok(Plan::Adopt(remote)) => (false, format!("would be taken for the remote job {remote}")),
-        Ok(Plan::Steps(_)) => (false, format!("is {}, {}", job.state, would(verb))),
+    let (refused, message) = match foretold(verb, standing) {
+        Ok(words) => (false, words),
         Err(refusal) => (true, refusal.to_string()),
     };
     outcome(job, verb, false, refused, message, None)
-}
-
-fn would(verb: Verb) -> &'static str {
-    match verb {
-        Verb::Retry => "would be sent again",
-        Verb::Hold => "would be held",
-        Verb::Release(_) => "would be released",
-        Verb::Cancel { .. } => "would be cancelled",
-    }
 }
 
 fn outcome(job: &JobRow, verb: Verb, done: bool, refused: bool, message: String, new_id: Option<i64>) -> Outcome {
@@ -186,7 +174,7 @@ fn outcome(job: &JobRow, verb: Verb, done: bool, refused: bool, message: String,
 fn have_done(config: &Config, verb: Verb, chosen: &[JobRow], output: &mut Output) -> Result<Vec<Outcome>, Failure> {
     let by = by();
     let wanted: Vec<Instruction> =
-        chosen.iter().map(|job| Instruction { job: JobId(job.id), verb, by: by.clone() }).collect();
+        chosen.iter().map(|job| Instruction { job: JobId(job.id), verb, by: by.clone(), seen: None }).collect();
     if wanted.is_empty() {
         return Ok(Vec::new());
     }

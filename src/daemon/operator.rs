@@ -216,7 +216,7 @@ mod tests {
         let (dir, log) = opened();
         let jobs: Vec<JobId> =
             (1..=200).map(|file| arrives(&log, &format!("{file}.txt"), file, Duplicates::Hold).id).collect();
-        let want = |verb, job| Instruction { job, verb, by: "anna".to_owned() };
+        let want = |verb, job| Instruction { job, verb, by: "anna".to_owned(), seen: None };
         let mut wanted: Vec<_> = jobs.iter().map(|&job| want(Verb::Cancel { force: false }, job)).collect();
         // Refused, for it comes after the cancel.
         wanted.push(want(Verb::Hold, jobs[0]));

@@ -39,7 +39,7 @@ pub use state::{Cause, Event, IllegalTransition, Overdue, Phase, Place, State};
 pub use suite::{DayZone, Dimension, Metric, MetricKind, SuiteFacts, virtual_suite, zone_named};
 pub use time::Timestamp;
 pub use verb::{JobStanding, Plan, Refusal, Release, Verb};
-pub use verdict::{Case, Command, Program, Step, USUAL_CONFIG, Verdict};
+pub use verdict::{Case, Command, Program, Step, USUAL_CONFIG, Verdict, foretold};
 pub use words::{counted, grouped, length_words};
 
 use serde::Serialize;

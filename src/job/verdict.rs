@@ -1,7 +1,7 @@
 //! What became of a job that needs a person, and what that person can do, with commands that are values. Said here once: the
 //! `.why`, `explain`, `jobs show` and the page render it.
 
-use super::{JobId, State, is_sendable, shell_word};
+use super::{JobId, JobStanding, Plan, Refusal, State, Verb, is_sendable, shell_word};
 use std::path::Path;
 
 /// What a verdict depends on.
@@ -128,6 +128,23 @@ impl Case<'_> {
         };
         Some(Verdict { what, steps })
     }
+}
+
+/// What a verb would make of a job, for a dry run.
+///
+/// # Errors
+/// [`Refusal`] where it must not be done, or not now.
+pub fn foretold(verb: Verb, job: &JobStanding) -> Result<String, Refusal> {
+    let state = job.state;
+    Ok(match (verb.decide(job)?, verb) {
+        (Plan::AsItIs, _) => format!("is {state} already"),
+        (Plan::SendAgain, _) => format!("is {state}, would be sent again as a new job"),
+        (Plan::Adopt(remote), _) => format!("would be taken for the remote job {remote}"),
+        (Plan::Steps(_), Verb::Retry) => format!("is {state}, would be sent again"),
+        (Plan::Steps(_), Verb::Hold) => format!("is {state}, would be held"),
+        (Plan::Steps(_), Verb::Release(_)) => format!("is {state}, would be released"),
+        (Plan::Steps(_), Verb::Cancel { .. }) => format!("is {state}, would be cancelled"),
+    })
 }
 
 /// Where the configuration lies unless another is named.

@@ -17,21 +17,27 @@ use std::ffi::OsString;
 pub(super) struct Reason {
     words: Option<String>,
     cause: Option<Cause>,
+    /// For the history alone.
+    note: Option<String>,
 }
 
 impl Reason {
     pub(super) fn of(cause: Cause, words: String) -> Self {
-        Self { words: Some(words), cause: Some(cause) }
+        Self { words: Some(words), cause: Some(cause), note: None }
     }
 
     pub(super) fn new(cause: Option<Cause>, words: String) -> Self {
-        Self { words: Some(words), cause }
+        Self { words: Some(words), cause, note: None }
+    }
+
+    pub(super) fn noted(note: String) -> Self {
+        Self { words: None, cause: None, note: Some(note) }
     }
 }
 
 impl From<Option<String>> for Reason {
     fn from(words: Option<String>) -> Self {
-        Self { words, cause: None }
+        Self { words, cause: None, note: None }
     }
 }
 
@@ -73,7 +79,8 @@ pub(super) fn advance(
             job.next_attempt_at = None;
         }
     }
-    sql::insert_event(unit, job.id, now, event.as_str(), Some(from), job.state, job.reason.as_deref())?;
+    let detail = reason.note.as_deref().or(job.reason.as_deref());
+    sql::insert_event(unit, job.id, now, event.as_str(), Some(from), job.state, detail)?;
     // Writes down what follows from the step, as a day that is covered twice.
     unit.save(job)?;
     if job.place != job.state.place() && job.place != Place::Gone {

@@ -136,6 +136,12 @@ impl Hand<'_, '_> {
             Ok(plan) => plan,
             Err(refusal) => return Ok(Came::Refused(refusal.to_string())),
         };
+        if plan != Plan::AsItIs
+            && let Some(seen) = instruction.seen
+            && sql::newest_of(self.unit, job.id)? != seen
+        {
+            return Ok(Came::Refused(format!("it has changed since you looked, and is {} now; look again", job.state)));
+        }
         let is_to_be_moved = job.place != Place::Gone && job.place != job.state.place();
         // Its last attempt met another file, or another content: what lies there has no job yet.
         let is_to_be_looked_at = job.place == Place::Inbox
@@ -218,8 +224,9 @@ impl Hand<'_, '_> {
                 Some(format!("given up by {by}: it may have been ingested; the remote jobs may still show it"))
             }
             Event::Returned => Some(format!("released by {by}; datadrop checks it again")),
-            Event::Released
-            | Event::Adopted
+            // It is no reason of what comes next, and stands in the history alone.
+            Event::Released => return Reason::noted(format!("released by {by}")),
+            Event::Adopted
             | Event::Ready
             | Event::Started
             | Event::Committing
@@ -359,7 +366,7 @@ mod tests {
         let (dir, log) = opened();
         let job = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
         log.call(|unit| Ok(unit.execute("UPDATE job SET device = NULL, inode = NULL", [])?)).wait().unwrap();
-        let wanted = [Instruction { job, verb: Verb::Cancel { force: false }, by: "ann".to_owned() }];
+        let wanted = [Instruction { job, verb: Verb::Cancel { force: false }, by: "ann".to_owned(), seen: None }];
         let id = instruct(dir.path(), &wanted, Timestamp(0)).unwrap()[0];
         let executor =
             Executor { account: "a".to_owned(), folder: "/srv/a".into(), wire_name: WireName::Keep, target: target() };
@@ -373,5 +380,37 @@ mod tests {
         let job = log.call(move |unit| unit.job(job)).wait().unwrap();
         assert_eq!(job.state, State::Cancelled);
         assert!(job.identity.is_some_and(|file| file.is_same_file(&identity)), "the move that follows finds it");
+    }
+
+    #[test]
+    fn a_job_that_has_changed_since_a_person_looked_is_left_as_it_is() {
+        let (dir, log) = opened();
+        let job = arrives(&log, "sales.txt", 1, Duplicates::Hold).id;
+        let reader = log.reader().unwrap();
+        let seen = || reader.newest_events(&[job.0]).unwrap().get(&job).copied();
+        let executor = Executor {
+            account: "a".to_owned(),
+            folder: dir.path().to_owned(),
+            wire_name: WireName::Keep,
+            target: target(),
+        };
+        let identity = FileIdentity { device: 1, inode: 9, born_ns: 0, size: 8, modified_ns: 7 };
+        let told = |verb, seen| {
+            let wanted = vec![Instruction { job, verb, by: "ann".to_owned(), seen }];
+            let ids = log.instruct(wanted, Timestamp(0)).wait().unwrap();
+            let files = vec![FileNow { job, identity: Some(identity), can_be_read: true }];
+            assert!(log.carry_out(ids[0], vec![executor.clone()], files, 0, Timestamp(1)).wait().unwrap());
+            let answer = reader.answers(&ids).unwrap().remove(0);
+            (answer.done, answer.words)
+        };
+        let first = seen();
+        let cancel = Verb::Cancel { force: false };
+        assert_eq!(told(Verb::Hold, first), (true, "was queued, is held".to_owned()));
+        assert_eq!(told(Verb::Hold, first), (true, "is held already".to_owned()), "that is what was wanted");
+        let (done, words) = told(cancel, first);
+        assert!(!done && words.contains("has changed since you looked, and is held now"), "{words}");
+        let details: Vec<String> =
+            reader.life(job).unwrap().unwrap().events.into_iter().filter_map(|event| event.detail).collect();
+        assert_eq!(details, ["put on hold by ann"]);
     }
 }

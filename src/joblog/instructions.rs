@@ -6,12 +6,16 @@ use super::queries::{JobFilter, JobRow};
 use super::reader::Reader;
 use super::row::{Fault, Job};
 use super::sql;
-use crate::job::{JobId, JobStanding, Kind, Phase, Place, Release, RemoteJobId, State, Target, Timestamp, Verb};
+use super::writer::{JobLog, Pending};
+use crate::job::{
+    EventId, JobId, JobStanding, Kind, Phase, Place, Release, RemoteJobId, State, Target, Timestamp, Verb,
+};
 use rusqlite::{Connection, Row, params};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// The number of an instruction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstructionId(pub i64);
 
 /// What a person wants of one job.
@@ -23,6 +27,8 @@ pub struct Instruction {
     pub verb: Verb,
     /// Who wants it.
     pub by: String,
+    /// The newest event of the job when that person decided. If there is a newer one, nothing is done.
+    pub seen: Option<EventId>,
 }
 
 /// What came of an instruction.
@@ -76,9 +82,18 @@ fn insert(connection: &Connection, instruction: &Instruction, now: Timestamp) ->
     };
     connection
         .prepare_cached(
-            "INSERT INTO instruction (given_at, given_by, verb, job_id, how, adopted_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO instruction (given_at, given_by, verb, job_id, how, adopted_id, seen_event)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
-        .execute(params![now.0, instruction.by, instruction.verb.as_str(), instruction.job.0, how, adopted])?;
+        .execute(params![
+            now.0,
+            instruction.by,
+            instruction.verb.as_str(),
+            instruction.job.0,
+            how,
+            adopted,
+            instruction.seen.map(|event| event.0)
+        ])?;
     Ok(())
 }
 
@@ -97,7 +112,8 @@ fn decode(row: &Row<'_>) -> Result<Instruction, JobLogError> {
         ("cancel", Some("force"), None) => Verb::Cancel { force: true },
         _ => return Err(JobLogError::Impossible(format!("instruction {id} makes no sense"))),
     };
-    Ok(Instruction { job: JobId(row.get(4)?), verb, by: row.get(5)? })
+    let seen = row.get::<_, Option<i64>>(6)?.map(EventId);
+    Ok(Instruction { job: JobId(row.get(4)?), verb, by: row.get(5)?, seen })
 }
 
 /// Returns the unanswered instructions, oldest first: the job's file, and that of a marker that ended with it, which
@@ -127,14 +143,42 @@ pub(super) fn open_instructions(connection: &Connection) -> Result<Vec<Open>, Jo
 /// Returns the instruction of this number, if it is unanswered.
 pub(super) fn open_instruction(connection: &Connection, id: InstructionId) -> Result<Option<Instruction>, JobLogError> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, verb, how, adopted_id, job_id, given_by FROM instruction
+        "SELECT id, verb, how, adopted_id, job_id, given_by, seen_event FROM instruction
          WHERE answered_at IS NULL AND job_id IS NOT NULL AND id = ?1",
     )?;
     let mut rows = statement.query([id.0])?;
     rows.next()?.map(decode).transpose()
 }
 
+impl JobLog {
+    /// Writes instructions into the job log as the process that carries them out, and returns their numbers.
+    #[must_use]
+    pub fn instruct(&self, wanted: Vec<Instruction>, now: Timestamp) -> Pending<Vec<InstructionId>> {
+        self.call(move |unit| {
+            let write = |instruction| {
+                insert(unit, instruction, now)?;
+                Ok(InstructionId(unit.last_insert_rowid()))
+            };
+            wanted.iter().map(write).collect()
+        })
+    }
+}
+
 impl Reader {
+    /// The newest event of each of these jobs, by which a later change of it is noticed.
+    ///
+    /// # Errors
+    /// [`JobLogError`] if the database cannot be read.
+    pub fn newest_events(&self, ids: &[i64]) -> Result<HashMap<JobId, EventId>, JobLogError> {
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare_cached("SELECT value, (SELECT max(id) FROM job_event WHERE job_id = value) FROM json_each(?1)")?;
+        let rows = statement.query_map([serde_json::json!(ids).to_string()], |row| {
+            Ok((JobId(row.get(0)?), EventId(row.get::<_, Option<i64>>(1)?.unwrap_or(0))))
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// The answers to these instructions that are there, by number.
     ///
     /// # Errors

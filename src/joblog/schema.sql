@@ -260,6 +260,8 @@ CREATE TABLE instruction (
     -- `resend` and `adopt` of a release, `force` of a cancel.
     how          TEXT CHECK (how IN ('resend', 'adopt', 'force')),
     adopted_id   INTEGER CHECK ((adopted_id IS NOT NULL) = (how IS 'adopt')),
+    -- The newest event of the job when the person decided: a job that has changed since is left as it is.
+    seen_event   INTEGER,
     answered_at  INTEGER,
     -- 1 done, 0 refused; and what came of it, in words.
     done         INTEGER,

@@ -176,6 +176,15 @@ pub(super) fn sent_again_as(connection: &Connection, id: JobId) -> Result<Option
     Ok(again.map(JobId))
 }
 
+/// The number of the last event of a job.
+pub(super) fn newest_of(connection: &Connection, id: JobId) -> Result<EventId> {
+    Ok(EventId(
+        connection
+            .prepare_cached("SELECT coalesce(max(id), 0) FROM job_event WHERE job_id = ?1")?
+            .query_row([id.0], |row| row.get(0))?,
+    ))
+}
+
 /// The number of the last event.
 pub(super) fn latest_event(connection: &Connection) -> Result<EventId> {
     Ok(EventId(

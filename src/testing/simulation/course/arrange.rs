@@ -111,7 +111,7 @@ impl World<'_> {
             // What comes back is judged by R4.
             self.people.quiet.ends(&job.file_name);
         }
-        let wanted = [Instruction { job: job.id, verb, by: "somebody".to_owned() }];
+        let wanted = [Instruction { job: job.id, verb, by: "somebody".to_owned(), seen: None }];
         instruct(&self.state_dir, &wanted, crate::clock::now()).unwrap();
         if let Some(process) = &mut self.process {
             process.poke(self.now);
