@@ -50,6 +50,7 @@ mod mounts;
 mod muted_alerts;
 mod ours;
 mod page;
+mod page_actions;
 mod pages;
 mod programs;
 mod rate;

@@ -14,7 +14,7 @@ use std::time::Instant;
 const TOKEN: &str = "0123456789abcdef0123";
 
 /// A file name that would like to be markup; a slash is all that it cannot have.
-const MARKUP: &str = "<script>alert(1)<b>&\"'.txt";
+pub const MARKUP: &str = "<script>alert(1)<b>&\"'.txt";
 
 /// A world whose daemon serves the page on a free port.
 fn world_with_page(keys: &str) -> World {
@@ -24,7 +24,7 @@ fn world_with_page(keys: &str) -> World {
 }
 
 /// Where the page is, as the log says.
-fn address(world: &World) -> SocketAddr {
+pub fn address(world: &World) -> SocketAddr {
     let mut address = None;
     world.wait("the page to be there", || {
         let log = world.log();
@@ -37,14 +37,14 @@ fn address(world: &World) -> SocketAddr {
 }
 
 #[derive(Debug)]
-struct Answer {
-    status: u16,
-    headers: BTreeMap<String, String>,
-    body: String,
+pub struct Answer {
+    pub status: u16,
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
 }
 
 /// One request on a connection of its own; header lines end with `\r\n`.
-fn ask(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+pub fn ask(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let length = body.len();
@@ -62,7 +62,7 @@ fn ask(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str)
     Answer { status, headers, body: body.to_owned() }
 }
 
-fn get(address: SocketAddr, path: &str) -> Answer {
+pub fn get(address: SocketAddr, path: &str) -> Answer {
     ask(address, "GET", path, "host: localhost\r\n", "")
 }
 
@@ -414,7 +414,7 @@ fn a_taken_address_is_told_at_the_start_and_a_reload_keeps_the_old_one() {
 }
 
 /// The browser of this machine, if there is one.
-fn browser() -> Option<String> {
+pub fn browser() -> Option<String> {
     ["chromium", "chromium-browser", "google-chrome", "chrome"].into_iter().map(str::to_owned).find(|name| {
         let found = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         found.is_ok_and(|status| status.success())
@@ -422,7 +422,7 @@ fn browser() -> Option<String> {
 }
 
 /// Lets a browser look at a page without anybody seeing it; what it printed, and what it complained of.
-fn look(world: &World, browser: &str, arguments: &[&str], url: &str) -> (String, Vec<String>) {
+pub fn look(world: &World, browser: &str, arguments: &[&str], url: &str) -> (String, Vec<String>) {
     let profile = tempfile::tempdir_in(world.dir.path()).unwrap();
     let (printed, complained) = (profile.path().join("printed"), profile.path().join("complained"));
     let mut child = Command::new(browser)

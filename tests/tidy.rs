@@ -189,13 +189,17 @@ fn what_decides_is_pure() {
         "src/cli/explain/job",
         "src/cli/explain/explanation",
         "src/status/page/chart",
+        "src/status/page/confirm",
+        "src/status/page/filters",
         "src/status/page/flow",
+        "src/status/page/forms",
         "src/status/page/frame",
         "src/status/page/job_list",
         "src/status/page/life",
         "src/status/page/metrics",
         "src/status/page/overview",
         "src/status/page/route",
+        "src/status/page/sessions",
     ];
     let sources = sources();
     let mut breaches = Vec::new();

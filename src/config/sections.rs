@@ -246,6 +246,8 @@ pub struct StatusConfig {
     pub listen: Option<SocketAddr>,
     /// A file with the token that visitors must know; required for an address that is not loopback.
     pub token_file: Option<PathBuf>,
+    /// A file with the token of those who may act on jobs; without it the page only looks.
+    pub operator_token_file: Option<PathBuf>,
     /// Further names under which the page may be asked for, in lower case.
     pub hosts: Vec<String>,
     /// Asked as long as all is well; it often holds a key.

@@ -11,7 +11,7 @@ use super::sections::{
 };
 use secrecy::SecretString;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
@@ -115,11 +115,18 @@ pub(super) fn read_status(mut section: Section<'_>, surroundings: &Surroundings,
     });
     let listen = listen.flatten();
     let has_token = section.has("token_file");
-    let token_file = take_file(&mut section, "token_file", surroundings);
-    if let Some(path) = token_file.as_ref().filter(|_| surroundings.check_secrets)
-        && let Err(wrong) = check_token(path)
+    let token_file = take_token(&mut section, "token_file", surroundings);
+    let operator_token_file = take_token(&mut section, "operator_token_file", surroundings);
+    if surroundings.check_secrets
+        && let (Some(reading), Some(acting)) = (&token_file, &operator_token_file)
+        && let (Ok(reading), Ok(acting)) = (std::fs::read_to_string(reading), std::fs::read_to_string(acting))
+        && reading.trim() == acting.trim()
     {
-        section.blame("token_file", wrong);
+        let remedy = "write another token into it, such as `openssl rand -hex 16` makes";
+        section.blame(
+            "operator_token_file",
+            wrong("this is the token of status.token_file: anyone who may look could act on jobs", remedy),
+        );
     }
     if listen.is_some_and(|address| !address.ip().is_loopback()) && !has_token {
         let remedy = "write token_file = \"/etc/datadrop/status_token\" in [status], a file with a token of 16 characters \
@@ -139,7 +146,24 @@ pub(super) fn read_status(mut section: Section<'_>, surroundings: &Surroundings,
     let heartbeat = section.take_hidden("heartbeat", |given| check_hook(given.filled()?, allow_http));
     let heartbeat_every = section.duration("heartbeat_every").unwrap_or_default();
     section.finish();
-    StatusConfig { listen, token_file, hosts: hosts.unwrap_or_default(), heartbeat, heartbeat_every }
+    StatusConfig {
+        listen,
+        token_file,
+        operator_token_file,
+        hosts: hosts.unwrap_or_default(),
+        heartbeat,
+        heartbeat_every,
+    }
+}
+
+fn take_token(section: &mut Section<'_>, key: &'static str, surroundings: &Surroundings) -> Option<PathBuf> {
+    let file = take_file(section, key, surroundings);
+    if let Some(path) = file.as_ref().filter(|_| surroundings.check_secrets)
+        && let Err(wrong) = check_token(path)
+    {
+        section.blame(key, wrong);
+    }
+    file
 }
 
 fn is_host(text: &str) -> bool {

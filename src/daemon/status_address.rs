@@ -1,6 +1,7 @@
 //! The status address within the daemon: opened at the start, updated at each look at the stages, moved by a reload.
 
 use super::Fatal;
+use super::control::Poke;
 use super::stages::Stages;
 use crate::clock::now;
 use crate::config::Config;
@@ -8,7 +9,7 @@ use crate::status::page::{Access, Bound, Page, PageError, Running, Sources};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// The page, and the state that it shows.
 pub(super) struct StatusAddress {
@@ -37,8 +38,14 @@ pub(super) async fn take_address(config: &Config) -> Result<Option<(Bound, Acces
 }
 
 impl StatusAddress {
-    /// Answers from now on.
-    pub(super) fn open(bound: Bound, access: Access, config: &Config, stages: &Stages) -> Result<Self, Fatal> {
+    /// Answers from now on. `pokes`: where it says that operators want something of jobs.
+    pub(super) fn open(
+        bound: Bound,
+        access: Access,
+        config: &Config,
+        stages: &Stages,
+        pokes: &mpsc::UnboundedSender<Poke>,
+    ) -> Result<Self, Fatal> {
         let listen = config.status.listen.unwrap_or(bound.address());
         let running = watch::Sender::new(Arc::new(look(stages, Arc::new(config.clone()), Arc::new(access))));
         let sources = Sources {
@@ -46,6 +53,8 @@ impl StatusAddress {
             commits: stages.joblog.commit_times(),
             storage: stages.joblog.storage(),
             started: now(),
+            joblog: stages.joblog.clone(),
+            pokes: pokes.clone(),
         };
         let page = bound.serve(sources, running.subscribe());
         tracing::info!(address = %page.address(), "the status page is at http://{}/", page.address());
@@ -77,6 +86,7 @@ impl StatusAddress {
         prepared: Prepared,
         config: &Config,
         stages: &Stages,
+        pokes: &mpsc::UnboundedSender<Poke>,
     ) -> Result<(), Fatal> {
         match prepared {
             Prepared::Off => *this = None,
@@ -86,7 +96,7 @@ impl StatusAddress {
                     this.running.send_replace(Arc::new(running));
                 }
             }
-            Prepared::Moves(bound, access) => *this = Some(Self::open(bound, access, config, stages)?),
+            Prepared::Moves(bound, access) => *this = Some(Self::open(bound, access, config, stages, pokes)?),
         }
         Ok(())
     }

@@ -76,7 +76,7 @@ pub async fn run(
     let (poke, pokes) = mpsc::unbounded_channel();
     let budgets = watch::Sender::new(Arc::clone(&budget));
     // Before the look at what is wanted: a command that writes later than the look has somebody to tell.
-    let served = serve_commands(&config, budgets.subscribe(), poke);
+    let served = serve_commands(&config, budgets.subscribe(), poke.clone());
     // What people wanted while no daemon could do it, before anything is sent.
     let hands = Hands::new(joblog.clone());
     let nothing_left = hands.carry_out(operator::executors(&config), Duration::ZERO).await.unwrap_or_else(|error| {
@@ -86,13 +86,14 @@ pub async fn run(
     let once = options.once.then(|| Once::begin(joblog.reader()?).map_err(Fatal::from)).transpose()?;
     let stages = Stages::start(&config, joblog, budget).await?;
     let page = match address {
-        Some((bound, access)) => Some(StatusAddress::open(bound, access, &config, &stages)?),
+        Some((bound, access)) => Some(StatusAddress::open(bound, access, &config, &stages, &poke)?),
         None => None,
     };
     let mut supervisor = Supervisor {
         stages,
         budgets,
         page,
+        poke,
         config,
         reader,
         status: String::new(),
@@ -116,6 +117,8 @@ struct Supervisor {
     /// The request budget that commands share; a reload may bring another.
     budgets: watch::Sender<Arc<Budget>>,
     page: Option<StatusAddress>,
+    /// Where commands and the page say that something is wanted of jobs.
+    poke: mpsc::UnboundedSender<Poke>,
     config: Config,
     reader: Reader,
     status: String,
@@ -381,7 +384,7 @@ impl Supervisor {
             self.budgets.send_replace(Arc::clone(&self.stages.budget));
         }
         self.stages.reload(&config).await?;
-        StatusAddress::follow(&mut self.page, page, &config, &self.stages)?;
+        StatusAddress::follow(&mut self.page, page, &config, &self.stages, &self.poke)?;
         self.config = config;
         Ok(Ok(()))
     }

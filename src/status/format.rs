@@ -6,6 +6,7 @@ pub use crate::job::{counted, grouped, printable};
 use bytesize::ByteSize;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
+use std::fmt;
 use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -187,6 +188,17 @@ impl Since {
                 Some(Timestamp(local.to_zoned_datetime(here.zone.clone()).ok()?.timestamp().as_millisecond()))
             }
             Self::Back(back) => Some(here.now.before(back)),
+        }
+    }
+}
+
+/// As it can be written again.
+impl fmt::Display for Since {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(instant) => write!(f, "{instant}"),
+            Self::Local(local) => write!(f, "{local}"),
+            Self::Back(back) => write!(f, "{}", humantime::format_duration(*back)),
         }
     }
 }

@@ -309,13 +309,14 @@ pub(super) fn day(frame: &Frame, shown: &OneDay<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::frame::Visitor;
     use super::super::page_fixtures::{here, job};
     use super::*;
     use crate::job::Timestamp;
     use jiff::civil::{Weekday, date};
 
     fn frame() -> Frame {
-        Frame { ailments: Vec::new(), started: Timestamp(0), here: here() }
+        Frame { ailments: Vec::new(), started: Timestamp(0), here: here(), visitor: Visitor::Looks }
     }
 
     fn of(number: i8, status: DayStatus, files: i64, sum: &str) -> CoverageDay {

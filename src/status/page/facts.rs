@@ -2,18 +2,20 @@
 
 use super::calendar::{Month, OneDay, day, month};
 use super::chart::first_day;
-use super::frame::{Frame, login, notice};
+use super::filters::{ActQuery, DaysQuery, JobsQuery, VERBS, pattern};
+use super::frame::{Frame, Visitor, login, notice};
 use super::job_list::{Found, jobs};
 use super::life::life;
 use super::metrics;
 use super::overview::{Overview, overview};
+use super::proposal::{NoProposal, Proposal, outlook, propose};
 use super::response::{Answer, Kind};
-use super::route::{DaysQuery, JobsQuery, Route};
+use super::route::Route;
 use super::{Running, Sources};
 use crate::clock::now;
 use crate::config::AccountConfig;
 use crate::coverage::{Coverage, DayFacts, DayRange, DayStatus, today};
-use crate::job::{DayZone, JobId};
+use crate::job::{DayZone, JobId, Verb};
 use crate::joblog::{AccountRow, JobFilter, JobLogError, JobRow, Reader};
 use crate::status::{Here, RECENT, StatusReport, job_json, jobs_json, status_json, status_report};
 use axum::http::StatusCode;
@@ -32,7 +34,7 @@ const JOBS_OF_A_DAY: usize = 200;
 const WINDOW: i64 = 50_000;
 
 /// Why there is nothing to show.
-enum Failed {
+pub(super) enum Failed {
     JobLog(JobLogError),
     Json(serde_json::Error),
     NoSuchJob(JobId),
@@ -46,50 +48,71 @@ impl From<JobLogError> for Failed {
     }
 }
 
+impl From<NoProposal> for Failed {
+    fn from(none: NoProposal) -> Self {
+        match none {
+            NoProposal::JobLog(error) => Self::JobLog(error),
+            NoProposal::NoSuchJob(id) => Self::NoSuchJob(id),
+            NoProposal::NoSuchTime => Self::NoSuchTime,
+        }
+    }
+}
+
 impl From<serde_json::Error> for Failed {
     fn from(error: serde_json::Error) -> Self {
         Self::Json(error)
     }
 }
 
-/// Returns the answer to a request. `may_tell`: the visitor may see names.
-pub(super) fn answer(route: &Route, sources: &Sources, running: &Running, may_tell: bool) -> Answer {
-    match try_answer(route, sources, running, may_tell) {
-        Ok(answer) => answer,
-        Err(failed) => {
-            let (status, title, text) = match failed {
-                Failed::JobLog(error) => {
-                    (StatusCode::SERVICE_UNAVAILABLE, "The job log cannot be read", error.to_string())
-                }
-                Failed::Json(error) => (StatusCode::INTERNAL_SERVER_ERROR, "A defect of datadrop", error.to_string()),
-                Failed::NoSuchJob(id) => (StatusCode::NOT_FOUND, "No such job", format!("there is no job {id}")),
-                Failed::NoSuchAccount => (
-                    StatusCode::NOT_FOUND,
-                    "No such account",
-                    "the configuration has no account of this name".to_owned(),
-                ),
-                Failed::NoSuchTime => (
-                    StatusCode::BAD_REQUEST,
-                    "No such time",
-                    "since: this time does not exist in the zone of the server".to_owned(),
-                ),
-            };
-            if route.is_page() {
-                Answer::new(status, Kind::Page, notice(title, &text))
-            } else {
-                Answer::line(status, &text)
+impl Failed {
+    /// In words: for a person, or in a line for a program.
+    pub(super) fn answer(self, is_page: bool) -> Answer {
+        let (status, title, text) = match self {
+            Self::JobLog(error) => (StatusCode::SERVICE_UNAVAILABLE, "The job log cannot be read", error.to_string()),
+            Self::Json(error) => (StatusCode::INTERNAL_SERVER_ERROR, "A defect of datadrop", error.to_string()),
+            Self::NoSuchJob(id) => (StatusCode::NOT_FOUND, "No such job", format!("there is no job {id}")),
+            Self::NoSuchAccount => {
+                (StatusCode::NOT_FOUND, "No such account", "the configuration has no account of this name".to_owned())
             }
-        }
+            Self::NoSuchTime => (
+                StatusCode::BAD_REQUEST,
+                "No such time",
+                "since: this time does not exist in the zone of the server".to_owned(),
+            ),
+        };
+        if is_page { Answer::new(status, Kind::Page, notice(title, &text)) } else { Answer::line(status, &text) }
     }
 }
 
-fn try_answer(route: &Route, sources: &Sources, running: &Running, may_tell: bool) -> Result<Answer, Failed> {
-    let here = Here { now: now(), zone: TimeZone::system() };
+/// Returns the answer to a request. `may_tell`: the visitor may see names.
+pub(super) fn answer(route: &Route, sources: &Sources, running: &Running, visitor: &Visitor, may_tell: bool) -> Answer {
+    try_answer(route, sources, running, visitor, may_tell).unwrap_or_else(|failed| failed.answer(route.is_page()))
+}
+
+/// Where and when the server is.
+pub(super) fn here() -> Here {
+    Here { now: now(), zone: TimeZone::system() }
+}
+
+/// What an operator would have done.
+pub(super) fn proposed(query: &ActQuery, sources: &Sources, running: &Running) -> Result<Proposal, Failed> {
+    Ok(propose(query, &sources.reader, &here(), &running.config.program())?)
+}
+
+fn try_answer(
+    route: &Route,
+    sources: &Sources,
+    running: &Running,
+    visitor: &Visitor,
+    may_tell: bool,
+) -> Result<Answer, Failed> {
+    let here = here();
+    let frame = || frame(sources, running, visitor);
     Ok(match route {
-        Route::Overview => Answer::ok(Kind::Page, overview_page(sources, running, here)?),
-        Route::Jobs(query) => Answer::ok(Kind::Page, jobs_page(query, sources, running, here)?),
-        Route::Job(id) => Answer::ok(Kind::Page, job_page(*id, sources, running, here)?),
-        Route::Days(query) => Answer::ok(Kind::Page, days_page(query, sources, running, here)?),
+        Route::Overview => Answer::ok(Kind::Page, overview_page(&frame(), sources, running)?),
+        Route::Jobs(query) => Answer::ok(Kind::Page, jobs_page(&frame(), query, sources)?),
+        Route::Job(id) => Answer::ok(Kind::Page, job_page(&frame(), *id, sources, running)?),
+        Route::Days(query) => Answer::ok(Kind::Page, days_page(&frame(), query, sources, running)?),
         Route::ApiStatus => Answer::ok(Kind::Json, status_json(&status(sources, running)?)?),
         Route::ApiJobs(query) => {
             let filter = query.filter(&here).ok_or(Failed::NoSuchTime)?;
@@ -103,6 +126,8 @@ fn try_answer(route: &Route, sources: &Sources, running: &Running, may_tell: boo
         Route::Healthz => signs("ok", "not ok", &running.ailments(Instant::now()), may_tell),
         Route::Readyz => signs("ready", "not ready", &unready(sources, running)?, may_tell),
         Route::Login => Answer::ok(Kind::Page, login(false)),
+        // Operators and their forms are answered before.
+        Route::Operator | Route::Logout | Route::Act(_) | Route::Confirm => Answer::see_other("/"),
         Route::Style => Answer::ok(Kind::Style, include_str!("style.css")),
         Route::Script => Answer::ok(Kind::Script, include_str!("refresh.js")),
         Route::Icon => Answer::ok(Kind::Icon, include_str!("icon.svg")),
@@ -143,11 +168,14 @@ fn status(sources: &Sources, running: &Running) -> Result<StatusReport, JobLogEr
     Ok(status_report(&running.config, true, sources.reader.standing(now.before(RECENT), now)?, now))
 }
 
-fn frame(sources: &Sources, running: &Running, here: Here) -> Frame {
-    Frame { ailments: running.ailments(Instant::now()), started: sources.started, here }
+/// What every page has around it.
+pub(super) fn frame(sources: &Sources, running: &Running, visitor: &Visitor) -> Frame {
+    let ailments = running.ailments(Instant::now());
+    Frame { ailments, started: sources.started, here: here(), visitor: visitor.clone() }
 }
 
-fn overview_page(sources: &Sources, running: &Running, here: Here) -> Result<String, Failed> {
+fn overview_page(frame: &Frame, sources: &Sources, running: &Running) -> Result<String, Failed> {
+    let here = &frame.here;
     let reader = &sources.reader;
     let today = here.today().unwrap_or_default();
     let report = status(sources, running)?;
@@ -165,7 +193,7 @@ fn overview_page(sources: &Sources, running: &Running, here: Here) -> Result<Str
         job_log_problem: problem.as_deref(),
         today,
     };
-    Ok(overview(&frame(sources, running, here), &facts))
+    Ok(overview(frame, &facts))
 }
 
 /// The jobs but those that cannot be read, which block their accounts and are named there (DESIGN F10).
@@ -173,9 +201,9 @@ fn readable(reader: &Reader, filter: &JobFilter) -> Result<Vec<JobRow>, JobLogEr
     Ok(reader.each_job(filter)?.into_iter().flatten().collect())
 }
 
-fn jobs_page(query: &JobsQuery, sources: &Sources, running: &Running, here: Here) -> Result<String, Failed> {
+fn jobs_page(frame: &Frame, query: &JobsQuery, sources: &Sources) -> Result<String, Failed> {
     let reader = &sources.reader;
-    let mut filter = query.filter(&here).ok_or(Failed::NoSuchTime)?;
+    let mut filter = query.filter(&frame.here).ok_or(Failed::NoSuchTime)?;
     let mut window = None;
     if query.name.is_some() || query.search.is_some() {
         filter.name = query.name.as_deref().map(pattern);
@@ -194,17 +222,15 @@ fn jobs_page(query: &JobsQuery, sources: &Sources, running: &Running, here: Here
         (false, unsearched) => unsearched.map(|(from, _)| from),
     };
     let shown = Found { jobs: &found, accounts: &accounts, older, searched: unsearched };
-    Ok(jobs(&frame(sources, running, here), query, &shown))
+    Ok(jobs(frame, query, &shown))
 }
 
-/// What somebody typed, as a pattern for the whole name.
-fn pattern(typed: &str) -> String {
-    if typed.contains(['*', '?', '[']) { typed.to_owned() } else { format!("*{typed}*") }
-}
-
-fn job_page(id: JobId, sources: &Sources, running: &Running, here: Here) -> Result<String, Failed> {
+fn job_page(frame: &Frame, id: JobId, sources: &Sources, running: &Running) -> Result<String, Failed> {
     let whole = sources.reader.life(id)?.ok_or(Failed::NoSuchJob(id))?;
-    Ok(life(&frame(sources, running, here), &whole, &running.config.program()))
+    let standing = if frame.visitor == Visitor::Looks { None } else { sources.reader.job_standing(id)? };
+    let can: Vec<Verb> =
+        VERBS.into_iter().filter(|verb| standing.is_some_and(|standing| outlook(*verb, &standing).is_ok())).collect();
+    Ok(life(frame, &whole, &running.config.program(), &can))
 }
 
 /// Where the days of an account begin.
@@ -213,7 +239,8 @@ fn zone_of(reader: &Reader, account: &AccountConfig, running: &Running) -> Resul
     Ok(DayZone::of(account.time_zone.as_ref(), suites.as_deref()).zone)
 }
 
-fn days_page(query: &DaysQuery, sources: &Sources, running: &Running, here: Here) -> Result<String, Failed> {
+fn days_page(frame: &Frame, query: &DaysQuery, sources: &Sources, running: &Running) -> Result<String, Failed> {
+    let here = &frame.here;
     let (reader, accounts) = (&sources.reader, &running.config.accounts);
     let account = match &query.account {
         Some(name) => accounts.iter().find(|account| account.name == *name),
@@ -234,13 +261,13 @@ fn days_page(query: &DaysQuery, sources: &Sources, running: &Running, here: Here
             if ids.is_empty() { Vec::new() } else { readable(reader, &JobFilter { ids, ..JobFilter::default() })? };
         jobs.reverse();
         let shown = OneDay { account: &account.name, date, day: coverage.days.first(), jobs: &jobs, more };
-        return Ok(day(&frame(sources, running, here), &shown));
+        return Ok(day(frame, &shown));
     }
     let first = query.month.unwrap_or_else(|| today(&zone, here.now)).first_of_month();
     let names: Vec<String> = accounts.iter().map(|account| account.name.clone()).collect();
     let coverage = covered(first, first.last_of_month())?;
     let shown = Month { account: &account.name, accounts: &names, first, coverage: &coverage };
-    Ok(month(&frame(sources, running, here), &shown))
+    Ok(month(frame, &shown))
 }
 
 fn metrics_text(sources: &Sources, running: &Running, here: &Here) -> Result<String, Failed> {

@@ -3,7 +3,7 @@
 //! File names come from other people and may contain `<script>`. `maud` escapes every text in a page, and [`document`]
 //! replaces characters that could move the cursor or turn a line around.
 
-use crate::job::Timestamp;
+use crate::job::{Timestamp, Verb};
 use crate::status::{Here, day_or_time, grouped, parse_time, printable, since_words};
 use maud::{DOCTYPE, Markup, html};
 
@@ -16,6 +16,24 @@ pub(super) struct Frame {
     pub(super) started: Timestamp,
     /// Where and when the reader is.
     pub(super) here: Here,
+    /// What the reader may do.
+    pub(super) visitor: Visitor,
+}
+
+/// What somebody may do here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Visitor {
+    /// Nobody may act on jobs.
+    Looks,
+    /// May act on jobs after a log-in.
+    MayLogIn,
+    /// Is logged in.
+    Acts {
+        /// The name given at log-in.
+        name: String,
+        /// What forms of this session hold.
+        form: String,
+    },
 }
 
 /// Where in the menu a page belongs.
@@ -28,6 +46,11 @@ pub(super) enum Menu {
 
 /// A whole page. `live` is what is exchanged while somebody looks; `fixed` stands above it and stays.
 pub(super) fn page(frame: &Frame, title: &str, menu: Menu, fixed: &Markup, live: &Markup) -> String {
+    still_page(frame, title, menu, &html! { (fixed) div #live { (vital_signs(frame)) (live) } })
+}
+
+/// A whole page that stays as it is.
+pub(super) fn still_page(frame: &Frame, title: &str, menu: Menu, content: &Markup) -> String {
     let entries =
         [(Menu::Overview, "/", "Overview"), (Menu::Jobs, "/jobs", "Jobs"), (Menu::Days, "/days", "Data days")];
     let nav = html! {
@@ -39,14 +62,48 @@ pub(super) fn page(frame: &Frame, title: &str, menu: Menu, fixed: &Markup, live:
     };
     let body = html! {
         a.skip href="#main" { "Skip to the content" }
-        (top(&nav))
-        main #main {
-            (fixed)
-            div #live { (vital_signs(frame)) (live) }
-        }
+        (top(&html! { (nav) (who(&frame.visitor)) }))
+        main #main { (content) }
         (footer(frame))
     };
     document(title, &body)
+}
+
+/// Who acts, or how to.
+fn who(visitor: &Visitor) -> Markup {
+    html! {
+        @match visitor {
+            Visitor::Looks => {}
+            Visitor::MayLogIn => { a.who href="/operator" { "Log in to act on jobs" } }
+            Visitor::Acts { name, form } => {
+                form.who method="post" action="/logout" {
+                    span { (name) }
+                    input type="hidden" name="form" value=(form);
+                    button { "Log out" }
+                }
+            }
+        }
+    }
+}
+
+/// A verb as a person reads it.
+pub(super) fn title(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Retry => "Retry",
+        Verb::Hold => "Hold",
+        Verb::Release(_) => "Release",
+        Verb::Cancel { .. } => "Cancel",
+    }
+}
+
+/// A command that people paste: a click selects it, and the page's own script copies it.
+pub(super) fn command(line: &str) -> Markup {
+    html! {
+        span.command {
+            input readonly value=(line) size=(line.chars().count().clamp(12, 120)) aria-label="Command" spellcheck="false";
+            button.copy type="button" { "Copy" }
+        }
+    }
 }
 
 /// A page that only says something: an address that is not there, a job log that cannot be read.
@@ -78,7 +135,7 @@ pub(super) fn login(failed: bool) -> String {
 }
 
 /// A page without a menu.
-fn small(title: &str, main: &Markup) -> String {
+pub(super) fn small(title: &str, main: &Markup) -> String {
     document(title, &html! { (top(&html! {})) main.notice #main { (main) } })
 }
 
@@ -139,7 +196,8 @@ fn footer(frame: &Frame) -> Markup {
                 (when(&frame.started.to_string(), &frame.here, Style::Ago))
                 ". Times are those of the server"
                 @if let Some(zone) = frame.here.zone_name() { " (" (zone) ")" }
-                ". This page only looks; the command " code { "datadrop" } " does."
+                "."
+                @if frame.visitor == Visitor::Looks { " This page only looks; the command " code { "datadrop" } " does." }
             }
             p { a href="/metrics" { "Metrics" } " " a href="/api/status" { "Status as JSON" } }
         }

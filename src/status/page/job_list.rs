@@ -1,7 +1,7 @@
 //! Lists of jobs, and the page that searches them.
 
-use super::frame::{Frame, Menu, Style, badge, link, page, when};
-use super::route::JobsQuery;
+use super::filters::{JobsQuery, VERBS};
+use super::frame::{Frame, Menu, Style, Visitor, badge, page, title, when};
 use crate::job::JobId;
 use crate::joblog::JobRow;
 use crate::status::{Here, counted, cut, grouped};
@@ -55,6 +55,7 @@ pub(super) fn jobs(frame: &Frame, query: &JobsQuery, found: &Found<'_>) -> Strin
         @if found.jobs.is_empty() {
             p.quiet.card { "No job matches." }
         } @else {
+            @if frame.visitor != Visitor::Looks && query.narrows() { (actions(query)) }
             (table(found.jobs, Columns { account: found.accounts.len() > 1 }, &frame.here))
         }
         nav.pages aria-label="Older and newer jobs" {
@@ -79,14 +80,17 @@ pub(super) fn jobs(frame: &Frame, query: &JobsQuery, found: &Found<'_>) -> Strin
 /// The address of the same list elsewhere.
 fn address(query: &JobsQuery, before: Option<JobId>) -> String {
     let before = before.map_or_else(String::new, |id| id.0.to_string());
-    let mut parameters = vec![
-        ("name", query.name.as_deref().unwrap_or_default()),
-        ("search", query.search.as_deref().unwrap_or_default()),
-        ("account", query.account.as_deref().unwrap_or_default()),
-    ];
-    parameters.extend(query.states.iter().map(|state| ("state", state.as_str())));
-    parameters.push(("before", &before));
-    link("/jobs", &parameters)
+    query.address("/jobs", &[("before", &before)])
+}
+
+/// What can be done with all that the filter lets through, on every page of the list.
+fn actions(query: &JobsQuery) -> Markup {
+    html! {
+        p.actions {
+            span { "With all that match:" }
+            @for verb in VERBS { a.act href=(query.address("/act", &[("verb", verb.as_str())])) { (title(verb)) "…" } }
+        }
+    }
 }
 
 fn search(query: &JobsQuery, accounts: &[String]) -> Markup {
@@ -193,7 +197,9 @@ mod tests {
             older: Some(JobId(6)),
             searched: Some((JobId(6), JobId(200_006))),
         };
-        let frame = Frame { ailments: vec!["a stage hangs".to_owned()], started: Timestamp(0), here: here() };
+        let ailments = vec!["a stage hangs".to_owned()];
+        let visitor = Visitor::Acts { name: "anna".to_owned(), form: "f0".to_owned() };
+        let frame = Frame { ailments, started: Timestamp(0), here: here(), visitor };
         let page = jobs(&frame, &query, &found).replace(env!("CARGO_PKG_VERSION"), "VERSION").replace("><", ">\n<");
         insta::assert_snapshot!(page);
     }

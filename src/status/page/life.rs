@@ -1,8 +1,8 @@
 //! One job: what it is, and its life as a time line.
 
-use super::frame::{Frame, Menu, Style, badge, link, page, when};
+use super::frame::{Frame, Menu, Style, badge, command, link, page, title, when};
 use super::job_list::rows;
-use crate::job::{Program, Verdict};
+use crate::job::{Command, JobId, Program, Release, Verb, Verdict};
 use crate::joblog::{AttemptRow, EventRow, JobLife, JobRow};
 use crate::status::{Here, grouped, parse_time, size, span};
 use maud::{Markup, html};
@@ -26,8 +26,8 @@ impl Stay {
     }
 }
 
-/// The page.
-pub(super) fn life(frame: &Frame, life: &JobLife, program: &Program) -> String {
+/// The page. `can`: what its reader may have done with the job here.
+pub(super) fn life(frame: &Frame, life: &JobLife, program: &Program, can: &[Verb]) -> String {
     let (job, here) = (&life.job, &frame.here);
     let shown = html! {
         div.title {
@@ -39,7 +39,7 @@ pub(super) fn life(frame: &Frame, life: &JobLife, program: &Program) -> String {
             (badge(&job.state))
         }
         @if let Some(reason) = &job.reason { p class={ "why s-" (job.state) } { (reason) } }
-        (steps(life.verdict.as_ref(), program))
+        (steps(JobId(job.id), life.verdict.as_ref(), program, can))
         (time_line(&stays(life, here)))
         div.halves.job {
             section aria-labelledby="history" {
@@ -57,20 +57,51 @@ pub(super) fn life(frame: &Frame, life: &JobLife, program: &Program) -> String {
     page(frame, &format!("Job {}: {}", job.id, job.file_name), Menu::Jobs, &html! {}, &shown)
 }
 
-/// What a person can do, with the commands for it.
-fn steps(verdict: Option<&Verdict>, program: &Program) -> Markup {
+/// What a person can do: here, or by a command.
+fn steps(id: JobId, verdict: Option<&Verdict>, program: &Program, can: &[Verb]) -> Markup {
+    let steps = verdict.map_or(&[][..], |verdict| &verdict.steps);
+    let here = |command: &Command| can.iter().copied().find(|verb| does(command, *verb));
+    let told: Vec<Verb> = steps.iter().filter_map(|step| here(step.command.as_ref()?)).collect();
+    let others: Vec<Verb> = can.iter().copied().filter(|verb| !told.contains(verb)).collect();
     html! {
-        @if let Some(verdict) = verdict {
+        @if !steps.is_empty() || !others.is_empty() {
             ul.steps.card {
-                @for step in &verdict.steps {
+                @for step in steps {
                     li {
                         (step.aim) @if step.command.is_some() { ": " } @else { "." }
-                        @if let Some(command) = &step.command { code { (command.line(program)) } }
+                        @if let Some(line) = &step.command {
+                            @if let Some(verb) = here(line) { (act(id, verb)) } @else { (command(&line.line(program))) }
+                        }
                     }
                 }
+                @for verb in others { li { (aim(verb)) ": " (act(id, verb)) } }
             }
         }
     }
+}
+
+/// Whether a command for this job is this verb.
+fn does(command: &Command, verb: Verb) -> bool {
+    match command {
+        Command::Retry(_) => verb == Verb::Retry,
+        Command::Release(_) => verb == Verb::Release(Release::Send),
+        Command::Cancel(_) => verb == Verb::Cancel { force: false },
+        Command::Show(_) | Command::Adopt(_) | Command::Resend(_) | Command::RemoteJobs(_) => false,
+    }
+}
+
+fn aim(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Retry => "To send it again",
+        Verb::Hold => "To keep it until somebody releases it",
+        Verb::Release(_) => "To send it",
+        Verb::Cancel { .. } => "Not to send it",
+    }
+}
+
+/// Leads to what would be done.
+fn act(id: JobId, verb: Verb) -> Markup {
+    html! { a.act href=(link("/act", &[("verb", verb.as_str()), ("job", &id.to_string())])) { (title(verb)) "…" } }
 }
 
 /// Returns the time that the job spent in each state; steps within one state count together.
@@ -256,9 +287,10 @@ fn attempt_row(attempt: &AttemptRow, here: &Here) -> Markup {
 
 #[cfg(test)]
 mod tests {
+    use super::super::frame::Visitor;
     use super::super::page_fixtures::{event, here, job};
     use super::*;
-    use crate::job::{Command, JobId, Step, Timestamp};
+    use crate::job::{Step, Timestamp};
 
     fn events() -> Vec<EventRow> {
         vec![
@@ -316,8 +348,8 @@ mod tests {
             attempts: vec![attempt],
             events: events(),
         };
-        let frame = Frame { ailments: Vec::new(), started: Timestamp(0), here: here() };
-        let page = super::life(&frame, &life, &Program::default())
+        let frame = Frame { ailments: Vec::new(), started: Timestamp(0), here: here(), visitor: Visitor::MayLogIn };
+        let page = super::life(&frame, &life, &Program::default(), &[Verb::Retry, Verb::Hold])
             .replace(env!("CARGO_PKG_VERSION"), "VERSION")
             .replace("><", ">\n<");
         insta::assert_snapshot!(page);

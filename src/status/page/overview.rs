@@ -169,6 +169,7 @@ fn others(count: i64) -> Markup {
 
 #[cfg(test)]
 mod tests {
+    use super::super::frame::Visitor;
     use super::super::page_fixtures::{day, here, job, report};
     use super::*;
 
@@ -186,7 +187,12 @@ mod tests {
             job_log_problem: None,
             today: Date::constant(2026, 11, 23),
         };
-        let frame = Frame { ailments: Vec::new(), started: Timestamp(1_795_343_700_000), here: here() };
+        let frame = Frame {
+            ailments: Vec::new(),
+            started: Timestamp(1_795_343_700_000),
+            here: here(),
+            visitor: Visitor::Looks,
+        };
         overview(&frame, &facts).replace(env!("CARGO_PKG_VERSION"), "VERSION").replace("><", ">\n<")
     }
 

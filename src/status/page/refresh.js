@@ -1,6 +1,21 @@
 "use strict";
-// Looks again while somebody looks, and exchanges what has changed. The page is whole without it.
+// Looks again while somebody looks, and exchanges what has changed. Copies commands. The page is whole without it.
 (() => {
+  document.documentElement.classList.add("scripted");
+  document.addEventListener("click", async (event) => {
+    const field = event.target.closest(".command")?.querySelector("input");
+    if (!field) return;
+    field.select();
+    const button = event.target.closest("button");
+    if (!button) return;
+    try {
+      await navigator.clipboard.writeText(field.value);
+      button.textContent = "Copied";
+    } catch {
+      // Only pages of this machine or with TLS have a clipboard.
+      button.textContent = document.execCommand("copy") ? "Copied" : "Selected";
+    }
+  });
   const every = 10000;
   const busy = (live) => live.contains(document.activeElement) || String(getSelection()) !== "";
   const look = async () => {

@@ -1,14 +1,7 @@
 //! What a request asks for.
 
-use crate::job::{JobId, Phase, State};
-use crate::joblog::{JobFilter, Search};
-use crate::status::{Here, Since};
-use jiff::civil::Date;
-
-/// Default number of jobs in a list.
-const JOBS: usize = 50;
-/// Maximum number of jobs in an answer: the service has little memory, and `before` leads to the rest.
-const MOST_JOBS: usize = 1_000;
+use super::filters::{ActQuery, Astray, DaysQuery, JobsQuery};
+use crate::job::JobId;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,48 +25,26 @@ pub(super) enum Route {
     Readyz,
     /// Where the token is given.
     Login,
+    /// Where operators log in.
+    Operator,
+    /// Where they log out.
+    Logout,
+    /// What would be done with jobs.
+    Act(ActQuery),
+    /// Where they confirm it.
+    Confirm,
     Style,
     Script,
     Icon,
 }
 
-/// Which jobs.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct JobsQuery {
-    /// Of this account.
-    pub(super) account: Option<String>,
-    /// In one of these states.
-    pub(super) states: Vec<String>,
-    /// First seen since then.
-    pub(super) since: Option<Since>,
-    /// A part of the file's name, or a pattern for the whole of it.
-    pub(super) name: Option<String>,
-    /// A remote job ID, a SHA-256 or its beginning, a data day, or a part of a reason.
-    pub(super) search: Option<String>,
-    /// At most so many.
-    pub(super) limit: usize,
-    /// Only older ones than this.
-    pub(super) before: Option<JobId>,
-}
-
-/// Which data days.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct DaysQuery {
-    /// Of this account; the first one if none is named.
-    pub(super) account: Option<String>,
-    /// Of the month that begins with this day.
-    pub(super) month: Option<Date>,
-    /// This one alone.
-    pub(super) day: Option<Date>,
-}
-
-/// Why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Astray {
-    /// No such address.
-    Unknown,
-    /// A parameter makes no sense: which, and how to write it.
-    Query(String),
+/// A form that the page takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Login,
+    Operator,
+    Logout,
+    Confirm,
 }
 
 impl Route {
@@ -93,6 +64,10 @@ impl Route {
             "/healthz" => Self::Healthz,
             "/readyz" => Self::Readyz,
             "/login" => Self::Login,
+            "/operator" => Self::Operator,
+            "/logout" => Self::Logout,
+            "/act" => Self::Act(ActQuery::parse(query)?),
+            "/act/confirm" => Self::Confirm,
             "/style.css" => Self::Style,
             "/refresh.js" => Self::Script,
             "/icon.svg" => Self::Icon,
@@ -107,11 +82,20 @@ impl Route {
     /// Whether it tells nothing of accounts and files, and needs no token.
     pub(super) fn is_open(&self) -> bool {
         match self {
-            Self::Healthz | Self::Readyz | Self::Login | Self::Style | Self::Script | Self::Icon => true,
+            Self::Healthz
+            | Self::Readyz
+            | Self::Login
+            | Self::Operator
+            | Self::Logout
+            | Self::Style
+            | Self::Script
+            | Self::Icon => true,
             Self::Overview
             | Self::Jobs(_)
             | Self::Job(_)
             | Self::Days(_)
+            | Self::Act(_)
+            | Self::Confirm
             | Self::ApiStatus
             | Self::ApiJobs(_)
             | Self::ApiJob(_)
@@ -122,11 +106,19 @@ impl Route {
     /// Whether the answer comes without a look into the job log: a probe must not wait behind a disk that hangs.
     pub(super) fn is_at_hand(&self) -> bool {
         match self {
-            Self::Healthz | Self::Login | Self::Style | Self::Script | Self::Icon => true,
+            Self::Healthz
+            | Self::Login
+            | Self::Operator
+            | Self::Logout
+            | Self::Confirm
+            | Self::Style
+            | Self::Script
+            | Self::Icon => true,
             Self::Overview
             | Self::Jobs(_)
             | Self::Job(_)
             | Self::Days(_)
+            | Self::Act(_)
             | Self::ApiStatus
             | Self::ApiJobs(_)
             | Self::ApiJob(_)
@@ -138,7 +130,15 @@ impl Route {
     /// Whether a person looks at the answer.
     pub(super) fn is_page(&self) -> bool {
         match self {
-            Self::Overview | Self::Jobs(_) | Self::Job(_) | Self::Days(_) | Self::Login => true,
+            Self::Overview
+            | Self::Jobs(_)
+            | Self::Job(_)
+            | Self::Days(_)
+            | Self::Login
+            | Self::Operator
+            | Self::Logout
+            | Self::Act(_)
+            | Self::Confirm => true,
             Self::ApiStatus
             | Self::ApiJobs(_)
             | Self::ApiJob(_)
@@ -150,90 +150,43 @@ impl Route {
             | Self::Icon => false,
         }
     }
-}
 
-impl DaysQuery {
-    fn parse(query: &str) -> Result<Self, Astray> {
-        let mut this = Self::default();
-        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-            let value = value.trim();
-            let wrong = |how: &str| Astray::Query(format!("{name} = {value:?}: {how}"));
-            match name.as_ref() {
-                "account" => this.account = Some(value.to_owned()).filter(|name| !name.is_empty()),
-                "month" => {
-                    let first = format!("{value}-01").parse();
-                    this.month = Some(first.map_err(|_| wrong("write a month such as 2026-11"))?);
-                }
-                "day" => this.day = Some(value.parse().map_err(|_| wrong("write a day such as 2026-11-23"))?),
-                _ => {
-                    let known = "there are account, month and day";
-                    return Err(Astray::Query(format!("there is no parameter {name:?}; {known}")));
-                }
-            }
+    /// The form that is sent there.
+    pub(super) fn form(&self) -> Option<Form> {
+        match self {
+            Self::Login => Some(Form::Login),
+            Self::Operator => Some(Form::Operator),
+            Self::Logout => Some(Form::Logout),
+            Self::Confirm => Some(Form::Confirm),
+            Self::Overview
+            | Self::Jobs(_)
+            | Self::Job(_)
+            | Self::Days(_)
+            | Self::Act(_)
+            | Self::ApiStatus
+            | Self::ApiJobs(_)
+            | Self::ApiJob(_)
+            | Self::Metrics
+            | Self::Healthz
+            | Self::Readyz
+            | Self::Style
+            | Self::Script
+            | Self::Icon => None,
         }
-        Ok(this)
-    }
-}
-
-impl JobsQuery {
-    fn parse(query: &str) -> Result<Self, Astray> {
-        let mut this = Self { limit: JOBS, ..Self::default() };
-        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-            let value = value.trim();
-            if value.is_empty() {
-                // A form sends its empty fields too.
-                continue;
-            }
-            let wrong = |how: &str| Astray::Query(format!("{name} = {value:?}: {how}"));
-            match name.as_ref() {
-                "account" => this.account = Some(value.to_owned()),
-                "state" => {
-                    State::from_words(value, Some(Phase::Started)).ok_or_else(|| {
-                        wrong("there is no such state; `waiting`, `queued`, `held`, `success` and `failure` are some")
-                    })?;
-                    this.states.push(value.to_owned());
-                }
-                "since" => this.since = Some(Since::parse(value).map_err(|how| wrong(&how))?),
-                "name" => this.name = Some(value.to_owned()),
-                "search" => this.search = Some(value.to_owned()),
-                "limit" => {
-                    this.limit = value
-                        .parse()
-                        .ok()
-                        .filter(|limit| (1..=MOST_JOBS).contains(limit))
-                        .ok_or_else(|| wrong("write a number from 1 to 1000; `before` leads to the older ones"))?;
-                }
-                "before" => {
-                    this.before =
-                        Some(JobId(value.parse().map_err(|_| wrong("write the number of a job, such as 17"))?));
-                }
-                _ => {
-                    return Err(Astray::Query(format!(
-                        "there is no parameter {name:?}; there are account, state, since, name, search, limit and before"
-                    )));
-                }
-            }
-        }
-        Ok(this)
     }
 
-    /// What of it the job log filters by. `None`: the time of `since` does not exist where the reader is.
-    pub(super) fn filter(&self, here: &Here) -> Option<JobFilter> {
-        let since = match self.since {
-            Some(since) => Some(since.resolve(here)?),
-            None => None,
-        };
-        Some(JobFilter {
-            account: self.account.clone(),
-            states: self.states.clone(),
-            since,
-            name: self.name.clone(),
-            search: self.search.as_deref().and_then(Search::parse),
-            limit: Some(self.limit),
-            from: None,
-            before: self.before,
-            ids: Vec::new(),
-        })
+    /// Whether it is there only where operators may act.
+    pub(super) fn is_for_operators(&self) -> bool {
+        matches!(self, Self::Act(_)) || self.form().is_some_and(|form| form != Form::Login)
+    }
+
+    /// The methods that it takes, as `Allow` lists them.
+    pub(super) fn methods(&self) -> &'static str {
+        match self.form() {
+            None => "GET, HEAD",
+            Some(Form::Login | Form::Operator) => "GET, HEAD, POST",
+            Some(Form::Logout | Form::Confirm) => "POST",
+        }
     }
 }
 
@@ -264,28 +217,6 @@ mod tests {
             "/jobs/99999999999999999999",
         ] {
             assert_eq!(Route::parse(path, ""), Err(Astray::Unknown), "{path}");
-        }
-    }
-
-    #[test]
-    fn queries_narrow_and_what_makes_no_sense_is_told() {
-        let Ok(Route::Jobs(query)) =
-            Route::parse("/jobs", "account=a&state=held&state=failure&name=sales%2A&limit=7&before=9&since=")
-        else {
-            panic!()
-        };
-        assert_eq!(query.states, ["held", "failure"]);
-        assert_eq!((query.name.as_deref(), query.limit, query.before), (Some("sales*"), 7, Some(JobId(9))));
-        for (query, told) in [
-            ("state=done", "no such state"),
-            ("limit=0", "from 1 to 1000"),
-            ("limit=1001", "from 1 to 1000"),
-            ("before=x", "number of a job"),
-            ("since=soon", "not a time"),
-            ("page=2", "no parameter \"page\""),
-        ] {
-            let Err(Astray::Query(why)) = Route::parse("/api/jobs", query) else { panic!("{query}") };
-            assert!(why.contains(told), "{why}");
         }
     }
 }

@@ -4,10 +4,10 @@ use super::Access;
 use crate::adobe::Budget;
 use crate::config::Config;
 use crate::job::Timestamp;
-use crate::joblog::{CommitTimes, Reader, StorageProblem};
+use crate::joblog::{CommitTimes, JobLog, Reader, StorageProblem};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Time without a look at its stages after which the supervisor counts as hung. It looks at them every 10 s.
 const SILENT_AFTER: Duration = Duration::from_secs(60);
@@ -64,4 +64,8 @@ pub struct Sources {
     pub storage: watch::Receiver<Option<StorageProblem>>,
     /// When the service started.
     pub started: Timestamp,
+    /// Where operators' instructions are written.
+    pub joblog: JobLog,
+    /// Says that there are some; answered once they are carried out.
+    pub pokes: mpsc::UnboundedSender<oneshot::Sender<()>>,
 }

@@ -1,10 +1,15 @@
 //! Connections: accepted, kept few, and ended when they take too long. A page that is out of reach is a nuisance. One
 //! that takes memory, descriptors or the job log from the service would be worse.
 
-use super::facts::answer;
-use super::frame::{login, notice};
+use super::actions::{Acting, WRONG_TOKEN, visitor};
+use super::confirm::operator_login;
+use super::facts::{answer, frame, proposed};
+use super::filters::{ActQuery, Astray};
+use super::forms::{Fields, page_of_ours};
+use super::frame::{link, login, notice};
 use super::response::{Answer, Kind};
-use super::route::{Astray, Route};
+use super::route::{Form, Route};
+use super::sessions::Operator;
 use super::{PageError, Running, Sources};
 use axum::http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
 use axum::serve::Listener;
@@ -16,7 +21,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -28,13 +33,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const CONNECTIONS: usize = 64;
 /// Answers that read the job log at once; more wait.
 const READS: usize = 4;
-/// Timeout for the head of a request.
+/// Timeout for the head of a request, and for the body of a form.
 const HEAD: Duration = Duration::from_secs(10);
 /// Maximum lifetime of a connection, whatever it is doing.
 const LONGEST: Duration = Duration::from_secs(120);
-/// A wrong token is answered so late.
-const WRONG_TOKEN: Duration = Duration::from_millis(500);
-/// A login's body is no longer, in bytes.
+/// The body of a form is no longer, in bytes.
 const LONGEST_BODY: usize = 4 * 1024;
 
 /// An address that is listened on, before anybody is answered.
@@ -60,9 +63,10 @@ impl Page {
 }
 
 struct Served {
-    sources: Sources,
+    sources: Arc<Sources>,
     running: watch::Receiver<Arc<Running>>,
     reads: Semaphore,
+    acting: Acting,
 }
 
 impl Bound {
@@ -94,7 +98,8 @@ impl Bound {
     #[must_use]
     pub fn serve(self, sources: Sources, running: watch::Receiver<Arc<Running>>) -> Page {
         let stop = CancellationToken::new();
-        let served = Arc::new(Served { sources, running, reads: Semaphore::new(READS) });
+        let (sources, acting) = (Arc::new(sources), Acting::new());
+        let served = Arc::new(Served { sources, running, reads: Semaphore::new(READS), acting });
         tokio::spawn(accept(self.listener, served, stop.clone()));
         Page { address: self.address, _stop: stop.drop_guard() }
     }
@@ -103,7 +108,7 @@ impl Bound {
 async fn accept(mut listener: TcpListener, served: Arc<Served>, stop: CancellationToken) {
     let mut open: VecDeque<CancellationToken> = VecDeque::new();
     loop {
-        let (stream, _) = tokio::select! {
+        let (stream, from) = tokio::select! {
             accepted = Listener::accept(&mut listener) => accepted,
             () = stop.cancelled() => return,
         };
@@ -118,7 +123,7 @@ async fn accept(mut listener: TcpListener, served: Arc<Served>, stop: Cancellati
         tokio::spawn(async move {
             let _ended = ended.clone().drop_guard();
             tokio::select! {
-                () = converse(stream, served) => {}
+                () = converse(stream, from.ip().to_canonical(), served) => {}
                 () = tokio::time::sleep(LONGEST) => {}
                 () = ended.cancelled() => {}
             }
@@ -126,10 +131,10 @@ async fn accept(mut listener: TcpListener, served: Arc<Served>, stop: Cancellati
     }
 }
 
-async fn converse(stream: TcpStream, served: Arc<Served>) {
+async fn converse(stream: TcpStream, from: IpAddr, served: Arc<Served>) {
     let service = service_fn(move |request| {
         let served = Arc::clone(&served);
-        async move { Ok::<Response<Full<Bytes>>, Infallible>(served.respond(request).await.into()) }
+        async move { Ok::<Response<Full<Bytes>>, Infallible>(served.respond(request, from).await.into()) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -140,65 +145,148 @@ async fn converse(stream: TcpStream, served: Arc<Served>) {
 }
 
 impl Served {
-    async fn respond(self: &Arc<Self>, request: Request<Incoming>) -> Answer {
+    async fn respond(self: &Arc<Self>, request: Request<Incoming>, from: IpAddr) -> Answer {
         let running = Arc::clone(&self.running.borrow());
         let (head, body) = request.into_parts();
         let host = one(&head.headers, &header::HOST).or(head.uri.authority().map(axum::http::uri::Authority::as_str));
-        if !host.is_some_and(|host| running.access.admits_host(host)) {
+        let Some(host) = host.filter(|host| running.access.admits_host(host)) else {
             return Answer::line(
                 StatusCode::MISDIRECTED_REQUEST,
                 "this name is not ours; ask for localhost or the address, or add the name to status.hosts",
             );
-        }
+        };
         let route = match Route::parse(head.uri.path(), head.uri.query().unwrap_or_default()) {
-            Ok(route) => route,
-            Err(Astray::Unknown) => {
+            Ok(route) if !route.is_for_operators() || running.access.operator_token().is_some() => route,
+            Ok(_) | Err(Astray::Unknown) => {
                 let text = "Nothing is at this address.";
                 return Answer::new(StatusCode::NOT_FOUND, Kind::Page, notice("Not found", text));
             }
             Err(Astray::Query(why)) => return Answer::line(StatusCode::BAD_REQUEST, &why),
         };
-        if route == Route::Login && head.method == Method::POST {
-            return log_in(&running, body).await;
-        }
-        if head.method != Method::GET && head.method != Method::HEAD {
-            let text = "This address only looks: it takes GET and HEAD.";
-            return Answer::new(StatusCode::METHOD_NOT_ALLOWED, Kind::Page, notice("Not that way", text))
-                .with(header::ALLOW, if route == Route::Login { "GET, HEAD, POST" } else { "GET, HEAD" });
-        }
         let cookies: Vec<&str> = all(&head.headers, &header::COOKIE).collect();
-        let may_tell = running.access.is_shown(one(&head.headers, &header::AUTHORIZATION), &cookies);
+        let operator = self.acting.operator(&running.access, &cookies);
+        if head.method == Method::POST
+            && let Some(form) = route.form()
+        {
+            let site = one(&head.headers, &HeaderName::from_static("sec-fetch-site"));
+            if form != Form::Login && !running.access.is_from_here(one(&head.headers, &header::ORIGIN), site, host) {
+                return nothing_done(StatusCode::FORBIDDEN, "This form came from another site.");
+            }
+            return match fields(body).await {
+                Ok(fields) => self.take(form, &running, operator, &fields, from).await,
+                Err(answer) => answer,
+            };
+        }
+        let is_taken = head.method == Method::GET || head.method == Method::HEAD;
+        if !is_taken || matches!(route.form(), Some(Form::Logout | Form::Confirm)) {
+            let text = if is_taken {
+                "This address takes a form, and shows nothing."
+            } else {
+                "This address only looks: it takes GET and HEAD."
+            };
+            return Answer::new(StatusCode::METHOD_NOT_ALLOWED, Kind::Page, notice("Not that way", text))
+                .with(header::ALLOW, route.methods());
+        }
+        let is_shown = running.access.is_shown(one(&head.headers, &header::AUTHORIZATION), &cookies);
+        let may_tell = is_shown || operator.is_some();
+        if let Route::Act(query) = &route {
+            let Some(operator) = operator else {
+                let asked = head.uri.path_and_query().map_or("/", axum::http::uri::PathAndQuery::as_str);
+                return Answer::see_other(&link("/operator", &[("to", asked)]));
+            };
+            return self.propose(query.clone(), running, operator).await;
+        }
         if !may_tell && !route.is_open() {
             return refuse(&route, head.headers.contains_key(header::AUTHORIZATION)).await;
         }
         if route == Route::Login && (may_tell || !running.access.needs_token()) {
             return Answer::see_other("/");
         }
-        if route.is_at_hand() {
-            return answer(&route, &self.sources, &running, may_tell);
+        if route == Route::Operator {
+            let asked = Fields::parse(head.uri.query().unwrap_or_default().as_bytes());
+            return Answer::ok(Kind::Page, operator_login(&page_of_ours(asked.one("to")), &Fields::default(), None));
         }
-        self.read(route, running, may_tell).await
+        let visitor = visitor(&running.access, operator.as_ref());
+        if route.is_at_hand() {
+            return answer(&route, &self.sources, &running, &visitor, may_tell);
+        }
+        self.read(move |sources| answer(&route, sources, &running, &visitor, may_tell))
+            .await
+            .unwrap_or_else(|answer| answer)
+    }
+
+    /// Takes a form that came from a page of ours.
+    async fn take(
+        self: &Arc<Self>,
+        form: Form,
+        running: &Running,
+        operator: Option<Operator>,
+        fields: &Fields,
+        from: IpAddr,
+    ) -> Answer {
+        match form {
+            Form::Login => return log_in(running, fields).await,
+            Form::Operator => return self.acting.log_in(running, fields, from).await,
+            Form::Logout | Form::Confirm => {}
+        }
+        let Some(operator) = operator else {
+            return nothing_done(
+                StatusCode::FORBIDDEN,
+                "Your log-in has ended. Log in again, and look at the jobs again.",
+            );
+        };
+        if !operator.made(fields.one("form")) {
+            return nothing_done(StatusCode::FORBIDDEN, "This form is not one of this log-in. Look at the jobs again.");
+        }
+        if form == Form::Logout {
+            return self.acting.log_out(running, &operator);
+        }
+        let frame = frame(&self.sources, running, &visitor(&running.access, Some(&operator)));
+        self.acting.confirm(&self.sources, &frame, &operator, fields, from).await
+    }
+
+    async fn propose(self: &Arc<Self>, query: ActQuery, running: Arc<Running>, operator: Operator) -> Answer {
+        let config = Arc::clone(&running);
+        let read = self.read(move |sources| proposed(&query, sources, &config)).await;
+        match read {
+            Ok(Ok(proposal)) => {
+                let frame = frame(&self.sources, &running, &visitor(&running.access, Some(&operator)));
+                self.acting.show(&frame, &running, &operator, proposal)
+            }
+            Ok(Err(failed)) => failed.answer(true),
+            Err(answer) => answer,
+        }
     }
 
     /// On a thread that may wait for the disk.
-    async fn read(self: &Arc<Self>, route: Route, running: Arc<Running>, may_tell: bool) -> Answer {
+    async fn read<R: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&Sources) -> R + Send + 'static,
+    ) -> Result<R, Answer> {
         let _turn = self.reads.acquire().await;
-        let served = Arc::clone(self);
-        let answered = tokio::task::spawn_blocking(move || answer(&route, &served.sources, &running, may_tell)).await;
-        answered.unwrap_or_else(|_| {
-            Answer::line(StatusCode::INTERNAL_SERVER_ERROR, "a defect of datadrop; its log says more")
-        })
+        let sources = Arc::clone(&self.sources);
+        tokio::task::spawn_blocking(move || read(&sources))
+            .await
+            .map_err(|_| Answer::line(StatusCode::INTERNAL_SERVER_ERROR, "a defect of datadrop; its log says more"))
     }
 }
 
+/// Reads a form, if it is short and comes soon.
+async fn fields(body: Incoming) -> Result<Fields, Answer> {
+    match tokio::time::timeout(HEAD, Limited::new(body, LONGEST_BODY).collect()).await {
+        Ok(Ok(body)) => Ok(Fields::parse(&body.to_bytes())),
+        Ok(Err(_)) => Err(Answer::line(StatusCode::PAYLOAD_TOO_LARGE, "no form of ours is as long as this")),
+        Err(_) => Err(Answer::line(StatusCode::REQUEST_TIMEOUT, "the form did not come in time")),
+    }
+}
+
+fn nothing_done(status: StatusCode, text: &str) -> Answer {
+    Answer::new(status, Kind::Page, notice("Nothing was done", text))
+}
+
 /// A visitor who knows the token gets a cookie for it. The page shows the token nowhere.
-async fn log_in(running: &Running, body: Incoming) -> Answer {
-    let Ok(body) = Limited::new(body, LONGEST_BODY).collect().await else {
-        return Answer::line(StatusCode::PAYLOAD_TOO_LARGE, "no token is as long as this");
-    };
-    let body = body.to_bytes();
-    let shown = url::form_urlencoded::parse(&body).find(|(name, _)| name == "token").map(|(_, value)| value);
-    if let Some(cookie) = shown.and_then(|shown| running.access.cookie_for(&shown)) {
+async fn log_in(running: &Running, fields: &Fields) -> Answer {
+    if let Some(cookie) = running.access.cookie_for(fields.one("token")) {
         return Answer::see_other("/").with(header::SET_COOKIE, cookie);
     }
     tokio::time::sleep(WRONG_TOKEN).await;

@@ -9,8 +9,9 @@ use crate::config::{SHORTEST_TOKEN, StatusConfig};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
-type Hash = [u8; 32];
+pub(super) type Hash = [u8; 32];
 
 /// Who may look at what the address shows.
 pub struct Access {
@@ -19,6 +20,8 @@ pub struct Access {
     hosts: Vec<String>,
     /// The hash of the token, if one is needed.
     token: Option<Hash>,
+    /// That of the token of those who may act on jobs, if anybody may.
+    operator_token: Option<Hash>,
 }
 
 /// Holds nothing that anybody could use, and still shows none of it.
@@ -37,25 +40,37 @@ impl Access {
     /// # Errors
     /// [`PageError::Token`] if the file cannot be read or its token is too short.
     pub fn new(config: &StatusConfig, address: SocketAddr) -> Result<Self, PageError> {
-        let token = match &config.token_file {
-            None => None,
-            Some(file) => {
-                let wrong = |why: String| PageError::Token { file: file.clone(), why };
-                let text =
-                    std::fs::read_to_string(file).map_err(|error| wrong(format!("it cannot be read: {error}")))?;
-                let token = text.trim();
-                if token.chars().count() < SHORTEST_TOKEN {
-                    return Err(wrong("its token is too short".to_owned()));
-                }
-                Some(hash(&[b"token", token.as_bytes()]))
-            }
-        };
+        let read = |key, file: &Option<PathBuf>| file.as_deref().map(|file| read_token(key, file)).transpose();
+        let token = read("token_file", &config.token_file)?;
+        let operator_token = read("operator_token_file", &config.operator_token_file)?;
         let is_loopback = address.ip().to_canonical().is_loopback();
-        Ok(Self { is_loopback, port: address.port(), hosts: config.hosts.clone(), token })
+        Ok(Self { is_loopback, port: address.port(), hosts: config.hosts.clone(), token, operator_token })
     }
 
     pub(super) fn needs_token(&self) -> bool {
         self.token.is_some()
+    }
+
+    /// The hash of the token of those who may act on jobs, if anybody may.
+    pub(super) fn operator_token(&self) -> Option<&Hash> {
+        self.operator_token.as_ref()
+    }
+
+    /// Whether this is the token of those who may act on jobs.
+    pub(super) fn is_operator_token(&self, shown: &str) -> bool {
+        self.operator_token.as_ref().is_some_and(|token| is_same(&hash(&[b"token", shown.trim().as_bytes()]), token))
+    }
+
+    /// Whether a form came from a page of ours, as the browser says. A site has one host, but other ports are other
+    /// people's, and `SameSite` does not tell them apart. A proxy with TLS may have put another `Host` there, so its own
+    /// name counts too.
+    pub(super) fn is_from_here(&self, origin: Option<&str>, fetch_site: Option<&str>, host: &str) -> bool {
+        let is_ours = origin.and_then(|origin| origin.split_once("://")).is_some_and(|(scheme, named)| {
+            let is_this_host = ["http", "https"].contains(&scheme) && named.eq_ignore_ascii_case(host);
+            is_this_host || scheme == "https" && self.hosts.contains(&named.to_ascii_lowercase())
+        });
+        // Browsers that say where a request comes from say this of ours.
+        is_ours && fetch_site.is_none_or(|site| site == "same-origin")
     }
 
     /// Whether a request for this host is meant for us. The port does not matter: tunnels have ports of their own.
@@ -82,12 +97,7 @@ impl Access {
             .is_some_and(|(_, shown)| is_same(&hash(&[b"token", shown.trim().as_bytes()]), token));
         let expected = hash(&[cookie_value(token).as_bytes()]);
         let name = self.cookie_name();
-        let from_cookie = cookies
-            .iter()
-            .flat_map(|line| line.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .filter(|(found, _)| *found == name)
-            .any(|(_, value)| is_same(&hash(&[value.as_bytes()]), &expected));
+        let from_cookie = values_of(cookies, &name).any(|value| is_same(&hash(&[value.as_bytes()]), &expected));
         bearer || from_cookie
     }
 
@@ -98,21 +108,52 @@ impl Access {
         Some(format!("{}={}; HttpOnly; SameSite=Strict; Path=/", self.cookie_name(), cookie_value(token)))
     }
 
+    /// The cookie of an operator's session, in the same way.
+    pub(super) fn session_cookie(&self) -> String {
+        format!("{}_operator", self.cookie_name())
+    }
+
     /// Browsers keep cookies by host alone, whatever the port.
     fn cookie_name(&self) -> String {
         format!("datadrop_{}", self.port)
     }
 }
 
+/// Returns the values of the cookies of this name.
+pub(super) fn values_of<'a>(cookies: &[&'a str], name: &str) -> impl Iterator<Item = &'a str> {
+    cookies
+        .iter()
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(move |(found, _)| *found == name)
+        .map(|(_, value)| value)
+}
+
+/// Reads the token that a key of `[status]` names.
+fn read_token(key: &'static str, file: &Path) -> Result<Hash, PageError> {
+    let wrong = |why: String| PageError::Token { key, file: file.to_owned(), why };
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(format!("it cannot be read: {error}")))?;
+    let token = text.trim();
+    if token.chars().count() < SHORTEST_TOKEN {
+        return Err(wrong("its token is too short".to_owned()));
+    }
+    Ok(hash(&[b"token", token.as_bytes()]))
+}
+
 fn cookie_value(token: &Hash) -> String {
+    in_digits(&hash(&[b"cookie", token]))
+}
+
+/// In hexadecimal digits.
+pub(super) fn in_digits(hash: &Hash) -> String {
     use std::fmt::Write as _;
-    hash(&[b"cookie", token]).iter().fold(String::new(), |mut text, byte| {
+    hash.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })
 }
 
-fn hash(parts: &[&[u8]]) -> Hash {
+pub(super) fn hash(parts: &[&[u8]]) -> Hash {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update(part);
@@ -122,7 +163,7 @@ fn hash(parts: &[&[u8]]) -> Hash {
 }
 
 /// Takes the same time wherever the difference is.
-fn is_same(left: &Hash, right: &Hash) -> bool {
+pub(super) fn is_same(left: &Hash, right: &Hash) -> bool {
     left.iter().zip(right).fold(0, |difference, (left, right)| difference | (left ^ right)) == 0
 }
 
@@ -153,6 +194,7 @@ mod tests {
         let config = StatusConfig {
             listen: None,
             token_file,
+            operator_token_file: None,
             hosts: vec!["datadrop.example.com".to_owned()],
             heartbeat: None,
             heartbeat_every: Duration::ZERO,
@@ -211,6 +253,33 @@ mod tests {
     }
 
     #[test]
+    fn a_form_comes_from_here_only_if_the_browser_says_so() {
+        let access = access("127.0.0.1:8611", None);
+        let is_ours = |origin, site| access.is_from_here(origin, site, "localhost:8611");
+        assert!(is_ours(Some("http://localhost:8611"), None));
+        assert!(is_ours(Some("http://LOCALHOST:8611"), Some("same-origin")));
+        assert!(is_ours(Some("https://datadrop.example.com"), None), "a proxy that asks for localhost");
+        for origin in [
+            "null",
+            "",
+            "localhost:8611",
+            "http://localhost",
+            "http://localhost:3000",
+            "http://evil.example.com",
+            "http://localhost:8611.evil.example.com",
+            "http://datadrop.example.com",
+            "https://datadrop.example.com:444",
+            "file://localhost:8611",
+        ] {
+            assert!(!is_ours(Some(origin), None), "{origin}");
+        }
+        assert!(!is_ours(None, Some("same-origin")), "every browser says it of a form");
+        for site in ["same-site", "cross-site", "none", ""] {
+            assert!(!is_ours(Some("http://localhost:8611"), Some(site)), "{site}");
+        }
+    }
+
+    #[test]
     fn without_a_token_nothing_is_asked_and_a_short_one_is_refused() {
         assert!(access("127.0.0.1:8611", None).is_shown(None, &[]));
         let dir = tempfile::tempdir().unwrap();
@@ -219,6 +288,7 @@ mod tests {
         let config = StatusConfig {
             listen: None,
             token_file: Some(file),
+            operator_token_file: None,
             hosts: Vec::new(),
             heartbeat: None,
             heartbeat_every: Duration::ZERO,
