@@ -399,7 +399,7 @@ fn rows_and_words_that_make_no_sense_end_nothing() {
     });
     let mut daemon = world.start();
     for (name, _) in LIES {
-        world.drop_file("a", name, [tagged(name), tagged("second")].concat());
+        world.drop_file("a", name, [tagged(name), b"11/20/2026\tsecond\t1\n".to_vec()].concat());
     }
     world.wait_accepted(LIES.len());
     world.wait("all to be done at Adobe", || world.ledger().iter().all(|entry| entry.status == "success"));

@@ -47,6 +47,9 @@ fn process(content: &[u8], rows: u64) -> Verdict {
             if !first.eq_ignore_ascii_case(b"date") {
                 return Verdict::Fails("the first column of the header is not Date");
             }
+            if !line.split(|&byte| byte == b'\t').all(may_be_a_column) {
+                return Verdict::Fails("a column that is none");
+            }
             tabs_of_header = Some(tabs);
             continue;
         };
@@ -57,8 +60,11 @@ fn process(content: &[u8], rows: u64) -> Verdict {
             skipped += 1;
         }
         // The time of day is left out: MM/DD/YYYY is ten characters.
-        if days.add(first.get(..10).unwrap_or(first)) > MOST_DAYS {
-            return Verdict::Fails("exceeded the maximum unique days");
+        let (day, time) = first.split_at_checked(10).unwrap_or((first, b""));
+        match days.add(day) {
+            Some(days) if days > MOST_DAYS => return Verdict::Fails("exceeded the maximum unique days"),
+            Some(_) if is_a_time(time) => {}
+            Some(_) | None => return Verdict::Fails("a date that is none"),
         }
     }
     if tabs_of_header.is_none() {
@@ -80,13 +86,31 @@ struct Days<'a> {
 }
 
 impl<'a> Days<'a> {
-    fn add(&mut self, day: &'a [u8]) -> usize {
-        if self.last != day {
+    /// How many there are with this one; `None` if it is no day.
+    fn add(&mut self, day: &'a [u8]) -> Option<usize> {
+        if self.last != day || day.is_empty() {
+            jiff::civil::Date::strptime("%m/%d/%Y", day).ok().filter(|_| day.len() == 10)?;
             self.last = day;
             self.all.insert(day);
         }
-        self.all.len()
+        Some(self.all.len())
     }
+}
+
+/// Nothing, or `/HH/mm/SS`.
+fn is_a_time(time: &[u8]) -> bool {
+    time.is_empty() || time.len() == 9 && jiff::civil::Time::strptime("/%H/%M/%S", time).is_ok()
+}
+
+/// Every column has a name, and those with a number have one that exists. Adobe's whole list is the check's to know.
+fn may_be_a_column(name: &[u8]) -> bool {
+    let name = String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase();
+    let number = |kind: &str| name.strip_prefix(kind).map(|number| number.trim_start().parse::<u32>());
+    let is_within = |number: Option<Result<u32, _>>, last| match number {
+        Some(Ok(number)) => (1..=last).contains(&number),
+        Some(Err(_)) | None => true,
+    };
+    !name.is_empty() && is_within(number("evar"), 250) && is_within(number("event"), 1000)
 }
 
 /// Without its byte order mark; UTF-16 turned into UTF-8.
@@ -127,6 +151,12 @@ mod tests {
             "# only a comment\n",
             "Evar 1\tDate\nx\t11/20/2026\n",
             "Date\tEvar 1\tEvent 1\n11/20/2026\tx\t1\n11/20/2026\tx\n",
+            "Date\tEvar 1\tEvent 1\n02/30/2026\tx\t1\n",
+            "Date\tEvar 1\tEvent 1\n2026-11-20\tx\t1\n",
+            "Date\tEvar 1\tEvent 1\n11/20/2026 10:00\tx\t1\n",
+            "Date\tEvar 1\tEvent 1\n\tx\t1\n",
+            "Date\tEvar 251\tEvent 1\n11/20/2026\tx\t1\n",
+            "Date\tEvar 1\tEvent 1\t\n11/20/2026\tx\t1\t\n",
         ] {
             assert!(matches!(data(content), Verdict::Fails(_)), "{content:?}");
         }

@@ -4,9 +4,9 @@
 use super::account_record::AccountRow;
 use super::errors::JobLogError;
 use super::noted::OverdueJobs;
-use super::queries::{Counts, JobRow};
+use super::queries::Counts;
 use super::reader::Reader;
-use crate::job::sets::{ENDED_BADLY, NEEDS_A_PERSON};
+use crate::job::sets::NEEDS_A_PERSON;
 use crate::job::{JobId, Timestamp};
 use rusqlite::{Row, params};
 use serde_json::json;
@@ -100,10 +100,6 @@ pub struct AttemptEnds {
     /// How many.
     pub attempts: i64,
 }
-
-/// The jobs since `?1` that were possibly ingested twice.
-const DOUBLED: &str = "SELECT id FROM job INDEXED BY job_doubled
-                       WHERE doubled_with IS NOT NULL AND (finished_at IS NULL OR finished_at >= ?1)";
 
 impl Reader {
     /// Where every account stands now. `since`: what ended badly before then is not to be handled any more.
@@ -237,53 +233,6 @@ impl Reader {
             Ok(AttemptEnds { account: row.get(0)?, outcome: row.get(1)?, attempts: row.get(2)? })
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
-    }
-
-    /// The jobs that need a person: all that are held, and those since then that ended badly and were not sent again, or were
-    /// possibly ingested twice. The newest so many, newest first, and how many there are.
-    ///
-    /// # Errors
-    /// [`JobLogError`] if the database cannot be read.
-    pub fn needing_a_person(&self, since: Timestamp, limit: usize) -> Result<(Vec<JobRow>, i64), JobLogError> {
-        // Accounts first, which CROSS JOIN sees to: each arm then reads a few rows of its index instead of all.
-        let them = format!(
-            "
-            SELECT id FROM account CROSS JOIN job INDEXED BY job_unfinished ON account = name
-            WHERE state = 'held' AND finished_at IS NULL
-            UNION ALL
-            SELECT id FROM account CROSS JOIN job INDEXED BY job_ended ON account = name
-            WHERE state IN {ENDED_BADLY} AND finished_at IS NOT NULL AND finished_at >= ?1
-                  AND NOT EXISTS (SELECT 1 FROM job AS again WHERE again.retry_of = job.id)
-            UNION
-            {DOUBLED}"
-        );
-        let connection = self.connection();
-        let count = connection
-            .prepare_cached(&format!("SELECT count(*) FROM ({them})"))?
-            .query_row([since.0], |row| row.get(0))?;
-        let ids: Vec<i64> = connection
-            .prepare_cached(&format!("SELECT id FROM ({them}) ORDER BY id DESC LIMIT {limit}"))?
-            .query_map([since.0], |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?;
-        drop(connection);
-        let mut jobs = Vec::with_capacity(ids.len());
-        for id in ids {
-            jobs.extend(self.job(JobId(id))?);
-        }
-        Ok((jobs, count))
-    }
-
-    /// The jobs since then that were possibly ingested twice.
-    ///
-    /// # Errors
-    /// [`JobLogError`] if the database cannot be read.
-    pub fn doubled(&self, since: Timestamp) -> Result<Vec<JobRow>, JobLogError> {
-        let ids: Vec<i64> = self
-            .connection()
-            .prepare_cached(DOUBLED)?
-            .query_map([since.0], |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?;
-        ids.into_iter().filter_map(|id| self.job(JobId(id)).transpose()).collect()
     }
 
     /// The highest number of a job; `None` while there is none.

@@ -137,6 +137,7 @@ fn states_for(verb: Verb) -> Vec<&'static str> {
             is_hashed: true,
             is_unsettled: false,
             data: None,
+            sent_again_as: None,
         };
         outlook(verb, &best).is_ok()
     };
@@ -171,6 +172,7 @@ mod tests {
             is_hashed: true,
             is_unsettled: true,
             data: None,
+            sent_again_as: None,
         };
         assert!(outlook(Verb::Retry, &job).unwrap_err().contains("could count it twice"));
         let held = JobStanding { state: State::Held, place: State::Held.place(), ..job };
