@@ -175,7 +175,7 @@ impl Shown {
 }
 
 /// Known keys whose values are hidden. Their names say nothing.
-const HIDDEN: [&str; 10] = [
+const HIDDEN: [&str; 12] = [
     "global_company_id",
     "client_id",
     "client_secret",
@@ -184,6 +184,8 @@ const HIDDEN: [&str; 10] = [
     "heartbeat",
     "command",
     "webhook",
+    "to",
+    "from",
     "report_suite_id",
     "data_source_id",
 ];
