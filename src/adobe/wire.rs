@@ -169,7 +169,8 @@ impl ErrorBody {
     #[must_use]
     pub(super) fn read(body: &[u8]) -> Self {
         let object = serde_json::from_slice::<Map<String, Value>>(body).ok();
-        object.and_then(|object| Self::dialect(&object)).unwrap_or_else(|| Self::Other(excerpt(body)))
+        let other = || Self::Other(words_of_a_page(body).unwrap_or_else(|| excerpt(body)));
+        object.and_then(|object| Self::dialect(&object)).unwrap_or_else(other)
     }
 
     fn dialect(object: &Map<String, Value>) -> Option<Self> {
@@ -239,6 +240,31 @@ fn told(object: &Map<String, Value>, key: &str) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+/// What a page says, which is no answer of Adobe's: its title, or its text. `None`: it is no page.
+fn words_of_a_page(body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(&body[..body.len().min(64 * EXCERPT)]);
+    let lower = text.to_ascii_lowercase();
+    if !(lower.contains("<html") || lower.contains("<!doctype html")) {
+        return None;
+    }
+    let title = lower.find("<title>").map(|at| at + "<title>".len());
+    let title = title.and_then(|from| text.get(from..from + lower.get(from..)?.find("</title>")?));
+    let mut is_text = true;
+    let plain = text.chars().map(|letter| match letter {
+        '<' | '>' => {
+            is_text = letter == '>';
+            ' '
+        }
+        letter if is_text => letter,
+        _ => ' ',
+    });
+    let words = title.map(clean).filter(|title| !title.is_empty()).unwrap_or_else(|| {
+        let plain: String = plain.collect();
+        clean(&plain.split_whitespace().collect::<Vec<_>>().join(" "))
+    });
+    Some(format!("a page of a proxy or gateway on the way, and no answer of Adobe's: {}", or_none(&words)))
 }
 
 /// The beginning of a body, fit for a line of a log.

@@ -36,6 +36,7 @@ pub(super) fn read_api(mut section: Section<'_>, surroundings: &Surroundings) ->
             "leave it at \"12/6s\"",
         ));
     }
+    let is_local = Url::parse(&base_url).is_ok_and(|url| is_loopback(&url));
     let api = ApiConfig {
         base_url,
         token_url: section.take("token_url", |given| check_base_url(given.filled()?, allow_http)).unwrap_or_default(),
@@ -51,6 +52,12 @@ pub(super) fn read_api(mut section: Section<'_>, surroundings: &Surroundings) ->
         ca_file: section.take("ca_file", |given| ca_file(given.filled()?)),
         allow_http,
     };
+    if is_local && api.proxy.is_some() {
+        section.report().warnings.push(Problem::new(
+            "api.proxy is not used: api.base_url leads to this computer, which is asked directly",
+            "remove it, or name a host beyond this computer",
+        ));
+    }
     section.finish();
     api
 }

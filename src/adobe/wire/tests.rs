@@ -178,10 +178,19 @@ fn a_secret_that_an_answer_repeats_is_taken_out_in_every_form() {
 
 #[test]
 fn other_texts_are_cut_and_cleaned() {
-    let html = format!("<html>\r\n\t<h1>Bad\u{1b}[31m Gateway</h1>{}", "x".repeat(1000));
-    let text = ErrorBody::read(html.as_bytes()).to_string();
-    assert!(text.starts_with("<html> <h1>Bad [31m Gateway</h1>xxx"), "{text}");
+    let long = format!("Bad\u{1b}[31m\r\n\tGateway {}", "x".repeat(1000));
+    let text = ErrorBody::read(long.as_bytes()).to_string();
+    assert!(text.starts_with("Bad [31m Gateway xxx"), "{text}");
     assert_eq!(text.chars().count(), EXCERPT);
+    let page = "a page of a proxy or gateway on the way, and no answer of Adobe's: ";
+    for (html, words) in [
+        ("<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body>x</body>", "502 Bad Gateway"),
+        ("<html>\r\n\t<h1>Bad\u{1b}[31m Gateway</h1>", "Bad [31m Gateway"),
+        ("<HTML><TITLE></TITLE><p>Sorry", "Sorry"),
+        ("<html>", "no explanation"),
+    ] {
+        assert_eq!(ErrorBody::read(html.as_bytes()).to_string(), format!("{page}{words}"), "{html}");
+    }
     assert_eq!(ErrorBody::read(b"").to_string(), "no explanation");
     assert_eq!(ErrorBody::read(&[0xff, 0xfe]).to_string(), "\u{fffd}\u{fffd}");
 }

@@ -60,7 +60,8 @@ impl Draft {
     pub(super) fn text(&self) -> String {
         format!(
             "# datadrop's configuration. After a change: `systemctl reload datadrop`.\n\
-             # Every other key has a default that fits most; README and config/default.toml name them all.\n\n\
+             # Every other key has a default that fits most: default.toml in /usr/share/doc/datadrop/examples (config/ of the\n\
+             # sources) names them all.\n\n\
              {}\n\
              # One Data Sources account and the folder that is watched for it. There can be several.\n\
              [[account]]\nname = {}\nreport_suite_id = {}\ndata_source_id = {}\n\

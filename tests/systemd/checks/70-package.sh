@@ -27,6 +27,9 @@ check "the package can be removed" dpkg -r datadrop
 check "which stops the service" is ActiveState inactive
 check "and takes the program away" test ! -e /usr/bin/datadrop
 check "the job log stays" test -s /var/lib/datadrop/datadrop.db
+dpkg -i /stage/datadrop_2.deb >/tmp/again 2>&1
+check "who installs it again is told that it is not started" grep -q "not started: sudo systemctl start datadrop" /tmp/again
+dpkg -r datadrop >/dev/null 2>&1
 check "it can be purged" says "kept" dpkg -P datadrop
 check "and even then job log, configuration, secret and files stay" \
     test -s /var/lib/datadrop/datadrop.db -a -s $configuration -a -s /etc/datadrop/client_secret -a -e $inbox/done/first.txt
