@@ -354,3 +354,26 @@ fn no_secret_of_proxies_tokens_or_ftp_is_shown() {
     }
     assert!(!said.contains("emulated-"), "{said}");
 }
+
+/// A command that cannot run and a receiver that does not answer are found before somebody misses an alert.
+#[test]
+fn receivers_that_hear_nothing_are_told() {
+    let mut world = World::new();
+    let alerts = "[[alert]]\non = \"rejected\"\ncommand = \"/nowhere/notify --now\"\n\
+                  [[alert]]\non = \"rejected\"\ncommand = [\"cat\"]\n\
+                  [[alert]]\non = \"rejected\"\nwebhook = \"http://127.0.0.1:9/k3y\"\n";
+    world.set("[upload]\n", &format!("{alerts}\n[upload]\n")).account("a", "check = \"reject\"");
+    let found = bad(&examine(&world, &["--offline"], 1), "alert");
+    let cannot = "fail alert #1: command: /nowhere/notify cannot be run by the service: No such file or directory";
+    assert!(found.len() == 1 && found[0].0.starts_with(cannot), "{found:?}");
+    let daemon = world.start();
+    world.drop_file("a", "bad.txt", "no header\n");
+    world.wait_for("bad.txt", "rejected");
+    let undelivered = || bad(&examine(&world, &["--offline"], 1), "alert");
+    let of_webhook = || undelivered().into_iter().find(|found| found.0.contains("alert #3: webhook"));
+    world.wait("the webhook to be tried", || of_webhook().is_some());
+    let (told, remedy) = of_webhook().unwrap();
+    assert!(told.starts_with("warn alert #3: webhook: 1 alert not delivered for "), "{told}");
+    assert!(remedy.contains("alerts test") && !told.contains("k3y"), "{told}: {remedy}");
+    daemon.stop();
+}

@@ -20,7 +20,7 @@ const HEARD_CHARS: usize = 200;
 /// What of our own environment a command sees: nothing in it is a secret.
 const PASSED_ON: [&str; 5] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
 /// Where programs are, if our environment does not say.
-const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Delivers it. `cut` ends the attempt early.
 ///

@@ -26,6 +26,7 @@ mod stage;
 mod tally;
 mod trial;
 
+pub use deliver::USUAL_PATH;
 pub use heartbeat::heartbeat;
 pub use receivers::AlertSettings;
 pub use stage::AlertStage;

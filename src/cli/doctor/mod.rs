@@ -15,7 +15,7 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::people::{group_name, user_name};
 use crate::clock::now;
-use crate::config::{AccountConfig, Config, WatchMode};
+use crate::config::{AccountConfig, AlertConfig, Config, WatchMode};
 use crate::folder::directory::{Entry, opening};
 use crate::folder::{self, Closed, Examined, FolderProblem};
 use crate::inbox::{Neighbours, Way};
@@ -25,7 +25,7 @@ use crate::status::{RECENT, counted};
 use finding::{Finding, Verdict};
 use judge::rights::{self, ALL, Person};
 use judge::unit::Unit;
-use judge::{machine, record, unit};
+use judge::{machine, record, undelivered, unit};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
@@ -59,6 +59,7 @@ pub(super) fn run(file: &Path, arguments: &DoctorArguments, output: &mut Output)
             findings.extend(record::account(account, rows.get(&account.name), running == Some(true)));
         }
     }
+    findings.extend(commands(config, person.as_ref()));
     findings.extend(disks(config, &folders));
     if config.watch.mode != WatchMode::Poll {
         let folders = u64::try_from(config.accounts.len()).unwrap_or(u64::MAX);
@@ -164,6 +165,8 @@ fn job_log(config: &Config, running: Option<bool>) -> (Vec<Finding>, Option<Hash
         && let Ok(open) = found.reader.open_jobs()
     {
         findings.extend(record::orphans(config, &open));
+        findings
+            .extend(found.reader.outbox().map(|outbox| undelivered::alerts(&outbox.alerts, now())).unwrap_or_default());
         let doubled = found.reader.doubled(now().before(RECENT)).unwrap_or_default();
         findings.extend(doubled.iter().map(record::doubled));
         let files = config.accounts.iter().map(|account| (account, found.reader.files_without_days(&account.name)));
@@ -319,6 +322,27 @@ fn seen(examined: &Examined) -> &'static str {
         (true, false) => "carries the account's mark, and files can be moved in it",
         (false, false) => "carries no mark before the first start, and files can be moved in it",
     }
+}
+
+/// The program of a command; of a line for the shell that begins with a path, the one that lies there.
+fn program_of(command: &[String]) -> Option<&str> {
+    let program = command.first()?;
+    let of_line =
+        command.iter().skip_while(|word| *word != "-c").nth(1).and_then(|line| line.split_whitespace().next());
+    Some(of_line.filter(|word| word.starts_with('/')).unwrap_or(program))
+}
+
+/// The programs that alerts run.
+fn commands(config: &Config, person: Option<&Person>) -> Vec<Finding> {
+    let look = |(index, alert): (usize, &AlertConfig)| {
+        let program = program_of(alert.command.as_ref()?)?;
+        let receiver = format!("alert #{}: command", index + 1);
+        Some(match observations::with_rights_of(person, || observations::cannot_run(program)) {
+            Ok(why) => undelivered::program(&receiver, program, why),
+            Err(why) => not_tried("alert", receiver, person, &why),
+        })
+    };
+    config.alerts.iter().enumerate().filter_map(look).collect()
 }
 
 /// One finding for each file system.

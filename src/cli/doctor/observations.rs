@@ -3,6 +3,7 @@
 use super::judge::machine::Limits;
 use super::judge::rights::{Owned, Person, Way};
 use super::judge::unit::{PROPERTIES, UNIT, Unit};
+use crate::alert::USUAL_PATH;
 use crate::cli::child::ask;
 use crate::cli::people;
 use rustix::process::{Gid, Uid};
@@ -92,6 +93,17 @@ pub(super) fn space(path: &Path) -> io::Result<Space> {
 /// Whether this user may make files there; asks without making one.
 pub(super) fn writable(dir: &Path) -> io::Result<()> {
     Ok(rustix::fs::access(dir, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)?)
+}
+
+/// Why this user cannot run a program, if it cannot.
+pub(super) fn cannot_run(program: &str) -> Option<String> {
+    let tried = |path: &Path| rustix::fs::access(path, rustix::fs::Access::EXEC_OK);
+    if program.contains('/') {
+        let is_folder = Path::new(program).is_dir().then(|| "it is a folder".to_owned());
+        return is_folder.or_else(|| tried(Path::new(program)).err().map(|error| error.to_string()));
+    }
+    let is_there = USUAL_PATH.split(':').any(|dir| tried(&Path::new(dir).join(program)).is_ok());
+    (!is_there).then(|| format!("there is none in {USUAL_PATH}"))
 }
 
 /// The nearest folder that is there, on the way to one that may not be.
