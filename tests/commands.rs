@@ -139,7 +139,6 @@ fn a_mistake_in_the_configuration_is_told_beside_what_goes_on() {
         (vec!["status"], "datadrop is running"),
         (vec!["jobs", "list"], "sales.txt"),
         (vec!["jobs", "show", &job], "sales.txt"),
-        (vec!["jobs", "wait", &job], "success"),
         (vec!["explain", file.to_str().unwrap()], "is through"),
         (vec!["coverage"], "2026-11-20"),
     ] {
@@ -150,5 +149,11 @@ fn a_mistake_in_the_configuration_is_told_beside_what_goes_on() {
     }
     // What changes something is not done by half of a configuration.
     assert_eq!(world.run(&["jobs", "hold", &job]).status.code(), Some(2));
+    // Nor is another service's job log shown for this one's.
+    let text = fs::read_to_string(world.config_file()).unwrap().replace("state_dir", "sate_dir");
+    let other = world.dir.path().join("other.toml");
+    fs::write(&other, text).unwrap();
+    let status = world.run(&["--config", other.to_str().unwrap(), "status"]);
+    assert_eq!(status.status.code(), Some(2), "{}", stdout(&status));
     daemon.stop();
 }

@@ -75,7 +75,7 @@ pub(super) fn show(file: &Path, arguments: &ShowArguments, output: &mut Output) 
 
 pub(super) fn wait(file: &Path, arguments: &WaitArguments, output: &mut Output) -> Result<Exit, Failure> {
     let deadline = arguments.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let config = settings::load_to_look(file, output)?;
+    let config = settings::load(file)?;
     let reader = Reader::open(&config.state_dir)?;
     let mut ids = arguments.ids.clone();
     ids.sort_unstable();

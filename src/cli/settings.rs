@@ -3,7 +3,7 @@
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::people;
-use crate::config::{self, AccountConfig, Config};
+use crate::config::{self, AccountConfig, Config, KeyProblem};
 use crate::job::Timestamp;
 use crate::joblog::Reader;
 use crate::status::Here;
@@ -31,8 +31,10 @@ pub(super) fn load_to_look(file: &Path, output: &mut Output) -> Result<Config, F
     let (mut config, wrong) = config::load_to_look(Some(file), environment())
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
     if let Some(wrong) = wrong {
-        // Without a service that has run there is nothing to look at.
-        if matches!(Reader::open_quietly(&config.state_dir), Ok(None)) {
+        // Without a service that has run there is nothing to look at, and which one is meant must be certain.
+        if wrong.problems.iter().any(KeyProblem::is_at_the_top)
+            || matches!(Reader::open_quietly(&config.state_dir), Ok(None))
+        {
             return Err(Failure::new(Exit::Usage, wrong.to_string()));
         }
         output.message(&wrong.to_string())?;

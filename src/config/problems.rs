@@ -159,6 +159,14 @@ pub struct KeyProblem {
     pub remedy: String,
 }
 
+impl KeyProblem {
+    /// It is about a key above the first section: one of them says where the job log is.
+    #[must_use]
+    pub fn is_at_the_top(&self) -> bool {
+        !self.key.is_empty() && !self.key.contains(['.', ':', ' '])
+    }
+}
+
 /// One line, whatever the value holds.
 impl fmt::Display for KeyProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

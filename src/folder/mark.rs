@@ -3,7 +3,7 @@
 use super::places::{is_ours, open_sub_folder, wait_for_lock};
 use super::unusable::{FolderProblem, Owners};
 use crate::folder::directory::{Directory, Entry};
-use crate::job::Place;
+use crate::job::{Place, shell_word};
 use rustix::io::Errno;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -156,8 +156,10 @@ pub(super) fn unread(inbox: &Directory, error: &io::Error) -> FolderProblem {
             "remove it, or put the mark back in its place, and the account continues automatically".to_owned()
         }
         Ok(Some(found)) if has_second_name(inbox, &found).unwrap_or(false) => {
-            let mark = mark.display();
-            format!("run `cp -p {mark} {mark}.copy && mv {mark}.copy {mark}`, and the account continues automatically")
+            let mark = shell_word(&mark.to_string_lossy());
+            format!(
+                "run `copy=$(mktemp) && cp -p {mark} \"$copy\" && mv \"$copy\" {mark}`, and the account continues automatically"
+            )
         }
         Ok(_) | Err(_) => return unfit(inbox.path(), WHAT, error),
     };

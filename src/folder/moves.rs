@@ -116,8 +116,10 @@ impl AccountFolder {
                     // Where paths have numbers of their own, nothing else tells of a file that was never read and was written
                     // on since; and no other job gives a file this one's number.
                     Met::Another if place == wanted.to && wanted.sha256.is_none() && candidate != wanted.name => {
-                        let identity = self.place(place).entry(&candidate)?.identity;
-                        return Ok(Some((place, candidate, Met::Same(identity))));
+                        let entry = self.place(place).entry(&candidate)?;
+                        if entry.is_plain() && entry.identity.born_ns == 0 {
+                            return Ok(Some((place, candidate, Met::Same(entry.identity))));
+                        }
                     }
                     Met::Changed(_) | Met::Another | Met::Nothing => {}
                 }

@@ -1,7 +1,7 @@
 //! Why an account's folder cannot be used, and who may own what in it.
 
 use crate::folder::directory::Directory;
-use crate::job::Problem;
+use crate::job::{Problem, shell_word};
 use std::fmt;
 use std::fs::{Metadata, Permissions};
 use std::io;
@@ -174,7 +174,11 @@ impl Owners {
         let why = format!(
             "it belongs to user {owner}, who is neither root, nor the owner of the account's folder, nor the user that runs datadrop ({own})"
         );
-        Err(FolderProblem::Untrusted { why, remedy: format!("chown {own} {}", path.display()), dir })
+        Err(FolderProblem::Untrusted {
+            why,
+            remedy: format!("chown -h {own} {}", shell_word(&path.to_string_lossy())),
+            dir,
+        })
     }
 
     /// Refuses a sub-folder that belongs to a user who is not trusted, or that more people may write to than to the inbox.
@@ -196,8 +200,16 @@ impl Owners {
 
     /// The command that makes a sub-folder as the inbox: to take rights away alone may take them from the service too.
     fn as_inbox(&self, dir: &Path) -> String {
-        let (inbox, dir) = (&self.inbox, dir.display());
-        format!("chown {}:{} {dir} && chmod {:o} {dir}", inbox.uid(), inbox.gid(), inbox.mode() & 0o7777)
+        let inbox = &self.inbox;
+        let real = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+        let [dir, real] = [dir, &real].map(|path| shell_word(&path.to_string_lossy()));
+        // Somebody could have put a link to another folder in its place meanwhile.
+        format!(
+            "cd {dir} && [ \"$(pwd -P)\" = {real} ] && chown {}:{} . && chmod {:o} .",
+            inbox.uid(),
+            inbox.gid(),
+            inbox.mode() & 0o7777
+        )
     }
 
     /// Gives a sub-folder that more people may write to the group and mode of the inbox, if that is allowed.
@@ -289,7 +301,7 @@ mod tests {
             chown(dir.path().join(name), Some(SOMEBODY), None).unwrap();
             let problem = open(dir.path()).unwrap_err().to_string();
             assert!(
-                problem.contains(name) && problem.contains("user 65533") && problem.contains("run `chown 0 /"),
+                problem.contains(name) && problem.contains("user 65533") && problem.contains("run `chown -h 0 /"),
                 "{problem}"
             );
             if name == "sent" {
@@ -348,7 +360,7 @@ mod tests {
         chown(&held, None, Some(SOMEBODY)).unwrap();
         fs::set_permissions(&held, Permissions::from_mode(0o770)).unwrap();
         let told = examine("a", dir.path(), None).unwrap_err().to_string();
-        assert!(told.contains("run `chown 0:0 /") && told.contains(" && chmod 2770 /"), "{told}");
+        assert!(told.contains("run `cd /") && told.contains(" && chown 0:0 . && chmod 2770 .`"), "{told}");
         drop(open(dir.path()).unwrap());
         let (found, inbox) = (fs::metadata(&held).unwrap(), fs::metadata(dir.path()).unwrap());
         assert_eq!((found.gid(), found.mode() & 0o7777), (inbox.gid(), 0o2770));

@@ -137,7 +137,7 @@ fn closed(directory: &Directory, name: &OsStr, seen: &Entry, error: &io::Error) 
         return error.to_string();
     }
     format!(
-        "it belongs to user {} and group {} and has mode {:o}, which keeps the service out; `{}` lets it in",
+        "it belongs to user {} and group {} and has mode {:o}, which keeps the service out; that user lets it in by `{}`",
         seen.owner,
         seen.group,
         seen.mode,

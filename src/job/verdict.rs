@@ -188,6 +188,12 @@ impl Program {
     pub fn as_str(&self) -> &str {
         &self.words
     }
+
+    /// The same of a command that changes something.
+    #[must_use]
+    pub fn to_change(&self) -> String {
+        format!("{}{}", self.as_user, self.words)
+    }
 }
 
 /// What a person can do about a job.

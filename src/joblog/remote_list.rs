@@ -7,7 +7,7 @@ use super::data_days::take_back_days;
 use super::destinations::goes_to;
 use super::errors::JobLogError;
 use super::listed::{RemoteList, Taken, owner_of_remote, take_list};
-use super::noted::{likely_of_open, note_overdue, without_change};
+use super::noted::{likely_of_open, note_overdue, with_change, without_change};
 use super::reader::Reader;
 use super::row::Job;
 use super::sql;
@@ -117,7 +117,7 @@ impl JobLog {
                         advance(unit, &mut job, event, step.reason.clone(), now)?;
                     }
                     Some(_) | None => {
-                        job.reason.clone_from(&step.reason);
+                        job.reason = with_change(&job, step.reason.clone());
                         unit.save(&job)?;
                     }
                 }

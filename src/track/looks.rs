@@ -68,8 +68,9 @@ impl Tracker {
                 return Ok(());
             }
         };
-        self.note_answer().await?;
+        // First, because uploads may begin after the answer is noted: what the list shows cannot be theirs.
         self.note_shown(&listing, target).await?;
+        self.note_answer().await?;
         let latest = self.whether_listed(target, &listing, self.latest_near(target, first, last)?).await?;
         if latest == Latest::Forgotten {
             for upload in uploads {

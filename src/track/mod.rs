@@ -347,11 +347,14 @@ impl Tracker {
 
     /// Writes down which remote jobs there are: what is sent later cannot be one of them, and one that shows late under a name
     /// that was sent must be noticed.
-    async fn note_shown(&mut self, listing: &Listing, target: &Target) -> Result<(), JobLogError> {
+    async fn note_shown(&mut self, listing: &Listing, target: &Target) -> Result<Taken, JobLogError> {
+        // Where the job log cannot be written, the list is not asked for again at once.
+        self.ask_again = self.clock.moment().after(Duration::from_secs(1));
         let shown = self.as_listed(listing, target)?;
         let taken = self.joblog.listed(self.settings.account.clone(), shown).await?;
+        self.ask_again = Moment::default();
         self.tell_of(&taken);
-        Ok(())
+        Ok(taken)
     }
 
     /// Reads the remote list. What it shows before a request fails is written down.
@@ -368,13 +371,16 @@ impl Tracker {
             let budget = Arc::clone(budget);
             async move { budget.acquire(Purpose::Sweep).await }
         };
-        match client.list_all_jobs(target, query, extent, permit).await {
-            Ok(listing) => {
-                if let Some(server_time) = listing.server_time {
-                    self.server_ahead = server_time.0 - now().0;
-                }
-                Ok(Ok(listing))
-            }
+        let listed = client.list_all_jobs(target, query, extent, permit).await;
+        let server_time = match &listed {
+            Ok(listing) => listing.server_time,
+            Err(CutShort { listing, .. }) => listing.server_time,
+        };
+        if let Some(server_time) = server_time {
+            self.server_ahead = server_time.0 - now().0;
+        }
+        match listed {
+            Ok(listing) => Ok(Ok(listing)),
             Err(CutShort { error, listing }) => {
                 if !listing.jobs.is_empty() {
                     self.note_shown(&listing, target).await?;

@@ -74,7 +74,10 @@ impl Tracker {
         }
         if !singly.is_empty() {
             // Uploads may begin while single jobs are asked for.
-            self.note_shown(&listing, target).await?;
+            if self.note_shown(&listing, target).await?.begins_anew {
+                // None of the steps is to be taken: the numbers by which they were found are other jobs'.
+                return Ok(true);
+            }
         }
         self.asked.retain(|id, _| singly.iter().any(|open| open.job.id == *id));
         singly.sort_by_key(|open| self.asked.get(&open.job.id).copied());

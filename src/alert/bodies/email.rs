@@ -89,6 +89,8 @@ fn quoted(line: &str, text: &mut String) {
         match byte {
             b' ' | b'\t' if !is_last => piece.push(char::from(byte)),
             b'=' => hex(byte, &mut piece),
+            // Alone on a line, it ends the message of a program that was not told otherwise.
+            b'.' if length == 0 || length + 1 >= LINE => hex(byte, &mut piece),
             byte if byte.is_ascii_graphic() => piece.push(char::from(byte)),
             byte => hex(byte, &mut piece),
         }

@@ -309,7 +309,8 @@ fn closed_to(account: &AccountConfig, closed: &Closed, service: Option<&Person>)
         user_name(owner),
         group_name(group),
     );
-    Finding::bad(verdict, "files", &account.name, message, opening(&account.folder, &closed.name))
+    let remedy = format!("as {}: {}", user_name(owner), opening(&account.folder, &closed.name));
+    Finding::bad(verdict, "files", &account.name, message, remedy)
 }
 
 fn closed(account: &str, dir: &Path, person: Option<&Person>) -> Option<Finding> {

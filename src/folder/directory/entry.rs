@@ -89,11 +89,12 @@ impl Entry {
     }
 }
 
-/// The command that lets the service read a file which it may not: as a member of the folder's group.
+/// The command by which the owner of a file lets the service read it: as a member of the folder's group. Never for root: who may
+/// write to the folder could have put a link to another file there meanwhile.
 #[must_use]
 pub fn opening(folder: &Path, name: &OsStr) -> String {
     let [folder, file] = [folder.to_owned(), folder.join(name)].map(|path| shell_word(&path.to_string_lossy()));
-    format!("sudo chgrp --reference={folder} {file} && sudo chmod g+r {file}")
+    format!("chgrp --reference={folder} {file} && chmod g+r {file}")
 }
 
 impl From<Statx> for Entry {

@@ -131,6 +131,7 @@ fn list<'a>(jobs: impl Iterator<Item = (&'a JobRow, Markup)>) -> Markup {
                         td.file {
                             a.name href={ "/jobs/" (job.id) } { (job.file_name) }
                             span.reason { (words) }
+                            @if let Some(reason) = &job.reason { span.reason { (reason) } }
                         }
                         td.of { (job.account) }
                         td.id { (job.id) }

@@ -91,7 +91,7 @@ impl ActQuery {
 
     /// The same as a command. `None`: commands have no such filter.
     pub(super) fn command(&self, program: &Program) -> Option<String> {
-        let start = format!("{} jobs {}", program.as_str(), self.verb);
+        let start = format!("{} jobs {}", program.to_change(), self.verb);
         if let Some(job) = self.job {
             return Some(format!("{start} {job}"));
         }

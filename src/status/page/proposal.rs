@@ -103,11 +103,11 @@ pub(super) fn outlook(verb: Verb, job: &JobStanding) -> Result<String, String> {
     }
     if verb == Verb::Retry && job.is_unsettled {
         // As `release --resend`, it could count twice, and that takes a command.
-        return Err(format!(
-            "it may have been ingested, and sending it again could count it twice; if Adobe does not have it, run \
-             `datadrop jobs retry {}`",
-            job.id
-        ));
+        return Err(
+            "it may have been ingested, and sending it again could count it twice; if Adobe does not have it, \
+                    `jobs retry` on the command line sends it"
+                .to_owned(),
+        );
     }
     Ok(words)
 }
