@@ -65,7 +65,7 @@ impl Page {
 struct Served {
     sources: Arc<Sources>,
     running: watch::Receiver<Arc<Running>>,
-    reads: Semaphore,
+    reads: Arc<Semaphore>,
     acting: Acting,
 }
 
@@ -99,7 +99,7 @@ impl Bound {
     pub fn serve(self, sources: Sources, running: watch::Receiver<Arc<Running>>) -> Page {
         let stop = CancellationToken::new();
         let (sources, acting) = (Arc::new(sources), Acting::new());
-        let served = Arc::new(Served { sources, running, reads: Semaphore::new(READS), acting });
+        let served = Arc::new(Served { sources, running, reads: Arc::new(Semaphore::new(READS)), acting });
         tokio::spawn(accept(self.listener, served, stop.clone()));
         Page { address: self.address, _stop: stop.drop_guard() }
     }
@@ -263,9 +263,14 @@ impl Served {
         self: &Arc<Self>,
         read: impl FnOnce(&Sources) -> R + Send + 'static,
     ) -> Result<R, Answer> {
-        let _turn = self.reads.acquire().await;
+        // Held by the reading itself, which goes on where a client hangs up.
+        let turn = Arc::clone(&self.reads).acquire_owned().await;
         let sources = Arc::clone(&self.sources);
-        tokio::task::spawn_blocking(move || read(&sources))
+        let reading = move || {
+            let _turn = turn;
+            read(&sources)
+        };
+        tokio::task::spawn_blocking(reading)
             .await
             .map_err(|_| Answer::line(StatusCode::INTERNAL_SERVER_ERROR, "a defect of datadrop; its log says more"))
     }

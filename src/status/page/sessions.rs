@@ -64,6 +64,14 @@ impl Operator {
     }
 }
 
+/// Whoever has an address of a network of IPv6 has all of them.
+fn network(from: IpAddr) -> IpAddr {
+    match from {
+        IpAddr::V4(_) => from,
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+    }
+}
+
 impl Sessions {
     /// Whether a log-in may be tried from there.
     ///
@@ -71,20 +79,18 @@ impl Sessions {
     /// How long to wait.
     pub(super) fn may_try(&self, from: IpAddr, now: Moment) -> Result<(), Duration> {
         let recent = || self.wrong.iter().filter(|(at, _)| now.since(*at) < WRONG_WITHIN);
-        let first = if recent().count() >= WRONG_FROM_ALL {
-            recent().next()
-        } else if recent().filter(|(_, who)| *who == from).count() >= WRONG_FROM_ONE {
-            recent().find(|(_, who)| *who == from)
-        } else {
-            None
-        };
+        // However many others are wrong, they do not lock out who was not.
+        let most = if recent().count() >= WRONG_FROM_ALL { 1 } else { WRONG_FROM_ONE };
+        let from = network(from);
+        let is_out = recent().filter(|(_, who)| *who == from).count() >= most;
+        let first = recent().find(|(_, who)| is_out && *who == from);
         first.map_or(Ok(()), |(at, _)| Err(at.after(WRONG_WITHIN).since(now)))
     }
 
     /// A log-in was wrong.
     pub(super) fn was_wrong(&mut self, from: IpAddr, now: Moment) {
         self.wrong.retain(|(at, _)| now.since(*at) < WRONG_WITHIN);
-        self.wrong.push_back((now, from));
+        self.wrong.push_back((now, network(from)));
     }
 
     /// Opens a session. `value`: what the cookie holds, drawn so that nobody can guess it.
@@ -221,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_log_ins_make_an_address_wait_and_many_make_all_wait() {
+    fn wrong_log_ins_make_an_address_wait_and_many_the_first_of_each() {
         let mut sessions = Sessions::default();
         for second in 0..5 {
             assert_eq!(sessions.may_try(address(1), at(second)), Ok(()));
@@ -233,7 +239,11 @@ mod tests {
         for other in 10..60 {
             sessions.was_wrong(address(other), at(100));
         }
-        assert_eq!(sessions.may_try(address(2), at(101)), Err(Duration::from_secs(59)));
+        assert_eq!(sessions.may_try(address(10), at(101)), Err(Duration::from_secs(59)), "after one");
+        assert_eq!(sessions.may_try(address(2), at(101)), Ok(()), "nobody else is locked out");
+        let [one, other]: [IpAddr; 2] = ["2001:db8::1", "2001:db8::ffff:2"].map(|text| text.parse().unwrap());
+        sessions.was_wrong(one, at(101));
+        assert!(sessions.may_try(other, at(101)).is_err(), "whoever has one has the whole network");
         sessions.was_wrong(address(2), at(200));
         assert_eq!(sessions.wrong.len(), 1, "what does not count is not kept");
     }
