@@ -53,6 +53,7 @@ mod page;
 mod page_actions;
 mod pages;
 mod programs;
+mod prometheus;
 mod rate;
 mod readiness;
 mod recover;
