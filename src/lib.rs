@@ -73,7 +73,7 @@
 //! - **One home for each thing that is hard to take back**: `rusqlite` in [`joblog`], `reqwest` in [`adobe`], `notify` in
 //!   [`inbox`], `backoff` in [`retry`], `maud` in [`status::page`], `signal-hook` in `daemon::lifetime` and in the commands that wait.
 //! - **No clock, no chance, no I/O in what decides**: [`job`], [`check`], [`inbox::readiness`], [`track::reconcile`], [`retry`], `upload::decide`,
-//!   `track::judge`, `track::schedule`, `alert::group`, `alert::tally`, `alert::missing`, `alert::message` and `alert::bodies` take facts and `now` as arguments. [`clock`] is where both come from.
+//!   `track::judge`, `track::schedule`, `alert::group`, `alert::tally`, `alert::missing`, `alert::summary`, `alert::message` and `alert::bodies` take facts and `now` as arguments. [`clock`] is where both come from.
 //! - **No work inside a transaction.** One writer thread; what arrives together shares one fsync.
 //! - **Absent**: event buses, globals, traits with one implementation, mocks (the [`emulator`] stands in for Adobe),
 //!   `unwrap` outside of tests, and `unsafe`, but for the one system call that says whether somebody writes to a file
@@ -131,7 +131,7 @@
 //! | the form of an upload request | `src/adobe/body.rs` | `src/emulator/wire_body.rs`, which reads it strictly |
 //! | a key of the configuration | `config/default.toml`, [`config::Config`] | the reader of its section, such as `src/config/stage_sections.rs`, and a case in `tests/bad_configs` |
 //! | what a verb may do | [`job::Verb::decide`] | `src/joblog/carry_out.rs`, which does it in one transaction |
-//! | an alert | [`config::AlertEvent`], `src/alert/message.rs` | `src/joblog/alerts.rs`, which reads what happened; `src/alert/tally.rs`, which keeps back what is muted |
+//! | an alert | [`config::AlertEvent`], `src/alert/message.rs` | `src/joblog/alerts.rs`, which reads what happened; `src/alert/tally.rs`, which keeps back what is muted; `src/alert/summary.rs` |
 //! | a metric | `src/status/page/metrics.rs` | `tests/snapshots` |
 //! | a command or a flag | `src/cli/args/mod.rs` | the command's own file in `src/cli` |
 //!

@@ -63,6 +63,7 @@ mod secrets;
 mod service;
 mod settling;
 mod shares;
+mod summaries;
 mod support_bundle;
 mod surface;
 mod systemd;

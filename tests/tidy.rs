@@ -181,6 +181,7 @@ fn what_decides_is_pure() {
         "src/alert/group",
         "src/alert/missing",
         "src/alert/message",
+        "src/alert/summary",
         "src/alert/tally",
         "src/alert/bodies",
         "src/cli/doctor/judge",

@@ -70,7 +70,7 @@ impl Named {
     }
 }
 
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     match text.char_indices().nth(LONGEST_TEXT) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
@@ -103,6 +103,7 @@ fn topic(event: AlertEvent) -> AlertEvent {
         | AlertEvent::Double
         | AlertEvent::Doubled
         | AlertEvent::Started
+        | AlertEvent::Summary
         | AlertEvent::Muted => event,
     }
 }

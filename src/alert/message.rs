@@ -128,7 +128,7 @@ fn words(alert: &AlertRow, event: AlertEvent, named: &[Named]) -> String {
             let since = since.map(|first| format!(" since {}", Timestamp(first.at))).unwrap_or_default();
             format!("account {account} works again; it was blocked{since}: {last}")
         }
-        AlertEvent::Missing => format!("account {account}: {}", all_details(named)),
+        AlertEvent::Missing | AlertEvent::Summary => format!("account {account}: {}", all_details(named)),
         AlertEvent::Cleared if named.iter().any(|named| named.job.is_none()) => {
             let files = named.iter().filter(|named| named.job.is_some()).count();
             let files = match files {
@@ -187,9 +187,12 @@ fn states(event: AlertEvent) -> (&'static str, &'static str) {
         AlertEvent::Cleared => ("is no longer overdue", "are no longer overdue"),
         AlertEvent::Double => ("repeats a data day", "repeat data days"),
         AlertEvent::Doubled => ("was possibly ingested twice", "were possibly ingested twice"),
-        AlertEvent::Blocked | AlertEvent::Unblocked | AlertEvent::Missing | AlertEvent::Started | AlertEvent::Muted => {
-            ("", "")
-        }
+        AlertEvent::Blocked
+        | AlertEvent::Unblocked
+        | AlertEvent::Missing
+        | AlertEvent::Started
+        | AlertEvent::Summary
+        | AlertEvent::Muted => ("", ""),
     }
 }
 
@@ -235,6 +238,10 @@ fn hint(event: AlertEvent, account: &str, job: Option<i64>, program: &Program) -
         AlertEvent::Started => {
             "if no person started it, `journalctl -u datadrop` shows how the last run ended".to_owned()
         }
+        AlertEvent::Summary => format!(
+            "`{datadrop} status` says how the account stands now, and `{datadrop} coverage --account {}` what came for each data day",
+            shell_word(account)
+        ),
         AlertEvent::Muted => format!(
             "alerts of the account are sent again; `{datadrop} status` says how it stands, and `{datadrop} jobs list --account {}` what \
              came of its files",

@@ -24,10 +24,10 @@ pub(super) struct Window {
 ///
 /// A time of day that the clock skips on that day counts as the first one after it, one that comes twice as the first.
 #[must_use]
-pub(super) fn latest_window(expect: Expect, now: &ZonedDateTime) -> Option<Window> {
+pub(super) fn latest_window(by_minute: u16, now: &ZonedDateTime) -> Option<Window> {
     let mut day = now.date();
     loop {
-        let window = window(expect, day, now.time_zone())?;
+        let window = window(by_minute, day, now.time_zone())?;
         if window.to.0 <= now.timestamp().as_millisecond() {
             return Some(window);
         }
@@ -36,9 +36,9 @@ pub(super) fn latest_window(expect: Expect, now: &ZonedDateTime) -> Option<Windo
     }
 }
 
-fn window(expect: Expect, day: Date, zone: &TimeZone) -> Option<Window> {
-    let hour = i8::try_from(expect.by_minute / 60).ok()?;
-    let minute = i8::try_from(expect.by_minute % 60).ok()?;
+fn window(by_minute: u16, day: Date, zone: &TimeZone) -> Option<Window> {
+    let hour = i8::try_from(by_minute / 60).ok()?;
+    let minute = i8::try_from(by_minute % 60).ok()?;
     let instant = |hour, minute| {
         let local = day.at(hour, minute, 0, 0).to_zoned_datetime(zone.clone()).ok()?;
         Some(Timestamp(local.timestamp().as_millisecond()))
@@ -77,7 +77,7 @@ pub(super) fn missed(expect: Expect, window: &Window, accepted: u32) -> Option<S
 pub(super) fn missed_day(expect: Expect, known: &Expected, zone: &TimeZone) -> Option<Window> {
     let day: Date = known.missed.as_deref()?.parse().ok()?;
     let end = day.tomorrow().ok()?.to_zoned_datetime(zone.clone()).ok()?;
-    Some(Window { to: Timestamp(end.timestamp().as_millisecond()), ..window(expect, day, zone)? })
+    Some(Window { to: Timestamp(end.timestamp().as_millisecond()), ..window(expect.by_minute, day, zone)? })
 }
 
 /// What is said once a day has its files and one was told to be missed: the same day late, or a later one in time.
@@ -140,7 +140,7 @@ impl Days {
 /// Days that a sentence names.
 const NAMED: usize = 10;
 
-fn list(days: &[Date]) -> String {
+pub(super) fn list(days: &[Date]) -> String {
     let named: Vec<String> = days.iter().take(NAMED).map(ToString::to_string).collect();
     let more = days.len() - named.len();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -163,7 +163,7 @@ mod tests {
     }
 
     fn found(expect: Expect, now: &str) -> (String, String, String) {
-        let window = latest_window(expect, &at(now)).unwrap();
+        let window = latest_window(expect.by_minute, &at(now)).unwrap();
         (window.day.to_string(), window.from.to_string(), window.to.to_string())
     }
 
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn each_day_is_judged_once_and_none_from_before_the_first() {
-        let window = |now| latest_window(by(1, 6, 0), &at(now)).unwrap();
+        let window = |now| latest_window(by(1, 6, 0).by_minute, &at(now)).unwrap();
         let (early, late) = ("2026-11-23T05:00+00:00[UTC]", "2026-11-23T07:00+00:00[UTC]");
         let today = at(early).date();
         assert!(!is_open(&window(early), None, today), "datadrop was not there yesterday");
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_said_in_words() {
-        let window = latest_window(by(2, 6, 0), &at("2026-11-23T07:00+00:00[UTC]")).unwrap();
+        let window = latest_window(by(2, 6, 0).by_minute, &at("2026-11-23T07:00+00:00[UTC]")).unwrap();
         let says = |files, accepted| missed(by(files, 6, 0), &window, accepted);
         assert_eq!(says(2, 0).unwrap(), "2 data files were expected by 06:00 on 2026-11-23, none was accepted");
         assert_eq!(says(1, 0).unwrap(), "1 data file was expected by 06:00 on 2026-11-23, none was accepted");
@@ -277,12 +277,11 @@ mod tests {
         fn every_day_comes_up_once(start in 0i64..4_000_000_000, minute in 0u16..1440, zone in proptest::sample::select(vec![
             "UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Apia", "Africa/Cairo", "Australia/Lord_Howe",
         ])) {
-            let expect = Expect { files: 1, by_minute: minute };
             let zone = TimeZone::get(zone).unwrap();
             let mut before: Option<Window> = None;
             for step in 0i64..150 {
                 let now = jiff::Timestamp::from_second(start + step * 1800).unwrap().to_zoned_datetime(zone.clone());
-                let window = latest_window(expect, &now).unwrap();
+                let window = latest_window(minute, &now).unwrap();
                 prop_assert!(window.from <= window.to);
                 prop_assert!(window.to.0 <= now.timestamp().as_millisecond());
                 if let Some(before) = before.filter(|before| before.day != window.day) {

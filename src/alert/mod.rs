@@ -9,6 +9,7 @@
 //! | `group` | which events become one alert, and when it is sent |
 //! | `tally` | what is kept back while an account is muted |
 //! | `missing` | whether the files that an account expects have come |
+//! | `summary` | when the daily summary of an account is due, and what it says |
 //! | `message` | what an alert says |
 //! | `bodies` | the same for a chat or a mailbox |
 //! | `deliver` | one command, one webhook |
@@ -23,6 +24,7 @@ mod message;
 mod missing;
 mod receivers;
 mod stage;
+mod summary;
 mod tally;
 mod trial;
 

@@ -3,7 +3,7 @@
 use super::group::Subscription;
 use super::message::Sender;
 use crate::adobe::{Client, hook_host};
-use crate::config::{AccountConfig, AlertForm, Config, Expect, ExpectDays};
+use crate::config::{AccountConfig, AlertEvent, AlertForm, Config, Expect, ExpectDays};
 use crate::job::Target;
 use crate::retry::RetryPolicy;
 use jiff::tz::TimeZone;
@@ -39,7 +39,7 @@ pub(super) struct Receiver {
     pub(super) form: AlertForm,
 }
 
-/// What an account expects.
+/// What an account expects, and where its days begin.
 pub(super) struct Expectation {
     pub(super) account: String,
     /// Of each day on which files are accepted.
@@ -52,14 +52,14 @@ pub(super) struct Expectation {
 }
 
 impl Expectation {
-    fn of(account: &AccountConfig, config: &Config) -> Option<Self> {
-        (account.expect.is_some() || account.expect_days.is_some()).then(|| Self {
+    fn of(account: &AccountConfig, config: &Config) -> Self {
+        Self {
             account: account.name.clone(),
             expect: account.expect,
             expect_days: account.expect_days,
             time_zone: account.time_zone.clone(),
             target: account.target(&config.api),
-        })
+        }
     }
 }
 
@@ -67,6 +67,8 @@ impl Expectation {
 pub struct AlertSettings {
     pub(super) receivers: Vec<Receiver>,
     pub(super) subscriptions: Vec<Subscription>,
+    /// Which receivers get a daily summary of each account, and when, in minutes after midnight.
+    pub(super) summaries: Vec<(String, u16)>,
     /// Accounts that run, and what they expect.
     pub(super) expectations: Vec<Expectation>,
     /// Asked as long as all is well.
@@ -84,13 +86,15 @@ impl AlertSettings {
     /// Reads them out of a configuration.
     #[must_use]
     pub fn new(config: &Config, client: Arc<Client>) -> Self {
-        let (mut receivers, mut subscriptions) = (Vec::new(), Vec::new());
+        let (mut receivers, mut subscriptions, mut summaries) = (Vec::new(), Vec::new(), Vec::new());
         for (index, alert) in config.alerts.iter().enumerate() {
             let word = if matches!(alert.form, AlertForm::Email { .. }) { "email" } else { "command" };
             let command = alert.command.clone().map(|command| (word, How::Command(command)));
             let webhook = alert.webhook.clone().map(|webhook| ("webhook", How::Webhook(webhook)));
             for (word, how) in [command, webhook].into_iter().flatten() {
                 let name = format!("alert #{}: {word}", index + 1);
+                let at = alert.summary_at.filter(|_| alert.on.contains(&AlertEvent::Summary));
+                summaries.extend(at.map(|at| (name.clone(), at)));
                 subscriptions.push(Subscription { receiver: name.clone(), on: alert.on.clone() });
                 receivers.push(Receiver { name, how, form: alert.form.clone() });
             }
@@ -99,7 +103,8 @@ impl AlertSettings {
         Self {
             receivers,
             subscriptions,
-            expectations: enabled.filter_map(|account| Expectation::of(account, config)).collect(),
+            summaries,
+            expectations: enabled.map(|account| Expectation::of(account, config)).collect(),
             heartbeat: config.status.heartbeat.clone(),
             heartbeat_every: config.status.heartbeat_every,
             alert_after: config.retry.alert_after,

@@ -3,12 +3,13 @@
 use super::deliver::deliver;
 use super::missing::Days;
 use super::receivers::{AlertSettings, Expectation, Receiver};
-use super::{bodies, group, message, missing, tally};
+use super::summary::{Due, Summary};
+use super::{bodies, group, message, missing, summary, tally};
 use crate::clock::{now, random_fraction};
-use crate::config::ExpectDays;
+use crate::config::{AlertEvent, ExpectDays};
 use crate::coverage::{Coverage, DayFacts, DayRange, LEARNT_FROM, today};
 use crate::job::{DayZone, Timestamp};
-use crate::joblog::{AlertRow, Expected, JobLog, JobLogError, Reader, ToldRow};
+use crate::joblog::{AlertRow, Expected, JobLog, JobLogError, Reader, SummaryDay, ToldRow};
 use jiff::Span;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -89,7 +90,11 @@ impl AlertStage {
 
     /// Records who receives alerts from now on.
     async fn enlist(&self) -> Result<(), JobLogError> {
-        let names = self.settings.borrow().receivers.iter().map(|receiver| receiver.name.clone()).collect();
+        let settings = Arc::clone(&self.settings.borrow());
+        let names = settings.receivers.iter().map(|receiver| receiver.name.clone()).collect();
+        let summed_up = settings.summaries.iter().map(|(receiver, _)| receiver.clone()).collect();
+        let accounts = settings.expectations.iter().map(|expectation| expectation.account.clone()).collect();
+        self.joblog.summary_receivers(summed_up, accounts).await?;
         let given_up = self.joblog.alert_receivers(names).await?;
         if given_up > 0 {
             tracing::warn!(
@@ -153,6 +158,7 @@ impl AlertStage {
         for expectation in &settings.expectations {
             self.judge_expectation(expectation).await?;
         }
+        self.sum_up(&settings).await?;
         self.collect(&settings).await?;
         self.end_mutes().await?;
         let outbox = self.reader.outbox()?;
@@ -184,6 +190,9 @@ impl AlertStage {
 
     async fn judge_expectation(&mut self, expectation: &Expectation) -> Result<(), JobLogError> {
         let Expectation { account, expect, expect_days, time_zone, target } = expectation;
+        if expect.is_none() && expect_days.is_none() {
+            return Ok(());
+        }
         let account = account.as_str();
         let suites = self.reader.suite_zone(target)?;
         let zone = DayZone::of(time_zone.as_ref(), suites.as_deref());
@@ -192,7 +201,7 @@ impl AlertStage {
         }
         let Some(expect) = *expect else { return Ok(()) };
         let local = zone.at(now());
-        let Some(window) = missing::latest_window(expect, &local) else { return Ok(()) };
+        let Some(window) = missing::latest_window(expect.by_minute, &local) else { return Ok(()) };
         let known = match self.judged.remove(account) {
             Some(known) => known,
             None => self.reader.expected(account)?,
@@ -230,8 +239,7 @@ impl AlertStage {
         if self.judged_days.get(account).is_some_and(|at| at.elapsed() < DAYS_LOOK) {
             return Ok(());
         }
-        // What came while the service was down is not missing.
-        if self.opened.elapsed() < CATCHES_UP && self.reader.is_catching_up(account)? {
+        if self.is_catching_up(account)? {
             return Ok(());
         }
         let now = now();
@@ -253,6 +261,47 @@ impl AlertStage {
             self.joblog.note_missing_days(account.to_owned(), (days, missing), (over, came), now).await?;
         }
         self.judged_days.insert(account.to_owned(), Instant::now());
+        Ok(())
+    }
+
+    /// What came while the service was down is not missing.
+    fn is_catching_up(&self, account: &str) -> Result<bool, JobLogError> {
+        Ok(self.opened.elapsed() < CATCHES_UP && self.reader.is_catching_up(account)?)
+    }
+
+    /// Makes the daily summaries whose time has come.
+    async fn sum_up(&self, settings: &AlertSettings) -> Result<(), JobLogError> {
+        if settings.summaries.is_empty() {
+            return Ok(());
+        }
+        let (known, outbox) = (self.reader.summary_days()?, self.reader.outbox()?);
+        for Expectation { account, expect_days, time_zone, target, .. } in &settings.expectations {
+            let (now, suites) = (now(), self.reader.suite_zone(target)?);
+            let zone = DayZone::of(time_zone.as_ref(), suites.as_deref());
+            let local = zone.at(now);
+            let (mut days, mut alerts) = (Vec::new(), Vec::new());
+            for (receiver, at_minute) in &settings.summaries {
+                let known = known.iter().find(|known| known.receiver == *receiver && known.account == *account);
+                let day = match summary::due(*at_minute, known.map(|known| known.day), &local) {
+                    None => continue,
+                    Some(Due::Begin(day)) => day,
+                    Some(Due::Send(_)) if self.is_catching_up(account)? => continue,
+                    Some(Due::Send(day)) => {
+                        let of = (account.as_str(), *expect_days);
+                        let summary = Summary::read(&self.reader, of, day, &zone.zone, now)?;
+                        let group = (receiver.as_str(), account.as_str(), AlertEvent::Summary);
+                        alerts.extend(
+                            summary.map(|summary| summary.alert(group::row_for(group, &outbox, now, now), now)),
+                        );
+                        day
+                    }
+                };
+                days.push(SummaryDay { receiver: receiver.clone(), account: account.clone(), day });
+            }
+            if !days.is_empty() {
+                self.joblog.note_summaries(days, alerts).await?;
+            }
+        }
         Ok(())
     }
 

@@ -61,7 +61,11 @@ impl Tally {
 
     /// Adds an alert that was about to be sent. What it does not name is of its topic.
     fn fold(&mut self, alert: &AlertRow) {
-        let named = Named::list(alert);
+        let mut named = Named::list(alert);
+        if alert.topic == AlertEvent::Summary {
+            // The jobs of a summary are part of it.
+            named.truncate(1);
+        }
         let unnamed = alert.count.saturating_sub(u64::try_from(named.len()).unwrap_or(u64::MAX));
         if unnamed > 0 {
             self.count(alert.topic.as_str()).told += unnamed;

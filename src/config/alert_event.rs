@@ -32,6 +32,8 @@ pub enum AlertEvent {
     Doubled,
     /// The service started.
     Started,
+    /// What came of an account's files in a day, at a time of day.
+    Summary,
     /// What was kept back while an account was muted. Nobody asks for it: whoever would have heard of any gets it.
     Muted,
 }

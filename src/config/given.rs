@@ -240,15 +240,20 @@ pub fn parse_rate(text: &str) -> Result<Option<RateLimit>, String> {
 /// Reads `2 by 06:00`; `None` if it is anything else.
 pub(super) fn parse_expect(text: &str) -> Option<Expect> {
     let (files, time) = text.split_once(" by ")?;
-    let (hour, minute) = time.trim().split_once(':')?;
+    let (files, by_minute) = (files.trim().parse().ok()?, parse_time_of_day(time)?);
+    (files > 0).then_some(Expect { files, by_minute })
+}
+
+/// Reads `06:00` as minutes after midnight; `None` if it is anything else.
+pub(super) fn parse_time_of_day(text: &str) -> Option<u16> {
+    let (hour, minute) = text.trim().split_once(':')?;
     let two_digits = |digits: &str| {
         (matches!(digits.len(), 1 | 2) && digits.bytes().all(|byte| byte.is_ascii_digit()))
             .then(|| digits.parse::<u16>().ok())
             .flatten()
     };
     let (hour, minute) = (two_digits(hour)?, two_digits(minute).filter(|_| minute.len() == 2)?);
-    let files = files.trim().parse().ok()?;
-    (files > 0 && hour < 24 && minute < 60).then_some(Expect { files, by_minute: hour * 60 + minute })
+    (hour < 24 && minute < 60).then_some(hour * 60 + minute)
 }
 
 /// Reads `daily within 36h`; `None` if it is anything else.

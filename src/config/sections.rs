@@ -410,4 +410,6 @@ pub struct AlertConfig {
     pub webhook: Option<SecretString>,
     /// What they get.
     pub form: AlertForm,
+    /// When a summary is sent, in minutes after midnight; if `on` has it.
+    pub summary_at: Option<u16>,
 }

@@ -2,7 +2,7 @@
 
 use super::alert_event::{AlertEvent, AlertForm, AlertFormat};
 use super::api_section::{check_secret_file, take_file};
-use super::given::{check_url, is_loopback};
+use super::given::{check_url, is_loopback, parse_time_of_day};
 use super::problems::{Wrong, wrong};
 use super::section::{Section, Surroundings};
 use super::sections::{
@@ -222,6 +222,11 @@ pub(super) fn read_alert(mut section: Section<'_>, allow_http: bool) -> AlertCon
         to.iter().map(|text| check_mailbox(text)).collect::<Result<Vec<_>, _>>()
     });
     let from = section.take("from", |given| check_mailbox(given.filled()?));
+    let summary_at = section.take("summary_at", |given| {
+        let remedy = "write a time of day, such as \"07:00\"";
+        parse_time_of_day(given.text()?).ok_or_else(|| wrong("not a time of day", remedy))
+    });
+    check_summary(&mut section, on.as_deref());
     if let Some(format) = format {
         check_way(&mut section, format);
     }
@@ -234,7 +239,20 @@ pub(super) fn read_alert(mut section: Section<'_>, allow_http: bool) -> AlertCon
     };
     let sends = matches!(form, AlertForm::Email { .. });
     let command = command.or_else(|| sends.then(|| SENDMAIL.map(str::to_owned).to_vec()));
-    AlertConfig { on: on.unwrap_or_default(), command, webhook, form }
+    AlertConfig { on: on.unwrap_or_default(), command, webhook, form, summary_at }
+}
+
+/// Checks that whoever asks for a summary says when, and the other way round.
+fn check_summary(section: &mut Section<'_>, on: Option<&[AlertEvent]>) {
+    let Some(is_wanted) = on.map(|on| on.contains(&AlertEvent::Summary)) else { return };
+    if is_wanted && !section.has("summary_at") {
+        let remedy = "write summary_at = \"07:00\", a time of day in the zone of the account";
+        section.blame("summary_at", wrong("`on` has \"summary\", and nothing says when it is sent", remedy));
+    }
+    if !is_wanted && section.has("summary_at") {
+        let remedy = "add \"summary\" to `on`, or remove the line";
+        section.blame("summary_at", wrong("only a summary has this, and `on` has none", remedy));
+    }
 }
 
 /// How e-mail is sent unless a command is named.

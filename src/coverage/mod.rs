@@ -8,7 +8,7 @@ mod rhythm;
 pub use rhythm::{LEARNT_FROM, Rhythm};
 
 use crate::config::ExpectDays;
-use crate::job::{Timestamp, Total};
+use crate::job::{Timestamp, Total, printable};
 use crate::joblog::{DayRow, JobLogError, Reader};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 
 /// Days in a row without anything that end a history: what lies before it is no part of the rhythm since.
 const LONGEST_HOLE: i32 = 60;
+/// Metrics that a sentence names.
+const METRICS: usize = 5;
 
 /// What the job log has of the data days of an account.
 #[derive(Debug, Clone)]
@@ -178,6 +180,18 @@ impl DayTotals {
     pub fn days(&self) -> impl ExactSizeIterator<Item = &CoverageDay> {
         self.0.values()
     }
+}
+
+/// `Event 1 12.50, Price 3`.
+#[must_use]
+pub fn sums_in_words(totals: &BTreeMap<String, Total>) -> String {
+    let sum = |total: &Total| total.sum.map_or_else(|| "?".to_owned(), |sum| sum.to_string());
+    let words = totals.iter().take(METRICS).map(|(metric, total)| format!("{} {}", printable(metric), sum(total)));
+    let mut words: Vec<String> = words.collect();
+    if let Some(more) = totals.len().checked_sub(METRICS).filter(|more| *more > 0) {
+        words.push(format!("{more} more"));
+    }
+    words.join(", ")
 }
 
 /// The local day.

@@ -220,7 +220,7 @@ impl JobLog {
     }
 }
 
-fn keep(connection: &Connection, alert: &AlertRow) -> Result<(), JobLogError> {
+pub(super) fn keep(connection: &Connection, alert: &AlertRow) -> Result<(), JobLogError> {
     connection
         .prepare_cached(
             "INSERT INTO alert (id, receiver, account, topic, count, facts, first_at, last_at, opened_at, due_at, failures, sealed)

@@ -313,6 +313,14 @@ CREATE TABLE alert_told (
     PRIMARY KEY (receiver, account, topic)
 ) STRICT, WITHOUT ROWID;
 
+-- The last local day on which each receiver was sent the daily summary of an account, or began to get one.
+CREATE TABLE alert_summary (
+    receiver TEXT NOT NULL,
+    account  TEXT NOT NULL,
+    day      TEXT NOT NULL,
+    PRIMARY KEY (receiver, account)
+) STRICT, WITHOUT ROWID;
+
 ------------------------------------------------------------------------------------------------------------------------
 -- Remote jobs
 

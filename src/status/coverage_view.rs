@@ -3,7 +3,7 @@
 use super::csv::{lines, text};
 use super::format::printable;
 use super::remote_view::columns;
-use crate::coverage::{Coverage, CoverageDay, DayStatus, DayTotals};
+use crate::coverage::{Coverage, CoverageDay, DayStatus, DayTotals, sums_in_words};
 use crate::job::{JobId, Total, counted, grouped};
 use jiff::Span;
 use jiff::civil::{Date, Weekday};
@@ -25,8 +25,6 @@ pub const JOBS_NAMED: usize = 10;
 const NAMED: usize = 10;
 /// Days that a table lists of what is sent.
 const LISTED: usize = 31;
-/// Metrics that a line names.
-const METRICS: usize = 5;
 
 /// The data days of one account.
 #[derive(Debug)]
@@ -145,19 +143,6 @@ pub fn day_totals_table(totals: &DayTotals, indent: &str) -> String {
         let _ = writeln!(table, "and {}", counted(i64::try_from(more).unwrap_or(i64::MAX), "more day"));
     }
     format!("{indent}{}\n", table.trim_end().replace('\n', &format!("\n{indent}")))
-}
-
-/// `Event 1 12.50, Price 3`.
-fn sums_in_words(totals: &BTreeMap<String, Total>) -> String {
-    let mut words: Vec<String> = totals
-        .iter()
-        .take(METRICS)
-        .map(|(metric, total)| format!("{} {}", printable(metric), text_of(total).as_deref().unwrap_or("?")))
-        .collect();
-    if let Some(more) = totals.len().checked_sub(METRICS).filter(|more| *more > 0) {
-        words.push(format!("{more} more"));
-    }
-    words.join(", ")
 }
 
 /// What is to be said of an account's days in one line.
