@@ -472,6 +472,21 @@ fn a_credential_that_may_not_upload_blocks_the_account_with_each_answer() {
     assert!(doctor.contains("proven since ") && !doctor.contains("the API refused"), "{doctor}");
 }
 
+/// Whether the upload that ends a block is answered, or found in the list: people hear of the end.
+#[test]
+fn a_block_ends_with_an_upload_that_the_list_proves() {
+    let world = World::new();
+    world.fault("upload:refuse=405:n=3");
+    world.fault("upload:after-commit:reset:n=1");
+    let _daemon = world.start();
+    world.drop_file("a", "sales.txt", data(3));
+    let job = world.wait_for("sales.txt", "success");
+    assert_eq!(world.outcomes(&job).last().unwrap(), "unclear", "its answer was lost");
+    let ended = "SELECT count(*) FROM account_event WHERE event = 'unblocked'";
+    let ends = || connect(&world.state_dir()).unwrap().query_row(ended, [], |row| row.get::<_, i64>(0)).unwrap();
+    world.wait("the end of the block", || ends() == 1);
+}
+
 #[test]
 fn a_style_that_is_fixed_and_not_spoken_blocks_the_account_with_the_remedy() {
     let mut world = World::with_emulator(EmulatorOptions { dialect: Dialect::Current, ..quick() });

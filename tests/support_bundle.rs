@@ -227,3 +227,17 @@ fn p6_a_configuration_that_is_wrong_gives_no_secret_away_and_no_file_is_overwrit
         assert_eq!(fs::read(&file).unwrap(), before);
     }
 }
+
+/// What lies in an account's folder is sent.
+#[test]
+fn no_bundle_is_written_where_it_would_be_sent() {
+    let world = World::new();
+    let daemon = world.start();
+    for place in ["bundle.txt", "done/bundle.txt"] {
+        let file = world.folder("a").join(place);
+        let refused = world.run(&["support-bundle", file.to_str().unwrap()]);
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        assert!(!file.exists());
+    }
+    daemon.stop();
+}

@@ -4,7 +4,7 @@ use super::covered_days::{days_text, doubles, place};
 use super::errors::JobLogError;
 use super::row::Job;
 use super::sql;
-use crate::job::{DataDays, JobId, Kind, State, Total};
+use crate::job::{DataDays, JobId, Kind, State, Total, printable};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, params};
 use serde_json::json;
@@ -216,7 +216,7 @@ fn tell_doubles(connection: &Connection, job: &Job) -> Result<Option<String>, Jo
     let Some(told) = doubles(connection, job)? else { return Ok(None) };
     let at = job.uploaded_at.unwrap_or(job.seen_at);
     sql::insert_event(connection, job.id, at, "double", Some(job.state), job.state, Some(&told))?;
-    Ok(Some(format!("{}: {} (job {}): {told}", job.account, job.file_name, job.id)))
+    Ok(Some(format!("{}: {} (job {}): {told}", job.account, printable(&job.file_name), job.id)))
 }
 
 /// What a job's file reports of each day was read again: it counts from now on, instead of what was known of it. The answer is

@@ -165,8 +165,12 @@ impl JobLog {
                 take_back_days(unit, id)?;
             }
             job.next_attempt_at = Some(now);
-            unit.prepare_cached("UPDATE account SET unclear_streak = 0 WHERE name = ?1 AND ?2 = 'found'")?
-                .execute(params![job.account, event.as_str()])?;
+            if event == Event::Found {
+                // The API takes files in the way in which this one went.
+                unit.prepare_cached("UPDATE account SET unclear_streak = 0, refused_styles = NULL WHERE name = ?1")?
+                    .execute([&job.account])?;
+                note_block(unit, &job.account, now)?;
+            }
             advance(unit, &mut job, event, Some(reason.clone()), now)?;
             Ok(true)
         })

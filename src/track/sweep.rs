@@ -217,7 +217,7 @@ impl Tracker {
     fn tell(&self, step: &Swept, file: &str) {
         let (account, job) = (&self.settings.account, step.id.0);
         let name = printable(file);
-        let reason = step.reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
+        let reason = step.reason.as_deref().map_or_else(String::new, |reason| format!(": {}", printable(reason)));
         match step.event {
             Some(Event::Succeeded) => tracing::info!(account, file, job, "{name}: job {job} is success{reason}"),
             Some(Event::FellShort) => tracing::warn!(account, file, job, "{name}: job {job} is partial{reason}"),

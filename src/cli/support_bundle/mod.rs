@@ -13,6 +13,7 @@ use super::child::{ask, said_by};
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::settings;
+use crate::folder::MARK;
 use crate::joblog::Reader;
 use archive::Archive;
 use redaction::{Hidden, Redaction, without_quotes};
@@ -41,6 +42,12 @@ const USUAL_SECRET: &str = "/etc/datadrop/client_secret";
 /// The parts that may hold what the configuration hides, in the order in which they are made.
 const SEARCHED: [&str; 5] = ["status.json", "doctor.json", "job-log.txt", "service.txt", "log.txt"];
 
+/// The account's folder in which a file would lie.
+fn inbox_above(file: &Path) -> Option<PathBuf> {
+    let dir = std::path::absolute(file).ok()?.parent()?.canonicalize().ok()?;
+    dir.ancestors().find(|dir| dir.join(MARK).exists()).map(Path::to_owned)
+}
+
 /// What a part holds, or why it has none.
 type Content = Result<String, String>;
 
@@ -49,6 +56,14 @@ pub(super) fn run(file: &Path, arguments: &SupportBundleArguments, output: &mut 
     let now = began.to_zoned_datetime(jiff::tz::TimeZone::system());
     let folder = format!("datadrop-support-{}", now.strftime("%Y%m%d-%H%M%S"));
     let path = arguments.file.clone().unwrap_or_else(|| PathBuf::from(format!("{folder}.tar.gz")));
+    if let Some(inbox) = inbox_above(&path) {
+        let why = format!(
+            "{}: {} is an account's folder, whose files are sent; name another",
+            path.display(),
+            inbox.display()
+        );
+        return Err(Failure::new(Exit::Usage, why));
+    }
     let unwritten = |error: io::Error| Failure::failed(format!("{}: cannot be written: {error}", path.display()));
     // Whoever finds the bundle must not be able to read what only its owner may see.
     let out = File::options().write(true).create_new(true).mode(0o600).open(&path).map_err(unwritten)?;

@@ -10,6 +10,8 @@ use jiff::civil::Date;
 const JOBS: usize = 50;
 /// Maximum number of jobs in an answer: the service has little memory, and `before` leads to the rest.
 const MOST_JOBS: usize = 1_000;
+/// SQLite refuses patterns that are much longer. A name has 255 bytes at most.
+const LONGEST_FILTER: usize = 1_000;
 
 /// Which jobs.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -163,6 +165,9 @@ impl JobsQuery {
                     this.states.push(value.to_owned());
                 }
                 "since" => this.since = Some(Since::parse(value).map_err(|how| wrong(&how))?),
+                "name" | "search" if value.len() > LONGEST_FILTER => {
+                    return Err(Astray::Query(format!("{name}: it is longer than any name of a file")));
+                }
                 "name" => this.name = Some(value.to_owned()),
                 "search" => this.search = Some(value.to_owned()),
                 "limit" => {
