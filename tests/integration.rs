@@ -12,6 +12,7 @@
 mod accounts;
 mod alert_formats;
 mod alerts;
+mod backup;
 mod bad_answers;
 mod bad_input;
 mod check;
