@@ -37,7 +37,7 @@ pub struct AccountFolder {
 #[derive(Debug, Default)]
 struct PutBack {
     numbers: HashSet<(u64, u64, i64)>,
-    /// The names that they were renamed to: the number is another under each name on some file systems.
+    /// The names that they were renamed to, where the number is another under each name.
     names: HashSet<OsString>,
 }
 
@@ -126,8 +126,13 @@ impl AccountFolder {
         put_back.numbers.insert((file.device, file.inode, file.born_ns));
     }
 
-    /// Remembers under which name it was renamed there.
+    /// The same, once it has its name there. A time of birth tells it from what somebody else renames to that name later; without
+    /// one, its number may be that of the name.
     pub(super) fn note_put_back_as(&self, name: &OsStr) {
+        let found = self.place(Place::Inbox).entry(name).ok().map(|entry| entry.identity);
+        if let Some(file) = found.filter(|file| file.born_ns != 0) {
+            return self.note_put_back(&file);
+        }
         let mut put_back = self.lock_put_back();
         if put_back.names.len() >= PUT_BACK {
             put_back.names.clear();
