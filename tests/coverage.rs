@@ -282,6 +282,20 @@ fn what_is_on_its_way_is_foreseen_to_cover_its_days() {
     daemon.stop();
 }
 
+/// Also where no service has run yet.
+#[test]
+fn a_file_with_rows_of_no_day_is_foreseen_to_be_held() {
+    let mut world = World::new();
+    world.account("a", "duplicates = \"hold-days\"");
+    world.drop_file("a", "half.txt", "Date\tEvar 1\tEvent 1\n11/01/2026\tred\t1\nsoon\tred\t2\n");
+    let reason = "datadrop can read no data day in 1 of 2 rows";
+    world.wait("the plan", || stdout(&world.run(&["run", "--dry-run"])).contains(reason));
+    let daemon = world.start();
+    let held = world.wait_for("half.txt", "held");
+    assert!(held.why().starts_with(reason), "{}", held.why());
+    daemon.stop();
+}
+
 #[test]
 fn what_would_be_added_is_shown_before_and_what_was_accepted_after() {
     let mut world = World::new();

@@ -8,7 +8,9 @@ use crate::folder::directory::Directory;
 use crate::folder::{FolderProblem, glimpse};
 use crate::inbox::{FolderSettings, Foreseen, Ignored, Known, ahead, foresee, known};
 use crate::job::{JobId, Kind, State, stem};
-use crate::joblog::{AccountRow, Content, InboxEntry, JobRow, Reader, Verdict, held_for_its_name};
+use crate::joblog::{
+    AccountRow, Content, InboxEntry, JobRow, Reader, Verdict, held_for_its_name, held_for_unknown_days,
+};
 use std::ffi::OsStr;
 
 /// An account: as it is configured, as the job log has it, and as its folder stands.
@@ -119,15 +121,19 @@ impl<'a> Account<'a> {
                 let duplicate = reader.foresee_duplicate(account, name, content.fingerprint.sha256, duplicates)?;
                 match (&duplicate, &content.days) {
                     (None, Some(days)) if duplicates == Duplicates::HoldDays => {
-                        reader.foresee_covered(account, days, content.rows_expected)?
+                        reader.foresee_covered(account, days)?
                     }
                     (_, _) => duplicate,
                 }
             }
             (Some(_) | None, Kind::Data | Kind::Fin, _) => None,
         };
+        let of_no_day = || {
+            let days = content.days.as_ref().filter(|_| self.config.duplicates == Duplicates::HoldDays)?;
+            held_for_unknown_days(days, content.rows_expected).filter(|_| kind == Kind::Data)
+        };
         let as_copy = || held_for_its_name(name.to_str()?, self.config.duplicates).filter(|_| kind == Kind::Data);
-        let duplicate = duplicate.or_else(as_copy);
+        let duplicate = duplicate.or_else(of_no_day).or_else(as_copy);
         Ok(match duplicate {
             Some(reason) => Outlook::Held(reason),
             None => Outlook::Ready { kind, content, instead_of },

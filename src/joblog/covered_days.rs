@@ -99,8 +99,15 @@ pub(super) fn unknown_days(connection: &Connection, job: &Job) -> Result<Option<
     Ok((known < rows).then(|| (job.id, no_day_in_words(rows - known, rows))))
 }
 
-/// Why a file is held whose rows report no day that can be read, so many of all.
-pub(super) fn no_day_in_words(unknown: i64, rows: i64) -> String {
+/// Why a file that was read is held under `hold-days`, whatever others report: it has rows of which no day can be read. Pure.
+#[must_use]
+pub fn held_for_unknown_days(days: &DataDays, rows_expected: u64) -> Option<String> {
+    let known: u64 = days.all().iter().map(|day| day.rows).sum();
+    let number = |rows: u64| i64::try_from(rows).unwrap_or(i64::MAX);
+    (known < rows_expected).then(|| no_day_in_words(number(rows_expected - known), number(rows_expected)))
+}
+
+fn no_day_in_words(unknown: i64, rows: i64) -> String {
     format!(
         "datadrop can read no data day in {unknown} of {}, so nothing tells whether it repeats one. Release it if it repeats none, \
          otherwise cancel it",

@@ -1,6 +1,6 @@
 //! What the job log has of data days, for those who ask: which are covered, by what, and which were told to be missing.
 
-use super::covered_days::{HERE, day_to_be_covered, no_day_in_words};
+use super::covered_days::{HERE, day_to_be_covered};
 use super::day_totals::note_days_again;
 use super::errors::JobLogError;
 use super::noted::insert_account_event;
@@ -323,17 +323,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
-    pub fn foresee_covered(
-        &self,
-        account: &str,
-        days: &DataDays,
-        rows_expected: u64,
-    ) -> Result<Option<String>, JobLogError> {
-        let known: u64 = days.all().iter().map(|day| day.rows).sum();
-        if known < rows_expected {
-            let number = |rows: u64| i64::try_from(rows).unwrap_or(i64::MAX);
-            return Ok(Some(no_day_in_words(number(rows_expected - known), number(rows_expected))));
-        }
+    pub fn foresee_covered(&self, account: &str, days: &DataDays) -> Result<Option<String>, JobLogError> {
         day_to_be_covered(&self.connection(), account, days)
     }
 }

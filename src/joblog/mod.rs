@@ -62,6 +62,7 @@ pub use anatomy::Anatomy;
 pub use attempts::{AttemptEnd, Ended};
 pub use carry_out::{Executor, FileNow};
 pub use claim::{AccountRules, Claim, Claimed};
+pub use covered_days::held_for_unknown_days;
 pub use data_days::{Allowance, AllowanceLimits, MOST_DAYS_SENT, MOST_WAITING};
 pub use day_rows::{DayRow, SentFile, Which};
 pub use done_files::DoneFile;
