@@ -215,7 +215,7 @@ fn a_file_whose_place_another_took_gets_its_generated_marker_too() {
 fn p1_p4_what_is_written_into_a_file_that_is_being_sent_is_sent_too_and_the_marker_goes_behind_it() {
     let mut world = World::new();
     // The answer comes before the file has been quiet for long enough.
-    world.set("settle = \"200ms\"", "settle = \"2s\"");
+    world.set("settle = \"200ms\"", "settle = \"5s\"");
     let _daemon = primed(&world);
     world.fault("upload:slow=700ms:n=1");
     world.drop_file("a", "daily.txt", tagged("old"));

@@ -89,6 +89,8 @@ inside() {
     for device in null zero full random urandom tty; do
         : >"dev/$device"
         mount --bind "/dev/$device" "dev/$device"
+        # They are the machine's: what they do stays, and nothing in here changes whose they are or their mode.
+        mount -o remount,bind,ro "dev/$device"
     done
     mkdir dev/pts dev/shm
     mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts dev/pts
