@@ -191,7 +191,17 @@ impl World {
         let url = self.api["base_url"].trim_matches('"');
         let address = url.trim_start_matches("http://").trim_end_matches("/api").parse().unwrap();
         let options = EmulatorOptions { listen: address, ..options };
-        self.emulator = Some(self.runtime.block_on(Emulator::start(options)).unwrap());
+        let until = Instant::now() + PATIENCE;
+        self.emulator = Some(loop {
+            match self.runtime.block_on(Emulator::start(options.clone())) {
+                Ok(emulator) => break emulator,
+                // The connection of another test has this port just now.
+                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                Err(error) => panic!("{error}"),
+            }
+        });
     }
 
     /// Writes the configuration as it stands.
