@@ -217,7 +217,7 @@ pub(super) fn read_alert(mut section: Section<'_>, allow_http: bool) -> AlertCon
     let to = section.take("to", |given| {
         let to = if given.is_text() { vec![given.text()?.to_owned()] } else { given.texts()? };
         if to.is_empty() {
-            return Err(wrong("this names nobody", "write to = [\"you@example.com\"]"));
+            return Err(wrong("this is an empty list", "write to = [\"you@example.com\"]"));
         }
         to.iter().map(|text| check_mailbox(text)).collect::<Result<Vec<_>, _>>()
     });
