@@ -161,6 +161,7 @@ fn covered(
             (account, JobId(i64::MAX), None, Some(days_text(days)), Some(json!(days.columns()).to_string()))
         }
     };
+    // Both take the same parameters; those of a file that was read are NULL for a job.
     let its = match its {
         Its::Job(_) => "(SELECT day, column_set, rows, totals FROM job_day WHERE job_id = ?2 AND ?5 IS ?6)",
         Its::Read(..) => {
