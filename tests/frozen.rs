@@ -1,63 +1,12 @@
 //! A disk that does not answer: what writes to it hangs, and not even `kill -9` ends it before the disk is back.
 
-use crate::harness::{Daemon, World, arrived_once, names, skipped, tagged};
+use crate::harness::{Daemon, Disk, World, arrived_once, names, tagged};
 use std::fs;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
 
 /// The value of `WatchdogSec=`.
 const WATCHDOG: Duration = Duration::from_secs(3);
-
-/// A small disk of the test's own, unmounted when dropped.
-struct Disk {
-    at: PathBuf,
-    /// Sees to it that the disk answers and is unmounted, also where the test was killed: then the pipe to it is closed.
-    keeper: Child,
-}
-
-impl Disk {
-    /// `None`, with a message, where there are no such disks.
-    fn mount(at: &Path) -> Option<Self> {
-        const MAKE: &str = "truncate -s 64M \"$0\" && mke2fs -q -t ext4 \"$0\" && mkdir -p \"$1\" && \
-                            mount -o loop \"$0\" \"$1\" && rmdir \"$1/lost+found\" && fsfreeze -f \"$1\" && fsfreeze -u \"$1\"";
-        const KEEP: &str = "read -r _; fsfreeze -u \"$0\" 2>&-; umount -l \"$0\"";
-        let made = Command::new("sh").args(["-c", MAKE]).arg(at.with_extension("disk")).arg(at).output().unwrap();
-        if !made.status.success() {
-            let why = String::from_utf8_lossy(&made.stderr).trim().to_owned();
-            skipped(&format!("no disk that can be frozen is to be had here (it takes root and a loop device): {why}"));
-            let _ = Command::new("umount").arg(at).output();
-            return None;
-        }
-        // In a group of its own: what ends the test from the terminal leaves it alone.
-        let mut keeper = Command::new("sh");
-        keeper.args(["-c", KEEP]).arg(at).stdin(Stdio::piped()).process_group(0);
-        Some(Self { at: at.to_owned(), keeper: keeper.spawn().unwrap() })
-    }
-
-    /// From here on it answers no write until what is returned is dropped.
-    fn freeze(&self) -> Frozen<'_> {
-        assert!(Command::new("fsfreeze").arg("-f").arg(&self.at).status().unwrap().success());
-        Frozen(self)
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
-    }
-}
-
-/// Declared behind the daemon, so that it is dropped before: a process that hangs on the disk cannot be waited for.
-struct Frozen<'a>(&'a Disk);
-
-impl Drop for Frozen<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("fsfreeze").arg("-u").arg(&self.0.at).status();
-    }
-}
 
 fn start(world: &World) -> Daemon {
     let watchdog = WATCHDOG.as_micros().to_string();

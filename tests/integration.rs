@@ -49,6 +49,7 @@ mod machine;
 mod modes;
 mod mounts;
 mod muted_alerts;
+mod nth_call;
 mod ours;
 mod page;
 mod page_actions;

@@ -2,6 +2,7 @@
 
 mod authority;
 mod daemon;
+mod disk;
 mod hanging;
 mod hook;
 mod joblog;
@@ -11,6 +12,7 @@ mod relay;
 
 pub use authority::Authority;
 pub use daemon::Daemon;
+pub use disk::Disk;
 pub use hanging::{HangingShare, Op, Quirks, within};
 pub use hook::Hook;
 pub use joblog::{Attempt, Row, connect, connect_to_write};
