@@ -104,8 +104,13 @@ impl AccountFolder {
         if wanted.hashed.is_none() {
             return Ok(None);
         }
+        let mut likely = None;
         let places = std::iter::once(wanted.to).chain(Place::SUB_FOLDERS).chain(std::iter::once(Place::Inbox));
         for place in places {
+            // In the inbox a number alone would speak for a file that came since.
+            if place == Place::Inbox && likely.is_some() {
+                return Ok(likely);
+            }
             for candidate in free_names(wanted.name, wanted.job) {
                 if self.place(place).find(&candidate)?.is_none() || (wanted.is_of_another)(place, &candidate) {
                     continue;
@@ -114,11 +119,18 @@ impl AccountFolder {
                     met @ Met::Same(_) => return Ok(Some((place, candidate, met))),
                     met @ Met::Changed(_) if place == wanted.to => return Ok(Some((place, candidate, met))),
                     // Where paths have numbers of their own, nothing else tells of a file that was never read and was written
-                    // on since; and no other job gives a file this one's number.
-                    Met::Another if place == wanted.to && wanted.sha256.is_none() && candidate != wanted.name => {
+                    // on since; and no other job gives a file this one's number. Its own name another may have been given.
+                    Met::Another if place == wanted.to && wanted.sha256.is_none() => {
                         let entry = self.place(place).entry(&candidate)?;
-                        if entry.is_plain() && entry.identity.born_ns == 0 {
-                            return Ok(Some((place, candidate, Met::Same(entry.identity))));
+                        if !entry.is_plain() || entry.identity.born_ns != 0 {
+                            continue;
+                        }
+                        let met = Met::Same(entry.identity);
+                        if candidate != wanted.name {
+                            return Ok(Some((place, candidate, met)));
+                        }
+                        if wanted.hashed.is_some_and(|seen| entry.identity.may_have_grown_from(&seen)) {
+                            likely = Some((place, candidate, met));
                         }
                     }
                     Met::Changed(_) | Met::Another | Met::Nothing => {}

@@ -153,6 +153,13 @@ impl FileIdentity {
         self.is_same_file(other) || (self.size == other.size && !self.is_surely_another(other))
     }
 
+    /// Possibly the file that the other was seen as, written on since. Numbers are no evidence here, as each path may have
+    /// its own.
+    #[must_use]
+    pub fn may_have_grown_from(&self, other: &Self) -> bool {
+        self.size >= other.size && self.modified_ns >= other.modified_ns && !self.is_surely_another(other)
+    }
+
     /// The same file, as far as can be seen where the content is not known.
     #[must_use]
     pub fn looks_like(&self, other: &Self) -> bool {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::folder::directory::identity_at;
 use crate::job::{Fingerprint, Sha256};
+use crate::testing::surroundings::{self, Surroundings};
 use sha2::Digest as _;
 use std::fs;
 use std::path::Path;
@@ -296,4 +297,24 @@ fn f9_whatever_bears_the_name_of_an_explanation_is_replaced_itself_and_a_directo
     names.sort();
     assert_eq!(names, ["dir.txt.why", "hard.txt.why", "link.txt.why", "none.txt.why", "older.txt.why"]);
     assert_eq!(std::fs::read_to_string(secret).unwrap(), "secret");
+}
+
+/// Found by the simulation, seed 702064: a file that nobody had read was put on hold, moved, and written on; then the process
+/// ended before the move was written down. Here each path has a number of its own, and no file a time of birth.
+#[test]
+fn f1_a_file_that_was_never_read_is_found_where_it_was_moved_though_it_was_written_on() {
+    let (dir, folder) = folder();
+    surroundings::begin(Surroundings { inodes_of_paths: true, ..Surroundings::default() });
+    let seen = put(&dir.path().join("sales.txt"), "Date\n");
+    fs::rename(dir.path().join("sales.txt"), dir.path().join("held/sales.txt")).unwrap();
+    fs::write(dir.path().join("held/sales.txt"), "Date\nand more\n").unwrap();
+    for newer_one in [false, true] {
+        if newer_one {
+            put(&dir.path().join("sales.txt"), "Date\tEvar 1\n");
+        }
+        let wanted = Wanted { sha256: None, was_sent: false, ..wanted(7, (Place::Inbox, Place::Held), seen) };
+        let moved = folder.move_file(&wanted, &mut Touched::new()).unwrap();
+        assert_eq!(told(moved), filed(Place::Held, "sales.txt"), "a newer one is there: {newer_one}");
+    }
+    surroundings::end();
 }
