@@ -140,7 +140,7 @@ impl Life {
         let world = &self.0;
         let daemon = Daemon::start_with(world.dir.path(), &world.config_file(), &[], &[]);
         let filed = "SELECT count(*) FROM job WHERE state = 'success' AND place = 'done'";
-        world.wait(&format!("every file to be a success after {what}"), || {
+        world.wait_long(&format!("every file to be a success after {what}"), || {
             let log = connect(&world.state_dir());
             log.is_some_and(|log| {
                 log.query_row(filed, [], |row| row.get(0)).is_ok_and(|count: u32| count as usize == FILES.len())
