@@ -5,7 +5,7 @@ use super::announce::Told;
 use super::assessment::{Assessed, Known, Met, after_reading, before_reading};
 use super::board::give_back;
 use super::folder_settings::{FolderSettings, Ignored, Interrupted, Progress};
-use super::look;
+use super::look::{self, Look};
 use super::weigh::{BUFFER, Background, Weighed, weigh};
 use crate::clock::Moment;
 use crate::clock::{Clock, now, random_digits};
@@ -64,6 +64,15 @@ pub(super) struct Inbox {
 /// The name at which a test makes datadrop have a defect.
 #[cfg(test)]
 pub(super) const DEFECTIVE: &str = "defective.txt";
+
+/// How a name was met.
+#[derive(Clone, Copy)]
+pub(super) enum MetBy<'a> {
+    /// Something happened to it.
+    Event,
+    /// The folder lists it; what the job log has of it, where that was read already.
+    Scan(Option<&'a InboxEntry>),
+}
 
 pub(super) struct Waiting {
     pub(super) candidate: Candidate,
@@ -202,7 +211,7 @@ impl Inbox {
             }
         }
         for name in &names {
-            self.consider(name, None)?;
+            self.consider(name, MetBy::Event)?;
             if self.settings.kind_of(name) == Some(Kind::Fin) {
                 self.consider_data_of(name)?;
             }
@@ -210,13 +219,18 @@ impl Inbox {
         self.flush()
     }
 
-    pub(super) fn take_far(&mut self, name: &OsStr, known: Option<&InboxEntry>) -> Result<(), Interrupted> {
+    pub(super) fn take_far(&mut self, name: &OsStr, met_by: MetBy<'_>) -> Result<(), Interrupted> {
         self.progress.alive();
         #[cfg(test)]
         assert!(name != DEFECTIVE, "made by a test");
         let Some(kind) = self.settings.kind_of(name) else { return Ok(()) };
         let heard_before = self.board.trace(name).map_or(0, |trace| trace.order);
         let found = look::look(self.directory(), name, |entry| look::is_of_state(&self.settings.state_dir, entry));
+        if matches!((&found, met_by), (Look::Unseen(_), MetBy::Event)) && !self.is_known(name)? {
+            // It may have gone, by a move of ours too: only a listing tells.
+            self.wants_scan = Some(self.clock.moment().after(self.soon() / 2));
+            return Ok(());
+        }
         let (file, sight) = match Met::from(found) {
             met @ (Met::Nothing | Met::Directory) => {
                 if matches!(met, Met::Directory) {
@@ -235,6 +249,10 @@ impl Inbox {
                 return self.note(name, kind, Assessed { finding, by_itself: false, look_at: None });
             }
             Met::File(file, sight) => (file, sight),
+        };
+        let known = match met_by {
+            MetBy::Event => None,
+            MetBy::Scan(entry) => entry,
         };
         let came_back = match self.look_up(name, known, sight)? {
             Known::AsItIs => {
@@ -298,6 +316,10 @@ impl Inbox {
         } else {
             self.arrive(name, kind, told.finding)
         }
+    }
+
+    fn is_known(&self, name: &OsStr) -> Result<bool, Interrupted> {
+        Ok(self.reader.inbox_entry(&self.settings.account, name)?.is_some())
     }
 
     fn ask_for_scan_if_missed(&mut self, name: &OsStr) -> Result<(), Interrupted> {

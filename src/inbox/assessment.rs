@@ -60,7 +60,7 @@ impl From<Look> for Met {
             Look::Gone => Self::Nothing,
             Look::Directory => Self::Directory,
             Look::NotAFile(what, identity) => Self::Told(Finding::Rejected(not_a_file(what), identity)),
-            Look::Unreadable(why) => Self::Told(Finding::Waiting(unreadable(&why), None)),
+            Look::Unreadable(why) | Look::Unseen(why) => Self::Told(Finding::Waiting(unreadable(&why), None)),
             Look::File(file, sight) => Self::File(file, sight),
         }
     }

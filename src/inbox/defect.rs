@@ -2,10 +2,9 @@
 //!
 //! The panic hook logs each defect whole, with its place in the source. Here it becomes a reason.
 
-use super::arrivals::Inbox;
+use super::arrivals::{Inbox, MetBy};
 use super::folder_settings::Interrupted;
 use crate::job::{Kind, Problem, classify};
-use crate::joblog::InboxEntry;
 use std::any::Any;
 use std::ffi::OsStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -46,10 +45,9 @@ fn words(panic: &(dyn Any + Send)) -> String {
 }
 
 impl Inbox {
-    /// Looks at one name and takes it as far as it goes. `known`: what the job log has of it, where that was read already.
-    /// A defect that it brings to light costs this file alone (DESIGN F10).
-    pub(super) fn consider(&mut self, name: &OsStr, known: Option<&InboxEntry>) -> Result<(), Interrupted> {
-        match guarded(|| self.take_far(name, known)) {
+    /// Looks at one name and takes it as far as it goes. A defect that it brings to light costs this file alone (DESIGN F10).
+    pub(super) fn consider(&mut self, name: &OsStr, met: MetBy<'_>) -> Result<(), Interrupted> {
+        match guarded(|| self.take_far(name, met)) {
             Ok(done) => done,
             Err(defect) => self.reject_for(&defect, name),
         }

@@ -36,6 +36,8 @@ pub(super) enum Look {
     NotAFile(&'static str, Option<FileIdentity>),
     /// It cannot be read; why.
     Unreadable(String),
+    /// It cannot even be seen whether there is anything; why.
+    Unseen(String),
     /// A plain file.
     File(File, Sight),
 }
@@ -66,7 +68,7 @@ pub(super) fn look(directory: &Directory, name: &OsStr, is_own: impl FnOnce(&Ent
     let seen = match directory.find(name) {
         Ok(Some(seen)) => seen,
         Ok(None) => return Look::Gone,
-        Err(error) => return Look::Unreadable(error.to_string()),
+        Err(error) => return Look::Unseen(error.to_string()),
     };
     match seen.entry_type {
         EntryType::Plain if is_own(&seen) => Look::NotAFile(OWN, Some(seen.identity)),

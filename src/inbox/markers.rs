@@ -1,6 +1,6 @@
 //! The markers of a folder: which of them stand, and how they came (DESIGN R2, R6).
 
-use super::arrivals::Inbox;
+use super::arrivals::{Inbox, MetBy};
 use super::folder_settings::Interrupted;
 use super::look::{Look, hold, is_of_state, look};
 use crate::folder::directory::Directory;
@@ -86,7 +86,7 @@ impl Inbox {
         for extension in self.settings.extensions.clone() {
             let name = OsString::from(format!("{}.{extension}", stem(marker)));
             if self.candidates.contains_key(&name) {
-                self.consider(&name, None)?;
+                self.consider(&name, MetBy::Event)?;
             }
         }
         Ok(())

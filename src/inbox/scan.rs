@@ -1,6 +1,6 @@
 //! The scan: what is really in the folder, held against what the job log believes.
 
-use super::arrivals::Inbox;
+use super::arrivals::{Inbox, MetBy};
 use super::folder_settings::{Ignored, Interrupted, is_own_name};
 use crate::clock::{Moment, now};
 use crate::config::backlog_words;
@@ -89,7 +89,7 @@ impl Inbox {
             if entry.is_none() && self.board.trace(name).is_none() {
                 unheard += 1;
             }
-            self.consider(name, entry.as_ref())?;
+            self.consider(name, MetBy::Scan(entry.as_ref()))?;
         }
         self.flush()?;
         self.board.scanned();
@@ -395,6 +395,25 @@ mod tests {
         let reason = jobs[1].reason.as_deref().unwrap();
         assert!(reason.contains("datadrop has a defect") && reason.contains("made by a test"), "{reason}");
         assert_eq!(inbox.scan().unwrap().unheard, 0, "it is dealt with");
+        joblog.close();
+    }
+
+    /// An event may be of a move of ours: a file that has gone, and cannot be asked after, made a job that took the marker of the
+    /// file that had its name.
+    #[test]
+    fn p4_what_cannot_be_seen_is_no_file_before_the_folder_lists_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, joblog, _, _, mut inbox) = inbox_with("", dir.path());
+        // The file system answers that such a name is too long, not that there is none.
+        let unseen = OsString::from(format!("{}.txt", "x".repeat(300)));
+        let jobs = || joblog.reader().unwrap().jobs(&crate::joblog::JobFilter::default()).unwrap().len();
+        inbox.take(vec![unseen.clone()]).unwrap();
+        assert_eq!(jobs(), 0);
+        assert!(inbox.wants_scan().is_some(), "the listing is to tell");
+        inbox.consider(&unseen, MetBy::Scan(None)).unwrap();
+        inbox.flush().unwrap();
+        assert_eq!(jobs(), 1, "what is listed is there");
+        drop(folder);
         joblog.close();
     }
 
