@@ -132,7 +132,8 @@ drop_as() {
     as "$1" sh -c 'printf "Date\tEvar 1\tEvent 1\n11/20/2026\t%s\t1\n" "$2" >"$1/.$2" && mv "$1/.$2" "$1/$2"' - "$2" "$3"
 }
 
-# restarted: active, and as another process than $pid was.
+# restarted: active, and as another process than $pid was, which the caller sets.
+# shellcheck disable=SC2154
 restarted() {
     [ "$(show ActiveState)" = active ] && [ "$(show MainPID)" != "$pid" ]
 }
@@ -144,7 +145,10 @@ account() {
     printf '%s\n' "$@"
 }
 
+# The checks use them.
+# shellcheck disable=SC2034
 configuration=/etc/datadrop/datadrop.toml
+# shellcheck disable=SC2034
 inbox=/srv/datadrop/callcentre
 
 for part in /stage/checks/*.sh; do

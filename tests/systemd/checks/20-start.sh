@@ -75,7 +75,7 @@ closed_to_her() {
 }
 check "who may not is told so by explain" closed_to_her
 check "sub-folders are as open as the folder" says "2770 2770 2770 2770" \
-    echo $(stat -c %a $inbox/sent $inbox/held $inbox/done $inbox/failed)
+    echo "$(stat -c %a $inbox/sent $inbox/held $inbox/done $inbox/failed | tr '\n' ' ')"
 check "nothing was refused on the way" not says "Operation not permitted" journal -u datadrop
 check "the same file again is held" drop_as anna $inbox first.txt
 check "with a reason" within 10 test -e $inbox/held/first.txt.why
@@ -87,7 +87,8 @@ check "and its state" says "is running" as anna datadrop status
 check "nobody else does" not as otto datadrop jobs list
 check "and is told whom to join" says "usermod -aG datadrop" as otto datadrop jobs list
 check "nor is told that it does not run" not says "not running" as otto datadrop status
-check "the job log is 0640, its folder 0750" says "640 750" echo $(stat -c %a /var/lib/datadrop/datadrop.db /var/lib/datadrop)
+check "the job log is 0640, its folder 0750" says "640 750" \
+    echo "$(stat -c %a /var/lib/datadrop/datadrop.db /var/lib/datadrop | tr '\n' ' ')"
 check "the secret is none of a member's" not as anna cat /etc/datadrop/client_secret
 
 well() {
