@@ -65,6 +65,7 @@ mod secrets;
 mod service;
 mod settling;
 mod shares;
+mod soak;
 mod summaries;
 mod support_bundle;
 mod surface;
