@@ -154,6 +154,44 @@ fn a_job_log_restored_from_a_moment_before_the_last_file_is_noticed() {
 }
 
 /// Only the database is gone: what lies beside it still says that there was one.
+/// Found by the simulation, seed 712006: the older job log had another job's file under that name in `sent/`.
+#[test]
+fn p3_a_job_log_that_is_older_is_noticed_though_it_knows_a_file_of_that_name_there() {
+    let world = World::with_emulator(EmulatorOptions { processing: Duration::from_secs(3), ..quick() });
+    let daemon = primed(&world);
+    let in_sent = || world.wait("it to be filed", || names(&world.folder("a").join("sent")) == ["sales.txt"]);
+    world.drop_file("a", "sales.txt", tagged("one"));
+    in_sent();
+    daemon.stop();
+    let backup = world.dir.path().join("backup");
+    copy_dir(&world.state_dir(), &backup);
+    // As after a crash between its end and its move.
+    let ended =
+        "UPDATE job SET state = 'success', belongs = 'done', finished_at = uploaded_at WHERE file_name = 'sales.txt'";
+    rusqlite::Connection::open(backup.join("datadrop.db")).unwrap().execute_batch(ended).unwrap();
+    let daemon = world.start();
+    world.wait_for("sales.txt", "success");
+    world.wait("it to be filed", || names(&world.folder("a").join("sent")).is_empty());
+    world.drop_file("a", "sales.txt", tagged("two"));
+    in_sent();
+    daemon.stop();
+    fs::remove_dir_all(world.state_dir()).unwrap();
+    copy_dir(&backup, &world.state_dir());
+
+    let daemon = world.start();
+    let why = world.wait_blocked("a");
+    assert!(why.contains("sent/sales.txt is not in the job log") && why.contains("datadrop recover"), "{why}");
+    daemon.stop();
+    let recovered = world.run(&["recover"]);
+    assert!(recovered.status.success(), "{}", stderr(&recovered));
+    let _daemon = world.start();
+    world.wait("both to be a success", || world.count("file_name = 'sales.txt' AND state = 'success'") == 2);
+    // Content that was delivered is known again.
+    world.drop_file("a", "sales.txt", tagged("two"));
+    world.wait_for("sales.txt", "held");
+    assert_eq!(world.accepted(), ["first.txt", "sales.txt", "sales.txt"]);
+}
+
 #[test]
 fn a_database_that_was_deleted_alone_is_rebuilt_too() {
     let world = World::new();

@@ -66,7 +66,7 @@ impl<'a> Account<'a> {
         };
         if let (None, Some(reader), Some(folder)) = (&trouble, reader, &folder) {
             let knew_until = reader.latest_end(&account.name)?;
-            let problem = ahead(reader, &account.name, &account.extensions, folder, knew_until)?;
+            let problem = ahead(reader, &account.name, &account.extensions, (folder, &config.state_dir), knew_until)?;
             trouble = problem.map(|problem| problem.to_string());
         }
         let is_remote = folder.as_ref().is_some_and(|folder| !folder.is_known_local());

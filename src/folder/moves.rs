@@ -253,8 +253,9 @@ fn arrived(to: Place, name: OsString, met: Met) -> Moved {
     }
 }
 
-/// The file's own name, then the job's number within it, then a counter behind that.
-fn free_names(name: &OsStr, job: JobId) -> impl Iterator<Item = OsString> {
+/// The names under which a job's file may be filed, in the order in which they are tried: its own, then with the job's number
+/// within it, then with a counter behind that.
+pub fn free_names(name: &OsStr, job: JobId) -> impl Iterator<Item = OsString> {
     let name = name.to_owned();
     let numbers = std::iter::once(format!(".{job}")).chain((2..100).map(move |n| format!(".{job}.{n}")));
     std::iter::once(name.clone()).chain(numbers.map(move |number| fitting(&name, &number, "")))

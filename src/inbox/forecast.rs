@@ -4,15 +4,17 @@ use super::assessment::{Met, after_reading, before_reading};
 use super::folder_settings::{FolderSettings, Ignored};
 use super::look;
 use super::markers::is_marker;
+use super::read_content;
 use super::weigh::{BUFFER, Background, weigh};
 use crate::clock::Moment;
 use crate::folder::directory::Directory;
-use crate::folder::{FolderProblem, accepted_after};
+use crate::folder::{FiledFile, FolderProblem, accepted_after, free_names};
 use crate::inbox::readiness::{self, Candidate, MarkerSight, Sight, Signs, Trace};
-use crate::job::{Kind, SuiteFacts, Timestamp, classify, stem};
-use crate::joblog::{JobLogError, Reader, Verdict};
+use crate::job::{Kind, Place, SuiteFacts, Timestamp, classify, stem};
+use crate::joblog::{FiledJob, JobLogError, Reader, Verdict};
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::time::Duration;
 
 /// What would become of a name.
@@ -94,7 +96,7 @@ fn by_a_scan(
 
 /// What makes the job log older than the folder: a file in `sent/` or `done/` that it should know and does not. What is called
 /// like no file that datadrop files is somebody's own (a packed copy, a backup, notes), and `recover` could make nothing of it.
-/// `knew_until`: when the job log last saw a file accepted or ended ([`Reader::latest_end`]).
+/// `knew_until`: when the job log last saw a file accepted or ended ([`Reader::latest_end`]). `state_dir`: nothing of it is read.
 ///
 /// # Errors
 /// [`JobLogError`] if the database cannot be read.
@@ -102,7 +104,7 @@ pub fn ahead(
     reader: &Reader,
     account: &str,
     extensions: &[String],
-    folder: &Directory,
+    (folder, state_dir): (&Directory, &Path),
     knew_until: Option<Timestamp>,
 ) -> Result<Option<FolderProblem>, JobLogError> {
     // What is filed gets there after the end of its job; whatever the job log knows of that is passed over below.
@@ -111,12 +113,34 @@ pub fn ahead(
         Ok(filed) => filed,
         Err(problem) => return Ok(Some(problem)),
     };
-    for file in filed.into_iter().filter(|file| classify(&file.disk_name, extensions).is_some()) {
-        if reader.filed_job(account, file.place, &file.disk_name)?.is_none() {
+    for file in filed {
+        let Some(kind) = classify(&file.disk_name, extensions) else { continue };
+        let known = reader.filed_job(account, file.place, &file.disk_name)?;
+        if known.is_none_or(|job| is_anothers((folder, state_dir), (&file, kind), &job)) {
             return Ok(Some(FolderProblem::ahead(folder.path(), &file)));
         }
     }
     Ok(None)
+}
+
+/// Whether a file is not that of the job whose name it bears, because that job's own has been moved on. A file that somebody has
+/// edited where it was filed is not.
+fn is_anothers((folder, state_dir): (&Directory, &Path), (file, kind): (&FiledFile, Kind), job: &FiledJob) -> bool {
+    let held_by = |directory: &Directory, name: &OsStr| {
+        read_content(directory, name, kind, state_dir, || ()).ok().map(|content| content.fingerprint)
+    };
+    let Ok(directory) = folder.open_directory(file.place.as_str()) else { return false };
+    if directory.entry(&file.disk_name).is_ok_and(|seen| job.explains_unread(&seen.identity)) {
+        return false;
+    }
+    let Some(found) = held_by(&directory, &file.disk_name) else { return false };
+    let moves_on = [Place::Done, Place::Failed].into_iter().filter(|place| *place != file.place);
+    !job.explains(&found)
+        && moves_on.filter_map(|place| folder.open_directory(place.as_str()).ok()).any(|place| {
+            free_names(&file.disk_name, job.id)
+                .filter(|name| place.entry(name).is_ok())
+                .any(|name| held_by(&place, &name).is_some_and(|found| job.sha256 == Some(found.sha256)))
+        })
 }
 
 #[cfg(test)]

@@ -73,9 +73,9 @@ impl FolderWorker {
 
     /// A job log that was restored from a backup does not know what was sent since, and would send it again.
     pub(super) fn refuse_older_job_log(&mut self, folder: &AccountFolder) -> Result<(), Interrupted> {
-        let FolderSettings { account, extensions, .. } = &*self.settings;
+        let FolderSettings { account, extensions, state_dir, .. } = &*self.settings;
         let inbox = folder.place(Place::Inbox);
-        if let Some(problem) = ahead(&self.reader, account, extensions, inbox, self.knew_until)? {
+        if let Some(problem) = ahead(&self.reader, account, extensions, (inbox, state_dir), self.knew_until)? {
             return Err(problem.into());
         }
         self.knew_until = None;
