@@ -2,10 +2,12 @@
 //! brings upon its account has a way out that works (F4, F5).
 
 use crate::harness::{
-    Daemon, NOBODY, World, arrived_once, as_nobody, command, large, names, primed, quick, skipped, stderr, tagged,
+    Daemon, NOBODY, World, arrived_once, as_nobody, command, large, names, primed, quick, skipped, stderr, stdout,
+    tagged,
 };
 use datadrop::emulator::EmulatorOptions;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -42,6 +44,51 @@ fn a4_a_file_that_is_renamed_in_the_inbox_while_it_is_sent_is_sent_once() {
         assert!(world.log().contains("renamed to sales.txt while it was on its way"));
         assert_eq!(daemon.stop().code(), Some(0));
     }
+}
+
+/// A writer that begins under a temporary name, and begins the next file under the same name at once.
+#[test]
+fn f6_a_file_that_waits_under_a_temporary_name_keeps_its_job_when_it_is_renamed() {
+    let world = World::new();
+    let daemon = primed(&world);
+    let folder = world.folder("a");
+    let (tmp, content) = (folder.join("upload.tmp.txt"), tagged("renamed"));
+    let mut writer = fs::File::create(&tmp).unwrap();
+    world.wait_for("upload.tmp.txt", "waiting");
+    writer.write_all(&content).unwrap();
+    drop(writer);
+    fs::rename(&tmp, folder.join("sales.txt")).unwrap();
+    let _next = fs::File::create(&tmp).unwrap();
+    arrived_once(&world, "sales.txt");
+    world.wait_for("upload.tmp.txt", "waiting");
+    // A scan finds nothing missing either.
+    daemon.signal("USR1");
+    world.drop_file("a", "last.txt", tagged("last"));
+    arrived_once(&world, "last.txt");
+    let jobs: Vec<_> = world.jobs().into_iter().map(|job| (job.file_name, job.state)).collect();
+    let expected = ["first.txt", "sales.txt", "upload.tmp.txt", "last.txt"]
+        .map(|name| (name.to_owned(), if name == "upload.tmp.txt" { "waiting" } else { "success" }.to_owned()));
+    assert_eq!(jobs, expected);
+    assert!(stdout(&world.run(&["jobs", "show", "2"])).contains("renamed from upload.tmp.txt before it was sent"));
+    assert!(!world.log().contains("removed before it was sent"), "{}", world.log());
+}
+
+#[test]
+fn f6_a_queued_file_that_is_renamed_before_it_was_sent_keeps_its_job_and_is_no_duplicate_of_itself() {
+    let mut world = World::new();
+    world.account("a", "duplicates = \"hold-content\"");
+    world.set("[upload]\n", "[upload]\nmax_in_flight = 1\n");
+    let _daemon = primed(&world);
+    world.fault("upload:slow=8s:n=1");
+    world.drop_file("a", "slow.txt", tagged("slow"));
+    world.wait_for("slow.txt", "uploading");
+    let path = world.drop_file("a", "upload.tmp.txt", tagged("renamed"));
+    world.wait_for("upload.tmp.txt", "queued");
+    fs::rename(path, world.folder("a").join("sales.txt")).unwrap();
+    arrived_once(&world, "sales.txt");
+    assert_eq!(world.accepted(), ["first.txt", "slow.txt", "sales.txt"]);
+    assert_eq!(world.jobs().len(), 3, "{:?}", world.jobs());
+    assert!(world.log().contains("renamed to sales.txt before it was sent"));
 }
 
 #[test]

@@ -54,6 +54,9 @@ pub(super) struct Inbox {
     wants_scan: Option<Moment>,
     /// Jobs whose file the last complete scan did not find.
     pub(super) absent: HashSet<crate::job::JobId>,
+    /// Files that waited and left their name, until the next scan is over: by device and inode, as they were and under which
+    /// name.
+    pub(super) left: HashMap<(u64, u64), (FileIdentity, OsString)>,
     pub(super) named_ignored: HashSet<OsString>,
     /// Files that were queued since the last scan began.
     pub(super) queued: u64,
@@ -121,6 +124,7 @@ impl Inbox {
             buffer: vec![0; BUFFER],
             wants_scan: None,
             absent: HashSet::new(),
+            left: HashMap::new(),
             named_ignored: HashSet::new(),
             queued: 0,
             suite: None,
@@ -189,6 +193,7 @@ impl Inbox {
         // Markers first: they may end the wait of their data files.
         for name in &names {
             self.note_marker(name)?;
+            self.note_left(name);
         }
         let now = self.clock.moment();
         while self.due.peek().is_some_and(|Reverse((at, _))| *at <= now) {
@@ -277,7 +282,12 @@ impl Inbox {
                 self.forget(name, heard_before);
                 return Ok(());
             }
-            Known::Not => None,
+            Known::Not => {
+                if kind == Kind::Data {
+                    self.carry_on_if_it_waited(name, sight.identity)?;
+                }
+                None
+            }
         };
         let now = self.clock.moment();
         let trace = self.board.trace(name);

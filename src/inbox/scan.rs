@@ -52,6 +52,11 @@ impl Inbox {
                 self.markers.entry(stem(text).to_owned()).or_insert(MarkerSight { order: None });
             }
         }
+        let gone: Vec<OsString> =
+            self.candidates.keys().filter(|name| names.binary_search(name).is_err()).cloned().collect();
+        for name in gone {
+            self.note_left(&name);
+        }
         let (mut ignored, mut unheard) = (0, 0);
         let (mut missing, mut passed_over) = (Vec::new(), Vec::new());
         self.queued = 0;
@@ -136,10 +141,16 @@ impl Inbox {
 
     /// Two complete scans that agree make a removal (DESIGN F6). What may be on the wire is never concluded from absence.
     fn note_missing(&mut self, missing: impl Iterator<Item = InboxEntry>) -> Result<bool, Interrupted> {
-        let missing: HashSet<_> = missing
-            .filter(|entry| !entry.to_be_moved && matches!(entry.state, State::Waiting | State::Queued))
-            .map(|entry| entry.id)
-            .collect();
+        self.left.clear();
+        let mut absent = HashSet::new();
+        for entry in missing.filter(|it| !it.to_be_moved && matches!(it.state, State::Waiting | State::Queued)) {
+            // Since this scan began, it may have been found under another name.
+            let known = self.reader.inbox_entry(&self.settings.account, &entry.disk_name)?;
+            if known.is_some_and(|known| known.id == entry.id) {
+                absent.insert(entry.id);
+            }
+        }
+        let missing = absent;
         let confirmed: Vec<_> = missing.intersection(&self.absent).copied().collect();
         let unconfirmed = missing.len() > confirmed.len();
         if !confirmed.is_empty() {

@@ -10,9 +10,7 @@ use super::sql;
 use super::unit_of_work::{Haste, Unit};
 use super::writer::{JobLog, Pending};
 use crate::job::sets::{AT_ADOBE, DONE, ON_THE_WIRE};
-use crate::job::{
-    AfterSending, Cause, Event, FileIdentity, JobId, Kind, Oddity, Place, Sha256, State, Timestamp, printable,
-};
+use crate::job::{AfterSending, Cause, Event, FileIdentity, JobId, Kind, Oddity, Place, Sha256, State, Timestamp};
 use rusqlite::{Connection, params};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -76,27 +74,6 @@ impl JobLog {
 }
 
 impl JobLog {
-    /// Somebody renamed a file in the inbox while it was on its way: it is the same one, and keeps its job.
-    #[must_use]
-    pub fn renamed(&self, id: JobId, disk_name: OsString, path: PathBuf, now: Timestamp) -> Pending<()> {
-        self.call(move |unit| {
-            let mut job = unit.job(id)?;
-            if job.place != Place::Inbox {
-                return Ok(());
-            }
-            if let Some(former) = sql::job_in_inbox(unit, &job.account, &disk_name)?.filter(|it| it.id != id) {
-                part_with(unit, former, now)?;
-            }
-            let detail = format!("renamed to {} while it was on its way", printable(&disk_name.to_string_lossy()));
-            sql::insert_event(unit, id, now, "filed", Some(job.state), job.state, Some(&detail))?;
-            job.disk_name.clone_from(&disk_name);
-            job.path.clone_from(&path);
-            unit.save(&job)?;
-            unit.effects.changed = true;
-            Ok(())
-        })
-    }
-
     /// A folder that is younger than the files in it may be a copy, in which each of them has another time of birth: it tells
     /// nothing of them (DESIGN F2).
     #[must_use]
@@ -126,7 +103,8 @@ impl Reader {
         )
     }
 
-    /// The jobs that have this content on the wire, or had, and whose file has not left the inbox (DESIGN A4).
+    /// The jobs that have this content on the wire, or had, or are queued and were never tried, and whose file has not left
+    /// the inbox (DESIGN A4).
     ///
     /// # Errors
     /// [`JobLogError`] if the database cannot be read.
@@ -136,7 +114,7 @@ impl Reader {
             &self.connection(),
             &format!(
                 "account = ?1 AND sha256 = ?2 AND kind = 'data' AND place = 'inbox'
-                   AND (state IN {ON_THE_WIRE} OR belongs <> place)"
+                   AND (state IN {ON_THE_WIRE} OR belongs <> place OR state = 'queued' AND attempts = 0)"
             ),
             params![account, sha256.to_string()],
         )

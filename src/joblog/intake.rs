@@ -277,12 +277,16 @@ fn leave_former(unit: &mut Unit<'_>, new: &mut Job, now: Timestamp) -> Result<Ve
     Ok(left)
 }
 
+pub(super) fn wire_name(policy: &AdmitPolicy, file_name: &str, random: u32) -> String {
+    match policy.wire_name {
+        WireName::Keep => file_name.to_owned(),
+        WireName::Unique => unique_wire_name(file_name, random),
+    }
+}
+
 fn create(unit: &mut Unit<'_>, policy: &AdmitPolicy, arrival: &Arrival, now: Timestamp) -> Result<Job, JobLogError> {
     let file_name = arrival.disk_name.to_string_lossy().into_owned();
-    let wire_name = match policy.wire_name {
-        WireName::Keep => file_name.clone(),
-        WireName::Unique => unique_wire_name(&file_name, arrival.random),
-    };
+    let wire_name = wire_name(policy, &file_name, arrival.random);
     let path = Job::path_in(&policy.folder, Place::Inbox, OsStr::new(&arrival.disk_name));
     let disk_name = arrival.disk_name.clone();
     let mut job = Job { wire_name, ..Job::seen(&policy.account, file_name, disk_name, arrival.kind, path, now) };
@@ -307,7 +311,12 @@ fn note_content(unit: &mut Unit<'_>, job: &mut Job, content: &Content, now: Time
     }
 }
 
-fn take_in(unit: &mut Unit<'_>, duplicates: Duplicates, job: &mut Job, now: Timestamp) -> Result<(), JobLogError> {
+pub(super) fn take_in(
+    unit: &mut Unit<'_>,
+    duplicates: Duplicates,
+    job: &mut Job,
+    now: Timestamp,
+) -> Result<(), JobLogError> {
     match job.kind {
         Kind::Data => {
             match stands_in_the_way(unit, job, duplicates)?.or_else(|| copy_by_name(job, duplicates)) {

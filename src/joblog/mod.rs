@@ -43,6 +43,7 @@ mod progress;
 mod queries;
 mod reader;
 mod remote_list;
+mod renamed_files;
 mod restore;
 mod retention;
 mod row;

@@ -251,6 +251,12 @@ impl Candidate {
         }
     }
 
+    /// Returns the file as it was last seen.
+    #[must_use]
+    pub fn last_seen(&self) -> Option<FileIdentity> {
+        self.sight.map(|sight| sight.identity)
+    }
+
     /// Whether it grew after it had been closed for `settle`, so that its beginning would have been taken in if it did not wait
     /// for longer (R7). `later`, `sight`: what was heard and seen since.
     #[must_use]
