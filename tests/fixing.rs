@@ -214,6 +214,27 @@ fn a_copy_gets_into_an_accounts_folder_only_if_that_is_asked_for() {
     drop(daemon);
 }
 
+/// P3: what is beside the file when the service starts for the first time is sent.
+#[test]
+fn a_folder_that_the_configuration_names_is_an_accounts_before_its_first_start_too() {
+    let world = World::new();
+    fs::create_dir_all(world.folder("a").join("done")).unwrap();
+    for place in ["", "done"] {
+        let dir = world.folder("a").join(place);
+        let file = dir.join("sales.txt");
+        fs::write(&file, ODD).unwrap();
+        let output = world.run(&["check", "--fix", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(1), "{place}: {}", stdout(&output));
+        assert!(stderr(&output).contains("is a folder of an account"), "{}", stderr(&output));
+        fs::remove_file(&file).unwrap();
+        assert!(files(&dir).keys().all(|name| !name.contains("sales")), "{:?}", files(&dir));
+    }
+    let file = world.dir.path().join("sales.txt");
+    fs::write(&file, ODD).unwrap();
+    let output = world.run(&["check", "--fix", file.to_str().unwrap(), "--out", world.folder("a").to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
 #[test]
 fn what_cannot_be_mended_is_named_and_left() {
     let long = format!("Date\tEvar 1\tEvent 1\n2025-11-20\t{}\t1\n", "x".repeat(70_000));

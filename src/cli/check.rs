@@ -121,7 +121,7 @@ pub(super) fn run(config: &Path, arguments: &CheckArguments, output: &mut Output
     }
     let known = Known::new(config, arguments.account.as_deref())?;
     if arguments.fix {
-        return fix::run(&known, arguments, output);
+        return fix::run(&known, &settings::folders_of_accounts(config), arguments, output);
     }
     let mut files = Vec::new();
     let mut is_unread = false;

@@ -8,7 +8,7 @@ use crate::job::Timestamp;
 use crate::joblog::Reader;
 use crate::status::Here;
 use jiff::tz::TimeZone;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The whole environment, as far as it is text: only such variables can mean anything to the configuration.
 pub(super) fn environment() -> Vec<(String, String)> {
@@ -44,6 +44,12 @@ pub(super) fn load_to_look(file: &Path, output: &mut Output) -> Result<Config, F
     }
     config.service_user = people::owner_beside_me(&config.state_dir);
     Ok(config)
+}
+
+/// The folders of the accounts, for a command that needs no configuration: none if there is none, or it cannot be read.
+pub(super) fn folders_of_accounts(file: &Path) -> Vec<PathBuf> {
+    let read = config::load_to_look(Some(file), environment());
+    read.map(|(config, _)| config.accounts.into_iter().map(|account| account.folder).collect()).unwrap_or_default()
 }
 
 /// Reads the configuration for commands that ask the API: with its credential, and whatever accounts there are.

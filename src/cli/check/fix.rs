@@ -52,7 +52,13 @@ impl From<io::Error> for Trouble {
     }
 }
 
-pub(super) fn run(known: &Known, arguments: &CheckArguments, output: &mut Output) -> Result<Exit, Failure> {
+/// `folders`: those of the accounts, as far as a configuration names them.
+pub(super) fn run(
+    known: &Known,
+    folders: &[PathBuf],
+    arguments: &CheckArguments,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
     let mut files = Vec::new();
     let mut is_failed = false;
     let stop = Stop::on_signals()?;
@@ -60,7 +66,7 @@ pub(super) fn run(known: &Known, arguments: &CheckArguments, output: &mut Output
         if stop.is_set() {
             return Err(Failure::failed(format!("stopped; {} is not mended", printable(&path.display().to_string()))));
         }
-        match fix(path, known, arguments, &stop, output) {
+        match fix(path, (known, folders), arguments, &stop, output) {
             Ok(fixed) => {
                 if arguments.diff {
                     output.note(fix_report::text(&fixed, output.screen().map(|(width, _)| width)).trim_end())?;
@@ -88,7 +94,7 @@ pub(super) fn run(known: &Known, arguments: &CheckArguments, output: &mut Output
 /// Reads a file twice, and a third time if there is something to write: no file has to fit into memory.
 fn fix(
     path: &Path,
-    known: &Known,
+    (known, folders): (&Known, &[PathBuf]),
     arguments: &CheckArguments,
     stop: &Stop,
     output: &mut Output,
@@ -130,7 +136,7 @@ fn fix(
     }
     if !arguments.diff {
         let mut written = 0;
-        let folder = open(&folder, arguments.out.is_some())?;
+        let folder = open(&folder, folders, arguments.out.is_some())?;
         place::write_in(&folder, &copy_name, |output| {
             let unwritable = |why| PlaceError::Folder { path: folder.path().to_owned(), why };
             let mut failed = None;
@@ -198,17 +204,23 @@ fn target(path: &Path, out: Option<&Path>, known: &Known) -> (PathBuf, OsString)
 }
 
 /// Opens the folder of a copy. In an account's folder the daemon would send the copy beside the file itself, and what lies in
-/// its sub-folders is the daemon's (DESIGN F1, P3).
-fn open(folder: &Path, is_named: bool) -> Result<Directory, Trouble> {
+/// its sub-folders is the daemon's (DESIGN F1, P3). Before its first start, a folder has no mark, but `folders` has it.
+fn open(folder: &Path, folders: &[PathBuf], is_named: bool) -> Result<Directory, Trouble> {
     let path = if folder == Path::new("") { Path::new(".") } else { folder };
     let unusable =
         |error: io::Error| Trouble::File(format!("{}: the folder cannot be opened: {error}", path.display()));
     let directory = Directory::open(path).map_err(unusable)?;
+    // Names are compared, and no folder of the configuration is opened: it may be on a share that hangs (DESIGN F10).
+    let names = [path.canonicalize().map_err(unusable)?, std::path::absolute(path).map_err(unusable)?];
+    let is_configured = |name: &Path| folders.iter().any(|folder| folder == name);
     let has_mark = |directory: &Directory| directory.entry(MARK).is_ok();
-    let real = path.canonicalize().map_err(unusable)?;
-    let is_of_a_place = Place::SUB_FOLDERS.iter().any(|place| real.ends_with(place.as_str()));
-    let is_below = is_of_a_place && Directory::open(&path.join("..")).is_ok_and(|above| has_mark(&above));
-    if is_below || !is_named && has_mark(&directory) {
+    let is_inbox = has_mark(&directory) || names.iter().any(|name| is_configured(name));
+    let is_below = names.iter().any(|name| {
+        let is_place = Place::SUB_FOLDERS.iter().any(|place| name.ends_with(place.as_str()));
+        let above = name.parent().filter(|_| is_place);
+        above.is_some_and(|above| is_configured(above) || Directory::open(above).is_ok_and(|above| has_mark(&above)))
+    });
+    if is_below || !is_named && is_inbox {
         return Err(Trouble::File(format!(
             "{} is a folder of an account, in which the copy could be sent in addition to the file; nothing was written. \
              Name another folder with --out",
