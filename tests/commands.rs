@@ -149,9 +149,23 @@ fn a_mistake_in_the_configuration_is_told_beside_what_goes_on() {
     }
     // What changes something is not done by half of a configuration.
     assert_eq!(world.run(&["jobs", "hold", &job]).status.code(), Some(2));
+    // A line that is no TOML is left out, wherever it is.
+    for (from, to) in [("max_in_flihgt = 3", "max_in_flight = 3 4"), ("max_in_flight = 3 4", "max_in_flight = \"3")] {
+        let output = world.set(from, to).run(&["status"]);
+        let (out, err) = (stdout(&output), stderr(&output));
+        assert_eq!(output.status.code(), Some(0), "{err}");
+        assert!(out.contains("datadrop is running") && out.contains(world.folder("a").to_str().unwrap()), "{out}");
+        assert!(err.contains("this is not valid TOML") && err.contains("goes on with what it read before"), "{err}");
+        assert_eq!(world.run(&["jobs", "hold", &job]).status.code(), Some(2));
+    }
+    world.set("max_in_flight = \"3", "max_in_flihgt = 3");
     // Nor is another service's job log shown for this one's.
     let text = fs::read_to_string(world.config_file()).unwrap().replace("state_dir", "sate_dir");
     let other = world.dir.path().join("other.toml");
+    fs::write(&other, text).unwrap();
+    let status = world.run(&["--config", other.to_str().unwrap(), "status"]);
+    assert_eq!(status.status.code(), Some(2), "{}", stdout(&status));
+    let text = fs::read_to_string(world.config_file()).unwrap().replace("state_dir =", "state_dir");
     fs::write(&other, text).unwrap();
     let status = world.run(&["--config", other.to_str().unwrap(), "status"]);
     assert_eq!(status.status.code(), Some(2), "{}", stdout(&status));

@@ -18,6 +18,9 @@ pub(super) const DEFAULTS: &str = include_str!("../../config/default.toml");
 /// The smallest configuration that works.
 pub(super) const EXAMPLE: &str = include_str!("../../config/datadrop.example.toml");
 
+/// Maximum number of lines that are no TOML and are left out for commands that only look.
+const MOST_WRONG_LINES: usize = 16;
+
 /// What stands before problems when no file was given.
 const NO_FILE: &str = "no configuration file";
 
@@ -45,18 +48,46 @@ pub fn load_without_secrets(
 }
 
 /// As [`load_without_secrets`], for commands that show what goes on: the service goes on with what it read before, whatever became
-/// of the file since. What is wrong comes beside the rest, which has the defaults in its place.
+/// of the file since. What is wrong comes beside the rest, which has the defaults in its place. Lines that are no TOML are left
+/// out.
 ///
 /// # Errors
-/// That the file cannot be read, or is no TOML.
+/// That the file cannot be read, or that what is left of it may not say where the job log is.
 pub fn load_to_look(
     file: Option<&Path>,
     env: impl IntoIterator<Item = (String, String)>,
 ) -> Result<(Config, Option<ConfigError>), ConfigError> {
     let surroundings = Surroundings::new(file, false, env);
     let (name, text) = text_of(file)?;
-    let (config, wrong) = read_layers(&name, &text, &surroundings)?;
-    Ok((config, wrong.err()))
+    match read_layers(&name, &text, &surroundings) {
+        Ok((config, wrong)) => Ok((config, wrong.err())),
+        Err(mut wrong) => {
+            let Some(text) = without_wrong_lines(&name, &text) else { return Err(wrong) };
+            let (config, more) = read_layers(&name, &text, &surroundings)?;
+            wrong.problems.extend(more.err().into_iter().flat_map(|more| more.problems));
+            Ok((config, Some(wrong)))
+        }
+    }
+}
+
+/// Empties each line that is no TOML. `None`: there are too many, or one of them may have been the `state_dir`.
+fn without_wrong_lines(name: &str, text: &str) -> Option<String> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    let first_section = lines.iter().position(|line| line.trim_start().starts_with('[')).unwrap_or(lines.len());
+    let mut is_top_whole = true;
+    for _ in 0..MOST_WRONG_LINES {
+        let left = lines.join("\n");
+        match Outline::parse(name, &left) {
+            Ok(outline) => return (is_top_whole || outline.line("state_dir").is_some()).then_some(left),
+            Err(error) => {
+                let at = error.problems.first()?.line?.checked_sub(1)?;
+                let line = lines.get_mut(at).filter(|line| !line.is_empty())?;
+                *line = "";
+                is_top_whole &= at >= first_section;
+            }
+        }
+    }
+    None
 }
 
 /// As [`load`], for commands that ask the API: they may be what finds out the first account to configure.
