@@ -105,6 +105,35 @@ fn with_a_limit_files_wait_until_adobe_has_processed_what_is_there() {
     assert_eq!(world.status("a")["bytes_at_adobe"], 0);
 }
 
+/// What the daemon then does with them: one goes, and the next waits.
+#[test]
+fn a_dry_run_says_which_files_wait_for_what_an_account_allows() {
+    let today = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+    let tomorrow = today.tomorrow().unwrap().strftime("%m/%d/%Y").to_string();
+    let file = |tag: &str| format!("Date\tEvar 1\tEvent 1\n{}", format!("11/20/2026\t{tag}\t1\n").repeat(60));
+    let to_come = format!("Date\tEvar 1\tEvent 1\n{tomorrow}\tx\t1\n");
+    for (keys, first, second, waits) in [
+        ("max_data_days = 90", of_days(200, 60), of_days(140, 60), "waits for tomorrow: "),
+        ("check = \"off\"\nmax_at_adobe = \"1500\"", file("one"), file("two"), "waits for Adobe: "),
+        ("check = \"reject\"\ntime_zone = \"Pacific/Niue\"", of_days(5, 1), to_come, "waits for its latest day: "),
+    ] {
+        let mut world = World::new();
+        world.account("a", keys);
+        world.write_file("a", "1.txt", first);
+        world.write_file("a", "2.txt", second);
+        let mut page = String::new();
+        world.wait("the files to be quiet", || {
+            page = stdout(&world.run(&["run", "--dry-run"]));
+            !page.contains("quiet for long enough")
+        });
+        let line =
+            |name: &str| page.lines().find(|line| line.split_whitespace().nth(1) == Some(name)).unwrap_or_default();
+        assert!(line("1.txt").trim_start().starts_with("send"), "{page}");
+        assert!(line("2.txt").trim_start().starts_with("wait") && line("2.txt").contains(waits), "{page}");
+        assert!(page.contains("1 file would be sent") && page.contains("1 file would wait"), "{page}");
+    }
+}
+
 /// What waits at Adobe may wait for its marker: markers go, whatever waits before them.
 #[test]
 fn with_a_limit_markers_go_on() {

@@ -7,7 +7,7 @@ use super::report_suites::{Asked, keep_reading_suites};
 use super::vitals::{Fallen, Pulse, Tracking};
 use crate::adobe::{Budget, Client};
 use crate::clock::{Clock, Moment, now};
-use crate::config::{AccountConfig, CheckMode, Config, KeepConfig, StyleChoice};
+use crate::config::{AccountConfig, Config, KeepConfig, StyleChoice};
 use crate::daemon::pruning::keep_pruning;
 use crate::inbox::{Board, EventSource, FolderSettings, FolderWorker, Neighbours, Progress};
 use crate::job::{Problem, Target, UploadStyle};
@@ -426,13 +426,7 @@ fn upload_settings(
             style_is_fixed: matches!(account.style, StyleChoice::Fixed(_)),
             longest_wait: RetryPolicy::new(&config.retry).longest(),
             room: config.upload.max_in_flight,
-            limits: Some(AllowanceLimits {
-                time_zone: account.time_zone.clone(),
-                counts_days: account.check != CheckMode::Off,
-                waits_for_days: account.check == CheckMode::Reject,
-                max_data_days: account.max_data_days,
-                max_at_adobe: account.max_at_adobe,
-            }),
+            limits: Some(AllowanceLimits::of(account)),
             allowance: None,
         };
         (rules, account.style)

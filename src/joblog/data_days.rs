@@ -7,6 +7,7 @@ use super::row::Job;
 use super::sql;
 use super::unit_of_work::Unit;
 use super::writer::{JobLog, Pending};
+use crate::config::{AccountConfig, CheckMode};
 use crate::job::sets::ON_THE_WIRE_OR_AT_ADOBE;
 use crate::job::{Cause, DayZone, JobId, Timestamp};
 use bytesize::ByteSize;
@@ -45,6 +46,60 @@ pub struct AllowanceLimits {
     pub max_at_adobe: Option<u64>,
 }
 
+impl AllowanceLimits {
+    /// Those of an account.
+    #[must_use]
+    pub fn of(account: &AccountConfig) -> Self {
+        Self {
+            time_zone: account.time_zone.clone(),
+            counts_days: account.check != CheckMode::Off,
+            waits_for_days: account.check == CheckMode::Reject,
+            max_data_days: account.max_data_days,
+            max_at_adobe: account.max_at_adobe,
+        }
+    }
+
+    /// Why a file of this size waits for Adobe, if it does. `at_adobe`: bytes that wait there.
+    #[must_use]
+    pub fn wait_for_adobe(&self, at_adobe: u64, size: u64) -> Option<String> {
+        let limit = self.max_at_adobe.filter(|limit| at_adobe.saturating_add(size) > *limit && at_adobe > 0)?;
+        let beside = beside_what_waits(at_adobe, size, limit);
+        Some(format!("waits for Adobe: {beside} that `max_at_adobe` allows"))
+    }
+
+    /// Why a file waits for the next day, if it does. `sent`: different data days that were sent today; `added`: those of the
+    /// file beside them.
+    #[must_use]
+    pub fn wait_for_tomorrow(&self, sent: i64, added: i64, today: Date) -> Option<String> {
+        let limit = self.max_data_days.and_then(|limit| i64::try_from(limit).ok())?;
+        let is_beyond = sent + added > limit && added > 0 && sent > 0;
+        let words =
+            || format!("waits for tomorrow: {} that `max_data_days` allows", sent_with(sent + added, today, limit));
+        is_beyond.then(words)
+    }
+
+    /// When the latest day of a file begins, if that is still to come and the file waits for it, and why.
+    #[must_use]
+    pub fn wait_for_day(&self, latest: Date, zone: &DayZone, now: Timestamp) -> Option<(Timestamp, String)> {
+        let begin = begin_of(latest, zone).filter(|_| self.waits_for_days)?;
+        let slack = if zone.is_suites { Duration::ZERO } else { ZONES_APART };
+        if begin <= now.after(slack) || begin > now.after(LONGEST_POSTPONED) {
+            return None;
+        }
+        let name = zone.zone.iana_name().unwrap_or("the zone of this computer");
+        Some((begin, format!("waits for its latest day: {latest} begins in {name} at {begin}")))
+    }
+}
+
+fn beside_what_waits(at_adobe: u64, size: u64, limit: u64) -> String {
+    let [waiting, limit] = [at_adobe.saturating_add(size), limit].map(|bytes| ByteSize(bytes).display().si());
+    format!("with this file, {waiting} wait at Adobe in this data source, of {limit}")
+}
+
+fn sent_with(days: i64, today: Date, limit: i64) -> String {
+    format!("with this file, {days} different data days are sent on {today}, of {limit}")
+}
+
 /// Whether a file can go now.
 pub(super) enum Room {
     /// It can, and what is to be said of it.
@@ -76,18 +131,15 @@ pub(super) fn take_room(
     now: Timestamp,
 ) -> Result<Room, JobLogError> {
     if limits.waits_for_days
-        && let Some(until) = day_to_come(unit, job, &allowance.zone, now)?
+        && let Some(latest) = latest_day(unit, job)?
+        && let Some(until) = limits.wait_for_day(latest, &allowance.zone, now)
     {
         postpone(unit, job, Cause::DayToCome, until, now)?;
         return Ok(Room::Tomorrow);
     }
-    let waiting = allowance.at_adobe.saturating_add(job.size.unwrap_or(0));
-    let bytes = |limit: u64| {
-        let [waiting, limit] = [waiting, limit].map(|bytes| ByteSize(bytes).display().si());
-        format!("with this file, {waiting} wait at Adobe in this data source, of {limit}")
-    };
-    if let Some(limit) = limits.max_at_adobe.filter(|limit| waiting > *limit && allowance.at_adobe > 0) {
-        let reason = format!("waits for Adobe: {} that `max_at_adobe` allows", bytes(limit));
+    let size = job.size.unwrap_or(0);
+    let waiting = allowance.at_adobe.saturating_add(size);
+    if let Some(reason) = limits.wait_for_adobe(allowance.at_adobe, size) {
         if job.reason.as_deref() != Some(&reason) {
             job.reason = Some(reason);
             unit.save(job)?;
@@ -111,7 +163,8 @@ pub(super) fn take_room(
         }
     }
     if waiting > MOST_WAITING && allowance.at_adobe <= MOST_WAITING {
-        warnings.push(format!("{} above which Adobe documents that it pauses", bytes(MOST_WAITING)));
+        let beside = beside_what_waits(allowance.at_adobe, size, MOST_WAITING);
+        warnings.push(format!("{beside} above which Adobe documents that it pauses"));
     }
     allowance.at_adobe = waiting;
     let warning = (!warnings.is_empty()).then(|| warnings.join("; "));
@@ -147,10 +200,8 @@ fn count_days(unit: &Unit<'_>, job: &Job, limits: &AllowanceLimits, on: Date) ->
         )?
         .query_row(params![job.account, today, job.id.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let days = sent + added;
-    let words = |limit: i64| format!("with this file, {days} different data days are sent on {today}, of {limit}");
-    let limit = limits.max_data_days.and_then(|limit| i64::try_from(limit).ok());
-    if let Some(limit) = limit.filter(|limit| days > *limit && added > 0 && sent > 0) {
-        return Ok(Days::TooMany(format!("waits for tomorrow: {} that `max_data_days` allows", words(limit))));
+    if let Some(reason) = limits.wait_for_tomorrow(sent, added, on) {
+        return Ok(Days::TooMany(reason));
     }
     if sent == 0 {
         // What was sent before yesterday is today's in no zone.
@@ -166,7 +217,7 @@ fn count_days(unit: &Unit<'_>, job: &Job, limits: &AllowanceLimits, on: Date) ->
     if added == 0 || days <= MOST_DAYS_SENT {
         return Ok(Days::Fine);
     }
-    let words = words(MOST_DAYS_SENT);
+    let words = sent_with(days, on, MOST_DAYS_SENT);
     Ok(Days::Beyond(format!("{words} that Adobe documents per calendar day, for all files together")))
 }
 
@@ -200,24 +251,11 @@ pub(super) fn judge_days_again(unit: &mut Unit<'_>, account: &str) -> Result<(),
 /// Time by which a day may begin earlier in the zone of a report suite than in that of this computer.
 const ZONES_APART: Duration = Duration::from_hours(26);
 
-/// When the latest day of a file begins, if that is still to come, and why the file waits for it.
-fn day_to_come(
-    unit: &Unit<'_>,
-    job: &Job,
-    zone: &DayZone,
-    now: Timestamp,
-) -> Result<Option<(Timestamp, String)>, JobLogError> {
+fn latest_day(unit: &Unit<'_>, job: &Job) -> Result<Option<Date>, JobLogError> {
     let latest: Option<String> = unit
         .prepare_cached("SELECT max(day) FROM job_day WHERE job_id = ?1")?
         .query_row([job.id.0], |row| row.get(0))?;
-    let Some(day) = latest.and_then(|day| day.parse::<Date>().ok()) else { return Ok(None) };
-    let Some(begin) = begin_of(day, zone) else { return Ok(None) };
-    let slack = if zone.is_suites { Duration::ZERO } else { ZONES_APART };
-    if begin <= now.after(slack) || begin > now.after(LONGEST_POSTPONED) {
-        return Ok(None);
-    }
-    let name = zone.zone.iana_name().unwrap_or("the zone of this computer");
-    Ok(Some((begin, format!("waits for its latest day: {day} begins in {name} at {begin}"))))
+    Ok(latest.and_then(|day| day.parse().ok()))
 }
 
 /// Keeps a queued job from being sent before a day begins.

@@ -2,6 +2,7 @@
 
 mod plan;
 mod printed;
+mod room;
 
 use super::apart::{self, FOLDER_TIMEOUT, Signs};
 use super::failure::{Exit, Failure};
@@ -13,10 +14,11 @@ use crate::clock::now;
 use crate::config::{AccountConfig, Config, Duplicates, FinMode, Order, StyleChoice};
 use crate::folder::directory::Entry;
 use crate::inbox::is_own_name;
-use crate::job::{DataDay, DayZone, JobId, Kind, State, UploadStyle, classify, printable, stem};
+use crate::job::{DataDay, JobId, Kind, State, UploadStyle, classify, printable, stem};
 use crate::joblog::{DayRow, JobRow, Reader, Which, is_running};
 use plan::{AccountPlan, Found, Planned, Verdict, pair_up};
-use std::collections::{BTreeSet, HashMap};
+use room::Room;
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -81,7 +83,8 @@ fn plan_account(
     names.sort_by_cached_key(order);
     let progress = Progress::of(names.len(), "files looked at");
     let mut found = Vec::new();
-    let mut days = sent_today(account, &seen, reader, &mut plan.at_adobe)?;
+    let mut room = Room::of(account, &seen.settings.target, reader)?;
+    plan.at_adobe = room.at_adobe;
     let mut met = HashMap::new();
     for (index, name) in names.iter().enumerate() {
         signs.give();
@@ -94,19 +97,10 @@ fn plan_account(
         if let Some(reason) = repeated(account, &outlook, &mut met, &name.to_string_lossy()) {
             outlook = Outlook::Held(reason);
         }
-        match (&outlook, reader) {
-            (Outlook::Ready { content, .. }, _) => {
-                let reported: Vec<DayRow> = content.days.iter().flat_map(|days| DayRow::of(days)).collect();
-                days.extend(reported.iter().map(|row| row.day.to_string()));
-                plan.totals.add(&reported);
-            }
-            (Outlook::Known(job), Some(reader)) => {
-                let reported = reader.days_of_jobs(&[JobId(job.id)], Which::All)?;
-                days.extend(reported.iter().map(|row| row.day.to_string()));
-                if job.state == State::Queued.as_str() {
-                    plan.totals.add(&reported);
-                }
-            }
+        let size = folder.entry(name).ok().filter(Entry::is_plain).map(|found| found.identity.size);
+        let reported: Vec<DayRow> = match (&outlook, reader) {
+            (Outlook::Ready { content, .. }, _) => content.days.iter().flat_map(|days| DayRow::of(days)).collect(),
+            (Outlook::Known(job), Some(reader)) => reader.days_of_jobs(&[JobId(job.id)], Which::All)?,
             (
                 Outlook::Known(_)
                 | Outlook::Gone
@@ -115,9 +109,17 @@ fn plan_account(
                 | Outlook::Rejected(_)
                 | Outlook::Held(_),
                 _,
-            ) => {}
+            ) => Vec::new(),
+        };
+        if is_to_be_sent(&outlook) {
+            match room.take(&reported, size.unwrap_or(0)) {
+                Some(reason) => outlook = Outlook::Waiting(reason),
+                None => plan.totals.add(&reported),
+            }
+        } else {
+            // Of a job that is on its way already.
+            room.days.extend(reported.iter().map(|row| row.day));
         }
-        let size = folder.entry(name).ok().filter(Entry::is_plain).map(|found| found.identity.size);
         let text = name.to_string_lossy();
         let pair = match &outlook {
             Outlook::Ready { kind: Kind::Fin, .. } => seen.data_of_marker(reader, &text)?,
@@ -133,7 +135,7 @@ fn plan_account(
         progress.reach(index + 1);
     }
     drop(progress);
-    plan.days = days.len();
+    plan.days = room.days.len();
     plan.files = pair_up(found, sends_markers(account, seen.row.style.as_deref()), account.fin == FinMode::Generate);
     if account.order == Order::Arrival {
         // What is queued came first, in the order in which it was queued.
@@ -154,18 +156,13 @@ fn waits_for_a_day(job: &JobRow) -> bool {
     job.state == State::Queued.as_str() && job.attempts == 0 && job.next_attempt_at.as_ref().is_some_and(|at| *at > now)
 }
 
-/// The data days of what the account has sent today, and how many bytes of it wait at Adobe.
-fn sent_today(
-    account: &AccountConfig,
-    seen: &Account<'_>,
-    reader: Option<&Reader>,
-    at_adobe: &mut u64,
-) -> Result<BTreeSet<String>, Failure> {
-    let Some(reader) = reader else { return Ok(BTreeSet::new()) };
-    *at_adobe = reader.bytes_at_adobe(&account.name)?;
-    let suites = reader.suite_zone(&seen.settings.target)?;
-    let zone = DayZone::of(account.time_zone.as_ref(), suites.as_deref());
-    Ok(reader.days_sent(&account.name, zone.at(now()).date())?.into_iter().collect())
+/// Whether it is a data file whose turn is to come.
+fn is_to_be_sent(outlook: &Outlook) -> bool {
+    match outlook {
+        Outlook::Ready { kind, .. } => *kind == Kind::Data,
+        Outlook::Known(job) => job.kind == Kind::Data.as_str() && job.state == State::Queued.as_str(),
+        Outlook::Gone | Outlook::Ignored(_) | Outlook::Waiting(_) | Outlook::Rejected(_) | Outlook::Held(_) => false,
+    }
 }
 
 /// With `hold-content` and `hold-days`, of two files with the same content only the first is sent.
