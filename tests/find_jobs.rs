@@ -81,3 +81,26 @@ fn jobs_are_found_by_what_a_report_names_and_shown_with_the_columns_that_are_ask
     assert!(api.contains("first.txt") && !api.contains("short.txt"), "{api}");
     daemon.stop();
 }
+
+/// What a search of the list names, the verbs name too.
+#[test]
+fn a_verb_applies_to_what_a_search_finds() {
+    let world = World::new();
+    let _daemon = world.start();
+    let first = days(&["11/20/2025"]);
+    world.drop_file("a", "first.txt", &first);
+    world.wait_for("first.txt", "success");
+    world.drop_file("a", "first.txt", &first);
+    let held = world.wait_for("first.txt", "held");
+    let named = |text: &str| -> Vec<i64> {
+        let output = world.run(&["jobs", "cancel", "--search", text, "--dry-run", "--json"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let outcomes: Vec<Value> = serde_json::from_str(&stdout(&output)).unwrap();
+        outcomes.iter().map(|outcome| outcome["id"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(named(&held.why()[..20]), [held.id]);
+    assert_eq!(named("2025-11-20"), [held.id], "of two of that day, the one that can be cancelled");
+    assert_eq!(named("no reason holds this"), [0; 0]);
+    let both = world.run(&["jobs", "cancel", "--search", "x", &held.id.to_string()]);
+    assert_eq!(both.status.code(), Some(2));
+}

@@ -135,6 +135,7 @@ fn choose(
         states: selection.states,
         since: jobs::since(selection.since.as_ref(), &here())?,
         name: selection.name,
+        search: selection.search,
         ..JobFilter::default()
     };
     let mut chosen = Vec::new();

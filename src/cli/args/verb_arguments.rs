@@ -1,6 +1,7 @@
 //! What can be said to verbs that change jobs.
 
-use super::state_words;
+use super::{search, state_words};
+use crate::joblog::Search;
 use crate::status::Since;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -15,7 +16,7 @@ Examples:
 The file comes back into the folder and becomes a new job, which names the old one; its marker comes along.
 Exit status: 0 all done; 3 some refused; 1 none done; 4 no such job.")]
 #[command(
-    override_usage = "datadrop jobs retry [OPTIONS] <ID>...\n       datadrop jobs retry [OPTIONS] [--account A] [--state S]... [--since T] [--name GLOB]"
+    override_usage = "datadrop jobs retry [OPTIONS] <ID>...\n       datadrop jobs retry [OPTIONS] [--account A] [--state S]... [--since T] [--name GLOB] [--search TEXT]"
 )]
 pub(in crate::cli) struct RetryArguments {
     #[command(flatten)]
@@ -31,7 +32,7 @@ Examples:
 An upload under way is broken off while Adobe cannot have the whole file yet; later, holding is refused.
 Exit status: 0 all done; 3 some refused; 1 none done; 4 no such job.")]
 #[command(
-    override_usage = "datadrop jobs hold [OPTIONS] <ID>...\n       datadrop jobs hold [OPTIONS] [--account A] [--state S]... [--since T] [--name GLOB]"
+    override_usage = "datadrop jobs hold [OPTIONS] <ID>...\n       datadrop jobs hold [OPTIONS] [--account A] [--state S]... [--since T] [--name GLOB] [--search TEXT]"
 )]
 pub(in crate::cli) struct HoldArguments {
     #[command(flatten)]
@@ -48,7 +49,7 @@ Examples:
 A duplicate, or what was put on hold, is sent. What may have been ingested already wants --adopt or --resend.
 Exit status: 0 all done; 3 some refused; 1 none done; 4 no such job.")]
 #[command(
-    override_usage = "datadrop jobs release [OPTIONS] <ID>...\n       datadrop jobs release [OPTIONS] [--account A] [--state S]... [--since T] [--name GLOB]"
+    override_usage = "datadrop jobs release [OPTIONS] <ID>...\n       datadrop jobs release [OPTIONS] [--account A] [--state S]... [--since T] [--name GLOB] [--search TEXT]"
 )]
 pub(in crate::cli) struct ReleaseArguments {
     #[command(flatten)]
@@ -71,7 +72,7 @@ Examples:
 The file moves to failed/. What Adobe has accepted cannot be cancelled.
 Exit status: 0 all done; 3 some refused; 1 none done; 4 no such job.")]
 #[command(
-    override_usage = "datadrop jobs cancel [OPTIONS] <ID>...\n       datadrop jobs cancel [OPTIONS] [--account A] [--state S]... [--since T] [--name GLOB]"
+    override_usage = "datadrop jobs cancel [OPTIONS] <ID>...\n       datadrop jobs cancel [OPTIONS] [--account A] [--state S]... [--since T] [--name GLOB] [--search TEXT]"
 )]
 pub(in crate::cli) struct CancelArguments {
     #[command(flatten)]
@@ -87,7 +88,7 @@ pub(in crate::cli) struct Selection {
     /// The jobs' numbers
     #[arg(
         value_name = "ID",
-        required_unless_present_any = ["account", "states", "since", "name"],
+        required_unless_present_any = ["account", "states", "since", "name", "search"],
         value_parser = clap::value_parser!(i64).range(1..)
     )]
     pub(in crate::cli) ids: Vec<i64>,
@@ -103,6 +104,9 @@ pub(in crate::cli) struct Selection {
     /// File names like this (`*`, `?`, `[…]`)
     #[arg(long, value_name = "GLOB", conflicts_with = "ids")]
     pub(in crate::cli) name: Option<String>,
+    /// Jobs with this remote job ID, SHA-256 (6 digits or more of its beginning), data day (yyyy-mm-dd) or text in the reason
+    #[arg(long, value_name = "TEXT", conflicts_with = "ids", value_parser = search)]
+    pub(in crate::cli) search: Option<Search>,
     /// Print what would be done, and change nothing
     #[arg(long)]
     pub(in crate::cli) dry_run: bool,

@@ -53,8 +53,7 @@ pub(super) fn proposal(frame: &Frame, proposal: &Proposal, form: &str, plan: &st
         @if let Some(count) = too_many {
             p.why {
                 (counted(*count, "job")) " match. This page acts on at most " (MOST)
-                " at once, so nothing was done. Narrow the list by a filter"
-                @if line.is_some() { ", or use the command" } "."
+                " at once, so nothing was done. Narrow the list by a filter, or use the command."
             }
         }
         @if !jobs.is_empty() {
@@ -74,9 +73,7 @@ pub(super) fn proposal(frame: &Frame, proposal: &Proposal, form: &str, plan: &st
                 @if refused.len() > REFUSED { p.more { (refused.len() - REFUSED) " more" } }
             }
         }
-        @if let Some(line) = line {
-            p.instead { "The same as a command: " (command(line)) }
-        }
+        p.instead { "The same as a command: " (command(line)) }
         @if jobs.is_empty() { p { a href=(back) { "Back" } } }
     };
     page_of(frame, &heading, &main)
@@ -170,7 +167,7 @@ mod tests {
             refused: vec![(job(8, "success", None), "it has ended as <success>".to_owned())],
             seen: vec![(JobId(7), EventId(1))],
             too_many: None,
-            command: Some("datadrop jobs hold --name '<b>'".to_owned()),
+            command: "datadrop jobs hold --name '<b>'".to_owned(),
             back: "/jobs?name=%3Cb%3E&state=queued".to_owned(),
         }
     }

@@ -91,22 +91,20 @@ impl ActQuery {
         Ok(Self { verb, job, of })
     }
 
-    /// The same as a command. `None`: commands have no such filter.
-    pub(super) fn command(&self, program: &Program) -> Option<String> {
+    /// The same as a command.
+    pub(super) fn command(&self, program: &Program) -> String {
         let start = format!("{} jobs {}", program.to_change(), self.verb);
         if let Some(job) = self.job {
-            return Some(format!("{start} {job}"));
+            return format!("{start} {job}");
         }
         let JobsQuery { account, states, since, name, search, limit: _, before: _ } = &self.of;
-        if search.is_some() {
-            return None;
-        }
         let mut options: Vec<(&str, String)> = states.iter().map(|state| ("state", state.clone())).collect();
         options.extend(account.iter().map(|account| ("account", account.clone())));
         options.extend(since.iter().map(|since| ("since", since.to_string())));
         options.extend(name.iter().map(|name| ("name", pattern(name))));
+        options.extend(search.iter().map(|search| ("search", search.clone())));
         let option = |(name, value): (&str, String)| format!(" --{name} {}", shell_word(&value));
-        Some(start + &options.into_iter().map(option).collect::<String>())
+        start + &options.into_iter().map(option).collect::<String>()
     }
 
     /// The page from which it was asked.
@@ -261,13 +259,14 @@ mod tests {
         let act = |query| ActQuery::parse(query);
         let program = Program::default();
         let one = act("verb=cancel&job=17").unwrap();
-        assert_eq!(one.command(&program).unwrap(), "datadrop jobs cancel 17");
+        assert_eq!(one.command(&program), "datadrop jobs cancel 17");
         assert_eq!(one.back(), "/jobs/17");
         let many = act("verb=release&state=held&account=a&name=it's&since=2h&before=9&limit=7").unwrap();
         let command = r"datadrop jobs release --state held --account a --since 2h --name '*it'\''s*'";
-        assert_eq!(many.command(&program).unwrap(), command);
+        assert_eq!(many.command(&program), command);
         assert_eq!(many.back(), "/jobs?name=it%27s&account=a&state=held&since=2h");
-        assert_eq!(act("verb=hold&search=4711").unwrap().command(&program), None);
+        let searched = act("verb=hold&search=not+yet").unwrap().command(&program);
+        assert_eq!(searched, "datadrop jobs hold --search 'not yet'");
         for (query, told) in [
             ("job=1", "verb: write retry"),
             ("verb=resend&job=1", "write retry, hold"),

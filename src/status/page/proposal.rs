@@ -21,8 +21,8 @@ pub(super) struct Proposal {
     pub(super) seen: Vec<(JobId, EventId)>,
     /// The number of jobs that match, if it is too large to act on them here.
     pub(super) too_many: Option<i64>,
-    /// The same as a command, if there is one.
-    pub(super) command: Option<String>,
+    /// The same as a command.
+    pub(super) command: String,
     /// The page from which it was asked.
     pub(super) back: String,
 }
@@ -211,7 +211,7 @@ mod tests {
         long_over(&log, 501);
         let proposal = asked("verb=retry&account=a", &log).unwrap();
         assert_eq!((proposal.too_many, proposal.jobs.len(), proposal.seen.len()), (Some(501), 0, 0));
-        assert_eq!(proposal.command.as_deref(), Some("datadrop jobs retry --account a"));
+        assert_eq!(proposal.command, "datadrop jobs retry --account a");
         let fewer = asked("verb=retry&account=a&name=f50", &log).unwrap();
         assert_eq!((fewer.too_many, fewer.jobs.len()), (None, 3), "f50, f500 and f501");
     }
