@@ -458,6 +458,52 @@ fn log_ins_are_few_and_slow_and_a_name_is_needed() {
     desk.world.assert_keeps(&[TOKEN, READ_TOKEN]);
 }
 
+/// P7: who is logged out by those who came later is told why.
+#[test]
+fn the_oldest_of_many_log_ins_ends_and_its_operator_is_told_why() {
+    let desk = desk("");
+    let (_daemon, address) = started(&desk);
+    let job = desk.held("sales.txt");
+    let anna = Browser::of(address, "anna");
+    let form = anna.form(&format!("/act?verb=release&job={job}"));
+    for _ in 0..32 {
+        Browser::of(address, "bob");
+    }
+    let answer = anna.post("/act/confirm", &form);
+    assert_eq!(answer.status, 403);
+    assert!(answer.body.contains("32 operators have logged in since"), "{}", answer.body);
+    assert!(anna.get("/operator").body.contains("when 32 others have logged in after you"));
+    assert_eq!(desk.state(job), "held");
+}
+
+/// A form is used up once what it asks for is in the job log, and not before.
+#[test]
+fn what_could_not_be_written_down_can_be_confirmed_again() {
+    let desk = desk("");
+    let (_daemon, address) = started(&desk);
+    let job = desk.held("sales.txt");
+    let anna = Browser::of(address, "anna");
+    let form = anna.form(&format!("/act?verb=release&job={job}"));
+    let other = connect_to_write(&desk.world.state_dir());
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let answer = anna.post("/act/confirm", &form);
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(format!("form={}&plan={}", field(&answer.body, "form"), field(&answer.body, "plan")), form);
+    assert!(answer.body.contains("You can confirm it again") && answer.body.contains("Release 1 job"), "{answer:?}");
+    assert_eq!(desk.state(job), "held");
+    other.execute_batch("ROLLBACK").unwrap();
+    let mut done = String::new();
+    desk.world.wait("the job log to be written again", || {
+        done = anna.post("/act/confirm", &form).body;
+        !done.contains("You can confirm it again")
+    });
+    assert!(done.contains("<h1>Release: 1 done</h1>"), "{done}");
+    assert_eq!(anna.post("/act/confirm", &form).status, 409, "a replayed form");
+    desk.world.wait_for("sales.txt", "success");
+    let released = desk.details(job).into_iter().filter(|detail| detail.contains("released by anna")).count();
+    assert_eq!(released, 1);
+}
+
 #[test]
 fn a_form_that_comes_too_slowly_is_given_up() {
     let desk = desk("");

@@ -1,7 +1,7 @@
 //! Operators at the page: log-in, log-out, and what they confirm, which goes the way of the commands: an instruction in the job
 //! log that the daemon decides on and carries out.
 
-use super::confirm::{Outcome, operator_login, outcomes, proposal};
+use super::confirm::{Outcome, not_written, operator_login, outcomes, proposal};
 use super::forms::{Fields, operator_name, page_of_ours};
 use super::frame::{Frame, Visitor, notice, title};
 use super::proposal::Proposal;
@@ -131,10 +131,16 @@ impl Acting {
         );
         let (back, by) = (plan.back.clone(), format!("{} from {from} on the page", operator.name));
         // It goes on if the browser hangs up: what stands in the job log is to be carried out.
-        let work = tokio::spawn(carry_out(Arc::clone(sources), plan, by));
+        let work = tokio::spawn(carry_out(Arc::clone(sources), plan.clone(), by));
         match tokio::time::timeout(2 * DONE_WITHIN, work).await {
             Ok(Ok(Ok(all))) => Answer::ok(Kind::Page, outcomes(frame, verb, &all, &back)),
-            Ok(Ok(Err(error))) => {
+            Ok(Ok(Err(Failed::Unwritten(error)))) => {
+                let name = fields.one("plan");
+                let page = not_written(frame, &plan, &error.to_string(), &operator.form, name);
+                self.sessions().keep(operator, name, plan);
+                Answer::new(StatusCode::SERVICE_UNAVAILABLE, Kind::Page, page)
+            }
+            Ok(Ok(Err(Failed::Unread(error)))) => {
                 let text = format!("{error}. The history of each job says what was done.");
                 Answer::new(StatusCode::SERVICE_UNAVAILABLE, Kind::Page, notice("The job log does not answer", &text))
             }
@@ -163,14 +169,22 @@ fn drawn(secret: &[u8; 32]) -> String {
     in_digits(&hash(&[b"drawn", secret, chance.as_flattened()]))
 }
 
+/// Why it is not known what was done.
+enum Failed {
+    /// Nothing stands in the job log.
+    Unwritten(JobLogError),
+    /// It stands there, and what came of it could not be read.
+    Unread(JobLogError),
+}
+
 /// Writes down what is wanted, has it carried out, and reads what came of it.
-async fn carry_out(sources: Arc<Sources>, plan: Plan, by: String) -> Result<Vec<Outcome>, JobLogError> {
+async fn carry_out(sources: Arc<Sources>, plan: Plan, by: String) -> Result<Vec<Outcome>, Failed> {
     let wanted: Vec<Instruction> = plan
         .jobs
         .iter()
         .map(|&(job, seen)| Instruction { job, verb: plan.verb, by: by.clone(), seen: Some(seen) })
         .collect();
-    let ids = sources.joblog.instruct(wanted, now()).await?;
+    let ids = sources.joblog.instruct(wanted, now()).await.map_err(Failed::Unwritten)?;
     let (poke, carried_out) = oneshot::channel();
     if sources.pokes.send(poke).is_ok() {
         // What is not answered by then is done later, and the answer says so.
@@ -178,7 +192,7 @@ async fn carry_out(sources: Arc<Sources>, plan: Plan, by: String) -> Result<Vec<
     }
     let jobs: Vec<JobId> = plan.jobs.iter().map(|(job, _)| *job).collect();
     let read = move || read_outcomes(&sources, &jobs, &ids);
-    tokio::task::spawn_blocking(read).await.unwrap_or(Err(JobLogError::Closed))
+    tokio::task::spawn_blocking(read).await.unwrap_or(Err(JobLogError::Closed)).map_err(Failed::Unread)
 }
 
 fn read_outcomes(sources: &Sources, jobs: &[JobId], ids: &[InstructionId]) -> Result<Vec<Outcome>, JobLogError> {

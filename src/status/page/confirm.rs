@@ -4,6 +4,7 @@
 use super::forms::Fields;
 use super::frame::{Frame, Menu, badge, command, small, still_page, title};
 use super::proposal::{MOST, Proposal};
+use super::sessions::{Plan, SESSIONS};
 use crate::joblog::JobRow;
 use crate::status::{counted, grouped};
 use maud::{Markup, html};
@@ -32,7 +33,9 @@ pub(super) fn operator_login(to: &str, given: &Fields, wrong: Option<&str>) -> S
             button { "Log in" }
         }
         @if let Some(wrong) = wrong { p.wrong role="alert" { (wrong) } }
-        p.quiet { "The log-in ends after 30 minutes, and when the service restarts." }
+        p.quiet {
+            "The log-in ends after 30 minutes, when the service restarts, and when " (SESSIONS) " others have logged in after you."
+        }
         p { a href="/" { "To the overview" } }
     };
     small("Log in", &main)
@@ -59,12 +62,7 @@ pub(super) fn proposal(frame: &Frame, proposal: &Proposal, form: &str, plan: &st
         @if !jobs.is_empty() {
             p { "This would happen. Nothing is done before you confirm it, and a job that changes until then is left as it is." }
             (list(jobs.iter().map(|(job, words)| (job, html! { (words) }))))
-            form.confirm method="post" action="/act/confirm" {
-                input type="hidden" name="form" value=(form);
-                input type="hidden" name="plan" value=(plan);
-                button { (verb) " " (counted(number, "job")) }
-                a href=(back) { "Leave as it is" }
-            }
+            (confirmation(verb, number, (form, plan), back))
         }
         @if !refused.is_empty() {
             section {
@@ -77,6 +75,29 @@ pub(super) fn proposal(frame: &Frame, proposal: &Proposal, form: &str, plan: &st
         @if jobs.is_empty() { p { a href=(back) { "Back" } } }
     };
     page_of(frame, &heading, &main)
+}
+
+fn confirmation(verb: &str, jobs: i64, (form, plan): (&str, &str), back: &str) -> Markup {
+    html! {
+        form.confirm method="post" action="/act/confirm" {
+            input type="hidden" name="form" value=(form);
+            input type="hidden" name="plan" value=(plan);
+            button { (verb) " " (counted(jobs, "job")) }
+            a href=(back) { "Leave as it is" }
+        }
+    }
+}
+
+/// What was confirmed could not be written down, and can be confirmed again. `form` and `plan` as for [`proposal`].
+pub(super) fn not_written(frame: &Frame, plan: &Plan, why: &str, form: &str, name: &str) -> String {
+    let number = i64::try_from(plan.jobs.len()).unwrap_or(i64::MAX);
+    let main = html! {
+        h1 { "Nothing was done" }
+        p.why { "The job log could not be written: " (why) "." }
+        p { "You can confirm it again. A job that has changed since you were shown it is left as it is." }
+        (confirmation(title(plan.verb), number, (form, name), &plan.back))
+    };
+    page_of(frame, "Nothing was done", &main)
 }
 
 /// What came of one job.

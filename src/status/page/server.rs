@@ -9,7 +9,7 @@ use super::forms::{Fields, page_of_ours};
 use super::frame::{link, login, notice};
 use super::response::{Answer, Kind};
 use super::route::{Form, Route};
-use super::sessions::Operator;
+use super::sessions::{Operator, SESSIONS};
 use super::{PageError, Running, Sources};
 use axum::http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
 use axum::serve::Listener;
@@ -230,10 +230,11 @@ impl Served {
             Form::Logout | Form::Confirm => {}
         }
         let Some(operator) = operator else {
-            return nothing_done(
-                StatusCode::FORBIDDEN,
-                "Your log-in has ended. Log in again, and look at the jobs again.",
+            let text = format!(
+                "Your log-in has ended: after 30 minutes, by a restart of the service, or because {SESSIONS} operators have \
+                 logged in since. Log in again, and look at the jobs again."
             );
+            return nothing_done(StatusCode::FORBIDDEN, &text);
         };
         if !operator.made(fields.one("form")) {
             return nothing_done(StatusCode::FORBIDDEN, "This form is not one of this log-in. Look at the jobs again.");

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Time from a log-in to its end, whatever is done meanwhile.
 pub(super) const SESSION: Duration = Duration::from_mins(30);
 /// Maximum number of sessions. The oldest ends for a new one.
-const SESSIONS: usize = 32;
+pub(super) const SESSIONS: usize = 32;
 /// Maximum number of plans of a session. The oldest is forgotten for a new one.
 const PLANS: usize = 8;
 /// Time within which wrong log-ins count.
