@@ -1,7 +1,7 @@
 //! What operators do on the page: only after a log-in, only what they were shown, only once, and by name.
 
-use crate::harness::{Daemon, PATIENCE, World, connect, connect_to_write, data, tagged};
-use crate::page::{Answer, MARKUP, address, ask, get};
+use crate::harness::{Chromium, Daemon, PATIENCE, World, connect, connect_to_write, data, skipped, tagged};
+use crate::page::{Answer, MARKUP, address, ask, browser, get};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -250,6 +250,52 @@ fn all_that_match_a_filter_are_acted_on_and_the_filter_stays() {
         assert_eq!(desk.state(job), "cancelled");
         assert!(desk.details(job).contains(&"cancelled by anna from 127.0.0.1 on the page".to_owned()));
     }
+}
+
+/// Cookies, forms, redirects and the policy of the page are those that a browser makes of them.
+#[test]
+fn an_operator_acts_in_a_real_browser_and_the_filter_stays() {
+    let Some(browser) = browser() else {
+        skipped("no chromium on this machine, so no browser has acted on jobs (apt-get install chromium)");
+        return;
+    };
+    let desk = desk("");
+    let (_daemon, address) = started(&desk);
+    desk.world.fault("job:fail:n=2");
+    for name in ["bad.txt", "worse.txt"] {
+        desk.world.drop_file("a", name, tagged(name));
+        desk.world.wait_for(name, "failure");
+    }
+    desk.world.wait("both to be filed", || desk.world.count("path LIKE '%/failed/%'") == 2);
+    let mut tab = Chromium::start(&browser, desk.tokens.path());
+    tab.open(&format!("http://{address}/jobs"));
+    tab.click("a[href^='/operator']");
+    tab.write("#token", "not-the-token-0123456789");
+    tab.write("#name", "anna");
+    tab.click("form.operator button");
+    tab.wait("document.body.textContent.includes('That was not the token')");
+    tab.write("#token", TOKEN);
+    tab.click("form.operator button");
+    tab.wait("document.body.textContent.includes('Log out')");
+    assert_eq!(tab.value("document.cookie"), "", "no script reads the cookie");
+    tab.click("nav a[href='/jobs']");
+
+    tab.write("form.search #name", "bad");
+    tab.write("form.search #state", "failure");
+    tab.click("form.search button");
+    tab.click("a.act[href*='name=bad'][href*='verb=retry']");
+    tab.wait("document.querySelector('h1').textContent.startsWith('Retry job ')");
+    tab.click("form.confirm button");
+    tab.wait("document.querySelector('h1').textContent === 'Retry: 1 done'");
+    desk.world.wait_for("bad.txt", "success");
+    tab.click("main a[href^='/jobs?']");
+    tab.wait("document.querySelector('form.search #name')?.value === 'bad'");
+    assert_eq!(tab.value("document.querySelector('form.search #state').value"), "failure");
+    assert!(desk.details(1).iter().any(|detail| detail.starts_with("sent again by anna from 127.0.0.1 on the page")));
+    assert_eq!(desk.state(2), "failure", "what the filter does not name");
+    // The wrong token was answered with 401, which a browser mentions.
+    tab.complaints.retain(|complaint| !complaint.contains("status of 401"));
+    assert_eq!(tab.complaints, Vec::<String>::new());
 }
 
 #[test]

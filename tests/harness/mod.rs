@@ -1,6 +1,7 @@
 //! A world for one test: folders, configuration, emulator, daemon.
 
 mod authority;
+mod chromium;
 mod daemon;
 mod disk;
 mod hanging;
@@ -11,6 +12,7 @@ mod nobody;
 mod relay;
 
 pub use authority::Authority;
+pub use chromium::Chromium;
 pub use daemon::Daemon;
 pub use disk::Disk;
 pub use hanging::{HangingShare, Op, Quirks, within};
