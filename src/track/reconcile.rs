@@ -113,9 +113,10 @@ pub fn judge(look: &Look, sent: Sent<'_>, known: impl Fn(&RemoteJob) -> Known) -
             (Known::Owned | Known::Disputed, _) | (Known::Before, Likeness::Perhaps | Likeness::Other) => {}
             (Known::Before, Likeness::Same) => {
                 return Judgement::Hold(format!(
-                    "the remote job {} has the same name and was there before: somebody else sends files of this name, so \
-                     nothing can be told from it",
-                    job.remote_job_id
+                    "the remote job {} {} and was there before: no job of datadrop owns it, so somebody else sends files that \
+                     the list shows alike, and nothing can be told from it",
+                    job.remote_job_id,
+                    name_of(job, sent)
                 ));
             }
             (Known::Fresh(listed_after), Likeness::Same) => named.push((job, listed_after)),
@@ -128,26 +129,27 @@ pub fn judge(look: &Look, sent: Sent<'_>, known: impl Fn(&RemoteJob) -> Known) -
         [] => without_its_name(&unowned, sent),
         [(job, listed_after)] => of_its_name(job, *listed_after, sent),
         several => {
-            let ids: Vec<String> = several.iter().map(|(job, _)| job.remote_job_id.to_string()).collect();
-            Judgement::Hold(format!("several remote jobs have this name and no owner: {}", ids.join(", ")))
+            let ids: Vec<String> =
+                several.iter().map(|(job, _)| format!("{} {}", job.remote_job_id, name_of(job, sent))).collect();
+            Judgement::Hold(format!("several remote jobs may be this file, and none has an owner: {}", ids.join("; ")))
         }
     }
 }
 
 /// One remote job has the name that the API makes of ours (DESIGN S3).
 fn of_its_name(job: &RemoteJob, listed_after: EventId, sent: Sent<'_>) -> Judgement {
-    let id = job.remote_job_id;
+    let (id, named) = (job.remote_job_id, name_of(job, sent));
     if let Some(processed) = too_many_rows(job, sent) {
         return Judgement::Hold(format!(
-            "the remote job {id} has this name but {processed} rows, more than the {} of the file: it is another's",
+            "the remote job {id} {named}, but has {processed} rows, more than the {} of the file: it is another's",
             sent.rows_expected.unwrap_or_default()
         ));
     }
     // Who sends other files may send one of this name too, and no list was taken between its and ours.
     if let Some(stranger) = sent.stranger.filter(|_| !sent.name_is_unique) {
         return Judgement::Hold(format!(
-            "the remote job {id} has this name, but others send files to this account too ({stranger}, say), so it may be \
-             theirs; wire_name = \"unique\" makes such cases clear"
+            "the remote job {id} {named}, but it may be somebody else's: no job of datadrop owns {stranger}, so others send files \
+             to this account too; wire_name = \"unique\" makes such cases clear"
         ));
     }
     let shown = job.file_name.as_deref().unwrap_or_default();
@@ -159,10 +161,19 @@ fn of_its_name(job: &RemoteJob, listed_after: EventId, sent: Sent<'_>) -> Judgem
             "a remote job may come from another upload that is still under way, and whose name the API shows alike",
         ),
         Some(OtherSent { id: other, .. }) => Judgement::Hold(format!(
-            "the remote job {id} has this name, but it may be that of job {other}, which was sent under the same name, \
-             and of which it is unknown whether it arrived"
+            "the remote job {id} {named}, but it may be that of job {other}, whose name the list may show alike, and of which it \
+             is unknown whether it arrived"
         )),
         None => Judgement::Found(job.clone()),
+    }
+}
+
+/// How the name of a remote job relates to that of the file: a server that changes names, or cuts them, shows several alike.
+fn name_of(job: &RemoteJob, sent: Sent<'_>) -> String {
+    match job.file_name.as_deref() {
+        Some(name) if name == sent.wire_name => "has this name".to_owned(),
+        Some(name) => format!("is shown as {}, as the server may show this name", printable(name)),
+        None => "is shown without a name".to_owned(),
     }
 }
 

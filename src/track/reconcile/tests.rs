@@ -64,6 +64,26 @@ fn s3_what_cannot_be_told_is_held() {
     }
 }
 
+/// P7: on a server that cuts names, the name in the list is not that of the file, and the reason says which it is.
+#[test]
+fn s3_the_reason_names_what_the_list_shows() {
+    let naming = Naming::learn([
+        ("quarterly_report_first.txt", "quarterly_report"),
+        ("quarterly_report_last.txt", "quarterly_report"),
+    ]);
+    let cut = Sent { wire_name: "quarterly_report_north.txt", naming: &naming, ..sent(Some(3)) };
+    let shown = "is shown as quarterly_report, as the server may show this name";
+    for (listed, stranger) in [
+        (vec![remote(1, "quarterly_report", None)], None),
+        (vec![remote(200, "quarterly_report", Some(4))], None),
+        (vec![remote(200, "quarterly_report", Some(3))], Some("remote job 7, costs.txt")),
+        (vec![remote(200, "quarterly_report", Some(3)), remote(201, "quarterly_report", Some(3))], None),
+    ] {
+        let judged = judge(&look(listed), Sent { stranger, ..cut }, known);
+        assert!(matches!(&judged, Judgement::Hold(why) if why.contains(shown)), "{judged:?}");
+    }
+}
+
 #[test]
 fn s3_where_others_write_too_only_a_unique_name_proves_anything() {
     let ours = remote(200, "sales.txt", Some(3));
