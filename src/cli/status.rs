@@ -5,7 +5,7 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::settings::{self, here};
 use crate::joblog::{OpenError, Reader, Standing, is_running};
-use crate::status::{RECENT, status_json, status_page, status_report};
+use crate::status::{RECENT, printable, status_json, status_page, status_report};
 use std::path::Path;
 
 pub(super) fn run(file: &Path, arguments: &StatusArguments, output: &mut Output) -> Result<Exit, Failure> {
@@ -19,11 +19,20 @@ pub(super) fn run(file: &Path, arguments: &StatusArguments, output: &mut Output)
         }
         Err(error) => return Err(error.into()),
     };
-    let report = status_report(&config, is_running(&config.state_dir), standing, settings::now());
+    let running = is_running(&config.state_dir);
+    let report = status_report(&config, running, standing, settings::now());
     if arguments.json {
         output.data(&status_json(&report)?)?;
     } else {
         output.words(&status_page(&report, &here()))?;
+        if !running {
+            output.words_line(&format!(
+                "\nno service uses the state directory {}; if a service runs, it has another: compare `state_dir` in {} with the \
+                 configuration that it reads (`systemctl cat datadrop`)",
+                printable(&report.state_dir),
+                printable(&file.display().to_string())
+            ))?;
+        }
     }
     Ok(Exit::Done)
 }
