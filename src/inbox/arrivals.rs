@@ -5,6 +5,7 @@ use super::announce::Told;
 use super::assessment::{Assessed, Known, Met, after_reading, before_reading};
 use super::board::give_back;
 use super::folder_settings::{FolderSettings, Ignored, Interrupted, Progress};
+use super::known::MetBy;
 use super::look::{self, Look};
 use super::weigh::{BUFFER, Background, Weighed, weigh};
 use crate::clock::Moment;
@@ -67,15 +68,6 @@ pub(super) struct Inbox {
 /// The name at which a test makes datadrop have a defect.
 #[cfg(test)]
 pub(super) const DEFECTIVE: &str = "defective.txt";
-
-/// How a name was met.
-#[derive(Clone, Copy)]
-pub(super) enum MetBy<'a> {
-    /// Something happened to it.
-    Event,
-    /// The folder lists it; what the job log has of it, where that was read already.
-    Scan(Option<&'a InboxEntry>),
-}
 
 pub(super) struct Waiting {
     pub(super) candidate: Candidate,
@@ -326,10 +318,6 @@ impl Inbox {
         } else {
             self.arrive(name, kind, told.finding)
         }
-    }
-
-    fn is_known(&self, name: &OsStr) -> Result<bool, Interrupted> {
-        Ok(self.reader.inbox_entry(&self.settings.account, name)?.is_some())
     }
 
     fn ask_for_scan_if_missed(&mut self, name: &OsStr) -> Result<(), Interrupted> {

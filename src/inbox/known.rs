@@ -11,7 +11,20 @@ use crate::joblog::{Haste, InboxEntry, Job};
 use std::ffi::OsStr;
 use std::fs::File;
 
+/// How a name was met.
+#[derive(Clone, Copy)]
+pub(super) enum MetBy<'a> {
+    /// Something happened to it.
+    Event,
+    /// The folder lists it; what the job log has of it, where that was read already.
+    Scan(Option<&'a InboxEntry>),
+}
+
 impl Inbox {
+    pub(super) fn is_known(&self, name: &OsStr) -> Result<bool, Interrupted> {
+        Ok(self.reader.inbox_entry(&self.settings.account, name)?.is_some())
+    }
+
     /// Whether the job log has this very file already.
     pub(super) fn look_up(&self, name: &OsStr, entry: Option<&InboxEntry>, sight: Sight) -> Result<Known, Interrupted> {
         let read;
@@ -52,11 +65,9 @@ impl Inbox {
             }
             let old = self.directory().find(&job.disk_name);
             if old.is_ok_and(|old| !old.is_some_and(|old| is_it(old.identity))) {
-                if job.state == State::Queued {
-                    if self.carry_on(job.id, &job.disk_name, name)? {
-                        return Ok(true);
-                    }
-                    continue;
+                // If an attempt has begun since it was read, the job keeps the name that the server was told (P3).
+                if job.state == State::Queued && self.carry_on(job.id, &job.disk_name, name)? {
+                    return Ok(true);
                 }
                 let (account, was, is) = (&self.settings.account, job.disk_name.display(), name.display());
                 tracing::warn!(
