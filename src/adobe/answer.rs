@@ -1,4 +1,4 @@
-//! What was seen of an upload, before it is decided what it means.
+//! What was seen of an upload, before `upload::decide` judges it.
 
 use super::error::TokenError;
 use super::http::Reply;
@@ -10,14 +10,14 @@ use std::time::Duration;
 /// The end of an upload request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadEnd {
-    /// The last bytes were handed to the transport. If not, they never will be: the server cannot hold the whole
-    /// message, and has not taken the file (DESIGN A3).
+    /// The last bytes were handed to the transport. If not, they never will be, so the server cannot hold the whole
+    /// message and has not taken the file (DESIGN A3).
     pub last_bytes_sent: bool,
     /// What was seen.
     pub seen: Seen,
     /// The server's clock (`Date`), if it answered.
     pub server_time: Option<Timestamp>,
-    /// `x-request-id` of the answer: by which Adobe's support finds the request.
+    /// `x-request-id` of the answer. Adobe's support finds the request by it.
     pub request_id: Option<String>,
 }
 
@@ -28,24 +28,25 @@ pub enum Seen {
     Answer {
         /// The HTTP status.
         status: u16,
-        /// The wait that it wants, at most 1 h. The budget pauses automatically for this time after a 429 or 503.
+        /// The wait that the server asks for, at most 1 h. After a 429 or 503 the budget pauses automatically for this
+        /// time.
         retry_after: Option<Duration>,
         /// What the answer says.
         answer: Answer,
     },
     /// Nothing was sent: DNS, TCP, TLS, a proxy, or an address that is no URL.
     NotConnected(String),
-    /// Reset, closed, or an answer that is garbage or not complete.
+    /// The connection was reset or closed, or the answer is garbage or incomplete.
     Broken(String),
-    /// For so long the transport took no chunk, or the server gave no byte.
+    /// The transport took no chunk, or the server sent no byte, for this time.
     Silence(Duration),
-    /// The file is not the promised one any more.
+    /// The file is no longer the promised one.
     FileChanged(String),
     /// There is no file at the path.
     FileGone,
     /// The file cannot be read.
     FileUnreadable(String),
-    /// For so long no byte of the file came: its file system does not answer.
+    /// No byte of the file came for this time, because its file system does not respond.
     FileSilent(Duration),
     /// `commit` said no.
     NotCommitted,
@@ -60,7 +61,7 @@ pub enum Seen {
 pub enum Answer {
     /// 2xx with a job ID.
     Job(RemoteJob),
-    /// 2xx without one: the beginning of its text.
+    /// 2xx without a job ID, with the beginning of its text.
     NoJobId(String),
     /// Any other status.
     Refusal(ErrorBody),
@@ -72,7 +73,7 @@ impl UploadEnd {
         Self { last_bytes_sent, seen, server_time: None, request_id: None }
     }
 
-    /// An end with one.
+    /// An end with an answer.
     pub(super) fn answered(last_bytes_sent: bool, reply: Reply) -> Self {
         let answer =
             if reply.is_success() { success(last_bytes_sent, &reply) } else { Ok(Answer::Refusal(reply.refusal())) };
@@ -82,8 +83,8 @@ impl UploadEnd {
     }
 }
 
-/// A 2xx. One that cannot be read is no success; before the last bytes it keeps its status all the same, because it
-/// contradicts what was sent, and that is for a person to see (DESIGN §5).
+/// Reads a 2xx. If its body cannot be read after the last bytes went, the error makes the outcome unclear. Before the
+/// last bytes a 2xx keeps its status, because it contradicts what was sent, and a person must see that (DESIGN §5).
 fn success(last_bytes_sent: bool, reply: &Reply) -> Result<Answer, String> {
     match reply.json() {
         Ok(value) => Ok(wire::job(&value).map_or_else(|| Answer::NoJobId(excerpt(&reply.body)), Answer::Job)),

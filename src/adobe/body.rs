@@ -1,4 +1,4 @@
-//! The body of an upload: of exact length, in constant memory, and never whole without leave of its gate.
+//! The body of an upload: of exact length, in constant memory, and complete only if its gate allows it.
 
 use super::budget::Permit;
 use super::file::{Chunk, Encoding, FileFault, Piece};
@@ -16,27 +16,29 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-/// What the transport pulls.
+/// The body that the transport pulls.
 ///
-/// Content first; then it says that the tail is wanted, and waits at the [`Gate`]. A fault of the file makes it fail,
-/// at which the transport closes the connection: the server holds an incomplete message.
+/// The content comes first. Then the body reports that the tail is wanted, and waits at the [`Gate`]. If reading the
+/// file fails, the body fails too. The transport then closes the connection, so the server holds an incomplete message.
 pub(super) struct UploadBody {
     /// Read before the request was made.
     pub(super) first: Option<Chunk>,
     pub(super) pieces: mpsc::Receiver<Piece>,
-    /// `None` when it was handed over.
+    /// `None` once it was handed over.
     pub(super) tail: Option<Bytes>,
-    /// Of the whole body, in bytes, not handed over yet; shared with the code that reports the progress of the upload.
+    /// Bytes of the whole body that were not handed over yet. Shared with the code that reports the progress of the
+    /// upload.
     pub(super) left: Arc<AtomicU64>,
     pub(super) gate: Arc<Gate>,
-    /// Told once: the content has gone and was the promised one, or not.
+    /// Sent once: whether the content has gone and was the promised one.
     pub(super) tail_wanted: Option<oneshot::Sender<Result<(), FileFault>>>,
-    /// The permit, and who is given it when the transport first asks: then the connection is up and the head goes out.
+    /// The permit, and its receiver. The body passes the permit on when the transport first pulls, because then the
+    /// connection is up and the head goes out.
     pub(super) begun: Option<(Permit, oneshot::Sender<Permit>)>,
     pub(super) verified: bool,
 }
 
-/// Why the transport gets no more of the body. The upload knows the reason.
+/// The error that ends the body. The upload knows the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("the upload was given up before its last bytes")]
 pub(super) struct GivenUp;
@@ -45,7 +47,7 @@ impl UploadBody {
     fn fail(&mut self, fault: FileFault) -> Poll<Option<Result<Frame<Bytes>, GivenUp>>> {
         self.gate.abort();
         if let Some(wanted) = self.tail_wanted.take() {
-            // There is no listener any more once the server has answered.
+            // The receiver is gone once the server has answered.
             let _ = wanted.send(Err(fault));
         }
         Poll::Ready(Some(Err(GivenUp)))
@@ -76,7 +78,7 @@ impl Body for UploadBody {
         let this = &mut *self;
         if let Some((mut permit, begun)) = this.begun.take() {
             permit.under_way();
-            // If there is no receiver any more, its drop takes the slot.
+            // If the receiver is gone, the drop of the permit takes the slot.
             let _ = begun.send(permit);
         }
         let Some(tail) = this.tail.clone() else { return Poll::Ready(None) };
@@ -117,21 +119,21 @@ impl Body for UploadBody {
     }
 }
 
-// The bytes of an upload request around the file's own.
+// The bytes of an upload request before and after the file's own.
 //
-// Known before the file is read, so the length is exact and the content needs no second copy.
+// They are known before the file is read, so the length is exact and the content needs no second copy.
 
 /// The shape of one upload request.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     pub(super) method: Method,
     pub(super) content_type: String,
-    /// What stands before the content.
+    /// Bytes before the content.
     pub(super) prefix: Vec<u8>,
     pub(super) encoding: Encoding,
-    /// What stands behind it, and is held back until the file is known to be the promised one (DESIGN A2).
+    /// Bytes after the content, held back until the file is known to be the promised one (DESIGN A2).
     pub(super) tail: Bytes,
-    /// Of the whole body, in bytes.
+    /// Length of the whole body, in bytes.
     pub(super) length: u64,
 }
 
@@ -163,7 +165,7 @@ impl Layout {
 
     /// One part `file` (DESIGN §5, "Upload styles").
     fn multipart(method: Method, wire_name: &str, size: u64, boundary: &str) -> Self {
-        // As browsers do (HTML standard, "multipart/form-data"); backslashes would be read differently everywhere.
+        // Escaped as browsers do (HTML standard, "multipart/form-data"), because servers read backslashes differently.
         let name = wire_name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
         let prefix = format!(
             "--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
@@ -187,19 +189,19 @@ impl Layout {
     }
 }
 
-/// A line that no file holds by chance, nor by intent: 128 bits that an outsider cannot foresee.
+/// Returns a line that no file holds by chance or by intent: 128 bits that an outsider cannot predict.
 fn boundary() -> String {
-    // Each `RandomState` has keys of its own, seeded by the operating system.
+    // Each `RandomState` has its own keys, seeded by the operating system.
     let random = || RandomState::new().hash_one(0u8);
     format!("datadrop-{:016x}{:016x}", random(), random())
 }
 
-// The gate before the last bytes of an upload, and how the reading of its file goes.
+// The gate before the last bytes of an upload, and the progress of reading its file.
 //
-// The upload and the transport run in different tasks. Whether the last bytes went is decided in one place, under one
-// lock, once: the server can have the whole message only if [`Gate::pass`] said so (DESIGN A3).
+// The upload and the transport run in different tasks. One place decides once, under one lock, whether the last bytes
+// went. The server can have the whole message only if [`Gate::pass`] allowed it (DESIGN A3).
 
-/// Between an upload and its body.
+/// The gate between an upload and its body.
 #[derive(Debug)]
 pub(super) struct Gate(Mutex<Inner>);
 
@@ -213,19 +215,19 @@ struct Inner {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Content goes through, the last bytes do not.
+    /// Content passes, the last bytes do not.
     Held,
     /// The last bytes may go.
     Open,
     /// The last bytes were handed to the transport.
     Passed,
-    /// The server answered early: nothing goes through any more, but the answer is still being read.
+    /// The server answered early. Nothing passes any more, but the client still reads the answer.
     Shut,
     /// The body fails, which closes the connection.
     Broken,
 }
 
-/// Who has to do something for the body to go on.
+/// The party that the body waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Party {
     /// The transport, and behind it the server.
@@ -236,7 +238,7 @@ pub(super) enum Party {
     Commit,
 }
 
-/// The body is to fail.
+/// The body must fail.
 #[derive(Debug)]
 pub(super) struct Aborted;
 
@@ -250,7 +252,7 @@ impl Gate {
         }))
     }
 
-    /// The transport asks for content.
+    /// Asks, for the transport, whether content may pass.
     pub(super) fn content(&self, cx: &Context<'_>) -> Poll<Result<(), Aborted>> {
         let mut inner = self.lock();
         match inner.state {
@@ -266,7 +268,8 @@ impl Gate {
         }
     }
 
-    /// The transport asks for the last bytes. If this is `Ready(Ok)` they count as sent, whatever comes of it.
+    /// Asks, for the transport, whether the last bytes may pass. After `Ready(Ok)` they count as sent, whatever happens
+    /// to them.
     pub(super) fn pass(&self, cx: &Context<'_>) -> Poll<Result<(), Aborted>> {
         let mut inner = self.lock();
         match inner.state {
@@ -293,12 +296,12 @@ impl Gate {
         }
     }
 
-    /// Lets nothing through any more. Says whether the last bytes went before.
+    /// Lets nothing through any more. Returns whether the last bytes went before.
     pub(super) fn shut(&self) -> bool {
         self.end(State::Shut)
     }
 
-    /// Lets nothing through any more and closes the connection. Says whether the last bytes went before.
+    /// Lets nothing through any more and closes the connection. Returns whether the last bytes went before.
     pub(super) fn abort(&self) -> bool {
         self.end(State::Broken)
     }
@@ -319,7 +322,7 @@ impl Gate {
         self.lock().waits_for(party);
     }
 
-    /// Who is waited for, and since when.
+    /// Returns the party that the body waits for, and since when.
     pub(super) fn waiting(&self) -> (Party, Instant) {
         let inner = self.lock();
         (inner.waiting_for, inner.since)
@@ -332,7 +335,7 @@ impl Gate {
 
 impl Inner {
     fn waits_for(&mut self, party: Party) {
-        // The transport may ask more than once for what the disk does not give.
+        // Keep the start of the wait: the transport may poll several times while the disk gives nothing.
         if (self.waiting_for, party) == (Party::Reader, Party::Reader) {
             return;
         }
@@ -353,9 +356,9 @@ impl Inner {
     }
 }
 
-// How the reading of an uploaded file goes, for the code that distributes uploads (DESIGN F10).
+// The progress of reading an uploaded file, for the code that distributes uploads (DESIGN F10).
 //
-// A thread that reads from a dead share hangs for as long as the kernel likes, whatever becomes of its upload.
+// A thread that reads from a dead share hangs until the kernel gives up, even after the upload has ended.
 
 /// The reading of one file.
 #[derive(Debug, Default)]
@@ -374,7 +377,7 @@ impl Drop for AtWork {
 }
 
 impl Reading {
-    /// Time for which the upload has waited for bytes of its file; `None` if it waits for something else.
+    /// Returns the time for which the upload has waited for bytes of its file. `None` if it waits for something else.
     #[must_use]
     pub fn silent_for(&self) -> Option<Duration> {
         let gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
@@ -382,7 +385,7 @@ impl Reading {
         (party == Party::Reader).then(|| Instant::now().saturating_duration_since(since))
     }
 
-    /// Whether no thread reads the file any more.
+    /// Returns whether no thread reads the file any more.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.threads.load(Ordering::Relaxed) == 0

@@ -1,4 +1,4 @@
-//! The request budget of the credential: uploads, sweeps and settling share it (DESIGN §4, "The request budget").
+//! The request budget of the credential. Uploads, sweeps and reconciliation share it (DESIGN §4, "The request budget").
 //!
 //! Adobe allows 12 requests in 6 s **per user**, so this is one object for all accounts. It is a sliding window as
 //! the server sees it, not a bucket: a bucket lets twice its content through around a refill.
@@ -11,36 +11,36 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Hands out [`Permit`]s, at most so many in any window of time.
+/// Hands out [`Permit`]s, up to the configured limit in any window of time.
 pub struct Budget {
     window: Mutex<Window>,
-    /// Rung whenever a waiter's turn may have come for another reason than the clock.
+    /// Signals each change, other than the passing of time, that may give a waiter its turn.
     changed: Notify,
 }
 
 impl Budget {
     /// A budget of `limit`; `None` is `api.rate_limit = "off"`.
     ///
-    /// `spent_at_start` takes the window as used up, because what was sent just before a restart is unknown.
+    /// `spent_at_start` treats the window as used up, because nobody knows what was sent just before a restart.
     #[must_use]
     pub fn new(limit: Option<RateLimit>, spent_at_start: bool) -> Self {
         let spent_at = spent_at_start.then(Instant::now);
         Self { window: Mutex::new(Window::new(limit, spent_at)), changed: Notify::new() }
     }
 
-    /// Waits for a slot. Uploads first, but one request in six is for sweeps while one waits.
+    /// Waits for a slot. Uploads go first, but one request in six is for sweeps while a sweep waits.
     ///
     /// Cancel safe: a dropped wait leaves the queue and delays no other.
     pub async fn acquire(self: &Arc<Self>, purpose: Purpose) -> Permit {
         let mut place = Place::join(self, purpose);
-        // The usual case, without the cost of arming anything.
+        // Usually a slot is free, so do not pay for arming the notification.
         if let Ok(permit) = place.take() {
             return permit;
         }
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
-            // Armed before the look, so that no change between look and wait is missed.
+            // Armed before the check, so that no change between check and wait is missed.
             changed.as_mut().enable();
             match place.take() {
                 Ok(permit) => return permit,
@@ -53,36 +53,37 @@ impl Budget {
         }
     }
 
-    /// Returns a slot, if one is free and no request with a better claim waits for it.
+    /// Returns a slot, if one is free and no request with precedence waits for it.
     #[must_use]
     pub fn try_acquire(self: &Arc<Self>, purpose: Purpose) -> Option<Permit> {
         Place::join(self, purpose).take().ok()
     }
 
-    /// Grants nothing for so long: the server has enough. A longer pause stays as it is; returns what is left of it.
+    /// Grants nothing for `pause`, because the server is overloaded. A longer pause stays as it is. Returns the rest of
+    /// the pause.
     pub fn pause(&self, pause: Duration) -> Duration {
         self.lock().pause(pause, Instant::now())
     }
 
-    /// The server had no time for a request that left at `left`: which time in a row that is. `None` is the time before,
-    /// seen by another request: whatever left before it was known says nothing new.
+    /// Notes that the server was busy for a request that left at `left`. Returns how many times in a row that is.
+    /// Returns `None` if the request left before the last note, because then both requests met the same outage.
     pub fn note_busy(&self, left: Instant) -> Option<u32> {
         self.lock().note_busy(left, Instant::now())
     }
 
-    /// The server had time.
+    /// Notes that the server was not busy, which ends the count of [`Budget::note_busy`].
     pub fn note_ready(&self) {
         self.lock().busy = None;
     }
 
-    /// Slots taken at this moment, and how many there are (`None`: no limit).
+    /// Returns the slots taken now, and the number of slots (`None`: no limit).
     #[must_use]
     pub fn spent(&self) -> (usize, Option<usize>) {
         self.lock().spent(Instant::now())
     }
 
     fn lock(&self) -> MutexGuard<'_, Window> {
-        // Nothing in the window's arithmetic can panic half-way.
+        // A poisoned lock is still consistent, because the window's arithmetic does not panic half-way.
         self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -119,7 +120,7 @@ impl Place {
         let mut window = self.budget.lock();
         window.take(self.ticket, Instant::now())?;
         self.served = true;
-        // More than one slot may be free, and the next in line saw that it was not its turn.
+        // More than one slot may be free, and the next waiter has already seen that it was not its turn.
         self.budget.ring(window);
         Ok(Permit { budget: Arc::clone(&self.budget), use_of_slot: Use::None })
     }
@@ -135,7 +136,7 @@ impl Drop for Place {
     }
 }
 
-/// The right to send one request. Dropped unused, its slot is free again at once.
+/// The right to send one request. If a permit is dropped unused, its slot is free again immediately.
 #[must_use = "a permit that is dropped gives its slot back"]
 pub struct Permit {
     budget: Arc<Budget>,
@@ -145,13 +146,13 @@ pub struct Permit {
 #[derive(Debug, Clone, Copy)]
 enum Use {
     None,
-    /// In flight; when the server counts it is unknown.
+    /// The request is in flight. It is unknown when the server counts it.
     UnderWay,
     Sent(Instant),
 }
 
 impl Permit {
-    /// The request goes out now, or (a second time) may have been counted by the server as late as now.
+    /// Stamps the request: it goes out now. A second call says that the server may have counted it as late as now.
     pub fn sent(&mut self) {
         let mut window = self.budget.lock();
         let now = Instant::now();
@@ -160,11 +161,11 @@ impl Permit {
             Use::Sent(before) => window.stamp_again(before, now),
         }
         self.use_of_slot = Use::Sent(now);
-        // Those who waited for a give-back can count the time now.
+        // Waiters for a slot that is given back can now compute when this slot gets free.
         self.budget.ring(window);
     }
 
-    /// The request may go out at any moment: the slot stays taken until [`Permit::sent`] or the drop, which stamps it.
+    /// Marks the request as in flight. The slot stays taken until [`Permit::sent`] or the drop, which stamps it.
     pub fn under_way(&mut self) {
         match self.use_of_slot {
             Use::None => self.use_of_slot = Use::UnderWay,
@@ -191,24 +192,25 @@ impl fmt::Debug for Permit {
     }
 }
 
-// The arithmetic of the request budget. No clock: `now` is an argument, and never runs backwards.
+// The arithmetic of the request budget. It reads no clock: `now` is an argument, and never runs backwards.
 
-/// What a request is for: decides who goes first when requests are scarce (DESIGN §4, "The request budget").
+/// The purpose of a request. It decides which request goes first when slots are scarce (DESIGN §4, "The request
+/// budget").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Sends a file.
     Upload,
-    /// Looks at remote jobs: sweeps, settling, probes, and whatever a person asked.
+    /// Looks at remote jobs: sweeps, reconciliation, probes, and requests of a person.
     Sweep,
 }
 
-/// Uploads that may pass before a waiting sweep gets its turn: one request in six is for sweeps.
+/// Number of uploads that may pass before a waiting sweep gets its turn: one request in six is for sweeps.
 const UPLOADS_PER_SWEEP: u32 = 5;
 
-/// A sliding window over the instants at which requests went out, and the queues of those who want to send one.
+/// A sliding window over the instants at which requests went out, with the queues of waiting requests.
 ///
-/// A slot is taken from the grant on, but its time runs from the stamp: however long a granted request needs to
-/// reach the wire, no window over the stamps ever holds more than the limit.
+/// A slot is taken from the grant on, but its time runs from the stamp. However long a granted request takes to reach
+/// the network, no window over the stamps ever holds more than the limit.
 #[derive(Debug)]
 pub(super) struct Window {
     limit: Option<Limit>,
@@ -217,7 +219,7 @@ pub(super) struct Window {
     /// Granted, and not stamped yet.
     reserved: usize,
     paused_until: Option<Instant>,
-    /// How many times in a row the server had no time, and when the last of them was noted.
+    /// How many times in a row the server was busy, and when the last of them was noted.
     busy: Option<(u32, Instant)>,
     uploads_since_sweep: u32,
     next_ticket: u64,
@@ -243,7 +245,7 @@ pub(super) struct Ticket {
 pub(super) enum Wait {
     /// Nothing is free before then.
     Until(Instant),
-    /// Somebody else has to take or give back first.
+    /// Another holder or waiter must act first.
     ForAnother,
 }
 
@@ -251,7 +253,7 @@ impl Window {
     pub(super) fn new(limit: Option<RateLimit>, spent_at: Option<Instant>) -> Self {
         let limit = limit.map(|limit| Limit {
             requests: usize::try_from(limit.requests.max(1)).unwrap_or(usize::MAX),
-            // On the way to the server requests bunch up: what left 6 s apart may arrive a little less apart.
+            // Requests bunch up on the way to the server: two that left 6 s apart may arrive a little less apart.
             span: limit.per + (limit.per / 100).max(Duration::from_millis(10)),
         });
         let sent = match (&limit, spent_at) {
@@ -271,7 +273,7 @@ impl Window {
         }
     }
 
-    /// Lines up.
+    /// Adds a place at the end of the queue.
     pub(super) fn join(&mut self, purpose: Purpose) -> Ticket {
         let number = self.next_ticket;
         self.next_ticket += 1;
@@ -284,7 +286,7 @@ impl Window {
         self.queue(ticket.purpose).retain(|&number| number != ticket.number);
     }
 
-    /// Takes a slot if one is free and it is this ticket's turn; the ticket is used up then.
+    /// Takes a slot if one is free and it is this ticket's turn. A ticket serves once.
     pub(super) fn take(&mut self, ticket: Ticket, now: Instant) -> Result<(), Wait> {
         self.forget_old(now);
         if let Some(until) = self.paused_until {
@@ -323,7 +325,7 @@ impl Window {
         }
     }
 
-    /// The server may have counted the request stamped `before` as late as now.
+    /// Moves the stamp `before` to now, because the server may have counted the request as late as now.
     pub(super) fn stamp_again(&mut self, before: Instant, now: Instant) {
         if self.limit.is_some() {
             if let Ok(at) = self.sent.binary_search(&before) {
@@ -333,12 +335,12 @@ impl Window {
         }
     }
 
-    /// The request of a granted slot never went out.
+    /// Frees a granted slot whose request never went out.
     pub(super) fn give_back(&mut self) {
         self.reserved = self.reserved.saturating_sub(1);
     }
 
-    /// No grant for so long; a longer pause stays. Returns what is left of it.
+    /// Grants nothing for `pause`. A longer pause stays as it is. Returns the rest of the pause.
     pub(super) fn pause(&mut self, pause: Duration, now: Instant) -> Duration {
         let until = self.paused_until.map_or(now + pause, |before| before.max(now + pause));
         self.paused_until = Some(until);
@@ -360,7 +362,7 @@ impl Window {
         !self.uploads.is_empty() || !self.sweeps.is_empty()
     }
 
-    /// Slots taken now, and how many there are; `None` without a limit.
+    /// Returns the slots taken now, and the number of slots (`None`: no limit).
     pub(super) fn spent(&mut self, now: Instant) -> (usize, Option<usize>) {
         self.forget_old(now);
         (self.reserved + self.sent.len(), self.limit.as_ref().map(|limit| limit.requests))

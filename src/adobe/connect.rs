@@ -1,4 +1,4 @@
-//! How a request leaves this computer: proxies, certificates, time for the connection, and other services' addresses.
+//! How a request leaves this computer: proxies, certificates, connection timeouts, and addresses of other services.
 
 use super::error::ClientError;
 use super::http::explain;
@@ -9,33 +9,33 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// An idle connection is given up before a load balancer in between does so: 60 s is their usual time.
+/// Timeout after which an idle connection is closed, before a load balancer in between closes it (60 s is usual).
 const IDLE: Duration = Duration::from_secs(20);
 
-/// Idle connections kept, per host.
+/// Maximum number of idle connections kept per host.
 const IDLE_CONNECTIONS: usize = 16;
 
-/// The two ways out: to this computer itself, and to the world.
+/// Two HTTP clients: one for this computer itself, one for all other addresses.
 ///
-/// Two, because a proxy from the environment must not see what goes to loopback, and because loopback works where no
-/// certificate authority is installed.
+/// They are separate for two reasons. A proxy from the environment must not see what goes to loopback. Loopback must
+/// also work where no certificate authority is installed.
 pub(super) struct Doors {
     recipe: Recipe,
     local: Client,
-    /// Made when first needed: the certificate authorities take a megabyte or more.
+    /// Built at first use, because the certificate authorities take a megabyte or more.
     outside: OnceLock<Client>,
 }
 
 struct Recipe {
     connect_timeout: Duration,
-    /// `None`: as the environment says.
+    /// `None`: use the proxy of the environment.
     proxy: Option<Proxy>,
     authorities: Vec<Certificate>,
     allow_http: bool,
 }
 
 impl Doors {
-    /// Opens what the configured addresses need, so that a fault shows now.
+    /// Builds the clients for the configured addresses now, so that an error shows at the start.
     pub(super) fn new(api: &ApiConfig) -> Result<Self, ClientError> {
         let proxy = api.proxy.as_ref().map(|proxy| Proxy::all(proxy.expose_secret())).transpose();
         let proxy = proxy.map_err(|error| ClientError::Proxy(explain(error)))?;
@@ -62,10 +62,10 @@ impl Doors {
         Ok(doors)
     }
 
-    /// The way to this address.
+    /// Returns the client for this address.
     ///
     /// # Errors
-    /// One line, if there is none.
+    /// One line, if no client can be built.
     pub(super) fn to(&self, url: &Url) -> Result<&Client, String> {
         if is_loopback(url) {
             return Ok(&self.local);
@@ -86,8 +86,8 @@ impl Doors {
 }
 
 impl Recipe {
-    /// No redirects (the token must not follow one, and a streamed body cannot), no retries (DESIGN A3), and no
-    /// `read_timeout`: it runs while the body is still being sent.
+    /// Follows no redirects, because the token must not follow one and a streamed body cannot. Makes no retries (DESIGN
+    /// A3). Sets no `read_timeout`, because it runs while the body is still being sent.
     fn base(&self) -> ClientBuilder {
         Client::builder()
             .user_agent(concat!("datadrop/", env!("CARGO_PKG_VERSION")))
@@ -113,7 +113,7 @@ impl Recipe {
     }
 }
 
-/// The address is this computer itself.
+/// Returns whether the address is this computer itself.
 fn is_loopback(url: &Url) -> bool {
     url.host_str().is_some_and(|host| {
         let bare = host.trim_start_matches('[').trim_end_matches(']');

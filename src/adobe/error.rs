@@ -1,4 +1,4 @@
-//! What can go wrong, typed by what the caller must decide.
+//! The errors of the client, typed by what the caller must decide.
 
 use super::wire::{ErrorBody, PROXY_WANTS_CREDENTIALS};
 use crate::job::Problem;
@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The client cannot be built: a fault of the configuration or of this computer.
+/// The client cannot be built, because of the configuration or of this computer.
 #[derive(Debug)]
 pub enum ClientError {
     /// `api.proxy` cannot be used. Its text is left out: it may hold a password.
@@ -27,37 +27,39 @@ pub enum ClientError {
 /// No access token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenError {
-    /// The token service or the credential itself says that asking again is of no use.
+    /// The token service or the credential says that another request cannot help.
     Refused {
-        /// The code of the token service, `invalid_client` say.
+        /// The code of the token service, for example `invalid_client`.
         error: String,
-        /// Its words.
+        /// The message of the token service.
         description: String,
         /// What a person can do.
         remedy: String,
     },
-    /// The token service cannot be reached or is not well, or the file cannot be read: later it may work.
+    /// The token service is unreachable or unavailable, or the file cannot be read. A later try may work.
     Unavailable(String),
 }
 
-/// Why requests are not let in.
+/// Why the API lets no request in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unauthorised {
     /// There is no token to send.
     Token(TokenError),
-    /// The API (401, 403) or a proxy (407) said no. After a 401 the token is forgotten: the next request renews it.
+    /// The API (401, 403) or a proxy (407) refused the request. After a 401 the client discards the token, and the next
+    /// request fetches another.
     Answer {
         /// The HTTP status.
         status: u16,
-        /// Whose words they are, and the words.
+        /// The refusal, and which service wrote it.
         body: Box<ErrorBody>,
-        /// By which Adobe's support finds the request (`x-request-id`). Another each time, so no message holds it.
+        /// Adobe's support finds the request by it (`x-request-id`). It differs for each request, so no message holds
+        /// it.
         request_id: Option<String>,
     },
 }
 
-/// Why an answer could not be had. What only asks may be asked again at any time; after the creation or deletion of an
-/// account only the list tells what became of it.
+/// Why the client got no answer. A request that only reads may be repeated at any time. After a request that creates or
+/// deletes an account, only the list shows the result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiError {
     /// Nothing was sent: DNS, TCP, TLS, a proxy, or an address that is no URL.
@@ -67,53 +69,55 @@ pub enum ApiError {
         /// What the transport says.
         why: String,
     },
-    /// No clear answer: silence, reset, 5xx, or an answer that cannot be read. Ask again later.
+    /// No clear answer: silence, reset, 5xx, or an answer that cannot be read. The caller can ask again later.
     Unclear {
         /// What was asked, and where.
         asked: String,
         /// What was seen instead.
         why: String,
     },
-    /// 429, or the gateway's own 503: the whole credential has to slow down.
+    /// 429, or the gateway's own 503. The whole credential must slow down.
     Busy {
         /// What was asked, and where.
         asked: String,
-        /// The wait that the server wants, at most 1 h; the budget pauses automatically for this time.
+        /// The wait that the server asks for, at most 1 h. The budget pauses automatically for this time.
         retry_after: Option<Duration>,
-        /// Adobe's words.
+        /// Adobe's message.
         why: String,
     },
-    /// The credential or its rights are the matter, not this job.
+    /// The credential or its permissions are refused, not this job.
     Unauthorised {
         /// What was asked, and where.
         asked: String,
-        /// Who said so.
+        /// Which service refused it, and why.
         why: Unauthorised,
     },
-    /// 404 or 410. Of a single job it concerns that job only.
+    /// 404 or 410. In the answer about a single job it concerns that job only.
     NotFound {
         /// What was asked, and where.
         asked: String,
-        /// Adobe's words.
+        /// Adobe's message.
         body: Box<ErrorBody>,
-        /// By which Adobe's support finds the request (`x-request-id`). Another each time, so no message holds it.
+        /// Adobe's support finds the request by it (`x-request-id`). It differs for each request, so no message holds
+        /// it.
         request_id: Option<String>,
     },
-    /// Any other answer that says no.
+    /// Any other refusal.
     Refused {
         /// What was asked, and where.
         asked: String,
         /// The HTTP status.
         status: u16,
-        /// Adobe's words.
+        /// Adobe's message.
         body: Box<ErrorBody>,
-        /// By which Adobe's support finds the request (`x-request-id`). Another each time, so no message holds it.
+        /// Adobe's support finds the request by it (`x-request-id`). It differs for each request, so no message holds
+        /// it.
         request_id: Option<String>,
     },
 }
 
 impl ClientError {
-    /// What is the matter, and what to do about it.
+    /// Returns what failed, and the remedy.
     #[must_use]
     pub fn problem(&self) -> Problem {
         match self {
@@ -138,7 +142,7 @@ impl ClientError {
 }
 
 impl TokenError {
-    /// What is the matter, and what to do about it.
+    /// Returns what failed, and the remedy.
     #[must_use]
     pub fn problem(&self) -> Problem {
         match self {
@@ -151,12 +155,12 @@ impl TokenError {
 }
 
 impl Unauthorised {
-    /// What is the matter, and what to do about it.
+    /// Returns what failed, and the remedy.
     #[must_use]
     pub fn problem(&self) -> Problem {
         match self {
             Self::Token(error) => error.problem(),
-            // A proxy knows nothing of profiles.
+            // A product profile is not the cause, because a proxy does not know profiles.
             Self::Answer { status: PROXY_WANTS_CREDENTIALS, body, .. } => {
                 format!("HTTP {PROXY_WANTS_CREDENTIALS}: {body}").into()
             }
@@ -169,7 +173,7 @@ impl Unauthorised {
 }
 
 impl ApiError {
-    /// What is the matter, and what to do about it.
+    /// Returns what failed, and the remedy.
     #[must_use]
     pub fn problem(&self) -> Problem {
         match self {
@@ -200,7 +204,7 @@ impl From<TokenError> for Unauthorised {
     }
 }
 
-/// Each is shown as its problem.
+/// Displays each error as its problem.
 macro_rules! shown {
     ($($error:ident),*) => {
         $(
@@ -218,7 +222,7 @@ macro_rules! shown {
 shown!(ClientError, TokenError, Unauthorised, ApiError);
 
 impl ApiError {
-    /// The same without the number of this one case, so that a block that lasts is reported once.
+    /// Returns the error without the ID of this request, so that a block that lasts is reported once.
     #[must_use]
     pub fn without_id(mut self) -> Self {
         if let Self::NotFound { body, .. }
@@ -230,7 +234,7 @@ impl ApiError {
         self
     }
 
-    /// By which Adobe's support finds the request, where the message itself does not tell it.
+    /// Returns the ID by which Adobe's support finds the request, if the message does not hold it.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         if let Self::NotFound { request_id, .. }

@@ -1,4 +1,4 @@
-//! Reads the file of an upload, and stands for its being the promised one (DESIGN A2).
+//! Reads the file of an upload, and verifies that it is the promised one (DESIGN A2).
 
 use crate::folder::directory::{Directory, Entry, EntryType};
 use crate::job::{Blake3, FileIdentity, Promised, Writer};
@@ -10,21 +10,21 @@ use std::path::Path;
 use std::sync::mpsc;
 use tokio::sync::mpsc::Sender;
 
-/// Bytes of the file in one chunk. Each wakes the transport once. A multiple of three, so that base64 needs no padding in
-/// between.
+/// Bytes of the file in one chunk. Each chunk wakes the transport once. The size is a multiple of three, so that base64
+/// needs no padding in between.
 const CHUNK: usize = 96 << 10;
 
-/// Chunks between disk and network: the one overlaps the other, and memory stays small.
+/// Number of chunks between disk and network. Reading and sending overlap, and memory stays small.
 pub(super) const CHUNKS_AHEAD: usize = 2;
 
-/// A part of the body, or why there is no more of it.
+/// A part of the body, or the reason why it ends.
 pub(super) type Piece = Result<Chunk, FileFault>;
 
-/// A part of the body, prefix included, tail not.
+/// A part of the body. The first one includes the prefix. The tail is never part of a chunk.
 #[derive(Debug)]
 pub(super) struct Chunk {
     pub(super) bytes: Bytes,
-    /// It is the last, and what was read is the promised file.
+    /// This is the last chunk, and the bytes read are those of the promised file.
     pub(super) verified: bool,
 }
 
@@ -38,7 +38,7 @@ pub(super) enum FileFault {
 
 impl From<io::Error> for FileFault {
     fn from(error: io::Error) -> Self {
-        // Not an enum of ours: kinds may be added.
+        // This is not an enum of datadrop: a new version of Rust may add kinds.
         if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) {
             return Self::Gone;
         }
@@ -46,10 +46,10 @@ impl From<io::Error> for FileFault {
     }
 }
 
-/// How a file's bytes stand in the body.
+/// How the body encodes the bytes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
-    /// As they are.
+    /// Unchanged.
     Raw,
     /// Base64, padded, in one line.
     Base64,
@@ -65,8 +65,8 @@ impl Encoding {
     }
 }
 
-/// Reads the file from start to end into `pieces`. Blocks; ends early when there is no receiver any more. Returns the
-/// file, if it was whole.
+/// Reads the file from start to end into `pieces`. Blocks. Stops if the receiver is gone. Returns the file, if it was
+/// the promised one to its end.
 pub(super) fn read(
     path: &Path,
     expected: &Promised,
@@ -77,14 +77,14 @@ pub(super) fn read(
     match Reading::open(path, expected, encoding).and_then(|reading| reading.run(prefix, pieces)) {
         Ok(whole) => whole,
         Err(fault) => {
-            // A receiver that is gone has its answer already.
+            // A receiver that is gone already has its answer.
             let _ = pieces.blocking_send(Err(fault));
             None
         }
     }
 }
 
-/// A file that was read to its end and was the promised one.
+/// A file that was read to its end, and is the promised one.
 #[derive(Debug)]
 pub(super) struct Whole {
     folder: Directory,
@@ -93,7 +93,7 @@ pub(super) struct Whole {
 }
 
 impl Whole {
-    /// Checks that it is still so, and that no process has it open to change it (DESIGN R5). Blocks.
+    /// Checks that the file is still the promised one, and that no process has it open for writing (DESIGN R5). Blocks.
     pub(super) fn is_still(&self) -> Result<(), FileFault> {
         is_promised(&Entry::of(&self.file)?, &self.expected)?;
         match self.folder.writer_of(&self.file) {
@@ -103,8 +103,8 @@ impl Whole {
     }
 }
 
-/// The buffers of one body. The transport gives each back once its bytes have gone, so that a body needs as many as are on
-/// their way at once, and none is cleared for each chunk.
+/// The buffers of one body. The transport gives each buffer back once its bytes have gone. A body therefore needs only
+/// as many as are in flight at once, and does not clear one for each chunk.
 struct Buffers {
     back: mpsc::Sender<Vec<u8>>,
     spare: mpsc::Receiver<Vec<u8>>,
@@ -116,7 +116,7 @@ impl Buffers {
         Self { back, spare }
     }
 
-    /// One of this length, whatever it holds.
+    /// Returns a buffer of this length. It may still hold the bytes of an earlier chunk.
     fn take(&self, length: usize) -> Lent {
         let mut buffer = self.spare.try_recv().unwrap_or_default();
         buffer.resize(length, 0);
@@ -124,7 +124,7 @@ impl Buffers {
     }
 }
 
-/// A buffer on its way to the transport and back.
+/// A buffer that is lent to the transport.
 struct Lent {
     buffer: Vec<u8>,
     back: mpsc::Sender<Vec<u8>>,
@@ -138,7 +138,7 @@ impl AsRef<[u8]> for Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        // Where the reader has ended, it is freed.
+        // If the reader has ended, this frees the buffer.
         let _ = self.back.send(std::mem::take(&mut self.buffer));
     }
 }
@@ -156,7 +156,7 @@ impl Reading {
     fn open(path: &Path, expected: &Promised, encoding: Encoding) -> Result<Self, FileFault> {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Err(FileFault::Gone) };
         let folder = Directory::open(folder)?;
-        // Before it is opened: what has taken the file's place is not touched at all.
+        // Looked at before the open, so that another file in its place is not opened.
         let seen = folder.entry(name)?;
         is_promised(&seen, expected)?;
         let (file, entry) = folder.open_file(name, &seen)?;
@@ -188,7 +188,7 @@ impl Reading {
         }
     }
 
-    /// `start`, and behind it the next bytes of the file in the body's encoding.
+    /// Returns `start`, followed by the next bytes of the file in the body's encoding.
     fn next_chunk(&mut self, start: &[u8]) -> Result<Bytes, FileFault> {
         let take = usize::try_from(self.left).map_or(CHUNK, |left| left.min(CHUNK));
         let length = usize::try_from(self.encoding.length(take as u64)).unwrap_or(usize::MAX);
@@ -205,7 +205,7 @@ impl Reading {
                 fill(&mut self.whole.file, &mut self.raw)?;
                 self.hasher.update(&self.raw);
                 let room = content.len();
-                // A used buffer holds what was sent before.
+                // A reused buffer holds bytes that were sent before, so the encoder must fill it exactly.
                 if base64_simd::STANDARD.encode(&self.raw, Out::from_slice(content)).len() != room {
                     return Err(FileFault::Unreadable("its base64 has another length".to_owned()));
                 }
@@ -215,8 +215,7 @@ impl Reading {
         Ok(Bytes::from_owner(chunk))
     }
 
-    /// Checks that nothing follows, that the file is still the same one and has no writer, and that its bytes were the
-    /// promised ones.
+    /// Checks that the file has ended, is still the same and has no writer, and that its bytes were the promised ones.
     fn check_end(&mut self) -> Result<(), FileFault> {
         match self.whole.file.read_exact(&mut [0]) {
             Ok(()) => return Err(FileFault::Changed("it is longer than it was".to_owned())),
@@ -231,7 +230,7 @@ impl Reading {
     }
 }
 
-/// Whether this is the file that was promised, unchanged.
+/// Checks that this is the promised file, unchanged.
 fn is_promised(found: &Entry, promised: &Promised) -> Result<(), FileFault> {
     let changed = match found.entry_type {
         EntryType::Plain => difference(&found.identity, &promised.identity),
@@ -244,7 +243,7 @@ fn is_promised(found: &Entry, promised: &Promised) -> Result<(), FileFault> {
 }
 
 fn difference(now: &FileIdentity, promised: &FileIdentity) -> Option<String> {
-    // Under other numbers the hash decides (DESIGN F2).
+    // If device or inode differ, the hash decides (DESIGN F2).
     if (now.device, now.inode) != (promised.device, promised.inode) && !now.looks_like(promised) {
         return Some("another file is in its place now".to_owned());
     }
@@ -254,7 +253,7 @@ fn difference(now: &FileIdentity, promised: &FileIdentity) -> Option<String> {
     (now.modified_ns != promised.modified_ns).then(|| "it was written to (its modification time differs)".to_owned())
 }
 
-/// Fills the buffer.
+/// Fills the buffer, or fails if the file ends before.
 fn fill(file: &mut File, buffer: &mut [u8]) -> Result<(), FileFault> {
     file.read_exact(buffer).map_err(|error| {
         let is_shorter = error.kind() == ErrorKind::UnexpectedEof;
@@ -262,7 +261,7 @@ fn fill(file: &mut File, buffer: &mut [u8]) -> Result<(), FileFault> {
     })
 }
 
-/// What may be sent of a file as it stands.
+/// Returns the promise that matches a file as it is now.
 #[cfg(test)]
 pub(super) fn promised(path: &Path) -> Promised {
     let content = std::fs::read(path).unwrap();

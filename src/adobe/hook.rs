@@ -7,7 +7,7 @@ use reqwest::{Client, RequestBuilder, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::time::Duration;
 
-/// The longest that one of them may take: who is slower is asked again later.
+/// Timeout for a request to such an address. The caller repeats a slower one later.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl super::Client {
@@ -20,7 +20,7 @@ impl super::Client {
         ask(door.post(url).header("content-type", "application/json").body(json)).await
     }
 
-    /// Asks an address (GET), as a sign of life. Only a 2xx counts; a redirect is not followed.
+    /// Sends a GET to an address, as a sign of life. Only a 2xx counts; a redirect is not followed.
     ///
     /// # Errors
     /// One line without the address.
@@ -45,7 +45,7 @@ async fn ask(request: RequestBuilder) -> Result<u16, String> {
     }
 }
 
-/// What may be shown of such an address: scheme and host.
+/// Returns what datadrop may show of such an address: scheme and host.
 #[must_use]
 pub fn hook_host(url: &SecretString) -> String {
     let parsed = Url::parse(url.expose_secret()).ok();

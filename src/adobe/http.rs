@@ -1,4 +1,4 @@
-//! One request and one answer, with their dates, without an opinion on either.
+//! One request and one answer, with their dates, without judging either.
 
 use super::wire::{ErrorBody, PROXY_WANTS_CREDENTIALS, clean, excerpt, hide, proxy_refusal};
 use crate::job::{RemoteJobId, ReportSuite, Target, Timestamp};
@@ -12,10 +12,10 @@ use std::error::Error;
 use std::io::Read as _;
 use std::time::Duration;
 
-/// The most that is read of an answer (DESIGN §5). A page of 100 jobs takes 30 KB.
+/// Maximum number of bytes read of an answer (DESIGN §5). A page of 100 jobs takes 30 KB.
 pub(super) const LONGEST_ANSWER: usize = 1 << 20;
 
-/// An answer as far as it came.
+/// An answer, as far as it arrived.
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) server_time: Option<Timestamp>,
@@ -26,7 +26,7 @@ pub(super) struct Reply {
     pub(super) cut: Option<Cut>,
 }
 
-/// Why an answer ends before its end.
+/// Why the body of an answer is not complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Cut {
     Broken(String),
@@ -46,8 +46,8 @@ impl Cut {
 }
 
 impl Reply {
-    /// Reads the answer to its end, to `longest`, or until no byte came for `silence`. Some answers repeat the request:
-    /// the `secret` that it carried is taken out of them.
+    /// Reads the answer to its end, to `longest` bytes, or until no byte came for `silence`. Some answers repeat the
+    /// request, so the `secret` that the request carried is removed from them.
     pub(super) async fn read(mut response: Response, silence: Duration, secret: &[u8], longest: usize) -> Self {
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let server_time = header("date").and_then(http_date);
@@ -80,12 +80,12 @@ impl Reply {
         })
     }
 
-    /// The JSON of a complete answer that may hold secrets: no error quotes it.
+    /// The JSON of a complete answer that may hold secrets. No error quotes the answer.
     pub(super) fn secret_json(&self) -> Result<Value, String> {
         self.read_json()
     }
 
-    /// The same read into a type that leaves out what is not wanted.
+    /// The JSON of a complete answer, read into a type that leaves out unneeded members. No error quotes the answer.
     pub(super) fn read_json<T: DeserializeOwned>(&self) -> Result<T, String> {
         if let Some(cut) = &self.cut {
             return Err(cut.explain());
@@ -93,7 +93,7 @@ impl Reply {
         serde_json::from_slice(&self.body).map_err(|_| format!("HTTP {} with something that is no JSON", self.status))
     }
 
-    /// The words of a refusal, as far as they came.
+    /// The text of a refusal, as far as it arrived.
     pub(super) fn refusal(&self) -> ErrorBody {
         let body = ErrorBody::read(&self.body);
         if self.status == PROXY_WANTS_CREDENTIALS { proxy_refusal(&body.to_string()) } else { body }
@@ -103,8 +103,8 @@ impl Reply {
 const GZIP: &[u8] = b"\x1f\x8b";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// A body without what a server may put around its JSON: gzip that nobody asked for, a byte order mark. The first bytes
-/// tell, because headers are wrong more often.
+/// Returns a body without what a server may put around its JSON: gzip that the client did not ask for, or a byte order
+/// mark. The first bytes of the body decide, because headers are wrong more often.
 fn unwrapped(mut body: Vec<u8>, mut cut: Option<Cut>, longest: usize) -> (Vec<u8>, Option<Cut>) {
     if body.starts_with(GZIP) {
         let mut whole = Vec::new();
@@ -126,12 +126,13 @@ fn unwrapped(mut body: Vec<u8>, mut cut: Option<Cut>, longest: usize) -> (Vec<u8
     (body, cut)
 }
 
-/// Whether files can go without the answer.
+/// Whether datadrop needs the answer to send files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
-    /// They cannot: if the server wants a pause or another token, all requests must know.
+    /// Files need the answer. If the server asks for a pause or refuses the token, this applies to all requests.
     Necessary,
-    /// They can, so that a service that is not well or not to be used stops no other. Its answer may have so many bytes.
+    /// Files do not need the answer, so a service that is unavailable or forbidden stops no other request. Holds the
+    /// maximum number of bytes of the answer.
     Optional(usize),
 }
 
@@ -151,7 +152,7 @@ pub(super) enum Fault {
     ProxyWantsCredentials,
     /// Nothing was sent.
     NotConnected(String),
-    /// It may have been sent.
+    /// The request may have been sent.
     Broken(String),
 }
 
@@ -159,7 +160,7 @@ impl From<reqwest::Error> for Fault {
     fn from(error: reqwest::Error) -> Self {
         let unsent = error.is_connect() || error.is_builder();
         let why = explain(error);
-        // The transport has a type for it that has no name outside of its crate.
+        // The transport's type for this error has no name outside of its crate, so its text decides.
         if unsent && why.contains("tunnel error: proxy authorization required") {
             return Self::ProxyWantsCredentials;
         }
@@ -203,7 +204,7 @@ pub(super) fn components_url(suite: &ReportSuite, list: &str, expansion: Option<
     Ok(with_query(url, &[("rsid", Some(&suite.id)), ("locale", Some("en_US")), ("expansion", expansion)]))
 }
 
-/// `discovery/me` lies beside the API's own path, not below it (DESIGN §5, "Endpoints").
+/// `discovery/me` is next to the API's own path, not below it (DESIGN §5, "Endpoints").
 ///
 /// # Errors
 /// As [`job_url`].
@@ -238,7 +239,8 @@ fn parse(base_url: &str) -> Result<Url, String> {
     Url::parse(base_url).map_err(|error| format!("{base_url}: {error}"))
 }
 
-/// All but letters, digits and what else stands for itself in a URL. A space becomes `%20`, not `+`: the guide wants it so.
+/// All characters but letters, digits and the four that a URL may hold as they are. A space becomes `%20`, as the guide
+/// requires, not `+`.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The address with a query of those parameters that have a value.
@@ -261,17 +263,17 @@ pub(super) fn headers(company: &str, api_key: &HeaderValue, bearer: HeaderValue)
     headers.insert("authorization", bearer);
     headers.insert("x-api-key", api_key.clone());
     headers.insert("accept", HeaderValue::from_static("application/json"));
-    // `discovery/me` is asked before anybody knows the company.
+    // The caller of `discovery/me` does not know the company yet.
     if !company.is_empty() {
         headers.insert("x-proxy-global-company-id", company);
     }
     Ok(headers)
 }
 
-/// What the layers of the transport say of any failure; the cause below says it better.
+/// Texts that the layers of the transport add to any failure. The cause below them says more.
 const EMPTY_WORDS: [&str; 3] = ["error sending request", "client error (Connect)", "client error (SendRequest)"];
 
-/// The chain of causes in one line. Without the URL: the line says elsewhere what was asked.
+/// The chain of causes in one line, without the URL, because the message names the request elsewhere.
 pub(super) fn explain(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut line = error.to_string();
@@ -294,12 +296,12 @@ pub(super) fn explain(error: reqwest::Error) -> String {
 
 // Dates of HTTP headers and of the guide's query parameters.
 
-/// The longest wait a server can ask for (DESIGN §5): longer ones meet a person sooner than they end.
+/// Longest wait that a server can ask for (DESIGN §5). A person sees the problem before a longer one would end.
 pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
-/// A point in time as the guide's `start_date` and `end_date` want it: `yyyy-mm-dd hh:mm:ss`, in UTC.
+/// Formats a point in time for the guide's `start_date` and `end_date`: `yyyy-mm-dd hh:mm:ss`, in UTC.
 ///
-/// The guide names no zone, so callers leave a day or more to spare on either side (DESIGN S2).
+/// The guide names no time zone, so callers add a day or more on either side (DESIGN S2).
 #[must_use]
 pub fn guide_date(time: Timestamp) -> String {
     let time = jiff::Timestamp::from_millisecond(time.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
@@ -312,19 +314,19 @@ pub(super) fn http_date(text: &str) -> Option<Timestamp> {
     Some(Timestamp(time.timestamp().as_millisecond()))
 }
 
-/// The wait that a `Retry-After` asks for: seconds, also with a fraction, or a date, which is compared with the server's
-/// own clock.
+/// The wait that a `Retry-After` asks for. It holds seconds, also with a fraction, or a date, which is compared with
+/// the server's own clock.
 pub(super) fn retry_after(text: &str, server_now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     let wait = match text.parse::<f64>().ok().filter(|_| text.starts_with(|first: char| first.is_ascii_digit())) {
-        // More digits than a time holds are still a wish for a long wait.
+        // A number too large for `Duration` still asks for a long wait.
         Some(seconds) => Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX),
         None => http_date(text)?.since(server_now),
     };
     Some(wait.min(LONGEST_RETRY_AFTER))
 }
 
-/// Our own clock, for answers without a `Date` header.
+/// The clock of this computer, for answers without a `Date` header.
 pub(super) fn now() -> Timestamp {
     Timestamp(jiff::Timestamp::now().as_millisecond())
 }

@@ -1,22 +1,26 @@
-//! The Data Sources API, as its guide has it: the only place that speaks HTTP to Adobe.
+//! The client for the Data Sources API, as Adobe's guide describes it. This is the only place that speaks HTTP to
+//! Adobe.
 //!
-//! [`Client`] asks and reports what it saw. It decides nothing: it does not retry, wait for better times or judge what
-//! an answer means for a job. The caller brings a [`Permit`] for each request, taken from the one [`Budget`] of the
-//! credential.
+//! [`Client`] sends requests and reports what it saw. It decides nothing: it does not retry, wait for better times or
+//! judge what an answer means for a job. The caller brings a [`Permit`] for each request, taken from the one [`Budget`]
+//! of the credential.
 //!
 //! | file | holds |
 //! | --- | --- |
 //! | `upload_request` | one upload: reader, body, commit, last bytes, answer |
 //! | `file`, `body` | the file behind an upload; its bytes, as the transport pulls them, and the gate before the last |
 //! | `answer`, `error` | what was seen of an upload; errors of lists and tokens |
-//! | `requests`, `wire` | what is asked; what the other side writes: jobs and accounts in both spellings, refusals |
-//! | `suite_requests` | what is asked and told of a report suite |
+//! | `requests`, `wire` | requests without a body; what the server writes: jobs, accounts, refusals |
+//! | `suite_requests` | what datadrop asks about a report suite, and what Adobe answers |
 //! | `http`, `connect`, `hook` | one request and its answer, with dates; proxies, certificates; other services |
 //! | `token` | the `Authorization` header, renewed ahead |
 //! | `budget` | permits, and their arithmetic |
 //!
-//! Invariants: a request is never sent twice by anything in here or below; the last bytes of an upload go only through
-//! the gate; no secret has a `Debug`, `Display` or log line; every text of the other side is cut and cleaned.
+//! Invariants:
+//! - Nothing in this module or below it sends a request twice.
+//! - The last bytes of an upload go only through the gate.
+//! - No secret has a `Debug`, `Display` or log line.
+//! - Every text of the server is cut and cleaned.
 
 mod answer;
 mod body;
@@ -60,13 +64,13 @@ pub struct Client {
     tokens: Tokens,
     /// The client ID, as `x-api-key` carries it.
     api_key: HeaderValue,
-    /// The longest silence.
+    /// Timeout without a byte from the server.
     timeout: Duration,
     budget: Arc<Budget>,
-    /// In a simulation, where requests go instead of out.
+    /// Receives the requests in a simulation, instead of the network.
     #[cfg(test)]
     stand_in: Option<tests::stand_in::StandIn>,
-    /// By the last answer that had a `Date`, in milliseconds.
+    /// Difference of the server's clock to ours, by the last answer that had a `Date`, in milliseconds.
     clock_ahead: Mutex<Option<i64>>,
 }
 
@@ -88,8 +92,8 @@ impl Client {
         })
     }
 
-    /// By how many milliseconds the server's clock is ahead of ours, as far as an answer of the API has shown it: its
-    /// `Date` has whole seconds, and came some time ago.
+    /// Returns by how many milliseconds the server's clock is ahead of the clock of this computer. The value comes from
+    /// the `Date` of the last answer that had one, so it is as coarse as a second, and may be old.
     #[must_use]
     pub fn server_clock_ahead(&self) -> Option<i64> {
         *self.clock_ahead.lock().unwrap_or_else(PoisonError::into_inner)
@@ -103,7 +107,7 @@ impl Client {
         self.tokens.bearer(&self.doors, Duration::ZERO).await.map(|_| ())
     }
 
-    /// What every answer means for the requests after it.
+    /// Applies what an answer means for later requests: a refused token, the server's clock, a pause.
     fn take_note(&self, reply: &Reply, bearer: &Bearer, need: Need) {
         let is_necessary = need == Need::Necessary;
         if reply.status == 401 && is_necessary {
@@ -113,7 +117,8 @@ impl Client {
             let ahead = server_time.0.saturating_sub(http::now().0);
             *self.clock_ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
         }
-        // The limit is the credential's, whatever was asked. A service that is not well speaks for itself.
+        // A 429 concerns the whole credential, whichever request met it. A 503 to an optional request concerns only the
+        // service that sent it.
         if (reply.status == 429 || reply.status == 503 && is_necessary)
             && let Some(wait) = reply.retry_after
         {

@@ -1,4 +1,5 @@
-//! Requests without a body: the one way to ask, then remote jobs, accounts and companies, and lists over their pages.
+//! Requests without a body: the one way to send them, then remote jobs, accounts and companies, and lists over their
+//! pages.
 
 use super::budget::Permit;
 use super::error::{ApiError, Unauthorised};
@@ -11,7 +12,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 impl Client {
-    /// Sends it and reads its answer; any answer but 2xx is an error. `asked` says in errors what was asked for.
+    /// Sends the request and reads its answer. Any answer but 2xx is an error, and `asked` names the request in it.
     pub(super) async fn ask(
         &self,
         method: Method,
@@ -23,7 +24,7 @@ impl Client {
         self.ask_for(Need::Necessary, method, asked, company, url, permit).await
     }
 
-    /// The same, for what files may not need.
+    /// Like [`Client::ask`], but `need` says whether datadrop needs the answer to send files.
     pub(super) async fn ask_for(
         &self,
         need: Need,
@@ -48,7 +49,7 @@ impl Client {
             .map_err(|error| ApiError::Unauthorised { asked: asked.to_owned(), why: error.into() })?;
         let headers = http::headers(company, &self.api_key, bearer.header.clone()).map_err(not_connected)?;
 
-        // The server counts it somewhere between here and the head of its answer.
+        // The server counts the request at some moment between now and the head of its answer.
         permit.under_way();
         let request = client.request(method, url).headers(headers).send();
         let response = match tokio::time::timeout(self.timeout, request).await {
@@ -73,7 +74,7 @@ impl Client {
     }
 }
 
-/// The error for an answer that is no 2xx.
+/// The error for an answer that is not 2xx.
 pub(super) fn refusal(asked: String, reply: &Reply) -> ApiError {
     let body = Box::new(reply.refusal());
     let status = reply.status;
@@ -104,9 +105,9 @@ pub(super) fn refusal(asked: String, reply: &Reply) -> ApiError {
 pub struct JobQuery {
     /// Only jobs of this status.
     pub status: Option<String>,
-    /// How far back the search begins; the API's default is a month ago.
+    /// Start of the searched period. The API's default is a month ago.
     pub start: Option<String>,
-    /// How far back it ends; the API's default is today.
+    /// End of the searched period. The API's default is today.
     pub end: Option<String>,
     /// Which page; the first is 1.
     pub page: Option<u32>,
@@ -146,7 +147,8 @@ impl Client {
     /// One job (DESIGN §5, "GET retrieve a single job").
     ///
     /// # Errors
-    /// [`ApiError`]; [`ApiError::NotFound`] concerns this job only. An answer about another job is unclear.
+    /// [`ApiError`]. [`ApiError::NotFound`] concerns this job only. An answer about another job is
+    /// [`ApiError::Unclear`].
     pub async fn show_job(
         &self,
         target: &Target,
@@ -165,8 +167,8 @@ impl Client {
     }
 }
 
-// Data Sources accounts, and the companies of the credential. Answers about accounts hold FTP passwords in clear text:
-// no error quotes them.
+// Data Sources accounts, and the companies of the credential. Answers about accounts hold FTP passwords in clear text,
+// so no error quotes them.
 
 impl Client {
     /// Every account of a report suite (DESIGN §5, "GET retrieve all accounts").
@@ -188,7 +190,7 @@ impl Client {
     /// One account (DESIGN §5, "GET retrieve a single account").
     ///
     /// # Errors
-    /// [`ApiError`]; an answer about another account is unclear.
+    /// [`ApiError`]. An answer about another account is [`ApiError::Unclear`].
     pub async fn show_account(
         &self,
         suite: &ReportSuite,
@@ -198,10 +200,10 @@ impl Client {
         self.account_for(Need::Necessary, suite, data_source_id, permit).await
     }
 
-    /// The same, where files can go without the answer.
+    /// One account, for callers that can send files without the answer.
     ///
     /// # Errors
-    /// [`ApiError`]; an answer about another account is unclear.
+    /// [`ApiError`]. An answer about another account is [`ApiError::Unclear`].
     pub async fn peek_at_account(
         &self,
         suite: &ReportSuite,
@@ -232,7 +234,7 @@ impl Client {
     /// Creates an account (DESIGN §5, "POST create an account").
     ///
     /// # Errors
-    /// [`ApiError`]; after [`ApiError::Unclear`] only the list shows whether there is a new account.
+    /// [`ApiError`]. After [`ApiError::Unclear`], only the list shows whether the account was created.
     pub async fn create_account(
         &self,
         suite: &ReportSuite,
@@ -249,11 +251,11 @@ impl Client {
             .ok_or_else(|| unclear("an answer without a data_source_id".to_owned()))
     }
 
-    /// Deletes an account, which cannot be undone (DESIGN §5, "DELETE account"). Returns Adobe's words.
+    /// Deletes an account, which cannot be undone (DESIGN §5, "DELETE account"). Returns Adobe's message.
     ///
     /// # Errors
-    /// [`ApiError`]; after [`ApiError::Unclear`] only the list shows whether it is gone. An answer that says
-    /// `"success": false` is [`ApiError::Refused`] whatever its status.
+    /// [`ApiError`]. After [`ApiError::Unclear`], only the list shows whether the account was deleted. An answer that
+    /// says `"success": false` is [`ApiError::Refused`], whatever its status.
     pub async fn delete_account(
         &self,
         suite: &ReportSuite,
@@ -290,19 +292,19 @@ impl Client {
 
 // Reading a remote list over its pages.
 
-/// A list that never ends is no list: 50,000 jobs.
+/// Maximum number of pages to read, which is 50,000 jobs. A longer list counts as incomplete.
 const PAGES: u32 = 500;
 
-/// How far to read.
+/// How many pages to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// One page: only whether there is an answer.
+    /// One page, to see only whether the server answers.
     FirstPage,
     /// As many pages as the answer announces.
     Announced,
-    /// To the first empty page, whatever was announced.
+    /// Up to the first empty page, whatever the answer announces.
     ToTheEmptyPage,
-    /// So, and page 1 once more (DESIGN S2).
+    /// Up to the first empty page, and then page 1 once more (DESIGN S2).
     Twice,
 }
 
@@ -311,21 +313,21 @@ pub enum Extent {
 pub struct Listing {
     /// Each job once, in the order in which it was listed.
     pub jobs: Vec<RemoteJob>,
-    /// Page 1 was the same afterwards; only looked at with [`Extent::Twice`].
+    /// Page 1 was the same afterwards. Checked only with [`Extent::Twice`].
     pub steady: bool,
-    /// Every entry could be read, and the list had an end.
+    /// Every entry could be read, and the list ended.
     pub complete: bool,
     /// The server's clock at the first page.
     pub server_time: Option<Timestamp>,
 }
 
-/// A request for a page failed, behind pages that are worth something: what they show was there before.
+/// A request for a page failed. The jobs of the pages before it are still valid.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct CutShort {
     /// Why.
     pub error: Box<ApiError>,
-    /// What was listed until then; never complete.
+    /// The jobs listed before the failure. Never complete.
     pub listing: Box<Listing>,
 }
 
@@ -336,8 +338,8 @@ impl From<CutShort> for ApiError {
 }
 
 impl Client {
-    /// Reads the list of a target page by page. `permit` is asked for the right to send each request; a page of the
-    /// query does not count.
+    /// Reads the list of a target page by page. Calls `permit` for the right to send each request. Ignores
+    /// `query.page`.
     ///
     /// # Errors
     /// [`CutShort`] with the first request that failed.
@@ -364,7 +366,7 @@ impl Client {
             if page == 1 {
                 first_page = ids(&listed.jobs);
             }
-            // A page that repeats what was listed before adds nothing: its jobs are known.
+            // A page that adds no new job counts as repeated.
             let before = listing.jobs.len();
             listing.jobs.extend(listed.jobs.into_iter().filter(|job| seen.insert(job.remote_job_id)));
             let repeated = !empty && listing.jobs.len() == before;

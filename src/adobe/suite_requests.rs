@@ -1,5 +1,5 @@
-//! What the API says of a report suite: three requests, and what they tell. Nothing here is needed to send files: what
-//! cannot be read is named, and the rest is used (DESIGN §5, "Report suites").
+//! The three requests about a report suite, and what their answers hold. datadrop needs none of them to send files. It
+//! names what it cannot read, and uses the rest (DESIGN §5, "Report suites").
 
 use super::budget::Permit;
 use super::error::{ApiError, TokenError, Unauthorised};
@@ -13,11 +13,11 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::fmt;
 
-/// The most that is read of a list. Adobe describes a metric in about 600 bytes: a report suite with all 1,000 events
-/// and its standard metrics takes less than 1 MiB, and dimensions bring their classifications.
+/// Maximum number of bytes read of a list. Adobe describes a metric in about 600 bytes. A report suite with all 1,000
+/// events and its standard metrics takes less than 1 MiB, but dimensions include their classifications.
 const LONGEST_LIST: usize = 4 << 20;
 
-/// The parts of what the API says of a report suite. Each takes a request.
+/// The three parts of the description of a report suite. Each takes one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SuitePart {
     /// Name, currency, time zone, and whether it is virtual.
@@ -28,21 +28,21 @@ pub enum SuitePart {
     Dimensions,
 }
 
-/// What was read of a report suite, and what was not.
+/// What could be read of a report suite, and what could not.
 #[derive(Debug, Clone)]
 pub struct SuiteReading {
-    /// What was told.
+    /// The facts that could be read.
     pub facts: SuiteFacts,
-    /// What could not be read, with the reason.
+    /// The parts that could not be read, with the reason.
     pub unread: Vec<Unread>,
 }
 
 /// A part that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unread {
-    /// Which.
+    /// Which part.
     pub part: SuitePart,
-    /// Why. `None`: the list is empty, as for a credential that may not see what is in it.
+    /// Why. `None`: the list is empty, as it is for a credential that may not see its elements.
     pub error: Option<ApiError>,
 }
 
@@ -66,7 +66,7 @@ impl fmt::Display for Unread {
 }
 
 impl Unread {
-    /// Returns whether the credential may not read it: only a person can change that.
+    /// Returns whether the credential lacks the permission, which only a person can change.
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
         match &self.error {
@@ -77,7 +77,7 @@ impl Unread {
         }
     }
 
-    /// Returns whether it may be readable in an hour.
+    /// Returns whether the part may be readable an hour later.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         let Some(error) = &self.error else { return false };
@@ -86,7 +86,7 @@ impl Unread {
             | ApiError::Unclear { .. }
             | ApiError::Busy { .. }
             | ApiError::Unauthorised { why: Unauthorised::Token(TokenError::Unavailable(_)), .. } => true,
-            // Adobe refuses good tokens at times.
+            // Adobe sometimes refuses valid tokens.
             ApiError::Unauthorised { why: Unauthorised::Answer { status, .. }, .. } => *status == 401,
             ApiError::Unauthorised { why: Unauthorised::Token(TokenError::Refused { .. }), .. }
             | ApiError::NotFound { .. }
@@ -96,7 +96,7 @@ impl Unread {
 }
 
 impl Client {
-    /// Asks for all three parts, as far as there is a server that answers. `permit` is asked for the right to send each
+    /// Requests all three parts, but stops if the server does not answer. Calls `permit` for the right to send each
     /// request.
     pub async fn read_suite<P: Future<Output = Permit>>(
         &self,
@@ -113,7 +113,7 @@ impl Client {
             if let Ok(false) = read {
                 reading.unread.push(Unread { part, error: None });
             } else if let Err(error) = read {
-                // The next request would meet the same.
+                // The next request would fail for the same reason.
                 let is_away = matches!(
                     error,
                     ApiError::NotConnected { .. }
@@ -127,7 +127,7 @@ impl Client {
         reading
     }
 
-    /// Returns whether there was anything in the answer.
+    /// Reads one part. Returns whether the server answered.
     async fn read_part(
         &self,
         part: SuitePart,
@@ -143,7 +143,7 @@ impl Client {
         match part {
             SuitePart::Suite => {
                 let url = http::suite_url(suite).map(|url| {
-                    // The API shows name and currency only if it is asked to.
+                    // The API includes name and currency only on request.
                     http::with_query(url, &[("expansion", Some("name,currency"))])
                 });
                 let reply = ask(http::LONGEST_ANSWER, url).await?;
@@ -168,7 +168,7 @@ impl Client {
     }
 }
 
-/// Reads the report suite itself. An answer about another one is an error.
+/// Reads the report suite itself. An answer about another report suite is an error.
 fn told(value: &Value, report_suite_id: &str) -> Result<SuiteFacts, String> {
     let object = value.as_object().ok_or("an answer that is no report suite")?;
     let text = |key: &str| object.get(key).and_then(text);
@@ -184,7 +184,7 @@ fn told(value: &Value, report_suite_id: &str) -> Result<SuiteFacts, String> {
     })
 }
 
-/// An element of a list. One that is odd does not make the others unreadable.
+/// An element of a list. An odd element does not make the others unreadable.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Element {
@@ -192,7 +192,7 @@ enum Element {
     Other(IgnoredAny),
 }
 
-/// A metric or a dimension, as far as it is used.
+/// The members of a metric or a dimension that datadrop uses.
 #[derive(Deserialize)]
 struct Component {
     id: String,
@@ -217,11 +217,10 @@ impl Component {
     }
 }
 
-/// Each element that can be read and used. An empty list is a credential that sees nothing, not a report suite without
-/// metrics.
-/// What can be used of a list; `None` if that is nothing.
+/// Reads each element that datadrop can use. Returns `None` if there is none, because an empty list means a credential
+/// that sees nothing, not a report suite without metrics.
 fn all<T>(elements: &[Element], read: impl Fn(&Component) -> T) -> Option<Vec<T>> {
-    // What has a dot is a classification: no column of a file is one.
+    // An ID with a dot is a classification, which is no column of a file.
     let is_usable = |component: &&Component| !component.id.contains('.') && component.allowed != Value::Bool(false);
     let components = elements.iter().filter_map(|element| match element {
         Element::Component(component) => Some(component),
@@ -244,7 +243,7 @@ fn dimension(component: &Component) -> Dimension {
     Dimension { id: component.id(), name: component.name() }
 }
 
-/// A text that says something, fit for a line.
+/// Returns a text that is not empty, cleaned for one line.
 fn text(value: &Value) -> Option<String> {
     value.as_str().map(clean).filter(|text| !text.is_empty())
 }

@@ -1,4 +1,4 @@
-//! Access tokens: one at a time, renewed ahead of their end, one renewal for many waiters (DESIGN §5, "Token").
+//! Access tokens: one at a time, renewed before they expire, with one renewal for many waiters (DESIGN §5, "Token").
 
 use super::budget::Budget;
 use super::connect::Doors;
@@ -17,19 +17,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Taken where the token service does not say how long its token lives; a day is usual.
+/// Lifetime assumed if the token service gives none. A day is usual.
 const UNKNOWN_LIFE: Duration = Duration::from_hours(1);
 
 /// Time before a token's end at which it is renewed, if it lives long enough.
 const AHEAD: Duration = Duration::from_mins(5);
 
-/// Time until the next try after a renewal ahead of time failed. Until then the old token still serves.
+/// Time until the next try after an early renewal failed. Until then the old token is still valid.
 const RENEW_AGAIN: Duration = Duration::from_secs(30);
 
 /// The directory in which systemd shows the service the secrets that its unit passes on. It is not writable.
 const PASSED_BY_SYSTEMD: &str = "/run/credentials";
 
-/// What stands before a token.
+/// Prefix of a token in the header.
 const SCHEME: &str = "Bearer ";
 
 /// The source of the `Authorization` header.
@@ -40,14 +40,14 @@ pub(super) struct Tokens {
     scopes: String,
     silence: Duration,
     held: Mutex<Option<Held>>,
-    /// Locked while a caller fetches a token; holds how the last fetch failed.
+    /// Locked while a caller fetches a token. Holds the error of the last fetch, if it failed.
     fetching: tokio::sync::Mutex<Option<TokenError>>,
     fetches: AtomicU64,
-    /// Pauses where the token service wants a pause and there is no token to go on with.
+    /// Pauses if the token service asks for a pause and no valid token is left.
     budget: Arc<Budget>,
 }
 
-/// Why there is no new token, and the pause that the token service wants.
+/// Why the token service granted no token, and the pause that it asks for.
 struct NotGranted {
     error: TokenError,
     pause: Option<Duration>,
@@ -61,7 +61,7 @@ impl From<TokenError> for NotGranted {
 
 struct Held {
     bearer: Bearer,
-    /// `None`: serves until it is refused.
+    /// `None`: used until the API refuses it.
     life: Option<Life>,
 }
 
@@ -69,7 +69,7 @@ struct Held {
 struct Life {
     renew_at: Instant,
     ends_at: Instant,
-    /// What no use can ask for more of: a new token would not have it either.
+    /// Longest remaining life that a caller can require, because a new token would not last longer either.
     most: Duration,
 }
 
@@ -84,16 +84,16 @@ impl Life {
     }
 }
 
-/// A token in the form in which it is sent. Has no `Debug`, though the header would hide itself.
+/// A token in the form in which it is sent. Has no `Debug`, although the header would hide its value.
 #[derive(Clone)]
 pub(super) struct Bearer {
     pub(super) header: HeaderValue,
-    /// Tells tokens apart without comparing secrets.
+    /// Identifies the token without comparing secrets.
     number: u64,
 }
 
 impl Bearer {
-    /// The token alone.
+    /// The token without its prefix.
     pub(super) fn secret(&self) -> &[u8] {
         let header = self.header.as_bytes();
         header.strip_prefix(SCHEME.as_bytes()).unwrap_or(header)
@@ -127,7 +127,7 @@ impl Tokens {
         }
     }
 
-    /// A token that serves now, and for as long as it is needed, if a token can.
+    /// Returns a token that is valid now, and stays valid for `needed`, if any token lives that long.
     pub(super) async fn bearer(&self, doors: &Doors, needed: Duration) -> Result<Bearer, TokenError> {
         match self.stock(needed) {
             Stock::Fresh(bearer) => Ok(bearer),
@@ -142,7 +142,8 @@ impl Tokens {
                     Stock::Fresh(bearer) | Stock::Ageing(bearer) => return Ok(bearer),
                     Stock::None => {}
                 }
-                // A caller that waited while another asked in vain shares that answer: a crowd must not ask one by one.
+                // A caller that waited while another caller's fetch failed shares that error, so that many callers do
+                // not ask one by one.
                 if let Some(failure) = failure.as_ref()
                     && self.fetches.load(Ordering::Acquire) != before
                 {
@@ -153,7 +154,7 @@ impl Tokens {
         }
     }
 
-    /// The API refused this token: unless it was replaced meanwhile, it is not used again.
+    /// Discards the token that the API refused, unless it was replaced meanwhile.
     pub(super) fn invalidate(&self, refused: &Bearer) {
         let mut held = self.lock();
         if held.as_ref().is_some_and(|held| held.bearer.number == refused.number) {
@@ -212,7 +213,8 @@ impl Tokens {
         }
     }
 
-    /// `client_credentials`, parameters in the body: query strings may be logged (DESIGN §5, "Token").
+    /// Sends `client_credentials` with the parameters in the body, because servers may log query strings (DESIGN §5,
+    /// "Token").
     async fn grant(&self, doors: &Doors, secret: &SecretString) -> Result<(SecretString, Option<Life>), NotGranted> {
         let place = |why: String| TokenError::Unavailable(format!("{}: {why}", self.token_url));
         let url = Url::parse(&self.token_url).map_err(|error| place(error.to_string()))?;
@@ -233,7 +235,7 @@ impl Tokens {
             }
             Err(_) => return Err(place(format!("no answer for {} s", self.silence.as_secs_f32())).into()),
         };
-        // Counted from here, so that a slow answer makes the token older, not younger.
+        // The life counts from here, so that a slow answer makes the token older, not younger.
         let asked = Instant::now();
         let reply = Reply::read(response, self.silence, secret.expose_secret().as_bytes(), LONGEST_ANSWER).await;
         if !reply.is_success() {
@@ -243,7 +245,7 @@ impl Tokens {
         if let Some(cut) = &reply.cut {
             return Err(place(cut.explain()).into());
         }
-        // The text stays out of the message: it may hold a token.
+        // The error does not quote the text, because the text may hold a token.
         let granted: Granted = serde_json::from_slice(&reply.body)
             .map_err(|_| place(format!("HTTP {} without a usable access_token", reply.status)))?;
         let life = granted.expires_in.as_ref().and_then(seconds).unwrap_or(UNKNOWN_LIFE);
@@ -255,7 +257,8 @@ impl Tokens {
     }
 }
 
-/// At 80 % of its life, and at least five minutes before its end where it lives for ten or more.
+/// Returns the time until the renewal: 80 % of the life, but at least five minutes before its end if the token lives
+/// for ten minutes or more.
 fn renewal(life: Duration) -> Duration {
     let usual = life * 4 / 5;
     match life.checked_sub(AHEAD) {
@@ -264,8 +267,8 @@ fn renewal(life: Duration) -> Duration {
     }
 }
 
-/// A year at most: no token is kept for longer, and no arithmetic overflows. Less than a second says nothing: such a
-/// token would be renewed at each request. If it has ended, the API says so.
+/// Reads a lifetime. The maximum is a year, so that no arithmetic overflows. A lifetime below one second is ignored,
+/// because such a token would be renewed at each request. If the token has expired, the API says so.
 fn seconds(value: &Value) -> Option<Duration> {
     let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
     (seconds >= 1.0).then(|| Duration::from_secs_f64(seconds.min(365.0 * 86_400.0)))
@@ -289,7 +292,7 @@ async fn read_secret(path: &Path) -> Result<SecretString, TokenError> {
     if secret.is_empty() { Err(unusable("the file is empty".to_owned())) } else { Ok(secret.into()) }
 }
 
-/// The request never reached the token service.
+/// The error if a proxy refused the request, so that it never reached the token service.
 fn proxy_refusal() -> TokenError {
     TokenError::Refused {
         error: format!("HTTP {PROXY_WANTS_CREDENTIALS}"),
@@ -322,7 +325,7 @@ fn refusal(reply: &Reply, credential: &Credential, place: impl Fn(String) -> Tok
     }
 }
 
-/// Where a secret that Adobe takes has to go; no semicolon, for that is where `doctor` begins the remedy.
+/// Returns where to write a valid secret. The text has no semicolon, because `doctor` starts the remedy after one.
 fn another_secret(credential: &Credential) -> String {
     let look = "check api.client_id in the Developer Console, and";
     match credential {
@@ -339,7 +342,7 @@ fn another_secret(credential: &Credential) -> String {
              api.client_secret is right"
                 .to_owned()
         }
-        // These credentials do not ask for tokens.
+        // These credentials never ask the token service.
         Credential::Token(_) | Credential::TokenFile(_) => format!("{look} renew the access token"),
     }
 }
@@ -379,7 +382,7 @@ mod tests {
         let minute = Duration::from_mins(1);
         assert!(day.outlasts(at(86_340), minute) && !day.outlasts(at(86_341), minute));
         assert!(day.outlasts(at(86_399), Duration::ZERO) && !day.outlasts(at(86_400), Duration::ZERO));
-        // No token lives for a minute here: one that is new will do.
+        // No token lives for a minute here, so a new one must suffice.
         let short = Life::new(start, Duration::from_secs(5));
         assert!(short.outlasts(at(1), minute) && !short.outlasts(at(2), minute));
     }

@@ -28,20 +28,20 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// From the head of a request to its place in the server's count, at most: a slow line, a busy computer.
+/// Longest time from the head of a request until the server counts it, on a slow line or a busy computer.
 const COUNTED_WITHIN: Duration = Duration::from_millis(500);
-/// Interval between reports of how much of a body has gone: each report writes a row.
+/// Interval between reports of the progress of a body. Each report writes a row.
 const TELL_EVERY: Duration = Duration::from_secs(2);
-/// A slow line: about eight megabits a second.
+/// Speed of a slow line: about eight megabits per second.
 const SLOW_BYTES_PER_MS: u64 = 1_000;
-/// Adobe's gateway cuts any request then (Adobe, Analytics API FAQ).
+/// Timeout after which Adobe's gateway cuts any request (Adobe, Analytics API FAQ).
 const GATEWAY_LIMIT: Duration = Duration::from_mins(1);
 
-/// Longest wait for the first byte of a file, if `api.timeout` is not shorter. Meanwhile the attempt keeps a permit of the
-/// request budget, which others need.
+/// Longest wait for the first byte of a file, if `api.timeout` is not shorter. During the wait the attempt keeps a
+/// permit of the request budget, which other requests need.
 const FIRST_BYTE_WITHIN: Duration = Duration::from_secs(5);
 
-/// What to upload, and where to.
+/// What to upload, and the target.
 #[derive(Debug, Clone)]
 pub struct Upload {
     /// The account at Adobe.
@@ -50,18 +50,18 @@ pub struct Upload {
     pub style: UploadStyle,
     /// The file name to send.
     pub wire_name: String,
-    /// Where the file lies.
+    /// The path of the file.
     pub path: PathBuf,
     /// The only content that may arrive.
     pub expected: Promised,
-    /// Told how the reading of the file goes.
+    /// Follows the progress of reading the file.
     pub reading: Arc<Reading>,
 }
 
-/// What ends an upload before an answer.
+/// The end of an upload without an answer: whether the last bytes had gone, and what was seen.
 type Early = (bool, Seen);
 
-/// Where an upload in progress stands.
+/// The stage of an upload in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Sending,
@@ -69,7 +69,7 @@ enum Stage {
     AwaitingAnswer,
 }
 
-/// Breaks the body when the upload is dropped: the answer to its last bytes would be lost.
+/// Breaks the body when the upload is dropped, because nobody would read the answer to its last bytes.
 struct BreakOnDrop(Arc<Gate>);
 
 impl Drop for BreakOnDrop {
@@ -91,19 +91,19 @@ impl From<FileFault> for Seen {
 impl Client {
     /// Sends one file in one request, which is never repeated.
     ///
-    /// When the transport has taken everything but the last bytes, and the file proved to be `expected` and is so still,
-    /// `commit` is awaited; only if it says `true` the last bytes go. An answer, an error or `stop` before that ends the upload
-    /// and drops `commit` wherever it stands, and the last bytes never go.
+    /// When the transport has taken everything but the last bytes, and the file is still `expected`, `commit` is
+    /// awaited. The last bytes go only if it returns `true`. An answer, an error or `stop` before that ends the upload
+    /// and drops `commit` at any point. The last bytes then never go.
     ///
-    /// `sending` gets how much has gone, in percent of the body: once bytes have gone for half a second, because a
-    /// quicker upload passes that phase in an instant, and then every two seconds.
+    /// `sending` receives the progress, in percent of the body. The first call comes once bytes have gone for half a
+    /// second, because a quicker upload is over in an instant. Later calls come every two seconds.
     ///
-    /// `stop` gives up the upload as long as the last bytes have not gone and no answer has begun. After that it only
-    /// waits, and the caller bounds how long. Dropping the future also keeps back last bytes that have not gone, but
-    /// then the caller cannot know whether they had.
+    /// `stop` ends the upload while the last bytes have not gone and no answer has begun. After that the upload waits
+    /// for the answer, and the caller limits that time. Dropping the future also holds back last bytes that have not
+    /// gone, but then the caller cannot know whether they had.
     ///
-    /// `api.timeout` is the longest silence: no chunk taken, no byte of the answer. Time that `commit` takes is not
-    /// the server's silence.
+    /// `api.timeout` is the longest silence: no chunk taken, no byte of the answer. The time that `commit` takes does
+    /// not count as silence.
     pub async fn upload(
         &self,
         upload: Upload,
@@ -146,8 +146,8 @@ impl Client {
         UploadEnd::answered(sent, reply)
     }
 
-    /// Everything that can fail before a byte goes out. The first bytes of the file are read before a connection is
-    /// asked for, so a file that is gone costs no request.
+    /// Does everything that can fail before a byte goes out. The first bytes of the file are read before a connection
+    /// is opened, so a missing file costs no request.
     async fn prepare(&self, upload: Upload, permit: Permit, gate: &Arc<Gate>) -> Result<Prepared, Seen> {
         let Upload { target, style, wire_name, path, expected, reading } = upload;
         let layout = Layout::new(style, &wire_name, expected.identity.size);
@@ -211,23 +211,23 @@ struct Prepared {
     progress: Sent,
 }
 
-/// How much of a body has gone, in bytes.
+/// The progress of a body, in bytes.
 struct Sent {
     left: Arc<AtomicU64>,
     of: u64,
 }
 
 impl Sent {
-    /// 100 only once all has gone.
+    /// Returns the percentage. It is 100 only if everything has gone.
     fn percent(&self) -> u8 {
         let gone = self.of.saturating_sub(self.left.load(Ordering::Relaxed));
         u8::try_from(gone.saturating_mul(100) / self.of.max(1)).unwrap_or(100)
     }
 }
 
-/// Stamps the permit once the server must have counted the request: a moment after its head went out. To drop this
-/// future earlier, because there is an answer, also stamps the permit. From then on, reports how much has gone. Never
-/// ends.
+/// Stamps the permit once the server must have counted the request, which is a moment after its head went out. If an
+/// answer comes earlier, dropping this future also stamps the permit. After the stamp, the future reports the progress.
+/// It never ends.
 async fn counted(begun: oneshot::Receiver<Permit>, progress: &Sent, mut sending: impl FnMut(u8)) -> Infallible {
     if let Ok(mut permit) = begun.await {
         tokio::time::sleep(COUNTED_WITHIN).await;
@@ -244,7 +244,8 @@ async fn counted(begun: oneshot::Receiver<Permit>, progress: &Sent, mut sending:
     std::future::pending().await
 }
 
-/// All but the last bytes has gone, which may have taken its time: the last moment to see that the file changes (DESIGN A2, R5).
+/// Checks the file for the last time, after all but the last bytes have gone, because sending them may have taken long
+/// (DESIGN A2, R5).
 async fn look_again(reader: JoinHandle<Option<Whole>>, reading: &Arc<Reading>, patience: Duration) -> Result<(), Seen> {
     let looked = async {
         let whole = reader.await.ok().flatten()?;
@@ -262,7 +263,7 @@ async fn look_again(reader: JoinHandle<Option<Whole>>, reading: &Arc<Reading>, p
     }
 }
 
-/// From the request to the head of its answer, and whether the last bytes had gone by then.
+/// Runs from the request to the head of its answer. Returns the head, and whether the last bytes had gone by then.
 async fn exchange(
     answer: impl Future<Output = reqwest::Result<reqwest::Response>>,
     gate: &Gate,
@@ -279,7 +280,7 @@ async fn exchange(
     loop {
         tokio::select! {
             biased;
-            // First, so that an answer that is there is seen before anything else is released.
+            // The answer is polled first, so that nothing more is released if it is already there.
             head = &mut answer => return match head {
                 Ok(response) => Ok((gate.shut(), response)),
                 Err(error) => Err((gate.abort(), broken(error, &mut tail_wanted))),
@@ -293,7 +294,7 @@ async fn exchange(
             wanted = &mut tail_wanted, if stage == Stage::Sending => match wanted {
                 Ok(Ok(())) => stage = Stage::Committing,
                 Ok(Err(fault)) => return Err((gate.abort(), fault.into())),
-                // The transport dropped the body: its answer or error is on the way.
+                // The transport dropped the body, so its answer or error is about to arrive.
                 Err(_) => stage = Stage::AwaitingAnswer,
             },
             committed = &mut commit, if stage == Stage::Committing => {
@@ -322,7 +323,7 @@ async fn exchange(
     }
 }
 
-/// A transport error; but if the file was its cause, then the file.
+/// Returns the error of the file if that broke the request, or else the error of the transport.
 fn broken(error: reqwest::Error, tail_wanted: &mut oneshot::Receiver<Result<(), FileFault>>) -> Seen {
     match tail_wanted.try_recv() {
         Ok(Err(fault)) => fault.into(),

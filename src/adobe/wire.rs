@@ -1,7 +1,8 @@
-//! What the API writes: jobs and accounts in both spellings, and refusals in three dialects.
+//! What the API writes: jobs and accounts in both spellings, and refusals in three formats.
 //!
-//! Read key by key instead of by derived types: one odd member ("Adobe may add optional members at any time", its guide says)
-//! must not make a whole page unreadable, and both spellings may meet in one object.
+//! The code reads key by key instead of by derived types, for two reasons. One odd member must not make a whole page
+//! unreadable: "Adobe may add optional members at any time", its guide says. Both spellings may also meet in one
+//! object.
 
 use crate::job::{Company, RemoteAccount, RemoteJob, RemoteJobId, Timestamp};
 use secrecy::SecretString;
@@ -35,25 +36,25 @@ pub(super) fn job(value: &Value) -> Option<RemoteJob> {
 pub struct Listed {
     /// In the order of the answer.
     pub jobs: Vec<RemoteJob>,
-    /// Which page the API says this is.
+    /// The number of this page, by the API.
     pub page: Option<u32>,
-    /// How many the API says there are.
+    /// The number of pages, by the API.
     pub total_pages: Option<u32>,
     /// The server's clock (`Date`).
     pub server_time: Option<Timestamp>,
-    /// Entries that had no usable job ID: with any of them the list is not complete.
+    /// Number of entries without a usable job ID. If there are any, the list is not complete.
     pub unreadable: usize,
 }
 
-/// A page of the list (DESIGN §5, "GET retrieve all jobs"). `None` if it does not say which jobs there are: an unknown list is
-/// not an empty one.
+/// Reads a page of the list (DESIGN §5, "GET retrieve all jobs"). `None` if the answer does not hold a list, because an
+/// unknown list is not an empty one.
 pub(super) fn page(value: &Value) -> Option<Listed> {
     let object = value.as_object()?;
     let page = object.get("page").and_then(small);
     let total_pages = object.get("total_pages").and_then(small);
     let entries: &[Value] = match object.get("jobs")? {
         Value::Array(entries) => entries,
-        // A page past the end is empty (DESIGN §5, "Endpoints").
+        // A page beyond the last is empty (DESIGN §5, "Endpoints").
         Value::Null if page.zip(total_pages).is_some_and(|(page, pages)| page > pages) => &[],
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => return None,
     };
@@ -76,12 +77,12 @@ pub(super) fn account(value: &Value) -> Option<RemoteAccount> {
     })
 }
 
-/// What an operation says of itself.
+/// The message that an operation returns.
 pub(super) fn message(value: &Value) -> Option<String> {
     text(value.as_object()?, ["message"]).map(|text| clean(&text))
 }
 
-/// The companies of `discovery/me`, each once. `None` if it does not say which there are.
+/// The companies of `discovery/me`, each once. `None` if the answer does not hold a list of them.
 pub(super) fn companies(value: &Value) -> Option<Vec<Company>> {
     let mut companies: Vec<Company> = Vec::new();
     for org in value.get("imsOrgs")?.as_array()? {
@@ -96,14 +97,14 @@ pub(super) fn companies(value: &Value) -> Option<Vec<Company>> {
     Some(companies)
 }
 
-/// The member under its first spelling that is there and not null.
+/// Returns the member under the first spelling that exists and is not null.
 fn first<'a, const N: usize>(object: &'a Map<String, Value>, keys: [&str; N]) -> Option<&'a Value> {
     keys.iter().filter_map(|key| object.get(*key)).find(|value| !value.is_null())
 }
 
-/// An integer, also as `100.0`, or one in quotes.
+/// Returns an integer. It may be written as `100.0`, or in quotes.
 fn number(value: &Value) -> Option<i64> {
-    // The text decides: a float has not all integers.
+    // The text is parsed, because a float cannot hold all integers.
     let whole = |text: &str| {
         let text = text.trim();
         let digits = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|byte| byte == b'0'));
@@ -128,44 +129,44 @@ fn text<const N: usize>(object: &Map<String, Value>, keys: [&str; N]) -> Option<
     }
 }
 
-// The bodies of refusals: three dialects, and whatever stands in front of the API.
+// The bodies of refusals: three formats, and those of proxies and gateways in front of the API.
 
-/// Characters of a foreign text that are kept.
+/// Maximum number of characters kept of a foreign text.
 const EXCERPT: usize = 300;
 
-/// Who refused, and in what words. Every text is free of control characters and at most 300 characters long.
+/// Which service refused, and its text. Every text is free of control characters and at most 300 characters long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErrorBody {
     /// The gateway before the service: `{"error_code", "message"}`. The service never saw the request.
     Gateway {
-        /// `429050`, say.
+        /// For example `429050`.
         code: String,
-        /// Its words.
+        /// Its message.
         message: String,
     },
     /// The Analytics service: `{"errorCode", "errorDescription", "errorId"}`, `{"success": false, "message"}`, or
     /// `{"error"}` with a sentence.
     Service {
-        /// `invalid_token`, say.
+        /// For example `invalid_token`.
         code: Option<String>,
-        /// Its words.
+        /// Its message.
         message: String,
-        /// By which Adobe's support finds the case.
+        /// Adobe's support finds the case by it.
         id: Option<String>,
     },
     /// The identity service: `{"error", "error_description"}`.
     Ims {
-        /// `invalid_client`, say.
+        /// For example `invalid_client`.
         error: String,
-        /// Its words; empty if it gives none.
+        /// Its message. Empty if there is none.
         description: String,
     },
-    /// Anything else, HTML say: the beginning of its text.
+    /// Anything else, for example HTML: the beginning of its text.
     Other(String),
 }
 
 impl ErrorBody {
-    /// Reads a body of whatever kind; there is none that it cannot take.
+    /// Reads a body of any kind.
     #[must_use]
     pub(super) fn read(body: &[u8]) -> Self {
         let object = serde_json::from_slice::<Map<String, Value>>(body).ok();
@@ -186,9 +187,9 @@ impl ErrorBody {
         if object.get("success") == Some(&Value::Bool(false)) {
             return Some(Self::Service { code: None, message: message(), id: None });
         }
-        // A web server's own error page has `error` too, beside `status` and `path`.
+        // A web server's own error page has `error` too, next to `status` and `path`.
         let error = told(object, "error").filter(|_| !object.contains_key("status"))?;
-        // The identity service has a code there, and the Analytics service a sentence.
+        // In `error`, the identity service has a code, and the Analytics service a sentence.
         if error.contains(' ') {
             return Some(Self::Service { code: None, message: error, id: None });
         }
@@ -196,8 +197,8 @@ impl ErrorBody {
         Some(Self::Ims { error, description })
     }
 
-    /// The same without the number of this one case, which differs each time, so that a problem that lasts is reported
-    /// once.
+    /// Returns the refusal without the ID of this case. The ID differs each time, so a problem that lasts would be
+    /// reported more than once.
     #[must_use]
     pub fn without_id(mut self) -> Self {
         self.remove_id();
@@ -211,7 +212,7 @@ impl ErrorBody {
     }
 }
 
-/// The refuser's own words.
+/// Displays the text of the service that refused.
 impl fmt::Display for ErrorBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -242,7 +243,7 @@ fn told(object: &Map<String, Value>, key: &str) -> Option<String> {
     }
 }
 
-/// What a page says, which is no answer of Adobe's: its title, or its text. `None`: it is no page.
+/// Returns the title or the text of an HTML page, which Adobe did not send. `None` if the body is not a page.
 fn words_of_a_page(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(&body[..body.len().min(64 * EXCERPT)]);
     let lower = text.to_ascii_lowercase();
@@ -267,16 +268,17 @@ fn words_of_a_page(body: &[u8]) -> Option<String> {
     Some(format!("a page of a proxy or gateway on the way, and no answer of Adobe's: {}", or_none(&words)))
 }
 
-/// The beginning of a body, fit for a line of a log.
+/// The beginning of a body, on one line of a log.
 pub(super) fn excerpt(body: &[u8]) -> String {
-    // More than enough for the characters that are kept, and no megabyte is converted for them.
+    // This is more than the kept characters need, and avoids converting a megabyte.
     clean(&String::from_utf8_lossy(&body[..body.len().min(16 * EXCERPT)]))
 }
 
-/// Shorter ones occur by chance; real ones have hundreds of characters, secrets some dozens.
+/// Minimum length of a secret that is removed. Shorter texts occur by chance. Tokens have hundreds of characters,
+/// secrets some dozens.
 const SHORTEST_SECRET: usize = 8;
 
-/// Takes a secret out of a body, as it is and as a form has it.
+/// Removes a secret from a body, both as it is and in form encoding.
 pub(super) fn hide(body: &mut Vec<u8>, secret: &[u8]) {
     if secret.len() < SHORTEST_SECRET {
         return;
@@ -289,7 +291,7 @@ pub(super) fn hide(body: &mut Vec<u8>, secret: &[u8]) {
     }
 }
 
-/// White space in one piece, no control characters, no more than [`EXCERPT`] characters.
+/// Joins all white space, and removes control characters and all beyond [`EXCERPT`] characters.
 pub(super) fn clean(text: &str) -> String {
     let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
     let mut line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
@@ -299,13 +301,13 @@ pub(super) fn clean(text: &str) -> String {
     line
 }
 
-/// 407: whatever asks, it was a proxy that answered.
+/// The status 407. Only a proxy answers with it, whatever the request.
 pub(super) const PROXY_WANTS_CREDENTIALS: u16 = 407;
 
-/// What a person can do about it.
+/// The remedy for a refusal by a proxy.
 pub(super) const PROXY_REMEDY: &str = "write them into api.proxy, like http://user:password@proxy.example.com:3128";
 
-/// A proxy's refusal in words that help; its own are a page, or nothing.
+/// The refusal of a proxy in words of datadrop, because a proxy sends a page, or nothing.
 pub(super) fn proxy_refusal(words: &str) -> ErrorBody {
     ErrorBody::Other(clean(&format!("the proxy wants other credentials; {PROXY_REMEDY}; it says: {words}")))
 }

@@ -74,7 +74,7 @@ fn the_last_bytes_either_went_or_never_go() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_the_wait_for_the_disk_counts_and_however_often_it_is_asked() {
+async fn only_the_wait_for_the_disk_counts_however_often_it_is_polled() {
     let reading = Arc::new(Reading::default());
     assert_eq!(reading.silent_for(), None);
     let gate = Arc::new(Gate::new());

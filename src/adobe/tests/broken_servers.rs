@@ -55,14 +55,14 @@ async fn silence_is_measured_from_the_last_byte_and_not_while_we_commit() {
     assert!(end.last_bytes_sent);
     assert_eq!(end.seen, Seen::Silence(Duration::from_millis(300)));
 
-    // A server that takes nothing.
+    // A server that reads nothing.
     let stage = Stage::with(&vec![b'x'; 30_000_000], |config| config.timeout = Duration::from_millis(300)).await;
     let end = stage.upload(never(), &CancellationToken::new());
     let _peer = stage.server.accept().await;
     let end = end.await.unwrap();
     assert_eq!((end.last_bytes_sent, end.seen), (false, Seen::Silence(Duration::from_millis(300))));
 
-    // A slow answer is none.
+    // A server that answers too slowly.
     let stage = Stage::with(b"abc", |config| config.timeout = Duration::from_millis(300)).await;
     let end = stage.upload_now();
     let mut peer = stage.server.accept().await;

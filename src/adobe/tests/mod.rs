@@ -1,4 +1,4 @@
-//! The client against a server that is played line by line, so that each byte on the wire is seen.
+//! The client against a server that the test plays line by line, so that the test sees each byte on the wire.
 
 mod broken_servers;
 mod lists;
@@ -20,9 +20,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// Longer than anything takes here, shorter than anybody's patience.
+/// Timeout for each step. Every step here is faster.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Long enough for bytes that are on their way over loopback.
+/// Time within which bytes arrive over loopback.
 const MOMENT: Duration = Duration::from_millis(100);
 
 const JOB: &str = r#"{"Filename":"sales.txt","Job ID":7,"Status of the job":"uploaded"}"#;
@@ -110,19 +110,19 @@ impl Peer {
         std::mem::replace(&mut self.ahead, rest)
     }
 
-    /// A whole request: head and body.
+    /// Reads a whole request: head and body.
     async fn request(&mut self) -> (String, Vec<u8>) {
         let head = self.head().await;
         let body = self.body(content_length(&head)).await;
         (head, body)
     }
 
-    /// Neither a byte nor the end comes.
+    /// Returns whether neither a byte nor the end of the connection comes.
     async fn is_quiet(&mut self) -> bool {
         self.ahead.is_empty() && timeout(MOMENT, self.stream.read(&mut [0])).await.is_err()
     }
 
-    /// Whatever still comes until the client closes.
+    /// Reads everything until the client closes the connection.
     async fn rest(&mut self) -> Vec<u8> {
         while self.more().await {}
         std::mem::take(&mut self.ahead)
@@ -137,7 +137,7 @@ impl Peer {
         self.say(&format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n{body}")).await;
     }
 
-    /// As a crash does.
+    /// Closes the connection with a reset, as a crash does.
     fn reset(self) {
         self.stream.set_zero_linger().unwrap();
     }
@@ -188,7 +188,7 @@ impl Stage {
         &self.upload.path
     }
 
-    /// Starts the upload; it commits when `commit` says so.
+    /// Starts an upload that commits when `commit` says so.
     fn upload(
         &self,
         commit: impl Future<Output = bool> + Send + 'static,
@@ -198,7 +198,7 @@ impl Stage {
         tokio::spawn(async move { client.upload(upload, permit().await, |_| {}, commit, &stop).await })
     }
 
-    /// Starts an upload that commits at once.
+    /// Starts an upload that commits immediately.
     fn upload_now(&self) -> tokio::task::JoinHandle<UploadEnd> {
         self.upload(async { true }, &CancellationToken::new())
     }

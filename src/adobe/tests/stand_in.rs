@@ -1,5 +1,5 @@
-//! What the transport would bring, in a simulation: everything above it is the real thing, and so is the reading of the
-//! file, but for the time that it takes.
+//! Replaces the transport in a simulation. Everything above the transport is the real code. So is the reading of the
+//! file, but it takes no time.
 
 use crate::adobe::answer::{Seen, UploadEnd};
 use crate::adobe::body::Layout;
@@ -17,45 +17,45 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A request, as far as the other side has it.
+/// A request, as far as the simulated server has it.
 #[derive(Debug, Clone)]
 pub(crate) enum Call {
     /// A list or a single job.
     Get(Url),
     /// An upload, without its last bytes.
     Begin,
-    /// An upload, whole: what the body holds.
+    /// A whole upload, with the content of its body.
     Whole {
-        /// The name it is sent under.
+        /// The wire name.
         wire_name: String,
-        /// The file, taken out of the body.
+        /// The content of the file, decoded from the body.
         content: Vec<u8>,
     },
 }
 
-/// What comes back.
+/// The result of a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Came {
-    /// Nothing yet: an upload goes on.
+    /// Nothing yet, because the upload continues.
     Nothing,
     /// An answer.
     Answer { status: u16, retry_after: Option<u64>, body: String, server_time: Timestamp },
-    /// Nothing listened there.
+    /// No server listened there.
     NotConnected,
     /// The connection was cut.
     Broken,
-    /// Nothing for so long.
+    /// No byte came until the timeout.
     Silence,
 }
 
-/// The other side.
+/// The simulated server.
 type Answers = dyn Fn(Call) -> Pin<Box<dyn Future<Output = Came> + Send>> + Send + Sync;
 
 #[derive(Clone)]
 pub(crate) struct StandIn(Arc<Answers>);
 
 impl Client {
-    /// Whatever this client asks goes to the other side that is given.
+    /// Sends each request of this client to the given function instead of the network.
     pub(crate) fn stand_in(
         &mut self,
         answers: impl Fn(Call) -> Pin<Box<dyn Future<Output = Came> + Send>> + Send + Sync + 'static,
@@ -78,7 +78,7 @@ impl StandIn {
         }
     }
 
-    /// One upload: the file is read and verified as always, and its last bytes wait for `commit`.
+    /// Makes one upload. The file is read and verified as usual, and its last bytes wait for `commit`.
     pub(in crate::adobe) async fn upload(
         &self,
         upload: Upload,

@@ -1,4 +1,4 @@
-//! Tokens: how they are asked for, shared and renewed.
+//! Tokens: how the client fetches, shares and renews them.
 
 use super::{JOB, Server, permit};
 use crate::adobe::{ApiError, Budget, Client, TokenError};
@@ -16,7 +16,7 @@ fn with_secret(server: &Server) -> ApiConfig {
     ApiConfig { credential: Credential::Secret("s&cret".into()), ..server.config() }
 }
 
-/// Asks for job 7 and answers it; gives back the head of the request.
+/// Requests job 7 and answers that request. Returns the head of the request, and the result.
 async fn ask(server: &Server, client: &Arc<Client>, status: u16) -> (String, Result<(), ApiError>) {
     let (client, target) = (Arc::clone(client), server.target());
     let ask = tokio::spawn(async move { client.show_job(&target, RemoteJobId(7), permit().await).await });
@@ -89,7 +89,7 @@ async fn a_token_service_that_is_not_well_is_asked_later() {
 }
 
 #[tokio::test]
-async fn after_a_401_the_token_is_asked_for_anew() {
+async fn after_a_401_the_client_fetches_another_token() {
     let server = Server::start().await;
     let client = client(&with_secret(&server));
     let authorised = tokio::spawn({
@@ -115,7 +115,7 @@ async fn after_a_401_the_token_is_asked_for_anew() {
 }
 
 #[tokio::test]
-async fn a_token_file_is_read_anew_when_its_token_is_refused() {
+async fn a_token_file_is_reread_when_its_token_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");
     let server = Server::start().await;

@@ -1,4 +1,4 @@
-//! Connections, redirects, and answers that are too much.
+//! Connections, redirects, and answers that are too long.
 
 use super::{JOB, Server, Stage, permit};
 use crate::adobe::{Answer, ApiError, Budget, Client, JobQuery, Seen, TokenError};
@@ -8,16 +8,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use tokio::io::AsyncWriteExt;
 
-/// How a server treats a connection that it could keep.
+/// How a server treats a connection that it could keep open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Habit {
-    /// Closes it after its answer, without a word.
+    /// Closes it after its answer, without announcing that.
     ClosesAfterAnswer,
-    /// Closes it when the head of the next request is there.
+    /// Closes it when the head of the next request has arrived.
     ClosesAtTheNext,
 }
 
-/// Serves until the test ends; counts the heads of requests by their file.
+/// Serves until the test ends. Counts the heads of requests by their file.
 fn serve(server: Server, habit: Habit, heads: &Arc<Mutex<HashMap<String, usize>>>) {
     let heads = Arc::clone(heads);
     tokio::spawn(async move {
@@ -53,7 +53,7 @@ async fn a3_no_upload_is_more_than_one_request_however_connections_end() {
         serve(server, habit, &heads);
         let (mut answered, mut broken) = (0, 0);
         for number in 0..60 {
-            // Its own path, so that the server can tell it from the others.
+            // Each upload has its own path, by which the server tells them apart.
             stage.upload.target.data_source_id = number;
             let end = stage.upload_now().await.unwrap();
             let path = format!("/api/examplecompany/datasources/job/examplersid/{number}");
@@ -125,7 +125,7 @@ async fn no_more_than_a_mebibyte_of_any_answer_is_taken() {
             let length = if announced { "content-length: 10485760\r\n" } else { "" };
             let status = if success { 200 } else { 500 };
             peer.say(&format!("HTTP/1.1 {status} X\r\n{length}\r\n{{\"page\":1,\"jobs\":[],\"total_pages\":1}}")).await;
-            // Sent on and on: only the client can end it.
+            // The server sends without end, so only the client can stop it.
             let spaces = vec![b' '; 64 << 10];
             let mut taken = 0;
             while peer.stream.write_all(&spaces).await.is_ok() {

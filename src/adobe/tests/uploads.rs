@@ -1,4 +1,4 @@
-//! Uploads: what is on the wire, and when.
+//! Uploads: which bytes are on the wire, and when.
 
 use super::{JOB, Stage};
 use crate::adobe::body::Layout;
@@ -60,7 +60,7 @@ async fn large_files_arrive_byte_for_byte_in_every_style() {
     for style in UploadStyle::ALL {
         stage.upload.style = style;
         let end = stage.upload_now();
-        // One connection serves all.
+        // All uploads share one connection.
         let peer = match &mut peer {
             Some(peer) => peer,
             none => none.insert(stage.server.accept().await),

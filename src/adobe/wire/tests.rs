@@ -87,7 +87,7 @@ fn an_account_is_read_as_far_as_it_goes() {
 }
 
 #[test]
-fn companies_are_each_told_once() {
+fn each_company_is_listed_once() {
     let company =
         |id: &str, name: Option<&str>| Company { global_company_id: id.to_owned(), name: name.map(str::to_owned) };
     let answer = json!({"imsUserId": "x", "imsOrgs": [
