@@ -1,4 +1,4 @@
-//! Time and chance: what the pure parts take as arguments.
+//! Time and randomness, which the pure modules take as arguments.
 
 use crate::job::Timestamp;
 #[cfg(test)]
@@ -17,13 +17,13 @@ pub fn now() -> Timestamp {
     Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// The digits that make a wire name unique.
+/// Returns random digits that make a wire name unique.
 #[must_use]
 pub fn random_digits() -> u32 {
     u32::try_from(random() >> 32).unwrap_or(0)
 }
 
-/// Returns a number that cannot be foreseen.
+/// Returns an unpredictable number.
 #[must_use]
 pub fn random() -> u64 {
     #[cfg(test)]
@@ -33,7 +33,7 @@ pub fn random() -> u64 {
     RandomState::new().hash_one(0u8)
 }
 
-/// A fraction from 0 up to, not including, 1.
+/// Returns a random fraction from 0 to below 1.
 #[must_use]
 pub fn random_fraction() -> f64 {
     let bits = u32::try_from(random() >> 32).unwrap_or(0);
@@ -45,20 +45,20 @@ pub fn random_fraction() -> f64 {
 pub struct Moment(pub Duration);
 
 impl Moment {
-    /// This much later.
+    /// Returns the moment after `wait`.
     #[must_use]
     pub fn after(self, wait: Duration) -> Self {
         Self(self.0.saturating_add(wait))
     }
 
-    /// The time from `earlier` to here; zero if `earlier` is later.
+    /// Returns the time from `earlier` to this moment, or zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 }
 
-/// The monotonic clock, counted from one point; copies agree with each other.
+/// The monotonic clock, counted from one start. Copies agree with each other.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock(Instant);
 
@@ -69,7 +69,7 @@ impl Clock {
         Self(Instant::now())
     }
 
-    /// How far it has come.
+    /// Returns the time since the start.
     #[must_use]
     pub fn moment(self) -> Moment {
         #[cfg(test)]
@@ -79,7 +79,7 @@ impl Clock {
         Moment(self.0.elapsed())
     }
 
-    /// A moment as an instant of the system.
+    /// Converts a moment to an instant of the system.
     #[must_use]
     pub fn instant(self, moment: Moment) -> Instant {
         self.0 + moment.0

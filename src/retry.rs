@@ -1,14 +1,14 @@
-//! When to try again. The only user of `backoff`, which computes delays here and does nothing else: it is unmaintained
-//! (RUSTSEC-2025-0012), so nothing else may come to depend on it.
+//! When to retry. This is the only user of `backoff`, and uses it only to compute delays. No other code may depend on
+//! `backoff`, because it is unmaintained (RUSTSEC-2025-0012).
 //!
-//! The one retry loop is the job log's due time; this only says when that is.
+//! The only retry loop is the due time in the job log. This module computes that time.
 
 use crate::config::RetryConfig;
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff as _;
 use std::time::Duration;
 
-/// The longest that a `Retry-After` is honoured (DESIGN §5).
+/// Longest `Retry-After` that datadrop honours (DESIGN §5).
 pub const LONGEST_HINT: Duration = Duration::from_secs(3600);
 
 /// How delays grow.
@@ -20,25 +20,25 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The policy of a configuration, which has checked it.
+    /// The policy of a validated configuration.
     #[must_use]
     pub fn new(config: &RetryConfig) -> Self {
         Self { first: config.first, max: config.max, factor: config.factor }
     }
 
-    /// Any growing delay: the sweeps use it too.
+    /// A doubling delay. The sweeps use it too.
     #[must_use]
     pub fn growing(first: Duration, max: Duration) -> Self {
         Self { first, max, factor: 2.0 }
     }
 
-    /// No delay is longer: what is due later than that was written down under a clock that was ahead.
+    /// Returns the longest delay. A job that is due later was written while the clock was ahead.
     #[must_use]
     pub fn longest(&self) -> Duration {
         self.max.max(LONGEST_HINT)
     }
 
-    /// The delay after so many failures in a row (1 is the first), without jitter.
+    /// Returns the delay after `failures` failures in a row (1 is the first), without jitter.
     #[must_use]
     pub fn ceiling(&self, failures: u32) -> Duration {
         let growth = self.factor.powi(i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX));
@@ -55,7 +55,8 @@ impl RetryPolicy {
         backoff.next_backoff().unwrap_or(self.max)
     }
 
-    /// The delay with full jitter (`fraction` from 0 to 1), or the server's own wish where that is longer.
+    /// Returns the delay with full jitter (`fraction` from 0 to 1), or the wait that the server asks for, if that is
+    /// longer.
     #[must_use]
     pub fn delay(&self, failures: u32, hint: Option<Duration>, fraction: f64) -> Duration {
         let jittered = self.ceiling(failures).mul_f64(fraction.clamp(0.0, 1.0));

@@ -1,47 +1,47 @@
-//! The data days of a file: the rows of each, and what they add to the metrics.
+//! The data days of a file, with the rows of each day and their totals of the metrics.
 
 use super::{Decimal, Problem, counted};
 use jiff::civil::Date;
 use serde_json::json;
 
-/// Totals that are kept of one file, of all days together: 10,000 days of 20 metrics, where Adobe takes 90 days.
+/// Maximum number of totals kept of one file, over all days. It allows 10,000 days of 20 metrics; Adobe takes 90 days.
 const MOST_TOTALS: usize = 250_000;
-/// Days that are kept of one file.
+/// Maximum number of days kept of one file.
 const MOST_DAYS: usize = 20_000;
 
-/// The data days of a file: those that its rows are dated with.
+/// The data days of a file: the dates in its rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DataDays {
-    /// All columns, without order.
+    /// All columns, unsorted.
     columns: Vec<String>,
     metrics: Vec<String>,
-    /// In order.
+    /// Sorted by date.
     days: Vec<DataDay>,
     first: Option<Date>,
     last: Option<Date>,
-    /// A day was one too many.
+    /// There were more days than are kept.
     is_cut: bool,
 }
 
 /// A data day of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataDay {
-    /// Which day.
+    /// The date.
     pub date: Date,
-    /// The rows that are dated with it, those that Adobe would skip among them.
+    /// The rows with this date, including those that Adobe would skip.
     pub rows: u64,
-    /// What they add to each of [`DataDays::metrics`].
+    /// The sum of these rows for each of [`DataDays::metrics`].
     pub totals: Vec<Total>,
 }
 
-/// What the rows of a day add to a metric; those that Adobe would skip add nothing.
+/// The sum of a metric over the rows of a day, without rows that Adobe would skip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Total {
-    /// The sum of its plain numbers. `None`: it has more digits than are kept.
+    /// The sum of the plain numbers. `None` if it has more digits than are kept.
     pub sum: Option<Decimal>,
-    /// How many of these numbers are negative.
+    /// Number of negative values among them.
     pub negative: u64,
-    /// Rows whose value is no plain number, and no part of the sum.
+    /// Number of rows whose value is not a plain number, so that the sum leaves them out.
     pub left_out: u64,
 }
 
@@ -52,7 +52,7 @@ impl Default for Total {
 }
 
 impl Total {
-    /// Adds a plain number. `None`: it has more digits than are kept.
+    /// Adds a plain number. `None` if it has more digits than are kept.
     #[inline]
     pub(crate) fn add(&mut self, number: Option<Decimal>) {
         if let Some(sum) = &mut self.sum
@@ -62,21 +62,22 @@ impl Total {
         }
     }
 
-    /// Adds what other rows of the day add to the metric.
+    /// Adds the total of other rows of the day.
     pub fn add_total(&mut self, other: &Self) {
         self.add(other.sum);
         self.negative = self.negative.saturating_add(other.negative);
         self.left_out = self.left_out.saturating_add(other.left_out);
     }
 
-    /// Takes back what [`Self::add_total`] has added. A sum that had too many digits stays unknown.
+    /// Subtracts what [`Self::add_total`] has added. A sum that had too many digits stays unknown.
     pub fn take_back(&mut self, other: &Self) {
         self.add(other.sum.map(Decimal::negated));
         self.negative = self.negative.saturating_sub(other.negative);
         self.left_out = self.left_out.saturating_sub(other.left_out);
     }
 
-    /// The totals of a day as text, as [`Self::list_from`] reads it: short, as there is one for each day of each file.
+    /// Writes the totals of a day as text for [`Self::list_from`]. The text is short, because there is one for each day
+    /// of each file.
     #[must_use]
     pub fn list_text(totals: &[Self]) -> String {
         let values = totals.iter().map(|total| {
@@ -90,7 +91,8 @@ impl Total {
         serde_json::Value::Array(values.collect()).to_string()
     }
 
-    /// Reads what [`Self::list_text`] wrote. What does not read back was changed by others: its sum is unknown.
+    /// Reads the text of [`Self::list_text`]. The sum of an unreadable total is unknown, because somebody changed the
+    /// text.
     #[must_use]
     pub fn list_from(text: &str) -> Vec<Self> {
         let values: Vec<serde_json::Value> = serde_json::from_str(text).unwrap_or_default();
@@ -107,62 +109,62 @@ impl Total {
 }
 
 impl DataDays {
-    /// The first of all.
+    /// The first day, also if it is not kept.
     #[must_use]
     pub fn first(&self) -> Option<Date> {
         self.first
     }
 
-    /// The last of all.
+    /// The last day, also if it is not kept.
     #[must_use]
     pub fn last(&self) -> Option<Date> {
         self.last
     }
 
-    /// The different days in order, and as many as are kept if there are too many.
+    /// The distinct days in order, up to the number that is kept.
     #[must_use]
     pub fn all(&self) -> &[DataDay] {
         &self.days
     }
 
-    /// Whether `all` lacks none.
+    /// Returns whether `all` holds every day.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         !self.is_cut
     }
 
-    /// The metric columns in the order of the header, as Adobe writes their names.
+    /// The metric columns in the order of the header, with Adobe's names.
     #[must_use]
     pub fn metrics(&self) -> &[String] {
         &self.metrics
     }
 
-    /// All columns, as Adobe writes their names, in the order of the alphabet: that of the header does not matter.
+    /// All columns in alphabetical order, with Adobe's names. The order of the header does not matter.
     #[must_use]
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
 
-    /// The metrics in the order of the alphabet.
+    /// The metrics in alphabetical order.
     #[must_use]
     pub fn sorted_metrics(&self) -> Vec<&str> {
         self.in_alphabet().into_iter().map(|(metric, _)| metric).collect()
     }
 
-    /// The totals of one of its days, in the order of [`Self::sorted_metrics`].
+    /// The totals of one day, in the order of [`Self::sorted_metrics`].
     #[must_use]
     pub fn sorted_totals(&self, day: &DataDay) -> Vec<Total> {
         self.in_alphabet().into_iter().filter_map(|(_, place)| day.totals.get(place).copied()).collect()
     }
 
-    /// The metrics by their names, each with its place.
+    /// The metrics in alphabetical order, each with its index.
     fn in_alphabet(&self) -> Vec<(&str, usize)> {
         let mut metrics: Vec<_> = self.metrics.iter().map(String::as_str).zip(0..).collect();
         metrics.sort_unstable();
         metrics
     }
 
-    /// Adds a day; its place, unless it is one of too many.
+    /// Adds a day. Returns its index, or `None` if there are too many days.
     pub(crate) fn enter(&mut self, date: Date) -> Option<usize> {
         self.first = Some(self.first.map_or(date, |first| first.min(date)));
         self.last = self.last.max(Some(date));
@@ -191,7 +193,7 @@ impl DataDays {
         }
     }
 
-    /// The place of a metric among the totals of every day.
+    /// Returns the index of a metric in the totals of every day.
     pub(crate) fn place_of(&mut self, metric: &str) -> usize {
         self.metrics.iter().position(|known| known == metric).unwrap_or_else(|| {
             self.metrics.push(metric.to_owned());
@@ -200,7 +202,7 @@ impl DataDays {
         })
     }
 
-    /// Counts a row; the totals of its day, if it has one.
+    /// Counts a row. Returns the totals of its day, if it has one.
     pub(crate) fn row_of(&mut self, place: Option<usize>) -> &mut [Total] {
         let Some(day) = place.and_then(|place| self.days.get_mut(place)) else { return &mut [] };
         day.rows += 1;
@@ -208,7 +210,8 @@ impl DataDays {
     }
 }
 
-/// What is to be said of so many accepted files whose days nobody knows: they were not checked, or have no date.
+/// The problem with this number of accepted files whose days are unknown, because they were not checked or have no
+/// date.
 #[must_use]
 pub fn files_of_no_day(files: i64) -> Option<Problem> {
     let what = format!(

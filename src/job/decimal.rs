@@ -1,26 +1,26 @@
-//! Decimal numbers as data files write them, added exactly: no floating point, and nothing wraps.
+//! Decimal numbers of data files, added exactly: no floating point, and no overflow.
 
 use std::fmt;
 
-/// Digits that fit into 64 bits, whatever they are.
+/// Number of digits that always fit into 64 bits.
 const SHORT: usize = 18;
 
 /// Powers of ten, by their exponents.
 const POWERS: [i64; 10] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
 
-/// A decimal number, with as many decimals as the longest of those that it was added up from.
+/// A decimal number, with as many decimals as the longest of its summands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Decimal {
     units: i128,
     decimals: u16,
 }
 
-/// Why a text is no [`Decimal`].
+/// Why a text is not a [`Decimal`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotDecimal {
-    /// It has another form than `2`, `2.50` or `-2`.
+    /// Its form is not `2`, `2.50` or `-2`.
     Form,
-    /// It has the form, but more digits than are kept (38).
+    /// Its form is right, but it has more digits than are kept (38).
     Size,
 }
 
@@ -29,14 +29,14 @@ impl Decimal {
     ///
     /// # Errors
     ///
-    /// Says why it cannot.
+    /// [`NotDecimal`], with the reason.
     #[inline]
     pub fn read(text: &[u8]) -> Result<Self, NotDecimal> {
         let digits = text.strip_prefix(b"-").unwrap_or(text);
         let (mut units, mut point) = (0_i64, None);
         for (index, byte) in digits.iter().enumerate() {
             match byte {
-                // Long texts wrap here, and are read again below.
+                // Long texts wrap here. The code below reads them again.
                 b'0'..=b'9' => units = units.wrapping_mul(10).wrapping_add(i64::from(byte - b'0')),
                 b'.' if point.is_none() && index > 0 => point = Some(index),
                 _ => return Err(NotDecimal::Form),
@@ -55,26 +55,26 @@ impl Decimal {
         Ok(Self { units: i128::from(if is_negative { -units } else { units }), decimals })
     }
 
-    /// Whether it is written with a point.
+    /// Returns whether it was written with a point.
     #[must_use]
     pub fn has_decimals(self) -> bool {
         self.decimals > 0
     }
 
-    /// The same amount, taken away.
+    /// Returns the amount with the opposite sign.
     #[must_use]
     pub fn negated(self) -> Self {
-        // No number has the smallest units of all, as that has no counterpart.
+        // No number has the smallest possible units, because they have no positive counterpart.
         Self { units: self.units.saturating_neg(), ..self }
     }
 
-    /// Whether it is nothing.
+    /// Returns whether it is zero.
     #[must_use]
     pub fn is_zero(self) -> bool {
         self.units == 0
     }
 
-    /// Adds exactly; whether the sum has no more digits than are kept. If it has, it is no sum any more.
+    /// Adds exactly. Returns false if the sum has more digits than are kept. The value is then no sum any more.
     #[must_use]
     #[inline]
     pub fn add(&mut self, other: Self) -> bool {
@@ -85,7 +85,8 @@ impl Decimal {
         !is_over
     }
 
-    /// Its units with so many decimals or more, where both are as short as nearly all amounts: their product cannot overflow.
+    /// Returns its units, scaled to `decimals`. Fast path for amounts as short as nearly all are, whose product cannot
+    /// overflow.
     #[inline]
     fn few_units_of(self, decimals: u16) -> Option<i128> {
         let power = POWERS.get(usize::from(decimals.checked_sub(self.decimals)?))?;
@@ -100,7 +101,7 @@ impl Decimal {
         sum.is_some()
     }
 
-    /// Its units with so many decimals, no fewer than its own.
+    /// Returns its units, scaled to `decimals`, which must not be fewer than its own.
     fn units_of(self, decimals: u16) -> Option<i128> {
         10_i128.checked_pow(u32::from(decimals - self.decimals))?.checked_mul(self.units)
     }

@@ -1,19 +1,19 @@
-//! What makes a file this file, and where it is sent.
+//! The identity of a file, and the target of an upload.
 
 use serde::Serialize;
 use std::fmt;
 
-/// How the file of an accepted job differs from what was sent (DESIGN F2).
+/// How the file of an accepted job differs from the content that was sent (DESIGN F2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AfterSending {
     /// Rows that the file holds now.
     pub rows: i64,
-    /// What was sent is still its beginning.
+    /// The file still begins with the content that was sent.
     pub is_appended: bool,
 }
 
 impl AfterSending {
-    /// What happened, and what to do. `rows_sent`: those of the file when it was sent.
+    /// Describes what happened, and the remedy. `rows_sent` is the row count of the file when it was sent.
     #[must_use]
     pub fn words(self, rows_sent: Option<i64>) -> String {
         let sent = rows_sent.unwrap_or(0);
@@ -40,34 +40,34 @@ impl AfterSending {
     }
 }
 
-/// What is odd about the file of a job that was to be moved.
+/// What the daemon found when it moved the file of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
 pub enum Oddity {
-    /// What somebody wrote into it since it was sent is a new file (DESIGN F2).
+    /// Somebody changed the file after it was sent. The new content is a new file (DESIGN F2).
     #[strum(to_string = "changed after it was sent; what lies in the folder now is a new file")]
     Changed,
-    /// It has gone.
+    /// The file is missing.
     #[strum(to_string = "the file is not there any more: somebody removed it")]
     Removed,
-    /// It has gone, and only just.
+    /// The file disappeared during the move.
     #[strum(to_string = "somebody removed it while it was moved")]
     RemovedMeanwhile,
-    /// Another has its name in the inbox.
+    /// Another file has its name in the inbox.
     #[strum(to_string = "another file lies in its place now, which is a new one")]
     Another,
-    /// Another had its name in a sub-folder.
+    /// Another file had its name in a sub-folder.
     #[strum(to_string = "another file lay in its place and went back into the folder as a new one")]
     AnotherPutBack,
 }
 
-/// Whether a process has a file open for writing, as far as is known (DESIGN R5).
+/// Whether a process has a file open for writing (DESIGN R5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writer {
-    /// The kernel says that no process has.
+    /// The kernel reports that no process has it open.
     Nobody,
-    /// The kernel says that a process has.
+    /// The kernel reports that a process has it open.
     Somebody,
-    /// The kernel does not say.
+    /// The kernel does not report it.
     Unknown,
 }
 
@@ -108,21 +108,22 @@ impl fmt::Debug for Sha256 {
     }
 }
 
-/// The BLAKE3 hash of a file's content, made in the same pass as its SHA-256. People and Adobe's world know the content by the
-/// SHA-256; this one proves several times as fast that an upload sends the same bytes (DESIGN A2).
+/// The BLAKE3 hash of a file's content, computed in the same pass as its SHA-256. Adobe and people know the content by
+/// its SHA-256. BLAKE3 proves several times faster that an upload sends the same bytes (DESIGN A2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Blake3(pub [u8; 32]);
 
-/// What the file system says of a file: enough to see that it was changed or replaced.
+/// The metadata of a file, by which datadrop sees that somebody changed or replaced it.
 ///
-/// The change time is left out on purpose: our own rename sets it.
+/// It omits the change time, because datadrop's own rename sets that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileIdentity {
     /// Device number.
     pub device: u64,
-    /// Inode number. File systems give the number of a removed file to the next one.
+    /// Inode number. File systems reuse the number of a removed file.
     pub inode: u64,
-    /// Time of birth in nanoseconds since 1970, which tells those two apart; 0 where the file system has none.
+    /// Birth time in nanoseconds since 1970. It distinguishes two files with the same inode number. 0 if the file
+    /// system has none.
     pub born_ns: i64,
     /// Size in bytes.
     pub size: u64,
@@ -131,36 +132,36 @@ pub struct FileIdentity {
 }
 
 impl FileIdentity {
-    /// The very same file, whatever its content may be by now.
+    /// Returns whether both are the same file, whatever its content is now.
     #[must_use]
     pub fn is_same_file(&self, other: &Self) -> bool {
         (self.device, self.inode, self.born_ns) == (other.device, other.inode, other.born_ns)
     }
 
-    /// Certainly another file, though it be a copy that kept the time of the original: on one device each keeps the time of
-    /// its birth.
+    /// Returns whether both are certainly different files, even if one is a copy with the time of the original. On one
+    /// device every file keeps its birth time.
     #[must_use]
     pub fn is_surely_another(&self, other: &Self) -> bool {
         let births_are_known = self.born_ns != 0 && other.born_ns != 0;
         self.device == other.device && births_are_known && self.born_ns != other.born_ns
     }
 
-    /// The same file by its numbers, or one of which only the content tells (DESIGN F2): a share that was mounted again has
-    /// another device number, some give a file another inode number under each path, and a folder that was copied to another
-    /// disk has all numbers new.
+    /// Returns whether both may be the same file, so that only the content decides (DESIGN F2). Numbers may differ for
+    /// the same file: a share that is mounted again has another device number, some file systems give each path another
+    /// inode number, and a copy of a folder on another disk has new numbers.
     #[must_use]
     pub fn may_be_same_file(&self, other: &Self) -> bool {
         self.is_same_file(other) || (self.size == other.size && !self.is_surely_another(other))
     }
 
-    /// Possibly the file that the other was seen as, written on since. Numbers are no evidence here, as each path may have
-    /// its own.
+    /// Returns whether this may be the other file after more was written to it. The numbers are no evidence, because
+    /// each path may have its own.
     #[must_use]
     pub fn may_have_grown_from(&self, other: &Self) -> bool {
         self.size >= other.size && self.modified_ns >= other.modified_ns && !self.is_surely_another(other)
     }
 
-    /// The same file, as far as can be seen where the content is not known.
+    /// Returns whether both look like the same file, for callers that do not know the content.
     #[must_use]
     pub fn looks_like(&self, other: &Self) -> bool {
         self.is_same_file(other) || (self.may_be_same_file(other) && self.modified_ns == other.modified_ns)
@@ -176,7 +177,7 @@ pub struct Fingerprint {
     pub sha256: Sha256,
 }
 
-/// What an attempt may send: nothing but this content of this file.
+/// The only content that an attempt may send, and its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Promised {
     /// The file as it stood when it was hashed.
@@ -185,7 +186,7 @@ pub struct Promised {
     pub blake3: Blake3,
 }
 
-/// Where an account's files go. Fixed for a job by its first attempt (DESIGN A5).
+/// The address for an account's files. The first attempt of a job fixes it (DESIGN A5).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Target {
     /// `https://analytics.adobe.io/api`, without a slash at the end.

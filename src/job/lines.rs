@@ -1,18 +1,18 @@
-//! A file as lines, in one pass and in constant memory: what is a comment, a blank row, the header, a row.
+//! Splits a file into lines, in one pass and in constant memory: comments, blank rows, the header and rows.
 //!
-//! Facts: rows that begin with `#` are ignored anywhere, the first other row is the header
-//! (Adobe, "Data sources file format"). UTF-16 is read where a byte order mark announces it.
+//! Adobe ignores rows that begin with `#` anywhere. The first other row is the header (Adobe, "Data sources file
+//! format"). UTF-16 is decoded if a byte order mark announces it.
 
 use memchr::memchr;
 
-/// Maximum number of bytes of a line that are kept. Adobe takes 4096 bytes per row; a header with every column has 15
-/// KB.
+/// Maximum number of bytes kept of a line. Adobe takes 4096 bytes per row. A header with every column has 15 KB.
 const LONGEST_KEPT: usize = 64 * 1024;
 
-/// Number of bytes that show how the file is encoded.
+/// Number of bytes that identify the encoding of a file.
 const START: usize = 4;
 
-/// Whether a file that ends in these bytes ends with a line; the last two will do. Of UTF-16 the line end is either of them.
+/// Returns whether a file that ends in these bytes ends with a line. Two bytes suffice. In UTF-16 the line end is in
+/// either of them.
 #[must_use]
 pub fn ends_in_a_line(end: &[u8]) -> bool {
     match end {
@@ -21,21 +21,21 @@ pub fn ends_in_a_line(end: &[u8]) -> bool {
     }
 }
 
-/// How the bytes are to be read.
+/// How to decode the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// UTF-8 or any other encoding in which a line feed is one byte; a byte order mark is left out.
+    /// UTF-8, or any other encoding in which a line feed is one byte. A byte order mark is left out.
     Bytes,
-    /// UTF-16, as its byte order mark says.
+    /// UTF-16, announced by its byte order mark.
     Utf16 {
         /// The high byte comes first.
         big_endian: bool,
     },
-    /// UTF-16 by the look of it. Nothing announces it, so it is read as bytes.
+    /// Probably UTF-16. No byte order mark announces it, so it is read as bytes.
     Utf16WithoutMark,
 }
 
-/// What a line is to Adobe.
+/// How Adobe reads a line.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum LineKind {
     /// Nothing but spaces, tabs and carriage returns.
@@ -50,7 +50,7 @@ pub enum LineKind {
 /// What ends a line.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum LineEnd {
-    /// Nothing: the file ends in it.
+    /// Nothing, because the file ends in the line.
     #[default]
     None,
     /// A line feed.
@@ -74,13 +74,13 @@ impl LineEnd {
 /// One line, without its end.
 #[derive(Debug, Clone, Copy)]
 pub struct Line<'a> {
-    /// From 1.
+    /// Counts from 1.
     pub number: u64,
-    /// Its first 64 KiB, UTF-16 as UTF-8.
+    /// The first 64 KiB of the line. UTF-16 is converted to UTF-8.
     pub bytes: &'a [u8],
-    /// Its length in bytes, of UTF-16 as UTF-8.
+    /// The length of the line in bytes. UTF-16 counts as UTF-8.
     pub length: u64,
-    /// What it is.
+    /// How Adobe reads it.
     pub kind: LineKind,
     /// How the file is encoded.
     pub encoding: Encoding,
@@ -89,14 +89,14 @@ pub struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// Whether there was more of it than was kept.
+    /// Returns whether the line is longer than the bytes that were kept.
     #[must_use]
     pub fn is_cut(&self) -> bool {
         self.length > self.bytes.len() as u64
     }
 }
 
-/// Cuts a file into lines, whatever the chunks are, and counts the rows.
+/// Splits a file that comes in chunks of any size into lines, and counts its rows.
 #[derive(Debug, Default, Clone)]
 pub struct Lines {
     encoding: Option<Encoding>,
@@ -106,7 +106,7 @@ pub struct Lines {
     half: Option<u8>,
     /// The first half of a surrogate pair.
     surrogate: Option<u16>,
-    /// The line in progress, when it began in an earlier chunk.
+    /// The line in progress, if it began in an earlier chunk.
     begun: Vec<u8>,
     length: u64,
     ends_in_return: bool,
@@ -116,7 +116,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Takes the next bytes of the file, and hands on each line that ends in them.
+    /// Takes the next bytes of the file, and passes each line that ends in them to `each`.
     pub fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(&Line<'_>)) {
         let mut bytes = bytes;
         if self.encoding.is_none() {
@@ -131,12 +131,12 @@ impl Lines {
         self.take(bytes, &mut each);
     }
 
-    /// The file is over: hands on its last line if no line feed ended it.
+    /// Ends the file. Passes its last line to `each`, if no line feed ended it.
     pub fn finish(&mut self, mut each: impl FnMut(&Line<'_>)) {
         if self.encoding.is_none() {
             self.decide(&mut each);
         }
-        // Half a character at the end of the last line is part of that line; by itself it is no line.
+        // Half a character at the end of the last line is part of that line. Without other bytes it is not a line.
         if (self.half.take().is_some() && self.length > 0) | self.surrogate.take().is_some() {
             self.push(char::REPLACEMENT_CHARACTER);
         }
@@ -145,19 +145,19 @@ impl Lines {
         }
     }
 
-    /// How the file is encoded, once that is known.
+    /// The encoding of the file, once it is known.
     #[must_use]
     pub fn encoding(&self) -> Option<Encoding> {
         self.encoding
     }
 
-    /// Whether there was a header.
+    /// Returns whether there was a header.
     #[must_use]
     pub fn has_header(&self) -> bool {
         self.rows > 0
     }
 
-    /// How many rows Adobe should process so far: every line that is neither blank, nor a comment, nor the header.
+    /// The number of rows that Adobe should process so far: all lines but blank ones, comments and the header.
     #[must_use]
     pub fn rows_expected(&self) -> u64 {
         self.rows.saturating_sub(1)
@@ -188,7 +188,7 @@ impl Lines {
             let line = &bytes[..end];
             bytes = &bytes[end + 1..];
             if self.length == 0 {
-                // Most lines lie whole in one chunk and need no copy.
+                // Most lines are whole in one chunk and need no copy.
                 let (line, end) = match line.strip_suffix(b"\r") {
                     Some(line) => (line, LineEnd::ReturnAndFeed),
                     None => (line, LineEnd::Feed),
@@ -234,7 +234,7 @@ impl Lines {
         self.kind = kind_with(self.kind, self.length == 0, part);
         self.ends_in_return = last == b'\r';
         self.length += part.len() as u64;
-        // One more than is kept: it may be the carriage return of the line's end.
+        // Keep one byte more, because it may be the carriage return of the line's end.
         let room = (LONGEST_KEPT + 1).saturating_sub(self.begun.len());
         self.begun.extend_from_slice(&part[..part.len().min(room)]);
     }
@@ -271,7 +271,7 @@ impl Lines {
     }
 }
 
-/// What a line is once this part of it is known too.
+/// Returns the kind of a line that now includes this part.
 fn kind_with(before: LineKind, is_start: bool, part: &[u8]) -> LineKind {
     if is_start && part.first() == Some(&b'#') {
         return LineKind::Comment;

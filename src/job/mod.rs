@@ -1,6 +1,6 @@
 //! The domain: what a job is, which states it passes, and the words for both.
 //!
-//! Pure: no I/O, no clock, no async. Whatever decides takes its facts and `now` as arguments.
+//! Pure: no I/O, no clock, no async. Each function that decides takes its facts and `now` as arguments.
 
 mod data_day;
 mod decimal;
@@ -50,7 +50,7 @@ use std::fmt;
 #[serde(transparent)]
 pub struct JobId(pub i64);
 
-/// The number of a row of `job_event`: the order in which things were written down, whatever the clocks say.
+/// The number of a row of `job_event`. Rows are numbered in the order of writing, whatever the clocks say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EventId(pub i64);
 

@@ -1,4 +1,4 @@
-//! What a file name says: data file, marker, or neither.
+//! Classifies file names: data file, marker, or neither.
 
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
@@ -12,7 +12,7 @@ use std::path::Path;
 pub enum Kind {
     /// A data file, `NAME.txt`.
     Data,
-    /// A marker, `NAME.fin`: says that the data file of its stem is complete.
+    /// A marker, `NAME.fin`. It says that the data file of its stem is complete.
     Fin,
 }
 
@@ -24,16 +24,16 @@ impl Kind {
     }
 }
 
-/// How an upload request is shaped (DESIGN §5).
+/// The form of an upload request (DESIGN §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::Display, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum UploadStyle {
-    /// The guide's request: PUT, JSON, content as base64.
+    /// The guide's request: PUT, JSON, content in base64.
     PutJson,
-    /// What Adobe documents since June 2024.
+    /// The form that Adobe has documented since June 2024.
     PostMultipart,
-    /// What Adobe documented in between.
+    /// The form that Adobe documented in between.
     PutMultipart,
 }
 
@@ -47,16 +47,16 @@ impl UploadStyle {
         self.into()
     }
 
-    /// Reads the word back.
+    /// Reads the word of configuration and job log.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|style| style.as_str() == word)
     }
 }
 
-/// Tells data files and markers from everything else in the folder; `None` is ignored.
+/// Classifies a name in the folder. `None` if datadrop ignores the file.
 ///
-/// Dotfiles are ignored; extensions are case-sensitive, as at Adobe (`.TXT` is not processed).
+/// Hidden files are ignored. Extensions are case-sensitive, as at Adobe (`.TXT` is not processed).
 #[must_use]
 pub fn classify(name: &OsStr, extensions: &[String]) -> Option<Kind> {
     if name.as_encoded_bytes().starts_with(b".") {
@@ -72,7 +72,7 @@ pub fn classify(name: &OsStr, extensions: &[String]) -> Option<Kind> {
     }
 }
 
-/// The name without its last extension: what a marker shares with its data file.
+/// The name without its last extension. A marker shares it with its data file.
 #[must_use]
 pub fn stem(file_name: &str) -> &str {
     file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem)
@@ -98,10 +98,10 @@ impl fmt::Display for NameRefused {
     }
 }
 
-/// Checks that a name can be sent and logged as it is.
+/// Checks that a name can be sent and logged unchanged.
 ///
 /// # Errors
-/// [`NameRefused`] says which rule it breaks.
+/// [`NameRefused`], with the rule that the name breaks.
 pub fn check_name(name: &OsStr) -> Result<&str, NameRefused> {
     let text = name.to_str().ok_or(NameRefused::NotUtf8)?;
     if text.chars().any(char::is_control) {
@@ -110,18 +110,19 @@ pub fn check_name(name: &OsStr) -> Result<&str, NameRefused> {
     Ok(text)
 }
 
-/// Whether a name can be sent, as the job log has it: what was no UTF-8 shows there by its replacements.
+/// Returns whether the API can receive a name from the job log. Bytes that were not UTF-8 appear there as replacement
+/// characters.
 #[must_use]
 pub fn is_sendable(file_name: &str) -> bool {
     check_name(OsStr::new(file_name)).is_ok() && !file_name.contains(char::REPLACEMENT_CHARACTER)
 }
 
-/// The text with everything escaped that could move the cursor or turn the line around.
+/// Escapes all characters that could move the cursor or change the direction of the line.
 #[must_use]
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        // Overrides of the writing direction can make `txt.exe` read as `exe.txt`.
+        // Characters that change the writing direction can show `txt.exe` as `exe.txt`.
         let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if character.is_control() || turns {
             let _ = write!(shown, "{}", character.escape_default());
@@ -132,7 +133,7 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
-/// A text as one word of a command line, for commands that people paste.
+/// Quotes a text as one word of a command line, for commands that people paste.
 #[must_use]
 pub fn shell_word(text: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
@@ -152,14 +153,15 @@ pub fn unique_wire_name(file_name: &str, random: u32) -> String {
     }
 }
 
-/// Whether a browser, a file manager or a synchronised folder names copies like this. Pure: the name alone decides.
+/// Returns whether a browser, a file manager or a synchronised folder names copies like this. Pure: only the name
+/// decides.
 #[must_use]
 pub fn looks_like_copy(file_name: &str) -> bool {
     const WORDS: [&str; 4] = ["copy", "kopie", "copie", "copia"];
     const BEGINS: [&str; 5] = ["copy of ", "kopie von ", "copie de ", "copia de ", "copia di "];
     const HOLDS: [&str; 4] = ["conflicted copy", ".sync-conflict-", "_conflict-2", "(sfconflict "];
     let stem = stem(file_name).to_lowercase();
-    // `sales (2)`, `sales(2)`, `sales - Copy (2)`; `sales copy 2`. A year has more digits.
+    // `sales (2)`, `sales(2)`, `sales - Copy (2)`; `sales copy 2`. At most two digits, so that no year matches.
     let is_number = |digits: &str| (1..=2).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
     let in_brackets = stem.strip_suffix(')').and_then(|rest| rest.rsplit_once('('));
     let in_brackets = in_brackets.filter(|(before, _)| !before.trim().is_empty()).map(|(_, inside)| inside);

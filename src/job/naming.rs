@@ -1,28 +1,28 @@
-//! How the API changes the names of files, learnt from those that it accepted (DESIGN S6). Pure.
+//! How the API changes file names, learnt from the names of accepted files (DESIGN S6). Pure.
 
 use icu_normalizer::ComposingNormalizer;
 use std::borrow::Cow;
 
-/// Whether a name that the API shows is that of a file that was sent.
+/// Whether the API shows this name for a file that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Likeness {
-    /// It is what the API makes of the name.
+    /// Every known way to change names turns the sent name into this one.
     Same,
-    /// Some of what is known of this API would make it so, and some not.
+    /// Some ways that the examples allow lead to this name, and some do not.
     Perhaps,
-    /// Nothing that is known of this API makes it so.
+    /// No way that the examples allow leads to this name.
     Other,
 }
 
-/// What the examples leave possible.
+/// The ways to change names that the examples allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Naming {
     ways: Vec<Way>,
-    /// Characters of the longest name that was shown. A longer one may be cut. `None`: nothing was shown yet.
+    /// Characters of the longest name that the API has shown. It may cut longer ones. `None` if it has shown none.
     longest: Option<usize>,
 }
 
-/// One way to change names: steps in this order.
+/// One way to change names, as steps in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Way {
     composes: bool,
@@ -38,18 +38,18 @@ enum Case {
     Upper,
 }
 
-/// What becomes `_`.
+/// The characters that become `_`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Replaces {
     Nothing,
     Blanks,
-    /// All that is not ASCII, blanks too.
+    /// All characters outside ASCII, and blanks.
     Foreign,
-    /// All but letters, digits, `.`, `-` and `_` of ASCII.
+    /// All but the ASCII letters, digits, `.`, `-` and `_`.
     Special,
 }
 
-/// What is longer than so many characters loses its end, or that of its stem.
+/// Cuts a name that is longer than `longest` characters, at its end or at the end of its stem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Cut {
     longest: usize,
@@ -57,7 +57,7 @@ struct Cut {
 }
 
 impl Naming {
-    /// Nothing is known of the API.
+    /// Allows every way, because no example exists.
     #[must_use]
     pub fn unknown() -> Self {
         let mut ways = Vec::new();
@@ -71,7 +71,7 @@ impl Naming {
         Self { ways, longest: None }
     }
 
-    /// What accepted files say: pairs of the name sent and the name shown.
+    /// Learns from accepted files: pairs of the name sent and the name shown.
     #[must_use]
     pub fn learn<'a>(examples: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let examples: Vec<(&str, &str)> = examples.into_iter().collect();
@@ -80,25 +80,25 @@ impl Naming {
         Self { ways, longest }
     }
 
-    /// Some accepted file has shown what becomes of names.
+    /// Returns whether there was an example.
     #[must_use]
     pub fn is_learnt(&self) -> bool {
         self.longest.is_some()
     }
 
-    /// Names prove nothing here: no way that datadrop knows of explains them.
+    /// Returns whether no known way explains the examples, so that names prove nothing.
     #[must_use]
     pub fn explains_nothing(&self) -> bool {
         self.ways.is_empty()
     }
 
-    /// The API may keep names as they are.
+    /// Returns whether the API may keep names unchanged.
     #[must_use]
     pub fn may_keep(&self) -> bool {
         self.ways.contains(&KEEPS)
     }
 
-    /// Whether a file that was sent under one name may be shown under the other.
+    /// Returns whether the API may show a file that was sent as `sent` under the name `shown`.
     #[must_use]
     pub fn likeness(&self, sent: &str, shown: &str) -> Likeness {
         if self.explains_nothing() {
@@ -118,7 +118,7 @@ impl Naming {
 }
 
 impl Naming {
-    /// Whether one name may be what a cut leaves of the other that no accepted file was long enough to show.
+    /// Returns whether `shown` may be a cut of `sent` at a length that no accepted file has reached.
     fn may_be_cut(&self, sent: &str, shown: &str) -> bool {
         let cuts = [false, true].map(|keeps_extension| Cut { longest: shown.chars().count(), keeps_extension });
         let is_long = cuts[0].longest >= self.longest.unwrap_or(0).max(SHORTEST_CUT);
@@ -127,13 +127,13 @@ impl Naming {
     }
 }
 
-/// No server that is known leaves less of a name: the eight letters, the point and the extension of old file systems.
+/// Shortest cut of any known server: the eight letters, the point and the extension of old file systems.
 const SHORTEST_CUT: usize = 12;
 
 const KEEPS: Way = Way { composes: false, case: Case::Kept, replaces: Replaces::Nothing, cut: None };
 
 impl Way {
-    /// This way with the cut that the examples show, if they do not contradict it.
+    /// Returns this way with the cut that the examples show, if they do not contradict it.
     fn fit(self, examples: &[(&str, &str)]) -> Option<Self> {
         let uncut: Vec<(String, &str)> = examples.iter().map(|(sent, shown)| (self.apply(sent), *shown)).collect();
         let Some((_, shortened)) = uncut.iter().find(|(whole, shown)| whole != shown) else { return Some(self) };
@@ -244,7 +244,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a server of a known kind made of some names, its further names are never taken for another file's.
+        /// After datadrop has learnt how a server of any known kind changes names, it never takes a changed name of one
+        /// of its files for another file's.
         #[test]
         fn what_was_learnt_never_denies_a_file_of_ours(names in proptest::collection::vec("[A-Za-z ä]{1,12}\\.[tT]xt", 1..6),
                                                        next in "[A-Za-z ä]{1,12}\\.txt", way in 0..24usize) {

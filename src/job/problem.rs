@@ -1,18 +1,18 @@
-//! What is wrong, and the remedy, each in its own field, so that nothing has to be read off a sentence.
+//! A problem and its remedy, each in its own field, so that no code parses a sentence.
 
 use std::fmt;
 
-/// What is the matter, and what to do about it. Shown with a semicolon between the two.
+/// What failed, and the remedy. Displayed with a semicolon between the two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// What failed, and why.
     pub what: String,
-    /// What to do about it.
+    /// The remedy.
     pub remedy: Option<String>,
 }
 
 impl Problem {
-    /// One that a person can do something about.
+    /// A problem that a person can solve.
     #[must_use]
     pub fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { what: what.into(), remedy: Some(remedy.into()) }

@@ -1,11 +1,11 @@
-//! What Adobe keeps: remote jobs, report suites, Data Sources accounts, companies.
+//! Adobe's objects: remote jobs, report suites, Data Sources accounts, companies.
 
 use super::{EventId, JobId, Target};
 use secrecy::SecretString;
 use serde::Serialize;
 use std::fmt;
 
-/// The number that Adobe gave to what it made of an upload (`Job ID`, DESIGN §5, "Endpoints").
+/// The number that Adobe gave to the remote job of an upload (`Job ID`, DESIGN §5, "Endpoints").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct RemoteJobId(pub i64);
@@ -16,7 +16,7 @@ impl fmt::Display for RemoteJobId {
     }
 }
 
-/// What the API says of one remote job, Adobe's words kept (DESIGN §5, "GET retrieve a single job").
+/// One remote job as the API shows it, in Adobe's words (DESIGN §5, "GET retrieve a single job").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RemoteJob {
     /// The name under which the file was sent.
@@ -25,25 +25,26 @@ pub struct RemoteJob {
     pub rows_processed: Option<i64>,
     /// Adobe's number for it.
     pub remote_job_id: RemoteJobId,
-    /// `uploaded`, `processing`, `success`, `failure`, `deleted`, or a word not known yet.
+    /// `uploaded`, `processing`, `success`, `failure`, `deleted`, or an unknown word.
     pub remote_status: Option<String>,
-    /// Date text as Adobe sent it; carries no zone.
+    /// The date as Adobe wrote it. It has no zone.
     pub remote_created: Option<String>,
-    /// Date text as Adobe sent it; carries no zone.
+    /// The date as Adobe wrote it. It has no zone.
     pub remote_started: Option<String>,
-    /// Date text as Adobe sent it; carries no zone.
+    /// The date as Adobe wrote it. It has no zone.
     pub remote_finished: Option<String>,
 }
 
-/// What Adobe's row counts mean, as far as an account's jobs have shown (DESIGN T1). The documentation contradicts itself.
+/// What Adobe's row counts include, as far as an account's jobs have shown (DESIGN T1). The documentation contradicts
+/// itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RowCount {
     /// No job has shown it yet.
     #[default]
     Unknown,
-    /// Rows that Adobe processed: rows that it skipped are missing in it.
+    /// The rows that Adobe processed, without those that it skipped.
     Processing,
-    /// Rows of the file, also those that Adobe skips.
+    /// All rows of the file, also those that Adobe skipped.
     File,
 }
 
@@ -58,13 +59,13 @@ impl RowCount {
         }
     }
 
-    /// Reads the word back.
+    /// Reads the word of the job log.
     #[must_use]
     pub fn from_word(word: Option<&str>) -> Self {
         [Self::Processing, Self::File].into_iter().find(|count| count.as_str() == word).unwrap_or_default()
     }
 
-    /// What it means for people.
+    /// Explains the count to people.
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
@@ -86,38 +87,38 @@ impl Serialize for RowCount {
 pub struct OtherSent {
     /// Its job.
     pub id: JobId,
-    /// The name it was sent under.
+    /// Its wire name.
     pub wire_name: String,
     /// Its upload is in progress.
     pub is_uploading: bool,
-    /// It is uploading, or its outcome is about to be known. If false, whether it arrived is unknown.
+    /// It is uploading, or its outcome will be known soon. If false, nobody knows whether it arrived.
     pub is_open: bool,
     /// The event that began its latest attempt.
     pub began: EventId,
 }
 
-/// What the API showed of a remote job before, by which datadrop recognises it. A number alone does not identify a job,
-/// because a server may start its numbers again.
+/// What the API showed of a remote job earlier. datadrop recognises the job by these facts. A number alone does not
+/// identify a job, because a server may restart its numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Told {
-    /// Its name as it was shown.
+    /// The name that the API showed.
     pub file_name: Option<String>,
-    /// When it was created, as Adobe wrote it.
+    /// The creation date, as Adobe wrote it.
     pub created: Option<String>,
-    /// By a list; the answer to an upload may tell another date, and the name that was sent.
+    /// A list showed it. The answer to an upload may have another date, and the name that was sent.
     pub by_list: bool,
 }
 
 impl Told {
-    /// Returns whether a job that is shown under that number is this one. `None`: that cannot be known.
+    /// Returns whether a job that is shown under that number is this one. `None` if that is unknown.
     #[must_use]
     pub fn is_same(&self, shown: &RemoteJob) -> Option<bool> {
         let apart = self.apart(shown)?;
-        // What a list shows of a job stays as it is.
+        // Lists never change what they show of a job.
         if self.by_list && self.has_another_name(shown) {
             return (apart > 0).then_some(false);
         }
-        // Dates carry no zone: a whole number of quarters of an hour may be another way to write the same moment.
+        // Dates have no zone, so a difference of whole quarters of an hour may be the same moment in two zones.
         let past_quarter = apart % QUARTER;
         let is_zone = apart <= ZONES && (past_quarter <= SECONDS_OFF || past_quarter >= QUARTER - SECONDS_OFF);
         let least = if self.by_list { SECONDS_OFF } else { ANSWERED_AND_LISTED };
@@ -134,13 +135,13 @@ impl Told {
         matches!((&self.file_name, &shown.file_name), (Some(known), Some(shown)) if known != shown)
     }
 
-    /// Whether a list has shown it under this name before.
+    /// Returns whether a list has shown the job under this name before.
     #[must_use]
     pub fn was_listed_as(&self, shown: &RemoteJob) -> bool {
         self.by_list && self.file_name.is_some() && self.file_name == shown.file_name
     }
 
-    /// Whether that job has another date, as it is written.
+    /// Returns whether the text of the other job's date differs.
     #[must_use]
     pub fn has_another_date(&self, shown: &RemoteJob) -> bool {
         self.apart(shown).is_some_and(|apart| apart > 0)
@@ -152,14 +153,14 @@ impl Told {
     }
 }
 
-/// Dates this far apart, in seconds, are the same.
+/// Largest difference in seconds between two forms of the same date.
 const SECONDS_OFF: u64 = 1;
-/// Between the date in the answer to an upload and that in a list.
+/// Largest difference in seconds between the date in the answer to an upload and that in a list.
 const ANSWERED_AND_LISTED: u64 = 120;
 const QUARTER: u64 = 15 * 60;
 const ZONES: u64 = 26 * 3600;
 
-/// A date as Adobe writes it, in seconds; without a zone, so only compared with others of the same server.
+/// Converts a date of Adobe to seconds. It has no zone, so compare it only with dates of the same server.
 #[must_use]
 pub fn date_told(text: &str) -> Option<i64> {
     let text = text.trim();
@@ -171,7 +172,7 @@ pub fn date_told(text: &str) -> Option<i64> {
         .or_else(|| jiff::civil::DateTime::strptime("%m/%d/%Y %H:%M:%S", text).ok().and_then(civil))
 }
 
-/// A report suite and the way to it; Data Sources accounts lie within.
+/// A report suite, with the address to reach it. Its Data Sources accounts belong to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportSuite {
     /// `https://analytics.adobe.io/api`, without a slash at the end.
@@ -185,7 +186,7 @@ pub struct ReportSuite {
 }
 
 impl ReportSuite {
-    /// One of its Data Sources accounts.
+    /// Returns one of its Data Sources accounts.
     #[must_use]
     pub fn account(&self, data_source_id: i64) -> Target {
         Target {
@@ -199,7 +200,7 @@ impl ReportSuite {
 }
 
 impl Target {
-    /// The report suite of this Data Sources account.
+    /// Returns the report suite of this Data Sources account.
     #[must_use]
     pub fn report_suite(&self) -> ReportSuite {
         ReportSuite {
@@ -217,11 +218,11 @@ impl fmt::Display for ReportSuite {
     }
 }
 
-/// A Data Sources account as the API shows it (DESIGN §5, "GET retrieve a single account"). Only its number is sure to be
+/// A Data Sources account as the API shows it (DESIGN §5, "GET retrieve a single account"). Only its number is always
 /// there.
 #[derive(Debug, Clone)]
 pub struct RemoteAccount {
-    /// The number by which jobs are sent to it.
+    /// The number to which jobs are sent.
     pub data_source_id: i64,
     /// Its name in Adobe's pages.
     pub name: Option<String>,
@@ -229,16 +230,16 @@ pub struct RemoteAccount {
     pub email: Option<String>,
     /// For example `generic`.
     pub account_type: Option<String>,
-    /// Where its files may go by FTP.
+    /// The FTP host that takes its files.
     pub ftp_hostname: Option<String>,
-    /// By which name.
+    /// The FTP user name.
     pub ftp_username: Option<String>,
-    /// By which password, which the API tells in clear text.
+    /// The FTP password, which the API returns in clear text.
     pub ftp_password: Option<SecretString>,
 }
 
 impl RemoteAccount {
-    /// The address that Adobe writes errors to, as it may be shown: `a…@example.com`. `None`: Adobe has none.
+    /// The address that Adobe writes errors to, shortened for display: `a…@example.com`. `None` if Adobe has none.
     #[must_use]
     pub fn shown_email(&self) -> Option<String> {
         let short = |address: &str| {
@@ -250,7 +251,7 @@ impl RemoteAccount {
     }
 }
 
-/// What may be said of an account to be created (DESIGN §5, "POST create an account"); the API requires none of it.
+/// The settings of a new account (DESIGN §5, "POST create an account"). The API requires none of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewAccount {
     /// Its name in Adobe's pages.
@@ -301,7 +302,7 @@ mod tests {
             ("2026-01-01 03:05:07", Some(true), Some(true)),
             ("2026-01-01 03:05:12", Some(false), None),
             ("2026-01-01 03:09:12", Some(false), Some(false)),
-            // An hour or more, to the second, may be a zone.
+            // A difference of an hour or more, exact to the second, may be a zone.
             ("2026-01-01 11:05:07", None, None),
             ("2026-01-09 03:05:07", Some(false), Some(false)),
             ("soon", None, None),

@@ -1,8 +1,8 @@
-//! How many rows Adobe should process of a file of which nothing else is asked.
+//! Counts the rows that Adobe should process, for a file that needs no other check.
 
 use super::lines::Lines;
 
-/// Counts rows in one pass, in constant memory, whatever the chunks are: [`Lines`] without the lines.
+/// Counts rows in one pass and in constant memory, with chunks of any size. It uses [`Lines`] and ignores each line.
 #[derive(Debug, Default, Clone)]
 pub struct RowCounter(Lines);
 
@@ -12,7 +12,7 @@ impl RowCounter {
         self.0.feed(bytes, |_| {});
     }
 
-    /// The rows expected of the whole file, the header not counted.
+    /// The expected rows of the whole file, without the header.
     #[must_use]
     pub fn finish(mut self) -> u64 {
         self.0.finish(|_| {});

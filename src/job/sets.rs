@@ -4,14 +4,14 @@ use super::state::{Phase, State};
 use State::{Cancelled, Failure, Held, Partial, Processing, Queued, Rejected, Success, Unconfirmed, Uploaded, Waiting};
 use std::fmt;
 
-/// A set of states. Shown, it is the list with which SQL compares a column: `('uploaded', 'processing')`.
+/// A set of states. Its `Display` is the list with which SQL compares a column: `('uploaded', 'processing')`.
 #[derive(Debug, Clone, Copy)]
 pub struct StateSet(&'static [State]);
 
-/// In either phase: the job log's word says nothing of it.
+/// Stands for both phases, because the job log's word does not include the phase.
 const UPLOADING: State = State::Uploading(Phase::Started);
 
-/// Every state there is.
+/// Every state.
 pub const ANY: StateSet = StateSet(&[
     Waiting,
     Queued,
@@ -42,7 +42,7 @@ pub const TO_SEND: StateSet = StateSet(&[Queued, UPLOADING]);
 pub const ON_ITS_WAY: StateSet = StateSet(&[Queued, UPLOADING, Unconfirmed]);
 /// An attempt has begun whose outcome is not known (DESIGN A4).
 pub const ON_THE_WIRE: StateSet = StateSet(&[UPLOADING, Unconfirmed]);
-/// The same, or held, perhaps since such an attempt.
+/// An attempt is in progress or in doubt, or the job is held, perhaps since such an attempt.
 pub const ON_THE_WIRE_OR_HELD: StateSet = StateSet(&[UPLOADING, Unconfirmed, Held]);
 /// On the wire, or accepted and not at its end.
 pub const ON_THE_WIRE_OR_AT_ADOBE: StateSet = StateSet(&[UPLOADING, Unconfirmed, Uploaded, Processing]);
@@ -50,13 +50,13 @@ pub const ON_THE_WIRE_OR_AT_ADOBE: StateSet = StateSet(&[UPLOADING, Unconfirmed,
 pub const AT_ADOBE: StateSet = StateSet(&[Uploaded, Processing]);
 /// Accepted, and not failed.
 pub const AT_ADOBE_OR_DONE: StateSet = StateSet(&[Uploaded, Processing, Success, Partial]);
-/// At its end. Nothing but a change of the file happens to it any more.
+/// At its end. Only a change of the file still has an effect.
 pub const ENDED: StateSet = StateSet(&[Success, Partial, Failure, Rejected, Cancelled]);
 /// Adobe is done with it, and it counts.
 pub const DONE: StateSet = StateSet(&[Success, Partial]);
 /// Adobe is done with it, and did not process all of it.
 pub const FELL_SHORT: StateSet = StateSet(&[Partial, Failure]);
-/// Came to nothing.
+/// Ended without a success.
 pub const FAILED: StateSet = StateSet(&[Failure, Rejected, Cancelled]);
 /// At its end without having been accepted.
 pub const NEVER_ACCEPTED: StateSet = StateSet(&[Rejected, Cancelled]);
@@ -64,11 +64,11 @@ pub const NEVER_ACCEPTED: StateSet = StateSet(&[Rejected, Cancelled]);
 pub const ENDED_BADLY: StateSet = StateSet(&[Partial, Failure, Rejected]);
 /// It raises an alert.
 pub const NEEDS_A_PERSON: StateSet = StateSet(&[Held, Partial, Failure, Rejected]);
-/// The states of a job whose attempt may have arrived, once datadrop does not ask about it any more.
+/// The states of a job whose attempt may have arrived, after datadrop has stopped asking about it.
 pub const HELD_OR_CANCELLED: StateSet = StateSet(&[Held, Cancelled]);
 
 impl StateSet {
-    /// Whether it has this state, an attempt in whichever phase.
+    /// Returns whether the set has this state, with either phase of an attempt.
     #[must_use]
     pub fn contains(self, state: State) -> bool {
         self.words().any(|word| word == state.as_str())
@@ -92,7 +92,7 @@ impl fmt::Display for StateSet {
 #[cfg(test)]
 type SaysSo = fn(State) -> bool;
 
-/// Each of them, and what the states say of themselves.
+/// Each set, with the rule that its states must fulfil.
 #[cfg(test)]
 pub(crate) const EACH: [(StateSet, SaysSo); 21] = {
     use super::state::{Event, Place};

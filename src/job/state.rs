@@ -1,6 +1,6 @@
 //! The states of a job and the one function that moves it between them (DESIGN §4).
 
-/// Where a job stands. The words of the job log's column `state`, with the phase of an attempt in progress.
+/// The state of a job: the words of the job log's column `state`, with the phase of an attempt in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum State {
@@ -10,13 +10,13 @@ pub enum State {
     Queued,
     /// An attempt is in progress.
     Uploading(Phase),
-    /// An attempt ended without a clear answer; the remote jobs decide.
+    /// An attempt ended without a clear response. The remote jobs decide what comes next.
     Unconfirmed,
     /// Needs a person.
     Held,
     /// Accepted.
     Uploaded,
-    /// Accepted, and Adobe is at work on it.
+    /// Accepted, and Adobe is processing it.
     Processing,
     /// Adobe is done and processed every row.
     Success,
@@ -26,38 +26,39 @@ pub enum State {
     Failure,
     /// Never accepted, and no retry can help.
     Rejected,
-    /// A person said so, or removed or replaced the file before it was sent.
+    /// A person cancelled it, or removed or replaced its file before it was sent.
     Cancelled,
 }
 
-/// What made a job rest or end, where something depends on it. Its reason says the same to people.
+/// The cause for which a job rests or ended, as far as other code depends on it. The reason says the same to people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Cause {
-    /// A person put it on hold, and no rule did.
+    /// A person put it on hold. No rule did.
     OnHold,
-    /// Its file was changed or replaced before it was sent: what came instead is another job.
+    /// Its file was changed or replaced before it was sent. The new content is another job.
     Replaced,
-    /// A day that its rows are dated with has to begin before it is sent; it is due then.
+    /// It waits for the beginning of the latest day in its rows, and is due then.
     DayToCome,
-    /// Its days are too many for today; it is due when the next day begins.
+    /// It has more days than today's limit allows, and is due when the next day begins.
     NextDay,
-    /// Its file was changed after it was sent, and what lies in the folder now is another job.
+    /// Its file was changed after it was sent. The file in the folder now belongs to another job.
     Changed,
-    /// Another file covers its data days, or they are not known. It stays with a job that was released from that: a person has
+    /// Another file covers its data days, or datadrop does not know its days. A job keeps this cause after its release,
+    /// because a person has decided.
     /// decided.
     DayCovered,
 }
 
-/// In which way a job takes too long. The words of its events.
+/// In which way a job is overdue. The words of its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Overdue {
-    /// It is not sent, or not at its end at Adobe, for longer than it should.
+    /// It takes longer than it should to be sent, or to end at Adobe.
     Delayed,
     /// It is at Adobe, and a job of the same account failed before it (DESIGN T3).
     Stalled,
-    /// From now on datadrop asks for it once a day.
+    /// From now on datadrop asks for it once per day.
     AskedDaily,
 }
 
@@ -69,21 +70,21 @@ impl Overdue {
     }
 }
 
-/// How far an attempt has come. Before [`Phase::Committing`] the server cannot hold the whole message (DESIGN A3).
+/// The phase of an attempt. Before [`Phase::Committing`] the server cannot hold the whole message (DESIGN A3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumString, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Phase {
-    /// The attempt is in the job log; the last bytes are held back.
+    /// The attempt is in the job log, and its last bytes are held back.
     Started,
     /// The last bytes may have gone.
     Committing,
 }
 
-/// The sub-folder in which a job's file lies.
+/// The place of a job's file: a sub-folder, the inbox, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumString, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Place {
-    /// The watched folder itself.
+    /// The watched folder.
     Inbox,
     /// Accepted by the API, not done yet.
     Sent,
@@ -93,7 +94,7 @@ pub enum Place {
     Done,
     /// Not processed.
     Failed,
-    /// No file: removed or replaced by somebody.
+    /// No file, because somebody removed or replaced it.
     Gone,
 }
 
@@ -103,9 +104,9 @@ pub enum Place {
 pub enum Event {
     /// Complete: size and SHA-256 are fixed.
     Ready,
-    /// Needs a person, for the reason given with it.
+    /// It needs a person, for the given reason.
     Held,
-    /// A person let it go.
+    /// A person released it.
     Released,
     /// An attempt began.
     Started,
@@ -119,49 +120,50 @@ pub enum Event {
     Accepted,
     /// The remote list has it.
     Found,
-    /// The remote list does not have it, for as long as it takes to be sure.
+    /// The remote list has lacked it for as long as DESIGN S4 requires.
     NotFound,
     /// No retry can help.
     Refused,
-    /// The marker has done its work here and is not sent (`fin = "local"`).
+    /// The marker has done its work on this computer, and is not sent (`fin = "local"`).
     KeptLocal,
-    /// Adobe is at work on it.
+    /// Adobe is processing it.
     Processing,
     /// Adobe processed every row.
     Succeeded,
     /// Adobe processed fewer rows than the file has.
     FellShort,
-    /// Its file holds something by now that was not sent.
+    /// Its file now holds content that was not sent.
     Changed,
     /// Adobe failed it or deleted the job.
     Failed,
     /// A person removed, replaced or cancelled it.
     Cancelled,
-    /// A person released it and its content is not known, or it is a marker that has lost its data file.
+    /// A person released it although its content is not known, or it is a marker that has lost its data file.
     Returned,
-    /// A person says which remote job it became.
+    /// A person named the remote job that it became.
     Adopted,
-    /// A person gave it up although the server may have taken it.
+    /// A person gave it up, although the server may have taken it.
     GivenUp,
 }
 
-/// An event that the state does not allow: a defect, never the outside world's doing.
+/// An event that the state does not allow. It is a defect of datadrop, never caused from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a job that is {from} cannot take the event {event}")]
 pub struct IllegalTransition {
     /// The state the job was in.
     pub from: State,
-    /// What was to happen.
+    /// The event that was tried.
     pub event: Event,
 }
 
 impl State {
-    /// The only way to change state. Total: every pair of state and event has an answer.
+    /// Returns the state after an event. This is the only way to change a state. It is total: every pair of state and
+    /// event has a result.
     ///
-    /// Each event leads to one state, from the states that stand before the arrow.
+    /// Each event leads to one state. The states before the arrow allow it.
     ///
     /// # Errors
-    /// [`IllegalTransition`] where the event makes no sense in this state.
+    /// [`IllegalTransition`] if the state does not allow the event.
     pub fn next(self, event: Event) -> Result<Self, IllegalTransition> {
         use Phase::{Committing, Started};
         let (from, to): (&[Self], Self) = match event {
@@ -207,7 +209,7 @@ impl State {
         self.into()
     }
 
-    /// Reads the job log's words back; the phase belongs to the attempt and is `None` outside `uploading`.
+    /// Reads the words of the job log. The phase belongs to the attempt, and is `None` outside `uploading`.
     #[must_use]
     pub fn from_words(state: &str, phase: Option<Phase>) -> Option<Self> {
         if state == "uploading" {
@@ -216,7 +218,7 @@ impl State {
         Self::ALL.into_iter().find(|known| known.as_str() == state)
     }
 
-    /// Every state, an attempt in each of its phases.
+    /// Every state, with `uploading` in each of its phases.
     pub const ALL: [Self; 13] = [
         Self::Waiting,
         Self::Queued,
@@ -233,7 +235,7 @@ impl State {
         Self::Cancelled,
     ];
 
-    /// Nothing more will happen to it by itself or by a person; a retry is a new job.
+    /// Returns whether neither datadrop nor a person can continue the job. A retry is a new job.
     #[must_use]
     pub fn is_terminal(self) -> bool {
         match self {
@@ -248,7 +250,7 @@ impl State {
         }
     }
 
-    /// The API has it.
+    /// Returns whether the API has accepted it.
     #[must_use]
     pub fn is_accepted(self) -> bool {
         match self {
@@ -263,7 +265,7 @@ impl State {
         }
     }
 
-    /// Where its file belongs (DESIGN §4, "States").
+    /// Returns the place of its file (DESIGN §4, "States").
     #[must_use]
     pub fn place(self) -> Place {
         match self {
@@ -283,7 +285,7 @@ impl Cause {
         self.into()
     }
 
-    /// Reads the word back.
+    /// Reads the word of the job log.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         word.parse().ok()
@@ -311,13 +313,13 @@ impl Place {
     /// The places that are sub-folders of the account's folder.
     pub const SUB_FOLDERS: [Self; 4] = [Self::Sent, Self::Held, Self::Done, Self::Failed];
 
-    /// The word in the job log, and the name of the sub-folder where it is one.
+    /// The word in the job log. For a sub-folder it is also the name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 
-    /// Reads the word back.
+    /// Reads the word of the job log.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         word.parse().ok()

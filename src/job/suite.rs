@@ -1,4 +1,4 @@
-//! What Adobe says of a report suite, as far as a check of files needs it (Adobe's endpoints
+//! Adobe's description of a report suite, as far as the check of files needs it (Adobe's endpoints
 //! `reportsuites/collections/suites`, `metrics` and `dimensions`).
 
 use super::{Problem, Timestamp};
@@ -23,7 +23,7 @@ pub struct SuiteFacts {
     pub dimensions: Option<Vec<Dimension>>,
 }
 
-/// What is wrong with an account of a virtual report suite, and how to correct it in the configuration.
+/// The problem with an account of a virtual report suite, and how to correct the configuration.
 #[must_use]
 pub fn virtual_suite(report_suite_id: &str, parent: &str) -> Problem {
     Problem::new(
@@ -40,7 +40,7 @@ pub fn virtual_suite(report_suite_id: &str, parent: &str) -> Problem {
 pub struct Metric {
     /// Adobe's identifier without `metrics/`, such as `event41` or `orders`.
     pub id: String,
-    /// The name that people gave it.
+    /// Its name in Adobe's pages.
     pub name: String,
     /// What it counts.
     pub kind: MetricKind,
@@ -54,7 +54,7 @@ pub enum MetricKind {
     Counter,
     /// Takes decimals: `decimal`, `currency`, `time`, `percent`.
     Decimal,
-    /// A word that datadrop does not know: nothing follows from it.
+    /// An unknown word, from which nothing follows.
     Other,
 }
 
@@ -63,28 +63,29 @@ pub enum MetricKind {
 pub struct Dimension {
     /// Adobe's identifier without `variables/`, such as `evar12` or `campaign`.
     pub id: String,
-    /// The name that people gave it.
+    /// Its name in Adobe's pages.
     pub name: String,
 }
 
-/// The zone in which an account's days begin.
+/// The time zone in which an account's days begin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DayZone {
     /// The zone.
     pub zone: TimeZone,
-    /// Whether it is known to be that of the report suite. If not, it is the host's.
+    /// Whether it is known to be the zone of the report suite. If not, it is the host's.
     pub is_suites: bool,
 }
 
 impl DayZone {
-    /// The time there.
+    /// Returns the time in this zone.
     #[must_use]
     pub fn at(&self, now: Timestamp) -> ZonedDateTime {
         let now = jiff::Timestamp::from_millisecond(now.0).unwrap_or_default();
         now.to_zoned_datetime(self.zone.clone())
     }
 
-    /// The zone that a person configured, else that of the report suite (`suites`, as Adobe names it), else the host's.
+    /// Returns the zone that a person configured, else that of the report suite (`suites`, with Adobe's name), else the
+    /// host's.
     #[must_use]
     pub fn of(configured: Option<&TimeZone>, suites: Option<&str>) -> Self {
         match configured.cloned().or_else(|| suites.and_then(zone_named)) {
@@ -94,15 +95,15 @@ impl DayZone {
     }
 }
 
-/// Returns the time zone of this name. Adobe uses aliases such as `US/Pacific`, which not every system has; datadrop brings its
-/// own for these.
+/// Returns the time zone of this name. Adobe uses aliases such as `US/Pacific`. Some systems lack them, so datadrop
+/// includes its own.
 #[must_use]
 pub fn zone_named(name: &str) -> Option<TimeZone> {
     TimeZone::get(name).or_else(|_| TimeZoneDatabase::bundled().get(name)).ok()
 }
 
 impl SuiteFacts {
-    /// Returns time zone, currency and how much is known of metrics and dimensions, in words.
+    /// Returns the time zone, the currency and the number of known metrics and dimensions, in words.
     #[must_use]
     pub fn in_words(&self) -> String {
         let told = |what: &str, value: &Option<String>| match value {
@@ -152,7 +153,7 @@ mod tests {
         }
     }
 
-    /// Debian 13 leaves the aliases out.
+    /// Debian 13 lacks the aliases.
     #[test]
     fn the_aliases_that_adobe_uses_are_known_everywhere() {
         for name in ["US/Pacific", "US/Eastern", "Japan", "GB", "Pacific/Kiritimati", "Pacific/Niue"] {

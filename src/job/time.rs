@@ -8,19 +8,19 @@ use std::time::Duration;
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// This much later; stops at the end of time instead of wrapping.
+    /// Returns the time after `wait`. It saturates instead of wrapping.
     #[must_use]
     pub fn after(self, wait: Duration) -> Self {
         Self(self.0.saturating_add(millis(wait)))
     }
 
-    /// This much earlier.
+    /// Returns the time before `wait`.
     #[must_use]
     pub fn before(self, wait: Duration) -> Self {
         Self(self.0.saturating_sub(millis(wait)))
     }
 
-    /// How long from `earlier` to here; zero if `earlier` is later.
+    /// Returns the time from `earlier` to this one, or zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -31,7 +31,7 @@ fn millis(wait: Duration) -> i64 {
     i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// RFC 3339, UTC, milliseconds: as the job log shows it.
+/// RFC 3339, UTC, milliseconds, as the job log shows it.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_millisecond(self.0) {

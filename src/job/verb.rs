@@ -1,8 +1,8 @@
-//! What a person may want of a job, and whether that can be done as it stands (DESIGN §7).
+//! The verbs that a person can apply to a job, and whether the state of the job allows them (DESIGN §7).
 
 use super::{Event, JobId, Kind, Phase, Place, RemoteJobId, State};
 
-/// What a person wants of a job.
+/// A verb that a person applies to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Verb {
@@ -10,23 +10,23 @@ pub enum Verb {
     Retry,
     /// Do not send it until it is released.
     Hold,
-    /// Let a held one go.
+    /// Release a held job.
     Release(Release),
     /// Never send it.
     Cancel {
-        /// Also where it may have been ingested.
+        /// Cancel it even if Adobe may have ingested it.
         force: bool,
     },
 }
 
-/// How a held job is let go.
+/// How a held job is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Release {
-    /// It was never sent: it is sent now.
+    /// Send it now. It was never sent.
     Send,
-    /// It is sent whether or not it was ingested before.
+    /// Send it, even if Adobe may already have ingested it.
     Resend,
-    /// It became this remote job: nothing is sent.
+    /// Adopt this remote job, and send nothing.
     Adopt(RemoteJobId),
 }
 
@@ -38,7 +38,7 @@ impl Verb {
     }
 }
 
-/// Where a job stands, as far as a verb asks.
+/// The facts about a job that a verb depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobStanding {
     /// The job.
@@ -47,32 +47,32 @@ pub struct JobStanding {
     pub kind: Kind,
     /// Its state.
     pub state: State,
-    /// Where its file lies.
+    /// The place of its file.
     pub place: Place,
-    /// It was taken in: its content is known.
+    /// Its content has been hashed.
     pub is_hashed: bool,
-    /// An attempt of it ended unclear, and whether it was ingested has been unknown since.
+    /// An attempt ended unclear, and datadrop has not found out since whether Adobe ingested the file.
     pub is_unsettled: bool,
-    /// For a marker: its data file, and where that stands.
+    /// For a marker: the job of its data file, and that job's state.
     pub data: Option<(JobId, State)>,
-    /// The job as which a person had its file sent again.
+    /// The later job with which a person sent its file again.
     pub sent_again_as: Option<JobId>,
 }
 
-/// What becomes of a job that a verb can be done on.
+/// What a permitted verb does to the job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
-    /// It is so already.
+    /// Nothing, because the job already is in that state.
     AsItIs,
-    /// It takes these steps.
+    /// The job takes these steps.
     Steps(Vec<Event>),
-    /// It stays as it is, and its file becomes a new job.
+    /// The job stays as it is, and its file becomes a new job.
     SendAgain,
-    /// It is taken for this remote job.
+    /// The job adopts this remote job.
     Adopt(RemoteJobId),
 }
 
-/// Why a verb cannot be done, and what can.
+/// Why a verb cannot be applied, and what can be done instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Its last bytes may have gone.
@@ -84,21 +84,21 @@ pub enum Refusal {
     /// It was accepted.
     #[error("Adobe has accepted it, which cannot be taken back")]
     Accepted,
-    /// It is at its end.
+    /// It has ended.
     #[error("it has ended as {state}{}", retry_hint(*id, *state))]
     Ended {
         /// The job.
         id: JobId,
-        /// How.
+        /// Its state.
         state: State,
     },
-    /// Sending it again would count it twice.
+    /// Adobe has processed it, so that sending it again would count it twice.
     #[error("Adobe processed it, and would count it twice; correct the file and drop it as a new one")]
     Processed,
-    /// It is not at its end yet.
+    /// It has not ended yet.
     #[error("it is {state}: it goes on by itself")]
     OnItsWay {
-        /// Where it stands.
+        /// Its state.
         state: State,
     },
     /// It is held.
@@ -109,7 +109,7 @@ pub enum Refusal {
     NotHeld {
         /// The job.
         id: JobId,
-        /// Where it stands.
+        /// Its state.
         state: State,
     },
     /// It may have been ingested.
@@ -123,7 +123,7 @@ pub enum Refusal {
     FollowsData {
         /// The data file's job.
         data: JobId,
-        /// Where it stands.
+        /// The state of that job.
         state: State,
     },
     /// Another job has its file.
@@ -132,7 +132,7 @@ pub enum Refusal {
     /// There is no file to send.
     #[error("its file is gone; drop it again")]
     NoFile,
-    /// The content is not known.
+    /// Its content has never been hashed.
     #[error("it was never taken in, so it cannot be that remote job")]
     NeverTakenIn,
 }
@@ -155,10 +155,10 @@ fn retry_hint(id: JobId, state: State) -> String {
 }
 
 impl Verb {
-    /// What becomes of a job that stands like this. Total, and legal by `State::next`.
+    /// Returns what the verb does to this job. Total, and each step is legal by `State::next`.
     ///
     /// # Errors
-    /// [`Refusal`] where it must not be done, or not now.
+    /// [`Refusal`] if the verb is not allowed, or not allowed now.
     pub fn decide(self, job: &JobStanding) -> Result<Plan, Refusal> {
         let decided = match self {
             Self::Retry => retry(job),
@@ -188,7 +188,7 @@ fn retry(job: &JobStanding) -> Result<Plan, Refusal> {
         | State::Processing) => return Err(Refusal::OnItsWay { state }),
     }
     match job.data {
-        // It goes along with its data file, and could not be sent without it.
+        // A marker follows its data file, and cannot be sent without it.
         Some((data, state @ (State::Failure | State::Rejected | State::Cancelled | State::Held))) => {
             Err(Refusal::FollowsData { data, state })
         }
@@ -200,7 +200,7 @@ fn retry(job: &JobStanding) -> Result<Plan, Refusal> {
 fn hold(job: &JobStanding) -> Result<Plan, Refusal> {
     match job.state {
         State::Waiting | State::Queued => Ok(Plan::Steps(vec![Event::Held])),
-        // Its last bytes were held back, and now never go.
+        // The last bytes were held back, and now never go.
         State::Uploading(Phase::Started) => Ok(Plan::Steps(vec![Event::NotIngested, Event::Held])),
         State::Uploading(Phase::Committing) | State::Unconfirmed => Err(Refusal::Settling(job.id)),
         State::Held => Ok(Plan::AsItIs),
@@ -223,7 +223,7 @@ fn release(job: &JobStanding, how: Release) -> Result<Plan, Refusal> {
         Release::Adopt(remote) => Ok(Plan::Adopt(remote)),
         Release::Send if job.is_unsettled => Err(Refusal::Unsettled),
         Release::Send | Release::Resend if job.place == Place::Gone => Err(Refusal::NoFile),
-        // A marker without its data file has nothing to follow yet.
+        // A marker without its data file has nothing to follow, so it waits.
         Release::Send | Release::Resend if !job.is_hashed || job.kind == Kind::Fin && job.data.is_none() => {
             Ok(Plan::Steps(vec![Event::Returned]))
         }
@@ -306,7 +306,7 @@ mod tests {
             }
         }
 
-        /// P3: no verb sends what may have been ingested unless it says so.
+        /// P3: no verb but `resend` sends a file that Adobe may have ingested.
         #[test]
         fn what_may_have_been_ingested_is_sent_only_by_resend(
             verb in proptest::sample::select(VERBS.to_vec()),
@@ -320,7 +320,7 @@ mod tests {
         }
     }
 
-    /// A plan in the words of its events, a refusal by its name.
+    /// Formats a plan as the words of its events, and a refusal as its name.
     fn told(decided: &Result<Plan, Refusal>) -> String {
         match decided {
             Ok(Plan::AsItIs) => "as it is".to_owned(),
@@ -331,7 +331,7 @@ mod tests {
         }
     }
 
-    /// DESIGN §7: what each of `VERBS` makes of a data file's job, state by state.
+    /// DESIGN §7: the result of each of `VERBS` for a data file's job, state by state.
     #[test]
     fn each_verb_does_this_in_each_state() {
         for (state, expected) in State::ALL.into_iter().zip([
@@ -371,7 +371,7 @@ mod tests {
         assert_eq!(resend.decide(&unsettled), Ok(Plan::Steps(vec![Event::Released])));
     }
 
-    /// P4: a marker never goes where its data file does not.
+    /// P4: a marker is never sent if its data file is not.
     #[test]
     fn a_marker_goes_only_with_its_data_file() {
         let marker = JobStanding { kind: Kind::Fin, ..standing(State::Held) };

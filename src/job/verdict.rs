@@ -1,45 +1,45 @@
-//! What became of a job that needs a person, and what that person can do, with commands that are values. Said here once: the
-//! `.why`, `explain`, `jobs show` and the page render it.
+//! Explains a job that needs a person, and the remedies, with commands that are values. This is the only place for
+//! these words: the `.why`, `explain`, `jobs show` and the page render them.
 
 use super::{JobId, JobStanding, Plan, Refusal, State, Verb, is_sendable, shell_word};
 use std::path::Path;
 
-/// What a verdict depends on.
+/// The facts that a verdict depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct Case<'a> {
     /// The job.
     pub id: JobId,
     /// Its account.
     pub account: &'a str,
-    /// The name under which the file was dropped.
+    /// The name of the dropped file.
     pub file_name: &'a str,
-    /// Where the job stands.
+    /// The state of the job.
     pub state: State,
-    /// It may have been ingested, and it is not known whether it was.
+    /// Adobe may have ingested it, and datadrop does not know whether it did.
     pub is_unsettled: bool,
     /// For a marker: the job of its data file.
     pub follows: Option<JobId>,
-    /// No file lies there any more that is this job's.
+    /// The job's file is no longer in its place.
     pub is_gone: bool,
-    /// The job as which a person had its file sent again.
+    /// The later job with which a person sent its file again.
     pub sent_again_as: Option<JobId>,
 }
 
-/// What happened, and what can be done.
+/// What happened, and what a person can do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// What happened, in what follows the name of the file.
+    /// What happened, as the continuation of the file name.
     pub what: &'static str,
-    /// What can be done, in this order.
+    /// What a person can do, in this order.
     pub steps: Vec<Step>,
 }
 
-/// One thing that can be done.
+/// One thing that a person can do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// What for, as the beginning of a line.
+    /// Its purpose, as the beginning of a line.
     pub aim: &'static str,
-    /// How; `None` where the aim says it all.
+    /// The command. `None` if the aim says everything.
     pub command: Option<Command>,
 }
 
@@ -58,7 +58,7 @@ impl Verdict {
 }
 
 impl Case<'_> {
-    /// The verdict; `None` where nothing is to be done.
+    /// Returns the verdict, or `None` if a person need not act.
     #[must_use]
     pub fn verdict(&self) -> Option<Verdict> {
         let mut verdict = self.of_state()?;
@@ -130,10 +130,10 @@ impl Case<'_> {
     }
 }
 
-/// What a verb would make of a job, for a dry run.
+/// Describes what a verb would do to a job, for a dry run.
 ///
 /// # Errors
-/// [`Refusal`] where it must not be done, or not now.
+/// [`Refusal`] if the verb is not allowed, or not allowed now.
 pub fn foretold(verb: Verb, job: &JobStanding) -> Result<String, Refusal> {
     let state = job.state;
     Ok(match (verb.decide(job)?, verb) {
@@ -147,14 +147,14 @@ pub fn foretold(verb: Verb, job: &JobStanding) -> Result<String, Refusal> {
     })
 }
 
-/// Where the configuration lies unless another is named.
+/// Path of the configuration, unless the user names another.
 pub const USUAL_CONFIG: &str = "/etc/datadrop/datadrop.toml";
 
-/// How a command begins so that it works when it is pasted.
+/// The beginning of a command, so that it works when pasted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
     words: String,
-    /// What comes before commands that need the service's user; a blank at the end.
+    /// The prefix for commands that need the service's user, with a blank at the end.
     as_user: String,
 }
 
@@ -165,8 +165,8 @@ impl Default for Program {
 }
 
 impl Program {
-    /// For what was given this configuration: under another than the usual one, the same command would look into the wrong job
-    /// log.
+    /// For a program that was given this configuration. Under another than the usual one, a command without it would
+    /// look into the wrong job log.
     #[must_use]
     pub fn reading(config: &Path) -> Self {
         if config == Path::new(USUAL_CONFIG) {
@@ -176,47 +176,47 @@ impl Program {
         Self { words: format!("datadrop --config {}", shell_word(&path.to_string_lossy())), ..Self::default() }
     }
 
-    /// For people who work as other users than this one, which commands need that change something or ask Adobe.
+    /// Adds the service's user, for people who work as another. Commands that change something or ask Adobe need it.
     #[must_use]
     pub fn for_user(mut self, user: Option<&str>) -> Self {
         self.as_user = user.map(|user| format!("sudo -u {} ", shell_word(user))).unwrap_or_default();
         self
     }
 
-    /// What comes before the words of a command.
+    /// The beginning of a command that only reads the job log.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.words
     }
 
-    /// The same of a command that changes something.
+    /// The beginning of a command that changes something.
     #[must_use]
     pub fn to_change(&self) -> String {
         format!("{}{}", self.as_user, self.words)
     }
 }
 
-/// What a person can do about a job.
+/// A command that a person can run about a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// See all that is known of it.
+    /// Show all that datadrop knows of it.
     Show(JobId),
     /// Send its file again, as a new job.
     Retry(JobId),
-    /// Let it go.
+    /// Release it.
     Release(JobId),
-    /// Take a remote job for it, whose number is still to be filled in.
+    /// Adopt a remote job. The person fills in its number.
     Adopt(JobId),
-    /// Send it whether or not it was ingested before.
+    /// Send it, even if Adobe may already have ingested it.
     Resend(JobId),
     /// Never send it.
     Cancel(JobId),
-    /// See what Adobe has of an account.
+    /// List Adobe's jobs of an account.
     RemoteJobs(String),
 }
 
 impl Command {
-    /// Whether it needs the file.
+    /// Returns whether the command needs the file.
     fn sends_the_file(&self) -> bool {
         match self {
             Self::Retry(_) | Self::Release(_) | Self::Resend(_) => true,
@@ -224,7 +224,7 @@ impl Command {
         }
     }
 
-    /// The whole line.
+    /// The whole command line.
     #[must_use]
     pub fn line(&self, program: &Program) -> String {
         let words = match self {
@@ -259,7 +259,7 @@ mod tests {
         }
     }
 
-    /// What is offered is what the job's state allows.
+    /// Every offered step is allowed in the job's state.
     #[test]
     fn every_step_that_is_offered_can_be_taken() {
         let mut met = 0;
@@ -314,7 +314,7 @@ mod tests {
         assert!(!unsettled.iter().any(|line| line.contains("--resend")), "{unsettled:?}");
     }
 
-    /// P3: only what says that it counts twice sends again what may have been ingested.
+    /// P3: only a command that warns of counting twice sends again a file that Adobe may have ingested.
     #[test]
     fn p3_what_may_have_been_ingested_is_looked_for_first() {
         for state in [State::Held, State::Cancelled] {

@@ -1,4 +1,4 @@
-//! Numbers and lengths of time in words that people read, in the log as well as on the page.
+//! Numbers and durations in words, for the log and the page.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ pub fn counted(count: i64, noun: &str) -> String {
     format!("{} {noun}{plural}", grouped(count))
 }
 
-/// Thousands set off by commas.
+/// Groups thousands with commas.
 #[must_use]
 pub fn grouped(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
@@ -23,8 +23,8 @@ pub fn grouped(number: i64) -> String {
     text
 }
 
-/// `15 min 20 s`: a length of time in its two largest units, seconds rounded up. A time to wait is given more exactly
-/// than one that is past.
+/// `15 min 20 s`: a duration in its two largest units, with seconds rounded up. A waiting time is shown more exactly
+/// than a past one.
 #[must_use]
 pub fn length_words(length: Duration) -> String {
     let seconds = length.as_secs() + u64::from(length.subsec_nanos() > 0);

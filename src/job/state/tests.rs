@@ -1,15 +1,15 @@
-//! The steps of a job, held against DESIGN §4.
+//! The steps of a job, compared with DESIGN §4.
 
 use super::*;
 use proptest::prelude::*;
 use strum::VariantArray as _;
 
-/// The state in the words of the job log, the phase of an attempt with it.
+/// The state in the words of the job log, with the phase of an attempt.
 fn told(state: State) -> String {
     if let State::Uploading(phase) = state { format!("{state} {}", phase.as_str()) } else { state.to_string() }
 }
 
-/// DESIGN §4: every step that there is, in the words of the job log. What is not listed here is not possible.
+/// DESIGN §4: every possible step, in the words of the job log. All others are illegal.
 #[test]
 fn a_job_takes_these_steps_and_no_other() {
     for (state, steps) in State::ALL.into_iter().zip([
@@ -35,7 +35,7 @@ fn a_job_takes_these_steps_and_no_other() {
     }
 }
 
-/// DESIGN §4, "States": where a file lies, what has ended, and what Adobe has.
+/// DESIGN §4, "States": the place of the file, the ended states, and the accepted ones.
 #[test]
 fn the_state_says_where_the_file_lies_and_what_became_of_it() {
     for (state, told) in State::ALL.into_iter().zip([
@@ -61,7 +61,7 @@ fn the_state_says_where_the_file_lies_and_what_became_of_it() {
 fn nothing_leaves_a_terminal_state() {
     for state in State::ALL.into_iter().filter(|state| state.is_terminal()) {
         for &event in Event::VARIANTS {
-            // What is written into a file that was sent makes its job partial, and nothing else of it (DESIGN F2).
+            // A change of a sent file makes its job partial, and allows no other step (DESIGN F2).
             let is_changed = event == Event::Changed && [State::Success, State::Partial].contains(&state);
             assert_eq!(state.next(event).ok(), is_changed.then_some(State::Partial), "{state} took {event}");
         }
@@ -96,7 +96,7 @@ fn words_survive_the_way_through_the_job_log() {
 }
 
 proptest! {
-    /// P5: whatever happens, a job is accepted only after `committing` was recorded, unless a person says so.
+    /// P5: no job is accepted before `committing` was recorded, unless a person names its remote job.
     #[test]
     fn every_way_to_uploaded_passes_committing(events in proptest::collection::vec(proptest::sample::select(Event::VARIANTS), 0..60)) {
         let mut state = State::Waiting;
