@@ -1,31 +1,32 @@
-//! What Adobe's words mean for a job. Pure.
+//! What the answers of Adobe mean for a job. Pure.
 
 use crate::job::{Event, Kind, Likely, RemoteJob, RowCount, counted};
 use std::cmp::Ordering;
 
-/// A step that follows from what the API says of a remote job.
+/// The step that follows from what the API shows of a remote job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// The event; `None` while nothing has changed.
+    /// The event. `None` if nothing has changed.
     pub event: Option<Event>,
-    /// Why, or what is odd, for people.
+    /// Why, or what is odd, in words for people.
     pub reason: Option<String>,
-    /// It looks like an end that cannot be read: if it stays so, somebody should look, and not only when it is given up.
+    /// The answer may be an end that datadrop cannot read. If it stays like this, datadrop asks a person to look before
+    /// it gives up.
     pub is_odd: bool,
 }
 
-/// What is known of an account when a job of it ends.
+/// What datadrop knows of an account when one of its jobs ends.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AccountFacts<'a> {
     /// What Adobe's row counts mean (DESIGN T2).
     pub row_count: RowCount,
-    /// Where Adobe writes errors; empty if it has no address, `None` while that is not known.
+    /// The address that Adobe writes errors to. Empty if there is none, `None` while it is unknown.
     pub error_address: Option<&'a str>,
 }
 
-/// Reads one answer. Adobe's statuses are `uploaded`, `processing`, `success`, `failure` and `deleted`, here in any case and
-/// with the other words for the same; what is none of them is kept as text and counts as `processing`. `likely`: what the check of the
-/// file says of a bad end, for Adobe says nothing.
+/// Reads one answer. Adobe's statuses are `uploaded`, `processing`, `success`, `failure` and `deleted`. datadrop reads
+/// them in any case, and with other words for the same. It keeps any other status as text, and treats the job as
+/// `processing`. `likely` is the check's explanation of a bad end, because Adobe gives none.
 #[must_use]
 pub fn judge(
     kind: Kind,
@@ -54,12 +55,12 @@ pub fn judge(
     }
 }
 
-/// What one job shows of Adobe's row counts, in addition to what is known (DESIGN T1).
+/// What one job shows about Adobe's row counts (DESIGN T1).
 #[derive(Debug, Clone, Copy)]
 pub struct Counting {
-    /// Its count when it was last seen.
+    /// Its count when datadrop last saw it.
     pub before: Option<i64>,
-    /// Its count while Adobe called it `uploaded`: nothing was processed then.
+    /// Its count while Adobe called it `uploaded`, when Adobe had processed nothing.
     pub uploaded: Option<i64>,
     /// Its count now.
     pub now: Option<i64>,
@@ -68,7 +69,7 @@ pub struct Counting {
 }
 
 impl Counting {
-    /// Returns what is known of the account's row counts from here on.
+    /// Returns what datadrop knows of the account's row counts after this job.
     #[must_use]
     pub fn teaches(self, known: RowCount) -> RowCount {
         let Some(now) = self.now else { return known };
@@ -83,7 +84,7 @@ impl Counting {
     }
 }
 
-/// Whether the word says that a job waits to be processed.
+/// Returns whether the status says that a job waits to be processed.
 #[must_use]
 pub fn is_waiting(remote_status: Option<&str>) -> bool {
     remote_status.is_some_and(|word| word.trim().eq_ignore_ascii_case("uploaded"))
@@ -118,7 +119,8 @@ fn fell_short(processed: i64, expected: i64, likely: &Likely) -> String {
     format!("Adobe processed {processed} of {expected} rows; {lost} {were} lost{hint}")
 }
 
-/// Adobe counts every row of a file of which it documents that it skips some, and its count may be of the file's rows.
+/// Explains why a full count does not prove success: Adobe documents that it skips some of these rows, and its count
+/// may include them.
 fn unproven(processed: i64, likely: &Likely, row_count: RowCount) -> Option<String> {
     let proves = match row_count {
         RowCount::Processing => return None,
@@ -292,7 +294,8 @@ mod tests {
         );
     }
 
-    /// DESIGN T2: a count that may be of the file's rows proves nothing about rows that Adobe documents as skipped.
+    /// DESIGN T2: a count that may include all rows of the file proves nothing about rows that Adobe documents as
+    /// skipped.
     #[test]
     fn all_rows_with_skipped_ones_among_them_are_a_success_only_where_the_count_is_of_processing() {
         let skips = || likely(None, Some("line 3: a semicolon"), 1);
@@ -330,7 +333,7 @@ mod tests {
         );
     }
 
-    /// DESIGN T1.
+    /// DESIGN T1: what a job shows about the meaning of Adobe's row count.
     #[test]
     fn jobs_teach_what_adobes_row_count_means() {
         use RowCount::{File, Processing, Unknown};
@@ -353,7 +356,7 @@ mod tests {
     }
 
     proptest! {
-        /// P7: no word of Adobe's, whatever it is, leads anywhere illegal, and an unknown one never ends a job.
+        /// P7: no status of Adobe leads to an illegal step, and an unknown status never ends a job.
         #[test]
         fn any_answer_has_a_legal_step(status in proptest::option::of(".{0,12}"), rows in proptest::option::of(any::<i64>()),
                                        expected in proptest::option::of(0i64..1_000_000)) {

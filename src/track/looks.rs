@@ -1,4 +1,4 @@
-//! Looks for what is unconfirmed: the edge around `reconcile`.
+//! Looks at the remote list for unconfirmed jobs. It does the I/O around `reconcile`.
 
 use super::Tracker;
 use crate::adobe::{ApiError, Extent, Listing, Purpose};
@@ -10,11 +10,11 @@ use crate::track::reconcile::{Judgement, Known, Latest, Look, Looks, Sent, WINDO
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Time after which others who wrote to the account are taken to have stopped.
+/// Time after which another sender to the account counts as gone.
 const STRANGERS: Duration = Duration::from_secs(31 * 24 * 3600);
 
 impl Tracker {
-    /// Takes the looks that are due, and says when the next one is.
+    /// Takes the looks that are due, and returns when the next one is due.
     pub(super) async fn look(&mut self, unsettled: &[Unsettled]) -> Result<Option<Moment>, JobLogError> {
         let account = self.settings.account.clone();
         let now_moment = self.clock.moment();
@@ -39,7 +39,7 @@ impl Tracker {
             .iter()
             .filter(|upload| self.looks.get(&upload.job.id).is_some_and(|looks| looks.due() <= now_moment))
             .collect();
-        // One list serves all that went to the same place.
+        // One list serves all uploads to the same target.
         let mut targets: Vec<&Target> = Vec::new();
         for upload in &due {
             if !targets.contains(&&upload.target) {
@@ -68,7 +68,8 @@ impl Tracker {
                 return Ok(());
             }
         };
-        // First, because uploads may begin after the answer is noted: what the list shows cannot be theirs.
+        // Note the list first, because uploads may begin once the answer is noted. Jobs that the list shows cannot come
+        // from them.
         self.note_shown(&listing, target).await?;
         self.note_answer().await?;
         let latest = self.whether_listed(target, &listing, self.latest_near(target, first, last)?).await?;
@@ -86,8 +87,9 @@ impl Tracker {
         Ok(())
     }
 
-    /// Whether the list has our latest accepted job. Where it has not, the server is asked for that job by itself: a list may
-    /// lag behind, but a server that does not know what it listed before, or should have listed by now, has lost its past.
+    /// Returns whether the list has this account's latest accepted job. If it does not, the client asks the server for
+    /// that job alone. A list may lag behind. But a server that does not know a job which it has listed, or should have
+    /// listed by now, has lost its past.
     async fn whether_listed(
         &mut self,
         target: &Target,
@@ -116,8 +118,8 @@ impl Tracker {
         Ok(Latest::Forgotten)
     }
 
-    /// The latest accepted job near an attempt, by which a list of that time can be known to be complete: only what the
-    /// window is sure to reach, so a day of leeway at both ends, for job dates carry no zone.
+    /// Returns the latest accepted jobs near an attempt, which show whether a list of that time is complete. The period
+    /// has a day of leeway at both ends, so that the window surely covers these jobs, because job dates have no zone.
     fn latest_near(
         &self,
         target: &Target,
@@ -128,8 +130,9 @@ impl Tracker {
         self.reader.latest_accepted(&self.settings.account, target, from, to)
     }
 
-    /// Between which times by the server's clock the attempt was made: at one, where an answer showed it; else after
-    /// what the server had shown before, and by now. Our own clock may have been set meanwhile.
+    /// Returns the earliest and latest time of the attempt by the server's clock. If an answer showed the time, both
+    /// are equal. Otherwise the attempt began after the time that the server had shown before, and before now. The
+    /// clock of this computer may have been set meanwhile.
     fn attempted_within(&self, upload: &Unsettled) -> (Timestamp, Timestamp) {
         let by_our_clock = Timestamp(upload.started_at.0.saturating_add(self.server_ahead));
         match (upload.server_time, upload.server_after) {
@@ -189,7 +192,8 @@ impl Tracker {
             Judgement::NotThere => {
                 let now_moment = self.clock.moment();
                 if self.looks.get_mut(&job.id).is_some_and(|looks| looks.not_there(now_moment)) {
-                    // The server said that it has the file: that the lists do not show it as ours is no proof against that.
+                    // The server answered that it has the file. Lists that do not show it as this job's are no proof
+                    // against that.
                     let (event, reason) = match upload.disputed {
                         Some(number) => (
                             Event::Held,
@@ -205,7 +209,7 @@ impl Tracker {
                         ),
                     };
                     tracing::warn!(account, job = job.id.0, "{name}: job {}: {reason}", job.id);
-                    // Its next unclear end starts a new search.
+                    // If a later attempt ends unclear, a new search starts.
                     self.looks.remove(&job.id);
                     self.joblog.settle(job.id, event, None, reason, now()).await?;
                 }
@@ -222,7 +226,8 @@ impl Tracker {
         Ok(())
     }
 
-    /// What is known of a remote job. That a job of ours has its number does not make it ours: it must have its name or date.
+    /// Returns what datadrop knows of a remote job. If a job owns its number, the name or the date must also match,
+    /// because a server may reuse numbers.
     fn known(&self, remote: &RemoteJob, naming: &Naming, upload: &Unsettled) -> Result<Known, JobLogError> {
         let (account, id) = (&self.settings.account, remote.remote_job_id);
         if let Some((wire_name, told)) = self.reader.ownership(account, id)? {
@@ -245,7 +250,8 @@ impl Tracker {
     }
 }
 
-/// Whatever its name there, as a server may change it; its number alone may be that of another by now.
+/// Returns whether the listing has the job. Its name does not matter, because a server may change it. Its number alone
+/// does not suffice, because another job may have it by now.
 fn is_in(latest: &LatestAccepted, listing: &Listing) -> bool {
     let of_its_number = listing.jobs.iter().find(|job| job.remote_job_id == latest.remote_job_id);
     of_its_number.is_some_and(|job| latest.told.is_same(job) != Some(false))
@@ -256,7 +262,7 @@ mod tests {
     use super::*;
     use crate::job::{RemoteJobId, Told};
 
-    /// DESIGN S2: by this a list that lags behind is known, and the look does not count.
+    /// DESIGN S2: a list that lacks the latest accepted job lags behind, so the look does not count.
     #[test]
     fn s2_a_list_that_lacks_our_latest_accepted_job_is_known_by_it() {
         let created = |date: &str| Some(date.to_owned());

@@ -1,8 +1,8 @@
-//! Step 5: what became of what was sent.
+//! Step 5: find out what Adobe made of each upload.
 //!
-//! Each account has one task that reads the account's remote list: for the baseline before the first attempt, in sweeps
-//! for what was accepted, and in looks for what is unconfirmed. Requests are the scarce good: one list serves all open
-//! jobs of an account. What the answers mean is decided by pure functions, in [`judge()`] and in [`reconcile`].
+//! Each account has one task that reads the account's remote list. It reads the baseline before the first attempt,
+//! sweeps for accepted jobs, and looks for unconfirmed ones. Requests are scarce, so one list serves all open jobs of
+//! an account. Pure functions decide what the answers mean: [`judge()`] and [`reconcile`].
 
 mod judge;
 mod looks;
@@ -27,33 +27,34 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// The longest wait without a sign of life.
+/// Longest wait between two signs of life.
 const TURN: Duration = Duration::from_secs(15);
-/// Changes that come together are looked at together.
+/// Time in which changes are gathered before one turn handles them all.
 const GATHER: Duration = Duration::from_millis(50);
 
-/// Lists in a row that were refused for their token, each time with a new one.
+/// Maximum number of lists in a row that the API refuses for their token, each with a new token, before the credential
+/// is to blame.
 const MANY_UNAUTHORISED: u32 = 5;
 
-/// A clock off by more than this asked for the wrong two days.
+/// Clock difference above which the first list asked for the wrong two days.
 const CLOCKS_DIFFER_MS: u64 = 10 * 60 * 1000;
 
-/// What tracking an account needs of the configuration.
+/// The configuration for tracking an account.
 #[derive(Debug, Clone)]
 pub struct TrackSettings {
     /// The account's name.
     pub account: String,
-    /// Where its files go.
+    /// The target of its files.
     pub target: Target,
     /// Speaks to the API.
     pub client: Arc<Client>,
     /// The budget of its credential.
     pub budget: Arc<Budget>,
-    /// When to sweep.
+    /// The intervals of its sweeps.
     pub poll: PollConfig,
-    /// How long a missing remote job may take to show.
+    /// Time after which a remote job that no look has found counts as absent.
     pub confirm_for: Duration,
-    /// When to ask again after a request that failed.
+    /// The delays after failed requests.
     pub retry: RetryPolicy,
 }
 
@@ -65,21 +66,21 @@ pub struct Tracker {
     reader: Reader,
     clock: Clock,
     schedule: Schedule,
-    /// Lists in which an open job was missing.
+    /// For each open job, the number of lists in a row that lacked it.
     missing: HashMap<JobId, u32>,
     looks: HashMap<JobId, Looks>,
-    /// When a job was last asked for singly: the longest ago comes first.
+    /// When each job was last requested singly. The one with the oldest request comes first.
     asked: HashMap<JobId, Moment>,
-    /// Blocks in close succession, and when the last began.
+    /// Number of blocks in close succession, and when the last began.
     blocks: u32,
     blocked_last: Moment,
-    /// Requests that failed in a row, and when to ask again.
+    /// Number of failed requests in a row, and when the next one is due.
     failures: u32,
     ask_again: Moment,
-    /// The server's clock less ours, in milliseconds.
+    /// The server's clock minus the clock of this computer, in milliseconds.
     server_ahead: i64,
     announced: Option<Timestamp>,
-    /// What Adobe's row counts mean, where it writes errors, and what it counted of jobs that waited to be processed.
+    /// What Adobe's row counts mean, the address for its errors, and its counts of jobs that waited to be processed.
     row_count: RowCount,
     error_address: Option<String>,
     halt: Option<Halt>,
@@ -87,7 +88,7 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// Tracking of an account that the job log has opened.
+    /// Tracks an account that the job log has opened.
     ///
     /// # Errors
     /// [`crate::joblog::OpenError`] if the job log cannot be read.
@@ -116,10 +117,10 @@ impl Tracker {
         })
     }
 
-    /// Tracks until `stop`. `alive` is called in each turn.
+    /// Tracks until `stop`. Calls `alive` in each turn.
     ///
     /// # Errors
-    /// [`JobLogError`] if the job log contradicts itself: the daemon must end.
+    /// [`JobLogError`] if the job log contradicts itself, so that the daemon must end.
     pub async fn run(mut self, stop: CancellationToken, alive: impl Fn()) -> Result<(), JobLogError> {
         let mut changes = self.joblog.changes();
         loop {
@@ -128,7 +129,7 @@ impl Tracker {
             let wake = {
                 let mut turn = std::pin::pin!(self.turn());
                 loop {
-                    // Requests and the rate limit may take their time: each is bounded, and the task lives meanwhile.
+                    // Requests and the rate limit may take long. Each has a limit, and the task stays alive meanwhile.
                     tokio::select! {
                         () = stop.cancelled() => return Ok(()),
                         wake = &mut turn => break wake,
@@ -138,7 +139,7 @@ impl Tracker {
             };
             let wake = match wake {
                 Ok(wake) => wake,
-                // The writer tells; the same is due again when it can write.
+                // The writer logs the failure. The same work is due again once it can write.
                 Err(JobLogError::Storage(_)) => Some(self.clock.moment().after(Duration::from_secs(1))),
                 Err(JobLogError::Closed) => return Ok(()),
                 Err(error) => return Err(error),
@@ -152,7 +153,7 @@ impl Tracker {
         }
     }
 
-    /// Does what is due, and says when the next thing is.
+    /// Does what is due, and returns when the next work is due.
     pub(crate) async fn turn(&mut self) -> Result<Option<Moment>, JobLogError> {
         let account = self.reader.account(&self.settings.account)?;
         if self.clock.moment() < self.ask_again {
@@ -187,17 +188,19 @@ impl Tracker {
         Ok(if self.clock.moment() < self.ask_again { Some(self.ask_again) } else { wake })
     }
 
-    /// The jobs that cannot be ours, before the first of ours is sent (DESIGN S1).
+    /// Notes the remote jobs that exist before the first upload, because none of them can come from datadrop (DESIGN
+    /// S1).
     async fn take_baseline(&mut self) -> Result<Option<Moment>, JobLogError> {
-        // Whatever was announced: a job that is overlooked here could be taken for ours.
+        // Read to the empty page, whatever the answer announces, because a job missed here could later be taken for one
+        // of datadrop.
         let extent = Extent::ToTheEmptyPage;
         let asked_at = self.server_now();
-        // What waits may have been sent at any time since it came, if the job log was set back (DESIGN S5).
+        // If the job log was set back, each waiting file may have been sent at any time since it arrived (DESIGN S5).
         let oldest = self.reader.oldest_unsent(&self.settings.account)?;
         let oldest = oldest.map_or(asked_at, |seen| Timestamp(seen.0.saturating_add(self.server_ahead)).min(asked_at));
         let (start, end) = (oldest.before(WINDOW), asked_at.after(WINDOW));
         match self.list(&self.settings.target.clone(), start, Some(end), extent).await? {
-            // The first answer showed how far off our clock is, and the window with it: once more, at the right time.
+            // The first answer showed that the clocks differ, so the window was wrong. Ask once more for the right one.
             Ok(_) if self.server_now().0.abs_diff(asked_at.0) > CLOCKS_DIFFER_MS => Ok(Some(self.clock.moment())),
             Ok(listing) => {
                 let (account, jobs) = (&self.settings.account, listing.jobs.len());
@@ -210,7 +213,7 @@ impl Tracker {
                 let list = self.as_listed(&listing, &self.settings.target)?;
                 let TrackSettings { account, target, .. } = &self.settings;
                 let Some(taken) = self.joblog.baseline(account.clone(), target.clone(), list).await? else {
-                    // The stage that tracks that target takes its baseline.
+                    // Another stage tracks that target, and takes its baseline.
                     return Ok(None);
                 };
                 self.tell_of(&taken);
@@ -225,7 +228,8 @@ impl Tracker {
     /// Asks whether a blocked account works again: one list request for each backoff step.
     async fn probe(&mut self) -> Result<Option<Moment>, JobLogError> {
         if self.failures == 0 {
-            // A list that answers lets an upload try, and that may be refused as before: then the steps grow further.
+            // If the list can be read, an upload is tried. The API may refuse that upload as before, so the steps grow
+            // further.
             let now = self.clock.moment();
             if now.since(self.blocked_last) > 2 * self.settings.retry.ceiling(self.blocks.saturating_add(1)) {
                 self.blocks = 0;
@@ -239,12 +243,12 @@ impl Tracker {
         self.read_first_page().await
     }
 
-    /// Asks for a list, because an answer is what counts.
+    /// Requests the first page of the list, because any answer shows that the account works.
     async fn read_first_page(&mut self) -> Result<Option<Moment>, JobLogError> {
         let (start, target) = (self.server_now().before(WINDOW), self.settings.target.clone());
         match self.list(&target, start, None, Extent::FirstPage).await? {
             Ok(listing) => {
-                // First, because uploads begin after it: what it shows cannot be theirs.
+                // Note the list first, because uploads begin after it. Jobs that it shows cannot come from them.
                 self.note_shown(&listing, &target).await?;
                 self.note_answer().await?;
                 Ok(Some(self.clock.moment()))
@@ -253,7 +257,7 @@ impl Tracker {
         }
     }
 
-    /// The API answered: whatever blocked the account is over.
+    /// Notes that the API answered, which ends a block of the account.
     async fn note_answer(&mut self) -> Result<(), JobLogError> {
         self.failures = 0;
         self.ask_again = Moment::default();
@@ -264,7 +268,8 @@ impl Tracker {
         Ok(())
     }
 
-    /// A request failed: ask again later, and block the account where it or its credential are to blame.
+    /// Notes a failed request: sets the time of the next one, and blocks the account if it or its credential is to
+    /// blame.
     async fn note_failure(&mut self, error: &ApiError) -> Result<Option<Moment>, JobLogError> {
         self.failures = self.failures.saturating_add(1);
         let hint = if let ApiError::Busy { retry_after, .. } = error { *retry_after } else { None };
@@ -272,12 +277,13 @@ impl Tracker {
         self.ask_again = self.clock.moment().after(wait);
         let account = &self.settings.account;
         let blames_account = match error {
-            // A token may have run out just then, and a gateway may have moods: only one that goes on blames the credential.
+            // A single refusal may come from a token that has just expired, or from a faulty gateway. Only repeated
+            // ones blame the credential.
             ApiError::Unauthorised { why: Unauthorised::Answer { .. }, .. } => self.failures >= MANY_UNAUTHORISED,
             ApiError::Unauthorised { why: Unauthorised::Token(TokenError::Refused { .. }), .. }
             | ApiError::NotFound { .. }
             | ApiError::Refused { .. } => true,
-            // A token service that is away is an outage like any other.
+            // An unavailable token service is an outage like any other.
             ApiError::Unauthorised { why: Unauthorised::Token(TokenError::Unavailable(_)), .. }
             | ApiError::NotConnected { .. }
             | ApiError::Unclear { .. }
@@ -313,8 +319,8 @@ impl Tracker {
         Ok(())
     }
 
-    /// A list, with what the job log knew when it had been answered. Asked for at once: whatever is written from here on
-    /// cannot be in it.
+    /// Returns a list, with the latest event of the job log at that time. Call it right after the answer, because the
+    /// list cannot hold anything that is written from here on.
     fn as_listed(&self, listing: &Listing, target: &Target) -> Result<RemoteList, JobLogError> {
         Ok(RemoteList {
             jobs: listing.jobs.clone(),
@@ -345,10 +351,10 @@ impl Tracker {
         }
     }
 
-    /// Writes down which remote jobs there are: what is sent later cannot be one of them, and one that shows late under a name
-    /// that was sent must be noticed.
+    /// Records the remote jobs of a list. Files that are sent later cannot be any of them. A job that shows late under
+    /// a name that was sent must be noticed.
     async fn note_shown(&mut self, listing: &Listing, target: &Target) -> Result<Taken, JobLogError> {
-        // Where the job log cannot be written, the list is not asked for again at once.
+        // If the job log cannot be written, wait before the next request for the list.
         self.ask_again = self.clock.moment().after(Duration::from_secs(1));
         let shown = self.as_listed(listing, target)?;
         let taken = self.joblog.listed(self.settings.account.clone(), shown).await?;
@@ -357,7 +363,7 @@ impl Tracker {
         Ok(taken)
     }
 
-    /// Reads the remote list. What it shows before a request fails is written down.
+    /// Reads the remote list. If a request fails, records what the pages before it showed.
     async fn list(
         &mut self,
         target: &Target,

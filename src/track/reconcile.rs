@@ -1,84 +1,84 @@
-//! What became of an attempt that ended without a clear answer? The remote jobs decide (DESIGN S1 to S4).
+//! Decides, by the remote jobs, what became of an attempt that ended without a clear response (DESIGN S1 to S4).
 //!
-//! Pure: what a look showed, and what the job log knows of the remote jobs in it, come in; a judgement comes out. What
-//! is not known is never guessed.
+//! Pure: the input is what a look showed, and what the job log knows of those remote jobs. The output is a judgement.
+//! This module never guesses.
 
 use crate::clock::Moment;
 use crate::job::{EventId, Likeness, Naming, OtherSent, RemoteJob, Timestamp, date_told, printable};
 use std::time::Duration;
 
-/// The longest time over which a missing job is looked for.
+/// Longest time over which datadrop looks for a missing remote job.
 pub const LONGEST: Duration = Duration::from_secs(3600);
 
 /// What the job log knows of a remote job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
-    /// A job of ours owns it.
+    /// A job of datadrop owns it.
     Owned,
-    /// It was in a list before our attempt began: it cannot be ours, and no job of ours owns it.
+    /// A list had it before the attempt began, and no job owns it. It cannot come from the attempt.
     Before,
-    /// A job of ours has its number, but it has neither the name nor the date of that one.
+    /// A job of datadrop has its number, but the name or the date differs.
     Disputed,
-    /// Never seen before our attempt: this was the last event before the first list that shows it.
+    /// No list had it before the attempt began. Holds the last event before the first list that shows it.
     Fresh(EventId),
 }
 
 /// A look at the remote list.
 #[derive(Debug, Clone)]
 pub struct Look {
-    /// Every job of every page, to the first empty one.
+    /// Every job of every page, up to the first empty one.
     pub jobs: Vec<RemoteJob>,
     /// Page 1 was the same after the last page as before.
     pub steady: bool,
-    /// It was read to its end, and every entry could be read.
+    /// The list was read to its end, and every entry could be read.
     pub complete: bool,
-    /// The latest job that the API accepted of this account, as far as the window reaches.
+    /// Whether the list has the latest job that the API accepted of this account, as far as the window reaches.
     pub latest: Latest,
 }
 
-/// Whether our latest accepted job is in the list: a list that lacks it is not complete (DESIGN S2).
+/// Whether the latest accepted job is in the list. A list that lacks it is not complete (DESIGN S2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Latest {
-    /// There is none, or none within the window.
+    /// No accepted job exists within the window.
     None,
-    /// It is there.
+    /// The list has it.
     Listed,
-    /// It is not there.
+    /// The list lacks it.
     Missing,
-    /// The server knows neither it nor those before it any more, though it should by now: it has lost its past, and the
-    /// list is all that it has.
+    /// The server no longer knows it or those before it, although it should by now. The server has lost its past, and
+    /// the list is all that it has.
     Forgotten,
 }
 
-/// What a look says of one unconfirmed job.
+/// The result of a look for one unconfirmed job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judgement {
-    /// This is our upload.
+    /// This remote job is the upload.
     Found(RemoteJob),
     /// It is not in the list.
     NotThere,
-    /// Only a person can tell; why.
+    /// Only a person can decide, for this reason.
     Hold(String),
-    /// The look does not count; why.
+    /// The look does not count, for this reason.
     NotConclusive(&'static str),
 }
 
-/// An upload whose end is to be judged.
+/// An upload whose outcome is unclear.
 #[derive(Debug, Clone, Copy)]
 pub struct Sent<'a> {
-    /// The name it was sent under.
+    /// Its wire name.
     pub wire_name: &'a str,
-    /// No other file has that name, from any sender.
+    /// No other file has that name, whoever sends it.
     pub name_is_unique: bool,
-    /// Rows by Adobe's way of counting.
+    /// Expected rows by Adobe's way of counting.
     pub rows_expected: Option<i64>,
-    /// A file that somebody else sent to the account while datadrop was at work on it.
+    /// A file that somebody else sent to the account while datadrop used it.
     pub stranger: Option<&'a str>,
     /// Other files of the account that a remote job may come from.
     pub others: &'a [OtherSent],
     /// How the API changes names.
     pub naming: &'a Naming,
-    /// When the attempt began at the earliest, by the server's clock.
+    /// The earliest time at which the attempt can have begun, by the server's clock.
     pub began_at: Timestamp,
 }
 
@@ -120,7 +120,7 @@ pub fn judge(look: &Look, sent: Sent<'_>, known: impl Fn(&RemoteJob) -> Known) -
                 ));
             }
             (Known::Fresh(listed_after), Likeness::Same) => named.push((job, listed_after)),
-            // Before any name was shown, names prove nothing, and Adobe may count more rows than a file has.
+            // Before the API has shown any name, names prove nothing, and Adobe may count more rows than a file has.
             (Known::Fresh(_), Likeness::Other) if sent.naming.is_learnt() && too_many_rows(job, sent).is_some() => {}
             (Known::Fresh(listed_after), Likeness::Perhaps | Likeness::Other) => unowned.push((job, listed_after)),
         }
@@ -136,7 +136,7 @@ pub fn judge(look: &Look, sent: Sent<'_>, known: impl Fn(&RemoteJob) -> Known) -
     }
 }
 
-/// One remote job has the name that the API makes of ours (DESIGN S3).
+/// Judges the only remote job with the name that the API makes of the wire name (DESIGN S3).
 fn of_its_name(job: &RemoteJob, listed_after: EventId, sent: Sent<'_>) -> Judgement {
     let (id, named) = (job.remote_job_id, name_of(job, sent));
     if let Some(processed) = too_many_rows(job, sent) {
@@ -145,7 +145,7 @@ fn of_its_name(job: &RemoteJob, listed_after: EventId, sent: Sent<'_>) -> Judgem
             sent.rows_expected.unwrap_or_default()
         ));
     }
-    // Who sends other files may send one of this name too, and no list was taken between its and ours.
+    // Another sender may have sent a file of this name, and no list was read between that upload and this one.
     if let Some(stranger) = sent.stranger.filter(|_| !sent.name_is_unique) {
         return Judgement::Hold(format!(
             "the remote job {id} {named}, but it may be somebody else's: no job of datadrop owns {stranger}, so others send files \
@@ -177,8 +177,8 @@ fn name_of(job: &RemoteJob, sent: Sent<'_>) -> String {
     }
 }
 
-/// No remote job has its name. One that no job owns may still be the one: a server may change names in a way that it
-/// has never shown (DESIGN S6).
+/// Judges a look without a remote job of its name. A remote job that no job owns may still be the upload, because a
+/// server may change names in a way that it has never shown (DESIGN S6).
 fn without_its_name(unowned: &[(&RemoteJob, EventId)], sent: Sent<'_>) -> Judgement {
     let mut waits = false;
     let mut suspects = Vec::new();
@@ -216,40 +216,41 @@ fn without_its_name(unowned: &[(&RemoteJob, EventId)], sent: Sent<'_>) -> Judgem
     }
 }
 
-/// The rows of a remote job that cannot come from the file, for it has fewer.
+/// Returns the row count of a remote job that cannot come from the file, because the file has fewer rows.
 fn too_many_rows(job: &RemoteJob, sent: Sent<'_>) -> Option<i64> {
     job.rows_processed.filter(|processed| sent.rows_expected.is_some_and(|expected| *processed > expected))
 }
 
-/// Created so long before the attempt that no zone explains it: dates carry none.
+/// Returns whether the remote job was created so long before the attempt that no time zone explains it. Dates have no
+/// zone.
 fn came_before(job: &RemoteJob, began_at: Timestamp) -> bool {
     let created = job.remote_created.as_deref().and_then(date_told);
     created.is_some_and(|created| created < began_at.before(ANY_ZONE).0.div_euclid(1000))
 }
 
-/// The furthest that two zones are apart, and an hour.
+/// Largest difference between two time zones, plus an hour.
 const ANY_ZONE: Duration = Duration::from_secs(27 * 3600);
 
-/// The looks that are taken for one unconfirmed job within one run of the process (DESIGN S4).
+/// The looks for one unconfirmed job within one run of the process (DESIGN S4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Looks {
     since: Moment,
     over: Duration,
     conclusive: u32,
-    /// The last look that counted.
+    /// When the last look that counted took place.
     counted_at: Option<Moment>,
     misses: u32,
     retry_at: Option<Moment>,
-    /// The time was doubled as there is nothing to compare a list with.
+    /// The search time was doubled, because no accepted job exists to compare a list with.
     doubted: bool,
 }
 
 impl Looks {
-    /// How many looks must agree that it is not there.
+    /// Number of looks that must agree that the job is absent.
     pub const NEEDED: u32 = 3;
 
-    /// Begins to look. The time doubles with each unclear end of the job before, and once more for an account that has
-    /// never had a file accepted.
+    /// Starts the search. Its time doubles with each earlier unclear end of the job. It doubles once more if the
+    /// account has never had a file accepted.
     #[must_use]
     pub fn begin(confirm_for: Duration, unclear_ends: u32, none_accepted_yet: bool, now: Moment) -> Self {
         let doublings = unclear_ends.saturating_sub(1) + u32::from(none_accepted_yet);
@@ -265,7 +266,7 @@ impl Looks {
         }
     }
 
-    /// There is nothing any more to compare a list with: the time doubles, once.
+    /// Doubles the time, at most once, because no accepted job exists any more to compare a list with.
     pub fn doubt(&mut self) {
         if !self.doubted {
             self.over = self.over.saturating_mul(2).min(LONGEST.max(self.over));
@@ -273,17 +274,17 @@ impl Looks {
         }
     }
 
-    /// When the next look is due: at once, at half and at the end of the time.
+    /// Returns when the next look is due: immediately, after half of the time, and at its end.
     ///
-    /// Counted from the first look that counts: when it comes late, because the list was not complete before, three
-    /// looks at one blow would prove no more than one.
+    /// The time counts from the first look that counts. That look may come late, because the list was incomplete
+    /// before. Three looks in quick succession would prove no more than one.
     #[must_use]
     pub fn due(&self) -> Moment {
         let planned = self.counted_at.map_or(self.since, |at| at.after(self.over / 2));
         self.retry_at.map_or(planned, |at| at.max(planned))
     }
 
-    /// A look that counted and did not find it. True: it surely is not there.
+    /// Records a look that counted and did not find the job. Returns whether the job is certainly absent.
     pub fn not_there(&mut self, now: Moment) -> bool {
         self.conclusive += 1;
         self.counted_at = Some(now);
@@ -292,24 +293,25 @@ impl Looks {
         self.conclusive >= Self::NEEDED
     }
 
-    /// A look that could not be taken or did not count: again at this moment, for ever.
+    /// Records a look that failed or did not count. It is repeated at this moment, with no limit on the number.
     pub fn again_at(&mut self, moment: Moment) {
         self.misses = self.misses.saturating_add(1);
         self.retry_at = Some(moment);
     }
 
-    /// Looks in a row that could not be taken or did not count.
+    /// Returns the number of looks in a row that failed or did not count.
     #[must_use]
     pub fn misses(&self) -> u32 {
         self.misses
     }
 }
 
-/// The window of a look: two days either side, for job dates carry no zone (DESIGN S2).
+/// The window of a look: two days on either side, because job dates have no zone (DESIGN S2).
 pub const WINDOW: Duration = Duration::from_secs(2 * 24 * 3600);
 
-/// Whether a remote job can come from an attempt: not if a list had it before the attempt began. `listed_after` is the
-/// last event before the first list that shows it, `began` the event that began the attempt; clocks play no part.
+/// Returns whether a remote job can come from an attempt. It cannot if a list had it before the attempt began.
+/// `listed_after` is the last event before the first list that shows the job. `began` is the event that began the
+/// attempt. Clocks do not matter.
 #[must_use]
 pub fn known_by_order(listed_after: Option<EventId>, began: EventId) -> Known {
     match listed_after {

@@ -1,7 +1,7 @@
 //! When to sweep. Pure.
 //!
-//! The first sweep comes `poll.first` after an upload, then they grow apart to `poll.max`. While a backlog is still being
-//! sent, uploads do not pull the sweep forward: each sweep costs a request for every hundred jobs.
+//! The first sweep comes `poll.first` after an upload. The intervals then grow up to `poll.max`. While a backlog is
+//! being sent, uploads do not bring the sweep forward, because each sweep costs a request per hundred jobs.
 
 use crate::clock::Moment;
 use crate::config::PollConfig;
@@ -9,14 +9,14 @@ use crate::job::Timestamp;
 use crate::joblog::Backlog;
 use std::time::Duration;
 
-/// How a sweep of jobs that have been open for too long is spaced.
+/// Interval between sweeps after all open jobs have exceeded `poll.give_up_after`.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Number of uploads for each request of a sweep while a backlog lasts.
 const UPLOADS_A_REQUEST: u64 = 25;
-/// Jobs on a page of the list.
+/// Number of jobs on a page of the list.
 const PAGE: u64 = 100;
 
-/// The time-table of one account's sweeps.
+/// The sweep schedule of one account.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     first: Duration,
@@ -27,13 +27,13 @@ pub struct Schedule {
     sweeps: u32,
     newest_seen: Option<Timestamp>,
     swept_at: Moment,
-    /// The same by the clock that jobs are timed by.
+    /// The time of the last sweep by the system's clock, which jobs use.
     last_sweep: Timestamp,
     open_when_swept: u64,
 }
 
 impl Schedule {
-    /// A time-table with nothing on it.
+    /// A schedule without a planned sweep.
     #[must_use]
     pub fn new(poll: &PollConfig) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl Schedule {
         }
     }
 
-    /// When the next sweep is due; `None` while nothing is open.
+    /// Returns when the next sweep is due. `None` while no job is open.
     pub fn plan(&mut self, backlog: &Backlog, now: Timestamp, moment: Moment) -> Option<Moment> {
         if backlog.open == 0 {
             self.next = None;
@@ -74,7 +74,7 @@ impl Schedule {
         } else if !self.is_paid_for(backlog) {
             due = due.max(Some(self.swept_at.after(self.max)));
         }
-        // The sweep that finds that the oldest is late, and says so.
+        // Sweep when the oldest job becomes late, to report it.
         let late = backlog.oldest_open.map(|oldest| oldest.after(self.late_after));
         if let Some(late) = late.filter(|late| self.sweeps > 0 && self.last_sweep < *late) {
             due = due.min(Some(moment.after(late.since(now))));
@@ -84,21 +84,21 @@ impl Schedule {
             due = if self.last_sweep >= given_up {
                 Some(self.swept_at.after(DAY))
             } else {
-                // The sweep that finds that it is over, and says so.
+                // Sweep when the newest job reaches `poll.give_up_after`, to report it.
                 due.min(Some(moment.after(given_up.since(now))))
             };
         }
         due
     }
 
-    /// Enough has been sent since the last sweep for the next one to be cheap.
+    /// Returns whether enough has been sent since the last sweep to make the next one cheap.
     fn is_paid_for(&self, backlog: &Backlog) -> bool {
         let pages = backlog.open.div_ceil(PAGE);
         self.sweeps == 0 && pages <= 1
             || backlog.open.saturating_sub(self.open_when_swept) >= pages.saturating_mul(UPLOADS_A_REQUEST)
     }
 
-    /// A sweep was made; so many jobs are still open.
+    /// Records a sweep, after which `still_open` jobs are open.
     pub fn swept(&mut self, still_open: u64, now: Timestamp, moment: Moment) {
         self.sweeps = self.sweeps.saturating_add(1);
         self.last_sweep = now;
@@ -164,12 +164,12 @@ mod tests {
         let mut schedule = schedule();
         assert_eq!(schedule.plan(&backlog(1, 500, 1), Timestamp(1), at(100)), Some(at(115)), "the first is cheap");
         schedule.swept(100, Timestamp(1), at(115));
-        // Two pages: 25 uploads for each.
+        // Two pages, with 25 uploads for each.
         assert_eq!(schedule.plan(&backlog(149, 400, 2), Timestamp(2), at(120)), Some(at(415)));
         assert_eq!(schedule.plan(&backlog(150, 400, 2), Timestamp(2), at(120)), Some(at(145)));
     }
 
-    /// Figures of DESIGN §11: at most 1.05 requests a file.
+    /// DESIGN §11: at most 1.05 requests per file.
     #[test]
     fn sweeps_of_a_backlog_cost_at_most_one_request_in_twenty_five() {
         let mut schedule = schedule();
@@ -193,7 +193,7 @@ mod tests {
         let given_up = Timestamp(7 * DAY_MS + 1);
         let first = schedule.plan(&state, Timestamp(1), at(0)).unwrap();
         schedule.swept(1, Timestamp(1), first);
-        // A minute before it is given up, and the next sweep would come after that.
+        // A minute before the job is given up. The next regular sweep would come later.
         let late = Timestamp(given_up.0 - 60_000);
         schedule.swept(1, late, at(604_740));
         let mut due = schedule.plan(&state, late, at(604_740)).unwrap();
@@ -215,7 +215,7 @@ mod tests {
         let first = schedule.plan(&backlog(1, 1, 1), late, at(0)).unwrap();
         schedule.swept(1, late, first);
         assert_eq!(schedule.plan(&backlog(1, 1, 1), late, at(20)).unwrap().since(first).as_secs(), 86_400);
-        // One is accepted, and another file is tried in vain all the time.
+        // One job is accepted, and attempts of another file keep failing.
         let due = schedule.plan(&backlog(2, 1, late.0 + 1), Timestamp(late.0 + 1), at(30)).unwrap();
         assert!(due.since(first) <= Duration::from_secs(300), "{due:?}");
     }

@@ -9,9 +9,9 @@ use crate::track::reconcile::WINDOW;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-/// Job dates carry no zone: a list begins a day earlier than it would have to.
+/// Time by which a list begins earlier than needed, because job dates have no zone.
 const ZONES: Duration = Duration::from_secs(24 * 3600);
-/// Jobs asked for singly in one sweep.
+/// Maximum number of jobs that a sweep requests singly.
 const SINGLY: usize = 5;
 
 impl Tracker {
@@ -38,7 +38,7 @@ impl Tracker {
         Ok(())
     }
 
-    /// False: the API did not answer, and the sweep is made again later.
+    /// Returns false if the API did not answer, so that the sweep must be repeated later.
     async fn sweep_target(&mut self, target: &Target, all: &[&OpenRemote]) -> Result<bool, JobLogError> {
         let oldest = all.iter().map(|open| open.uploaded_at).min().unwrap_or_else(now);
         let start =
@@ -73,9 +73,9 @@ impl Tracker {
             }
         }
         if !singly.is_empty() {
-            // Uploads may begin while single jobs are asked for.
+            // Note the list before single jobs are requested, because uploads may begin meanwhile.
             if self.note_shown(&listing, target).await?.begins_anew {
-                // None of the steps is to be taken: the numbers by which they were found are other jobs'.
+                // Take none of the steps, because the numbers by which they were found now belong to other jobs.
                 return Ok(true);
             }
         }
@@ -95,7 +95,8 @@ impl Tracker {
         let taken = self.joblog.swept(self.settings.account.clone(), list, steps.clone(), now()).await?;
         self.tell_of(&taken);
         if taken.begins_anew {
-            // None of the steps was taken: the numbers by which they were found are other jobs'.
+            // The job log took none of the steps, because the numbers by which they were found now belong to other
+            // jobs.
             return Ok(true);
         }
         let names: HashMap<JobId, &str> = all.iter().map(|open| (open.job.id, open.job.file_name.as_str())).collect();
@@ -105,7 +106,7 @@ impl Tracker {
         Ok(true)
     }
 
-    /// Learns what Adobe's row counts mean, before any job is judged by its own (DESIGN T1).
+    /// Learns what Adobe's row counts mean, before any job is judged by its count (DESIGN T1).
     async fn learn_row_count(
         &mut self,
         target: &Target,
@@ -141,12 +142,12 @@ impl Tracker {
         Ok(())
     }
 
-    /// The step of one job, if anything about it has changed.
+    /// Returns the step of one job, or `None` if nothing has changed.
     fn step(&self, open: &OpenRemote, remote: &RemoteJob) -> Option<Swept> {
         let known = AccountFacts { row_count: self.row_count, error_address: self.error_address.as_deref() };
         let step = judge(open.job.kind, open.job.rows_expected, &open.likely, known, remote);
         let mut reason = step.reason;
-        // Adobe processed what was sent, and has nothing of what was written later (DESIGN F2).
+        // Adobe processed what was sent, and has nothing that was written later (DESIGN F2).
         let fell_short = open.job.changed.is_some() && step.event == Some(Event::Succeeded);
         let event = if fell_short { Some(Event::FellShort) } else { step.event };
         let stays = event.is_none_or(|event| open.job.state.next(event) == Ok(open.job.state));
@@ -154,7 +155,7 @@ impl Tracker {
         let open_for = now().since(open.uploaded_at);
         let given_up = goes_on && open_for >= self.settings.poll.give_up_after;
         let late = goes_on && open_for >= self.settings.poll.late_after;
-        // Reported long before it is given up: this may be Adobe's last word, in a form that is not known yet.
+        // Reported long before datadrop gives up, because this may be Adobe's final status in an unknown form.
         let stays_odd = step.is_odd && open_for >= self.settings.poll.max.saturating_mul(2);
         let mut overdue = stays_odd.then_some(Overdue::Delayed);
         if late && !given_up && !stays_odd {
@@ -181,7 +182,7 @@ impl Tracker {
         (!unchanged).then(|| Swept { id: open.job.id, event, reason, remote: Some(remote.clone()), overdue })
     }
 
-    /// Why a job that is late at Adobe may be so (DESIGN T3).
+    /// Explains why a job is late at Adobe (DESIGN T3).
     fn late(&self, open: &OpenRemote) -> (Overdue, String) {
         let late_after = length_words(self.settings.poll.late_after);
         let Some(halt) = self.halt.as_ref().filter(|halt| halt.may_stop(&open.job)) else {
@@ -197,7 +198,7 @@ impl Tracker {
         (Overdue::Stalled, why)
     }
 
-    /// The remote job, or the step that follows where Adobe does not know it any more.
+    /// Returns the remote job, or the step that follows if Adobe no longer knows it.
     async fn ask_singly(&self, open: &OpenRemote) -> Result<Result<RemoteJob, Option<Swept>>, ApiError> {
         let permit = self.settings.budget.acquire(Purpose::Sweep).await;
         match self.settings.client.show_job(&open.target, open.remote_job_id, permit).await {
@@ -206,7 +207,7 @@ impl Tracker {
             }
             Ok(answer) => Ok(Ok(answer.value)),
             Err(ApiError::NotFound { body, .. }) => {
-                // Without its number, which would make it news each time.
+                // Without its ID, because a new ID each time would look like news.
                 let body = body.without_id();
                 Ok(Err(unknown_now(open, &body.to_string())))
             }
@@ -228,7 +229,7 @@ impl Tracker {
     }
 }
 
-/// Adobe does not know the job any more. Nothing, where that is no news.
+/// The step of a job that Adobe no longer knows. `None` if that was already reported.
 fn unknown_now(open: &OpenRemote, why: &str) -> Option<Swept> {
     let reason = format!(
         "Adobe no longer knows its remote job {} ({why}), so datadrop cannot find out whether it was processed",

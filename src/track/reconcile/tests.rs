@@ -108,7 +108,7 @@ fn s2_an_incomplete_look_does_not_count() {
     }
 }
 
-/// P3: adopting it for one of the two would have the other sent again.
+/// P3: if one of the two jobs adopted it, the other would be sent again.
 #[test]
 fn s3_what_may_be_that_of_another_unsettled_job_is_held() {
     let listed = look(vec![remote(200, "sales.txt", Some(3))]);
@@ -121,7 +121,7 @@ fn s3_what_may_be_that_of_another_unsettled_job_is_held() {
     }
 }
 
-/// Whatever its name: a server may change names as it never did before.
+/// The name does not matter, because a server may change names in a new way.
 #[test]
 fn s6_an_unowned_job_whose_rows_fit_is_held_and_named() {
     let fits = |name: &str, rows| judge(&look(vec![remote(200, name, rows)]), sent(Some(3)), known);
@@ -146,7 +146,7 @@ fn s6_what_may_come_from_another_open_upload_of_ours_is_waited_for() {
     assert!(waits(judged(OtherSent { is_open: true, is_uploading: true, ..other("any.txt") })));
     assert!(!waits(judged(OtherSent { is_open: true, ..other("any.txt") })));
     assert!(!waits(judged(OtherSent { is_open: true, is_uploading: true, began: EventId(10), ..other("any.txt") })));
-    // Two of our names look alike there.
+    // The API shows two of the sent names alike.
     let lower = Naming::learn([("Sales.txt", "sales.txt")]);
     let alike = look(vec![remote(200, "sales.txt", None)]);
     let others = [OtherSent { is_open: true, ..other("SALES.txt") }];
