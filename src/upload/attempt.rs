@@ -1,4 +1,4 @@
-//! One attempt: the request, what follows from its end, and the slot that it takes meanwhile.
+//! One attempt: the request, the consequences of its end, and the slot that it takes.
 
 use super::outcome::{Again, Facts, Outcome, Verdict, decide};
 use crate::adobe::{Budget, Client, Permit, Reading, Seen, Upload, UploadEnd};
@@ -14,26 +14,26 @@ use tokio::task::Id;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// What the dispatcher needs of the configuration; swapped whole on reload.
+/// The configuration of the dispatcher. A reload replaces it as a whole.
 #[derive(Debug, Clone)]
 pub struct UploadSettings {
-    /// The accounts that may send, with the style that each wants.
+    /// The accounts that may send, with the upload style of each.
     pub accounts: Vec<(AccountRules, StyleChoice)>,
     /// Speaks to the API.
     pub client: Arc<Client>,
     /// The budget of its credential.
     pub budget: Arc<Budget>,
-    /// Uploads in flight at the same time.
+    /// Maximum number of uploads in flight.
     pub max_in_flight: usize,
-    /// When to try again.
+    /// The delays between attempts.
     pub retry: RetryPolicy,
 }
 
-/// Interval between tries of a job log that cannot be written.
+/// Interval between tries while the job log cannot be written.
 const STORAGE_WAIT: Duration = Duration::from_secs(1);
 
-/// Number of answers in a row that a token is not valid, each for a token that was issued just before, after which the
-/// credential is to blame. Fewer come from a faulty gateway: the files that met them wait, and the others go on.
+/// Number of 401 answers in a row after which the credential is to blame. Each answer must refuse a token that was
+/// issued just before. Fewer come from a faulty gateway, so only the files that met them wait.
 const MANY_UNAUTHORISED: u32 = 10;
 
 pub(super) struct Attempt {
@@ -60,7 +60,7 @@ impl Attempt {
         );
         if let Err(error) = self.conclude(left, end, outcome, &abort).await {
             tracing::error!(job = job.id.0, "job {}: {error}", job.id);
-            // The same as after a crash: before `committing` it is sent again, after it the remote jobs decide.
+            // As after a crash: before `committing` the file is sent again, and after it the remote jobs decide.
             drop(self.joblog.recover_one(job.id, now()));
         }
     }
@@ -81,7 +81,7 @@ impl Attempt {
             reading: Arc::clone(&self.reading),
         };
         let commit = async { self.joblog.committing(job.id, job.attempts, now()).await.is_ok() };
-        // Its answer does not matter: the phase is for people, what it means is what `started` means.
+        // The result does not matter, because only people read this phase. For the job it means the same as `started`.
         let sending = |percent| drop(self.joblog.sending(job.id, job.attempts, percent));
         self.settings.client.upload(upload, permit, sending, commit, abort).await
     }
@@ -139,9 +139,9 @@ impl Attempt {
         Ok(())
     }
 
-    /// How long the job waits. The brake of a busy server is for requests: it lasts as long as the server asks for, or as long
-    /// as such answers in a row say, whichever file met them. Requests that were under way together met one outage, however
-    /// many they are. The file waits longer by itself, so that others go first.
+    /// Returns how long the job waits. A busy server slows all requests: for the time that the server asks for, or for
+    /// a delay that grows with each busy answer in a row, whichever file met it. Requests that were in flight together
+    /// met one outage. The file also waits by its own count, so that other files go first.
     fn wait(&self, left: Instant, outcome: &Outcome) -> Duration {
         let UploadSettings { retry, budget, .. } = &*self.settings;
         let hint = match outcome.again {
@@ -167,8 +167,9 @@ impl Attempt {
         }
     }
 
-    /// What was seen must reach the job log, however long that takes: an accepted file that is forgotten is sent twice.
-    /// Cut short, the attempt stays open in the job log and is settled at the next start.
+    /// Repeats a write until the job log has it, however long that takes, because an accepted file that is forgotten
+    /// would be sent twice. If the shutdown cuts this short, the attempt stays open in the job log, and the next start
+    /// reconciles it.
     async fn insist<R>(&self, abort: &CancellationToken, operation: impl Fn() -> Pending<R>) -> Result<R, JobLogError> {
         loop {
             match operation().await {
@@ -183,7 +184,7 @@ impl Attempt {
         }
     }
 
-    /// The API refuses account or credential: probes find out when it works again.
+    /// Blocks the account, because the API refuses it or its credential. Probes find out when it works again.
     async fn block(&self, problem: &Problem, abort: &CancellationToken) -> Result<(), JobLogError> {
         let account = &self.claim.job.account;
         let news =
@@ -194,7 +195,7 @@ impl Attempt {
         Ok(())
     }
 
-    /// `answer`: what the API said to the style of this attempt.
+    /// Chooses the next upload style. `answer` is the refusal of this attempt's style.
     async fn next_style(&self, answer: String, abort: &CancellationToken) -> Result<(), JobLogError> {
         let account = &self.claim.job.account;
         let style = self.claim.style;
@@ -230,7 +231,7 @@ impl Attempt {
         self.block(&Problem::new(what, remedy + ASKED_AGAIN), abort).await
     }
 
-    /// `reason`: the job log may know more than the answer said.
+    /// Logs the end. `reason` comes from the job log, which may know more than the answer.
     fn tell(&self, state: State, reason: Option<&str>, end: &AttemptEnd) {
         let job = &self.claim.job;
         let (account, file, id) = (&job.account, &job.file_name, job.id.0);
@@ -264,30 +265,31 @@ impl Attempt {
     }
 }
 
-/// What stands behind each remedy of a blocked account.
+/// Suffix of each remedy of a blocked account.
 const ASKED_AGAIN: &str = "; it is asked again by itself";
 
-/// The account or its credential is to blame, by these words.
+/// Blames the account or its credential, with these words.
 fn blamed(reason: Option<&str>, remedy: Option<&str>) -> Problem {
     let what = format!("the API refuses the account or its credential: {}", reason.unwrap_or_default());
     Problem::new(what, remedy.map_or_else(|| ASKED_AGAIN[2..].to_owned(), |remedy| remedy.to_owned() + ASKED_AGAIN))
 }
 
-// Who may have an upload slot: files that hang on one account's share leave the slots to the others (DESIGN F10).
+// Decides which account may have an upload slot, so that files that hang on one account's share leave slots to the
+// others (DESIGN F10).
 //
-// An attempt that waits for bytes of its file gives its slot back. Its account gets no other until those bytes come: a
-// second thread would hang beside the first. Where many hang, each account tries one file at a time, so that the threads
-// of a hundred dead shares are few.
+// An attempt that waits for bytes of its file gives its slot back. Its account gets no other slot until those bytes
+// arrive, because a second thread would hang too. If many attempts hang, each account tries one file at a time, so that
+// a hundred dead shares hold few threads.
 
 /// Wait for bytes of a file after which its share counts as hanging.
 const HANGS_AFTER: Duration = Duration::from_secs(1);
 
-/// Wait before the jobs of an account are looked at again of which a row made no sense; it doubles each time.
+/// Wait before datadrop reads an account's jobs again after an unreadable row. It doubles each time.
 const DOUBTED_FOR: Duration = Duration::from_secs(60);
 /// Longest of these waits.
 const LONGEST_DOUBT: Duration = Duration::from_secs(3600);
 
-/// An attempt whose file is or was read.
+/// An attempt whose file is being read, or was read.
 #[derive(Debug)]
 pub(super) struct Attempted {
     pub(super) job: JobId,
@@ -302,12 +304,12 @@ impl Attempted {
     }
 }
 
-/// The attempts that run, and the threads that outlived theirs.
+/// The attempts in progress, and the threads that outlived theirs.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     running: HashMap<Id, Attempted>,
     left: Vec<Attempted>,
-    /// Accounts with a row that made no sense: how often, and when their jobs are looked at again.
+    /// Accounts with an unreadable row: how often it was met, and when datadrop reads their jobs again.
     doubtful: HashMap<String, (u32, Instant)>,
 }
 
@@ -316,33 +318,34 @@ impl Slots {
         self.running.insert(task, attempt);
     }
 
-    /// The attempt of a task that has ended. Its thread is remembered if it has not.
+    /// Ends the attempt of a task, and remembers its thread if that still runs.
     pub(super) fn end(&mut self, task: Id) -> Option<(JobId, u32)> {
         let attempt = self.running.remove(&task)?;
         let ended = (attempt.job, attempt.number);
-        // One that waits for the server to take a byte ends once the transport lets go of the body, and hangs on no share.
+        // An attempt that waits for the server hangs on no share. Its thread ends once the transport drops the body.
         if attempt.reading.silent_for().is_some() && !attempt.reading.has_ended() {
             self.left.push(attempt);
         }
         Some(ended)
     }
 
-    /// How many attempts may begin now.
+    /// Returns how many attempts may begin now.
     pub(super) fn free(&mut self, max_in_flight: usize) -> usize {
         self.left.retain(|attempt| !attempt.reading.has_ended());
         let free = max_in_flight.saturating_sub(self.running.len() - self.hanging());
         if self.are_scarce(max_in_flight) { free.min(1) } else { free }
     }
 
-    /// Nothing of the account begins for a while, whatever unblocks it: the same row would block it again.
+    /// Lets no attempt of the account begin for a while, even if the account is unblocked, because the same row would
+    /// block it again.
     pub(super) fn doubt(&mut self, account: String) {
         let (times, again) = self.doubtful.entry(account).or_insert((0, Instant::now()));
         *again = Instant::now() + DOUBTED_FOR.saturating_mul(2u32.saturating_pow(*times)).min(LONGEST_DOUBT);
         *times += 1;
     }
 
-    /// How many attempts of this account, one of so many, may begin now. None holds the last slot against the others: its
-    /// uploads may take long.
+    /// Returns how many attempts of this account may begin now. If there are several accounts, none gets the last slot
+    /// while it has all the others, because its uploads may take long.
     pub(super) fn room(&self, account: &str, max_in_flight: usize, accounts: usize) -> usize {
         if !self.may_begin(account, max_in_flight) {
             return 0;
@@ -351,7 +354,7 @@ impl Slots {
         share.saturating_sub(self.running.values().filter(|attempt| attempt.account == account).count())
     }
 
-    /// Whether a file of this account may be opened now.
+    /// Returns whether a file of this account may be opened now.
     fn may_begin(&self, account: &str, max_in_flight: usize) -> bool {
         if self.doubtful.get(account).is_some_and(|(_, again)| Instant::now() < *again) {
             return false;
@@ -364,7 +367,8 @@ impl Slots {
         !self.left.iter().any(|attempt| is_its(&attempt)) && !self.running.values().filter(is_its).any(waits)
     }
 
-    /// Whether a look is worth while before anything else happens: nothing tells of a share that hangs, or answers again.
+    /// Returns whether the dispatcher must look at short intervals, because no event shows that a share hangs or
+    /// responds again.
     pub(super) fn are_to_be_watched(&self) -> bool {
         !self.left.is_empty() || self.running.values().any(|attempt| attempt.reading.silent_for().is_some())
     }

@@ -1,8 +1,8 @@
-//! Step 4: send what is due, one request a file.
+//! Step 4: send what is due, with one request per file.
 //!
-//! The dispatcher takes permits from the credential's budget, claims due jobs (durable before a byte goes), and runs
-//! each attempt as a task of its own. What an attempt's end means is decided in [`outcome`](decide), a pure table; the
-//! job log's due time is the only retry loop.
+//! The dispatcher takes permits from the credential's budget and claims due jobs, which is durable before a byte goes.
+//! It runs each attempt in its own task. A pure table, [`outcome`](decide), decides what the end of an attempt means.
+//! The due time in the job log is the only retry loop.
 
 mod attempt;
 mod outcome;
@@ -22,30 +22,30 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// The longest wait without a sign of life.
+/// Longest wait between two signs of life.
 const TURN: Duration = Duration::from_secs(15);
-/// Interval between looks at files that are waited for.
+/// Interval between looks at files whose bytes are awaited.
 const LOOK: Duration = Duration::from_secs(1);
-/// A job that became due during a look is claimed by the next one.
+/// Shortest wait. The next look claims a job that became due during the last one.
 const LEAST_WAIT: Duration = Duration::from_millis(1);
 
-/// The stage.
+/// The upload stage.
 #[derive(Debug)]
 pub struct Uploader {
     joblog: JobLog,
     settings: watch::Receiver<Arc<UploadSettings>>,
     running: JoinSet<()>,
-    /// The attempts that the tasks make.
+    /// The attempts of the running tasks.
     slots: Slots,
-    /// Which account comes first: rotates, so that none starves another.
+    /// The index of the account that comes first. It rotates, so that no account starves another.
     turn: usize,
     allowances: Allowances,
 }
 
-/// Time after which it is looked up again what accounts have sent of what Adobe takes.
+/// Interval between looks at how much each account has sent of what Adobe allows.
 const ALLOWANCE_LOOK: Duration = Duration::from_secs(1);
 
-/// What each account has sent so far of what Adobe takes.
+/// How much each account has sent of what Adobe allows.
 #[derive(Debug, Default)]
 struct Allowances {
     reader: Option<Reader>,
@@ -54,7 +54,7 @@ struct Allowances {
 }
 
 impl Allowances {
-    /// Gives each account what it has sent. Without it nothing is counted, and files are sent anyway.
+    /// Sets the allowance of each account. If it cannot be read, datadrop counts nothing, and sends files anyway.
     fn fill(&mut self, joblog: &JobLog, accounts: &mut [AccountRules]) {
         if self.looked_at.is_none_or(|at| at.elapsed() >= ALLOWANCE_LOOK) {
             self.looked_at = Some(Instant::now());
@@ -62,7 +62,8 @@ impl Allowances {
         }
         for rules in accounts {
             rules.allowance = self.known.get(&rules.name).cloned();
-            // A report suite may just have moved, and what waited for a day be judged again.
+            // The zone is read here, because a report suite may just have changed it, and the jobs that wait for a day
+            // depend on it.
             if let (Some(allowance), Some(limits), Some(reader)) = (&mut rules.allowance, &rules.limits, &self.reader)
                 && limits.counts_days
             {
@@ -85,7 +86,7 @@ impl Allowances {
         Some(accounts.iter().filter_map(allowance).collect())
     }
 
-    /// What was claimed is at Adobe soon.
+    /// Adds claimed jobs, which will be at Adobe soon.
     fn add(&mut self, claims: &[Claim]) {
         for job in claims.iter().map(|claim| &claim.job) {
             if let Some(allowance) = self.known.get_mut(&job.account) {
@@ -96,7 +97,7 @@ impl Allowances {
 }
 
 impl Uploader {
-    /// A dispatcher that has nothing in progress.
+    /// A dispatcher without attempts in progress.
     #[must_use]
     pub fn new(joblog: JobLog, settings: watch::Receiver<Arc<UploadSettings>>) -> Self {
         Self {
@@ -109,10 +110,10 @@ impl Uploader {
         }
     }
 
-    /// Sends until `stop`, then lets what is in progress end; `abort` cuts that short. `alive` is called in each turn.
+    /// Sends until `stop`, then waits for attempts in progress. `abort` ends that wait. Calls `alive` in each turn.
     ///
     /// # Errors
-    /// [`JobLogError`] if the job log contradicts itself: the daemon must end.
+    /// [`JobLogError`] if the job log contradicts itself, so that the daemon must end.
     pub async fn run(
         mut self,
         stop: CancellationToken,
@@ -123,10 +124,11 @@ impl Uploader {
         let mut storage = self.joblog.storage();
         while !stop.is_cancelled() {
             alive();
-            // Uploads that one commit let end free their slots together, and new ones are claimed in one.
+            // Several uploads may end with the same commit. Let them all free their slots, so that one claim fills
+            // these.
             tokio::task::yield_now().await;
             self.reap();
-            // Armed before the look, so that nothing that changes after it is missed.
+            // Armed before the check, so that no later change is missed.
             changes.borrow_and_update();
             let settings = Arc::clone(&self.settings.borrow_and_update());
             let writable = storage.borrow_and_update().is_none();
@@ -137,7 +139,7 @@ impl Uploader {
                 if permits.is_empty() {
                     next_due = self.next_due(&settings).await?;
                     if next_due.is_some_and(|due| due <= now()) {
-                        // The rate limit is what is waited for.
+                        // A due job waits for the rate limit.
                         tokio::select! {
                             permit = settings.budget.acquire(Purpose::Upload) => {
                                 self.dispatch(&settings, vec![permit], &abort).await?;
@@ -153,7 +155,8 @@ impl Uploader {
                     let offered = permits.len();
                     let Dispatched { sent, due } = self.dispatch(&settings, permits, &abort).await?;
                     if sent == offered {
-                        // There may be more: then a slot is what is waited for, of the rate limit or of our own.
+                        // There may be more due jobs, so the next turn waits for a slot of the rate limit or of
+                        // `max_in_flight`.
                         continue;
                     }
                     next_due = due;
@@ -174,7 +177,7 @@ impl Uploader {
         Ok(())
     }
 
-    /// Lets the attempts in progress end, or be cut short. What is left is settled at the next start.
+    /// Waits for the attempts in progress, until `abort`. The next start reconciles those that are left.
     async fn drain(&mut self, abort: &CancellationToken, alive: impl Fn()) {
         while !self.running.is_empty() {
             alive();
@@ -184,7 +187,8 @@ impl Uploader {
                 () = tokio::time::sleep(TURN) => {}
             }
         }
-        // Those that hold their last bytes back end at once by `abort`; the others have a moment for an answer.
+        // Attempts that still hold back their last bytes end immediately by `abort`. The others get a moment for an
+        // answer.
         let grace = tokio::time::sleep(Duration::from_millis(500));
         tokio::pin!(grace);
         while !self.running.is_empty() {
@@ -215,13 +219,13 @@ impl Uploader {
         match self.joblog.next_due(accounts, longest, now()).await {
             Err(JobLogError::Storage(_)) => Ok(None),
             Err(JobLogError::Closed) => Err(JobLogError::Closed),
-            // Found out when it is claimed; what the others have is due meanwhile.
+            // The claim finds the bad row. The jobs of the other accounts are due meanwhile.
             Err(_) => Ok(Some(now())),
             answer => answer,
         }
     }
 
-    /// Claims for one account after the other: a row that makes no sense costs its account, and no other (DESIGN F10).
+    /// Claims for one account after the other, so that an unreadable row stops only its account (DESIGN F10).
     async fn claim_each(&mut self, accounts: Vec<AccountRules>, limit: usize) -> Result<Claimed, JobLogError> {
         let mut claimed = Claimed::default();
         for rules in accounts {
@@ -237,7 +241,7 @@ impl Uploader {
                 Err(JobLogError::Closed | JobLogError::Storage(_)) => break,
                 Err(error) => {
                     self.slots.doubt(account.clone());
-                    // What was claimed goes on, also where this cannot be written down just now.
+                    // The claimed jobs are sent even if the problem cannot be recorded now.
                     let noted = self.joblog.api_problem(account.clone(), Some(error.to_string().into()), now()).await;
                     if !matches!(noted, Ok(false)) {
                         tracing::error!(account, "account {account} is blocked: {error}");
@@ -271,7 +275,7 @@ impl Uploader {
         };
         let claimed = match claimed {
             Ok(claimed) => claimed,
-            // The writer tells; it also says when it can write again.
+            // The writer logs the failure, and signals when it can write again.
             Err(JobLogError::Storage(_)) => return Ok(Dispatched { sent: 0, due: None }),
             Err(error) => return Err(error),
         };
@@ -305,7 +309,7 @@ impl Uploader {
         }
     }
 
-    /// A panic costs one attempt, not the service: what it left is recovered as after a crash.
+    /// A panic costs one attempt, not the service. The job log recovers the job as after a crash.
     fn note_end(&mut self, done: Result<(Id, ()), tokio::task::JoinError>) {
         let (task, panic) = match done {
             Ok((task, ())) => (task, None),
@@ -318,7 +322,7 @@ impl Uploader {
                 job = job.0,
                 "job {job}: its upload ended by a defect of datadrop: {error}; please report this"
             );
-            // Its answer does not matter here: a job that stays behind is recovered at the next start.
+            // The result does not matter here, because the next start recovers a job that is left behind.
             drop(self.joblog.recover_one(job, now()));
         }
     }
@@ -333,7 +337,7 @@ fn take_permits(budget: &Arc<Budget>, at_most: usize) -> Vec<Permit> {
     std::iter::from_fn(|| budget.try_acquire(Purpose::Upload)).take(at_most).collect()
 }
 
-/// One attempt by itself, for a simulation that decides when it goes on.
+/// Runs a single attempt, for a simulation that decides when it continues.
 #[cfg(test)]
 pub(crate) mod single {
     use super::attempt::Attempt;
@@ -343,7 +347,7 @@ pub(crate) mod single {
     use std::sync::Arc;
     use tokio_util::sync::CancellationToken;
 
-    /// The permits that there are for so many attempts; taken before the claim, as the dispatcher does.
+    /// Returns the permits for up to `attempts` attempts. As in the dispatcher, take them before the claim.
     pub(crate) fn permits(settings: &UploadSettings, attempts: usize) -> Vec<Permit> {
         take_permits(&settings.budget, attempts)
     }

@@ -1,73 +1,73 @@
-//! The decision table of DESIGN §5: what was seen of an upload, and what it means. Pure.
+//! The decision table of DESIGN §5: what each observed end of an upload means. Pure.
 
 use crate::adobe::{Answer, ErrorBody, Seen, TokenError, UploadEnd};
 use crate::job::{Event, RemoteJob, UploadStyle};
 use std::time::Duration;
 
-/// What the decision depends on in addition to what was seen.
+/// The facts that a decision needs in addition to what was seen.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts {
-    /// How the request was shaped.
+    /// The form of the request.
     pub style: UploadStyle,
     /// The account has had a file accepted in this style.
     pub style_is_proven: bool,
-    /// The account's list was read just before with the same credential.
+    /// The account's list was read just before, with the same credential.
     pub list_was_read: bool,
-    /// The HTTP status that ended the attempt before.
+    /// The HTTP status that ended the previous attempt.
     pub status_before: Option<u16>,
     /// Number of answers to this file that blamed the account.
     pub refusals: u32,
 }
 
-/// What an attempt's end means.
+/// The meaning of an attempt's end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// For the job: one of `NotIngested`, `Unclear`, `Accepted`, `Refused`, `Held`.
+    /// The event of the job: `NotIngested`, `Unclear`, `Accepted`, `Refused` or `Held`.
     pub event: Event,
-    /// Why, for people. `None` only when all is well.
+    /// The reason, in words for people. `None` only if all is well.
     pub reason: Option<String>,
-    /// When to try again, if the job is queued again.
+    /// When the job is due, if it is queued again.
     pub again: Again,
-    /// For the account.
+    /// The verdict on the account.
     pub account: Verdict,
-    /// The whole credential slows down.
+    /// The whole credential must slow down.
     pub slow_down: bool,
-    /// What the API made of it.
+    /// The remote job, if the answer has one.
     pub remote: Option<RemoteJob>,
-    /// HTTP status.
+    /// The HTTP status.
     pub status: Option<u16>,
 }
 
 /// When a job that is queued again is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Again {
-    /// At once: nothing speaks against it.
+    /// Immediately, because nothing prevents another attempt.
     AtOnce,
     /// After the next delay, or after the time that the server asked for.
     Later(Option<Duration>),
 }
 
-/// What an answer says of the account.
+/// What an answer says about the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing.
+    /// Nothing is wrong.
     Fine,
-    /// Account or credential are wrong, not the file.
+    /// The account or its credential is wrong, not the file.
     Blamed,
-    /// Account, credential or style are wrong: the list tells which.
+    /// The account, the credential or the style is wrong. The list shows which.
     ListFirst,
-    /// The API does not support this upload style here: what it answered.
+    /// The API does not support this upload style here. Holds its answer.
     StyleNotSpoken(String),
-    /// The file was refused; refusals with the same text are alike.
+    /// The API refused the file. Refusals with the same text are alike.
     RefusedAlike(String),
 }
 
-/// Decides.
+/// Decides what the end of an upload means.
 #[must_use]
 pub fn decide(end: &UploadEnd, facts: &Facts) -> Outcome {
     let outcome = seen(end, facts);
     match (&end.seen, &outcome.reason) {
-        // Whatever else was seen: once the last bytes may have gone, only an answer proves anything (DESIGN A3).
+        // After the last bytes may have gone, only an answer proves anything, whatever else was seen (DESIGN A3).
         (
             Seen::NotConnected(_)
             | Seen::NotAuthorised(_)
@@ -90,7 +90,7 @@ fn seen(end: &UploadEnd, facts: &Facts) -> Outcome {
             outcome.status = Some(*status);
             outcome
         }
-        // A server that one file cannot reach, the next cannot reach either: the whole credential waits.
+        // The server is unreachable for every file, so the whole credential waits.
         Seen::NotConnected(why) => slower(retry(format!(
             "could not connect: {why}; tried again by itself, check network, api.base_url and api.proxy"
         ))),
@@ -152,7 +152,7 @@ fn answered(status: u16, retry_after: Option<Duration>, answer: &Answer, complet
         401 if facts.status_before != Some(401) => {
             Outcome { again: Again::AtOnce, ..retry(format!("{words}; tried once more with a new token")) }
         }
-        // Counted for the account: one file does not tell whether it is the credential.
+        // Counted for the account, because one file does not show whether the credential is to blame.
         401 => retry(format!("{words}; the token had been renewed just before, so the file waits")),
         403 | 404 | 410 | 411 | 421 if may_be_style => style_not_spoken(&words, facts),
         403 | 404 | 410 | 411 | 421 if may_be_either => list_first(),
@@ -207,7 +207,7 @@ fn style_not_spoken(words: &str, facts: &Facts) -> Outcome {
     Outcome { again: Again::AtOnce, account: Verdict::StyleNotSpoken(words.to_owned()), ..retry(reason) }
 }
 
-/// The third refusal of one file, though the account answered well in between, is the file's own.
+/// Blames the account, but holds the file at its third refusal, because the account works for other files.
 fn blame(words: String, facts: &Facts) -> Outcome {
     if facts.refusals >= 2 {
         return outcome(Event::Held, Some(format!("refused three times while the account otherwise works: {words}")));

@@ -86,7 +86,7 @@ fn the_table_of_the_design_holds() {
     assert_eq!(decide(&end(true, nameless), &FACTS).event, Unclear);
 }
 
-/// DESIGN §5, "Outcomes": who waits, for how long, and who is to blame.
+/// DESIGN §5, "Outcomes": which party waits, for how long, and which is to blame.
 #[test]
 fn each_end_says_who_waits_and_who_is_to_blame() {
     let wish = Some(Duration::from_secs(7));
@@ -158,8 +158,8 @@ fn a_400_is_the_styles_fault_until_the_account_has_accepted_it() {
     assert_eq!(decide(&answer(true, 400, service()), &FACTS).event, Event::Refused);
 }
 
-/// DESIGN §5, "Outcomes": a gateway that does not route an upload style answers as one that refuses the account does. The
-/// list tells the two apart.
+/// DESIGN §5, "Outcomes": a gateway that does not route an upload style answers like one that refuses the account. The
+/// list distinguishes the two.
 #[test]
 fn a_refusal_is_the_styles_fault_where_the_list_was_just_read() {
     let untried = Facts { style_is_proven: false, ..FACTS };
@@ -257,8 +257,8 @@ fn a3_after_the_last_bytes_nothing_but_an_answer_is_a_clear_end() {
 }
 
 proptest! {
-    /// DESIGN A3: whatever was seen, an attempt whose last bytes were held back is never unclear, and every outcome
-    /// is a step that the state allows.
+    /// DESIGN A3: an attempt whose last bytes were held back is never unclear, whatever was seen. The state allows
+    /// every outcome.
     #[test]
     fn before_the_last_bytes_nothing_is_unclear(seen in any_seen(), refusals in 0u32..4, proven in any::<bool>()) {
         let facts = Facts { refusals, style_is_proven: proven, ..FACTS };
