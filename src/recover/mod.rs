@@ -1,8 +1,8 @@
-//! Rebuilds what a lost or old job log must know before anything may be sent again (DESIGN §7, `recover`).
+//! Rebuilds what a lost or old job log must know before datadrop may send again (DESIGN §7, `recover`).
 //!
-//! The folders are witnesses: what lies in `sent/` and `done/` was accepted, what lies in `held/` may have been. Adobe's
-//! list is the other: it tells which remote job a file became, and which names in the inbox somebody has sent before.
-//! What neither can tell is held, not guessed.
+//! The folders are one witness: each file in `sent/` and `done/` was accepted, and each file in `held/` may have been.
+//! Adobe's list is the other. It shows the remote job of a file, and which names in the inbox somebody has already
+//! sent. If neither decides, the file is held, because a guess could be wrong.
 
 use crate::adobe::{ApiError, Client, Extent, JobQuery, Permit};
 use crate::clock::{now, random};
@@ -16,10 +16,10 @@ use crate::track::{AccountFacts, judge};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-/// Where files lie that may have been accepted.
+/// The folders of files that may have been accepted.
 const WITNESSES: [Place; 3] = [Place::Sent, Place::Done, Place::Held];
 
-/// Why an account cannot be recovered. The job log knows no more of its files than before; its folder may have got its
+/// Why an account cannot be recovered. The job log has learnt nothing about its files, but its folder may have got its
 /// mark and sub-folders.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoverError {
@@ -29,15 +29,15 @@ pub enum RecoverError {
     /// The folder or a file in it cannot be read.
     #[error("{}: cannot be read: {why}; see to it and run `datadrop recover` again", path.display())]
     Unreadable {
-        /// What.
+        /// Which file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         why: std::io::Error,
     },
-    /// Adobe's list cannot be had.
+    /// Adobe's list cannot be read.
     #[error("{0}; run `datadrop recover` again later, or with --force-new to go on without Adobe's list")]
     Api(#[from] ApiError),
-    /// Adobe's list cannot be relied on.
+    /// Adobe's list is unreliable.
     #[error("Adobe's list of jobs changed while it was read, or has no end; run `datadrop recover` again")]
     Unsteady,
     /// The job log cannot be written.
@@ -48,24 +48,25 @@ pub enum RecoverError {
     Open(#[from] OpenError),
 }
 
-/// What was recovered of an account.
+/// What was recovered for an account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Recovered {
-    /// Files that the job log did not know.
+    /// Number of files that the job log did not know.
     pub files: usize,
-    /// Those among them whose remote job was found.
+    /// Number of these whose remote job was found.
     pub matched: usize,
-    /// Those among them that a person has to look at.
+    /// Number of these that a person must check.
     pub held: usize,
-    /// Remote jobs that Adobe lists.
+    /// Number of remote jobs in Adobe's list.
     pub remote_jobs: usize,
 }
 
-/// Recovers one account. `state_dir`: where the job log lies, whose files are none of the folder. `permit` is asked for the right to send each request; without a client Adobe is not asked.
-/// `tell` hears how many files have been read, and of how many.
+/// Recovers one account. `state_dir` is the directory of the job log, whose files are not files of the folder. Calls
+/// `permit` for the right to send each request. Without a client it does not ask Adobe. Calls `tell` with the number of
+/// files read, and their total.
 ///
 /// # Errors
-/// [`RecoverError`], which says what was left as it was.
+/// [`RecoverError`], with what was left unchanged.
 pub async fn recover<P: Future<Output = Permit>>(
     (joblog, state_dir): (&JobLog, &Path),
     account: &AccountConfig,
@@ -77,7 +78,7 @@ pub async fn recover<P: Future<Output = Permit>>(
     joblog.open_account(account.name.clone(), target.clone()).await?;
     let remote_jobs = match api {
         Some((client, permit)) => {
-            // The API's own window: a month back.
+            // The API's default window, a month.
             let listing = client
                 .list_all_jobs(target, JobQuery::default(), Extent::Twice, permit)
                 .await
@@ -110,7 +111,7 @@ pub async fn recover<P: Future<Output = Permit>>(
     Ok(recovered)
 }
 
-/// Every file that a job filed and that the job log does not know.
+/// Lists each filed file that the job log does not know.
 fn survey(
     reader: &Reader,
     account: &AccountConfig,
@@ -169,7 +170,7 @@ fn survey(
     Ok(restored)
 }
 
-/// The name of a file, and the one that it had before a taken name got its job's number (DESIGN F1).
+/// The name of a file, and its name before F1 added the job's number to it (DESIGN F1).
 fn names_before_filing(disk_name: &str) -> Vec<String> {
     let mut names = vec![disk_name.to_owned()];
     let parts: Vec<&str> = disk_name.rsplitn(3, '.').collect();
@@ -182,7 +183,7 @@ fn names_before_filing(disk_name: &str) -> Vec<String> {
     names
 }
 
-/// What a file was, as far as the witnesses agree.
+/// The state of a file, as far as the witnesses agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Fate {
     state: State,
@@ -212,7 +213,7 @@ impl Fate {
             (Place::Sent | Place::Done, Some(remote)) => {
                 let step = judge(kind, rows, &Likely::default(), AccountFacts::default(), &remote);
                 let state = step.event.and_then(|event| State::Uploaded.next(event).ok()).unwrap_or(State::Uploaded);
-                // In `done/` lies what had ended already.
+                // A file in `done/` had already ended.
                 let open = matches!(state, State::Uploaded | State::Processing);
                 let state = if place == Place::Done && open { State::Success } else { state };
                 let told = step.reason.map(|reason| format!("; {reason}")).unwrap_or_default();

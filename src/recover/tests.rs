@@ -42,7 +42,7 @@ fn what_cannot_be_told_is_never_sent_again_and_never_guessed() {
     assert_eq!(fate(Place::Sent, &[]), (State::Held, None));
     assert_eq!(fate(Place::Sent, &[remote(1, "success", 10), remote(2, "success", 10)]), (State::Held, None));
     assert_eq!(fate(Place::Held, &[remote(1, "success", 10)]), (State::Held, None));
-    // More rows than the file has: another's.
+    // The remote job has more rows than the file, so it belongs to another file.
     assert_eq!(fate(Place::Sent, &[remote(1, "success", 11)]), (State::Held, None));
 }
 
