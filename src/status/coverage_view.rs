@@ -1,4 +1,4 @@
-//! The data days of accounts: a calendar for people, a table, JSON and CSV for programs.
+//! The data days of accounts: a calendar for people; a table, JSON and CSV.
 
 use super::csv::{lines, text};
 use super::format::printable;
@@ -12,18 +12,18 @@ use std::fmt::Write as _;
 
 /// The keys of DESIGN §7, in their order.
 const KEYS: [&str; 7] = ["account", "day", "files", "rows", "totals", "job_ids", "status"];
-/// Characters of a day in a calendar: two digits and a mark.
+/// Width of a day in a calendar: two digits and a mark.
 const CELL: usize = 3;
-/// The same of a month, and between two months.
+/// Width of a month in a calendar, and of the gap between two months.
 const MONTH: usize = 7 * CELL;
 const GAP: usize = 3;
-/// Months that stand beside each other at most.
+/// Maximum number of months next to each other.
 const MONTHS: usize = 3;
-/// Jobs that a line names.
+/// Maximum number of jobs that a line names.
 pub const JOBS_NAMED: usize = 10;
-/// Days that a line names.
+/// Maximum number of days that a line names.
 const NAMED: usize = 10;
-/// Days that a table lists of what is sent.
+/// Maximum number of days in a table of files to send.
 const LISTED: usize = 31;
 
 /// The data days of one account.
@@ -33,7 +33,7 @@ pub struct AccountCoverage {
     pub account: String,
     /// Its days.
     pub coverage: Coverage,
-    /// The jobs that report each day; for people, the first [`JOBS_NAMED`] of each.
+    /// The jobs that report each day. A page for people has only the first [`JOBS_NAMED`] of each.
     pub jobs: BTreeMap<Date, Vec<JobId>>,
 }
 
@@ -88,7 +88,7 @@ pub fn coverage_json(accounts: &[AccountCoverage]) -> serde_json::Result<String>
     Ok(text)
 }
 
-/// A header and a line for each day; totals are a JSON object, and the numbers of jobs have blanks between them.
+/// A header and a line for each day. Totals are a JSON object. Blanks separate the numbers of jobs.
 ///
 /// # Errors
 /// Never in practice: the text is built in memory.
@@ -127,7 +127,7 @@ pub fn coverage_table(accounts: &[AccountCoverage]) -> String {
     columns(&["account", "day", "status", "files", "rows", "in doubt", "sums", "jobs"], &[3, 4, 5], rows)
 }
 
-/// Days that are added up before or after they are sent; nothing where none is known.
+/// The totals of days before or after they are sent. Empty if no day is known.
 #[must_use]
 pub fn day_totals_table(totals: &DayTotals, indent: &str) -> String {
     let rows = totals.days().take(LISTED).map(|day| {
@@ -145,7 +145,7 @@ pub fn day_totals_table(totals: &DayTotals, indent: &str) -> String {
     format!("{indent}{}\n", table.trim_end().replace('\n', &format!("\n{indent}")))
 }
 
-/// What is to be said of an account's days in one line.
+/// Describes an account's days in one line.
 #[must_use]
 pub fn coverage_summary(account: &str, coverage: &Coverage) -> String {
     let count = |status| coverage.with_status(status).count();
@@ -164,7 +164,7 @@ pub fn coverage_summary(account: &str, coverage: &Coverage) -> String {
     )
 }
 
-/// The months of one account, as many beside each other as the width has room for, and what needs a look.
+/// The months of one account, as many next to each other as fit into the width, and the days that need attention.
 #[must_use]
 pub fn coverage_calendar(shown: &AccountCoverage, width: usize) -> String {
     let coverage = &shown.coverage;
@@ -174,7 +174,7 @@ pub fn coverage_calendar(shown: &AccountCoverage, width: usize) -> String {
     let by_day: BTreeMap<Date, &CoverageDay> = coverage.days.iter().map(|day| (day.day, day)).collect();
     let mut months: Vec<Date> =
         first.day.first_of_month().series(Span::new().months(1)).take_while(|month| *month <= last.day).collect();
-    // Months without a day say nothing.
+    // Leave out months without a day.
     months.retain(|month| by_day.range(*month..=month.last_of_month()).next().is_some());
     for months in months.chunks(beside) {
         page.push('\n');
@@ -221,7 +221,7 @@ fn mark(day: &CoverageDay) -> char {
     }
 }
 
-/// The days that need a look, in lines of their own where one is too long; and what all of them add up to.
+/// The days that need attention, with a long list on its own line, and the totals of all days.
 fn notes(shown: &AccountCoverage, width: usize) -> Vec<String> {
     let coverage = &shown.coverage;
     let mut notes = Vec::new();

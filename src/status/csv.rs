@@ -32,7 +32,7 @@ pub const JOB_COLUMNS: [&str; 26] = [
     "days",
 ];
 
-/// A header and a line for each job; lines end in a newline. `chosen`: only these columns, in this order.
+/// A header and a line for each job. Lines end in a newline. `chosen` limits the columns, and sets their order.
 ///
 /// # Errors
 /// Never in practice: the text is built in memory.
@@ -45,7 +45,7 @@ pub fn jobs_csv(jobs: &[JobRow], chosen: Option<&[String]>) -> Result<String, ::
     lines(&header, jobs.iter().map(|job| chosen(cells(job))))
 }
 
-/// Where the chosen columns stand among all.
+/// The indices of the chosen columns.
 fn places(chosen: Option<&[String]>) -> Vec<usize> {
     let place = |name: &String| JOB_COLUMNS.iter().position(|column| column == name);
     chosen.map_or_else(|| (0..JOB_COLUMNS.len()).collect(), |chosen| chosen.iter().filter_map(place).collect())
@@ -96,7 +96,7 @@ fn cells(job: &JobRow) -> [String; 26] {
     ]
 }
 
-/// A spreadsheet takes a cell that begins like this for a formula, and a file name is anybody's choice.
+/// Puts an apostrophe before a cell that a spreadsheet would read as a formula. Anybody can choose a file name.
 pub(super) fn text(cell: &str) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
 }

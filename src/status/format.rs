@@ -10,7 +10,7 @@ use std::fmt;
 use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Where and when the reader is.
+/// The time and time zone of the reader.
 #[derive(Debug, Clone)]
 pub struct Here {
     /// The time.
@@ -20,7 +20,7 @@ pub struct Here {
 }
 
 impl Here {
-    /// Date and time to the second, in the reader's zone. What is no time is shown as it is.
+    /// Date and time to the second, in the reader's zone. A text that is not a time stays unchanged.
     #[must_use]
     pub fn date_time(&self, rfc3339: &str) -> String {
         self.zoned(rfc3339).map_or_else(|| printable(rfc3339), |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
@@ -42,14 +42,14 @@ impl Here {
         Some(rfc3339.parse::<jiff::Timestamp>().ok()?.to_zoned_datetime(self.zone.clone()))
     }
 
-    /// The day that it is.
+    /// The current day.
     #[must_use]
     pub fn today(&self) -> Option<jiff::civil::Date> {
         Some(jiff::Timestamp::from_millisecond(self.now.0).ok()?.to_zoned_datetime(self.zone.clone()).date())
     }
 }
 
-/// A time in at most eleven columns: the time of today, month and day of this year, else the date.
+/// A time in at most eleven columns: the time for today, month and day for this year, otherwise the date.
 #[must_use]
 pub fn day_or_time(rfc3339: &str, here: &Here) -> String {
     let (Some(time), Some(today)) = (here.zoned(rfc3339), here.today()) else { return printable(rfc3339) };
@@ -63,7 +63,7 @@ pub fn day_or_time(rfc3339: &str, here: &Here) -> String {
     time.strftime(format).to_string()
 }
 
-/// Reads a time of the job log back.
+/// Reads a time of the job log.
 #[must_use]
 pub fn parse_time(rfc3339: &str) -> Option<Timestamp> {
     rfc3339.parse::<jiff::Timestamp>().ok().map(|time| Timestamp(time.as_millisecond()))
@@ -83,7 +83,7 @@ pub fn until_words(then: Timestamp, here: &Here) -> String {
     if left < Duration::from_secs(1) { "now".to_owned() } else { format!("in {}", span(left)) }
 }
 
-/// A length of time in its largest fitting unit: after an hour, seconds do not matter.
+/// A duration in its largest fitting unit. Above an hour, seconds do not matter.
 #[must_use]
 pub fn span(length: Duration) -> String {
     let seconds = length.as_secs();
@@ -103,7 +103,7 @@ pub fn size(bytes: i64) -> String {
     ByteSize(u64::try_from(bytes).unwrap_or(0)).display().si().to_string()
 }
 
-/// The beginning of a text, at most so many columns wide; `…` says that there was more.
+/// The beginning of a text, at most `width` columns wide. `…` shows that the rest is missing.
 #[must_use]
 pub fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
@@ -114,7 +114,7 @@ pub fn cut(text: &str, width: usize) -> String {
     kept
 }
 
-/// Both ends of a text, at most so many columns wide: of a file name, the end tells as much as the beginning.
+/// Both ends of a text, at most `width` columns wide, because the end of a file name says as much as its beginning.
 #[must_use]
 pub fn cut_middle(text: &str, width: usize) -> String {
     if text.width() <= width {
@@ -138,27 +138,27 @@ fn take_columns(characters: impl Iterator<Item = char>, width: usize) -> String 
         .collect()
 }
 
-/// Fills up with blanks to so many columns.
+/// Pads a text with blanks to `width` columns.
 pub(super) fn pad(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 
-/// What was said; only a [`Here`] makes it a point in time.
+/// A time as the user wrote it. A [`Here`] turns it into a point in time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Since {
     /// An instant.
     At(jiff::Timestamp),
-    /// Date and time without a zone: the reader's.
+    /// Date and time without a zone, in the reader's zone.
     Local(DateTime),
     /// This long ago.
     Back(Duration),
 }
 
 impl Since {
-    /// Reads what somebody wrote.
+    /// Reads a time that the user wrote.
     ///
     /// # Errors
-    /// How to write it.
+    /// The accepted forms.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if let Ok(back) = parse_duration(text) {
@@ -167,7 +167,7 @@ impl Since {
         if let Ok(instant) = text.parse::<jiff::Timestamp>() {
             return Ok(Self::At(instant));
         }
-        // A date alone is its first moment. What carries a zone was taken above.
+        // A date alone means its first moment. The code above has read all texts with a zone.
         if let Ok(date) = text.parse::<Date>()
             && text.len() <= "2026-11-23".len()
         {
@@ -179,7 +179,7 @@ impl Since {
         })
     }
 
-    /// The point in time, for this reader; `None` if there is none such in the reader's zone.
+    /// The point in time for this reader. `None` if the reader's zone skips it.
     #[must_use]
     pub fn resolve(self, here: &Here) -> Option<Timestamp> {
         match self {
@@ -192,7 +192,7 @@ impl Since {
     }
 }
 
-/// As it can be written again.
+/// The form that [`Since::parse`] reads.
 impl fmt::Display for Since {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

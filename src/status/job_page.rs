@@ -5,7 +5,7 @@ use crate::job::{Program, counted};
 use crate::joblog::{AttemptRow, EventRow, JobLife, JobRow};
 use std::fmt::Write as _;
 
-/// Its columns, what can be done about it, what the check found in its file, its attempts, its history.
+/// The columns of a job, the remedies, the findings of the check, its attempts and its history.
 #[must_use]
 pub fn job_page(life: &JobLife, program: &Program, here: &Here) -> String {
     let JobLife { job, verdict, findings, attempts, events } = life;
@@ -100,7 +100,7 @@ fn rows_in_words(job: &JobRow) -> Option<String> {
     }
 }
 
-/// Adobe's dates carry no zone, so they stay as they are.
+/// Adobe's dates have no zone, so they stay unchanged.
 fn remote_in_words(job: &JobRow) -> Option<String> {
     let mut words = vec![job.remote_job_id?.to_string()];
     words.extend(job.remote_status.as_deref().map(printable));

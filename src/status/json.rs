@@ -1,4 +1,4 @@
-//! What programs read (DESIGN §7, "JSON shapes"): keys always present, nulls included.
+//! The JSON for programs (DESIGN §7, "JSON shapes"). Every key is always present, also with null.
 
 use super::StatusReport;
 use crate::joblog::{AttemptRow, EventRow, JobLife, JobRow};
@@ -21,7 +21,7 @@ pub fn jobs_json(jobs: &[JobRow]) -> serde_json::Result<String> {
     lines(jobs)
 }
 
-/// The same with these columns alone, in this order.
+/// An array of jobs with only these columns, in this order.
 ///
 /// # Errors
 /// As [`jobs_json`].
@@ -30,7 +30,7 @@ pub fn chosen_json(jobs: &[JobRow], columns: &[String]) -> serde_json::Result<St
     lines(&objects)
 }
 
-/// A job, and what of it is shown.
+/// A job, and the columns to show.
 struct Chosen<'a> {
     job: &'a JobRow,
     columns: &'a [String],
@@ -39,7 +39,7 @@ struct Chosen<'a> {
 impl Serialize for Chosen<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let all = serde_json::to_value(self.job).map_err(S::Error::custom)?;
-        // A column that is named twice is one key.
+        // A column that is named twice becomes one key.
         let mut shown: Vec<&String> = Vec::new();
         for column in self.columns {
             if !shown.contains(&column) {
@@ -50,7 +50,7 @@ impl Serialize for Chosen<'_> {
     }
 }
 
-/// One job: its columns, its attempts, what happened to it.
+/// One job: its columns, its attempts, its history.
 ///
 /// # Errors
 /// Never in practice: every row has a JSON form.
@@ -66,7 +66,7 @@ pub fn status_json(report: &StatusReport) -> serde_json::Result<String> {
     lines(report)
 }
 
-/// Indented, and a line end at the end.
+/// Indented, with a line end at the end.
 pub(super) fn lines(value: &(impl Serialize + ?Sized)) -> serde_json::Result<String> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');

@@ -7,16 +7,16 @@ use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
 
-/// What the live view shows.
+/// The data of the live view.
 #[derive(Debug, Clone)]
 pub struct WatchData {
-    /// Whether a daemon runs.
+    /// Whether a daemon is running.
     pub running: bool,
-    /// Each account with its jobs by state, and why it is blocked.
+    /// Each account with its jobs by state, and the reason of a block.
     pub accounts: Vec<(String, StateCounts, Option<String>)>,
-    /// Jobs that are not at their end, newest last.
+    /// Jobs that have not ended, newest last.
     pub unfinished: Vec<JobRow>,
-    /// Jobs at their end, newest last.
+    /// Jobs that have ended, newest last.
     pub finished: Vec<JobRow>,
 }
 
@@ -37,7 +37,7 @@ pub fn watch_view(data: &WatchData, (width, height): (usize, usize), here: &Here
     for (name, counts, blocked) in &data.accounts {
         lines.push(account_line(&pad(&printable(name), names), counts, blocked.as_deref(), width));
     }
-    // Three quarters of what is left for what still moves; the rest for what came through.
+    // Jobs in progress get three quarters of the remaining lines, and ended jobs the rest.
     let room = height.saturating_sub(lines.len() + 4);
     let below = data.finished.len().min((room / 4).max(room.saturating_sub(data.unfinished.len())));
     let above = data.unfinished.len().min(room - below);
@@ -82,7 +82,7 @@ fn section(lines: &mut Vec<String>, title: &str, total: i64, jobs: &[JobRow], wi
 
 fn job_line(job: &JobRow, width: usize, here: &Here) -> String {
     let file = cut_middle(&printable(&format!("{}/{}", job.account, job.file_name)), 44);
-    // Of what is in progress its age is what matters; of what is over, when it was.
+    // For a job in progress its age matters, and for an ended job the time of its end.
     let since = parse_time(&job.seen_at).filter(|_| job.finished_at.is_none());
     let when = since.map_or_else(|| day_or_time(&job.seen_at, here), |at| since_words(at, here));
     let head = format!("{:>6}  {}  {}  ", job.id, pad(&when, 11), pad(&file, 44));
@@ -90,7 +90,7 @@ fn job_line(job: &JobRow, width: usize, here: &Here) -> String {
     let reason = job.reason.as_deref().map(printable).unwrap_or_default();
     let left = width.saturating_sub(head.width() + 13);
     let state = &job.state;
-    // On a narrow screen the state is what must be seen.
+    // On a narrow screen the state must stay visible.
     let head = cut(&head, width.saturating_sub(state.width()));
     if reason.is_empty() || left == 0 {
         return format!("{head}{style}{state}{style:#}");
@@ -98,7 +98,7 @@ fn job_line(job: &JobRow, width: usize, here: &Here) -> String {
     format!("{head}{style}{state:<11}{style:#}  {}", cut(&reason, left))
 }
 
-/// The colour of a state: green is done, red is lost without a person, yellow wants a look.
+/// The colour of a state: green is done, red has failed, yellow needs attention, cyan is in progress.
 #[must_use]
 pub fn state_style(state: &str) -> Style {
     match state {
@@ -110,9 +110,9 @@ pub fn state_style(state: &str) -> Style {
     }
 }
 
-/// Time, file, job, state and reason; with colours, which the output drops unless it goes to a terminal.
+/// Time, file, job, state and reason. Has colours, which the output drops unless it is a terminal.
 ///
-/// `width` is that of the column of files.
+/// `width` is the width of the file column.
 #[must_use]
 pub fn change_line(job: &JobRow, at: &str, state: &str, reason: Option<&str>, width: usize, here: &Here) -> String {
     let file = pad(&printable(&format!("{}/{}", job.account, job.file_name)), width);

@@ -1,7 +1,7 @@
-//! From rows of the job log to what people and programs read. Pure: no terminal, no clock, no database.
+//! Turns rows of the job log into pages for people and formats for programs. Pure: no terminal, no clock, no database.
 //!
-//! Whatever depends on the reader (the time, the zone, the width of the terminal) is an argument, so that every page
-//! can be tested as a text. Names of files are other people's words: control characters never reach a terminal.
+//! The time, the zone and the width of the terminal are arguments, so that a test can check every page as a text.
+//! Others choose the file names, so control characters in them never reach a terminal.
 
 mod coverage_view;
 mod csv;

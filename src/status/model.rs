@@ -1,4 +1,4 @@
-//! Where the service and its accounts stand.
+//! The state of the service and its accounts.
 
 use super::format::{Here, counted, printable, since_words, size, until_words};
 use crate::job::{RowCount, State, Timestamp};
@@ -6,44 +6,44 @@ use crate::joblog::{MOST_DAYS_SENT, MOST_WAITING};
 use serde::{Serialize, Serializer};
 use std::fmt::Write as _;
 
-/// The answer to `status`; the names are the JSON keys.
+/// The answer to `status`. The field names are the JSON keys.
 #[derive(Debug, Clone, Serialize)]
 pub struct StatusReport {
     /// `running` or `stopped`.
     pub daemon: &'static str,
-    /// Where the job log lies.
+    /// The directory of the job log.
     pub state_dir: String,
-    /// Why the configuration as it is now is not what runs, if its reload was refused.
+    /// Why the service runs an older configuration, if it refused the reload.
     pub reload_refused: Option<String>,
-    /// Since when.
+    /// Time of that reload.
     #[serde(serialize_with = "time")]
     pub reload_refused_at: Option<Timestamp>,
-    /// Each account of the configuration, then those that only the job log knows.
+    /// Each account of the configuration, then those that are only in the job log.
     pub accounts: Vec<AccountStatus>,
-    /// What the API allows.
+    /// The requests that the API allows.
     pub request_budget: RequestBudget,
-    /// What is ready to be sent.
+    /// The files that are ready to be sent.
     pub backlog: BacklogStatus,
 }
 
-/// What is ready to be sent, over all accounts for which anything is.
+/// The files that are ready to be sent, over all accounts that send.
 #[derive(Debug, Clone, Serialize)]
 pub struct BacklogStatus {
-    /// Files, markers among them.
+    /// Number of files, including markers.
     pub files: u64,
-    /// How long they take at what the API allows; null where nothing limits them.
+    /// Seconds to send them at the rate that the API allows. Null without a limit.
     pub seconds: Option<u64>,
-    /// Both in words.
+    /// Number and time in words.
     #[serde(skip)]
     pub words: String,
 }
 
-/// At most so many requests in any such time; nulls are no limit.
+/// The maximum number of requests per window of time. Nulls mean no limit.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct RequestBudget {
-    /// How many.
+    /// Number of requests.
     pub limit: Option<u32>,
-    /// In what time.
+    /// Length of the window.
     pub per_seconds: Option<f64>,
 }
 
@@ -52,57 +52,57 @@ pub struct RequestBudget {
 pub struct AccountStatus {
     /// Its name.
     pub name: String,
-    /// Its folder; null when the configuration does not have it any more.
+    /// Its folder. Null if the configuration no longer has the account.
     pub folder: Option<String>,
-    /// Whether anything is sent for it.
+    /// Whether it sends files.
     pub enabled: bool,
     /// Jobs by state.
     #[serde(flatten)]
     pub jobs: StateCounts,
-    /// Why nothing is sent, if nothing is.
+    /// Why it sends nothing, if it is blocked.
     pub blocked: Option<String>,
-    /// Since when.
+    /// Time since when.
     #[serde(serialize_with = "time")]
     pub blocked_since: Option<Timestamp>,
-    /// Why files that were tried in vain are to be tried again, if any are.
+    /// Why files wait for another attempt, if any do.
     pub trying_again: Option<String>,
-    /// When the first of them is due.
+    /// When the first of these files is due.
     #[serde(skip)]
     pub next_try: Option<Timestamp>,
-    /// The states in which files wait for a person.
+    /// The states in which files need a person.
     #[serde(skip)]
     pub to_handle: Vec<String>,
     /// The upload style that worked.
     pub style: Option<String>,
-    /// When a file last ended in `success`.
+    /// Time of the last `success`.
     #[serde(serialize_with = "time")]
     pub last_success: Option<Timestamp>,
-    /// When Adobe's list was last read.
+    /// Time at which Adobe's list was last read.
     #[serde(serialize_with = "time")]
     pub last_sweep: Option<Timestamp>,
-    /// When it is read next.
+    /// Time of the next sweep.
     #[serde(serialize_with = "time")]
     pub next_sweep: Option<Timestamp>,
-    /// Names in the folder that are none of ours: hidden files, folders, what is excluded, other extensions.
+    /// Number of names in the folder that datadrop ignores: hidden files, folders, excluded files, other extensions.
     pub ignored_files: i64,
-    /// The quiet period, in seconds, where programs that write files in pieces made it longer than the configured one.
+    /// The quiet period in seconds, if programs that write files in pieces have made it longer than the configured one.
     pub settle_seconds: Option<f64>,
-    /// What Adobe's row counts mean: `processing` or `file`, null while no job has shown it.
+    /// What Adobe's row counts mean: `processing` or `file`. Null until a job has shown it.
     pub row_count: RowCount,
     /// Why jobs at Adobe are overdue, if any are.
     pub overdue: Option<String>,
-    /// Different data days of what was sent today, as far as files were checked.
+    /// Number of distinct data days sent today, as far as files were checked.
     pub data_days_today: i64,
     /// Bytes that Adobe has not processed.
     pub bytes_at_adobe: u64,
-    /// Files that wait for a day to begin.
+    /// Number of files that wait for a day to begin.
     pub waiting_for_day: i64,
-    /// Until when its alerts are kept back, if they are.
+    /// Time until which its alerts are muted, if they are.
     #[serde(serialize_with = "time")]
     pub muted_until: Option<Timestamp>,
-    /// Who wants that.
+    /// The user who muted them.
     pub muted_by: Option<String>,
-    /// When the first of them is due.
+    /// When the first file that waits for a day is due.
     #[serde(skip)]
     pub next_day: Option<Timestamp>,
 }
@@ -126,7 +126,7 @@ pub struct StateCounts {
 }
 
 impl StateCounts {
-    /// The count of a state.
+    /// Returns the count of a state.
     pub fn of(&mut self, state: State) -> &mut i64 {
         match state {
             State::Waiting => &mut self.waiting,
@@ -144,25 +144,25 @@ impl StateCounts {
         }
     }
 
-    /// Files that lie in the inbox.
+    /// Number of files in the inbox.
     #[must_use]
     pub fn inbox(&self) -> i64 {
         self.waiting + self.queued + self.uploading + self.unconfirmed
     }
 
-    /// Accepted, and not at its end.
+    /// Number of accepted jobs that have not ended.
     #[must_use]
     pub fn open(&self) -> i64 {
         self.uploaded + self.processing
     }
 
-    /// At its end.
+    /// Number of ended jobs.
     #[must_use]
     pub fn ended(&self) -> i64 {
         self.ends().iter().map(|(_, count)| count).sum()
     }
 
-    /// Every state and its count, in the order of the way.
+    /// Every state with its count, in the order of a job's life.
     pub fn all(&self) -> impl Iterator<Item = (&'static str, i64)> + use<> {
         let under_way = [("held", self.held), ("uploaded", self.uploaded), ("processing", self.processing)];
         self.inbox_states().into_iter().chain(under_way).chain(self.ends())
@@ -193,7 +193,7 @@ fn time<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok,
     time.map(|time| time.to_string()).serialize(serializer)
 }
 
-/// The report for a person.
+/// The report as a page for people.
 #[must_use]
 pub fn status_page(report: &StatusReport, here: &Here) -> String {
     let running = report.daemon == "running";
@@ -298,7 +298,7 @@ fn account_page(page: &mut String, account: &AccountStatus, running: bool, here:
     }
 }
 
-/// The command that shows what a person has to handle, if there is anything.
+/// The command that shows the jobs that need a person, if there are any.
 fn see_why(account: &AccountStatus) -> String {
     let states: Vec<String> = account.to_handle.iter().map(|state| format!("--state {state}")).collect();
     if states.is_empty() {
@@ -307,7 +307,7 @@ fn see_why(account: &AccountStatus) -> String {
     format!("  see why: datadrop jobs list --account {} {}\n", printable(&account.name), states.join(" "))
 }
 
-/// `3 (1 waiting, 2 queued)`: a sum and what it is made of.
+/// `3 (1 waiting, 2 queued)`: a sum with its parts.
 fn list(sum: i64, parts: &[(&str, i64)]) -> String {
     let parts: Vec<String> =
         parts.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}")).collect();

@@ -1,4 +1,4 @@
-//! What Adobe says itself: remote jobs and Data Sources accounts, as tables, pages, JSON and CSV.
+//! The data that Adobe returns: remote jobs and Data Sources accounts, as tables, pages, JSON and CSV.
 
 use super::format::{pad, printable};
 use crate::job::{RemoteAccount, RemoteJob};
@@ -72,7 +72,7 @@ fn cells(job: &RemoteJob) -> [String; 7] {
     ]
 }
 
-/// A Data Sources account, and what it is here.
+/// A Data Sources account, with its name in the configuration.
 #[derive(Debug, Clone)]
 pub struct AccountOfSuite {
     /// The report suite that it belongs to.
@@ -83,7 +83,7 @@ pub struct AccountOfSuite {
     pub configured_as: Option<String>,
 }
 
-/// The guide's names, and the report suite (DESIGN §7).
+/// The guide's keys, and the report suite (DESIGN §7).
 #[derive(Serialize)]
 struct AccountObject<'a> {
     report_suite_id: &'a str,
@@ -113,7 +113,7 @@ impl<'a> AccountObject<'a> {
     }
 }
 
-/// An array of accounts; FTP passwords are null unless they are to be shown.
+/// An array of accounts. FTP passwords are null unless `show_secrets` is set.
 ///
 /// # Errors
 /// Never in practice: every account has a JSON form.
@@ -131,7 +131,7 @@ pub fn account_json(account: &AccountOfSuite, show_secrets: bool) -> serde_json:
     super::json::lines(&AccountObject::new(account, show_secrets))
 }
 
-/// A line for each account; FTP passwords only if they are to be shown.
+/// A line for each account. FTP passwords are shown only if `show_secrets` is set.
 #[must_use]
 pub fn accounts_table(accounts: &[AccountOfSuite], show_secrets: bool) -> String {
     let mut header = vec!["report suite", "id", "name", "type", "e-mail", "configured as"];
@@ -197,7 +197,7 @@ fn page<const N: usize>(title: &str, facts: [(&str, String); N]) -> String {
     page
 }
 
-/// Whatever the width of the terminal: nothing is cut, and numbers stand to the right.
+/// A table whose width does not depend on the terminal: nothing is cut, and numbers are right-aligned.
 #[must_use]
 pub fn columns<R: IntoIterator<Item = String>>(
     header: &[&str],

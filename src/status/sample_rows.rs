@@ -10,7 +10,7 @@ pub(super) fn here() -> Here {
     Here { now: Timestamp(1_795_430_100_000), zone: TimeZone::fixed(Offset::constant(1)) }
 }
 
-/// A job that went through.
+/// A successful job.
 pub(super) fn job(id: i64, file_name: &str) -> JobRow {
     JobRow {
         id,
@@ -42,7 +42,7 @@ pub(super) fn job(id: i64, file_name: &str) -> JobRow {
     }
 }
 
-/// A job that a person has to look at.
+/// A job that a person must check.
 pub(super) fn held(id: i64, file_name: &str, reason: &str) -> JobRow {
     JobRow {
         state: "held".to_owned(),

@@ -1,4 +1,4 @@
-//! From the configuration and the job log to one report of where everything stands: what `status` prints and the page shows.
+//! Combines the configuration and the job log into one report, which `status` prints and the page shows.
 
 use super::{AccountStatus, BacklogStatus, RequestBudget, StateCounts, StatusReport};
 use crate::config::{Config, backlog_words};
@@ -7,14 +7,14 @@ use crate::joblog::{AccountRow, Counts, Standing};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Time for which a job that ended badly needs a person.
+/// Time for which a job that ended badly counts as needing a person.
 pub const RECENT: Duration = Duration::from_hours(7 * 24);
 
-/// Why an account sends nothing before its baseline (DESIGN S1), which an outage at the first start keeps from it.
+/// Why an account sends nothing before its baseline (DESIGN S1). An outage at the first start can delay the baseline.
 pub const FIRST_LIST: &str = "Adobe's list of jobs has to be read before the first file is sent; if that takes more than a \
     minute, `datadrop doctor` finds out why";
 
-/// The report: each account of the configuration, then those that only the job log knows.
+/// Builds the report: each account of the configuration, then those that are only in the job log.
 #[must_use]
 pub fn status_report(config: &Config, is_running: bool, standing: Standing, now: Timestamp) -> StatusReport {
     let mut known: BTreeMap<String, AccountRow> =
@@ -73,16 +73,16 @@ pub fn status_report(config: &Config, is_running: bool, standing: Standing, now:
             folder: Some(account.folder.display().to_string()),
             enabled: account.enabled,
             trying_again: status.trying_again.clone().or(first_list),
-            // What was wrong with a disabled account does not matter.
+            // The problem of a disabled account does not matter.
             blocked: status.blocked.clone().filter(|_| account.enabled),
             blocked_since: status.blocked_since.filter(|_| account.enabled),
             ..status
         });
     }
-    // Accounts that left the configuration still have a history, and perhaps files.
+    // Accounts that left the configuration still have a history, and may have files.
     for (name, row) in known {
         let status = account_status(&name, row);
-        // What is wrong with it matters while jobs of it are in progress.
+        // The problem of such an account matters only while it has jobs in progress.
         let blocked = status.blocked.clone().filter(|_| status.jobs.inbox() + status.jobs.open() > 0);
         accounts.push(AccountStatus {
             blocked_since: status.blocked_since.filter(|_| blocked.is_some()),
@@ -106,7 +106,7 @@ pub fn status_report(config: &Config, is_running: bool, standing: Standing, now:
     }
 }
 
-/// What is ready where something is sent, and how long that takes.
+/// The backlog of the accounts that send, and the time that it takes.
 fn backlog(config: &Config, accounts: &[AccountStatus]) -> BacklogStatus {
     let sends = |account: &&AccountStatus| account.enabled && account.blocked.is_none();
     let files: i64 = accounts.iter().filter(sends).map(|account| account.jobs.queued + account.jobs.uploading).sum();

@@ -10,18 +10,18 @@ use unicode_width::UnicodeWidthStr;
 const HEADER: [&str; 9] = ["id", "account", "file", "state", "rows", "attempts", "remote job", "time", "reason"];
 const FILE: usize = 2;
 const REASON: usize = 8;
-/// Numbers stand to the right.
+/// Indices of the right-aligned columns.
 const NUMBERS: [usize; 4] = [0, 4, 5, 6];
-/// Blanks between two columns.
+/// Number of blanks between two columns.
 const GAP: usize = 2;
-/// A file name keeps at least this much, and a reason too: below, the terminal has to wrap.
+/// Minimum width of a file name. Below this and the minimum of a reason, the terminal wraps the lines.
 const LEAST_FILE: usize = 16;
 const LEAST_REASON: usize = 20;
-/// Lines that a reason may fill in a terminal; `jobs show` has it whole.
+/// Maximum number of lines for a reason in a terminal. `jobs show` shows it in full.
 const REASON_LINES: usize = 2;
 
-/// A line for each job, in the given order. With a width, file names are cut in the middle and reasons wrapped to fit;
-/// numbers never are. Without one, every job is one line with nothing left out.
+/// A line for each job, in the given order. With a width, the table cuts file names in the middle and wraps reasons,
+/// but never changes numbers. Without a width, every job is one line, and nothing is left out.
 #[must_use]
 pub fn jobs_table(jobs: &[JobRow], width: Option<usize>, here: &Here) -> String {
     let rows: Vec<[String; 9]> = jobs.iter().map(|job| cells(job, here)).collect();
@@ -49,7 +49,7 @@ pub fn jobs_table(jobs: &[JobRow], width: Option<usize>, here: &Here) -> String 
     }
     if let (Some((_, reason)), Some(column)) = (room, table.column_mut(REASON)) {
         column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(u16::try_from(reason).unwrap_or(u16::MAX))));
-        // The boundaries above already add up; this only switches wrapping on.
+        // The boundaries above already match the width. This call only turns wrapping on.
         table.set_width(u16::MAX).set_content_arrangement(ContentArrangement::Dynamic);
     }
     let mut text = table.trim_fmt();
@@ -57,7 +57,7 @@ pub fn jobs_table(jobs: &[JobRow], width: Option<usize>, here: &Here) -> String 
     text
 }
 
-/// A line for each job with these columns of the job log alone, as the job log has them.
+/// A line for each job with only these columns, as the job log has them.
 #[must_use]
 pub fn chosen_table(jobs: &[JobRow], columns: &[String]) -> String {
     let mut table = Table::new();
@@ -87,7 +87,7 @@ pub fn chosen_table(jobs: &[JobRow], columns: &[String]) -> String {
     text
 }
 
-/// The widths of file and reason, once everything else has what it needs.
+/// The widths of file and reason, after the other columns have got what they need.
 fn room_for_texts(rows: &[[String; 9]], width: usize) -> (usize, usize) {
     let widest = |index: usize| rows.iter().map(|row| row[index].width()).max().unwrap_or(0).max(HEADER[index].width());
     let taken: usize =
@@ -112,7 +112,7 @@ fn cells(job: &JobRow, here: &Here) -> [String; 9] {
     ]
 }
 
-/// `95/100`: processed of expected. A marker has no rows.
+/// `95/100`: processed and expected rows. A marker has no rows.
 pub(super) fn rows(job: &JobRow) -> String {
     let known = |rows: Option<i64>| rows.map_or_else(|| "-".to_owned(), |rows| rows.to_string());
     match (job.rows_processed, job.rows_expected) {
