@@ -1,4 +1,4 @@
-//! The edge: delivers one alert to one receiver, once. The caller retries.
+//! Delivers one alert to one receiver, once. The caller retries.
 
 use super::How;
 use crate::adobe::Client;
@@ -14,21 +14,21 @@ use tokio_util::sync::CancellationToken;
 
 /// Timeout of a command.
 const LONGEST_COMMAND: Duration = Duration::from_secs(30);
-/// Maximum number of bytes that are read of the end of a command's standard error, and of characters that are shown.
+/// Maximum number of bytes read from the end of a command's standard error, and of characters shown.
 const HEARD_BYTES: u16 = 4096;
 const HEARD_CHARS: usize = 200;
-/// What of our own environment a command sees: nothing in it is a secret.
+/// Environment variables that a command inherits. None of them holds a secret.
 const PASSED_ON: [&str; 5] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
-/// Where programs are, if our environment does not say.
+/// Search path for programs, if the environment has none.
 pub const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Delivers it. `cut` ends the attempt early.
+/// Delivers an alert. `cut` ends the attempt early.
 ///
 /// # Errors
-/// Why it does not count as delivered, in one line without secrets.
+/// Why the alert does not count as delivered, in one line without secrets.
 pub(super) async fn deliver(how: &How, body: Vec<u8>, client: &Client, cut: CancellationToken) -> Result<(), String> {
     match how {
-        // What it complains about belongs into the log of the service.
+        // The command's standard error goes to the log of the service.
         How::Command(command) => run(command, &body, LONGEST_COMMAND, cut, Stdio::inherit()).await,
         How::Webhook(url) => tokio::select! {
             () = cut.cancelled() => Err("the service stops".to_owned()),
@@ -37,10 +37,10 @@ pub(super) async fn deliver(how: &How, body: Vec<u8>, client: &Client, cut: Canc
     }
 }
 
-/// Delivers it, and returns what was answered: the exit status with the last line of standard error, or the HTTP status.
+/// Delivers an alert, and returns the answer: the exit status with the last line of standard error, or the HTTP status.
 ///
 /// # Errors
-/// The same of a receiver that did not take it, in one line without secrets of the configuration.
+/// Why the receiver did not take the alert, in one line without secrets of the configuration.
 pub(super) async fn deliver_and_hear(how: &How, body: Vec<u8>, client: &Client) -> Result<String, String> {
     match how {
         How::Command(command) => {
@@ -105,7 +105,7 @@ async fn run(
     Err(why)
 }
 
-/// Ends it with everything that it started, and waits, so that no zombie stays.
+/// Ends the command and all its children, and waits for it, so that no zombie stays.
 async fn kill(child: &mut Child) {
     let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
     if let Some(group) = group
@@ -118,7 +118,7 @@ async fn kill(child: &mut Child) {
     }
 }
 
-/// A file without a name: a command that does not read its input holds nothing up, as a pipe would.
+/// Returns a file in memory. Unlike a pipe, it does not block the writer if the command does not read its input.
 fn in_memory(body: &[u8]) -> std::io::Result<File> {
     let mut file = File::from(memfd_create("alert", MemfdFlags::CLOEXEC)?);
     file.write_all(body)?;
@@ -176,7 +176,7 @@ mod tests {
         cut.cancel();
         assert_eq!(running.await.unwrap().unwrap_err(), "the service stops");
         let child = std::fs::read_to_string(&path).unwrap();
-        // Gone, or a zombie that waits for the process that adopts orphans here.
+        // The child is gone, or is a zombie until the process that adopts orphans collects it.
         let ended = || {
             std::fs::read_to_string(format!("/proc/{}/stat", child.trim()))
                 .map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))

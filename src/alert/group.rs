@@ -1,9 +1,9 @@
-//! Which events become one alert, and when it is sent. Pure.
+//! Groups events into alerts, and decides when to send them. Pure.
 //!
-//! One alert covers the events of one receiver, account and topic. It is sent once no event was added for a moment, or
-//! a minute after the first at the latest. The next alert of the same group waits a minute after that, the one after it
-//! two, up to an hour, until there was a pause. So five thousand bad files are one message, and bad files all day long
-//! a few.
+//! One alert covers the events of one receiver, account and topic. It is sent once no event was added for [`QUIET`],
+//! but at most a minute after the first event. The next alert of the same group waits for a minute after the last, the
+//! one after that for two, and so on up to an hour. A pause resets the wait. Five thousand bad files are therefore one
+//! message, and bad files all day are only a few.
 
 use crate::config::AlertEvent;
 use crate::job::Timestamp;
@@ -17,24 +17,24 @@ use std::time::Duration;
 pub(super) const QUIET: Duration = Duration::from_secs(3);
 /// Maximum time from a group's first event until it is sent.
 const GATHERS_FOR: Duration = Duration::from_secs(60);
-/// Between two alerts of a group, growing.
+/// First interval between two alerts of a group. It grows.
 const FIRST_GAP: Duration = Duration::from_secs(60);
 const LONGEST_GAP: Duration = Duration::from_secs(3600);
-/// Maximum number of events that an alert names; the others are counted.
+/// Maximum number of events that an alert names. The others are only counted.
 pub(super) const NAMED: usize = 20;
 /// Maximum number of characters of a reason, or of a file's name, in an alert.
 const LONGEST_TEXT: usize = 500;
 
-/// Which receiver wants which events.
+/// The events that a receiver subscribes to.
 #[derive(Debug, Clone)]
 pub(super) struct Subscription {
     /// The receiver, such as `alert #1: webhook`.
     pub(super) receiver: String,
-    /// The events that it wants.
+    /// The subscribed events.
     pub(super) on: Vec<AlertEvent>,
 }
 
-/// An event as the outbox keeps it.
+/// An event in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Named {
     pub(super) event: String,
@@ -64,7 +64,7 @@ impl Named {
         }
     }
 
-    /// What an alert names. A text that does not read back was changed by hand: then it only counts.
+    /// Reads the events of an alert. If somebody edited the text so that it is unreadable, the alert only counts.
     pub(super) fn list(alert: &AlertRow) -> Vec<Self> {
         serde_json::from_str(&alert.facts).unwrap_or_default()
     }
@@ -77,8 +77,8 @@ pub(super) fn cut(text: &str) -> String {
     }
 }
 
-/// As which event a receiver hears of a fact; `None`: not at all. A receiver that heard of something also hears when it is
-/// over, once: whoever asks for `unblocked` hears that, and others who heard of `blocked` hear `cleared`.
+/// Returns the event under which a receiver gets a fact. `None` if it does not subscribe to it. A receiver that got an
+/// event also gets its end, once: as `unblocked` if it subscribes to that, otherwise as `cleared`.
 pub(super) fn told_as(fact: &AlertFact, on: &[AlertEvent]) -> Option<AlertEvent> {
     if on.contains(&fact.event) {
         return Some(fact.event);
@@ -87,7 +87,7 @@ pub(super) fn told_as(fact: &AlertFact, on: &[AlertEvent]) -> Option<AlertEvent>
     fact.clears.iter().any(heard).then_some(AlertEvent::Cleared)
 }
 
-/// Returns what is reported together: an account that blocks and at once works again is one message.
+/// Returns the topic of an event. An account that blocks and soon works again is one topic, so it causes one message.
 fn topic(event: AlertEvent) -> AlertEvent {
     match event {
         AlertEvent::Unblocked => AlertEvent::Blocked,
@@ -112,7 +112,7 @@ fn is_group(row: (&str, &str, AlertEvent), alert: &AlertRow) -> bool {
     (alert.receiver.as_str(), alert.account.as_str(), alert.topic) == row
 }
 
-/// The alert of a group that still grows, or a new one of an event at this time.
+/// Returns the alert of a group that still grows, or a new one that begins with an event at this time.
 pub(super) fn row_for(group: (&str, &str, AlertEvent), outbox: &Outbox, at: Timestamp, now: Timestamp) -> AlertRow {
     let grows = outbox.alerts.iter().find(|alert| !alert.sealed && is_group(group, alert));
     grows.cloned().unwrap_or_else(|| AlertRow {
@@ -131,7 +131,7 @@ pub(super) fn row_for(group: (&str, &str, AlertEvent), outbox: &Outbox, at: Time
     })
 }
 
-/// Adds events to the alerts that still grow, or begins new ones. Returns those that changed.
+/// Adds events to growing alerts, or begins new ones. Returns the changed alerts.
 #[must_use]
 pub(super) fn collect(
     facts: &[AlertFact],
@@ -154,7 +154,7 @@ pub(super) fn collect(
             alert.count += 1;
             alert.first_at = alert.first_at.min(fact.at);
             alert.last_at = alert.last_at.max(fact.at);
-            // The first ones, and the last: how an account stands is what its last event says.
+            // Keep the first events and the last, because the last event shows the state of the account.
             named.truncate(NAMED - 1);
             named.push(Named::of(fact, told_as));
         }
@@ -169,7 +169,7 @@ pub(super) fn collect(
         .collect()
 }
 
-/// When it has gathered enough. The clock may have been set back since: nothing waits longer for that.
+/// Returns when the alert stops growing. If the clock has been set back since, this does not delay the alert.
 fn gathered(alert: &AlertRow, now: Timestamp) -> Timestamp {
     let quiet = if alert.topic == AlertEvent::Started { Duration::ZERO } else { QUIET };
     now.after(quiet).min(alert.opened_at.min(now).after(GATHERS_FOR))
@@ -183,8 +183,9 @@ fn gap(streak: u32) -> Duration {
     RetryPolicy::growing(FIRST_GAP, LONGEST_GAP).ceiling(streak)
 }
 
-/// What is to be delivered now: one alert for each receiver that is not busy, the oldest first. In each group one alert
-/// is delivered before the next. `longest`: no delivery is put off for longer; what is, was so under another clock.
+/// Returns the alerts to deliver now: at most one for each receiver that is not busy, the oldest first. Within a group,
+/// one alert is delivered before the next. An alert that is due later than after `longest` counts as due, because its
+/// time comes from a clock that was ahead.
 #[must_use]
 pub(super) fn due<'a>(
     outbox: &'a Outbox,
@@ -204,7 +205,7 @@ pub(super) fn due<'a>(
     due
 }
 
-/// When the next becomes due automatically.
+/// Returns when the next alert becomes due.
 #[must_use]
 pub(super) fn next_due(outbox: &Outbox, busy: &HashSet<String>, now: Timestamp) -> Option<Timestamp> {
     let waiting = |alert: &&AlertRow| {
@@ -214,7 +215,7 @@ pub(super) fn next_due(outbox: &Outbox, busy: &HashSet<String>, now: Timestamp) 
     outbox.alerts.iter().filter(waiting).map(|alert| due_at(alert, outbox, now)).chain(ends).min()
 }
 
-/// When it is to be delivered: not too soon after the one before it, but for one that was tried already.
+/// Returns when an alert is due: not before the group's gap has passed, unless it was tried before.
 fn due_at(alert: &AlertRow, outbox: &Outbox, now: Timestamp) -> Timestamp {
     let group = (alert.receiver.as_str(), alert.account.as_str(), alert.topic);
     match last_told(group, outbox) {
@@ -228,13 +229,13 @@ fn is_behind(alert: &AlertRow, outbox: &Outbox) -> bool {
     !alert.sealed && outbox.alerts.iter().any(|other| other.sealed && is_group(group, other))
 }
 
-/// Whether an alert sums up what is still muted.
+/// Returns whether an alert sums up an account that is still muted.
 fn is_kept_back(alert: &AlertRow, outbox: &Outbox) -> bool {
     let mut muted = outbox.mutes.iter().map(|(account, _)| account);
     alert.topic == AlertEvent::Muted && !alert.sealed && muted.any(|account| *account == alert.account)
 }
 
-/// What is remembered of an alert that was delivered.
+/// Returns the record of a delivered alert.
 #[must_use]
 pub(super) fn told(alert: &AlertRow, outbox: &Outbox, now: Timestamp) -> ToldRow {
     let group = (alert.receiver.as_str(), alert.account.as_str(), alert.topic);

@@ -1,5 +1,5 @@
-//! The heartbeat: an address that is asked as long as all is well. Somebody else hears when it is not asked any more,
-//! which a dead service cannot tell.
+//! The heartbeat: requests to an address while all is well. The service behind that address raises an alarm if the
+//! requests stop, because a dead datadrop cannot send one.
 
 use super::AlertSettings;
 use crate::adobe::hook_host;
@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// The first is sent soon after the start.
+/// Time from the start until the first request.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// Asks until `stop`. `is_well` says whether every part of the service makes progress.
+/// Sends requests until `stop`. `is_well` returns whether every part of the service makes progress.
 pub async fn heartbeat(
     mut settings: watch::Receiver<Arc<AlertSettings>>,
     stop: CancellationToken,

@@ -1,5 +1,5 @@
-//! What an alert says: its JSON, from which `bodies` makes every other form. Its keys are documented in `ALERTS.md` and stay.
-//! Pure.
+//! The content of an alert: its JSON, from which `bodies` makes every other format. `ALERTS.md` documents its keys,
+//! which must not change. Pure.
 
 use super::group::Named;
 use super::tally::Tally;
@@ -8,18 +8,18 @@ use crate::job::{Command, JobId, Program, Timestamp, printable, shell_word};
 use crate::joblog::AlertRow;
 use serde::Serialize;
 
-/// Who tells it.
+/// The program that sends an alert.
 #[derive(Debug, Clone)]
 pub(super) struct Sender {
-    /// This machine's name.
+    /// The name of this machine.
     pub(super) host: String,
-    /// Of datadrop.
+    /// The version of datadrop.
     pub(super) version: &'static str,
-    /// How commands begin that people are given.
+    /// The beginning of the commands in the remedies.
     pub(super) program: Program,
 }
 
-/// What every receiver gets, in whichever form. Its names are the keys of the JSON.
+/// The content for every receiver and format. The field names are the keys of the JSON.
 #[derive(Debug, Serialize)]
 pub(super) struct Body {
     pub(super) alert_id: String,
@@ -43,13 +43,13 @@ pub(super) struct JobEntry {
     pub(super) reason: Option<String>,
 }
 
-/// What an alert that was kept says; always the same for the same alert, so that a receiver can drop repeats.
+/// Returns the content of an alert. It is always the same for the same alert, so that a receiver can drop repeats.
 #[must_use]
 pub(super) fn compose(alert: &AlertRow, sender: &Sender) -> Body {
     let kept_back = (alert.topic == AlertEvent::Muted).then(|| Tally::of(alert));
     let named = kept_back.as_ref().map_or_else(|| Named::list(alert), |tally| tally.named.clone());
     let event = last_event(alert, &named);
-    // The same news, for whoever did not ask for `unblocked`.
+    // The same content for receivers that do not subscribe to `unblocked`.
     let works_again = event == AlertEvent::Cleared && alert.topic == AlertEvent::Blocked;
     let news = if works_again { AlertEvent::Unblocked } else { event };
     let jobs = named.iter().filter_map(|named| {
@@ -58,7 +58,7 @@ pub(super) fn compose(alert: &AlertRow, sender: &Sender) -> Body {
         Some(JobEntry { id: job.id, file_name, state, reason: named.detail.clone() })
     });
     Body {
-        // Numbers start again with a new job log; times do not.
+        // A new job log restarts the IDs, so the time makes them unique.
         alert_id: format!("{}-{}", alert.id.unwrap_or_default(), alert.opened_at.0),
         event: event.as_str(),
         account: Some(alert.account.clone()).filter(|account| !account.is_empty()),
@@ -81,7 +81,7 @@ pub(super) fn compose(alert: &AlertRow, sender: &Sender) -> Body {
     }
 }
 
-/// The same of a test, about nothing.
+/// Returns the content of a test alert.
 #[must_use]
 pub(super) fn compose_test(sender: &Sender, now: Timestamp) -> Body {
     Body {
@@ -99,7 +99,7 @@ pub(super) fn compose_test(sender: &Sender, now: Timestamp) -> Body {
     }
 }
 
-/// How it stands: what the last event says.
+/// Returns the last event, which shows the current state.
 fn last_event(alert: &AlertRow, named: &[Named]) -> AlertEvent {
     if alert.topic == AlertEvent::Muted {
         return alert.topic;
@@ -107,7 +107,7 @@ fn last_event(alert: &AlertRow, named: &[Named]) -> AlertEvent {
     named.last().and_then(|named| AlertEvent::from_word(&named.event)).unwrap_or(alert.topic)
 }
 
-/// What was kept back of an account while it was muted.
+/// Sums up the alerts of an account that were kept back while it was muted.
 fn summed_up(account: &str, tally: &Tally) -> String {
     let newest = tally.named.last().map(|named| {
         let job = named.job.as_ref().map(|job| format!(" {} (job {})", printable(&job.file_name), job.id));
@@ -169,13 +169,13 @@ fn words(alert: &AlertRow, event: AlertEvent, named: &[Named]) -> String {
     }
 }
 
-/// What is said of an account: each event says something of its own.
+/// Joins the details of an account's events, because each has its own.
 fn all_details(named: &[Named]) -> String {
     let details = named.iter().filter(|named| named.job.is_none()).filter_map(|named| named.detail.as_deref());
     details.collect::<Vec<_>>().join("; ")
 }
 
-/// What happened to one file, and to many.
+/// Describes what happened, to one file and to many.
 fn states(event: AlertEvent) -> (&'static str, &'static str) {
     match event {
         AlertEvent::Failure => ("ended as failure", "ended as failure"),
@@ -196,7 +196,7 @@ fn states(event: AlertEvent) -> (&'static str, &'static str) {
     }
 }
 
-/// The remedy, in commands that work as they are. `job`: the first job that it is about.
+/// The remedy, in commands that work when pasted. `job` is the first job of the alert.
 fn hint(event: AlertEvent, account: &str, job: Option<i64>, program: &Program) -> String {
     let datadrop = program.as_str();
     let show = match job {
@@ -329,7 +329,7 @@ mod tests {
         assert!(hinted(AlertEvent::Doubled, 17).contains("--config /d.toml jobs list --remote --account shop`"));
     }
 
-    /// `expect` and `expect_days` may fall into one alert, and so may days that come and jobs that end.
+    /// One alert may hold events of `expect` and of `expect_days`, days that came, and jobs that end.
     #[test]
     fn all_that_is_missing_is_told() {
         let events = [named("missing", None, Some("2 data files")), named("missing", None, Some("2026-11-03"))];

@@ -1,5 +1,5 @@
-//! `expect` of an account: were enough data files accepted between local midnight and that time of day? `expect_days`: which
-//! data days are missing, and which have come since? Pure.
+//! Judges `expect` and `expect_days` of an account. For `expect`: were enough data files accepted between local
+//! midnight and the given time of day? For `expect_days`: which data days are missing, and which have come since? Pure.
 
 use crate::config::Expect;
 use crate::coverage::{Coverage, DayRange, DayStatus};
@@ -9,20 +9,20 @@ use jiff::ZonedDateTime;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-/// The time in which the files of a day are expected.
+/// The period in which an account expects the files of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
     /// The local day.
     pub(super) day: Date,
     /// Its first instant.
     pub(super) from: Timestamp,
-    /// When the files must be accepted.
+    /// The deadline by which the files must be accepted.
     pub(super) to: Timestamp,
 }
 
-/// The latest day whose time is up; `None` only at the ends of the calendar.
+/// Returns the window of the latest day whose deadline has passed. `None` only at the ends of the calendar.
 ///
-/// A time of day that the clock skips on that day counts as the first one after it, one that comes twice as the first.
+/// If the clock skips the deadline on that day, the first time after it counts. If it comes twice, the first counts.
 #[must_use]
 pub(super) fn latest_window(by_minute: u16, now: &ZonedDateTime) -> Option<Window> {
     let mut day = now.date();
@@ -31,7 +31,7 @@ pub(super) fn latest_window(by_minute: u16, now: &ZonedDateTime) -> Option<Windo
         if window.to.0 <= now.timestamp().as_millisecond() {
             return Some(window);
         }
-        // More than once where the calendar skips a day: Samoa had no 30 December 2011.
+        // The loop runs more than once if the calendar skips a day: Samoa had no 30 December 2011.
         day = day.yesterday().ok()?;
     }
 }
@@ -46,7 +46,7 @@ fn window(by_minute: u16, day: Date, zone: &TimeZone) -> Option<Window> {
     Some(Window { day, from: instant(0, 0)?, to: instant(hour, minute)? })
 }
 
-/// Returns whether a day is still to be judged. `judged` is the last day that was. If none was, only today counts.
+/// Returns whether a day must still be judged. `judged` is the last day that was. If none was, only today counts.
 #[must_use]
 pub(super) fn is_open(window: &Window, judged: Option<&str>, today: Date) -> bool {
     match judged {
@@ -56,7 +56,7 @@ pub(super) fn is_open(window: &Window, judged: Option<&str>, today: Date) -> boo
     }
 }
 
-/// What is missing, if something is.
+/// Describes what is missing, or returns `None`.
 #[must_use]
 pub(super) fn missed(expect: Expect, window: &Window, accepted: u32) -> Option<String> {
     (accepted < expect.files).then(|| {
@@ -72,7 +72,7 @@ pub(super) fn missed(expect: Expect, window: &Window, accepted: u32) -> Option<S
     })
 }
 
-/// The day whose missed files may still come, until its end.
+/// Returns the day whose missed files may still come, up to its end.
 #[must_use]
 pub(super) fn missed_day(expect: Expect, known: &Expected, zone: &TimeZone) -> Option<Window> {
     let day: Date = known.missed.as_deref()?.parse().ok()?;
@@ -80,7 +80,7 @@ pub(super) fn missed_day(expect: Expect, known: &Expected, zone: &TimeZone) -> O
     Some(Window { to: Timestamp(end.timestamp().as_millisecond()), ..window(expect.by_minute, day, zone)? })
 }
 
-/// What is said once a day has its files and one was told to be missed: the same day late, or a later one in time.
+/// Describes the end of a reported miss: the files of that day came late, or those of a later day came in time.
 #[must_use]
 pub(super) fn came_since(window: &Window, known: &Expected) -> Option<String> {
     let missed = known.missed.as_deref()?;
@@ -91,19 +91,19 @@ pub(super) fn came_since(window: &Window, known: &Expected) -> Option<String> {
     })
 }
 
-/// What is new of an account's data days.
+/// The news about an account's data days.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Days {
-    /// Missing, and not told yet.
+    /// Missing, and not reported yet.
     pub(super) missing: Vec<Date>,
-    /// Told to be missing, and covered since.
+    /// Reported as missing, and covered since.
     pub(super) came: Vec<Date>,
-    /// Told to be missing, and not expected any more: no news for anybody.
+    /// Reported as missing, and no longer expected. No alert reports these.
     pub(super) dropped: Vec<Date>,
 }
 
-/// What is new since it was told last. Nobody is told of days before `began`, on which the account began; and days before the
-/// range are not looked at.
+/// Returns the changes since the last report. Days before `began`, on which the account began, are never reported. Days
+/// before the range are not judged.
 #[must_use]
 pub(super) fn days(
     (coverage, covered): (&Coverage, &[(Date, Timestamp)]),
@@ -137,7 +137,7 @@ impl Days {
     }
 }
 
-/// Days that a sentence names.
+/// Maximum number of days that a sentence names.
 const NAMED: usize = 10;
 
 pub(super) fn list(days: &[Date]) -> String {
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn days_on_which_the_clock_is_changed_have_their_time_too() {
-        // 02:30 does not exist on that day, and comes twice on the other.
+        // 02:30 does not exist on the first day, and comes twice on the second.
         let spring = times("2026-03-29", "2026-03-28T23:00", "2026-03-29T01:30");
         assert_eq!(found(by(1, 2, 30), "2026-03-29T12:00+02:00[Europe/Berlin]"), spring);
         let autumn = times("2026-10-25", "2026-10-24T22:00", "2026-10-25T00:30");
@@ -205,7 +205,7 @@ mod tests {
         assert!(is_open(&window(late), None, today));
         assert!(is_open(&window(late), Some("2026-11-22"), today));
         assert!(!is_open(&window(late), Some("2026-11-23"), today));
-        // The service was down when the time was up.
+        // The service was down at the deadline.
         assert!(is_open(&window(early), Some("2026-11-21"), today));
         // The clock was set back.
         assert!(!is_open(&window(early), Some("2026-11-23"), today));
@@ -250,7 +250,7 @@ mod tests {
         let known = |missed: Option<&str>| Expected { judged: None, missed: missed.map(str::to_owned) };
         let zone = TimeZone::get("Europe/Berlin").unwrap();
         assert_eq!(missed_day(by(2, 6, 0), &known(None), &zone), None);
-        // A day of 25 hours.
+        // A day with 25 hours.
         let window = missed_day(by(2, 6, 0), &known(Some("2026-10-25")), &zone).unwrap();
         assert_eq!(window.to.since(window.from), Duration::from_hours(25));
         assert_eq!(came_since(&window, &known(None)), None, "nobody was told");
@@ -272,7 +272,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the time, the day found is over its time and the next is not; days follow each other without a gap.
+        /// At any time, the deadline of the found day has passed and that of the next has not. Days follow each other
+        /// without a gap.
         #[test]
         fn every_day_comes_up_once(start in 0i64..4_000_000_000, minute in 0u16..1440, zone in proptest::sample::select(vec![
             "UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Apia", "Africa/Cairo", "Australia/Lord_Howe",

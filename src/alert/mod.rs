@@ -1,20 +1,20 @@
 //! Alerts people and programs: by a command, by a webhook, and by a heartbeat that ends when the service does.
 //!
-//! Alerts cannot delay an upload: the stage reads the job log on its own connection, and a receiver that hangs delays
-//! only its own alerts. What happened is in the job log before any alert ([`AlertStage`] reads it behind a durable
-//! cursor), and an alert is deleted only once it was delivered. So delivery is at-least-once, over any restart.
+//! Alerts cannot delay an upload, because the stage has its own connection to the job log. A receiver that hangs delays
+//! only its own alerts. Each event is in the job log before its alert, and [`AlertStage`] reads it behind a durable
+//! cursor. An alert is deleted only after its delivery. Delivery is therefore at-least-once, over any restart.
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `group` | which events become one alert, and when it is sent |
-//! | `tally` | what is kept back while an account is muted |
-//! | `missing` | whether the files that an account expects have come |
-//! | `summary` | when the daily summary of an account is due, and what it says |
-//! | `message` | what an alert says |
-//! | `bodies` | the same for a chat or a mailbox |
-//! | `deliver` | one command, one webhook |
-//! | `trial` | a test alert to every receiver, from a command |
-//! | `heartbeat` | the sign of life |
+//! | `group` | groups events into alerts, and decides when to send them |
+//! | `tally` | the alerts that are kept back while an account is muted |
+//! | `missing` | whether the files and data days that an account expects have come |
+//! | `summary` | when the daily summary of an account is due, and its content |
+//! | `message` | the content of an alert |
+//! | `bodies` | the format for a program, a chat or a mailbox |
+//! | `deliver` | one delivery, by a command or a webhook |
+//! | `trial` | a test alert to every receiver, sent by a command |
+//! | `heartbeat` | regular requests while all is well |
 
 mod bodies;
 mod deliver;

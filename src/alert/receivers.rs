@@ -1,4 +1,4 @@
-//! What a configuration says of alerts.
+//! The part of a configuration that concerns alerts.
 
 use super::group::Subscription;
 use super::message::Sender;
@@ -20,7 +20,7 @@ pub(super) enum How {
     Webhook(SecretString),
 }
 
-/// Without arguments and paths, which may hold keys.
+/// Omits arguments and paths, because they may hold keys.
 impl fmt::Display for How {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -32,21 +32,22 @@ impl fmt::Display for How {
 
 /// A receiver of alerts.
 pub(super) struct Receiver {
-    /// As the configuration counts them: a URL that is corrected gets what its wrong one did not.
+    /// Named by its position in the configuration, so that a corrected URL gets the alerts that the wrong one did not
+    /// take.
     pub(super) name: String,
     pub(super) how: How,
-    /// What it gets.
+    /// The format of its alerts.
     pub(super) form: AlertForm,
 }
 
-/// What an account expects, and where its days begin.
+/// What an account expects, and the time zone of its days.
 pub(super) struct Expectation {
     pub(super) account: String,
-    /// Of each day on which files are accepted.
+    /// The files expected on each day.
     pub(super) expect: Option<Expect>,
-    /// Of each data day.
+    /// The data days expected.
     pub(super) expect_days: Option<ExpectDays>,
-    /// Where its days begin; `None`: as in the report suite of its target.
+    /// The time zone of its days. `None`: the zone of its report suite.
     pub(super) time_zone: Option<TimeZone>,
     pub(super) target: Target,
 }
@@ -67,14 +68,14 @@ impl Expectation {
 pub struct AlertSettings {
     pub(super) receivers: Vec<Receiver>,
     pub(super) subscriptions: Vec<Subscription>,
-    /// Which receivers get a daily summary of each account, and when, in minutes after midnight.
+    /// Each receiver of daily summaries, with the time in minutes after midnight.
     pub(super) summaries: Vec<(String, u16)>,
-    /// Accounts that run, and what they expect.
+    /// Enabled accounts, and what they expect.
     pub(super) expectations: Vec<Expectation>,
-    /// Asked as long as all is well.
+    /// The address that gets a request while all is well.
     pub(super) heartbeat: Option<SecretString>,
     pub(super) heartbeat_every: Duration,
-    /// From when on a file that is not sent is late, and one that Adobe does not end.
+    /// Time after which an unsent file counts as late.
     pub(super) alert_after: Duration,
     pub(super) late_after: Duration,
     pub(super) retry: RetryPolicy,
@@ -83,7 +84,7 @@ pub struct AlertSettings {
 }
 
 impl AlertSettings {
-    /// Reads them out of a configuration.
+    /// Reads the settings from a configuration.
     #[must_use]
     pub fn new(config: &Config, client: Arc<Client>) -> Self {
         let (mut receivers, mut subscriptions, mut summaries) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! The stage: reads what happened, groups it, delivers it. What decides is in `group` and `missing`.
+//! The stage: reads events, groups them, and delivers alerts. `group` and `missing` decide.
 
 use super::deliver::deliver;
 use super::missing::Days;
@@ -19,27 +19,27 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// A turn at least so often: a sign of life.
+/// Longest wait between two turns. Each turn is a sign of life.
 const TURN: Duration = Duration::from_secs(15);
-/// Time for which events are gathered before they are read.
+/// Time for which events gather before the stage reads them.
 const GATHER: Duration = Duration::from_millis(500);
-/// Events read at a time, and jobs noted as late in one transaction.
+/// Maximum number of events read at a time, and of jobs noted as late in one transaction.
 const BATCH: usize = 500;
-/// Maximum number of unwanted events that are read again after a crash, which saves a write for each of them.
+/// Maximum number of unwanted events that a crash makes the stage read again. This saves a write for each of them.
 const UNWANTED: i64 = 2000;
 /// Interval between looks for late jobs.
 const LATE_LOOK: Duration = Duration::from_secs(60);
-/// Time after the start in which files that lay there are sent before anybody is told what is missing.
+/// Time after the start in which the waiting files are sent, before the stage reports missing days.
 const CATCHES_UP: Duration = Duration::from_secs(600);
 /// Interval between looks for missing data days.
 const DAYS_LOOK: Duration = Duration::from_secs(30);
 /// Timeout for the last alerts at the end of the service.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// The end of a delivery: what, to whom, and why not.
+/// The end of a delivery: the alert, and the error, if any.
 type Delivered = (AlertRow, Result<(), String>);
 
-/// Tells what happened.
+/// Delivers alerts about events.
 pub struct AlertStage {
     joblog: JobLog,
     reader: Reader,
@@ -47,20 +47,20 @@ pub struct AlertStage {
     deliveries: JoinSet<Delivered>,
     /// Receivers with a delivery in progress.
     busy: HashSet<String>,
-    /// Delivered, and not written down yet.
+    /// Delivered alerts that the job log has not recorded yet.
     unwritten: Vec<(i64, ToldRow)>,
     /// Ends deliveries early.
     cut: CancellationToken,
-    /// How far each account's `expect` was judged, as far as it was looked up.
+    /// The last judged day of each account's `expect`, as far as it was read.
     judged: HashMap<String, Expected>,
-    /// When the data days of each account were judged last.
+    /// When the stage last judged the data days of each account.
     judged_days: HashMap<String, Instant>,
     opened: Instant,
     looked_for_late: Option<Instant>,
 }
 
 impl AlertStage {
-    /// Opens the job log for reading. From here on, events become alerts.
+    /// Opens the job log for reading. From then on, events become alerts.
     ///
     /// # Errors
     /// [`JobLogError`] if the job log cannot be used.
@@ -88,7 +88,7 @@ impl AlertStage {
         Ok(stage)
     }
 
-    /// Records who receives alerts from now on.
+    /// Records the current receivers.
     async fn enlist(&self) -> Result<(), JobLogError> {
         let settings = Arc::clone(&self.settings.borrow());
         let names = settings.receivers.iter().map(|receiver| receiver.name.clone()).collect();
@@ -119,7 +119,7 @@ impl AlertStage {
         })
     }
 
-    /// Tells what happens until `stop`. `alive` is called in each turn. Nothing that goes wrong here ends the service.
+    /// Delivers alerts until `stop`. Calls `alive` in each turn. No error here ends the service.
     pub async fn run(mut self, stop: CancellationToken, alive: impl Fn()) {
         let mut changes = self.joblog.changes();
         let mut settings = self.settings.clone();
@@ -150,7 +150,7 @@ impl AlertStage {
         self.say_last_words().await;
     }
 
-    /// Does what is due, and says when the next thing is. What is due within `ahead` counts as due.
+    /// Does what is due, and returns when the next work is due. Work within `ahead` counts as due.
     async fn turn(&mut self, ahead: Duration) -> Result<Option<Timestamp>, JobLogError> {
         let settings = Arc::clone(&self.settings.borrow());
         self.write_told().await?;
@@ -177,10 +177,10 @@ impl AlertStage {
             return Ok(());
         }
         let now = now();
-        // The sweep that finds that Adobe does not finish it tells more: it goes first.
+        // The sweep that finds the job unfinished reports more details, so it goes first.
         let unended = now.before(settings.late_after.saturating_add(LATE_LOOK));
         let late = self.reader.late(now.before(settings.alert_after), unended, BATCH)?;
-        // More of them: the next turn goes on, and others may write in between.
+        // If there are more, the next turn handles them, so that others can write in between.
         self.looked_for_late = (late.len() < BATCH).then(Instant::now);
         if !late.is_empty() {
             self.joblog.note_delays(late, now).await?;
@@ -234,7 +234,7 @@ impl AlertStage {
         Ok(())
     }
 
-    /// Which data days are missing, and which of those have come since.
+    /// Judges which data days are missing, and which of these have come since.
     async fn judge_days(&mut self, account: &str, expected: ExpectDays, zone: &DayZone) -> Result<(), JobLogError> {
         if self.judged_days.get(account).is_some_and(|at| at.elapsed() < DAYS_LOOK) {
             return Ok(());
@@ -264,12 +264,12 @@ impl AlertStage {
         Ok(())
     }
 
-    /// What came while the service was down is not missing.
+    /// Returns whether files that came while the service was down are still being sent. They are not missing.
     fn is_catching_up(&self, account: &str) -> Result<bool, JobLogError> {
         Ok(self.opened.elapsed() < CATCHES_UP && self.reader.is_catching_up(account)?)
     }
 
-    /// Makes the daily summaries whose time has come.
+    /// Makes the due daily summaries.
     async fn sum_up(&self, settings: &AlertSettings) -> Result<(), JobLogError> {
         if settings.summaries.is_empty() {
             return Ok(());
@@ -326,7 +326,7 @@ impl AlertStage {
         Ok(())
     }
 
-    /// Ends the mutes that are over. All that was kept back is written down by then.
+    /// Ends expired mutes. By then the job log has all alerts that they kept back.
     async fn end_mutes(&self) -> Result<(), JobLogError> {
         let now = now();
         let mut over = self.reader.mutes()?;
@@ -343,7 +343,8 @@ impl AlertStage {
         else {
             return Ok(());
         };
-        // Each time: what cannot be written now could not be written after the delivery either, which would then repeat.
+        // Sealed before each try: if the job log cannot be written now, it could not record the delivery, and would
+        // repeat it.
         self.joblog.seal_alert(id).await?;
         self.busy.insert(alert.receiver.clone());
         let (settings, cut) = (Arc::clone(settings), self.cut.clone());
@@ -371,7 +372,7 @@ impl AlertStage {
             Ok(delivered) => delivered,
             Err(error) => {
                 tracing::error!("a delivery of an alert ended early: {error}");
-                // Which receiver it was is unknown: all of them may be tried again.
+                // The receiver of this delivery is unknown, so all receivers may be tried again.
                 self.busy.clear();
                 return Ok(());
             }
@@ -397,7 +398,7 @@ impl AlertStage {
             Err(error) => {
                 let failures = alert.failures.saturating_add(1);
                 let delay = settings.retry.delay(failures, None, random_fraction());
-                // Each of very many failures would bury the rest of the log.
+                // Logging each of very many failures would hide the rest of the log.
                 if failures.is_power_of_two() {
                     tracing::warn!(
                         failures,
@@ -410,7 +411,8 @@ impl AlertStage {
         }
     }
 
-    /// Writes down what was delivered. What cannot be written is kept, and nothing else is delivered before.
+    /// Records the delivered alerts. If the job log cannot be written, the stage keeps them, and delivers nothing else
+    /// first.
     async fn write_told(&mut self) -> Result<(), JobLogError> {
         while let Some((id, told)) = self.unwritten.last().cloned() {
             self.joblog.alert_told(id, told).await?;
@@ -419,14 +421,14 @@ impl AlertStage {
         Ok(())
     }
 
-    /// Sends what is ready once more before the end. The rest waits for the next start.
+    /// Sends the ready alerts once more before the end. The next start sends the rest.
     async fn say_last_words(mut self) {
         let words = async {
             loop {
                 let turn = self.turn(group::QUIET).await;
                 match (turn, self.deliveries.join_next().await) {
                     (Ok(_), Some(end)) => {
-                        // What fails now is due again at once, which is no reason to stay.
+                        // A failed alert is due again at once, but does not delay the end.
                         let failed = !matches!(end, Ok((_, Ok(()))));
                         self.take_end_or_tell(end).await;
                         if failed {

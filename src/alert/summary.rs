@@ -1,7 +1,7 @@
-//! The daily summary of an account: when it is due, and what it says. Pure.
+//! The daily summary of an account: when it is due, and its content. Pure.
 //!
-//! The day of a summary is the local day at whose time it is sent; it tells of the day before. One day is recorded for each
-//! receiver and account, in the same transaction as the alert itself, and only a later one is due.
+//! The day of a summary is the local day on which it is sent. It covers the day before. The outbox records one day for
+//! each receiver and account, in the same transaction as the alert. Only a later day is due.
 
 use super::group::{NAMED, Named, NamedJob, cut};
 use super::missing::{Window, latest_window, list};
@@ -17,26 +17,26 @@ use std::time::Duration;
 
 /// Time for which a job that ended badly needs a person, as in `status`.
 const RECENT: Duration = Duration::from_hours(7 * 24);
-/// Jobs whose days are read at a time.
+/// Maximum number of jobs whose days are read at a time.
 const BATCH: usize = 500;
-/// Jobs that the sentence names; the alert has more.
+/// Maximum number of jobs that the sentence names. The alert has more.
 const NAMED_IN_WORDS: usize = 3;
 
-/// What is to be done about a summary.
+/// What to do about a summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
-    /// Nothing is known of earlier ones: the first is that of the day after this.
+    /// No earlier summary is recorded, so the first is that of the next day.
     Begin(Date),
-    /// That of this day is to be sent.
+    /// Send the summary of this day.
     Send(Date),
 }
 
-/// What is due of a summary at this time of day. `known`: the last day that was recorded.
+/// Returns what to do at this time of day. `known` is the last recorded day.
 #[must_use]
 pub(super) fn due(at_minute: u16, known: Option<Date>, now: &ZonedDateTime) -> Option<Due> {
     let today = now.date();
-    // The clock may have been set back by some hours, and the account may have gone over to a zone further west. More than that,
-    // and the clock was wrong when the day was recorded.
+    // A day of tomorrow is possible: the clock may have been set back by some hours, or the account may have moved to a
+    // zone further west. If the day is later, the clock was wrong when the day was recorded.
     let is_from_the_future = |day: Date| today.tomorrow().is_ok_and(|tomorrow| day > tomorrow);
     match known.filter(|day| !is_from_the_future(*day)) {
         None => Some(Due::Begin(today)),
@@ -46,7 +46,7 @@ pub(super) fn due(at_minute: u16, known: Option<Date>, now: &ZonedDateTime) -> O
     }
 }
 
-/// The whole local day before this one. A day that the calendar skips is none.
+/// Returns the last whole local day before this one, without days that the calendar skips.
 fn day_before(day: Date, zone: &TimeZone) -> Option<Window> {
     let begin = |day: Date| Some(Timestamp(day.to_zoned_datetime(zone.clone()).ok()?.timestamp().as_millisecond()));
     let to = begin(day)?;
@@ -57,24 +57,24 @@ fn day_before(day: Date, zone: &TimeZone) -> Option<Window> {
     Some(Window { day: before, from: begin(before)?, to })
 }
 
-/// What the job log has for a summary.
+/// The data of a summary in the job log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Summary {
-    /// The day that it tells of.
+    /// The day that it covers.
     window: Window,
     counts: Vec<DayCount>,
-    /// What the accepted files add to each metric.
+    /// The totals of the accepted files, by metric.
     totals: BTreeMap<String, Total>,
-    /// Missing data days now; `None`: nothing says which days are expected.
+    /// Data days missing now. `None` if no setting says which days are expected.
     missing: Option<Vec<Date>>,
-    /// What needs a person now, and how much of it there is.
+    /// Jobs that need a person now, and their number.
     to_handle: (Vec<JobToHandle>, usize),
-    /// Why nothing is sent now, if nothing is.
+    /// Why the account sends nothing now, if it is blocked.
     blocked: Option<String>,
 }
 
 impl Summary {
-    /// Reads it: of the day before this one. `None` only at the ends of the calendar.
+    /// Reads the summary for the day before this one. `None` only at the ends of the calendar.
     pub(super) fn read(
         reader: &Reader,
         (account, expect_days): (&str, Option<ExpectDays>),
@@ -107,13 +107,13 @@ impl Summary {
         }))
     }
 
-    /// Puts it into a row of the outbox, in place of one that nobody was sent yet.
+    /// Writes the summary into a row of the outbox. It replaces a summary that no receiver has got yet.
     pub(super) fn alert(&self, row: AlertRow, now: Timestamp) -> AlertRow {
         let facts = serde_json::to_string(&self.facts(now)).unwrap_or_default();
         AlertRow { count: 1, facts, first_at: self.window.from, last_at: self.window.to, due_at: now, ..row }
     }
 
-    /// What the outbox keeps of it: the sentence, then the jobs that need a person.
+    /// The entries of the outbox: the sentence, then the jobs that need a person.
     fn facts(&self, now: Timestamp) -> Vec<Named> {
         let named = |job, detail| Named { event: AlertEvent::Summary.as_str().to_owned(), at: now.0, job, detail };
         let jobs = self.to_handle.0.iter().map(|JobToHandle { job, reason }| {
@@ -123,7 +123,7 @@ impl Summary {
         std::iter::once(named(None, Some(self.words()))).chain(jobs).collect()
     }
 
-    /// The same in one line.
+    /// The summary in one line.
     fn words(&self) -> String {
         let mut parts = vec![self.files_in_words()];
         let sums = sums_in_words(&self.totals);
@@ -203,9 +203,9 @@ mod tests {
         assert_eq!(due(420, Some(day("2026-11-22")), &before), None);
         assert_eq!(due(420, Some(day("2026-11-22")), &after), Some(Due::Send(day("2026-11-23"))));
         assert_eq!(due(420, Some(day("2026-11-23")), &after), None);
-        // Down for a week: one, of the latest day whose time is up.
+        // The service was down for a week. One summary is due, for the latest day whose deadline has passed.
         assert_eq!(due(420, Some(day("2026-11-16")), &before), Some(Due::Send(day("2026-11-22"))));
-        // A time of day that is put off on the same day.
+        // The user moves the time to a later hour of the same day.
         assert_eq!(due(480, Some(day("2026-11-23")), &at("2026-11-23T08:00+01:00[Europe/Berlin]")), None);
     }
 
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(due(420, Some(day("2099-01-01")), &now), Some(Due::Begin(day("2026-11-23"))));
     }
 
-    /// 02:30 does not exist on one of the days and comes twice on the other.
+    /// 02:30 does not exist on one of the days, and comes twice on the other.
     #[test]
     fn a_time_that_is_skipped_or_comes_twice_is_due_once() {
         let (spring, autumn) = (day("2026-03-29"), day("2026-10-25"));

@@ -1,7 +1,7 @@
-//! What is kept back of the alerts of a muted account, and the one alert that sums it up. Pure.
+//! The alerts of a muted account that are kept back, and the one alert that sums them up. Pure.
 //!
-//! Each receiver has one row of the outbox for each muted account. It grows until the mute is over, and is then due. What was
-//! about to be sent when the mute began is taken into it; a delivery that was tried before goes on.
+//! Each receiver has one row in the outbox for each muted account. The row grows until the mute ends, and is then due.
+//! It includes alerts that were about to be sent when the mute began. Deliveries that were already tried continue.
 
 use super::group::{NAMED, Named, Subscription, row_for, told_as};
 use crate::config::AlertEvent;
@@ -10,22 +10,22 @@ use crate::joblog::{AlertFact, AlertRow, Outbox};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How many of an event were kept back, and of how many the end.
+/// How many events of a kind were kept back, and how many of their ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Count {
     told: u64,
     cleared: u64,
 }
 
-/// What is kept of it: the facts of a row.
+/// The content of a row.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tally {
     counts: BTreeMap<String, Count>,
-    /// The newest.
+    /// The newest events.
     pub(super) named: Vec<Named>,
 }
 
-/// What is kept back, and which rows are part of it from now on.
+/// The kept-back alerts, and the rows that are merged into them.
 #[derive(Debug, Default)]
 pub(super) struct KeptBack {
     pub(super) alerts: Vec<AlertRow>,
@@ -33,7 +33,7 @@ pub(super) struct KeptBack {
 }
 
 impl Tally {
-    /// A text that does not read back was changed by hand: then nothing is named.
+    /// Reads a tally. If somebody edited the text so that it is unreadable, the tally is empty.
     pub(super) fn of(alert: &AlertRow) -> Self {
         serde_json::from_str(&alert.facts).unwrap_or_default()
     }
@@ -59,11 +59,11 @@ impl Tally {
         self.name(Named::of(fact, told_as));
     }
 
-    /// Adds an alert that was about to be sent. What it does not name is of its topic.
+    /// Adds an alert that was about to be sent. Events that it only counts get the kind of its topic.
     fn fold(&mut self, alert: &AlertRow) {
         let mut named = Named::list(alert);
         if alert.topic == AlertEvent::Summary {
-            // The jobs of a summary are part of it.
+            // The jobs of a summary are not counted, because they are part of it.
             named.truncate(1);
         }
         let unnamed = alert.count.saturating_sub(u64::try_from(named.len()).unwrap_or(u64::MAX));
@@ -96,13 +96,13 @@ impl Tally {
     }
 }
 
-/// Whether a fact is kept back: its account is muted, or was when it happened and nobody has read of it since.
+/// Returns whether a fact is kept back: its account is muted, or was muted at the time of the fact.
 pub(super) fn is_muted(fact: &AlertFact, outbox: &Outbox, now: Timestamp) -> bool {
     let mut mutes = outbox.mutes.iter().filter(|(account, _)| *account == fact.account);
     mutes.any(|(_, mute)| mute.lasts(now) || mute.lasts(fact.at))
 }
 
-/// Adds muted facts to what is kept back, and whatever of their accounts was about to be sent.
+/// Adds muted facts to the kept-back alerts, and merges alerts of their accounts that were about to be sent.
 #[must_use]
 pub(super) fn keep_back(
     muted: &[&AlertFact],

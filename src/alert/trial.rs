@@ -1,5 +1,5 @@
-//! A test alert, sent to every receiver at once by the command itself. It needs no daemon, and the job log keeps nothing
-//! of it: a receiver that does not take it is asked only once.
+//! A test alert, which the command itself sends to every receiver. It needs no daemon, and leaves no trace in the job
+//! log. Each receiver gets it once, without a retry.
 
 use super::deliver::deliver_and_hear;
 use super::receivers::{AlertSettings, How, Receiver};
@@ -15,12 +15,12 @@ pub struct Trial {
     pub receiver: String,
     /// The program, or scheme and host of the URL. Arguments and paths may hold keys.
     pub target: String,
-    /// The answer of a receiver that took it, or why it counts as not delivered.
+    /// The answer of a receiver that took it, or why it does not count as delivered.
     pub answer: Result<String, Problem>,
 }
 
 /// Sends a test alert to every receiver, each within the time limit of a delivery (30 s). Returns the answers in the
-/// order of the configuration; none if no receiver is configured.
+/// order of the configuration.
 pub async fn send_test(settings: AlertSettings, now: Timestamp) -> Vec<Trial> {
     let settings = Arc::new(settings);
     let mut sending = JoinSet::new();
@@ -44,7 +44,7 @@ pub async fn send_test(settings: AlertSettings, now: Timestamp) -> Vec<Trial> {
     trials.into_iter().map(|(_, trial)| trial).collect()
 }
 
-/// What to do about a receiver that did not take it.
+/// The remedy if a receiver did not take it.
 fn remedy(name: &str, how: &How) -> String {
     let section = name.split(':').next().unwrap_or(name);
     match how {

@@ -1,6 +1,6 @@
-//! A message by RFC 5322, as `sendmail -t -i` reads it from standard input.
+//! A message in the format of RFC 5322, as `sendmail -t -i` reads it from standard input.
 //!
-//! No text gets into a header but through [`header`], which has no line end and no sign beyond ASCII. The text is
+//! Text reaches a header only through [`header`], which writes no line end and only ASCII. The body is
 //! quoted-printable, so no line is too long, and none is a command.
 
 use super::shown_text::{at_most, job_lines, origin};
@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 /// Maximum number of characters of the subject.
 const LONGEST_SUBJECT: usize = 150;
-/// Maximum length of a line of a header that is written as it is, and of what an encoded word holds (RFC 2047).
+/// Maximum length of a header line that is written unchanged, and of an encoded word (RFC 2047).
 const LINE: usize = 76;
 const ENCODED: usize = 60;
 
@@ -53,7 +53,7 @@ fn date(rfc3339: &str) -> String {
     at.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
 }
 
-/// A text as the value of a header: as it is if it is short and plain, else in encoded words, one on each line.
+/// A text as the value of a header. A short and plain text stays unchanged. Others become encoded words, one per line.
 fn header(text: &str) -> String {
     let is_plain = |char: char| char == ' ' || char.is_ascii_graphic();
     if text.len() <= LINE && text.chars().all(is_plain) && !text.contains("=?") {
@@ -80,7 +80,7 @@ fn header(text: &str) -> String {
     words.iter().map(|word| format!("=?UTF-8?Q?{word}?=")).collect::<Vec<_>>().join("\n ")
 }
 
-/// A line of the text as quoted-printable (RFC 2045), in lines of at most 76 signs.
+/// Writes a line of the text as quoted-printable (RFC 2045), in lines of at most 76 characters.
 fn quoted(line: &str, text: &mut String) {
     let mut length = 0;
     for (index, byte) in line.bytes().enumerate() {
@@ -89,7 +89,8 @@ fn quoted(line: &str, text: &mut String) {
         match byte {
             b' ' | b'\t' if !is_last => piece.push(char::from(byte)),
             b'=' => hex(byte, &mut piece),
-            // Alone on a line, it ends the message of a program that was not told otherwise.
+            // Encoded, because a line with only a dot ends the message, unless the mail program has an option against
+            // it.
             b'.' if length == 0 || length + 1 >= LINE => hex(byte, &mut piece),
             byte if byte.is_ascii_graphic() => piece.push(char::from(byte)),
             byte => hex(byte, &mut piece),

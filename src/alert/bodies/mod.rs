@@ -1,7 +1,7 @@
-//! What a receiver gets of an alert: its JSON, or a body that a chat or a mailbox takes. Pure.
+//! The body of an alert for one receiver: JSON, or the format of a chat or a mailbox. Pure.
 //!
-//! Names of files and reasons are other people's words. Each form keeps them from being read as its own mark-up, and keeps to the
-//! limits of length of whoever takes it.
+//! Others choose file names and reasons. Each format prevents that their text is read as markup, and keeps to the
+//! length limits of its receiver.
 
 mod email;
 mod shown_text;
@@ -11,7 +11,7 @@ mod teams;
 use super::message::Body;
 use crate::config::AlertForm;
 
-/// The body for one receiver. It is always the same for the same alert.
+/// Returns the body for one receiver. It is always the same for the same alert.
 #[must_use]
 pub(super) fn render(body: &Body, form: &AlertForm) -> Vec<u8> {
     let mut bytes = match form {

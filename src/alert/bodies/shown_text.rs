@@ -1,4 +1,4 @@
-//! What people read of an alert, whatever its form. Pure.
+//! The texts of an alert that all formats share. Pure.
 
 use crate::alert::message::Body;
 use crate::job::printable;
@@ -10,7 +10,7 @@ pub(super) fn title(body: &Body) -> String {
     format!("datadrop: {count}{}{account}", body.event)
 }
 
-/// A line for each job that is named.
+/// A line for each job in the alert.
 pub(super) fn job_lines(body: &Body) -> impl Iterator<Item = String> {
     body.jobs.iter().map(|job| {
         let reason = job.reason.as_ref().map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
@@ -18,13 +18,13 @@ pub(super) fn job_lines(body: &Body) -> impl Iterator<Item = String> {
     })
 }
 
-/// Where and when: `2026-11-23T10:00:00.000Z, on host, datadrop 1.0.0, alert 7-5`.
+/// Time, host, version and ID: `2026-11-23T10:00:00.000Z, on host, datadrop 1.0.0, alert 7-5`.
 pub(super) fn origin(body: &Body) -> String {
     let first = if body.first_at == body.last_at { String::new() } else { format!("{} to ", body.first_at) };
     format!("{first}{}, on {}, datadrop {}, alert {}", body.last_at, body.host, body.version, body.alert_id)
 }
 
-/// At most so many characters, with an ellipsis where some are left out.
+/// Cuts a text to `longest` characters, with an ellipsis if it was longer.
 pub(super) fn at_most(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
         None => text.to_owned(),

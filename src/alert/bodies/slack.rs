@@ -4,7 +4,7 @@ use super::shown_text::{at_most, job_lines, origin, title};
 use crate::alert::message::Body;
 use serde_json::{Value, json};
 
-/// Slack's limits, in characters: the text of a section, and that of a header.
+/// Maximum number of characters in the text of a section, by Slack's limit.
 const LONGEST_SECTION: usize = 3000;
 const LONGEST_HEADER: usize = 150;
 
@@ -12,7 +12,7 @@ pub(super) fn render(body: &Body) -> Value {
     let mut blocks = vec![
         json!({"type": "header", "text": plain(&title(body), LONGEST_HEADER)}),
         section(&plain(&body.message, LONGEST_SECTION)),
-        // The only text with mark-up: its commands are shown as code, and nothing in it is of a file.
+        // The only text with markup, because it shows commands as code. It holds nothing from a file.
         section(&json!({"type": "mrkdwn", "text": escaped(&body.hint, LONGEST_SECTION), "verbatim": true})),
     ];
     let jobs = job_lines(body).collect::<Vec<_>>().join("\n");
@@ -31,7 +31,8 @@ fn plain(text: &str, longest: usize) -> Value {
     json!({"type": "plain_text", "text": escaped(text, longest), "emoji": false})
 }
 
-/// Slack's own signs as entities, so that no name becomes a link or calls everybody; none is cut in its middle.
+/// Escapes Slack's special characters, so that no name becomes a link or a mention. Cuts the text, but never inside an
+/// entity.
 fn escaped(text: &str, longest: usize) -> String {
     let mut escaped = String::new();
     let mut length = 0;

@@ -1,10 +1,10 @@
-//! The body of a Teams webhook, as workflows of Power Automate take it: a message with an Adaptive Card.
+//! The body of a Teams webhook for workflows of Power Automate: a message with an Adaptive Card.
 
 use super::shown_text::{at_most, job_lines, origin, title};
 use crate::alert::message::Body;
 use serde_json::{Value, json};
 
-/// Maximum number of bytes of a body: Teams takes 28 KB.
+/// Maximum number of bytes of a body. Teams takes 28 KB.
 const LONGEST: usize = 24_000;
 /// Maximum number of characters of a text.
 const LONGEST_TEXT: usize = 2000;
@@ -53,7 +53,7 @@ fn card(summary: &str, blocks: &[Value]) -> Value {
     })
 }
 
-/// A text run is the one text of a card that is no Markdown: whatever a name looks like, it is shown as it is.
+/// Returns a text run, because it is the only text of a card that is not Markdown, so a name is shown unchanged.
 fn text(words: &str, look: &Value) -> Value {
     let mut run = json!({"type": "TextRun", "text": at_most(words, LONGEST_TEXT)});
     if let (Some(run), Some(look)) = (run.as_object_mut(), look.as_object()) {

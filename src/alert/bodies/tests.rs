@@ -3,7 +3,7 @@ use super::*;
 use proptest::prelude::*;
 use serde_json::Value;
 
-/// What would like to be mark-up, a mention, a header or the end of a message.
+/// A text that tries to be markup, a mention, a header and the end of a message.
 const NASTY: &str = "<!channel> *b* [l](http://x) & `c`\r\nBcc: eve@example.com\n.\nümläut=?UTF-8?Q?x?=";
 
 fn body(name: &str, jobs: usize) -> Body {
@@ -77,7 +77,7 @@ fn decoded(text: &str, space: bool) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// The headers with their values, and the text.
+/// Returns the headers with their values, and the text.
 fn email(body: &Body) -> (Vec<(String, String)>, String) {
     let to = ["ops@example.com".to_owned(), "on-call@example.com".to_owned()];
     let message = String::from_utf8(render(body, &AlertForm::Email { to: to.to_vec(), from: None })).unwrap();
@@ -135,7 +135,7 @@ fn a_plain_subject_is_readable_as_it_is() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-    /// Whatever a file is called: each form can be read, and keeps its limits.
+    /// Each format stays readable and within its limits for every file name.
     #[test]
     fn no_name_breaks_a_form(name in "(\\PC|[<>&\\r\\n\"\\\\=?_ .]){0,500}", jobs in 0usize..20) {
         let body = body(&name, jobs);

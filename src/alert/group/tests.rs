@@ -21,7 +21,7 @@ fn subscription(number: usize, on: &[AlertEvent]) -> Subscription {
     Subscription { receiver: format!("alert #{number}: command"), on: on.to_vec() }
 }
 
-/// The outbox as the job log keeps it, and what was delivered.
+/// The outbox as in the job log, and the delivered alerts.
 #[derive(Default)]
 struct Kept {
     outbox: Outbox,
@@ -43,7 +43,7 @@ impl Kept {
         }
     }
 
-    /// Delivers what is due; `works` says to whom that succeeds.
+    /// Delivers the due alerts. `works` says which receivers take them.
     fn deliver(&mut self, now: Timestamp, works: impl Fn(&str) -> bool) {
         let due: Vec<AlertRow> =
             due(&self.outbox, &HashSet::new(), Duration::from_secs(300), now).into_iter().cloned().collect();
@@ -140,7 +140,7 @@ fn a_receiver_that_hangs_holds_up_nobody_else_and_its_alerts_stay_few() {
     assert_eq!(waiting.len(), 2);
     assert_eq!(waiting.iter().map(|alert| alert.count).sum::<u64>(), 10_000);
     assert!(kept.delivered.len() > 5);
-    // It answers again: it gets both, the sealed one first.
+    // The receiver answers again, and gets both alerts, the sealed one first.
     kept.deliver(now.after(Duration::from_secs(7200)), |_| true);
     kept.deliver(now.after(Duration::from_secs(7300)), |_| true);
     let told: Vec<i64> = kept
@@ -169,8 +169,8 @@ fn a_clock_that_is_set_back_delays_nothing_for_long() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-    /// Whatever happens and whichever receiver fails: each receiver gets each event that it wants, counted once, and no
-    /// group is sent more often than once a minute.
+    /// Each receiver gets each event that it subscribes to, counted once, whichever receivers fail. No group is sent
+    /// more often than once per minute.
     #[test]
     fn every_event_is_told_once_to_everyone_who_wants_it(
         steps in proptest::collection::vec((0usize..10, 0usize..3, 0u64..90, any::<[bool; 2]>()), 1..150),
