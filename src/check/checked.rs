@@ -1,4 +1,4 @@
-//! What became of a check, and its words for the job log: short enough to be kept, for reasons and for the `.why`.
+//! The result of a check, in words for the job log: short enough for reasons and for the `.why`.
 
 use super::code::{Code, Severity};
 use super::report::{Affected, Finding, Findings};
@@ -7,33 +7,33 @@ use crate::job::{DataDays, FileFindings, Kind, Likely, Timestamp};
 /// Maximum number of findings in a list.
 const LISTED: usize = 5;
 
-/// What became of a check.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
-    /// What was found.
+    /// The findings.
     pub findings: Findings,
     /// Data file or marker.
     pub kind: Kind,
-    /// In bytes.
+    /// Size of the file in bytes.
     pub size: u64,
-    /// How many rows Adobe should process: neither blank, nor comments, nor the header. Affected ones are among them.
+    /// The rows that Adobe should process: all but blank rows, comments and the header. Includes affected rows.
     pub rows_expected: u64,
-    /// The rows of these that it would skip.
+    /// The rows of these that Adobe would skip.
     pub skipped: Affected,
-    /// The days that its rows are dated with, as Adobe would read them, and what the rows of each add up to.
+    /// The days of its rows as Adobe would read them, with the totals of each day.
     pub days: DataDays,
-    /// When all days have begun that had not when it was checked.
+    /// The time at which the last day begins that had not begun at the check.
     pub(super) all_begun_at: Option<Timestamp>,
 }
 
 impl Checked {
-    /// Whether the file as a whole would not be processed.
+    /// Returns whether Adobe would reject the file as a whole.
     #[must_use]
     pub fn would_fail(&self) -> bool {
         self.findings.worst() == Some(Severity::Fails)
     }
 
-    /// Returns when the last day of the file begins, if the file would fail for no other cause than days that have not begun.
+    /// Returns when the last day of the file begins, if days that have not begun are the only cause of its failure.
     /// Days begin in the zone of [`super::Facts::now`].
     #[must_use]
     pub fn fails_until(&self) -> Option<Timestamp> {
@@ -42,14 +42,14 @@ impl Checked {
         self.all_begun_at.filter(|_| is_only_early)
     }
 
-    /// The rows that are part of none of [`Self::days`]: their date or their number of fields cannot be read, or their day is
-    /// one too many.
+    /// Returns the number of rows that belong to none of [`Self::days`]. Their date or their number of fields is
+    /// unreadable, or there are too many days.
     #[must_use]
     pub fn rows_of_no_day(&self) -> u64 {
         self.rows_expected.saturating_sub(self.days.all().iter().map(|day| day.rows).sum())
     }
 
-    /// The findings in words; `None` where there are none.
+    /// Returns the findings in words, or `None` if there are none.
     #[must_use]
     pub fn told(&self) -> Option<FileFindings> {
         let summary = self.findings.summary(Severity::Doubtful)?;
@@ -62,7 +62,7 @@ impl Checked {
         })
     }
 
-    /// The worst first, and each severity in the order of the file.
+    /// Lists the worst findings first, and each severity in the order of the file.
     fn list(&self) -> String {
         let mut order: Vec<&Finding> = self.findings.kept().iter().collect();
         order.sort_by_key(|finding| std::cmp::Reverse(finding.code.severity()));
@@ -84,7 +84,7 @@ fn line(finding: &Finding) -> String {
     format!("{}: {at}{}{remedy}", finding.code.severity(), finding.message)
 }
 
-/// A semicolon is the only thing for which Adobe is known to skip a row.
+/// Explains skipped rows. Semicolons are the only known reason for which Adobe skips a row.
 fn likely_rows(skipped: &Affected) -> Option<String> {
     let what = if skipped.rows == 1 { "a semicolon" } else { "semicolons" };
     skipped.in_words().map(|lines| format!("{lines}: {what}"))

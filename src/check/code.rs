@@ -1,45 +1,45 @@
-//! The rules: a stable word for each, what it says, what Adobe does, where that is written, and the remedy.
+//! The rules: for each a stable word, its text, its effect at Adobe, the source, and the remedy.
 //!
-//! How severe a finding is follows from the sources alone. `skips`: a source says that only the row is lost. `fails`: a
-//! source says that the file fails, or says "must" and names no other end. `doubtful`: no source says what becomes of
-//! it, or only a page that Adobe has since removed asks for it without saying why.
+//! The severity of a finding follows only from the sources. `skips`: a source says that only the row is lost. `fails`:
+//! a source says that the file fails, or says "must" and names no other effect. `doubtful`: no source names the effect,
+//! or the only source is a page that Adobe has removed and that gave no reason.
 
 use serde::Serialize;
 use std::fmt;
 
-/// What Adobe does with what a finding is about.
+/// The effect of a finding at Adobe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, strum::Display, strum::IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Severity {
-    /// No source says.
+    /// No source names the effect.
     Doubtful,
-    /// The row is lost, the rest of the file is processed.
+    /// Adobe skips the row and processes the rest of the file.
     Skips,
-    /// The file is not processed, or is never sent.
+    /// Adobe does not process the file, or datadrop never sends it.
     Fails,
 }
 
 impl Severity {
-    /// The word of the command and of its JSON.
+    /// The word in the output of the command and in its JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 }
 
-/// What is known about a rule.
+/// The description of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
-    /// What Adobe does.
+    /// The effect at Adobe.
     pub severity: Severity,
-    /// Where that is written.
+    /// The source.
     pub source: &'static str,
-    /// What the rule says.
+    /// The text of the rule.
     pub says: &'static str,
-    /// What becomes of a file that breaks it.
+    /// The effect on a file that breaks it.
     pub effect: &'static str,
-    /// What to do.
+    /// The remedy.
     pub remedy: &'static str,
 }
 
@@ -64,14 +64,14 @@ const OURS: &str = "datadrop itself";
 
 macro_rules! rules {
     ($($name:ident $word:literal $severity:ident $source:ident $says:literal $effect:literal $remedy:literal;)+) => {
-        /// The rules, by the words that programs and `--explain` know.
+        /// The rules, with the words that programs and `--explain` use.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
             $(#[doc = $says] $name,)+
         }
 
         impl Code {
-            /// Every rule: the file, its characters, its header, its rows, its dates.
+            /// Every rule: about the file, its characters, its header, its rows, its dates.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
             /// Its word, which never changes.
@@ -80,7 +80,7 @@ macro_rules! rules {
                 match self { $(Self::$name => $word,)+ }
             }
 
-            /// What is known about it.
+            /// Its description.
             #[must_use]
             pub fn rule(self) -> Rule {
                 match self {
@@ -361,13 +361,13 @@ rules! {
 }
 
 impl Code {
-    /// Reads the word back.
+    /// Reads a rule's word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == word)
     }
 
-    /// The rule whose word is most like this one.
+    /// Returns the rule with the most similar word.
     #[must_use]
     pub fn like(word: &str) -> Option<Self> {
         let distance = |code: &Self| strsim::damerau_levenshtein(word, code.as_str());
@@ -375,7 +375,7 @@ impl Code {
         (word.len() < 60 && distance(&nearest) * 3 <= word.len()).then_some(nearest)
     }
 
-    /// What Adobe does.
+    /// The effect at Adobe.
     #[must_use]
     pub fn severity(self) -> Severity {
         self.rule().severity

@@ -1,8 +1,8 @@
-//! The names of columns (Adobe, "Data sources file format"): not case-sensitive, but their spaces count.
+//! The names of columns (Adobe, "Data sources file format"). Case does not matter in them, but spaces do.
 
 use super::code::Code;
 
-/// What the values of a column are.
+/// The kind of values in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Date,
@@ -11,19 +11,19 @@ pub(super) enum Role {
     TransactionId,
     Metric,
     Price,
-    /// Nothing is known about it.
+    /// An unknown column.
     Unknown,
 }
 
-/// What a name in the header stands for.
+/// The column that a name in the header means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Column {
     pub(super) role: Role,
-    /// The name that it has, or was meant to have; two columns with the same one are duplicates.
+    /// The correct name, if the column is known. Two columns with the same one are duplicates.
     pub(super) name: String,
-    /// The rule that it breaks.
+    /// The rule that the name breaks.
     pub(super) breaks: Option<Code>,
-    /// What to write instead.
+    /// The suggested name.
     pub(super) instead: Option<String>,
 }
 
@@ -38,7 +38,7 @@ impl Role {
 }
 
 impl Column {
-    /// Maximum number of bytes of a value, and the rule that a longer one breaks.
+    /// Returns the maximum number of bytes of a value, and the rule that a longer value breaks.
     pub(super) fn limit(&self) -> (usize, Code) {
         if self.name == "Product" || self.name == "Category" {
             (100, Code::ProductTooLong)
@@ -58,7 +58,7 @@ impl Column {
         squash(&self.name)
     }
 
-    /// Whether it counts, as far as its name tells.
+    /// Returns whether its name shows that it is a counter.
     pub(super) fn is_counter(&self) -> bool {
         COUNTERS.contains(&self.name.as_str())
     }
@@ -83,13 +83,13 @@ const KNOWN: [(&str, Role); 16] = [
     ("Quantity", Role::Metric),
 ];
 
-/// Numbered columns with the last number that there is.
+/// Numbered columns, with their highest number.
 const NUMBERED: [(&str, u32, Role); 2] = [("Evar", 250, Role::Dimension), ("Event", 1000, Role::Metric)];
 
-/// Standard metrics that count (Adobe, "events").
+/// Standard metrics that are counters (Adobe, "events").
 const COUNTERS: [&str; 6] = ["Cart Adds", "Cart Removes", "Cart Views", "Cart Opens", "Checkouts", "Orders"];
 
-/// Names of earlier lists.
+/// Names from earlier lists of Adobe.
 const LEGACY: [(&str, Role); 6] = [
     ("Channel", Role::Dimension),
     ("State", Role::Dimension),
@@ -99,11 +99,11 @@ const LEGACY: [(&str, Role); 6] = [
     ("currency code", Role::Unknown),
 ];
 
-/// Names that other ways into Adobe Analytics know, without their spaces and numbers.
+/// Columns that only other interfaces of Adobe Analytics support, without spaces and numbers.
 const UNSUPPORTED: [&str; 7] =
     ["marketingcloudvisitorid", "timestamp", "pagename", "prop", "list", "listvar", "reportsuiteid"];
 
-/// What people call a column whose name is another.
+/// Common names for columns that are called otherwise.
 const CALLED: [(&str, &str); 6] = [
     ("revenue", "Price"),
     ("units", "Quantity"),
@@ -113,10 +113,10 @@ const CALLED: [(&str, &str); 6] = [
     ("day", "Date"),
 ];
 
-/// Longer names are like no other.
+/// Maximum length of a name that is compared with known names.
 const LONGEST_LIKENESS: usize = 64;
 
-/// What a name in the header stands for; white space around it is left to the caller.
+/// Returns the column that a name in the header means. The caller handles white space around it.
 pub(super) fn column(name: &str) -> Column {
     if name.is_empty() {
         return broken(Code::ColumnEmpty, name, None);
@@ -163,7 +163,8 @@ pub(super) fn general() -> impl Iterator<Item = (&'static str, Role)> {
     KNOWN.into_iter()
 }
 
-/// Number and name of the column that has this identifier, if it is one of the numbered `of`: `evar12` is 12, `Evar 12`.
+/// Returns number and name of the column with this identifier, if it is one of the numbered `of`: `evar12` is 12, `Evar
+/// 12`.
 pub(super) fn number_in(id: &str, of: &str) -> Option<(u32, String)> {
     let (known, last, _) = NUMBERED.into_iter().find(|(known, ..)| *known == of)?;
     let lower = id.to_ascii_lowercase();
@@ -192,7 +193,7 @@ fn numbered(name: &str, known: &str, digits: &str, last: u32, role: Role) -> Col
     Column { role, instead: breaks.map(|_| right.clone()), name: right, breaks }
 }
 
-/// The known name that is most like an unknown one.
+/// Returns the known name that is most similar to an unknown one.
 fn like(lower: &str, digits: &str) -> Option<String> {
     if lower.len() > LONGEST_LIKENESS {
         return None;

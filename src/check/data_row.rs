@@ -1,4 +1,4 @@
-//! The rules of the rows of data. This is where the time goes: what is in order costs a look at each byte, no more.
+//! The rules for rows of data. Most of the time goes here, so a correct row costs only one look at each byte.
 
 use super::code::Code;
 use super::columns::Role;
@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use memchr::{memchr, memchr_iter, memchr2};
 use std::ops::Range;
 
-/// Maximum number of further headers that are read, each of which costs more than a row.
+/// Maximum number of further headers that are read. Each costs more than a row.
 const MOST_HEADERS: usize = 20;
 
 /// Maximum number of columns that the summary of negative amounts names.
@@ -21,30 +21,30 @@ const NAMED: usize = 5;
 /// "Data Sources supports up to 90 unique days in a file."
 const MOST_DAYS: usize = 90;
 
-/// What the rows share.
+/// The state that is kept from row to row.
 #[derive(Debug)]
 pub(super) struct Rows<'a> {
     header: Header,
     calendar: Calendar,
     suite: Option<&'a SuiteFacts>,
     pub(super) days: DataDays,
-    /// A date has a number that is no month after its first slash.
+    /// A date has a number above 12 after its first slash, so it writes the month first.
     is_month_first: bool,
-    /// The last of the days that have not begun.
+    /// The latest day that has not begun.
     last_to_begin: Option<Date>,
-    /// The last date, which most rows repeat, and what was found of it.
+    /// The last date, which most rows repeat, and the rules that it breaks.
     last_date: Vec<u8>,
     last_broken: Vec<Subject>,
-    /// The place of its day.
+    /// The index of its day.
     last_place: Option<usize>,
-    /// How many further headers there were.
+    /// The number of further headers so far.
     headers: usize,
-    /// Where the fields of the row at hand end.
+    /// The ends of the fields in the current row.
     ends: Vec<usize>,
-    /// Rows with negative amounts, and the columns that hold some.
+    /// Rows with negative amounts, and which columns have them.
     negative: Affected,
     has_negative: Vec<bool>,
-    /// A line break in quotes has cut the row before: the fields that came so far.
+    /// The number of fields so far, if a line break in quotes has cut the previous row.
     broken: Option<usize>,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// What only the whole file shows.
+    /// Adds the findings that only the whole file shows.
     pub(super) fn finish(&mut self, findings: &mut Findings) {
         self.sum_up_negative(findings);
         if findings.count(Code::DateDayFirst) == 0 {
@@ -80,19 +80,19 @@ impl<'a> Rows<'a> {
             return;
         }
         findings.add_words(Code::DateDayFirst, ", as has every date of the file that tells the two apart");
-        // Whatever else was found of its dates was found of other days.
+        // The dates were read with month and day swapped, so the other findings about them concern wrong days.
         for code in [Code::DateNotPadded, Code::DateFuture, Code::DateTomorrow, Code::DateOld, Code::TooManyDays] {
             findings.forget(code);
         }
         self.last_to_begin = None;
     }
 
-    /// When all days have begun that had not.
+    /// Returns when the latest day begins that had not begun.
     pub(super) fn all_begun_at(&self) -> Option<Timestamp> {
         self.calendar.begin_of(self.last_to_begin?)
     }
 
-    /// Negative amounts are right now and then, so that one finding for the file must do.
+    /// Adds one finding for the whole file, because negative amounts are sometimes right.
     fn sum_up_negative(&self, findings: &mut Findings) {
         let Some(lines) = self.negative.in_words() else { return };
         let columns = self.header.details.iter().zip(&self.has_negative).filter(|(_, has_negative)| **has_negative);
@@ -103,9 +103,9 @@ impl<'a> Rows<'a> {
         findings.of_file(Code::NegativeAmount, message, Some(remedy.to_owned()));
     }
 
-    /// Judges a row of data. `is_unended`: the file ends in it.
+    /// Judges a row of data. `is_unended` says that the file ends in it.
     pub(super) fn read(&mut self, line: &Line<'_>, is_unended: bool, findings: &mut Findings, skipped: &mut Affected) {
-        // A row begins with a digit. What joins files does not.
+        // A correct row begins with a digit. Headers and byte order marks of joined files do not.
         if line.bytes.first().is_some_and(u8::is_ascii_digit) {
             self.row(line, is_unended, findings, skipped);
         } else if let Some(line) = self.without_join(line, findings) {
@@ -136,7 +136,7 @@ impl<'a> Rows<'a> {
             self.mismatch(line, count, is_unended, findings);
             return;
         }
-        // The date first, wherever it is: the other fields are those of its day.
+        // Read the date first, wherever it is, because the other fields count for its day.
         let place = self.header.date.and_then(|at| {
             let range = at.checked_sub(1).map_or(0, |before| self.ends[before] + 1)..self.ends[at];
             self.date(line, range.clone(), &row[range], findings)
@@ -158,7 +158,7 @@ impl<'a> Rows<'a> {
                         values::too_long(&self.header, index, line, range.clone(), field, findings);
                     }
                     if field.first() == Some(&b'"') && !values::quotes(line, &range, field, findings) {
-                        // It begins in the last field, and ends on a line below.
+                        // The value begins in the last field, and ends on a later line.
                         self.broken = (index + 1 == expected).then_some(expected);
                     }
                     if column.role == Role::Product {
@@ -216,7 +216,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// A row with another number of fields than the header.
+    /// Reports a row with another number of fields than the header.
     fn mismatch(&mut self, line: &Line<'_>, count: usize, is_unended: bool, findings: &mut Findings) {
         let (row, expected) = (line.bytes, self.header.fields.len());
         if count < expected && is_unended {
@@ -233,14 +233,15 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Whether the line goes on with a value in quotes that a line break has cut, after so many fields.
+    /// Returns whether the line continues a value in quotes that a line break has cut. `before` is the number of fields
+    /// so far.
     fn ends_broken_value(&mut self, before: usize, line: &Line<'_>, count: usize, findings: &mut Findings) -> bool {
         let first = fields(line.bytes).next().map(|(_, field)| field).unwrap_or_default();
         let is_end = values::is_odd(first) && before + count - 1 == self.header.fields.len();
         if is_end && before == self.header.fields.len() {
             values::line_break(line, count, before, findings);
         }
-        // Behind a row with all of its fields, only the end shows that a value was cut.
+        // If the previous row had all of its fields, only the closing quote shows that a value was cut.
         let is_middle = count == 1 && !values::is_odd(first) && before < self.header.fields.len();
         if is_middle {
             self.broken = Some(before);
@@ -248,7 +249,7 @@ impl<'a> Rows<'a> {
         is_end || is_middle
     }
 
-    /// The row itself, if it is one: neither a second header nor the byte order mark of a second file.
+    /// Returns the row, without the byte order mark of a second file. `None` if it is a second header.
     fn without_join<'l>(&mut self, line: &Line<'l>, findings: &mut Findings) -> Option<Line<'l>> {
         let bytes = line.bytes.strip_prefix(MARK).unwrap_or(line.bytes);
         let row = Line { bytes, length: bytes.len() as u64, ..*line };
@@ -262,14 +263,14 @@ impl<'a> Rows<'a> {
             && self.headers <= MOST_HEADERS
             && let Some(header) = header::read(&row, self.suite, &mut Findings::new(0))
         {
-            // The rows below it are those of its own file.
+            // The rows below a second header belong to that header.
             self.has_negative = vec![false; header.fields.len()];
             self.header = with_totals(header, &mut self.days);
         }
         (!is_header).then_some(row)
     }
 
-    /// Judges a date; the place of its day.
+    /// Judges a date. Returns the index of its day.
     fn date(&mut self, line: &Line<'_>, range: Range<usize>, field: &[u8], findings: &mut Findings) -> Option<usize> {
         if field == self.last_date.as_slice() && !field.is_empty() {
             for subject in &self.last_broken {
@@ -298,7 +299,7 @@ impl<'a> Rows<'a> {
         self.is_month_first |= day.day() > 12;
         let breaks = self.calendar.broken_by(day);
         if let Some(code) = breaks {
-            // Days that are old are old for one cause, however many there are.
+            // All old days share one cause, however many there are.
             let subject = Subject::from((code, if code == Code::DateOld { 0 } else { number_of(day) }));
             self.last_broken.push(subject);
             findings.at(subject, line, range.clone(), || {
@@ -322,7 +323,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Gives each metric of a header the place of its total.
+/// Sets the index of each metric's total in a header.
 fn with_totals(mut header: Header, days: &mut DataDays) -> Header {
     for (field, detail) in header.fields.iter_mut().zip(&header.details) {
         days.enter_column(&detail.name);
@@ -333,14 +334,14 @@ fn with_totals(mut header: Header, days: &mut DataDays) -> Header {
     header
 }
 
-/// Where the tabs of a row are. Values are short, so that a search for each takes longer than a look at eight bytes at once.
+/// Finds the tabs of a row. Values are short, so reading eight bytes at once is faster than one search per tab.
 pub(super) fn find_tabs(row: &[u8], places: &mut Vec<usize>) {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const LOW: u64 = ONES * 0x7f;
     let (words, rest) = row.as_chunks();
     for (index, word) in words.iter().enumerate() {
         let unlike = u64::from_le_bytes(*word) ^ (ONES * u64::from(b'\t'));
-        // The highest bit of each byte that is a tab.
+        // The highest bit is set in each byte that is a tab.
         let mut tabs = !(((unlike & LOW) + LOW) | unlike | LOW);
         while tabs != 0 {
             places.push(index * 8 + tabs.trailing_zeros() as usize / 8);
@@ -370,7 +371,7 @@ fn cut_off(line: &Line<'_>, count: usize, expected: usize, findings: &mut Findin
 
 fn mismatch(line: &Line<'_>, count: usize, expected: usize, findings: &mut Findings) {
     let row = line.bytes;
-    // Where the first field too many begins, or where the next one is missing.
+    // The place of the first extra field, or of the first missing one.
     let range = fields(row).nth(expected).map_or(row.len()..row.len(), |(range, _)| range.start..row.len());
     let are_empty = count > expected && range.len() == count - expected - 1;
     findings.at((Code::FieldCount, (count as u64) << 1 | u64::from(are_empty)), line, range, || {
@@ -395,7 +396,7 @@ fn mismatch(line: &Line<'_>, count: usize, expected: usize, findings: &mut Findi
 fn wrong_date(code: Code, line: &Line<'_>, range: &Range<usize>, field: &[u8], findings: &mut Findings) -> Subject {
     let meant = meant(field);
     let code = if meant.form == Form::DayFirst { Code::DateDayFirst } else { code };
-    // Each form is a cause of its own.
+    // Each form is a cause.
     let subject = Subject::from((code, meant.form as u64));
     findings.at(subject, line, range.clone(), || {
         let what = if code == Code::DateNotPadded {
@@ -412,7 +413,7 @@ fn wrong_date(code: Code, line: &Line<'_>, range: &Range<usize>, field: &[u8], f
     subject
 }
 
-/// A number that no other day has.
+/// A unique number for each day.
 fn number_of(day: Date) -> u64 {
     [day.year().into(), i64::from(day.month()), i64::from(day.day())]
         .iter()

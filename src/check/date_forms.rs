@@ -1,16 +1,16 @@
-//! Dates as spreadsheets and ERP systems write them, named and translated into the form that Adobe takes.
+//! Dates in the forms of spreadsheets and ERP systems, with their translation to Adobe's form.
 
 use super::dates::read_date;
 use jiff::Span;
 use jiff::civil::{Date, date};
 
-/// Longer texts are no date in any form.
+/// Maximum length of a text that can be a date.
 const LONGEST: usize = 40;
 
-/// Day 0 of spreadsheets, from March 1900 on: before it they count a 29 February that there was not.
+/// Day 0 of spreadsheets, for dates from March 1900 on. They count a 29 February 1900, which did not exist.
 const DAY_ZERO: Date = date(1899, 12, 30);
 
-/// Numbers that a spreadsheet would show as days of the years 2000 to 2099.
+/// Serial numbers that a spreadsheet shows as days of the years 2000 to 2099.
 const SERIALS: std::ops::RangeInclusive<i32> = 36_526..=73_050;
 
 const MONTHS: [&str; 12] = [
@@ -28,7 +28,7 @@ const MONTHS: [&str; 12] = [
     "december",
 ];
 
-/// How a text that is not in Adobe's form writes a date.
+/// The form of a date that is not Adobe's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// `20261120`
@@ -57,7 +57,7 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// What is the matter, after the text.
+    /// Describes the form, as the continuation of the text.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::OneNumber => "is year, month and day in one number",
@@ -80,38 +80,38 @@ impl Form {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Meant {
     pub(super) form: Form,
-    /// As Adobe writes it, if there is one way to read it.
+    /// The date in Adobe's form, if only one reading is possible.
     pub(super) right: Option<String>,
-    /// How certain that way is.
+    /// How certain that reading is.
     pub(super) order: Order,
 }
 
-/// What tells which number of a date is which.
+/// What shows which number of a date is which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     /// The text itself: the year comes first, or the month has its name.
     Text,
-    /// The other dates of the file, as month and day are two numbers before the year.
+    /// The other dates of the file, because month and day are two numbers before the year.
     File {
-        /// What stands between them: `/`, `-` or `.`.
+        /// The separator between the numbers: `/`, `-` or `.`.
         separator: char,
-        /// The numbers.
+        /// Month and day, in either order.
         pair: [u8; 2],
-        /// A time follows in another form than Adobe's, so that the date may be in another form too.
+        /// A time follows that is not in Adobe's form, so the date may be in another form too.
         is_timed: bool,
     },
-    /// Nothing: the century, the time zone or the first day of a spreadsheet is not in the text.
+    /// Nothing. The text lacks the century, the time zone or the first day of the spreadsheet.
     Nothing,
 }
 
-/// Which number comes first.
+/// Which of month and day comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum First {
     Month,
     Day,
 }
 
-/// Reads a field that `read_date` does not.
+/// Reads a field that `read_date` cannot read.
 pub(super) fn meant(field: &[u8]) -> Meant {
     let text = std::str::from_utf8(field).ok().filter(|text| text.len() <= LONGEST);
     let Some(text) = text else { return Meant { form: Form::Other, right: None, order: Order::Nothing } };
@@ -129,13 +129,13 @@ pub(super) fn meant(field: &[u8]) -> Meant {
     }
 }
 
-/// The date of [`Order::File`] as Adobe writes it, once the file has told which number comes first.
+/// Returns the date of [`Order::File`] in Adobe's form, after the file has shown which number comes first.
 pub(super) fn meant_with(field: &[u8], first: First) -> Option<String> {
     let text = std::str::from_utf8(field).ok().filter(|text| text.len() <= LONGEST)?;
     in_parts(bare(text), Some(first)).map(|(_, right, _)| right)
 }
 
-/// A text without white space and quotes around it.
+/// Returns a text without white space and quotes around it.
 fn bare(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''))
 }
@@ -167,7 +167,7 @@ fn in_one_number(text: &str) -> Option<(Form, String, Order)> {
     is_date(&right).then_some((Form::OneNumber, right, Order::Text))
 }
 
-/// The fraction of a day as a time.
+/// Converts the fraction of a day to a time.
 fn time_of(fraction: &str) -> Option<String> {
     let parts = fraction.get(..9).unwrap_or(fraction);
     let scale = 10u64.pow(u32::try_from(parts.len()).ok()?);
@@ -175,7 +175,8 @@ fn time_of(fraction: &str) -> Option<String> {
     Some(format!("{:02}/{:02}/{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60))
 }
 
-/// Day, month and year in any order, and a time behind them. `first`: which number comes first, where the text does not tell.
+/// Reads day, month and year in any order, with an optional time. `first_is` says which number comes first, if the text
+/// does not show it.
 fn in_parts(text: &str, first_is: Option<First>) -> Option<(Form, String, Order)> {
     let mut numbers: Vec<&str> = Vec::new();
     let (mut month_name, mut half) = (None, None);
@@ -235,7 +236,7 @@ fn in_parts(text: &str, first_is: Option<First>) -> Option<(Form, String, Order)
     let (mut form, mut right) = (form, format!("{month:0>2}/{day:0>2}/{century}{year}"));
     let is_swapped = !is_date(&right) && month_name.is_none() && first_is.is_none();
     if is_swapped {
-        // The day before the month, as most of the world writes it.
+        // The day is written before the month, as in most of the world.
         right = format!("{day:0>2}/{month:0>2}/{century}{year}");
         form = if matches!(form, Form::Other) { Form::DayFirst } else { form };
     }
@@ -263,7 +264,8 @@ fn in_parts(text: &str, first_is: Option<First>) -> Option<(Form, String, Order)
     is_date(&right).then_some((form, right, order))
 }
 
-/// Whether what follows a date is nothing, or a time that says all: no zone, and nothing that is left out but fractions.
+/// Returns whether the rest after a date is empty or a complete time. A complete time has no zone, and may lack only
+/// fractions.
 fn is_time(text: &str) -> bool {
     if text.is_empty() {
         return true;
@@ -284,7 +286,7 @@ fn is_time(text: &str) -> bool {
     }
 }
 
-/// An hour of 24, or of the half of the day that `pm` names.
+/// Returns an hour of 24. `half` says whether `pm` follows.
 fn hour_of(hour: &str, half: Option<bool>) -> Option<u32> {
     let hour: u32 = hour.parse().ok()?;
     Some(half.map_or(hour, |is_pm| hour % 12 + if is_pm { 12 } else { 0 }))

@@ -1,4 +1,4 @@
-//! Dates as Adobe writes them: `MM/DD/YYYY` or `MM/DD/YYYY/HH/mm/SS`, and the days that there are by now.
+//! Dates in Adobe's form, `MM/DD/YYYY` or `MM/DD/YYYY/HH/mm/SS`, and the days that have begun.
 
 use super::code::Code;
 use crate::job::{Timestamp, length_words};
@@ -8,12 +8,12 @@ use jiff::{Span, ZonedDateTime, tz};
 /// Number of months after which Adobe may have deleted the data of a day.
 const MONTHS_KEPT: i32 = 25;
 
-/// What a date field holds.
+/// The content of a date field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DateField {
-    /// The day, if it is one.
+    /// The day, if the field holds a valid one.
     pub(super) day: Option<Date>,
-    /// The rule that it breaks.
+    /// The rule that the field breaks.
     pub(super) breaks: Option<Code>,
 }
 
@@ -26,7 +26,7 @@ pub(super) fn read_date(field: &[u8]) -> DateField {
     DateField { day: Some(day), breaks: (!is_padded).then_some(Code::DateNotPadded) }
 }
 
-/// Whether a field holds the day of another, and a time of its own: nothing else has to be read of it.
+/// Returns whether a field has the same day as `other` and a valid time, so that nothing else must be read.
 pub(super) fn is_other_time(field: &[u8], other: &[u8]) -> bool {
     const DAY: usize = "MM/DD/YYYY".len();
     let (Some((day, time)), Some((other_day, _))) = (field.split_at_checked(DAY), other.split_at_checked(DAY)) else {
@@ -39,19 +39,19 @@ pub(super) fn is_other_time(field: &[u8], other: &[u8]) -> bool {
     day == other_day && is_below(*h, *hh, 24) && is_below(*m, *mm, 60) && is_below(*s, *ss, 60)
 }
 
-/// The days that have begun by now.
+/// The days that have begun.
 #[derive(Debug)]
 pub(super) struct Calendar {
     now: ZonedDateTime,
     in_suite_zone: bool,
-    /// The day where each day begins first, which may be the zone of the report suite.
+    /// The current day in the zone where days begin first. The report suite may be in it.
     first_zone_day: Date,
-    /// Adobe may have deleted the days before it.
+    /// Adobe may have deleted the data of earlier days.
     oldest_day: Date,
 }
 
 impl Calendar {
-    /// `in_suite_zone`: days begin in the report suite as they do in the zone of `now`.
+    /// `in_suite_zone` says that the zone of `now` is the zone of the report suite.
     pub(super) fn new(now: &ZonedDateTime, in_suite_zone: bool) -> Self {
         Self {
             first_zone_day: now.with_time_zone(tz::offset(14).to_time_zone()).date(),
@@ -61,7 +61,7 @@ impl Calendar {
         }
     }
 
-    /// The rule of time that a day breaks.
+    /// Returns the rule that a day breaks at the current time.
     pub(super) fn broken_by(&self, day: Date) -> Option<Code> {
         let today = self.now.date();
         if day <= today {
@@ -73,13 +73,13 @@ impl Calendar {
         }
     }
 
-    /// When a day begins. `None`: at no time that can be told.
+    /// Returns when a day begins. `None` if the calendar cannot tell.
     pub(super) fn begin_of(&self, day: Date) -> Option<Timestamp> {
         let begin = day.to_zoned_datetime(self.now.time_zone().clone()).ok()?;
         Some(Timestamp(begin.timestamp().as_millisecond()))
     }
 
-    /// What is the matter with a day that is not over, or is long over, after its text.
+    /// Describes the problem with a day that has not begun or is too old, as the continuation of its text.
     pub(super) fn words(&self, code: Code, day: Date) -> String {
         if code == Code::DateOld {
             format!("lies more than {MONTHS_KEPT} months back, from where Adobe may already have deleted the data")
@@ -101,7 +101,7 @@ impl Calendar {
     }
 }
 
-/// Month, day, year and, after a day alone zero, hour, minute, second.
+/// Month, day, year, hour, minute, second. The last three are zero after a day without a time.
 struct Parts {
     values: [u16; 6],
     lengths: [u8; 6],
@@ -128,7 +128,7 @@ fn parts(field: &[u8]) -> Option<Parts> {
     let used = count + 1;
     let fits = parts.lengths.iter().zip(&widths).take(used).all(|(length, width)| width.contains(length));
     (fits && matches!(used, 3 | 6)).then_some(Parts {
-        // A day alone has no time to be padded.
+        // A day without a time has no time to pad.
         lengths: if used == 3 { [parts.lengths[0], parts.lengths[1], 4, 2, 2, 2] } else { parts.lengths },
         ..parts
     })
@@ -219,7 +219,7 @@ mod tests {
         }
     }
 
-    /// In a zone at -11, the day after tomorrow may have begun in one at +14.
+    /// In a zone at -11, the day after tomorrow may already have begun in a zone at +14.
     #[test]
     fn a_day_that_has_begun_anywhere_does_not_fail_where_the_zone_is_not_known() {
         let calendar = calendar("2026-11-20T23:30-11:00[Pacific/Pago_Pago]", false);
@@ -240,10 +240,10 @@ mod tests {
             ("2026-11-20T10:00+00:00[UTC]", date(2026, 11, 21), Some("UTC, begins in 14 h")),
             ("2026-11-21T00:00+14:00[Pacific/Kiritimati]", date(2026, 11, 21), None),
             ("2026-11-20T23:00-11:00[Pacific/Pago_Pago]", date(2026, 11, 22), Some("Pago_Pago, begins in 1 d 1 h")),
-            // A day of 25 h and one of 23 h lie before these.
+            // These begin after a day of 25 h and a day of 23 h.
             ("2026-10-25T00:00+02:00[Europe/Berlin]", date(2026, 10, 26), Some("Europe/Berlin, begins in 1 d 1 h")),
             ("2026-03-29T00:00+01:00[Europe/Berlin]", date(2026, 3, 30), Some("Europe/Berlin, begins in 23 h")),
-            // Clocks leave out the midnight with which these days would begin.
+            // The clocks skip midnight on these days.
             ("2024-09-07T23:00-04:00[America/Santiago]", date(2024, 9, 8), Some("America/Santiago, begins in 1 h")),
             ("2024-02-28T12:00+00:00[UTC]", date(2024, 2, 29), Some("UTC, begins in 12 h")),
             ("2024-02-29T00:00+00:00[UTC]", date(2024, 2, 29), None),

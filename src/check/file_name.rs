@@ -1,4 +1,4 @@
-//! What the name of a file says before it is opened.
+//! The findings about a file's name, before the file is opened.
 
 use super::Facts;
 use super::code::Code;
@@ -7,13 +7,13 @@ use crate::job::{Kind, NameRefused, check_name, classify, looks_like_copy, stem}
 use std::ffi::OsStr;
 use std::path::Path;
 
-/// Whether it is to be a marker; everything else is read as a data file.
+/// Returns the kind of a file. Everything but a marker is read as a data file.
 pub(super) fn kind(name: &OsStr) -> Kind {
     let is_marker = Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("fin"));
     if is_marker { Kind::Fin } else { Kind::Data }
 }
 
-/// Every rule about names, each of which is broken by itself.
+/// Checks every rule about names. A name can break several of them.
 pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings) {
     let bytes = facts.file_name.as_encoded_bytes();
     let name = quoted(bytes);

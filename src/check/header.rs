@@ -1,4 +1,4 @@
-//! The rules of the header, the first row that is no comment, and the names of its columns.
+//! The rules for the header, which is the first row that is not a comment, and for the names of its columns.
 
 use super::code::Code;
 use super::columns::{Column, Role, column};
@@ -13,36 +13,36 @@ use std::ops::Range;
 /// "Each row can only have a maximum of 4096 bytes."
 pub(super) const LONGEST_ROW: u64 = 4096;
 
-/// The byte order mark, as it is read in the middle of a file.
+/// The byte order mark, as it appears in the middle of a file.
 pub(super) const MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// The place of a total that is kept nowhere.
+/// The index for a column without a total.
 const NO_TOTAL: usize = usize::MAX;
 
-/// What the rows are read by.
+/// The description of the rows.
 #[derive(Debug)]
 pub(super) struct Header {
-    /// As it is in the file.
+    /// The text in the file.
     text: Vec<u8>,
     /// One for each column.
     pub(super) fields: Vec<Field>,
-    /// The same, for messages.
+    /// One for each column, for messages.
     pub(super) details: Vec<Detail>,
     /// The first column of dates.
     pub(super) date: Option<usize>,
     /// There is a column of products.
     pub(super) has_product: bool,
-    /// Whether a row without a metric lacks one: there are metrics, and no column that may be one.
+    /// Whether every row needs a metric: the header has metrics, and no unknown column that may be one.
     pub(super) wants_metric: bool,
-    /// The same of dimensions; the date is none.
+    /// Whether every row needs a dimension other than the date.
     pub(super) wants_dimension: bool,
 }
 
-/// A column as its values are read.
+/// A column, as needed to read its values.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
     pub(super) role: Role,
-    /// The place of its total, if it has one.
+    /// The index of its total, if it has one.
     pub(super) total: usize,
     /// It takes whole numbers only.
     pub(super) is_counter: bool,
@@ -50,21 +50,21 @@ pub(super) struct Field {
     pub(super) longest: usize,
 }
 
-/// What messages say of a column.
+/// A column, as needed for messages.
 #[derive(Debug)]
 pub(super) struct Detail {
-    /// As Adobe writes it, or as it is if it is no column.
+    /// Adobe's name, or the text of the file for an unknown column.
     pub(super) name: String,
-    /// What messages call it.
+    /// Its name in messages.
     pub(super) label: String,
-    /// The rule that a value breaks which is too long.
+    /// The rule that a value breaks if it is too long.
     pub(super) too_long: Code,
-    /// What its total is called, if it has one.
+    /// The name of its total, if it has one.
     pub(super) metric: Option<String>,
 }
 
 impl Detail {
-    /// How a column is read, and what messages say of it.
+    /// Returns how to read a column, and how messages describe it.
     fn of(column: &Column, suite: Option<&SuiteFacts>) -> (Field, Self) {
         let metric = suite.and_then(|suite| suite.metric(&column.id()));
         let dimension = suite.and_then(|suite| suite.dimension(&column.id()));
@@ -75,7 +75,8 @@ impl Detail {
             Some(name) => format!("{} ({})", quoted(name.as_bytes()), column.name),
             None => quoted(column.name.as_bytes()),
         };
-        // Adobe has no column of a number that is too large, and a header has room for thousands of them.
+        // Columns with too large a number get no total, because Adobe has none, and a header can hold thousands of
+        // them.
         let has_total = column.role.is_metric() && column.breaks != Some(Code::ColumnOutOfRange);
         let metric = has_total.then(|| column.name.clone());
         let name = column.name.clone();
@@ -83,7 +84,7 @@ impl Detail {
     }
 }
 
-/// Whether Adobe's list has been read and lacks this event or eVar. An empty list says nothing.
+/// Returns whether Adobe's list has been read and lacks this event or eVar. An empty list proves nothing.
 pub(super) fn lacks(suite: &SuiteFacts, column: &Column) -> bool {
     let is_numbered = column.id().ends_with(|c: char| c.is_ascii_digit());
     let is_read = match column.role {
@@ -110,7 +111,7 @@ fn not_enabled(
 }
 
 impl Header {
-    /// Where the header or the byte order mark of another file stands in a row.
+    /// Returns where the header or the byte order mark of another file begins in a row.
     pub(super) fn join_in(&self, row: &[u8]) -> Option<usize> {
         let begins_a_file = |at: &usize| {
             let first = fields(&row[at + MARK.len()..]).next().map(|(_, field)| field).unwrap_or_default();
@@ -120,7 +121,7 @@ impl Header {
     }
 }
 
-/// Reads the header; `None` if the rows below it cannot be judged by it.
+/// Reads the header. `None` if it does not suffice to judge the rows.
 pub(super) fn read(line: &Line<'_>, suite: Option<&SuiteFacts>, findings: &mut Findings) -> Option<Header> {
     if !is_header(line, findings) {
         return None;
@@ -134,7 +135,7 @@ pub(super) fn read(line: &Line<'_>, suite: Option<&SuiteFacts>, findings: &mut F
         if suite.is_some_and(|suite| lacks(suite, &column)) {
             not_enabled((line, index, range.clone()), suite, &column, findings);
         }
-        // A name of no column is reported as such, each time.
+        // An empty name is not a duplicate, because each has its own finding.
         let is_named = column.breaks != Some(Code::ColumnEmpty);
         if let Some(code) = column.breaks {
             findings.at((code, index as u64), line, range.clone(), || {
@@ -161,7 +162,7 @@ pub(super) fn read(line: &Line<'_>, suite: Option<&SuiteFacts>, findings: &mut F
     Some(kinds(line, (read, details), &roles, &first_with, findings))
 }
 
-/// Whether this is a header at all.
+/// Returns whether this row is a header.
 fn is_header(line: &Line<'_>, findings: &mut Findings) -> bool {
     let whole = 0..line.bytes.len();
     let first = fields(line.bytes).next().map(|(_, field)| field).unwrap_or_default();
@@ -185,11 +186,11 @@ fn is_header(line: &Line<'_>, findings: &mut Findings) -> bool {
         });
         return false;
     }
-    // Which of the parts is the header is unknown. The carriage returns have their own finding.
+    // Which part is the header is unknown. The carriage returns have their own finding.
     !line.bytes.contains(&b'\r')
 }
 
-/// What separates the columns of a header that holds no tab, and where.
+/// Returns the separator of the columns in a header without tabs, and its place.
 pub(super) fn other_delimiter(header: &[u8]) -> Option<(Range<usize>, &'static str)> {
     if header.contains(&b'\t') {
         return None;
@@ -200,7 +201,7 @@ pub(super) fn other_delimiter(header: &[u8]) -> Option<(Range<usize>, &'static s
             return Some((at..at + delimiter.len(), what));
         }
     }
-    // `Date Evar 1 Event 1`: a known name with more behind it.
+    // `Date Evar 1 Event 1`: a known name, with more text after it.
     let is_date = header.len() > 5 && header[..5].eq_ignore_ascii_case(b"date ");
     is_date.then_some((4..5, "spaces"))
 }
@@ -223,7 +224,7 @@ fn order(line: &Line<'_>, roles: &[Role], findings: &mut Findings) {
     });
 }
 
-/// What the columns are together.
+/// Judges the columns as a whole.
 fn kinds(
     line: &Line<'_>,
     (fields_read, details): (Vec<Field>, Vec<Detail>),
@@ -272,7 +273,7 @@ fn kinds(
     }
 }
 
-/// What is wrong with a name that breaks this rule.
+/// Describes the problem with a name that breaks this rule.
 pub(super) fn wrong(code: Code, name: &[u8]) -> String {
     let name = quoted(name);
     if code == Code::ColumnEmpty {
@@ -290,7 +291,7 @@ pub(super) fn wrong(code: Code, name: &[u8]) -> String {
     }
 }
 
-/// What is wrong with the name of a known column.
+/// Describes the problem with the name of a known column.
 fn spacing(name: &str) -> String {
     if name.contains(['"', '\'']) {
         return format!("{name} is in quotes, which become a part of the name");

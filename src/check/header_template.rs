@@ -1,4 +1,4 @@
-//! The header for the files of a report suite: columns in Adobe's spelling, and the names that people gave them.
+//! The header for files of a report suite: columns in Adobe's spelling, with the names that people gave them.
 
 use super::code::Code;
 use super::columns::{Role, column, general, number_in};
@@ -7,32 +7,32 @@ use super::report::quoted;
 use crate::job::{SuiteFacts, printable};
 use std::collections::HashSet;
 
-/// Maximum number of near matches that are named.
+/// Maximum number of suggested names.
 const NAMED: usize = 3;
 
-/// A header and what is said of its columns.
+/// A header, with descriptions of its columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderTemplate {
     columns: Vec<Choice>,
-    /// Columns that were asked for, and that Adobe does not list for the report suite.
+    /// Requested columns that Adobe does not list for the report suite.
     pub not_listed: Vec<String>,
 }
 
 /// A column that can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Choice {
-    /// As Adobe writes it.
+    /// Adobe's name.
     name: String,
-    /// As people call it, if they do.
+    /// The friendly name, if there is one.
     friendly: Option<String>,
 }
 
-/// Why a word names no column.
+/// A word that names no column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownColumn {
-    /// What is wrong with the word.
+    /// The problem with the word.
     pub why: String,
-    /// The columns that it is most like, the nearest first.
+    /// The most similar columns, the nearest first.
     pub near: Vec<String>,
 }
 
@@ -49,12 +49,12 @@ impl Choice {
 }
 
 impl HeaderTemplate {
-    /// Chooses columns by ids (`event1`), by Adobe's names (`Evar 3`) or by friendly names. Each list holds words between
-    /// commas, or is one friendly name that holds commas. Without a list: every column that is known.
+    /// Chooses columns by IDs (`event1`), by Adobe's names (`Evar 3`) or by friendly names. Each list holds words
+    /// between commas, or is one friendly name with commas. Without a list, the header has every known column.
     ///
     /// # Errors
     ///
-    /// Every word that names no column, with those that it is most like.
+    /// Every word that names no column, with the most similar columns.
     pub fn new(suite: Option<&SuiteFacts>, lists: &[String]) -> Result<Self, Vec<UnknownColumn>> {
         let known = choices(suite);
         if lists.is_empty() {
@@ -84,27 +84,27 @@ impl HeaderTemplate {
         if unknown.is_empty() { Ok(Self { columns, not_listed }) } else { Err(unknown) }
     }
 
-    /// The comment with the friendly names; a column without one stands there as in the header.
+    /// The comment with the friendly names. A column without one is named as in the header.
     #[must_use]
     pub fn comment(&self) -> String {
         let names = self.columns.iter().map(|choice| printable(choice.friendly.as_ref().unwrap_or(&choice.name)));
         format!("# Date{}", names.fold(String::new(), |text, name| text + "\t" + &name))
     }
 
-    /// The header itself. The date comes first.
+    /// The header. The date comes first.
     #[must_use]
     pub fn header(&self) -> String {
         self.columns.iter().fold("Date".to_owned(), |text, choice| text + "\t" + &choice.name)
     }
 
-    /// Whether the header has more bytes than Adobe takes in a row.
+    /// Returns whether the header has more bytes than Adobe takes in a row.
     #[must_use]
     pub fn is_too_long(&self) -> bool {
         self.header().len() as u64 > LONGEST_ROW
     }
 }
 
-/// Every column that is known, but the date: general dimensions, eVars, general metrics, events.
+/// Every known column except the date: general dimensions, eVars, general metrics, events.
 fn choices(suite: Option<&SuiteFacts>) -> Vec<Choice> {
     let of_role = |is_metric: bool| {
         let general = general().filter(move |(_, role)| *role != Role::Date && role.is_metric() == is_metric);
@@ -115,7 +115,7 @@ fn choices(suite: Option<&SuiteFacts>) -> Vec<Choice> {
             .into_iter()
             .filter_map(|(id, friendly)| {
                 let (number, name) = number_in(id, of)?;
-                // Where people gave it no name, Adobe repeats the identifier.
+                // If people gave it no name, Adobe repeats the identifier.
                 let is_named = !friendly.trim().is_empty() && !friendly.eq_ignore_ascii_case(id);
                 Some((number, Choice { name, friendly: is_named.then(|| friendly.to_owned()) }))
             })
@@ -154,7 +154,7 @@ fn resolve(word: &str, known: &[Choice]) -> Result<Choice, UnknownColumn> {
     }
 }
 
-/// The columns whose name, id or friendly name is most like a word.
+/// The columns whose name, ID or friendly name is most similar to a word.
 fn near(word: &str, instead: Option<String>, known: &[Choice]) -> Vec<String> {
     let lower: String = word.to_lowercase().chars().take(100).collect();
     let distance = |text: &str| {

@@ -1,18 +1,19 @@
-//! What Adobe would reject or skip, known before anything is sent: the rules of the file format, in one pass.
+//! The rules of the file format, checked in one pass, so that datadrop knows before sending what Adobe would reject or
+//! skip.
 //!
-//! Pure: bytes in, findings out. A [`Checker`] takes chunks of any size and reads each byte a fixed number of times; it
-//! keeps one line, the days met with a sum for each metric, as many as [`DataDays`] has room for, and the first findings of each
-//! rule. It counts rows as it goes, with the same [`Lines`] that [`crate::job::RowCounter`] counts with, so that one pass can hash,
-//! count and check.
+//! Pure: bytes in, findings out. A [`Checker`] takes chunks of any size and reads each byte a fixed number of times. It
+//! keeps one line, the first findings of each rule, and the days with a sum for each metric, as many as [`DataDays`]
+//! holds. It counts rows with the same [`Lines`] as [`crate::job::RowCounter`], so that one pass can hash, count and
+//! check.
 //!
 //! ```text
 //!  chunks ──► job::Lines ──► comment? ──► characters ──► header ──► rows ──► Checked
 //!             lines, rows    blank?       encoding       columns    dates, numbers, …
 //! ```
 //!
-//! [`Checked::told`] puts what was found into words for the job log.
+//! [`Checked::told`] describes the findings for the job log.
 //!
-//! What the rules are, what Adobe does and where that is written stands in one table: [`Code::rule`], shown as [`rules`].
+//! One table holds the rules, their effects and their sources: [`Code::rule`], shown as [`rules`].
 
 #[doc = include_str!("RULES.md")]
 pub mod rules {}
@@ -49,29 +50,29 @@ use memchr::{memchr, memchr_iter, memmem};
 use report::quoted;
 use std::ffi::OsStr;
 
-/// Seconds after which a request ends.
+/// Timeout of a request at Adobe, in seconds.
 const LONGEST_REQUEST: u64 = 60;
 
-/// What the rules need to know in addition to the content.
+/// The facts that the rules need in addition to the content.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
-    /// The file's name, without its folder.
+    /// The name of the file, without its folder.
     pub file_name: &'a OsStr,
     /// The extensions of data files, without points.
     pub extensions: &'a [String],
-    /// The time, in the zone in which days begin: that of the report suite where it is known, else the host's.
+    /// The time, in the zone in which days begin: that of the report suite if it is known, otherwise the host's.
     pub now: &'a ZonedDateTime,
-    /// The zone of `now` is known to be that of the report suite.
+    /// The zone of `now` is known to be the zone of the report suite.
     pub in_suite_zone: bool,
-    /// What Adobe says of the report suite, if that is known.
+    /// Adobe's description of the report suite, if it is known.
     pub suite: Option<&'a SuiteFacts>,
-    /// The data source that the file is for, if that is known.
+    /// The data source of the file, if it is known.
     pub data_source_id: Option<i64>,
-    /// Maximum size in bytes: the check reports a larger file as too large.
+    /// Maximum size of a file in bytes.
     pub max_size: u64,
-    /// How fast uploads have been, in bytes of the request each second, if that is known.
+    /// Speed of earlier uploads in bytes of the request per second, if it is known.
     pub bytes_per_second: Option<u64>,
-    /// How many findings of each rule are kept.
+    /// Maximum number of findings kept of each rule.
     pub keep: usize,
 }
 
@@ -81,18 +82,18 @@ pub struct Checker<'a> {
     lines: Lines,
     rules: Rules<'a>,
     size: u64,
-    /// The last bytes so far.
+    /// The last two bytes so far.
     end: [u8; 2],
 }
 
-/// Where in the file the rules are.
+/// How far the check has come in the file.
 #[derive(Debug)]
 enum Stage<'a> {
-    /// Comments and blank rows so far.
+    /// Only comments and blank rows so far.
     BeforeHeader,
-    /// A header that can be worked with.
+    /// A header by which the rows can be judged.
     Rows(Box<Rows<'a>>),
-    /// A header that says too little about the rows.
+    /// A header by which the rows cannot be judged.
     Unusable,
 }
 
@@ -103,15 +104,15 @@ struct Rules<'a> {
     stage: Stage<'a>,
     findings: Findings,
     skipped: Affected,
-    /// Blank rows that are wrong if another row follows.
+    /// Blank rows, which are findings only if another row follows.
     blank: Affected,
     has_content: bool,
-    /// The line at hand is the last, and no line end follows it.
+    /// The current line is the last, and has no line end.
     is_unended: bool,
 }
 
 impl<'a> Checker<'a> {
-    /// Begins with what the name says.
+    /// Begins with the findings about the name.
     #[must_use]
     pub fn new(facts: &Facts<'a>) -> Self {
         let mut findings = Findings::new(facts.keep);
@@ -144,7 +145,7 @@ impl<'a> Checker<'a> {
         self.lines.feed(bytes, |line| self.rules.line(line));
     }
 
-    /// The file is over.
+    /// Ends the file, and returns the result.
     #[must_use]
     pub fn finish(mut self) -> Checked {
         self.rules.is_unended = true;
@@ -180,7 +181,7 @@ impl<'a> Checker<'a> {
             let message = format!("the file has {size}; Adobe pauses above {most} in all, and datadrop rejects it");
             findings.of_file(Code::FileTooLarge, message, split());
         }
-        // The guide's request carries the file in base64, which makes four bytes of three.
+        // The guide's request carries the file in base64, which turns three bytes into four.
         let seconds = facts.bytes_per_second.map(|speed| self.size.saturating_mul(4) / 3 / speed.max(1));
         if let Some(seconds) = seconds.filter(|seconds| *seconds >= LONGEST_REQUEST) {
             let message =
@@ -264,9 +265,10 @@ impl Rules<'_> {
         }
     }
 
-    /// A line that ends in a return, without those that stand before that of its end.
+    /// Returns the line without its extra carriage returns. It must end in one.
     fn without_second_return<'l>(&mut self, line: &Line<'l>) -> Line<'l> {
-        // Without a line feed behind it, a return is one by itself, unless the others were doubled too.
+        // Without a line feed, the carriage return at the end of a file is not doubled, unless other lines had doubled
+        // ones.
         if self.is_unended && self.findings.count(Code::DoubleReturn) == 0 {
             return *line;
         }
@@ -279,7 +281,7 @@ impl Rules<'_> {
         Line { bytes: &line.bytes[..length], length: length as u64, ..*line }
     }
 
-    /// The comment with which a template begins names its data source: `… template file (user: 123 ds_id: 5)`.
+    /// Checks the first comment of a template, which names its data source: `… template file (user: 123 ds_id: 5)`.
     fn comment(&mut self, line: &Line<'_>) {
         let Some(expected) = self.facts.data_source_id else { return };
         let (Stage::BeforeHeader, Some(at)) = (&self.stage, memmem::find(line.bytes, b"ds_id:")) else { return };
@@ -297,7 +299,7 @@ impl Rules<'_> {
         }
     }
 
-    /// Blank rows at the end of a file do no harm; these were not at its end.
+    /// Reports blank rows that another row follows. Those at the end of a file do no harm.
     fn blank_before(&mut self, line: &Line<'_>) {
         if self.blank.rows == 0 {
             return;
@@ -321,7 +323,7 @@ impl Rules<'_> {
             });
         }
         match &mut self.stage {
-            // The number of fields of a line that is cut is unknown.
+            // The header is cut, so the number of its fields is unknown.
             Stage::BeforeHeader if line.is_cut() => self.stage = Stage::Unusable,
             Stage::BeforeHeader => {
                 self.stage = match header::read(line, self.facts.suite, &mut self.findings) {
@@ -339,7 +341,7 @@ impl Rules<'_> {
         }
     }
 
-    /// What is no text, in comments too: whatever converts a file reads all of it.
+    /// Reports bytes that are not text, also in comments, because a conversion changes the whole file.
     fn characters(&mut self, line: &Line<'_>) {
         let bytes = line.bytes;
         if !bytes.is_ascii() {
@@ -381,7 +383,7 @@ impl Rules<'_> {
                     let is_gap = |byte: &u8| byte.is_ascii() && !byte.is_ascii_alphanumeric();
                     let start = bytes[..at].iter().rposition(is_gap).map_or(0, |gap| gap + 1);
                     let end = bytes[at..].iter().position(is_gap).map_or(bytes.len(), |gap| at + gap);
-                    // Every byte is a character of Latin-1, and of Windows-1252 where it is a letter.
+                    // Each byte is read as Latin-1. For letters this equals Windows-1252.
                     let word: String = bytes[start..end].iter().map(|byte| char::from(*byte)).collect();
                     let message =
                         format!("byte 0x{byte:02X} is not UTF-8; in Latin-1 this reads {}", quoted(word.as_bytes()));
@@ -392,7 +394,7 @@ impl Rules<'_> {
     }
 }
 
-/// Where byte 4097 lies, moved back to the beginning of its character.
+/// Returns the place of byte 4097, moved back to the beginning of its character.
 fn cut_at(bytes: &[u8]) -> usize {
     let mut at = bytes.len().min(4096);
     while at > 0 && bytes.get(at).is_some_and(|byte| byte & 0xc0 == 0x80) && at + 3 > 4096 {
@@ -401,7 +403,7 @@ fn cut_at(bytes: &[u8]) -> usize {
     at
 }
 
-/// `50 MB`, `50.01 MB`: rounded up, so that what is too large also reads so.
+/// `50 MB`, `50.01 MB`: rounded up, so that a file above the limit never shows the limit.
 fn megabytes(bytes: u64) -> String {
     let hundredths = bytes.div_ceil(10_000);
     match hundredths % 100 {

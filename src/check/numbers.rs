@@ -1,9 +1,9 @@
-//! Numbers as Adobe's samples write them, `2` or `2.50`, and what is odd about others.
+//! Numbers in the form of Adobe's samples, `2` or `2.50`, and the oddities of other numbers.
 
 use crate::job::{Decimal, NotDecimal};
 use std::fmt::Write as _;
 
-/// Longer texts are no number.
+/// Maximum length of a text that can be a number.
 const LONGEST: usize = 40;
 
 /// `2`, `2.50`, `-2`.
@@ -11,12 +11,12 @@ fn is_number(field: &[u8]) -> bool {
     Decimal::read(field) != Err(NotDecimal::Form)
 }
 
-/// What may be odd about a number, in the order in which it is named.
+/// The oddities of a number, in the order in which messages name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Oddity {
     Quotes,
     Spaces,
-    /// A character beyond ASCII, which is named by its code point.
+    /// A character beyond ASCII. The message names its code point.
     CodePoint,
     Apostrophe,
     Currency,
@@ -50,7 +50,7 @@ impl Oddity {
     ];
 }
 
-/// What commas and points of a number show of its column.
+/// What the commas and points of a number show about its column.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Marks {
     /// Nothing.
@@ -62,11 +62,11 @@ pub(super) enum Marks {
     OneComma,
     /// `1,5`, `1.234,56`, `1.234.567`: a comma before decimals, or points between thousands.
     DecimalComma,
-    /// `1.234`: a number as it is, unless its column has commas before decimals.
+    /// `1.234`: a plain number, unless its column has commas before decimals.
     OnePoint,
 }
 
-/// Whether a plain number could be meant as thousands: `1.234`.
+/// Returns whether a plain number could mean thousands: `1.234`.
 pub(super) fn is_one_point(field: &[u8]) -> bool {
     let digits = field.strip_prefix(b"-").unwrap_or(field);
     let whole = digits.len().saturating_sub(4);
@@ -76,8 +76,8 @@ pub(super) fn is_one_point(field: &[u8]) -> bool {
 /// Characters between groups of digits.
 const BETWEEN_GROUPS: [char; 7] = [' ', '\u{a0}', '\u{2007}', '\u{2009}', '\u{202f}', '\'', '\u{2019}'];
 
-/// Whether a text is a number in quotes or white space, with a sign before it and separators between groups of three
-/// digits, and nothing else: then it can be read in one way only, but for its commas and points.
+/// Returns whether a text is only a number in quotes or white space, with a sign and separators between groups of three
+/// digits. Apart from its commas and points, such a text has only one reading.
 fn is_strict(text: &str) -> bool {
     let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
     let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{200b}' | '\u{feff}'));
@@ -95,14 +95,14 @@ fn is_strict(text: &str) -> bool {
         && groups.all(|group| group.len() == 3 && are_digits(group))
 }
 
-/// A number with its comma as a decimal comma: of [`Marks::OneComma`], the other way to read it.
+/// Reads the comma of a number as a decimal comma, which is the other reading of [`Marks::OneComma`].
 pub(super) fn with_decimal_comma(field: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(field).ok().filter(|text| text.len() <= LONGEST)?;
     let bare = OddNumber::default().bare(text)?;
     Some(bare.replace(',', ".")).filter(|right| is_number(right.as_bytes()))
 }
 
-/// Characters that stand for others in numbers: what they are called, and what is meant.
+/// Characters that replace others in numbers, with their names and meanings.
 const STAND_INS: [(char, &str, &str); 14] = [
     ('\u{a0}', "no-break space", ""),
     ('\u{2007}', "figure space", ""),
@@ -120,21 +120,22 @@ const STAND_INS: [(char, &str, &str); 14] = [
     ('\u{ff0e}', "full-width point", "."),
 ];
 
-/// A number in another form.
+/// A number that is not in Adobe's form.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct OddNumber {
     oddities: u32,
     code_point: Option<char>,
-    /// As Adobe writes it, if there is one way to read it.
+    /// The number in Adobe's form, if only one reading is possible.
     pub(super) right: Option<String>,
     /// What its commas and points show.
     pub(super) marks: Marks,
-    /// Nothing had to be left out of it that may mean something, such as a currency or a space between two numbers.
+    /// The number was read without leaving out anything that may have a meaning, such as a currency or a space between
+    /// two numbers.
     pub(super) is_strict: bool,
 }
 
 impl OddNumber {
-    /// Looks at a field that is no plain number.
+    /// Reads a field that is not a plain number.
     pub(super) fn new(field: &[u8]) -> Self {
         let mut odd = Self::default();
         let text = std::str::from_utf8(field).ok().filter(|text| text.len() <= LONGEST);
@@ -149,17 +150,17 @@ impl OddNumber {
         odd
     }
 
-    /// A number that others share which are odd in the same way.
+    /// A number for the cause. Fields with the same oddities share it.
     pub(super) fn cause(&self) -> u64 {
         u64::from(self.oddities) << 32 | u64::from(self.code_point.map_or(0, u32::from))
     }
 
-    /// Whether that is among what is odd about it.
+    /// Returns whether the field has this oddity.
     pub(super) fn has(&self, oddity: Oddity) -> bool {
         self.oddities & 1 << oddity as u32 != 0
     }
 
-    /// ` has quotes and a decimal comma`: what is odd about it, after the text.
+    /// ` has quotes and a decimal comma`: the oddities, as the continuation of the text.
     pub(super) fn words(&self) -> String {
         let named: Vec<String> = Oddity::ALL
             .into_iter()
@@ -180,7 +181,7 @@ impl OddNumber {
         self.oddities |= 1 << oddity as u32;
     }
 
-    /// Digits, points, commas and the sign in front; `None` if more is left than that.
+    /// Returns the digits, points, commas and the sign. `None` if the text holds anything else that has a meaning.
     fn bare(&mut self, text: &str) -> Option<String> {
         let mut bare = String::new();
         let mut is_readable = true;
@@ -231,7 +232,7 @@ impl OddNumber {
         is_readable.then_some(bare)
     }
 
-    /// Commas and points as Adobe has them.
+    /// Converts commas and points to Adobe's form.
     fn with_point(&mut self, bare: &str) -> Option<String> {
         let (sign, digits) = bare.strip_prefix('-').map_or(("", bare), |digits| ("-", digits));
         let (commas, points) = (digits.matches(',').count(), digits.matches('.').count());
@@ -243,7 +244,7 @@ impl OddNumber {
         let (whole, fraction) = if commas > 0 && points == 1 && digits.rfind('.') > digits.rfind(',') {
             digits.rsplit_once('.').map(|(whole, fraction)| (whole, Some(fraction)))?
         } else if commas == 1 && digits.rfind(',') > digits.rfind('.') && !are_groups(digits, ',') {
-            // Without three digits behind it, or with points before it, it is a decimal comma and nothing else.
+            // Without three digits after it, or with points before it, the comma must be a decimal comma.
             self.note(Oddity::DecimalComma);
             digits.rsplit_once(',').map(|(whole, fraction)| (whole, Some(fraction)))?
         } else if points == 1 && commas == 0 {

@@ -1,14 +1,14 @@
-//! What was found, bounded: each cause is kept once with the rows that share it, the first causes of each rule only.
+//! The findings, in bounded memory. Each cause is kept once, with its rows, and only the first causes of each rule.
 
 use super::code::{Code, Severity};
 use crate::job::{Line, counted, grouped, printable};
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// Number of characters of a line that are kept around the subject of a finding.
+/// Maximum number of characters kept of a line around the subject of a finding.
 const EXCERPT: usize = 120;
 
-/// Number of these characters that are before the subject.
+/// Maximum number of these characters before the subject.
 const EXCERPT_BEFORE: usize = 48;
 
 /// Maximum number of characters of a value that a message repeats.
@@ -20,50 +20,50 @@ const LINES_KEPT: usize = 20;
 /// Maximum number of rows that a text names.
 const LINES_NAMED: usize = 8;
 
-/// One cause, and where it was met first.
+/// One cause, and its first place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The rule.
     pub code: Code,
-    /// Where; `None` where it is about the whole file.
+    /// The place. `None` if the finding concerns the whole file.
     pub place: Option<Place>,
-    /// What is the matter, in one line of printable characters.
+    /// The problem, in one line of printable characters.
     pub message: String,
-    /// What to write or do instead, in one line.
+    /// The suggested text or action, in one line.
     pub suggestion: Option<String>,
-    /// The rows that share the cause; none where it is about the whole file.
+    /// The rows that share the cause. Empty if the finding concerns the whole file.
     pub affected: Affected,
 }
 
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// From 1.
+    /// Counts from 1.
     pub line: u64,
-    /// In characters, from 1; a tab is one.
+    /// In characters, counted from 1. A tab is one character.
     pub column: usize,
-    /// The line as it is, or what lies around the place.
+    /// The line, or its part around the place.
     pub excerpt: String,
-    /// The characters of `excerpt` that it is about; empty for a place between two.
+    /// The characters of `excerpt` that the finding concerns. Empty for a place between two characters.
     pub marked: Range<usize>,
     /// The line begins before the excerpt.
     pub is_cut_before: bool,
-    /// The line goes on after it.
+    /// The line continues after the excerpt.
     pub is_cut_after: bool,
 }
 
-/// Rows to which the same applies.
+/// Rows with the same cause.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Affected {
-    /// How many.
+    /// Their number.
     pub rows: u64,
-    /// The lines of the first 20.
+    /// The line numbers of the first 20.
     pub lines: Vec<u64>,
     last: u64,
 }
 
 impl Affected {
-    /// Adds a row, once.
+    /// Adds a row. A row that is added twice counts once.
     pub(super) fn add(&mut self, line: u64) {
         if line == self.last {
             return;
@@ -75,14 +75,14 @@ impl Affected {
         }
     }
 
-    /// Adds what follows the first of these rows, all of which come after the last that was added.
+    /// Adds all but the first of these rows. They must come after the last row that was added.
     fn add_others(&mut self, others: &Self) {
         self.rows += others.rows.saturating_sub(1);
         self.lines.extend(others.lines.iter().skip(1).take(LINES_KEPT - self.lines.len()));
         self.last = others.last;
     }
 
-    /// `line 3`, `lines 3, 9 and 12`, or the first eight of more: `lines 3, 9 and 24 more`; `None` if there are none.
+    /// `line 3`, `lines 3, 9 and 12`, or with more than eight: `lines 3, 9 and 24 more`. `None` if there are none.
     #[must_use]
     pub fn in_words(&self) -> Option<String> {
         let named: Vec<String> = self.lines.iter().take(LINES_NAMED).map(u64::to_string).collect();
@@ -98,12 +98,12 @@ impl Affected {
     }
 }
 
-/// What makes findings one: the rule, and a number for each cause that breaks it.
+/// The key by which findings share one cause: the rule, and a number for the cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Subject(Code, u64);
 
 impl From<Code> for Subject {
-    /// A rule that every row breaks for the same cause.
+    /// For a rule with only one cause.
     fn from(code: Code) -> Self {
         Self(code, 0)
     }
@@ -121,9 +121,9 @@ pub struct Findings {
     kept: Vec<Finding>,
     counts: Vec<u64>,
     keep: usize,
-    /// Where the finding of a cause is, as long as more rows may share it.
+    /// The index of each cause's finding, until the file ends.
     places: HashMap<Subject, usize>,
-    /// Bytes looked at once more for the sake of findings; bounded, as findings are.
+    /// Number of bytes that were read again for findings. It is bounded, because the findings are.
     work: u64,
 }
 
@@ -132,31 +132,32 @@ impl Findings {
         Self { kept: Vec::new(), counts: vec![0; Code::ALL.len()], keep, places: HashMap::new(), work: 0 }
     }
 
-    /// Those that were kept: of each rule the first causes, in the order of the file.
+    /// The kept findings: the first causes of each rule, in the order of the file.
     #[must_use]
     pub fn kept(&self) -> &[Finding] {
         &self.kept
     }
 
-    /// How many causes break this rule. Of those that were not kept, each row counts as one.
+    /// The number of causes that break this rule. Of causes that were not kept, each row counts as one.
     #[must_use]
     pub fn count(&self, code: Code) -> u64 {
         self.counts.get(code as usize).copied().unwrap_or(0)
     }
 
-    /// How many are at least so severe, kept or not.
+    /// The number of causes that are at least this severe, kept or not.
     #[must_use]
     pub fn count_from(&self, least: Severity) -> u64 {
         Code::ALL.iter().filter(|code| code.severity() >= least).map(|code| self.count(*code)).sum()
     }
 
-    /// How severe the worst of them is.
+    /// The severity of the worst finding.
     #[must_use]
     pub fn worst(&self) -> Option<Severity> {
         Code::ALL.iter().filter(|code| self.count(**code) > 0).map(|code| code.severity()).max()
     }
 
-    /// For a job's reason: the first of the most severe, and how many more are at least as severe as `least`.
+    /// Returns the first of the most severe findings for a job's reason, with the number of others that are at least as
+    /// severe as `least`.
     ///
     /// `line 3: the row has 2 fields, the header has 3; 2 more`
     #[must_use]
@@ -165,7 +166,7 @@ impl Findings {
         self.first(worst, self.count_from(least))
     }
 
-    /// The same of those alone that are so severe.
+    /// Like [`Self::summary`], for findings of exactly this severity.
     pub(super) fn summary_of(&self, severity: Severity) -> Option<String> {
         let codes = Code::ALL.iter().filter(|code| code.severity() == severity);
         self.first(severity, codes.map(|code| self.count(*code)).sum())
@@ -183,7 +184,7 @@ impl Findings {
         })
     }
 
-    /// Something about the file as a whole.
+    /// Adds a finding about the whole file.
     pub(super) fn of_file(&mut self, code: Code, message: impl Into<String>, suggestion: Option<String>) {
         if self.takes(code) {
             let (message, affected) = (message.into(), Affected::default());
@@ -191,7 +192,7 @@ impl Findings {
         }
     }
 
-    /// Something about bytes of a line. The words are made once for each cause, and only if they are kept.
+    /// Adds a finding about bytes of a line. Builds the words once for each cause, and only if they are kept.
     pub(super) fn at(
         &mut self,
         subject: impl Into<Subject>,
@@ -218,16 +219,16 @@ impl Findings {
         }
     }
 
-    /// A cause that was found before applies to this line too.
+    /// Adds another line to a cause that was found before.
     pub(super) fn again(&mut self, subject: Subject, line: &Line<'_>) {
         match self.places.get(&subject).and_then(|place| self.kept.get_mut(*place)) {
             Some(known) => known.affected.add(line.number),
-            // It was not kept, as there were too many before it.
+            // The cause was not kept, because there were too many before it.
             None => drop(self.takes(subject.0)),
         }
     }
 
-    /// Something about several whole rows, of which `line` is the first.
+    /// Adds a finding about several whole rows. `line` is the first of them.
     pub(super) fn of_rows(
         &mut self,
         subject: impl Into<Subject>,
@@ -242,7 +243,7 @@ impl Findings {
         }
     }
 
-    /// The file is over: in its order, what is about the whole file first, and each with the rows that share its cause.
+    /// Ends the file. Sorts the findings, those of the whole file first, and adds the rows that share a cause.
     pub(super) fn finish(&mut self) {
         self.places.clear();
         self.kept.sort_by_key(|finding| finding.place.as_ref().map(|place| (place.line, place.column)));
@@ -260,7 +261,7 @@ impl Findings {
         }
     }
 
-    /// Takes back what broke a rule, once no more rows follow.
+    /// Removes the findings of a rule. Call it only after the last row.
     pub(super) fn forget(&mut self, code: Code) {
         self.kept.retain(|finding| finding.code != code);
         self.places.clear();
@@ -269,7 +270,7 @@ impl Findings {
         }
     }
 
-    /// Bytes looked at more often than once each: no file may make this grow without end.
+    /// The number of bytes that were read more than once. It must be bounded for every file.
     #[cfg(test)]
     pub(super) fn work(&self) -> u64 {
         self.work
@@ -306,7 +307,7 @@ fn place(line: &Line<'_>, bytes: &Range<usize>) -> Place {
     }
 }
 
-/// A value as a message repeats it: short, printable, in backticks.
+/// A value in a message: short, printable, in backticks.
 pub(super) fn quoted(value: &[u8]) -> String {
     let start = value.get(..QUOTED * 4).unwrap_or(value);
     let text = String::from_utf8_lossy(start);

@@ -1,4 +1,5 @@
-//! The rules as a whole: a file for each, the same findings whatever the chunks are, and no findings where all is well.
+//! The rules as a whole: a file for each rule, the same findings for chunks of any size, and no findings in a correct
+//! file.
 
 mod parts;
 mod sums;
@@ -12,12 +13,12 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// When all this is checked.
+/// The time of these checks.
 fn now() -> ZonedDateTime {
     "2026-11-24T12:00+01:00[Europe/Berlin]".parse().unwrap()
 }
 
-/// The day of it.
+/// The day of these checks.
 fn today() -> Date {
     now().date()
 }
@@ -61,10 +62,10 @@ fn codes(checked: &Checked) -> Vec<Code> {
 const HEADER: &str = "Date\tEvar 1\tEvent 1\n";
 const ROW: &str = "11/20/2026\tred\t1\n";
 
-/// A name, a content, and what else is not as usual.
+/// A file name, a content, and a change of the usual facts.
 type Case<'a> = (&'a str, String, fn(&mut Facts<'_>));
 
-/// What Adobe says of a report suite: `Event 1` is a counter, `Event 2` none.
+/// A report suite in which `Event 1` is a counter and `Event 2` is not.
 static SUITE: LazyLock<SuiteFacts> = LazyLock::new(|| SuiteFacts {
     name: Some("Shop EU".to_owned()),
     metrics: Some(vec![
@@ -76,16 +77,16 @@ static SUITE: LazyLock<SuiteFacts> = LazyLock::new(|| SuiteFacts {
     ..SuiteFacts::default()
 });
 
-/// The rules that no file in a folder can show: what breaks each, and what is just inside its limit.
+/// Rules that no file in a folder can show: a content that breaks the rule, and one that is just inside its limit.
 fn generated(code: Code) -> Option<[Case<'static>; 2]> {
     let usual: fn(&mut Facts<'_>) = |_| {};
     let file = || format!("{HEADER}{ROW}");
     let on = |day: &str| file().replace("11/20/2026", day);
-    // Of this dimension no limit of a value is known.
+    // This dimension has no known limit for a value.
     let header = HEADER.replace("Evar 1", "Marketing Channel");
     let row_of = |bytes: usize| format!("{header}11/20/2026\t{}\t1\n", "x".repeat(bytes - "11/20/2026\t\t1".len()));
     let header_of = |bytes: usize| {
-        // So many names of nine bytes that the rest are names of ten.
+        // As many names of nine bytes as needed, so that the rest are names of ten.
         let rest = bytes - "Date\tEvar 1".len();
         let short = (10 - rest % 10) % 10;
         let events = (10..).take(short).chain((100..).take((rest - 9 * short) / 10));
@@ -120,7 +121,7 @@ fn generated(code: Code) -> Option<[Case<'static>; 2]> {
         Code::FileTooLarge => {
             [("a.txt", file(), |facts| facts.max_size = 36), ("a.txt", file(), |facts| facts.max_size = 37)]
         }
-        // 49 bytes in base64 of 37.
+        // 37 bytes become 49 in base64.
         Code::UploadTime => {
             let slow: fn(&mut Facts<'_>) = |facts| facts.bytes_per_second = Some(0);
             [("a.txt", format!("{}{}", file(), ROW.repeat(2)), slow), ("a.txt", file(), slow)]
@@ -181,7 +182,7 @@ fn generated(code: Code) -> Option<[Case<'static>; 2]> {
     })
 }
 
-/// The files of `tests/check_data`: `CODE.txt` breaks that rule alone, `CODE.inside.txt` none.
+/// The files of `tests/check_data`: `CODE.txt` breaks only that rule, `CODE.inside.txt` breaks none.
 fn check_data() -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check_data");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -216,7 +217,7 @@ fn every_rule_has_a_file_that_breaks_it_alone_and_one_just_inside_its_limit() {
 
 #[test]
 fn a_file_whose_dates_only_make_sense_day_first_has_one_finding() {
-    // Read month first, some of these are in the future, old, not padded, or too many.
+    // Read month first, some of these dates are in the future, old, not padded, or too many.
     let rows: String =
         (1..=28).flat_map(|day| (1..=11).map(move |month| format!("{day:02}/{month:02}/2026\ta\t1\n"))).collect();
     let rows = format!("05/12/2023\ta\t1\n1/11/2026\ta\t1\n{rows}");
@@ -227,7 +228,7 @@ fn a_file_whose_dates_only_make_sense_day_first_has_one_finding() {
         "`13/01/2026` has the day before the month, as has every date of the file that tells the two apart (176 rows: ";
     assert!(finding.message.starts_with(words), "{}", finding.message);
     assert_eq!((finding.suggestion.as_deref(), checked.fails_until()), (Some("write `01/13/2026`"), None));
-    // One date that has the month first is enough to doubt that.
+    // One date that has the month first is enough to make this doubtful.
     let checked = check("a.txt", format!("{HEADER}{rows}11/13/2026\ta\t1\n").as_bytes());
     let all = [Code::DateNotPadded, Code::DateDayFirst, Code::DateFuture, Code::DateOld, Code::TooManyDays];
     assert_eq!(codes(&checked), all);
@@ -255,7 +256,7 @@ fn a_report_suite_says_what_counts_and_what_it_lacks() {
     }
 }
 
-/// The permission may be missing, so that a list is too; or it may be empty.
+/// The credential may lack the permission, so that a list is missing. A list may also be empty.
 #[test]
 fn what_is_not_known_of_a_report_suite_is_not_missed() {
     static NOTHING: LazyLock<SuiteFacts> = LazyLock::new(SuiteFacts::default);
@@ -271,7 +272,7 @@ fn what_is_not_known_of_a_report_suite_is_not_missed() {
     }
 }
 
-/// A check on an evening in California, where the suite is.
+/// A check on an evening in California, the zone of the report suite.
 fn in_california(rows: &str, in_suite_zone: bool) -> Checked {
     static NOW: LazyLock<ZonedDateTime> = LazyLock::new(|| "2026-11-24T17:00-08:00[US/Pacific]".parse().unwrap());
     let content = HEADER.to_owned() + rows;
@@ -289,7 +290,7 @@ fn a_day_that_has_not_begun_in_the_report_suite_says_when_it_begins() {
     let words = "`11/25/2026` has not begun yet in US/Pacific, begins in 7 h (1,000,000 rows: lines 2, 3, ";
     assert!(message.starts_with(words), "{message}");
     assert_eq!(in_california("11/24/2026\tred\t1\n", true).findings.kept(), []);
-    // What the zone of the report suite does not say is doubtful, as before.
+    // If the zone is not that of the report suite, the day is doubtful, as before.
     assert_eq!(codes(&in_california("11/25/2026\tred\t1\n", false)), [Code::DateTomorrow]);
 }
 
@@ -301,11 +302,11 @@ fn a_file_that_only_has_to_wait_says_until_when() {
         (today.to_owned(), true, None),
         (next.to_owned(), true, at("2026-11-25T08:00Z")),
         ([later, next, today].concat(), true, at("2026-11-27T08:00Z")),
-        // A doubt does not change that, and nothing waits for a doubt.
+        // A doubtful finding does not change the time, and no file waits because of one.
         ([next, "11/24/2026\tred\t1%\n"].concat(), true, at("2026-11-25T08:00Z")),
         (next.to_owned(), false, None),
         (later.to_owned(), false, at("2026-11-27T08:00Z")),
-        // No day mends these.
+        // These do not become correct on any day.
         ([next, "11/24/2026\tred\n"].concat(), true, None),
         ([next, "02/30/2026\tred\t1\n"].concat(), true, None),
     ] {
@@ -390,7 +391,7 @@ fn a_cause_is_named_once_with_the_rows_that_share_it() {
     assert_eq!((checked.skipped.rows, checked.skipped.lines.len()), (1_000_000, 20));
 }
 
-/// The content, and the only rule that it breaks: at this line, and in so many rows.
+/// The content, the only rule that it breaks, its line, and the number of affected rows.
 #[test]
 fn what_joins_cuts_or_converts_a_file_is_one_finding() {
     const MARK: &str = "\u{feff}";
@@ -401,7 +402,7 @@ fn what_joins_cuts_or_converts_a_file_is_one_finding() {
         ([HEADER, ROW, MARK, ROW].concat(), Code::JoinedFiles, 3, 1),
         ([HEADER, ROW, "date\tEVAR 1\tevent 1\r\n", ROW].concat(), Code::JoinedFiles, 3, 1),
         ([HEADER, ROW, other, other].concat(), Code::JoinedFiles, 3, 2),
-        // The first of them has no line end.
+        // The first file has no line end.
         ([HEADER, ROW.trim_end(), HEADER, ROW].concat(), Code::JoinedFiles, 2, 1),
         ([HEADER, ROW.trim_end(), MARK, HEADER, ROW].concat(), Code::JoinedFiles, 2, 1),
         ([HEADER, ROW.trim_end(), MARK, ROW].concat(), Code::JoinedFiles, 2, 1),
@@ -428,7 +429,7 @@ fn a_value_that_makes_its_row_too_long_is_one_finding() {
     assert_eq!(codes(&check("a.txt", content.as_bytes())), [Code::RowTooLong]);
 }
 
-/// A value in quotes with line breaks: only the rows that it is cut into are wrong.
+/// If a value in quotes has line breaks, only the rows into which it is cut are wrong.
 #[test]
 fn a_line_break_in_quotes_is_one_finding() {
     let end = "Date\tEvent 1\tEvar 1\n11/20/2026\t1\t\"red\nor blue\"\n11/20/2026\t1\tred\n";
@@ -445,7 +446,7 @@ fn a_line_break_in_quotes_is_one_finding() {
         assert_eq!((finding.place.as_ref().unwrap().line, finding.affected.rows), (line, rows), "{content}");
         assert!(finding.message.starts_with("a line break inside quotes cuts this row in two: "), "{content}");
     }
-    // A quote that never ends hides no other row.
+    // A quote that never closes hides no other row.
     let content = [HEADER, "11/20/2026\t\"red\n", ROW, "11/20/2026\tred\n", ROW].concat();
     let checked = check("a.txt", content.as_bytes());
     assert_eq!((codes(&checked), checked.findings.kept().len()), (vec![Code::FieldCount], 2));
@@ -492,7 +493,8 @@ proptest! {
     }
 }
 
-/// Work is counted, not timed: what is done for findings has an end, however many there are and however long a line is.
+/// The test counts bytes instead of time. The work for findings is bounded, for any number of them and any length of a
+/// line.
 #[test]
 fn work_does_not_grow_faster_than_the_file() {
     let most = (KEEP * Code::ALL.len() * 64 * 1024) as u64;
@@ -518,7 +520,7 @@ fn work_does_not_grow_faster_than_the_file() {
     }
 }
 
-/// Everything by its word, so that no rule is listed in a document only.
+/// Checks every name of a test file, so that no rule exists only in the documentation.
 #[test]
 fn the_folder_of_test_data_names_rules_that_there_are() {
     let others =

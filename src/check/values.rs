@@ -1,4 +1,4 @@
-//! What is wrong with the value of one field. Only what may be wrong comes here, so that the words cost nothing else.
+//! The rules for the value of one field. Callers pass only suspicious values, so that correct ones cost nothing.
 
 use super::code::Code;
 use super::columns::Role;
@@ -9,7 +9,7 @@ use crate::job::{Line, counted};
 use memchr::memchr_iter;
 use std::ops::Range;
 
-/// A value that is longer than its column takes.
+/// Reports a value that is too long for its column.
 pub(super) fn too_long(
     header: &Header,
     index: usize,
@@ -18,7 +18,7 @@ pub(super) fn too_long(
     field: &[u8],
     findings: &mut Findings,
 ) {
-    // That the row is too long is the same cause.
+    // A row that is too long has its own finding with the same cause.
     if line.length > LONGEST_ROW {
         return;
     }
@@ -36,7 +36,7 @@ pub(super) fn too_long(
     });
 }
 
-/// A name of a product that holds what separates products in tags.
+/// Reports the name of a product that holds a separator of products in tags.
 pub(super) fn delimiter(line: &Line<'_>, at: usize, field: &[u8], findings: &mut Findings) {
     findings.at(Code::ProductDelimiter, line, at..at + 1, || {
         let character = if line.bytes[at] == b',' { "a comma" } else { "a bar" };
@@ -59,7 +59,7 @@ fn transaction_ids(line: &Line<'_>, range: Range<usize>, field: &[u8], findings:
     });
 }
 
-/// A value that begins with a quote; whether it also ends with one.
+/// Reports a value in quotes. Returns false if a quote is still open at its end.
 pub(super) fn quotes(line: &Line<'_>, range: &Range<usize>, field: &[u8], findings: &mut Findings) -> bool {
     let Some(inner) = field[1..].strip_suffix(b"\"") else { return !is_odd(field) };
     findings.at(Code::QuotedValue, line, range.clone(), || {
@@ -70,24 +70,24 @@ pub(super) fn quotes(line: &Line<'_>, range: &Range<usize>, field: &[u8], findin
     true
 }
 
-/// Whether a quote is open at the end of the text.
+/// Returns whether a quote is open at the end of the text.
 pub(super) fn is_odd(field: &[u8]) -> bool {
     memchr_iter(b'"', field).count() % 2 == 1
 }
 
-/// Whether the last value of a row begins in quotes and does not end in it.
+/// Returns whether the last value of a row begins with a quote and does not close it.
 pub(super) fn opens(row: &[u8]) -> bool {
     fields(row).last().is_some_and(|(_, field)| field.starts_with(b"\"") && is_odd(field))
 }
 
-/// A value in quotes goes on in the next line, or does so from the line before.
+/// Reports a value in quotes that a line break splits between this line and a neighbouring one.
 pub(super) fn line_break(line: &Line<'_>, count: usize, expected: usize, findings: &mut Findings) {
     let range = if opens(line.bytes) {
         fields(line.bytes).last().map(|(range, _)| range).unwrap_or_default()
     } else {
         fields(line.bytes).next().map(|(range, _)| range).unwrap_or_default()
     };
-    // No row has as many fields as would make this number.
+    // This number differs from every number of fields.
     findings.at((Code::FieldCount, u64::MAX), line, range, || {
         let fields = counted(i64::try_from(count).unwrap_or(i64::MAX), "field");
         let message = format!(
@@ -98,7 +98,7 @@ pub(super) fn line_break(line: &Line<'_>, count: usize, expected: usize, finding
     });
 }
 
-/// A metric that is not a plain number.
+/// Reports a metric that is not a plain number.
 pub(super) fn number(
     header: &Header,
     index: usize,
@@ -107,7 +107,7 @@ pub(super) fn number(
     field: &[u8],
     findings: &mut Findings,
 ) {
-    // Rows with semicolons are lost anyway.
+    // Adobe skips rows with semicolons anyway.
     if field.contains(&b';') {
         return;
     }
@@ -135,7 +135,7 @@ pub(super) fn number(
     });
 }
 
-/// A counter with a fraction.
+/// Reports a counter with a fraction.
 pub(super) fn decimals(
     header: &Header,
     index: usize,

@@ -1,110 +1,110 @@
-//! What was mended, and what could be: each cause once, with the rows that share it.
+//! The mends that were made, and those that were possible. Each cause is listed once, with the rows that share it.
 
 use super::super::report::{Affected, quoted};
 use crate::job::Line;
 use std::collections::HashMap;
 
-/// Maximum number of causes that are kept. A file has no more, unless its columns are odd in hundreds of ways.
+/// Maximum number of causes kept. A file has more only if its columns are odd in hundreds of ways.
 const KEPT: usize = 1_000;
 
-/// Kinds of mends, by the words that programs know.
+/// Kinds of mends, with the words that programs use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, strum::Display)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Mend {
-    /// The byte order mark at the beginning goes.
+    /// Removes the byte order mark at the beginning.
     ByteOrderMark,
-    /// Another encoding becomes UTF-8.
+    /// Converts another encoding to UTF-8.
     Encoding,
-    /// A carriage return too many before a line feed goes.
+    /// Removes an extra carriage return before a line feed.
     LineEnd,
-    /// Other separators become tabs.
+    /// Replaces other separators by tabs.
     Separator,
-    /// A blank row between others becomes a comment.
+    /// Turns a blank row between others into a comment.
     BlankRow,
-    /// The name of a column is written as Adobe writes it.
+    /// Writes the name of a column in Adobe's spelling.
     Column,
-    /// Quotes around a value go.
+    /// Removes quotes around a value.
     Quotes,
-    /// A date is written as Adobe writes it.
+    /// Writes a date in Adobe's form.
     Date,
-    /// A number is written as Adobe writes it.
+    /// Writes a number in Adobe's form.
     Number,
 }
 
-/// One cause, and what became of it.
+/// One cause, and whether it was mended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// What kind of mend.
+    /// The kind of mend.
     pub mend: Mend,
-    /// Whether the text can be read in one way only.
+    /// Whether the text has only one possible reading.
     pub is_certain: bool,
-    /// Whether it was done. What is certain always is.
+    /// Whether it was mended. Certain mends always are.
     pub is_done: bool,
-    /// The column, as Adobe writes its name; `None` where it is about the row or the whole file.
+    /// Adobe's name of the column. `None` if the cause concerns the row or the whole file.
     pub column: Option<String>,
-    /// The first text of it, in one printable line.
+    /// The first text with this cause, in one printable line.
     pub before: String,
-    /// What it becomes.
+    /// The mended text.
     pub after: String,
-    /// The rows that share the cause; none where it is about the whole file.
+    /// The rows that share the cause. Empty if it concerns the whole file.
     pub affected: Affected,
 }
 
-/// All of a file.
+/// All changes of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     list: Vec<Change>,
     places: HashMap<(Mend, bool, usize, u64), usize>,
-    /// Rows whose cause was not kept.
+    /// Number of rows whose cause was not kept.
     more: u64,
     is_any_done: bool,
 }
 
-/// What makes changes one.
+/// The key by which changes share one cause.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cause {
     pub(super) mend: Mend,
     pub(super) is_certain: bool,
-    /// The column's place, or any number.
+    /// The index of the column, or any number.
     pub(super) column: usize,
-    /// What is odd, as a number.
+    /// A number for the form of the oddity.
     pub(super) form: u64,
 }
 
-/// A text in one line, as messages repeat it.
+/// A text in one line, as in messages.
 fn short(text: &[u8]) -> String {
     let quoted = quoted(text);
     quoted.strip_prefix('`').and_then(|text| text.strip_suffix('`')).unwrap_or(&quoted).to_owned()
 }
 
 impl Changes {
-    /// Each cause, those of the whole file first, then by their first line.
+    /// Each cause. Those of the whole file come first, then the order is that of their first lines.
     #[must_use]
     pub fn all(&self) -> &[Change] {
         &self.list
     }
 
-    /// How many rows have causes that [`Self::all`] lacks.
+    /// The number of rows whose causes [`Self::all`] lacks.
     #[must_use]
     pub fn more(&self) -> u64 {
         self.more
     }
 
-    /// Whether anything was mended.
+    /// Returns whether anything was mended.
     #[must_use]
     pub fn is_any_done(&self) -> bool {
         self.is_any_done
     }
 
-    /// Something about the whole file.
+    /// Adds a change of the whole file.
     pub(super) fn of_file(&mut self, mend: Mend, before: &str, after: &str) {
         self.is_any_done = true;
         let (before, after, affected) = (before.to_owned(), after.to_owned(), Affected::default());
         self.list.push(Change { mend, is_certain: true, is_done: true, column: None, before, after, affected });
     }
 
-    /// Something about a line. The texts are made once for each cause.
+    /// Adds a change of a line. Builds the texts once for each cause.
     pub(super) fn at(
         &mut self,
         cause: Cause,
@@ -129,7 +129,7 @@ impl Changes {
         }
     }
 
-    /// The file is over.
+    /// Ends the file, and sorts the causes.
     pub(super) fn finish(&mut self) {
         self.places.clear();
         self.list.sort_by_key(|change| change.affected.lines.first().copied());

@@ -1,28 +1,28 @@
-//! A file as lines of text, in any encoding that is known by its first bytes.
+//! Splits a file into lines of text, in any encoding that its first bytes identify.
 
 use crate::job::{Encoding, Line, Lines, Problem};
 
-/// Number of bytes that show how the file is encoded.
+/// Number of bytes that identify the encoding.
 const START: usize = 4;
 
 /// The byte order mark of UTF-8.
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Why nothing of a file can be mended.
+/// Why a file cannot be mended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Obstacle {
-    /// This line is longer than what is kept of one.
+    /// This line is longer than the part of a line that is kept.
     LongLine(u64),
     /// This line holds half of a UTF-16 character.
     HalfCharacter(u64),
-    /// The file looks like UTF-16, but has no header if it is read so.
+    /// The file looks like UTF-16, but has no header when read as UTF-16.
     Utf16,
-    /// Without its byte order mark, the file would begin with what reads as another encoding.
+    /// Without its byte order mark, the file would begin with bytes that mean another encoding.
     Start,
 }
 
 impl Obstacle {
-    /// The one that a line is.
+    /// Returns the obstacle in a line, if it has one.
     pub(super) fn of(line: &Line<'_>) -> Option<Self> {
         let is_wide = match line.encoding {
             Encoding::Utf16 { .. } => true,
@@ -39,7 +39,7 @@ impl Obstacle {
         }
     }
 
-    /// What it is, and what to do.
+    /// Returns the problem and its remedy.
     #[must_use]
     pub fn problem(self) -> Problem {
         match self {
@@ -63,14 +63,14 @@ impl Obstacle {
     }
 }
 
-/// Whether a file that begins with these bytes would be read in another encoding than it was.
+/// Returns whether a file that begins with these bytes would be read in another encoding than before.
 fn reads_as_another(bytes: &[u8]) -> bool {
     let start = bytes.get(..START).unwrap_or(bytes);
     [MARK, b"\xff\xfe".as_slice(), b"\xfe\xff".as_slice()].iter().any(|mark| start.starts_with(mark))
         || start.contains(&0)
 }
 
-/// Hands on the lines of a file. UTF-16 without a byte order mark is read as if it had one.
+/// Passes on the lines of a file. Reads UTF-16 without a byte order mark as if it had one.
 #[derive(Debug, Default)]
 pub(super) struct Feed {
     lines: Lines,
@@ -79,21 +79,21 @@ pub(super) struct Feed {
     pub(super) form: Option<Form>,
 }
 
-/// How a file is written, as its first bytes say.
+/// The encoding of a file, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// A byte is a character, or a part of one.
+    /// One byte is a character or a part of one.
     Bytes,
-    /// The same, with the byte order mark of UTF-8 before it.
+    /// Like [`Self::Bytes`], after the byte order mark of UTF-8.
     Marked,
     /// UTF-16 with its byte order mark.
     Wide,
-    /// UTF-16 by its look alone.
+    /// UTF-16 without a byte order mark, recognised by its bytes.
     WideByLook,
 }
 
 impl Feed {
-    /// Takes the next bytes of the file, and hands on each line that ends in them.
+    /// Takes the next bytes of the file, and passes each line that ends in them to `each`.
     pub(super) fn update(&mut self, bytes: &[u8], mut each: impl FnMut(&Line<'_>)) {
         let mut bytes = bytes;
         if self.form.is_none() {
@@ -108,7 +108,7 @@ impl Feed {
         self.lines.feed(bytes, each);
     }
 
-    /// The file is over.
+    /// Ends the file, and passes its last line to `each`.
     pub(super) fn finish(&mut self, mut each: impl FnMut(&Line<'_>)) {
         if self.form.is_none() {
             self.decide(&mut each);
@@ -116,7 +116,7 @@ impl Feed {
         self.lines.finish(each);
     }
 
-    /// How many rows of data there are so far.
+    /// The number of rows of data so far.
     pub(super) fn rows_expected(&self) -> u64 {
         self.lines.rows_expected()
     }

@@ -1,15 +1,15 @@
-//! Mends a file: what can be read in one way only is written as Adobe writes it, line by line.
+//! Mends a file: writes each text that has only one possible reading in Adobe's form, line by line.
 //!
-//! Pure, in two passes over the same bytes. A [`Survey`] learns what only the whole file shows: its encoding, how its dates
-//! and numbers are written, and where its last row is. A [`Mender`] then hands on each line before and after. No line is
-//! added, removed or moved, and no row becomes a comment or blank. A file that was mended is mended to the same bytes again.
+//! Pure, in two passes over the same bytes. A [`Survey`] learns what only the whole file shows: its encoding, the form
+//! of its dates and numbers, and its last row. A [`Mender`] then returns each line before and after. It adds, removes
+//! and moves no line, and no row becomes a comment or blank. Mending a mended file changes nothing.
 //!
 //! ```text
 //!  chunks ──► Feed ──► Survey ──► Plan
 //!  chunks ──► Feed ──► Mender ──► MendedLine …, Changes
 //! ```
 //!
-//! What can be read in more than one way is only done if that is asked for, and is named in either case.
+//! A text with several possible readings is mended only on request, but is listed in any case.
 
 mod changes;
 mod feed;
@@ -34,33 +34,34 @@ use std::borrow::Cow;
 use std::ops::Range;
 use walk::{Row, Walk, is_row, with, without_returns};
 
-/// What a file shows as a whole.
+/// What the whole file shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Why nothing of the file can be mended.
+    /// Why the file cannot be mended.
     pub obstacle: Option<Obstacle>,
-    /// How many rows of data there are, before and after. Of UTF-16 without a byte order mark, the check counts others.
+    /// The number of rows of data, which is the same before and after. For UTF-16 without a byte order mark, the check
+    /// counts differently.
     pub rows_expected: u64,
     dates: Dates,
     /// One for each column.
     numbers: Vec<Numbers>,
-    /// The line of the last row; blank rows after it do no harm.
+    /// The line of the last row. Blank rows after it do no harm.
     last_row: u64,
-    /// The worst of the lines that are no UTF-8.
+    /// The worst case among the lines that are not UTF-8.
     western: Option<Western>,
-    /// Other lines beyond ASCII are UTF-8.
+    /// Some other lines beyond ASCII are UTF-8.
     has_utf8: bool,
     form: Option<Form>,
 }
 
-/// Whether a line that is no UTF-8 is Windows-1252.
+/// Whether a line that is not UTF-8 is Windows-1252.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Western {
-    /// It is, or reads as if it were.
+    /// It is, or every encoding in question reads it alike.
     Certain,
     /// It may be in another encoding.
     Doubtful,
-    /// It holds a byte that is no character there.
+    /// It holds a byte that is no character in Windows-1252.
     Impossible,
 }
 
@@ -74,7 +75,7 @@ pub struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
-    /// `is_unsafe`: what is not certain is going to be done too.
+    /// Begins a survey. `is_unsafe` says that uncertain mends will also be made.
     #[must_use]
     pub fn new(suite: Option<&'a SuiteFacts>, is_unsafe: bool) -> Self {
         Self { feed: Feed::default(), walk: Walk::new(suite, is_unsafe), plan: Plan::default(), last_date: Vec::new() }
@@ -86,7 +87,7 @@ impl<'a> Survey<'a> {
         feed.update(bytes, |line| survey(line, walk, plan, last_date));
     }
 
-    /// The file is over.
+    /// Ends the file, and returns its plan.
     #[must_use]
     pub fn finish(mut self) -> Plan {
         let Self { feed, walk, plan, last_date } = &mut self;
@@ -134,7 +135,7 @@ fn survey(line: &Line<'_>, walk: &mut Walk<'_>, plan: &mut Plan, last_date: &mut
         let field = row.get(start..*end).unwrap_or_default();
         start = end + 1;
         if header.date == Some(index) {
-            // Most rows repeat the date.
+            // Skip repeated dates, because most rows repeat the date.
             if field != last_date.as_slice() {
                 plan.dates.add(field);
                 last_date.clear();
@@ -148,14 +149,14 @@ fn survey(line: &Line<'_>, walk: &mut Walk<'_>, plan: &mut Plan, last_date: &mut
     }
 }
 
-/// A line before and after. What ends it stays.
+/// A line before and after. Its line end does not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MendedLine<'l> {
-    /// From 1.
+    /// Counts from 1.
     pub number: u64,
-    /// As it is in the file, of UTF-16 as UTF-8.
+    /// The text in the file. UTF-16 is converted to UTF-8.
     pub before: &'l [u8],
-    /// As it is written.
+    /// The text after mending.
     pub after: &'l [u8],
     /// What ends it.
     pub end: LineEnd,
@@ -169,25 +170,25 @@ pub struct Mender<'a> {
     hand: Hand<'a>,
 }
 
-/// What decides of each line.
+/// Decides about each line.
 #[derive(Debug)]
 struct Hand<'a> {
     plan: &'a Plan,
     is_unsafe: bool,
     changes: Changes,
-    /// The last date, which most rows repeat, and what it becomes.
+    /// The last date, which most rows repeat, and its mended form.
     last_date: Vec<u8>,
     last_mended: Option<Mended>,
-    /// The last value of the row before may go on in this line.
+    /// This line may continue the last value of the previous row.
     is_open: bool,
 }
 
 impl<'a> Mender<'a> {
-    /// Mends the file of a plan, which has no obstacle. `suite` and `is_unsafe` are those of the survey.
+    /// Mends the file of a plan, which must have no obstacle. `suite` and `is_unsafe` must equal those of the survey.
     #[must_use]
     pub fn new(plan: &'a Plan, suite: Option<&'a SuiteFacts>, is_unsafe: bool) -> Self {
         let mut changes = Changes::default();
-        // Without a row, there is nothing to mend.
+        // A file without a row needs no mend.
         match plan.form.filter(|_| plan.last_row > 0) {
             Some(Form::Marked) => changes.of_file(Mend::ByteOrderMark, "UTF-8 with a byte order mark", "UTF-8"),
             Some(Form::Wide | Form::WideByLook) => changes.of_file(Mend::Encoding, "UTF-16", "UTF-8"),
@@ -197,13 +198,13 @@ impl<'a> Mender<'a> {
         Self { feed: Feed::default(), walk: Walk::new(suite, is_unsafe), hand }
     }
 
-    /// Takes the next bytes of the file, and hands on each line that ends in them.
+    /// Takes the next bytes of the file, and passes each line that ends in them to `each`.
     pub fn update(&mut self, bytes: &[u8], mut each: impl FnMut(&MendedLine<'_>)) {
         let Self { feed, walk, hand } = self;
         feed.update(bytes, |line| hand.line(line, walk, &mut each));
     }
 
-    /// The file is over.
+    /// Ends the file, and returns its changes.
     #[must_use]
     pub fn finish(mut self, mut each: impl FnMut(&MendedLine<'_>)) -> Changes {
         let Self { feed, walk, hand } = &mut self;
@@ -243,7 +244,7 @@ impl Hand<'_> {
         each(&MendedLine { number: line.number, before: line.bytes, after: &after, end: line.end });
     }
 
-    /// The text of a line that is no UTF-8, if that is known or to be taken for granted.
+    /// Converts a line that is not UTF-8, if its encoding is certain, or if uncertain mends were requested.
     fn in_utf8<'l>(&mut self, line: &Line<'l>) -> Cow<'l, [u8]> {
         let bytes = line.bytes;
         let is_certain = match self.plan.western.filter(|_| self.plan.last_row > 0) {
@@ -289,7 +290,7 @@ impl Hand<'_> {
         let is_done = is_row(&after);
         for edit in &edits {
             let is_done = is_done && (edit.cause.is_certain || self.is_unsafe);
-            // A row that would be none any more stays as it is, and the check names it.
+            // If the row would no longer be one, it stays unchanged, and the check reports it.
             if !is_done && (edit.cause.is_certain || self.is_unsafe) {
                 continue;
             }
@@ -310,7 +311,7 @@ impl Hand<'_> {
             let field = row.get(range.clone()).unwrap_or_default();
             start = end + 1;
             let is_date = header.date == Some(index);
-            // What a row begins with makes it a comment, a header or a row: only a date is safe there.
+            // The first field decides whether a line is a comment, a header or a row, so only a date is changed there.
             if index == 0 && !is_date {
                 continue;
             }
@@ -342,7 +343,7 @@ impl Hand<'_> {
     }
 }
 
-/// The first word that holds a character beyond ASCII.
+/// The first word with a character beyond ASCII.
 fn first_word(text: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(text);
     let word = text.split(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric()).find(|word| !word.is_ascii());

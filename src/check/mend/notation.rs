@@ -1,38 +1,38 @@
-//! What the whole file shows of its dates and numbers, and what is certain by that.
+//! The forms of dates and numbers in the whole file, and which mends they make certain.
 //!
-//! Only texts that are in another form than Adobe's are evidence for what may be done, so that mending takes none away and adds
-//! none: a file that was mended is mended to the same bytes again.
+//! Only texts that are not in Adobe's form are evidence, so that mending neither removes nor adds any. Mending a mended
+//! file therefore changes nothing.
 
 use super::super::date_forms::{First, Meant, Order, meant, meant_with};
 use super::super::dates::read_date;
 use super::super::numbers::{Marks, OddNumber, is_one_point, with_decimal_comma};
 use crate::job::{Decimal, NotDecimal};
 
-/// What a field becomes.
+/// The mended text of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mended {
     pub(super) text: Vec<u8>,
     pub(super) is_certain: bool,
-    /// What is odd about the field, as a number.
+    /// A number for the form of the oddity.
     pub(super) form: u64,
 }
 
-/// Largest number of a month.
+/// Highest number of a month.
 const MONTHS: u8 = 12;
 
 /// The dates of a file whose year comes last.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Dates {
     slashes: Seen,
-    /// Those of `slashes` that a time in another form follows.
+    /// The dates of `slashes` that are followed by a time which is not in Adobe's form.
     timed: Seen,
     dashes: Seen,
     points: Seen,
-    /// A date in Adobe's own form has a day that is no month.
+    /// A date in Adobe's form has a day above 12.
     has_month_first: bool,
 }
 
-/// What tells day and month apart.
+/// Which evidence for the order of day and month was seen.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Seen {
     month_first: bool,
@@ -40,7 +40,7 @@ struct Seen {
 }
 
 impl Dates {
-    /// Takes a field of the column of dates.
+    /// Takes a field of the date column.
     pub(super) fn add(&mut self, field: &[u8]) {
         let read = read_date(field);
         if let (Some(day), None) = (read.day, read.breaks) {
@@ -63,7 +63,7 @@ impl Dates {
         }
     }
 
-    /// What a field becomes. `None`: it stays as it is, or nothing tells what it means.
+    /// Returns the mended field. `None` if it stays unchanged, or if its meaning is unknown.
     pub(super) fn mended(&self, field: &[u8]) -> Option<Mended> {
         let is_right = read_date(field).breaks.is_none();
         let all_have_day_first = self.slashes.day_first && !self.slashes.month_first && !self.has_month_first;
@@ -83,10 +83,11 @@ impl Dates {
         Some(Mended { text: text.into_bytes(), is_certain, form }).filter(|mended| mended.text != field)
     }
 
-    /// Which number comes first behind this separator, and whether that is certain. `None`: the dates contradict each other.
+    /// Returns which number comes first with this separator, and whether that is certain. `None` if the dates
+    /// contradict each other.
     fn first(&self, separator: char, is_timed: bool) -> Option<(First, bool)> {
         match separator {
-            // Month first is how Adobe reads these, so that only a date which cannot be read so speaks against it.
+            // Adobe reads these month first, so only a date that cannot be read like this is evidence against it.
             '/' if !self.slashes.day_first => Some((First::Month, !is_timed || self.timed.month_first)),
             '/' if self.slashes.month_first || self.has_month_first => None,
             '/' => Some((First::Day, false)),
@@ -114,7 +115,7 @@ impl Seen {
 /// How a column writes its numbers.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Numbers {
-    /// A bit for each of [`Marks`] that was met.
+    /// One bit for each of [`Marks`] that was seen.
     met: u8,
 }
 
@@ -136,7 +137,7 @@ impl Numbers {
         self.met & 1 << marks as u8 != 0
     }
 
-    /// What a field becomes. `None`: it stays as it is, or nothing tells what it means.
+    /// Returns the mended field. `None` if it stays unchanged, or if its meaning is unknown.
     pub(super) fn mended(self, field: &[u8], is_counter: bool) -> Option<Mended> {
         if field.is_empty() || field.iter().all(u8::is_ascii_digit) {
             return None;
@@ -155,10 +156,11 @@ impl Numbers {
         Some(Mended { text, is_certain, form: odd.cause() << 1 | 1 << 63 })
     }
 
-    /// The number, and whether that is certain.
+    /// Returns the number, and whether it is certain.
     fn read(self, odd: &OddNumber, field: &[u8], is_counter: bool) -> Option<(String, bool)> {
         let right = odd.right.clone()?;
-        // What looks like a number could be thousands, and the sums would be wrong without a word.
+        // The column contradicts itself. Its plain numbers could be thousands, and the sums would be wrong without a
+        // warning.
         let is_torn = self.has(Marks::DecimalComma)
             && (self.has(Marks::OnePoint) || self.has(Marks::OneComma) && self.has(Marks::CommaGroups));
         if is_torn && odd.marks != Marks::None {
@@ -166,7 +168,8 @@ impl Numbers {
         }
         match odd.marks {
             Marks::None | Marks::CommaGroups | Marks::OnePoint => Some((right, odd.is_strict)),
-            // If one comma may be either, what is certain of the others waits for it: alone, it would show less.
+            // If some value has one ambiguous comma, this one waits with it. Mended alone, it would take away the
+            // evidence.
             Marks::DecimalComma => Some((right, odd.is_strict && !self.has(Marks::OneComma))),
             Marks::OneComma if self.has(Marks::DecimalComma) => Some((with_decimal_comma(field)?, false)),
             Marks::OneComma => Some((right, odd.is_strict && (self.has(Marks::CommaGroups) || is_counter))),
@@ -174,19 +177,20 @@ impl Numbers {
     }
 }
 
-/// A number without its decimals, if these are nothing but zeros; three of them could be thousands.
+/// Returns a number without its decimals, if they are all zeros. Three zeros could be thousands, so these stay.
 fn whole_of(number: &[u8]) -> Option<&[u8]> {
     let point = memchr::memchr(b'.', number)?;
     let is_whole = number[point + 1..].iter().all(|byte| *byte == b'0') && !is_one_point(number);
     is_whole.then(|| &number[..point])
 }
 
-/// Whether a text is nothing but white space, or quotes around it.
+/// Returns whether a text is only white space, also inside quotes.
 fn is_nothing(text: &str) -> bool {
     text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text).trim().is_empty()
 }
 
-/// A value without the quotes around it, each quote in it once. `None`: there are none, or they may be a part of it.
+/// Returns a value without the quotes around it, with each doubled quote once. `None` if it has no quotes around it, or
+/// if they may be part of the value.
 pub(super) fn without_quotes(field: &[u8]) -> Option<Vec<u8>> {
     let inner = field.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     let mut value = Vec::with_capacity(inner.len());
@@ -197,7 +201,7 @@ pub(super) fn without_quotes(field: &[u8]) -> Option<Vec<u8>> {
         }
         value.push(*byte);
     }
-    // A value that begins with a quote itself would look like one in quotes, and lose that quote the next time.
+    // A value that itself begins with a quote would look quoted, and lose that quote the next time.
     (value.first() != Some(&b'"')).then_some(value)
 }
 

@@ -1,4 +1,4 @@
-//! Mending as a whole: what both can read stays what it is, and a mended file is mended to the same bytes.
+//! Mending as a whole: values that both checks can read stay the same, and mending a mended file changes nothing.
 
 use super::*;
 use crate::check::{Checked, Checker, Facts};
@@ -24,7 +24,7 @@ fn check(content: &[u8]) -> Checked {
     checker.finish()
 }
 
-/// A file after mending, its lines before and after, and what was done.
+/// A file after mending, its lines before and after, and its changes.
 #[derive(Debug, PartialEq, Eq)]
 struct Done {
     content: Vec<u8>,
@@ -151,17 +151,17 @@ fn a_cause_is_named_once_with_its_rows() {
     assert_eq!((number.column.as_deref(), number.after.as_str()), (Some("Event 1"), "2"));
 }
 
-/// What a single row adds, by its header.
+/// The totals of a single row, under its header.
 fn alone(header: &[u8], row: &[u8]) -> Checked {
     check(&[header, b"\n", row, b"\n"].concat())
 }
 
-/// A sum without zeros at the end of its decimals.
+/// A sum without trailing zeros in its decimals.
 fn plain(sum: &str) -> &str {
     if sum.contains('.') { sum.trim_end_matches('0').trim_end_matches('.') } else { sum }
 }
 
-/// Everything that could be read is read as before; `days`: the days too.
+/// Asserts that every readable value is read as before. With `days`, this includes the days.
 fn assert_read_as_before(done: &Done, header: usize, days: bool) -> Result<(), TestCaseError> {
     let (header_before, header_after) = &done.lines[header];
     for (before, after) in &done.lines[header + 1..] {
@@ -245,7 +245,7 @@ proptest! {
         prop_assert_eq!(String::from_utf8_lossy(&again.content), String::from_utf8_lossy(&done.content));
         prop_assert!(!again.changes.is_any_done(), "{:?}", again.changes);
         prop_assert_eq!(done.changes.is_any_done(), done.content != content.as_bytes());
-        // A guess at a name gives a column a meaning that it had not, and a day first is another day.
+        // A guessed name gives a column a new meaning, and a date read day first is another day.
         if !is_unsafe || !header.contains("Revenue") {
             assert_read_as_before(&done, 0, !is_unsafe)?;
         }
@@ -275,7 +275,7 @@ proptest! {
     }
 }
 
-/// The files of the rules, each mended in both ways.
+/// The test files of the rules, each mended in both ways.
 #[test]
 fn every_file_of_the_rules_is_mended_to_bytes_that_stay() {
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check_data")).unwrap() {

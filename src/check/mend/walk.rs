@@ -1,4 +1,4 @@
-//! The way through the lines: which is the header, which are rows that can be judged by it, and what other separators are.
+//! Walks through the lines of a file: finds the header, the rows that can be judged by it, and other separators.
 
 use super::super::code::Code;
 use super::super::columns::column;
@@ -9,39 +9,39 @@ use crate::job::{Line, LineEnd, SuiteFacts};
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Where in the file it is.
+/// How far the walk has come in the file.
 #[derive(Debug)]
 enum Stage {
     BeforeHeader,
     Rows(Box<Header>),
-    /// What follows cannot be judged: there is no header, or a second file begins.
+    /// The rest cannot be judged, because there is no header, or a second file begins.
     Off,
 }
 
-/// Goes through the lines of a file.
+/// Walks through the lines of a file.
 #[derive(Debug)]
 pub(super) struct Walk<'a> {
     suite: Option<&'a SuiteFacts>,
     is_unsafe: bool,
     stage: Stage,
-    /// What separates the columns, if it is no tab.
+    /// The separator of the columns, if it is not a tab.
     pub(super) delimiter: Option<u8>,
-    /// Where the fields of the row at hand end.
+    /// The ends of the fields in the current row.
     ends: Vec<usize>,
 }
 
-/// What a row is.
+/// The kind of a row.
 #[derive(Debug)]
 pub(super) enum Row<'w> {
-    /// The header, and what becomes of its names.
+    /// The header, with its renamed columns.
     Header(Vec<Renamed>),
-    /// A row with as many fields as the header.
+    /// A row with the same number of fields as the header.
     Fields(&'w Header, &'w [usize]),
-    /// Anything else, which stays as it is.
+    /// Any other row, which stays unchanged.
     Other,
 }
 
-/// The name of a column that is written otherwise.
+/// A column whose name Adobe writes differently.
 #[derive(Debug)]
 pub(super) struct Renamed {
     pub(super) index: usize,
@@ -63,7 +63,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A row with tabs in place of its own separators, if that is to be done and can be.
+    /// Returns a row with tabs in place of its separators, if uncertain mends were requested and the row allows it.
     pub(super) fn with_tabs<'l>(&mut self, row: &'l [u8]) -> Cow<'l, [u8]> {
         if matches!(self.stage, Stage::BeforeHeader) {
             self.delimiter = header::other_delimiter(row).and_then(|(range, _)| match &row[range] {
@@ -77,7 +77,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What a row is, and for the rows below it.
+    /// Returns the kind of a row, and remembers the header for the rows below.
     pub(super) fn row(&mut self, line: &Line<'_>, row: &[u8]) -> Row<'_> {
         if matches!(self.stage, Stage::Rows(_)) && begins_a_file(row) {
             self.stage = Stage::Off;
@@ -100,13 +100,14 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Whether this is the header or the first row of another file, which a row in order cannot be: it begins with a digit.
+/// Returns whether a row begins another file, with a header or a byte order mark. Correct rows begin with a digit.
 fn begins_a_file(row: &[u8]) -> bool {
     let first = fields(row.strip_prefix(MARK).unwrap_or(row)).next().map(|(_, field)| field).unwrap_or_default();
     row.starts_with(MARK) || first.trim_ascii().eq_ignore_ascii_case(b"date")
 }
 
-/// The names of a header that Adobe writes otherwise. Certain is what only differs in spaces, quotes and signs.
+/// Returns the columns whose names Adobe writes differently. A name that differs only in spaces, quotes and signs is
+/// certain.
 fn renamed(header: &[u8], is_unsafe: bool) -> Vec<Renamed> {
     let columns: Vec<_> = fields(header)
         .map(|(range, name)| {
@@ -130,7 +131,7 @@ fn renamed(header: &[u8], is_unsafe: bool) -> Vec<Renamed> {
             (Some(_) | None, Some(_) | None) => continue,
         };
         let is_certain = column.breaks != Some(Code::ColumnUnknown);
-        // Two columns of one name: either value may win, so that both stay as they are.
+        // Two columns would share the name, so that either value may win. Both stay unchanged.
         let is_twice = names.iter().filter(|name| **name == right || **name == column.name).count() > 1;
         if !is_twice {
             renamed.push(Renamed { index, range: range.clone(), right, is_certain });
@@ -139,7 +140,7 @@ fn renamed(header: &[u8], is_unsafe: bool) -> Vec<Renamed> {
     renamed
 }
 
-/// A row with other texts in some places, which are in order.
+/// Replaces some ranges of a row. The edits must be in order.
 pub(super) fn with<'t>(row: &[u8], edits: impl Iterator<Item = (Range<usize>, &'t [u8])>) -> Vec<u8> {
     let (mut text, mut done) = (Vec::with_capacity(row.len()), 0);
     for (range, right) in edits {
@@ -151,7 +152,8 @@ pub(super) fn with<'t>(row: &[u8], edits: impl Iterator<Item = (Range<usize>, &'
     text
 }
 
-/// The text of a line without the carriage returns before its end. Where nothing ends the line, they may be half of its end.
+/// Returns the text of a line without the carriage returns before its end. Without a line end, they may be half of one,
+/// so they stay.
 pub(super) fn without_returns<'l>(line: &Line<'_>, text: &'l [u8]) -> &'l [u8] {
     if text.last() != Some(&b'\r') || line.end == LineEnd::None {
         return text;
@@ -160,15 +162,15 @@ pub(super) fn without_returns<'l>(line: &Line<'_>, text: &'l [u8]) -> &'l [u8] {
     &text[..length]
 }
 
-/// Whether a line is still a row once it reads like this: neither a comment nor blank, and its end is no part of a value.
+/// Returns whether a line is still a row: neither a comment nor blank, and without a carriage return at its end.
 pub(super) fn is_row(line: &[u8]) -> bool {
     line.first() != Some(&b'#')
         && line.last() != Some(&b'\r')
         && line.iter().any(|byte| !matches!(byte, b' ' | b'\t' | b'\r'))
 }
 
-/// The values of a row that other separators keep apart, with tabs between them. `None`: a value is in broken quotes or
-/// holds a tab, the row would be a comment, or it has no such separator.
+/// Replaces the separators of a row by tabs. `None` if a value has broken quotes or holds a tab, if the row would
+/// become a comment, or if it has no such separator.
 fn with_tabs(row: &[u8], delimiter: u8) -> Option<Vec<u8>> {
     let mut text = Vec::with_capacity(row.len());
     let mut bytes = row.iter().copied().peekable();

@@ -1,12 +1,12 @@
-//! Bytes that are no UTF-8, read as Windows-1252; and where that is certain.
+//! Reads bytes that are not UTF-8 as Windows-1252, and decides where that is certain.
 //!
-//! No byte names its encoding. Certain are letters inside words for which the encodings of western and central Europe agree
-//! (Windows-1252, Windows-1250, Windows-1254, ISO-8859-1, -2, -9 and -15), and signs that stand between words or numbers.
-//! What DOS and Mac OS write for the usual letters is neither.
+//! No byte names its encoding. Two kinds of bytes are certain. First, letters inside words for which the encodings of
+//! western and central Europe agree (Windows-1252, Windows-1250, Windows-1254, ISO-8859-1, -2, -9 and -15). Second,
+//! signs between words or numbers. The bytes that DOS and Mac OS use for common letters are neither.
 
 use std::borrow::Cow;
 
-/// The characters of 0x80 to 0x9F; five of them are none.
+/// The characters of 0x80 to 0x9F. Five of these bytes are not characters.
 const HIGH: [Option<char>; 32] = [
     Some('€'),
     None,
@@ -42,17 +42,18 @@ const HIGH: [Option<char>; 32] = [
     Some('Ÿ'),
 ];
 
-/// Letters for which the encodings agree: Ä Ö Ü Á É Í Ó Ú Â Î Ô Ç Ë and the small ones, ß, but á, which is the ß of DOS.
+/// Letters for which the encodings agree: Ä Ö Ü Á É Í Ó Ú Â Î Ô Ç Ë, their small letters, and ß. It lacks á, because
+/// DOS writes ß with that byte.
 const AGREED_LETTERS: &[u8] =
     b"\xC1\xC2\xC4\xC7\xC9\xCB\xCD\xCE\xD3\xD4\xD6\xDA\xDC\xDF\xE2\xE4\xE7\xE9\xEB\xED\xEE\xF3\xF4\xF6\xFA\xFC";
 
-/// Signs for which they agree: € – — no-break space § °.
+/// Signs for which the encodings agree: € – — no-break space § °.
 const AGREED_SIGNS: &[u8] = b"\x80\x96\x97\xA0\xA7\xB0";
 
-/// Maximum number of letters beyond ASCII in a row: words of other alphabets have more.
+/// Maximum number of letters beyond ASCII in a row. Words of other alphabets have more.
 const MOST_IN_A_ROW: usize = 2;
 
-/// The text that these bytes are in Windows-1252. `None`: they hold a byte that is no character there.
+/// Decodes Windows-1252. `None` if a byte is not a character there.
 pub(super) fn decoded(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
     if bytes.is_ascii() {
         return Some(Cow::Borrowed(bytes));
@@ -64,7 +65,7 @@ pub(super) fn decoded(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
     bytes.iter().map(character).collect::<Option<String>>().map(|text| Cow::Owned(text.into_bytes()))
 }
 
-/// Whether every encoding in question reads these bytes alike.
+/// Returns whether every encoding in question reads these bytes alike.
 pub(super) fn is_certain(bytes: &[u8]) -> bool {
     let mut in_a_row = 0;
     bytes.iter().enumerate().all(|(at, byte)| {
@@ -78,7 +79,8 @@ pub(super) fn is_certain(bytes: &[u8]) -> bool {
     })
 }
 
-/// Whether a letter stands in a word that is written in its case: what another encoding means here is often of the other.
+/// Returns whether a letter is in a word of the same case. In another encoding, the byte is often a letter of the other
+/// case.
 fn fits(byte: u8, before: u8, after: u8) -> bool {
     let is_small = byte >= 0xdf;
     let is_in_a_word = before.is_ascii_alphabetic() || after.is_ascii_alphabetic();
@@ -104,7 +106,7 @@ mod tests {
         for byte in [0x81, 0x8d, 0x8f, 0x90, 0x9d] {
             assert_eq!(read(&[b'a', byte]), None, "{byte:x}");
         }
-        // The standard library knows the rest: it is the first 256 code points.
+        // The other characters equal the first 256 code points, which the standard library decodes.
         for byte in 0xa0..=0xff_u8 {
             assert_eq!(read(&[byte]).unwrap(), char::from(byte).to_string());
         }

@@ -1,10 +1,10 @@
-//! Valid files as they may come, and every single change of them.
+//! Valid files in many variants, and every single change of them.
 
 use super::{check, check_in, today};
 use crate::check::Code;
 use proptest::prelude::*;
 
-/// A file in parts, so that one of them can be changed.
+/// A file in parts, so that a test can change one of them.
 #[derive(Debug, Clone)]
 struct Parts {
     columns: Vec<String>,
@@ -28,7 +28,7 @@ impl Parts {
         text.into_bytes()
     }
 
-    /// The line of a row of data.
+    /// The line number of a row of data.
     fn line(&self, row: usize) -> u64 {
         let comments = (0..=row + 1).filter(|index| self.comments[index % self.comments.len()]).count();
         u64::try_from(row + 2 + comments).unwrap()
@@ -65,7 +65,7 @@ fn parts() -> impl Strategy<Value = Parts> {
                 .collect::<Vec<_>>()
         })
         .prop_flat_map(|columns| {
-            // Date and time in front, the others in any order.
+            // Date and time come first, the others in any order.
             Just(columns[1..].to_vec()).prop_shuffle().prop_map(move |rest| [&columns[..1], &rest].concat())
         });
     columns.prop_flat_map(|columns| {
@@ -104,12 +104,13 @@ fn cell(name: &str) -> BoxedStrategy<String> {
     } else if name == "product" || name == "zip" {
         "[A-Za-z0-9 _.-]{0,49}[a-z0-9]".boxed()
     } else {
-        // Anything but what ends a field or a row, up to what a transaction ID may have, and no quotes around it.
+        // Any characters but those that end a field or a row, up to the limit of a transaction ID, and no quotes around
+        // them.
         "[^;\\t\\n\\r\\x00\\s\"][^;\\t\\n\\r\\x00]{0,20}".boxed()
     }
 }
 
-/// One change of a valid file, and what it must lead to: the rule and, in a row of data, the row.
+/// One change of a valid file. Returns the rule that it must break, and whether the place must be the given row.
 type Change = fn(&mut Parts, usize) -> (Code, bool);
 
 const CHANGES: [Change; 24] = [
@@ -189,7 +190,7 @@ const CHANGES: [Change; 24] = [
     },
     |file, row| {
         for (name, cell) in file.columns.iter().zip(&mut file.rows[row]).skip(1) {
-            // A price would lack its product.
+            // A price needs its product.
             if !["event", "orders"].iter().any(|metric| name.to_lowercase().starts_with(metric)) {
                 cell.clear();
             }

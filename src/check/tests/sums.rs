@@ -1,4 +1,4 @@
-//! What the rows of a day add up to, against a decimal library.
+//! Compares the totals of each day with a decimal library.
 
 use super::{HEADER, check, check_in};
 use crate::job::{DataDay, DataDays};
@@ -81,7 +81,7 @@ proptest! {
     }
 }
 
-/// The sums of each day in the order of the columns, `?` where one is not known.
+/// The sums of each day in the order of the columns, with `?` for an unknown one.
 fn sums(days: &DataDays) -> Vec<String> {
     let sum = |day: &DataDay| {
         let sums = day.totals.iter().map(|total| total.sum.map_or_else(|| "?".to_owned(), |sum| sum.to_string()));
