@@ -1,4 +1,4 @@
-//! Who may ask, and how often: tokens and the rate limit. No HTTP and no clock; `now` is the time since the start.
+//! Access to the emulator: tokens and the rate limit. No HTTP and no clock; `now` is the time since the start.
 
 use super::chance::Random;
 use crate::config::RateLimit;
@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-/// The window in which requests are counted for the record when there is no limit.
+/// Window for counting requests if there is no limit.
 const USUAL_WINDOW: Duration = Duration::from_secs(6);
 
 /// The gateway before the service.
@@ -28,7 +28,7 @@ struct Given {
     until: Duration,
 }
 
-/// One client's requests of the last window.
+/// The requests of one client in the last window.
 #[derive(Debug, Default)]
 struct Arrivals {
     all: VecDeque<Duration>,
@@ -36,13 +36,13 @@ struct Arrivals {
     let_through: VecDeque<Duration>,
 }
 
-/// What the gateway thinks of a token.
+/// The result of checking a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenCheck {
     Good,
     /// Unknown, expired or revoked.
     Bad,
-    /// Given to another client ID than the one that uses it.
+    /// Issued to a client ID other than the one that uses it.
     OtherClient,
 }
 
@@ -66,7 +66,7 @@ impl Gate {
         }
     }
 
-    /// A request head arrived. `false`: over the limit.
+    /// Counts a request whose head arrived. Returns false if it exceeds the limit.
     pub(super) fn arrive(&mut self, client_id: &str, now: Duration) -> bool {
         if !self.arrivals.contains_key(client_id) {
             self.arrivals.insert(client_id.to_owned(), Arrivals::default());
@@ -92,7 +92,7 @@ impl Gate {
         self.max_in_any_window
     }
 
-    /// `None`: no such client, or another secret.
+    /// Issues a token. `None` if the client is unknown or the secret is wrong.
     pub(super) fn give_token(&mut self, client_id: &str, secret: &str, now: Duration) -> Option<(String, Duration)> {
         if let Some((known_id, known_secret)) = &self.credentials
             && (known_id != client_id || known_secret.expose_secret() != secret)

@@ -1,4 +1,4 @@
-//! Answers: jobs as the API spells them, refusals in the three dialects that Adobe speaks, and what is broken on purpose.
+//! Answers: jobs in the API's spellings, refusals in Adobe's three formats, and broken responses.
 
 use super::connection::Ending;
 use super::faults::Words;
@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::json;
 
-/// Why a request gets no answer of its own.
+/// A refusal of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     status: StatusCode,
@@ -25,7 +25,7 @@ pub(super) struct Refusal {
     allow: Option<&'static str>,
 }
 
-/// Who refuses, with the code that only it knows.
+/// The service that refuses, with its own code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Voice {
     Gateway(&'static str),
@@ -39,27 +39,27 @@ impl Refusal {
         Self { status, voice, text, retry_after: None, allow: None }
     }
 
-    /// The gateway, with its own six digits.
+    /// A refusal by the gateway, with its six-digit code.
     pub(super) fn gateway(status: StatusCode, code: &'static str, message: &str) -> Self {
         Self::new(status, Voice::Gateway(code), message.to_owned())
     }
 
-    /// The service.
+    /// A refusal by the service.
     pub(super) fn service(status: StatusCode, description: impl Into<String>) -> Self {
         Self::new(status, Voice::Service, description.into())
     }
 
-    /// The service: the request says something that the documents do not allow.
+    /// A refusal by the service, because the documents do not allow the request.
     pub(super) fn bad(description: impl Into<String>) -> Self {
         Self::service(StatusCode::BAD_REQUEST, description)
     }
 
-    /// The token endpoint.
+    /// A refusal by the token endpoint.
     pub(super) fn ims(error: &'static str, description: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, Voice::Ims(error), description.into())
     }
 
-    /// The service, naming the methods that it takes here.
+    /// A refusal by the service, with the methods that it allows here.
     pub(super) fn method(allow: &'static str) -> Self {
         let mut refusal =
             Self::service(StatusCode::METHOD_NOT_ALLOWED, format!("this method is not supported here; use {allow}"));
@@ -67,13 +67,13 @@ impl Refusal {
         refusal
     }
 
-    /// The gateway: it knows the path, but no such method there.
+    /// A refusal by the gateway: it knows the path, but does not route this method.
     pub(super) fn not_routed(status: u16) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND);
         Self::gateway(status, "404000", "no service takes PUT on this path")
     }
 
-    /// A fault's status.
+    /// A refusal with the status of a fault.
     pub(super) fn by_fault(status: u16, retry_after: Option<u64>, words: Words) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let text = "a fault of the emulator says so";
@@ -92,7 +92,7 @@ impl Refusal {
         refusal
     }
 
-    /// `error_id` is what a person would tell Adobe's support.
+    /// `error_id` is the ID that a person would send to Adobe's support.
     pub(super) fn into_response(self, error_id: u64) -> Response {
         let reason = self.status.canonical_reason().unwrap_or("Error");
         let mut response = match self.voice {
@@ -124,28 +124,28 @@ pub(super) fn json_answer(value: &impl Serialize) -> Response {
     }
 }
 
-/// 200 with a page, as a proxy in the way answers.
+/// 200 with an HTML page, as a proxy on the way answers.
 pub(super) fn page(title: &str) -> Response {
     let text = format!("<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n");
     ([(header::CONTENT_TYPE, HeaderValue::from_static("text/html"))], text).into_response()
 }
 
-/// No answer: the connection ends this way.
+/// Ends the connection without an answer, in the given way.
 pub(super) fn no_answer(ending: Ending) -> Response {
     let mut response = Response::new(Body::empty());
     response.extensions_mut().insert(ending);
     response
 }
 
-/// Bytes that no HTTP client can read.
+/// Bytes that an HTTP client cannot parse.
 pub(super) fn garbage() -> Ending {
     Ending::Raw(Bytes::from_static(b"\x16\x03\x01\x02\x00 this is no HTTP \xff\xfe\r\n\r\n"))
 }
 
-/// A proper head, and half of the body that it announces.
+/// A valid head, and half of the body that it announces.
 pub(super) async fn truncated(whole: Response, date: &str) -> Ending {
     let status = whole.status();
-    // Our own answers are small and in memory; reading them cannot fail.
+    // The emulator's own answers are small and in memory, so reading them cannot fail.
     let body = axum::body::to_bytes(whole.into_body(), usize::MAX).await.unwrap_or_default();
     let mut bytes = format!(
         "HTTP/1.1 {} {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\ndate: {date}\r\n\r\n",
@@ -158,9 +158,9 @@ pub(super) async fn truncated(whole: Response, date: &str) -> Ending {
     Ending::Raw(Bytes::from(bytes))
 }
 
-// Jobs as the API spells them: sentences in the guide, short keys today.
+// Jobs in the API's spellings: sentences in the guide, short keys today.
 
-/// How keys and dates are written.
+/// The spelling of keys and dates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spelling {
     Guide,
@@ -168,7 +168,7 @@ pub(super) enum Spelling {
 }
 
 impl Spelling {
-    /// A job is spelled as it came.
+    /// A job is spelled like its upload.
     pub(super) fn of_style(style: UploadStyle) -> Self {
         match style {
             UploadStyle::PutJson => Self::Guide,
@@ -176,7 +176,7 @@ impl Spelling {
         }
     }
 
-    /// A list has one spelling.
+    /// A list has only one spelling.
     pub(super) fn of_list(dialect: Dialect) -> Self {
         match dialect {
             Dialect::Guide => Self::Guide,
@@ -185,7 +185,7 @@ impl Spelling {
     }
 }
 
-/// One job of an answer.
+/// A job in an answer.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum SpelledJob<'a> {
@@ -222,7 +222,7 @@ pub(super) struct ShortJob<'a> {
     finished_processing_date: Option<String>,
 }
 
-/// A page of the job list; its own keys are the same in both spellings.
+/// A page of the job list. Its own keys are the same in both spellings.
 #[derive(Debug, Serialize)]
 pub(super) struct SpelledPage<'a> {
     pub(super) page: usize,
@@ -259,7 +259,7 @@ impl<'a> SpelledJob<'a> {
     }
 }
 
-/// UTC; the documents name no zone.
+/// A date in UTC, because the documents name no zone.
 fn date(spelling: Spelling, time: Timestamp) -> String {
     let time = jiff::Timestamp::from_millisecond(time.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     let time: DateTime = TimeZone::UTC.to_datetime(time);

@@ -1,10 +1,10 @@
-//! The server's clock, which need not be ours, and chance that a seed repeats.
+//! The server's clock, which can differ from this computer's, and random numbers that a seed determines.
 
 use crate::job::Timestamp;
 use jiff::SignedDuration;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
-/// So far ahead of this computer's.
+/// The offset to this computer's clock.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock(SignedDuration);
 
@@ -13,12 +13,12 @@ impl Clock {
         Self(ahead)
     }
 
-    /// The time of the model: jobs and windows go by it.
+    /// The time of the model. Jobs and windows use it.
     pub(super) fn now(self) -> Timestamp {
         Timestamp(self.time().as_millisecond())
     }
 
-    /// For the header `Date`.
+    /// The time for the header `Date`.
     pub(super) fn http_date(self) -> String {
         DateTimePrinter::new().timestamp_to_rfc9110_string(&self.time()).unwrap_or_default()
     }
@@ -29,7 +29,7 @@ impl Clock {
     }
 }
 
-/// A stream of numbers that its seed determines: `SplitMix64`, ten lines, so that no crate is needed for it.
+/// A stream of numbers that its seed determines. `SplitMix64` takes ten lines, so no crate is needed.
 #[derive(Debug, Clone)]
 pub(super) struct Random(u64);
 
@@ -46,14 +46,14 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `bound`; the bias is far below what a sample file or a fault would show.
+    /// Returns a number below `bound`. Its bias is too small to show in a sample file or a fault.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound.max(1)
     }
 
-    /// True with this probability.
+    /// Returns true with this probability.
     pub(super) fn chance(&mut self, probability: f64) -> bool {
-        // 32 bits are exact in an `f64`.
+        // An `f64` holds 32 bits exactly.
         let draw = u32::try_from(self.next() >> 32).unwrap_or(u32::MAX);
         f64::from(draw) / (f64::from(u32::MAX) + 1.0) < probability
     }

@@ -1,7 +1,7 @@
-//! Our own accept loop, so that a fault can end a connection in ways that no HTTP server offers.
+//! The accept loop of the emulator, so that a fault can end a connection in ways that no HTTP server offers.
 //!
-//! A handler that wants no answer puts an [`Ending`] into its response. It leaves hyper as the service's error, hyper
-//! gives the socket back, and the socket gets what the fault demands.
+//! A handler that sends no answer puts an [`Ending`] into its response. hyper treats it as the service's error and
+//! returns the socket. The loop then ends the connection as the fault demands.
 
 use super::chance::Clock;
 use axum::Router;
@@ -28,10 +28,10 @@ use tokio_util::sync::CancellationToken;
 /// How a connection ends without an answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum Ending {
-    /// RST: whatever the client has not read yet is lost.
+    /// RST. The client loses all data that it has not read yet.
     #[error("a fault cuts the connection")]
     Reset,
-    /// These bytes instead of an answer, then an orderly end.
+    /// Sends these bytes instead of an answer, and then closes in order.
     #[error("a fault answers with raw bytes")]
     Raw(Bytes),
 }
@@ -57,7 +57,7 @@ pub(super) async fn serve(mut listener: TcpListener, router: Router, clock: Cloc
 }
 
 async fn converse(stream: TcpStream, router: Router, clock: Clock, requests: Arc<AtomicU64>) {
-    // Answers are small; one that waits for its acknowledgement would spoil every measurement.
+    // Answers are small. Without this option, each could wait for an acknowledgement, and distort every measurement.
     if stream.set_nodelay(true).is_err() {
         return;
     }
@@ -75,7 +75,7 @@ async fn converse(stream: TcpStream, router: Router, clock: Clock, requests: Arc
         Err(error) => match error.source().and_then(|cause| cause.downcast_ref::<Ending>()) {
             Some(Ending::Reset) => reset(&stream),
             Some(Ending::Raw(bytes)) => write_raw(stream, bytes).await,
-            // The client went, or spoke no HTTP.
+            // The client disconnected, or sent no HTTP.
             None => {}
         },
     }
@@ -96,7 +96,7 @@ fn finish(answer: Result<Response<Body>, Infallible>, number: u64, clock: Clock)
 }
 
 fn reset(stream: &TcpStream) {
-    // Without it the end would be an orderly one, which is another fault than the one asked for.
+    // Without this option, the close would be orderly, which is another fault.
     if let Err(error) = stream.set_zero_linger() {
         tracing::warn!(%error, "the emulator could not cut a connection");
     }
@@ -108,14 +108,14 @@ async fn write_raw(mut stream: TcpStream, bytes: &[u8]) {
     }
 }
 
-/// Ends our side, and reads on for a while: closing on unread bytes would reset the connection, and the client would
-/// lose the answer.
+/// Closes the sending side, and reads on for a while. If the socket were closed with unread bytes, it would reset the
+/// connection, and the client would lose the answer.
 async fn close(mut stream: TcpStream) {
     if stream.shutdown().await.is_err() {
         return;
     }
     let mut rest = vec![0; 16 * 1024];
     let drain = async { while matches!(stream.read(&mut rest).await, Ok(1..)) {} };
-    // Whether it ended or took too long, the connection is over.
+    // The connection is over, also after a timeout.
     let _ = tokio::time::timeout(LINGER, drain).await;
 }

@@ -1,7 +1,7 @@
-//! What Adobe makes of a file's content: how many rows, or a failure (Adobe, "Data sources file format").
+//! Processes the content of a file like Adobe: counts its rows, or fails it (Adobe, "Data sources file format").
 //!
-//! Only the rules whose effect is documented. The product's own check of files knows more; the two share nothing on
-//! purpose, so that neither can hide the other's mistake.
+//! It has only the rules whose effect is documented. The product's own check knows more. The two share no code, so that
+//! neither can hide the other's mistake.
 
 use crate::job::{Kind, RowCounter, classify};
 use std::borrow::Cow;
@@ -11,16 +11,16 @@ use std::ffi::OsStr;
 /// "Data Sources supports up to 90 unique days in a file."
 const MOST_DAYS: usize = 90;
 
-/// How processing ends.
+/// The result of processing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// `success` with so many rows.
+    /// `success` with this number of rows.
     Rows(u64),
-    /// `failure`, for a reason that Adobe would not tell.
+    /// `failure`, with a reason that Adobe would not report.
     Fails(&'static str),
 }
 
-/// Processes a file: its rows, skipped ones included, and how it ends. Markers hold no rows.
+/// Processes a file. Returns its rows, including skipped ones, and the result. Markers have no rows.
 pub(super) fn judge(name: &str, content: &[u8]) -> (u64, Verdict) {
     if classify(OsStr::new(name), &[]) == Some(Kind::Fin) {
         return (0, Verdict::Rows(0));
@@ -59,7 +59,7 @@ fn process(content: &[u8], rows: u64) -> Verdict {
         if line.contains(&b';') {
             skipped += 1;
         }
-        // The time of day is left out: MM/DD/YYYY is ten characters.
+        // Without the time of day: MM/DD/YYYY has ten characters.
         let (day, time) = first.split_at_checked(10).unwrap_or((first, b""));
         match days.add(day) {
             Some(days) if days > MOST_DAYS => return Verdict::Fails("exceeded the maximum unique days"),
@@ -73,12 +73,12 @@ fn process(content: &[u8], rows: u64) -> Verdict {
     Verdict::Rows(rows.saturating_sub(skipped))
 }
 
-/// A sum, as the compiler makes wide instructions of it; uploads are measured against this module.
+/// A sum, because the compiler turns it into vector instructions. Measurements of uploads include this module.
 fn count(line: &[u8], wanted: u8) -> usize {
     line.iter().fold(0, |sum, &byte| sum + usize::from(byte == wanted))
 }
 
-/// The days met so far; most rows repeat the day of the row before.
+/// The days so far. Most rows repeat the day of the previous row.
 #[derive(Default)]
 struct Days<'a> {
     last: &'a [u8],
@@ -86,7 +86,7 @@ struct Days<'a> {
 }
 
 impl<'a> Days<'a> {
-    /// How many there are with this one; `None` if it is no day.
+    /// Adds a day. Returns the number of days so far, or `None` if the text is not a day.
     fn add(&mut self, day: &'a [u8]) -> Option<usize> {
         if self.last != day || day.is_empty() {
             jiff::civil::Date::strptime("%m/%d/%Y", day).ok().filter(|_| day.len() == 10)?;
@@ -97,12 +97,13 @@ impl<'a> Days<'a> {
     }
 }
 
-/// Nothing, or `/HH/mm/SS`.
+/// Returns whether the text is empty or `/HH/mm/SS`.
 fn is_a_time(time: &[u8]) -> bool {
     time.is_empty() || time.len() == 9 && jiff::civil::Time::strptime("/%H/%M/%S", time).is_ok()
 }
 
-/// Every column has a name, and those with a number have one that exists. Adobe's whole list is the check's to know.
+/// Returns whether a column has a name, and an existing number if it is numbered. Only the check knows Adobe's whole
+/// list.
 fn may_be_a_column(name: &[u8]) -> bool {
     let name = String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase();
     let number = |kind: &str| name.strip_prefix(kind).map(|number| number.trim_start().parse::<u32>());
@@ -113,7 +114,7 @@ fn may_be_a_column(name: &[u8]) -> bool {
     !name.is_empty() && is_within(number("evar"), 250) && is_within(number("event"), 1000)
 }
 
-/// Without its byte order mark; UTF-16 turned into UTF-8.
+/// Removes the byte order mark, and converts UTF-16 to UTF-8.
 fn as_bytes(content: &[u8]) -> Cow<'_, [u8]> {
     let wide = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
         let units = rest.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));

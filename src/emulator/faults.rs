@@ -1,4 +1,4 @@
-//! Faults: rules that say what goes wrong, where, when and how often. Pure; `routes` carries them out.
+//! Faults: rules of what fails, where, when and how often. Pure; `routes` carries them out.
 
 use super::chance::Random;
 use globset::{Glob, GlobMatcher};
@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 use strum::VariantNames as _;
 
-/// One rule. Made from text: `upload:after-commit:reset:p=0.1`.
+/// One rule, parsed from text: `upload:after-commit:reset:p=0.1`.
 #[derive(Debug, Clone)]
 pub struct FaultRule {
     place: Place,
@@ -55,7 +55,7 @@ OPTION p=0.1         with this probability (by the seed)
 The first rule that applies wins; job rules add up.
 upload:after-commit:reset:p=0.1   list:late=30s   job:lost-rows=3:name=sales*   any:429=7:n=1";
 
-    /// Whether its chance, count and order let it apply is for the book to say.
+    /// Returns whether the rule fits this point. The fault book decides about its chance, count and order.
     fn applies(&self, place: Place, when: When, name: Option<&str>) -> bool {
         let place_fits = self.place == place || (self.place == Place::Any && place != Place::Job);
         place_fits && self.when == when && self.name_fits(name)
@@ -70,14 +70,14 @@ upload:after-commit:reset:p=0.1   list:late=30s   job:lost-rows=3:name=sales*   
     }
 }
 
-/// As it was written.
+/// The text of the rule.
 impl fmt::Display for FaultRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-/// What a request is for.
+/// The purpose of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub(super) enum Place {
@@ -94,12 +94,12 @@ pub(super) enum Place {
     Job,
 }
 
-/// How far an exchange has come.
+/// The point within an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
 #[strum(serialize_all = "kebab-case")]
 pub(super) enum When {
     BeforeBody,
-    /// `before-body` of a rule with a name: the body's first bytes hold it.
+    /// `before-body` of a rule with a name. It applies once the first bytes of the body have shown the name.
     #[strum(disabled)]
     NameKnown,
     MidBody,
@@ -107,7 +107,7 @@ pub(super) enum When {
     AfterCommit,
 }
 
-/// What goes wrong.
+/// The fault.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum What {
     Act(Act),
@@ -115,7 +115,7 @@ pub(super) enum What {
     Fate(Fate),
 }
 
-/// What becomes of the answer.
+/// The effect on the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Act {
     Reset,
@@ -127,7 +127,7 @@ pub(super) enum Act {
     Answer { status: u16, retry_after: Option<u64>, words: Words },
 }
 
-/// In whose words an error is reported (DESIGN §5, "Outcomes").
+/// The service whose words report the error (DESIGN §5, "Outcomes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Words {
     Gateway,
@@ -135,22 +135,22 @@ pub(super) enum Words {
     Page,
 }
 
-/// What goes wrong with a job after its acceptance.
+/// The faults of a job after its acceptance.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct JobFate {
     /// Number of rows by which the processed rows fall short.
     pub lost_rows: u64,
     /// Number of rows by which the reported rows exceed those of the file.
     pub extra_rows: u64,
-    /// Ends in `failure`.
+    /// It ends in `failure`.
     pub fails: bool,
-    /// Ends in this word instead of `success` or `failure`.
+    /// It ends with this status instead of `success` or `failure`.
     pub ends_as: Option<String>,
-    /// Shows in lists only so long after its acceptance.
+    /// Time after its acceptance until lists show it.
     pub listed_after: Duration,
 }
 
-/// What becomes of a job.
+/// A fault of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fate {
     Late(Duration),
@@ -160,18 +160,18 @@ pub(super) enum Fate {
     EndsAs(String),
 }
 
-// The rules in force, and how often each has applied.
+// The active rules, and how often each has applied.
 
-/// What is to happen at one point of one exchange.
+/// What to do at one point of one exchange.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Decision {
-    /// Wait so long first.
+    /// Wait for this time first.
     pub(super) delay: Duration,
-    /// Then do this; `None` goes on as if nothing was.
+    /// Then do this. `None` continues normally.
     pub(super) act: Option<Act>,
 }
 
-/// Rules with their counts, and the chance they share.
+/// The rules with their counts, and the random numbers that they share.
 #[derive(Debug)]
 pub(super) struct FaultBook {
     rules: Vec<Entry>,
@@ -207,7 +207,7 @@ impl FaultBook {
         self.rules.iter().map(|entry| (entry.rule.to_string(), entry.applied))
     }
 
-    /// Some rule wants the name before the body is complete, so it has to be looked for.
+    /// Returns whether a rule needs the name before the body is complete, so that the handler must look for it.
     pub(super) fn wants_early_name(&self) -> bool {
         self.rules.iter().any(|entry| {
             entry.rule.name.is_some()
@@ -218,7 +218,7 @@ impl FaultBook {
         })
     }
 
-    /// The first rule that applies decides; delays of all of them add up.
+    /// The first rule that applies decides. The delays of all of them add up.
     pub(super) fn decide(&mut self, place: Place, when: When, name: Option<&str>) -> Decision {
         let mut decision = Decision::default();
         for entry in &mut self.rules {
@@ -241,7 +241,7 @@ impl FaultBook {
         decision
     }
 
-    /// What becomes of a job that is about to be made.
+    /// Returns the faults of a new job.
     pub(super) fn fate(&mut self, name: &str) -> JobFate {
         let mut fate = JobFate::default();
         for entry in &mut self.rules {
@@ -272,9 +272,9 @@ impl Entry {
     }
 }
 
-// From text to rule. Unknown words are answered with the known ones.
+// Parsing of rules. The error for an unknown word lists the known ones.
 
-/// What is wrong with the text of a rule.
+/// The error in the text of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("fault `{rule}`: {problem}")]
 pub struct FaultRuleError {
@@ -379,7 +379,7 @@ fn option(rule: &mut FaultRule, word: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Combinations that could never apply are mistakes, not rules.
+/// Refuses combinations that could never apply.
 fn check(rule: &FaultRule, when_given: bool) -> Result<(), String> {
     let is_late = matches!(rule.what, What::Fate(Fate::Late(_)));
     match (&rule.what, rule.place) {

@@ -1,4 +1,4 @@
-//! Jobs as the emulator keeps them, in memory and over restarts (`--state`).
+//! The jobs of the emulator, in memory and on disk (`--state`).
 
 use super::content::{self, Verdict};
 use super::faults::JobFate;
@@ -18,26 +18,26 @@ pub struct AccountKey {
     pub data_source_id: i64,
 }
 
-/// An upload as it was accepted; the content itself is not kept.
+/// An accepted upload, without its content.
 #[derive(Debug, Clone)]
 pub struct Upload {
-    /// Where it went.
+    /// The target account.
     pub account: AccountKey,
-    /// The name sent.
+    /// The name in the request.
     pub name: String,
-    /// How the request was shaped; decides how its job is spelled.
+    /// The form of the request. It decides the spelling of the job.
     pub style: UploadStyle,
-    /// Bytes of the content.
+    /// Size of the content in bytes.
     pub size: u64,
-    /// The content.
+    /// The hash of the content.
     pub sha256: Sha256,
-    /// Rows of the content, skipped ones included.
+    /// Rows of the content, including skipped ones.
     rows: u64,
     pub(super) verdict: Verdict,
 }
 
 impl Upload {
-    /// Hashes the content and decides how its processing will end. The costly part, kept out of the lock.
+    /// Hashes the content and computes the result of its processing. The caller does this costly part outside the lock.
     #[must_use]
     pub fn new(account: AccountKey, name: String, style: UploadStyle, content: &[u8]) -> Self {
         let (rows, verdict) = content::judge(&name, content);
@@ -58,20 +58,20 @@ impl Upload {
 pub struct Job {
     /// Its number.
     pub id: RemoteJobId,
-    /// What it was made of.
+    /// Its upload.
     pub upload: Upload,
     /// The name that lists show.
     pub shown: String,
-    /// When it was accepted.
+    /// Time of its acceptance.
     pub created: Timestamp,
-    /// When its processing begins. `None`: its data source waits for a restart.
+    /// Time at which its processing begins. `None`: its data source waits for a restart.
     pub(super) starts: Option<Timestamp>,
     pub(super) fate: JobFate,
     pub(super) deleted: bool,
 }
 
 impl Job {
-    /// Rows of the file, as a server counts them that does not say what it processed.
+    /// The rows of the file, for a server whose count does not show what it processed.
     pub(super) fn rows_of_file(&self) -> u64 {
         self.upload.rows.saturating_add(self.fate.extra_rows)
     }
@@ -87,7 +87,7 @@ impl Job {
         }
     }
 
-    /// Why Adobe fails it, which the API never tells.
+    /// The reason for which Adobe fails it. The API never reports it.
     #[must_use]
     pub fn fails_because(&self) -> Option<&'static str> {
         match self.upload.verdict {
@@ -97,17 +97,17 @@ impl Job {
     }
 }
 
-/// The name of the file: a line for each job, and another when it is deleted.
+/// The name of the file. It has a line for each job, and another line when a job is deleted.
 const FILE: &str = "jobs.jsonl";
 
-/// The file, open and locked.
+/// The open and locked file.
 #[derive(Debug)]
 pub(super) struct Kept {
     file: File,
     path: PathBuf,
 }
 
-/// A job as it is written.
+/// A job in the file.
 #[derive(Serialize, Deserialize)]
 struct Line {
     id: i64,
@@ -118,16 +118,16 @@ struct Line {
     size: u64,
     sha256: String,
     created: i64,
-    /// `None`: processing fails.
+    /// `None`: its processing fails.
     rows: Option<u64>,
-    /// Skipped rows included. An earlier version did not write it.
+    /// Includes skipped rows. Files of an earlier version lack it.
     rows_of_file: Option<u64>,
     fate: JobFate,
     deleted: bool,
 }
 
 impl Kept {
-    /// Opens the file, made if there is none, with the jobs that it has. One emulator at a time has it.
+    /// Opens or creates the file, and reads its jobs. Only one emulator at a time can open it.
     pub(super) fn open(dir: &Path) -> io::Result<(Self, Vec<Job>)> {
         let path = dir.join(FILE);
         let told = |why: &str| io::Error::other(format!("{}: {why}", path.display()));
@@ -146,7 +146,7 @@ impl Kept {
                 let why = format!("line {} is no job of an emulator; correct it, or name an empty folder", index + 1);
                 return Err(told(&why));
             };
-            // Only one that was deleted is written twice.
+            // A second line of a job means that it was deleted.
             match jobs.iter_mut().find(|known| job.deleted && known.id == job.id) {
                 Some(known) => *known = job,
                 None => jobs.push(job),
@@ -155,7 +155,7 @@ impl Kept {
         Ok((Self { file, path }, jobs))
     }
 
-    /// Writes a job as it is now.
+    /// Writes the current state of a job.
     pub(super) fn write(&mut self, job: &Job) {
         let line = Line {
             id: job.id.0,

@@ -1,4 +1,4 @@
-//! What a test counts at the server: accepted uploads and requests.
+//! The counters of the server for tests: accepted uploads and requests.
 
 use super::kept_jobs::Job;
 use super::world::World;
@@ -10,25 +10,25 @@ use std::collections::BTreeMap;
 /// One accepted upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LedgerEntry {
-    /// The first accepted upload is 1.
+    /// Its position. The first accepted upload is 1.
     pub order: usize,
-    /// The job made of it.
+    /// The job of the upload.
     pub job_id: RemoteJobId,
-    /// Where it went.
+    /// Its report suite.
     pub report_suite_id: String,
-    /// Where it went.
+    /// Its data source.
     pub data_source_id: i64,
-    /// The name sent.
+    /// The name in the request.
     pub name: String,
-    /// Bytes of the content.
+    /// Size of the content in bytes.
     pub size: u64,
     /// SHA-256 of the content, in hexadecimal digits.
     pub sha256: String,
-    /// How the request was shaped.
+    /// The form of the request.
     pub style: UploadStyle,
-    /// When it was accepted; RFC 3339, UTC, milliseconds.
+    /// Time of its acceptance: RFC 3339, UTC, milliseconds.
     pub at: String,
-    /// Where its job stands now.
+    /// The current status of its job.
     pub status: String,
     /// Rows processed so far.
     pub rows: u64,
@@ -58,7 +58,7 @@ fn entry(order: usize, job: &Job, progress: super::world::Progress<'_>) -> Ledge
     }
 }
 
-/// What a request asks for.
+/// The kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum RequestKind {
     Upload,
@@ -84,7 +84,7 @@ impl RequestKind {
     }
 }
 
-/// Number of requests, counted when their head arrived, whatever the answer.
+/// Number of requests. Each counts when its head arrives, whatever the answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RequestCounts {
     /// Upload requests.
@@ -101,20 +101,20 @@ pub struct RequestCounts {
     pub tokens: u64,
     /// Discovery, and paths that do not exist.
     pub others: u64,
-    /// How many of them the rate limit refused.
+    /// Number of requests that the rate limit refused.
     pub refused_429: u64,
-    /// All of the above, refused ones within their kind.
+    /// All of the above. Refused requests count within their kind.
     pub total: u64,
-    /// The most API requests of one client in any window of the rate limit, refused ones included.
+    /// The highest number of API requests of one client in any window of the rate limit, including refused ones.
     pub max_in_any_window: usize,
-    /// The same by method: `"PUT uploads": 3`.
+    /// The counts by method: `"PUT uploads": 3`.
     pub by_method: BTreeMap<String, u64>,
 }
 
 /// The counters behind [`RequestCounts`].
 #[derive(Debug, Default)]
 pub(super) struct RequestLog {
-    // A handful of pairs: a search beats hashing.
+    // A few pairs, so a linear search is faster than hashing.
     counts: Vec<(Method, RequestKind, u64)>,
     pub(super) refused_429: u64,
 }

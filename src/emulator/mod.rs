@@ -1,30 +1,31 @@
 //! A local model of the Data Sources API, for the demo, the tests and rehearsals (DESIGN §9).
 //!
 //! It answers two questions that a list of canned answers cannot. *How often did the server take this file?* Every
-//! accepted upload stands in the ledger, made in the same step as its job. *What does the client do when the answer
-//! is lost?* Faults cut, delay or garble an exchange before or after that step.
+//! accepted upload is in the ledger, which is written in the same step as its job. *What does the client do when the
+//! answer is lost?* Faults cut, delay or garble an exchange before or after that step.
 //!
 //! ```text
-//! connection ──► routes ──► access     who may ask, and how often
-//! (accepts,      (HTTP in,  query      what a query or a form says
-//!  cuts)          HTTP out) wire_body  what an upload request says
+//! connection ──► routes ──► access     tokens and the rate limit
+//! (accepts,      (HTTP in,  query      query strings and forms
+//!  cuts)          HTTP out) wire_body  bodies of uploads
 //!                           world      jobs and accounts; no HTTP, no clock
-//!                           content    what becomes of a file's rows
-//!                           suites     what it tells of report suites
+//!                           content    processing of a file's rows
+//!                           suites     report suites
 //!                           kept_jobs  jobs in memory, and over restarts
-//!                           ledger     what is counted
-//!                           faults     what goes wrong, when, how often; pure
-//!                           answers    how it is said
+//!                           ledger     counters of uploads and requests
+//!                           faults     rules of what fails, when and how often; pure
+//!                           answers    responses
 //! ```
 //!
 //! Invariants:
-//! - The model never waits, and all of it lies under one lock: a job, its ledger entry and its number come together.
-//! - A job's status follows from `now` alone; nothing runs in the background.
-//! - An upload is taken only after its whole body arrived and was valid; a body cut short never is.
-//! - It is strict: what the documents do not allow gets a 4xx that says what is wrong.
+//! - The model never waits, and one lock guards all of it: a job, its ledger entry and its number are made together.
+//! - A job's status follows from `now` alone. Nothing runs in the background.
+//! - The emulator takes an upload only after the whole body has arrived and is valid. It never takes a body that was
+//!   cut short.
+//! - It is strict: a request that the documents do not allow gets a 4xx that names the error.
 //!
 //! Faults are rules of the form `WHERE[:WHEN]:WHAT[:OPTION]…`, such as `upload:after-commit:reset:p=0.1`,
-//! `list:late=30s` or `job:lost-rows=3:name=sales*`; [`FaultRule::HELP`] is the whole grammar.
+//! `list:late=30s` or `job:lost-rows=3:name=sales*`. [`FaultRule::HELP`] is the whole grammar.
 
 mod access;
 mod answers;
@@ -71,10 +72,10 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Binds, and answers from then on.
+    /// Binds the address and starts to answer requests.
     ///
     /// # Errors
-    /// If `options.listen` is no loopback address (the emulator knows no access control) or cannot be bound.
+    /// If `options.listen` is not a loopback address (the emulator has no access control), or cannot be bound.
     pub async fn start(options: EmulatorOptions) -> io::Result<Self> {
         if !options.listen.ip().is_loopback() {
             return Err(io::Error::new(
@@ -95,19 +96,19 @@ impl Emulator {
         Ok(Self { app, address, accepting, _stop_on_drop: stopped.clone().drop_guard(), stopped })
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// For `api.base_url`.
+    /// The value for `api.base_url`.
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("http://{}/api", self.address)
     }
 
-    /// For `api.token_url`.
+    /// The value for `api.token_url`.
     #[must_use]
     pub fn token_url(&self) -> String {
         format!("http://{}/ims/token/v3", self.address)
@@ -120,30 +121,30 @@ impl Emulator {
         self.with_world(|world| world.ledger(now))
     }
 
-    /// What was asked so far.
+    /// The requests so far.
     #[must_use]
     pub fn requests(&self) -> RequestCounts {
         self.app.model().request_counts()
     }
 
-    /// Waits until at least so many uploads were accepted: lets a test wait for an event instead of sleeping.
+    /// Waits until at least `uploads` uploads were accepted, so that a test need not sleep.
     pub async fn accepted(&self, uploads: usize) {
         let mut count = self.app.accepted.subscribe();
-        // The sender lives in `self.app`, so the channel cannot close while we wait.
+        // The sender is in `self.app`, so the channel cannot close while this waits.
         let _ = count.wait_for(|&count| count >= uploads).await;
     }
 
-    /// Adds a fault; rules are looked at in the order in which they were added.
+    /// Adds a fault. Rules are tried in the order in which they were added.
     pub fn add_fault(&self, rule: FaultRule) {
         self.app.model().faults.add(rule);
     }
 
-    /// Forgets all faults. What befell earlier jobs stays.
+    /// Removes all faults. Their effects on earlier jobs stay.
     pub fn clear_faults(&self) {
         self.app.model().faults.clear();
     }
 
-    /// Every token given since the last revocation: what a test must find nowhere.
+    /// Every token given since the last revocation. A test must not find any of them in the client's output.
     #[must_use]
     pub fn given_tokens(&self) -> Vec<String> {
         self.app.model().gate.given_tokens()
@@ -154,12 +155,13 @@ impl Emulator {
         self.app.model().gate.revoke_tokens();
     }
 
-    /// Other credentials from now on; `None` takes any.
+    /// Changes the accepted credentials. `None` accepts any.
     pub fn set_credentials(&self, credentials: Option<(String, secrecy::SecretString)>) {
         self.app.model().gate.set_credentials(credentials);
     }
 
-    /// A job that came by another way than the API (a colleague, the old script): listed, and in the ledger.
+    /// Adds a job that came by another way than the API, for example from a colleague or a script. It is in lists and
+    /// in the ledger.
     #[allow(clippy::must_use_candidate, reason = "the job is the effect; few ask for its number")]
     pub fn insert(&self, upload: Upload) -> RemoteJobId {
         let (id, count) = {
@@ -171,15 +173,15 @@ impl Emulator {
         id
     }
 
-    /// Lets a data source that halted after a failed job go on. Returns how many jobs waited for that.
+    /// Restarts a data source that halted after a failed job. Returns how many jobs waited for that.
     #[allow(clippy::must_use_candidate, reason = "the restart is the effect")]
     pub fn restart(&self, account: &AccountKey) -> usize {
         let now = self.app.clock.now();
         self.with_world(|world| world.restart(account, now))
     }
 
-    /// Changes what is told of a report suite, as `POST /_emulator/suites/{rsid}` does: members that are null go, others
-    /// replace those of the same name.
+    /// Changes the description of a report suite, as `POST /_emulator/suites/{rsid}` does: removes members that are
+    /// null, and replaces others.
     ///
     /// # Panics
     /// If `change` is not an object with the members `suite`, `metrics` or `dimensions`.
@@ -188,15 +190,15 @@ impl Emulator {
         assert!(changed.is_ok(), "{changed:?}");
     }
 
-    /// Looks at the model, or changes it, between two requests.
+    /// Reads or changes the model between two requests.
     pub fn with_world<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {
         look(&mut self.app.model().world)
     }
 
-    /// Closes the listener and cuts all connections; returns when the port is free.
+    /// Closes the listener and cuts all connections. Returns when the port is free.
     pub async fn stop(self) {
         self.stopped.cancel();
-        // It ends by itself; only a panic in the accept loop could be reported, and that was printed already.
+        // The task ends after the cancellation. An error here is a panic in the accept loop, which was already printed.
         let _ = self.accepting.await;
     }
 }

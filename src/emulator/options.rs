@@ -1,4 +1,4 @@
-//! What can be chosen about an emulator, and how its server changes names.
+//! The options of an emulator, and its ways to change names.
 
 use super::faults::FaultRule;
 use crate::config::RateLimit;
@@ -9,42 +9,43 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How an emulator behaves.
+/// The behaviour of an emulator.
 #[derive(Debug, Clone)]
 pub struct EmulatorOptions {
     /// A loopback address; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Which upload requests it takes and how jobs are spelled.
+    /// The upload requests that it takes, and the spelling of jobs.
     pub dialect: Dialect,
-    /// From acceptance to the end of a job; half of it `uploaded`, then `processing`.
+    /// Time from acceptance to the end of a job. The job is `uploaded` for half of it, and then `processing`.
     pub processing: Duration,
-    /// A sliding window per client ID; `None` is off.
+    /// Limit for each client ID in a sliding window. `None`: no limit.
     pub rate_limit: Option<RateLimit>,
-    /// Determines job numbers, tokens, invented FTP passwords and the chance of faults.
+    /// Seed of job numbers, tokens, invented FTP passwords and random faults.
     pub seed: u64,
-    /// Faults from the start.
+    /// The faults at the start.
     pub faults: Vec<FaultRule>,
-    /// The client ID and secret that get a token; `None` takes any.
+    /// The client ID and secret that get a token. `None`: any.
     pub credentials: Option<(String, SecretString)>,
-    /// Tokens that are good without having been asked for, for clients with a ready one.
+    /// Tokens that are valid without a request, for clients that have one.
     pub access_tokens: Vec<SecretString>,
-    /// How long a token is good.
+    /// Lifetime of a token.
     pub token_life: Duration,
-    /// Report suite and data source of the accounts there are. Empty: there is any account that is asked for.
+    /// Report suite and data source of each account. If empty, every requested account exists.
     pub accounts: Vec<(String, i64)>,
-    /// The global company IDs that `/discovery/me` tells; paths may name any.
+    /// The global company IDs that `/discovery/me` returns. Paths may name any company.
     pub companies: Vec<String>,
-    /// How it changes the names of files.
+    /// How it changes file names.
     pub names: Names,
-    /// What its row counts count.
+    /// What its row counts include.
     pub rows: Rows,
-    /// Refuses PUT on the upload path with this status, as a gateway does that does not route it.
+    /// Refuses PUT on the upload path with this status, like a gateway that does not route it.
     pub put_status: Option<u16>,
-    /// A data source takes nothing after a failed job until it is told to restart.
+    /// Lets a data source process nothing after a failed job until a restart.
     pub halt_on_error: bool,
-    /// Keeps its jobs and job numbers there over restarts.
+    /// Directory for jobs and job numbers, which are kept over restarts.
     pub state: Option<PathBuf>,
-    /// How far its clock is ahead of this computer's, or behind: its `Date`, the dates of jobs, the windows of lists.
+    /// How far its clock is ahead of this computer's, or behind. It sets `Date`, the dates of jobs and the windows of
+    /// lists.
     pub clock_ahead: SignedDuration,
 }
 
@@ -72,15 +73,15 @@ impl Default for EmulatorOptions {
     }
 }
 
-/// Which of Adobe's two descriptions the emulator follows.
+/// The description of Adobe that the emulator follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString)]
 #[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = no_dialect)]
 pub enum Dialect {
-    /// PUT with JSON; keys are sentences.
+    /// PUT with JSON. Keys are sentences.
     Guide,
-    /// POST (or PUT) with multipart; short keys.
+    /// POST (or PUT) with multipart. Keys are short.
     Current,
-    /// Either upload; a job is spelled as it came, lists as in `current`.
+    /// Both kinds of uploads. A job is spelled like its upload, lists as in `current`.
     Both,
 }
 
@@ -93,7 +94,7 @@ impl Dialect {
         both: either, a job is spelled as it came, lists as current";
 }
 
-/// A word that names no choice; which there are.
+/// An unknown word, with the known ones.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct UnknownWord(String);
@@ -110,42 +111,42 @@ fn no_rows(word: &str) -> UnknownWord {
     UnknownWord(format!("`{word}` is no way to count rows; use `processed` or `file`"))
 }
 
-/// What a row count counts; Adobe's texts and samples differ (DESIGN T1).
+/// What a row count includes. Adobe's texts and samples differ (DESIGN T1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString)]
 #[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = no_rows)]
 pub enum Rows {
-    /// What was processed so far: it grows, and lacks rows that were skipped.
+    /// The rows processed so far. The count grows, and lacks skipped rows.
     #[default]
     Processed,
-    /// The file, from the first response on.
+    /// The rows of the file, from the first response on.
     File,
 }
 
-/// What becomes of the name of a file, as a server may change it.
+/// How a server changes the name of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString)]
 #[strum(serialize_all = "kebab-case", parse_err_ty = UnknownWord, parse_err_fn = no_names)]
 pub enum Names {
-    /// Nothing.
+    /// It does not.
     #[default]
     Keep,
-    /// Letters become small.
+    /// It converts letters to lower case.
     Lower,
-    /// Letters and their accents become one character.
+    /// It composes letters and their accents into one character.
     Nfc,
-    /// Whatever is no letter, digit, `.`, `-` or `_` of ASCII becomes `_`.
+    /// It replaces all but ASCII letters, digits, `.`, `-` and `_` by `_`.
     Underscore,
-    /// The stem loses what makes the name longer than 24 characters.
+    /// It cuts the stem, so that the name has at most 24 characters.
     Cut,
 }
 
 impl Names {
-    /// All of them.
+    /// Every way.
     pub const ALL: [Self; 5] = [Self::Keep, Self::Lower, Self::Nfc, Self::Underscore, Self::Cut];
 
-    /// Characters that `cut` leaves.
+    /// Maximum number of characters after `cut`.
     pub const LONGEST: usize = 24;
 
-    /// What the server shows of a file that was sent under this name.
+    /// Returns the name that the server shows for a file that was sent as `sent`.
     #[must_use]
     pub fn shown(self, sent: &str) -> String {
         match self {

@@ -1,4 +1,4 @@
-//! Query strings and forms, read strictly: unknown and repeated names are refused.
+//! Query strings and forms, parsed strictly: unknown and repeated names are refused.
 
 use super::answers::Refusal;
 use super::world::JobFilter;
@@ -27,7 +27,7 @@ impl Pairs {
         Ok(pairs)
     }
 
-    /// Reads a query string of which only these names are known.
+    /// Reads a query string that may have only these names.
     pub(super) fn of_query(query: Option<&str>, known: &[&str]) -> Result<Self, Refusal> {
         let query = query.unwrap_or_default();
         if query.contains('@') {
@@ -50,7 +50,7 @@ impl Pairs {
     }
 }
 
-/// Percent-encoding, and `+` for a space.
+/// Decodes percent-encoding, and `+` as a space.
 fn decode(text: &str) -> Result<String, String> {
     let spaced = text.replace('+', " ");
     let is_encoded =
@@ -92,10 +92,10 @@ impl JobFilter {
     }
 }
 
-/// "yyyy-mm-dd hh:mm:ss", UTC here; the documents name no zone.
+/// "yyyy-mm-dd hh:mm:ss", read as UTC, because the documents name no zone.
 fn second(name: &str, text: &str) -> Result<i64, Refusal> {
     let wrong = || Refusal::bad(format!("{name} should be formatted as \"yyyy-mm-dd hh:mm:ss\"; got `{text}`"));
-    // The parser would forgive missing zeros.
+    // The parser would accept missing zeros.
     if text.len() != "yyyy-mm-dd hh:mm:ss".len() {
         return Err(wrong());
     }

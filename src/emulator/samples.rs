@@ -1,4 +1,4 @@
-//! Files to try datadrop with, made here: every name and number in them is invented.
+//! Sample files for trying datadrop. Every name and number in them is invented.
 
 use super::chance::Random;
 use crate::job::Kind;
@@ -14,17 +14,17 @@ pub struct Sample {
     pub file_name: String,
     /// Data file or marker.
     pub kind: Kind,
-    /// What to expect of it, in one line.
+    /// What datadrop and Adobe should do with it, in one line.
     pub note: &'static str,
 }
 
-/// What fills one data file.
+/// Writes the content of one data file.
 type Fill = fn(&mut dyn Write, Date) -> io::Result<()>;
 
-/// Writes the samples into `dir`, each marker after its data file, dates shortly before `today`.
+/// Writes the samples into `dir`, each marker after its data file, with dates shortly before `today`.
 ///
 /// # Errors
-/// If a file cannot be written; those before it stay.
+/// If a file cannot be written. Those before it stay.
 pub fn write_samples(dir: &Path, today: Date) -> io::Result<Vec<Sample>> {
     let plan: [(&str, Fill, bool, &str); 6] = [
         ("callcentre.txt", call_centre, true, "calls by centre and day: success, every row processed"),
@@ -50,16 +50,16 @@ pub fn write_samples(dir: &Path, today: Date) -> io::Result<Vec<Sample>> {
     Ok(samples)
 }
 
-// The content of each sample. Rules kept: Date first, tabs, MM/DD/YYYY, a dimension and a metric in every row.
+// The content of each sample. Each has the date first, tabs, MM/DD/YYYY, and a dimension and a metric in every row.
 
-/// Returns the day that is `back` days before today, as Adobe writes dates; yesterday is 1.
+/// Returns the day that is `back` days before today, in Adobe's form. Yesterday is 1.
 fn day(today: Date, back: u64) -> String {
     let span = jiff::Span::new().days(i64::try_from(back).unwrap_or(0));
     let date = today.saturating_sub(span);
     format!("{:02}/{:02}/{:04}", date.month(), date.day(), date.year())
 }
 
-/// `cents` as an amount.
+/// Formats `cents` as an amount.
 fn amount(cents: u64) -> String {
     format!("{}.{:02}", cents / 100, cents % 100)
 }
@@ -114,7 +114,7 @@ fn paid_search(out: &mut dyn Write, today: Date) -> io::Result<()> {
     Ok(())
 }
 
-/// Large enough to show that a file is streamed; 60 days.
+/// Writes a file that is large enough to show streaming, with 60 days.
 fn loyalty_points(out: &mut dyn Write, today: Date) -> io::Result<()> {
     const SIZE: usize = 20_000_000;
     let mut random = Random::new(14);
@@ -126,7 +126,7 @@ fn loyalty_points(out: &mut dyn Write, today: Date) -> io::Result<()> {
     let mut member = 0u64;
     let mut row = Vec::with_capacity(80);
     while written < SIZE {
-        // Days in order: the share of the file that is written is the share of the days that have passed.
+        // The days are in order: the written share of the file decides the share of the days.
         let date = days.get(written * days.len() / SIZE).map_or("", String::as_str);
         let tier = tiers[usize::try_from(random.below(3)).unwrap_or(0)];
         let points = 1 + random.below(5000);
@@ -145,7 +145,7 @@ fn shop_visits(out: &mut dyn Write, today: Date) -> io::Result<()> {
     for back in (1..=10).rev() {
         let date = day(today, back);
         for shop in ["Harbour Street", "Old Market", "Station"] {
-            // What a person types into a form now and then.
+            // A value that a person might type into a form.
             let department = if back % 6 == 2 && shop == "Station" { "shoes;running" } else { "shoes" };
             writeln!(out, "{date}\t{shop}\t{department}\t{}", 80 + random.below(400))?;
         }
@@ -160,7 +160,7 @@ fn newsletter(out: &mut dyn Write, today: Date) -> io::Result<()> {
         let date = day(today, back);
         let sent = 9000 + random.below(3000);
         if back == 5 {
-            // An export that lost a value.
+            // A row from an export that lost a value.
             writeln!(out, "{date}\tweekly offers\t{sent}")?;
         } else {
             writeln!(out, "{date}\tweekly offers\t{sent}\t{}", sent / (9 + random.below(6)))?;

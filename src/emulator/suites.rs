@@ -1,15 +1,15 @@
-//! What the emulator tells of report suites: zone, currency, metrics and dimensions, each as Adobe's documents show it.
+//! The descriptions of report suites: zone, currency, metrics and dimensions, in the form of Adobe's documents.
 
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
-/// Number of event metrics and of eVars that an invented report suite has.
+/// Number of event metrics and of eVars in an invented report suite.
 const ENABLED: u32 = 100;
 
-/// Events that are amounts: the samples have decimals there.
+/// Events that are amounts, because the samples have decimals there.
 const AMOUNTS: [u32; 2] = [3, 43];
 
-/// Metrics that every report suite has, with their type.
+/// Metrics of every report suite, with their type.
 const METRICS: [(&str, &str, &str); 6] = [
     ("orders", "Orders", "int"),
     ("units", "Units", "int"),
@@ -19,7 +19,7 @@ const METRICS: [(&str, &str, &str); 6] = [
     ("pageviews", "Page Views", "int"),
 ];
 
-/// Dimensions that every report suite has.
+/// Dimensions of every report suite.
 const DIMENSIONS: [(&str, &str); 6] = [
     ("campaign", "Tracking Code"),
     ("product", "Product"),
@@ -29,10 +29,10 @@ const DIMENSIONS: [(&str, &str); 6] = [
     ("page", "Page"),
 ];
 
-/// The parts of what is told of a report suite: the names of the endpoints.
+/// The parts of a description, named after the endpoints.
 pub(super) const PARTS: [&str; 3] = ["suite", "metrics", "dimensions"];
 
-/// What is told of each report suite. One that was never changed is invented.
+/// The description of each report suite. It is invented until a test changes it.
 #[derive(Debug, Default)]
 pub(super) struct Suites {
     changed: HashMap<String, Map<String, Value>>,
@@ -44,12 +44,13 @@ impl Suites {
         self.changed.get(report_suite_id).cloned().unwrap_or_else(|| invent(report_suite_id))
     }
 
-    /// The report suite that this one shows a part of.
+    /// The report suite of which this one is a virtual part.
     pub(super) fn parent(&self, report_suite_id: &str) -> Option<&str> {
         self.changed.get(report_suite_id)?.get("suite")?.get("parentRsid")?.as_str()
     }
 
-    /// Changes the members of `suite` one by one, `metrics` and `dimensions` as a whole. A member that is null goes.
+    /// Changes the members of `suite` one by one, and `metrics` and `dimensions` as a whole. Removes a member that is
+    /// null.
     pub(super) fn change(&mut self, report_suite_id: &str, change: &Value) -> Result<(), String> {
         let wanted = || format!("a change is an object with any of {}", PARTS.join(", "));
         let change = change.as_object().ok_or_else(wanted)?;

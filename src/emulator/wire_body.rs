@@ -1,4 +1,4 @@
-//! What the body of an upload says: name and content, or why it is refused.
+//! Reads the body of an upload: name and content, or the reason for a refusal.
 
 use super::answers::Refusal;
 use crate::job::UploadStyle;
@@ -17,7 +17,7 @@ pub(super) struct WireFile<'a> {
     pub(super) content: Cow<'a, [u8]>,
 }
 
-/// Reads a complete body. `boundary` is that of a multipart content type.
+/// Reads a complete body. `boundary` comes from a multipart content type.
 pub(super) fn read<'a>(style: UploadStyle, boundary: &str, body: &'a [u8]) -> Result<WireFile<'a>, Refusal> {
     match style {
         UploadStyle::PutJson => read_json(body),
@@ -25,10 +25,10 @@ pub(super) fn read<'a>(style: UploadStyle, boundary: &str, body: &'a [u8]) -> Re
     }
 }
 
-/// How far into a body its file name is looked for; both forms have it near the start.
+/// Maximum number of bytes of a body in which its file name is searched. Both forms have it near the start.
 const NAME_WITHIN: usize = 64 * 1024;
 
-/// The file name, from a body that is still arriving.
+/// Returns the file name from a body that is still arriving.
 pub(super) fn early_name(style: UploadStyle, begun: &[u8]) -> Option<String> {
     let begun = &begun[..begun.len().min(NAME_WITHIN)];
     match style {
@@ -37,7 +37,7 @@ pub(super) fn early_name(style: UploadStyle, begun: &[u8]) -> Option<String> {
     }
 }
 
-/// A name or handle that tells where a file lies on the client: it has no business on the wire.
+/// Returns whether a name or handle shows a path of the client, which must not be in a request.
 fn is_path(text: &str) -> bool {
     let mut chars = text.chars();
     let drive = chars.next().is_some_and(|letter| letter.is_ascii_alphabetic()) && chars.as_str().starts_with(":\\");
@@ -61,7 +61,7 @@ struct Body<'a> {
     #[serde(borrow)]
     resource: Option<Resource<'a>>,
     size: u64,
-    // Only its shape is looked at.
+    // Only its type is checked.
     #[serde(rename = "inputStream")]
     _input_stream: Option<EmptyObject>,
 }
@@ -135,7 +135,7 @@ fn check_resource(resource: &Resource<'_>, name: &str) -> Result<(), Refusal> {
     }
 }
 
-/// `bytes`: an array of base64 strings, or one bare string (the guide shows the one and types the other).
+/// `bytes`: an array of base64 strings, or one plain string. The guide shows an array, but gives the type as a string.
 struct Chunks<'a>(Vec<Cow<'a, str>>);
 
 impl Chunks<'_> {
@@ -183,11 +183,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Chunks<'a> {
     }
 }
 
-/// A `Cow` inside a `Vec` would be copied; this one is borrowed from the body.
+/// Serde would copy a `Cow` inside a `Vec`. This one borrows from the body.
 #[derive(serde::Deserialize)]
 struct Chunk<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// `inputStream` stands for a stream that JSON cannot carry: `{}`.
+/// `inputStream` represents a stream that JSON cannot hold: `{}`.
 struct EmptyObject;
 
 impl<'de> Deserialize<'de> for EmptyObject {
@@ -221,7 +221,7 @@ fn name_in_json(begun: &[u8]) -> Option<String> {
     serde_json::Deserializer::from_slice(&after_key[colon + 1..]).into_iter().next()?.ok()
 }
 
-// What Adobe documents since June 2024: one part, `file`, with a file name.
+// The form that Adobe has documented since June 2024: one part, `file`, with a file name.
 
 /// The end of a part's head.
 const BLANK_LINE: &[u8] = b"\r\n\r\n";
@@ -263,13 +263,13 @@ fn disposition(head: &str) -> Option<&str> {
     })
 }
 
-/// `filename*` (RFC 5987) beats `filename`; clients send it for names beyond ASCII.
+/// `filename*` (RFC 5987) has precedence over `filename`, because clients send it for names beyond ASCII.
 fn file_name(disposition: &str) -> Option<String> {
     if let Some(extended) = parameter(disposition, "filename*") {
         let encoded = extended.get(..7).filter(|charset| charset.eq_ignore_ascii_case("utf-8''"))?;
         return percent_decode_str(&extended[encoded.len()..]).decode_utf8().ok().map(Cow::into_owned);
     }
-    // Browsers and curl encode the quote and line ends, and nothing else.
+    // Browsers and curl encode only the quote and line ends.
     Some(parameter(disposition, "filename")?.replace("%22", "\"").replace("%0D", "\r").replace("%0A", "\n"))
 }
 
@@ -286,7 +286,7 @@ fn parameter(disposition: &str, wanted: &str) -> Option<String> {
     }
 }
 
-/// A token or a quoted string, and what follows it.
+/// Reads a token or a quoted string, and returns it with the rest.
 fn value_of(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(';').unwrap_or(text.len());
@@ -307,13 +307,13 @@ fn value_of(text: &str) -> Option<(String, &str)> {
     None
 }
 
-/// The name in the first part's head, if that head is complete.
+/// Returns the name in the first part's head, if that head is complete.
 fn name_in_multipart(begun: &[u8]) -> Option<String> {
     let head = std::str::from_utf8(&begun[..find(begun, BLANK_LINE)?]).ok()?;
     file_name(disposition(head)?)
 }
 
-/// The boundary that a content type names.
+/// Returns the boundary in a content type.
 pub(super) fn boundary(content_type: &str) -> Option<String> {
     parameter(content_type, "boundary").filter(|boundary| !boundary.is_empty())
 }

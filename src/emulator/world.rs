@@ -1,4 +1,4 @@
-//! The model: jobs and accounts as Adobe keeps them. No HTTP and no clock.
+//! The model: the jobs and accounts at Adobe. No HTTP and no clock.
 
 use super::chance::Random;
 use super::faults::JobFate;
@@ -13,7 +13,7 @@ use std::time::Duration;
 /// "100 entries a page."
 pub(super) const PAGE: usize = 100;
 
-/// Where a job stands at some time.
+/// The progress of a job at some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Progress<'a> {
     pub(super) status: &'a str,
@@ -22,11 +22,11 @@ pub(super) struct Progress<'a> {
     pub(super) finished: Option<Timestamp>,
 }
 
-/// Which jobs a list request wants.
+/// The jobs that a list request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct JobFilter {
     pub(super) status: Option<String>,
-    /// Both ends belong to the window; seconds, as the API knows no finer time.
+    /// The window includes both ends. They are in seconds, because the API has no finer time.
     pub(super) first_second: i64,
     pub(super) last_second: Option<i64>,
     pub(super) page: usize,
@@ -39,25 +39,25 @@ pub(super) struct JobPage<'a> {
     pub(super) total_pages: usize,
 }
 
-/// Everything Adobe knows.
+/// The whole state of the server.
 #[derive(Debug)]
 pub struct World {
     processing: Duration,
     first_id: i64,
-    /// In the order of acceptance: also the ledger.
+    /// In the order of acceptance. This is also the ledger.
     jobs: Vec<Job>,
     by_account: HashMap<AccountKey, Vec<usize>>,
     pub(super) accounts: Accounts,
     pub(super) suites: Suites,
     names: Names,
     rows: Rows,
-    /// For a data source that halts after a failed job, when it was last told to restart. `None`: none halts.
+    /// Time of each data source's last restart. `None`: no data source halts after a failed job.
     restarts: Option<HashMap<AccountKey, Timestamp>>,
     kept: Option<Kept>,
 }
 
 impl World {
-    /// An empty world. `accounts` empty: any account exists.
+    /// An empty world. If `accounts` is empty, every account exists.
     #[must_use]
     pub fn new(processing: Duration, accounts: &[(String, i64)], seed: u64) -> Self {
         let mut random = Random::new(seed);
@@ -76,14 +76,14 @@ impl World {
         }
     }
 
-    /// The same with its ways to change names and to count rows, and with data sources that halt or do not.
+    /// Sets how the server changes names and counts rows, and whether data sources halt.
     pub(super) fn with(mut self, names: Names, rows: Rows, halts: bool) -> Self {
         (self.names, self.rows) = (names, rows);
         self.restarts = halts.then(HashMap::new);
         self
     }
 
-    /// The same with what was kept of an earlier run.
+    /// Adds the jobs that an earlier run has kept.
     pub(super) fn keeping(mut self, (kept, jobs): (Kept, Vec<Job>)) -> Self {
         self.first_id = jobs.first().map_or(self.first_id, |first| first.id.0);
         for job in jobs {
@@ -93,11 +93,11 @@ impl World {
         self
     }
 
-    /// Accepts an upload: its job and its line in the ledger are the same thing.
+    /// Accepts an upload. Its job is also its line in the ledger.
     pub fn commit(&mut self, upload: Upload, fate: JobFate, now: Timestamp) -> RemoteJobId {
         let index = self.jobs.len();
         let id = RemoteJobId(self.first_id.saturating_add(i64::try_from(index).unwrap_or(i64::MAX)));
-        // A clock that was set back must not put a newer job before an older one.
+        // If the clock was set back, a newer job must not come before an older one.
         let created = self.jobs.last().map_or(now, |last| last.created.max(now));
         let shown = self.names.shown(&upload.name);
         let job = Job { id, upload, shown, created, starts: None, fate, deleted: false };
@@ -117,7 +117,7 @@ impl World {
         self.jobs.push(job);
     }
 
-    /// Whether a job of this account failed before that time, after the last restart.
+    /// Returns whether a job of this account failed before `at` and after the last restart.
     fn is_halted(&self, account: &AccountKey, at: Timestamp) -> bool {
         let Some(restarts) = &self.restarts else { return false };
         let restarted = restarts.get(account);
@@ -128,8 +128,8 @@ impl World {
         })
     }
 
-    /// What *Restart Processing* does in Adobe's user interface: a halted data source takes the jobs that wait. Returns
-    /// how many did.
+    /// Does what *Restart Processing* does in Adobe's user interface: a halted data source processes its waiting jobs.
+    /// Returns their number.
     pub(super) fn restart(&mut self, account: &AccountKey, now: Timestamp) -> usize {
         let (Some(restarts), Some(indexes)) = (&mut self.restarts, self.by_account.get(account)) else { return 0 };
         restarts.insert(account.clone(), now);
@@ -149,19 +149,19 @@ impl World {
         &self.jobs
     }
 
-    /// How many uploads were accepted.
+    /// The number of accepted uploads.
     #[must_use]
     pub fn job_count(&self) -> usize {
         self.jobs.len()
     }
 
-    /// The job of that number.
+    /// The job with this number.
     #[must_use]
     pub fn job(&self, id: RemoteJobId) -> Option<&Job> {
         self.jobs.get(self.index(id)?)
     }
 
-    /// Gives a job the status `deleted`; `false` if there is none of that number.
+    /// Gives a job the status `deleted`. Returns false if the job does not exist.
     pub fn delete_job(&mut self, id: RemoteJobId) -> bool {
         let job = self.index(id).and_then(|index| self.jobs.get_mut(index));
         let Some(job) = job else { return false };
@@ -176,7 +176,7 @@ impl World {
         usize::try_from(id.0.checked_sub(self.first_id)?).ok()
     }
 
-    /// Where a job stands.
+    /// Returns the progress of a job.
     pub(super) fn progress<'a>(&self, job: &'a Job, now: Timestamp) -> Progress<'a> {
         let half = self.processing / 2;
         let started = job.starts.filter(|&start| start <= now);
@@ -194,7 +194,7 @@ impl World {
         Progress { status, rows, started, finished }
     }
 
-    /// Where a job stands in the response to its upload.
+    /// Returns the progress of a job in the response to its upload.
     pub(super) fn fresh<'a>(&self, job: &'a Job) -> Progress<'a> {
         let rows = match self.rows {
             Rows::Processed => 0,
@@ -203,7 +203,7 @@ impl World {
         Progress { status: "uploaded", rows, started: None, finished: None }
     }
 
-    /// The jobs of an account that the filter lets through.
+    /// Returns the jobs of an account that match the filter.
     pub(super) fn list(&self, account: &AccountKey, filter: &JobFilter, now: Timestamp) -> JobPage<'_> {
         let skip = filter.page.saturating_sub(1).saturating_mul(PAGE);
         let mut matching = 0;
@@ -229,19 +229,19 @@ impl World {
     }
 }
 
-/// What of these rows is done when so much of the time is over.
+/// Returns the number of rows processed after `passed` of the `whole` time.
 fn share(rows: u64, passed: Duration, whole: Duration) -> u64 {
     let done = u128::from(rows) * passed.as_nanos() / whole.as_nanos().max(1);
     u64::try_from(done).unwrap_or(rows)
 }
 
-// Data Sources accounts; their FTP members are invented, and lead nowhere.
+// Data Sources accounts. Their FTP members are invented, and no such server exists.
 
-/// An account, spelled as the guide spells it.
+/// An account in the guide's spelling.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Account {
     pub(super) name: String,
-    /// Null where none was given.
+    /// Null if none was given.
     pub(super) email: Option<String>,
     pub(super) data_source_id: i64,
     #[serde(rename = "type")]
@@ -251,7 +251,7 @@ pub(super) struct Account {
     pub(super) ftp_password: String,
 }
 
-/// What may be said of a new account; the guide requires none of it.
+/// The members of a new account. The guide requires none of them.
 #[derive(Debug, Default)]
 pub(super) struct NewAccount {
     pub(super) name: Option<String>,
@@ -260,7 +260,7 @@ pub(super) struct NewAccount {
 }
 
 impl NewAccount {
-    /// One that nobody had to create.
+    /// An account that exists without having been created.
     fn usual() -> Self {
         Self { email: Some("noreply@example.com".to_owned()), ..Self::default() }
     }
@@ -271,7 +271,7 @@ impl NewAccount {
 pub(super) struct Accounts {
     known: BTreeMap<AccountKey, Account>,
     deleted: BTreeSet<AccountKey>,
-    /// An account that was never listed, made or deleted exists as soon as it is asked for.
+    /// An account that was never listed, created or deleted exists from its first request on.
     any: bool,
     random: Random,
 }
@@ -315,7 +315,7 @@ impl Accounts {
     }
 
     pub(super) fn create(&mut self, report_suite_id: &str, new: NewAccount) -> Account {
-        // A number is never given twice, as jobs of a deleted account may still be asked for.
+        // A number is never reused, because a client may still request the jobs of a deleted account.
         let highest = self
             .known
             .keys()
@@ -327,7 +327,7 @@ impl Accounts {
         self.invent(AccountKey { report_suite_id: report_suite_id.to_owned(), data_source_id }, new)
     }
 
-    /// `false`: there is no such account.
+    /// Deletes an account. Returns false if it does not exist.
     pub(super) fn delete(&mut self, key: &AccountKey) -> bool {
         let existed = self.exists(key);
         self.known.remove(key);

@@ -1,4 +1,4 @@
-//! Requests in, answers out: each handler reads its request, asks the model, and spells the answer; faults strike around it.
+//! The routes: each handler reads its request, asks the model and writes the answer. Faults apply around it.
 
 mod serve_jobs;
 mod serve_others;
@@ -26,10 +26,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::watch;
 
-/// Must agree with the company of the path, where both are there.
+/// Must equal the company of the path, if the request has both.
 const COMPANY_HEADER: &str = "x-proxy-global-company-id";
 
-/// What the handlers share.
+/// The state that the handlers share.
 pub(super) struct App {
     model: Mutex<Model>,
     started: Instant,
@@ -38,11 +38,11 @@ pub(super) struct App {
     dialect: Dialect,
     companies: Vec<String>,
     put_status: Option<u16>,
-    /// How many uploads were accepted.
+    /// The number of accepted uploads.
     pub(super) accepted: watch::Sender<usize>,
 }
 
-/// Everything that changes, under one lock.
+/// All mutable state, under one lock.
 pub(super) struct Model {
     pub(super) world: World,
     pub(super) gate: Gate,
@@ -61,7 +61,7 @@ impl App {
         let EmulatorOptions { seed, companies, dialect, put_status, clock_ahead, .. } = options;
         let (names, rows, halts) = (options.names, options.rows, options.halt_on_error);
         let world = World::new(options.processing, &options.accounts, seed).with(names, rows, halts);
-        // Streams of their own: a fault more must not change the tokens of the run.
+        // Separate streams, so that an additional fault does not change the tokens of the run.
         let mut seeds = Random::new(seed);
         let (gate_random, fault_random) = (Random::new(seeds.next()), Random::new(seeds.next()));
         Self {
@@ -87,12 +87,12 @@ impl App {
         }
     }
 
-    /// The model. A handler that panicked leaves it as it was: no change spans more than one call.
+    /// The model. It is consistent even after a handler panicked, because no change spans more than one call.
     pub(super) fn model(&self) -> MutexGuard<'_, Model> {
         self.model.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells waiting tests of an accepted upload. Two of them may come here in the wrong order.
+    /// Reports an accepted upload to waiting tests. Two calls may come in the wrong order.
     pub(super) fn announce(&self, count: usize) {
         self.accepted.send_modify(|known| *known = count.max(*known));
     }
@@ -101,10 +101,10 @@ impl App {
         result.unwrap_or_else(|refusal| refusal.into_response(self.errors.fetch_add(1, Ordering::Relaxed)))
     }
 
-    /// What the gateway and the service ask of every API request, whatever it is for.
+    /// Makes the checks that gateway and service apply to every API request.
     fn admit(&self, kind: RequestKind, method: &Method, headers: &HeaderMap, company: &str) -> Result<(), Refusal> {
         let mut model = self.model();
-        // Under the lock, so that arrivals are in order.
+        // Read under the lock, so that arrivals are in order.
         let now = self.started.elapsed();
         model.requests.count(method, kind);
         let Some(client_id) = text_of(headers, "x-api-key") else {
@@ -139,7 +139,7 @@ impl App {
     }
 }
 
-/// All routes; the API under each of the three segments that occur in the guide.
+/// All routes. The API is under each of the three segments that occur in the guide.
 pub(super) fn router(app: Arc<App>) -> Router {
     let api = Router::new()
         .route("/account/{suite}", any(serve_others::of_suite))
@@ -181,7 +181,7 @@ fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Reads the account of a path.
+/// Reads the account from a path.
 fn account_key(suite: String, source: &str) -> Result<AccountKey, Refusal> {
     let data_source_id =
         source.parse().map_err(|_| Refusal::bad(format!("the data source ID should be an integer; got `{source}`")))?;
@@ -205,13 +205,13 @@ fn only_get(method: &Method) -> Result<(), Refusal> {
     if method == Method::GET { Ok(()) } else { Err(Refusal::method("GET")) }
 }
 
-/// Reads a body of at most so many bytes, or says what is wrong with it.
+/// Reads a body of at most `most` bytes, or returns the error.
 async fn whole_text(request: Request, most: usize) -> Result<String, &'static str> {
     let bytes = to_bytes(request.into_body(), most).await.map_err(|_| "cut short or too large")?;
     String::from_utf8(bytes.into()).map_err(|_| "not UTF-8")
 }
 
-/// Reads that a request without a body has none.
+/// Checks that a request without a body has none.
 fn no_body(headers: &HeaderMap) -> Result<(), Refusal> {
     let empty = headers.get(header::CONTENT_LENGTH).is_none_or(|length| length == "0");
     if empty && !headers.contains_key(header::TRANSFER_ENCODING) {
@@ -220,12 +220,12 @@ fn no_body(headers: &HeaderMap) -> Result<(), Refusal> {
     Err(Refusal::bad("this request takes no body"))
 }
 
-// Carries faults out, around the work of a handler.
+// Applies faults around the work of a handler.
 
 impl App {
-    /// What a fault makes of this point; `None` goes on.
+    /// Returns the answer of a fault at this point. `None` if the exchange continues normally.
     ///
-    /// `whole` is the answer that there would be, if there is one yet.
+    /// `whole` returns the normal answer, if it already exists.
     async fn strike(
         &self,
         place: Place,
@@ -240,7 +240,7 @@ impl App {
         let act = decision.act?;
         Some(match act {
             Act::Reset => answers::no_answer(Ending::Reset),
-            // The client's end of the connection ends this, by dropping it.
+            // This ends when the client closes the connection, because that drops the future.
             Act::Hang => std::future::pending().await,
             Act::Garbage => answers::no_answer(answers::garbage()),
             Act::Truncated => {
@@ -255,7 +255,7 @@ impl App {
         })
     }
 
-    /// A request without content worth a fault of its own: everything but uploads.
+    /// Makes an exchange without content: everything but uploads.
     async fn exchange(
         &self,
         admitted: Result<(), Refusal>,
@@ -272,7 +272,7 @@ impl App {
         }
         let mut answer = Some(self.answer(work()));
         let struck = self.strike(place, When::AfterCommit, None, || answer.take()).await;
-        // An answer that was taken was also used: only `truncated` takes it.
+        // Only `truncated` takes the answer, and then returns its own.
         struck.or(answer).unwrap_or_else(|| answers::no_answer(Ending::Reset))
     }
 }

@@ -1,4 +1,4 @@
-//! Jobs: the list, the single job and the upload that makes one.
+//! Jobs: the list, the single job, and the upload that creates one.
 
 use super::{App, account_key, admit, no_body, no_such_account, only_get, text_of};
 use crate::emulator::answers::{Refusal, SpelledJob, SpelledPage, Spelling, json_answer, no_answer};
@@ -35,7 +35,7 @@ pub(super) async fn of_account(
     }
 }
 
-/// The methods of a job collection.
+/// The allowed methods of a job collection.
 fn upload_methods(app: &App) -> &'static str {
     match (app.dialect, app.put_status) {
         (Dialect::Guide, None) => "GET, PUT",
@@ -45,7 +45,7 @@ fn upload_methods(app: &App) -> &'static str {
     }
 }
 
-/// Refuses PUT as a gateway that does not route it, if that is wanted.
+/// Refuses PUT like a gateway that does not route it, if the options say so.
 fn routed(app: &App, method: &Method) -> Result<(), Refusal> {
     match app.put_status {
         Some(405) if method == Method::PUT => Err(Refusal::method(upload_methods(app))),
@@ -109,12 +109,13 @@ fn find(app: &App, key: &AccountKey, job: &str) -> Result<Response, Refusal> {
     Ok(json_answer(&SpelledJob::new(spelling, job, model.world.progress(job, app.clock.now()))))
 }
 
-// An upload, from its head to the step that makes job and ledger entry.
+// An upload, from its head to the step that makes the job and its ledger entry.
 
-/// 50 MB of content are 67 MB of base64; the rest is room for a slightly higher limit.
+/// Maximum size of a request body. 50 MB of content are 67 MB of base64. The rest leaves room for a slightly higher
+/// limit.
 const LARGEST_BODY: usize = 80 * 1024 * 1024;
 
-/// From here on, decoding and hashing would keep other connections waiting.
+/// Size from which decoding and hashing run elsewhere, because they would delay other connections.
 const LARGE: usize = 256 * 1024;
 
 pub(super) async fn take(app: &Arc<App>, company: &str, suite: String, source: &str, request: Request) -> Response {
@@ -137,13 +138,13 @@ pub(super) async fn take(app: &Arc<App>, company: &str, suite: String, source: &
     }
 }
 
-/// The connection cannot go on after an answer to half a request.
+/// Closes the connection after an answer to an incomplete request.
 fn early(mut response: Response) -> Response {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
-/// What the head of the request announces.
+/// The facts in the head of a request.
 struct Plan {
     account: AccountKey,
     style: UploadStyle,
@@ -185,7 +186,7 @@ impl Plan {
     }
 }
 
-/// What the dialect calls such a request.
+/// Returns the dialect's upload style for such a request.
 fn style(app: &App, method: &Method, content_type: &str) -> Result<UploadStyle, Refusal> {
     let dialect = app.dialect;
     let kind = content_type.split(';').next().unwrap_or_default().trim();
@@ -210,19 +211,19 @@ fn style(app: &App, method: &Method, content_type: &str) -> Result<UploadStyle, 
     })
 }
 
-/// The whole body, or what a fault answers before it is there.
+/// Returns the whole body, or the answer of a fault that comes before its end.
 async fn receive(app: &App, plan: &Plan, mut body: Body) -> Result<Bytes, Response> {
     let wants_name = app.model().faults.wants_early_name();
     let mut name = None;
     let mut half_passed = false;
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
-        // The client hung up before the end of its request: there is no one to answer, and nothing is ingested.
+        // The client disconnected before the end of its request. Nobody reads an answer, and nothing is ingested.
         let frame = frame.map_err(|_| no_answer(Ending::Reset))?;
         let Ok(data) = frame.into_data() else { continue };
         if whole.capacity() == 0 {
             if data.len() == plan.length && !wants_name {
-                // The usual small file came in one piece: no copy.
+                // Most small files arrive in one piece and need no copy.
                 return struck_half_way(app, None).await.map_or(Ok(data), Err);
             }
             whole.reserve_exact(plan.length);
@@ -269,7 +270,7 @@ async fn ingest(app: &Arc<App>, plan: Plan, bytes: Bytes) -> Response {
     }
     let mut answer = Some(commit(app, upload));
     let struck = app.strike(Place::Upload, When::AfterCommit, Some(&name), || answer.take()).await;
-    // An answer that was taken was also used: only `truncated` takes it.
+    // Only `truncated` takes the answer, and then returns its own.
     struck.or(answer).unwrap_or_else(|| no_answer(Ending::Reset))
 }
 
@@ -278,12 +279,12 @@ fn read(plan: Plan, bytes: &[u8]) -> Result<Upload, Refusal> {
     Ok(Upload::new(plan.account, file.name.into_owned(), plan.style, &file.content))
 }
 
-/// The one step: before it the file is not ingested, after it it is, whatever becomes of the answer.
+/// The only step that ingests a file. Afterwards the file is ingested, even if the answer is lost.
 fn commit(app: &App, upload: Upload) -> Response {
     let (answer, count) = {
         let mut model = app.model();
         if !model.world.accounts.exists(&upload.account) {
-            // It was deleted while the body arrived.
+            // The account was deleted while the body arrived.
             let refusal = no_such_account(&upload.account);
             drop(model);
             return app.answer(Err(refusal));

@@ -1,4 +1,4 @@
-//! What is no job: accounts, discovery, the token endpoint, and what the emulator tells of itself.
+//! All routes but jobs and report suites: accounts, discovery, the token endpoint, and the emulator's own data.
 
 use super::{App, COMPANY_HEADER, account_key, admit, no_such_account, only_get, text_of, whole_text};
 use crate::emulator::answers::{Refusal, json_answer};
@@ -14,7 +14,7 @@ use serde_json::Value;
 use serde_json::json;
 use std::sync::Arc;
 
-/// All accounts of a report suite, or a new one.
+/// Lists the accounts of a report suite, or creates one.
 pub(super) async fn of_suite(
     State(app): State<Arc<App>>,
     Path((company, suite)): Path<(String, String)>,
@@ -47,7 +47,7 @@ fn new_account(pairs: &Pairs) -> Result<NewAccount, Refusal> {
     Ok(NewAccount { name: text("name")?, email, kind: text("type")? })
 }
 
-/// One account, or its end.
+/// Shows or deletes one account.
 pub(super) async fn single(
     State(app): State<Arc<App>>,
     Path((company, suite, source)): Path<(String, String, String)>,
@@ -71,9 +71,9 @@ pub(super) async fn single(
     .await
 }
 
-/// Which companies the token may see.
+/// Lists the companies that the token may see.
 pub(super) async fn discovery(State(app): State<Arc<App>>, head: Parts) -> Response {
-    // No company in the path that the header could contradict.
+    // The path has no company that the header could contradict.
     let named = text_of(&head.headers, COMPANY_HEADER).unwrap_or_default();
     app.exchange(admit(&app, RequestKind::Other, named, &head), Place::Discovery, || {
         only_get(&head.method)?;
@@ -91,7 +91,7 @@ pub(super) async fn discovery(State(app): State<Arc<App>>, head: Parts) -> Respo
 
 // The token endpoint of Adobe's identity service (IMS): OAuth server-to-server.
 
-/// Far more than identifiers and scopes need.
+/// Maximum size of a form. Identifiers and scopes need far less.
 const LARGEST_FORM: usize = 64 * 1024;
 
 pub(super) async fn give(State(app): State<Arc<App>>, request: Request) -> Response {
@@ -137,9 +137,9 @@ fn answer(app: &App, form: &Pairs) -> Result<Response, Refusal> {
     Ok(json_answer(&json!({ "access_token": token, "token_type": "bearer", "expires_in": life.as_secs() })))
 }
 
-// What the API does not have: the ledger, the counters and the faults of the emulator itself.
+// Routes that the API does not have: the ledger, the counters and the faults of the emulator.
 
-/// A rule is one line.
+/// Maximum size of a rule, which is one line.
 const LARGEST_RULE: usize = 16 * 1024;
 
 pub(super) async fn ledger(State(app): State<Arc<App>>, method: Method) -> Response {
@@ -150,7 +150,7 @@ pub(super) async fn requests(State(app): State<Arc<App>>, method: Method) -> Res
     app.answer(only_get(&method).map(|()| json_answer(&app.model().request_counts())))
 }
 
-/// Lets a data source go on that halted after a failed job.
+/// Restarts a data source that halted after a failed job.
 pub(super) async fn restart(State(app): State<Arc<App>>, head: Parts) -> Response {
     let restarted = || {
         if head.method != Method::POST {

@@ -1,4 +1,4 @@
-//! Report suites: what the API tells of them, and how a test changes that.
+//! Report suites: the API's answers about them, and how a test changes these.
 
 use super::{App, admit, only_get, whole_text};
 use crate::emulator::answers::{Refusal, json_answer};
@@ -12,10 +12,10 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// A change with 1,200 metrics.
+/// Maximum size of a change, for one with 1,200 metrics.
 const LARGEST_CHANGE: usize = 2 * 1024 * 1024;
 
-/// Members that only an `expansion` brings.
+/// Members that an answer includes only for an `expansion`.
 const EXPANSIONS: [&str; 2] = ["name", "currency"];
 
 /// One report suite.
@@ -61,7 +61,7 @@ fn list(app: &App, part: &str, head: &Parts, expansions: &[&str]) -> Result<Resp
     Ok(json_answer(&told))
 }
 
-/// The names that a query asks to be expanded.
+/// The members that a query asks to expand.
 fn expansion<'a>(pairs: &'a Pairs, known: &[&str]) -> Result<Vec<&'a str>, Refusal> {
     let names: Vec<&str> = pairs.get("expansion").map(|names| names.split(',').collect()).unwrap_or_default();
     match names.iter().find(|name| !known.contains(name)) {
@@ -78,7 +78,7 @@ fn existing(app: &App, suite: &str) -> Result<Map<String, Value>, Refusal> {
     Ok(model.world.suites.show(suite))
 }
 
-/// GET shows all parts of what is told, POST changes them.
+/// GET shows all parts of the description, POST changes them.
 pub(super) async fn told(State(app): State<Arc<App>>, Path(suite): Path<String>, request: Request) -> Response {
     match *request.method() {
         Method::GET => json_answer(&app.model().world.suites.show(&suite)),

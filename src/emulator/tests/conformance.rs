@@ -1,4 +1,4 @@
-//! Requests and answers of the guide, and what is refused because the guide does not have it.
+//! Requests and answers of the guide, and refusals of requests that the guide does not have.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What faults do to an exchange, and which of them leave a job behind.
+//! The effects of faults on an exchange, and which of them leave a job behind.
 
 use super::*;
 use std::io::ErrorKind;
@@ -49,7 +49,7 @@ async fn early_answers_come_before_the_body() {
         client.emulator.add_fault(rule.parse().unwrap());
         let request = client.put_request("a.txt", CONTENT);
         let mut stream = TcpStream::connect(client.emulator.address()).await.unwrap();
-        // All but the last bytes, as a client that has not committed yet.
+        // All but the last bytes, like a client that has not committed yet.
         stream.write_all(&request[..request.len() - 10]).await.unwrap();
         let reply = read_reply(stream).await.unwrap();
         assert_eq!((reply.status, reply.header("retry-after")), (status, retry_after), "{rule}");
@@ -68,7 +68,7 @@ async fn a_body_cut_short_is_never_ingested() {
         stream.write_all(&request[..request.len() - missing]).await.unwrap();
         stream.shutdown().await.unwrap();
         let mut rest = Vec::new();
-        // An answer or a reset: both are no acceptance.
+        // Neither an answer nor a reset accepts the file.
         let _ = stream.read_to_end(&mut rest).await;
         assert!(!rest.starts_with(b"HTTP/1.1 200"));
     }

@@ -1,5 +1,5 @@
 //! The guide as a table, in each dialect: its seven endpoints, each request parameter, each response member with its
-//! type, and its status codes. What it does not allow gets a 4xx that says what is wrong.
+//! type, and its status codes. A request that the guide does not allow gets a 4xx that names the error.
 
 use super::*;
 use crate::emulator::{AccountKey, JobFate, Upload};
@@ -39,7 +39,7 @@ const SHORT_JOB: Members = &[
     ("finished_processing_date", "string or null"),
 ];
 
-/// Exactly these members, each of its type.
+/// Asserts that the value has exactly these members with these types.
 #[track_caller]
 fn assert_is(value: &Value, members: Members, place: &str) {
     let object = value.as_object().unwrap_or_else(|| panic!("{place}: {value}"));
@@ -63,7 +63,7 @@ async fn of(dialect: Dialect) -> Client {
     Client::new(EmulatorOptions { dialect, accounts, ..options() }).await
 }
 
-/// Sends a file as the dialect has it.
+/// Sends a file in the form of the dialect.
 async fn upload(client: &Client, dialect: Dialect, name: &str) -> Reply {
     match dialect {
         Dialect::Guide | Dialect::Both => client.put(name, CONTENT).await.unwrap(),
@@ -136,7 +136,7 @@ async fn each_parameter_of_an_account_request_counts() {
         for (key, value) in [("name", name), ("email", email), ("type", kind)] {
             assert!(value.is_null() || account[key] == value, "{query}: {account}");
         }
-        // The report suite and the ID of the path count too.
+        // The report suite and the ID in the path count too.
         let id = &account["data_source_id"];
         assert_eq!(client.ask("GET", &format!("{SUITE}/{id}")).await.json(), account);
         assert_eq!(client.ask("GET", &format!("/api/co/datasources/account/other/{id}")).await.status, 404);
@@ -144,7 +144,7 @@ async fn each_parameter_of_an_account_request_counts() {
     assert_eq!(client.ask("GET", "/api/co/datasources/account/other").await.json(), json!([]));
 }
 
-/// Jobs of the last forty days, four days apart; the oldest is `00.txt`.
+/// Adds jobs of the last forty days, four days apart. The oldest is `00.txt`.
 fn fill(client: &Client, now: Timestamp) {
     for number in 0..10 {
         let account = AccountKey { report_suite_id: "suite".to_owned(), data_source_id: 1 };
@@ -161,7 +161,7 @@ async fn each_parameter_of_a_job_list_counts() {
         let now = Timestamp(jiff::Timestamp::now().as_millisecond());
         let date = |hours: u64| {
             let time = jiff::Timestamp::from_millisecond(now.before(Duration::from_hours(hours)).0).unwrap();
-            // What comes while this runs is older than "now", too.
+            // Adds 30 s, so that the limits stay clear of jobs while the test runs.
             let time = time + Duration::from_secs(30);
             time.strftime("%Y-%m-%d%%20%H:%M:%S").to_string()
         };
@@ -171,7 +171,7 @@ async fn each_parameter_of_a_job_list_counts() {
         let deleted = job_id(&upload(&client, dialect, "gone.txt").await.json());
         assert!(client.emulator.with_world(|world| world.delete_job(crate::job::RemoteJobId(deleted))));
         for (query, page, jobs) in [
-            // From a month ago to today, if nothing is said.
+            // The default is from a month ago to today.
             (String::new(), 1, 9..=10),
             (format!("?start_date={}", date(24 * 60)), 1, 12..=12),
             (format!("?start_date={}&end_date={}", date(24 * 39), date(24 * 37)), 1, 1..=1),
@@ -194,7 +194,7 @@ async fn each_parameter_of_a_job_list_counts() {
             assert!(jobs.contains(&found), "{dialect} {query}: {found} jobs");
             assert_eq!(list["page"], json!(page), "{dialect} {query}");
         }
-        // The list of one data source knows nothing of another's jobs.
+        // The list of one data source does not include another's jobs.
         assert_eq!(client.ask("GET", "/api/co/datasources/job/suite/2").await.json()["jobs"], json!([]));
     }
 }
@@ -225,7 +225,7 @@ async fn each_status_of_the_guide_is_met_on_each_endpoint() {
             Dialect::Guide | Dialect::Both => "PUT",
             Dialect::Current => "POST",
         };
-        // Endpoint, how a fault aims at it, its address, what is malformed there, what is not found there.
+        // Method, the place of its faults, its address, a malformed address, a missing one.
         for (method, place, path, malformed, missing) in [
             ("GET", "account", SUITE.to_owned(), format!("{SUITE}?page=1"), None),
             ("GET", "account", format!("{SUITE}/1"), format!("{SUITE}/one"), Some(format!("{SUITE}/9"))),
@@ -266,7 +266,7 @@ async fn each_status_of_the_guide_is_met_on_each_endpoint() {
                 assert!(words.is_some_and(|words| words.len() > 5), "{dialect} {method} {path}: {body}");
                 assert!(reply.header("x-request-id").is_some() && reply.header("date").is_some());
             }
-            // Another method gets a list of the allowed ones.
+            // Another method gets the list of allowed ones.
             let reply = client.send(&raw("PATCH", &path, &good, b"")).await.unwrap();
             assert_eq!(reply.status, 405, "{path}: {}", reply.body);
         }
@@ -317,7 +317,7 @@ async fn each_member_of_an_upload_counts_and_a_wrong_one_is_named() {
             assert!(reply.status == 400 && words.contains(says), "{path}: {}", reply.body);
         }
         assert!(client.names().is_empty());
-        // The guide shows `bytes` as an array and types it as a string.
+        // The guide shows `bytes` as an array, but gives its type as a string.
         let mut body = whole.clone();
         body["bytes"] = body["bytes"][0].clone();
         assert_eq!(send(&body).await.unwrap().status, 200);

@@ -1,4 +1,4 @@
-//! Who may ask, and how often.
+//! Tokens and the rate limit.
 
 use super::*;
 use crate::config::RateLimit;
@@ -60,7 +60,7 @@ async fn requests_over_the_limit_are_refused_and_counted() {
     let refused = client.put("a.txt", CONTENT).await.unwrap();
     assert_eq!((refused.status, refused.header("retry-after")), (429, None));
     assert_eq!(refused.json(), json!({ "error_code": "429050", "message": "Too many requests" }));
-    // Tokens and the emulator's own paths are free.
+    // Tokens and the emulator's own paths are not limited.
     assert_eq!(client.token("client_id=id&client_secret=x").await.status, 200);
     let counts = client.send(&raw("GET", "/_emulator/requests", "", b"")).await.unwrap().json();
     for (key, count) in

@@ -1,4 +1,4 @@
-//! The emulator through a real socket: what the guide shows, what it does not allow, and what faults do.
+//! The emulator through a real socket: the requests of the guide, refused requests, and faults.
 
 mod conformance;
 mod fault_effects;
@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 const CONTENT: &str = "Date\tEvent 1\n11/20/2026\t1\n11/21/2026\t2\n";
 const JOBS: &str = "/api/co/datasources/job/suite/1";
 
-/// An emulator and somebody who may use it.
+/// An emulator, and a client with access to it.
 struct Client {
     emulator: Emulator,
     token: String,
@@ -69,7 +69,7 @@ impl Client {
         self.send(&raw("POST", "/ims/token/v3", form_type, form.as_bytes())).await.unwrap()
     }
 
-    /// Headers that every API request needs.
+    /// The headers that every API request needs.
     fn rights(&self) -> String {
         format!("accept: application/json\r\nx-api-key: id\r\nauthorization: Bearer {}\r\n", self.token)
     }
@@ -92,7 +92,7 @@ impl Client {
         self.send(&raw(method, JOBS, &headers, form(name, content).as_bytes())).await.unwrap()
     }
 
-    /// One request on a connection of its own.
+    /// Sends one request on its own connection.
     async fn send(&self, request: &[u8]) -> io::Result<Reply> {
         let mut stream = TcpStream::connect(self.emulator.address()).await?;
         stream.write_all(request).await?;

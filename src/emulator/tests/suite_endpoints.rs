@@ -1,4 +1,4 @@
-//! What is told of report suites, uploads by PUT that no gateway routes, and data sources that halt.
+//! Descriptions of report suites, uploads by PUT that no gateway routes, and data sources that halt.
 
 use super::*;
 use crate::config::RateLimit;

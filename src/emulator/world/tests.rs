@@ -74,7 +74,7 @@ fn t3_a_data_source_halts_after_a_failed_job_until_it_is_told_to_restart() {
     let at = |seconds| START.after(Duration::from_secs(seconds));
     let mut world = world().with(Names::Keep, Rows::Processed, true);
     let failed = world.commit(upload("a.txt"), failing(), START);
-    // It begins before the other has failed.
+    // Its processing begins before the other job has failed.
     let beside = world.commit(upload("b.txt"), JobFate::default(), at(1));
     let waits = world.commit(upload("c.txt"), failing(), at(6));
     let mut other = upload("d.txt");
@@ -84,7 +84,7 @@ fn t3_a_data_source_halts_after_a_failed_job_until_it_is_told_to_restart() {
     assert_eq!(seen(&world), ["failure", "success", "uploaded", "success"]);
     assert_eq!(world.restart(&key(), at(1000)), 1);
     assert_eq!((status(&world, waits, 1004).0, status(&world, waits, 1005).0), ("processing".into(), "failure".into()));
-    // It failed too: the next one waits again, also if it comes much later.
+    // That job failed too, so the next one waits again, even if it comes much later.
     let next = world.commit(upload("e.txt"), JobFate::default(), at(5000));
     assert_eq!(status(&world, next, 9000).0, "uploaded");
     assert_eq!((world.restart(&key(), at(9000)), world.restart(&key(), at(9001))), (1, 0));
