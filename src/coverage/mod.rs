@@ -1,7 +1,7 @@
-//! What Adobe has of each data day of an account: which are missing, which are double.
+//! The data days that Adobe has of an account: which days are missing, and which are double.
 //!
-//! Only what counts is counted: a file that Adobe accepted and has not failed. Pure: facts of the job log and `now` in, days
-//! out.
+//! Only files that Adobe accepted and has not failed count. Pure: the input is facts of the job log and `now`, the
+//! output is days.
 
 mod rhythm;
 
@@ -15,51 +15,51 @@ use jiff::tz::TimeZone;
 use rhythm::{days, days_between};
 use std::collections::BTreeMap;
 
-/// Days in a row without anything that end a history: what lies before it is no part of the rhythm since.
+/// Number of days in a row without files that end a history. Days before such a hole do not count for the rhythm.
 const LONGEST_HOLE: i32 = 60;
-/// Metrics that a sentence names.
+/// Maximum number of metrics that a sentence names.
 const METRICS: usize = 5;
 
-/// What the job log has of the data days of an account.
+/// The facts of the job log about the data days of an account.
 #[derive(Debug, Clone)]
 pub struct DayFacts {
-    /// Each day that is covered, by its sets of columns, in order.
+    /// Each covered day, by its sets of columns, in order.
     pub rows: Vec<DayRow>,
-    /// All days that are covered, in order, and when each was first.
+    /// All covered days in order, with the time at which each was first covered.
     pub covered: Vec<(Date, Timestamp)>,
-    /// Where the account's days begin.
+    /// The zone in which the account's days begin.
     pub zone: TimeZone,
-    /// The first day that may be missing if none is covered: that on which the account began.
+    /// The day on which the account began. No earlier day is missing if none is covered.
     pub began: Option<Date>,
-    /// Accepted files whose days are not known.
+    /// Number of accepted files whose days are unknown.
     pub undated: i64,
 }
 
-/// Which days are shown; without a bound, all of them.
+/// The days to show. Without a bound, all of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DayRange {
-    /// The first.
+    /// The first day.
     pub from: Option<Date>,
-    /// The last.
+    /// The last day.
     pub to: Option<Date>,
 }
 
 impl DayRange {
-    /// Whether it has a day.
+    /// Returns whether the range includes a day.
     #[must_use]
     pub fn has(&self, day: Date) -> bool {
         self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
     }
 }
 
-/// How a day stands.
+/// The status of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DayStatus {
-    /// Accepted files report it.
+    /// Accepted files report this day.
     Covered,
-    /// No accepted file does, and its time is up.
+    /// No accepted file reports this day, and its deadline has passed.
     Missing,
-    /// Two accepted files with the same columns do.
+    /// Two accepted files with the same columns report this day.
     Double,
 }
 
@@ -78,35 +78,36 @@ impl DayStatus {
 /// A data day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CoverageDay {
-    /// Which.
+    /// The date.
     pub day: Date,
-    /// How it stands.
+    /// Its status.
     pub status: DayStatus,
-    /// Accepted files that report it.
+    /// Number of accepted files that report it.
     pub files: i64,
-    /// Their rows.
+    /// Number of their rows.
     pub rows: i64,
-    /// Those of them that Adobe may not have processed, at most.
+    /// Maximum number of these rows that Adobe may not have processed.
     pub in_doubt: i64,
-    /// What they add to each metric, by its name.
+    /// The totals of these rows by metric.
     pub totals: BTreeMap<String, Total>,
 }
 
 /// The data days of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage {
-    /// Those that are covered or missing, in order.
+    /// The covered and missing days, in order.
     pub days: Vec<CoverageDay>,
-    /// When days are missing. `None`: never, as neither the configuration nor the history tells.
+    /// The rhythm that decides when days are missing. `None`: no day counts as missing, because neither the
+    /// configuration nor the history shows a rhythm.
     pub rhythm: Option<Rhythm>,
-    /// The newest day that is covered and not in the future.
+    /// The newest covered day that is not in the future.
     pub newest: Option<Date>,
-    /// Accepted files whose days are not known, whatever the range.
+    /// Number of accepted files whose days are unknown, whatever the range.
     pub undated: i64,
 }
 
 impl Coverage {
-    /// Puts the facts together. `expected`: what the account's configuration says.
+    /// Combines the facts. `expected` comes from the account's configuration.
     #[must_use]
     pub fn of(facts: &DayFacts, expected: Option<ExpectDays>, range: DayRange, now: Timestamp) -> Self {
         let today = today(&facts.zone, now);
@@ -138,7 +139,7 @@ impl Coverage {
         }
     }
 
-    /// The days that stand so.
+    /// The days with this status.
     pub fn with_status(&self, status: DayStatus) -> impl Iterator<Item = &CoverageDay> {
         self.days.iter().filter(move |day| day.status == status)
     }
@@ -149,7 +150,7 @@ impl CoverageDay {
         Self { day, status, files: 0, rows: 0, in_doubt: 0, totals: BTreeMap::new() }
     }
 
-    /// Adds what files with the same columns report.
+    /// Adds the report of files with the same columns.
     fn add(&mut self, row: &DayRow) {
         if row.files > 1 {
             self.status = DayStatus::Double;
@@ -163,12 +164,12 @@ impl CoverageDay {
     }
 }
 
-/// What files report of each day, added up.
+/// The totals of files for each day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DayTotals(BTreeMap<Date, CoverageDay>);
 
 impl DayTotals {
-    /// Adds what a file reports.
+    /// Adds the report of a file.
     pub fn add(&mut self, rows: &[DayRow]) {
         for row in rows {
             self.0.entry(row.day).or_insert_with(|| CoverageDay::empty(row.day, DayStatus::Covered)).add(row);
@@ -194,19 +195,19 @@ pub fn sums_in_words(totals: &BTreeMap<String, Total>) -> String {
     words.join(", ")
 }
 
-/// The local day.
+/// The current day in the zone.
 #[must_use]
 pub fn today(zone: &TimeZone, now: Timestamp) -> Date {
     jiff::Timestamp::from_millisecond(now.0).unwrap_or_default().to_zoned_datetime(zone.clone()).date()
 }
 
-/// The first day that may be missing. What is configured holds from the day on which the account began.
+/// Returns the first day that may be missing. A configured rhythm holds from the day on which the account began.
 fn begin_of(rhythm: &Rhythm, covered: &[(Date, Timestamp)], began: Option<Date>) -> Option<Date> {
     let history = begin_of_history(covered);
     if rhythm.is_learnt { history } else { history.into_iter().chain(began).min() }
 }
 
-/// The first day after the last long hole: a single old correction does not make years of missing days.
+/// Returns the first day after the last long hole, so that a single old correction does not make years of missing days.
 fn begin_of_history(covered: &[(Date, Timestamp)]) -> Option<Date> {
     let mut begin = covered.first()?.0;
     for pair in covered.windows(2) {
@@ -220,7 +221,7 @@ fn begin_of_history(covered: &[(Date, Timestamp)]) -> Option<Date> {
 }
 
 impl DayFacts {
-    /// Reads them.
+    /// Reads the facts.
     ///
     /// # Errors
     /// [`JobLogError`] if the job log cannot be read.
@@ -228,7 +229,7 @@ impl DayFacts {
         Ok(Self { rows: reader.day_rows(account, range.from, range.to)?, ..Self::dates(reader, account, zone)? })
     }
 
-    /// Reads the dates alone, without what files report of them: enough to say which days are missing.
+    /// Reads only the dates, without the reports of files. This suffices to find missing days.
     ///
     /// # Errors
     /// [`JobLogError`] if the job log cannot be read.

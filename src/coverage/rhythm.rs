@@ -1,4 +1,4 @@
-//! Which data days an account reports, and how long after their end: configured, or learnt from what came. Pure.
+//! Which data days an account reports, and how long after their end. Configured, or learnt from the history. Pure.
 
 use crate::config::{DayPattern, ExpectDays};
 use crate::job::{Timestamp, length_words};
@@ -7,30 +7,30 @@ use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use std::time::Duration;
 
-/// Days before the newest covered one from which a rhythm is learnt.
+/// Number of days before the newest covered one from which a rhythm is learnt.
 pub const LEARNT_FROM: i32 = 60;
-/// Days of history without which nothing is learnt.
+/// Minimum number of days of history for learning a rhythm.
 const LEAST_HISTORY: i32 = 28;
-/// Of the days that a pattern has, at least so many percent came.
+/// Minimum percentage of the days of a pattern that must have come.
 const REGULAR: usize = 90;
-/// A learnt time is never shorter, so that nobody is called for a file that comes in the morning.
+/// Shortest learnt time, so that no alert is sent for a file that comes in the morning.
 const SHORTEST: Duration = Duration::from_hours(36);
-/// A learnt time is never longer: history that was sent again long afterwards says nothing of the next day.
+/// Longest learnt time, because history that was sent again long afterwards does not predict the next day.
 const LONGEST: Duration = Duration::from_hours(7 * 24);
-/// What is added to the time in which nearly all days came.
+/// Time added to the one in which nearly all days came.
 const SLACK: Duration = Duration::from_hours(12);
 
-/// Which data days an account reports, and when.
+/// The data days that an account reports, and their deadlines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rhythm {
-    /// The days, and the time after their end.
+    /// The days, and the time allowed after their end.
     pub days: ExpectDays,
     /// It was learnt, not configured.
     pub is_learnt: bool,
 }
 
 impl Rhythm {
-    /// Whether a day belongs to it.
+    /// Returns whether a day belongs to the rhythm.
     #[must_use]
     pub fn has(&self, day: Date) -> bool {
         match self.days.pattern {
@@ -39,14 +39,14 @@ impl Rhythm {
         }
     }
 
-    /// Whether the time for a day is up.
+    /// Returns whether the deadline of a day has passed.
     #[must_use]
     pub fn is_due(&self, day: Date, zone: &TimeZone, now: Timestamp) -> bool {
-        // A time of day that the clock skips counts as the first one after it.
+        // If the clock skips a time of day, the first time after it counts.
         end_of(day, zone).is_some_and(|end| end.after(self.days.within) <= now)
     }
 
-    /// `daily within 36h`, and whether that is learnt.
+    /// `daily within 36h`, with a note if it was learnt.
     #[must_use]
     pub fn words(&self) -> String {
         let days = match self.days.pattern {
@@ -57,7 +57,8 @@ impl Rhythm {
         format!("{days} within {}{learnt}", length_words(self.days.within))
     }
 
-    /// Learns it from the days that are covered, in order, and when each was first covered. `None`: they have none.
+    /// Learns a rhythm from the covered days, which must be in order, with the time at which each was first covered.
+    /// `None` if there is no rhythm.
     #[must_use]
     pub fn learn(covered: &[(Date, Timestamp)], zone: &TimeZone) -> Option<Self> {
         let (last, _) = *covered.last()?;
@@ -85,13 +86,13 @@ impl Rhythm {
         lags.sort_unstable();
         let usual = *lags.get(lags.len() * 95 / 100)?;
         let within = usual.saturating_add(SLACK).clamp(SHORTEST, LONGEST);
-        // Whole hours are what people would write.
+        // Rounded up to whole hours, as a person would write it.
         let within = Duration::from_hours(within.as_secs().div_ceil(3600));
         Some(Self { days: ExpectDays { pattern, within }, is_learnt: true })
     }
 }
 
-/// All days from one to another.
+/// All days from the first to the last.
 pub(super) fn days(first: Date, last: Date) -> impl Iterator<Item = Date> {
     first.series(Span::new().days(1)).take_while(move |day| *day <= last)
 }
@@ -117,7 +118,7 @@ mod tests {
 
     const HOUR: Duration = Duration::from_hours(1);
 
-    /// Days that came so long after their end, but for those that did not.
+    /// Days that came `lag` after their end, except those for which `came` is false.
     fn history(all: i32, lag: Duration, came: fn(Date) -> bool) -> Vec<(Date, Timestamp)> {
         let last = date(2026, 11, 20);
         days(last.saturating_sub(Span::new().days(all - 1)), last)
@@ -163,7 +164,7 @@ mod tests {
         let days = ExpectDays { pattern: DayPattern::Weekdays, within: HOUR * 36 };
         let rhythm = Rhythm { days, is_learnt: false };
         let at = |text: &str| Timestamp(text.parse::<jiff::Timestamp>().unwrap().as_millisecond());
-        // The day of 25 hours.
+        // The day with 25 hours.
         assert!(!rhythm.is_due(date(2026, 10, 25), &zone, at("2026-10-27T10:59:59.999Z")));
         assert!(rhythm.is_due(date(2026, 10, 25), &zone, at("2026-10-27T11:00:00Z")));
         assert!(!rhythm.has(date(2026, 10, 25)) && rhythm.has(date(2026, 10, 26)));
