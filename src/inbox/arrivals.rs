@@ -2,10 +2,9 @@
 
 use super::Board;
 use super::announce::Told;
-use super::assessment::{Assessed, Known, Met, after_reading, before_reading};
+use super::assessment::{Assessed, Known, Met, MetBy, after_reading, before_reading};
 use super::board::give_back;
 use super::folder_settings::{FolderSettings, Ignored, Interrupted, Progress};
-use super::known::MetBy;
 use super::look::{self, Look};
 use super::weigh::{BUFFER, Background, Weighed, weigh};
 use crate::clock::Moment;
@@ -14,7 +13,7 @@ use crate::config::CheckMode;
 use crate::folder::{AccountFolder, remove_why};
 use crate::inbox::readiness::{Candidate, MarkerSight, Pieces, Sight, Trace, Waits};
 use crate::job::{FileIdentity, Kind, State, printable};
-use crate::joblog::{Arrival, InboxEntry, JobLog, Reader, SuiteRecord, Verdict as Finding};
+use crate::joblog::{Arrival, JobLog, Reader, SuiteRecord, Verdict as Finding};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};

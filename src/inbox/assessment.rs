@@ -10,6 +10,15 @@ use crate::joblog::{InboxEntry, Verdict as Finding};
 use std::ffi::OsStr;
 use std::fs::File;
 
+/// How a name was met.
+#[derive(Clone, Copy)]
+pub(super) enum MetBy<'a> {
+    /// Something happened to it.
+    Event,
+    /// The folder lists it; what the job log has of it, where that was read already.
+    Scan(Option<&'a InboxEntry>),
+}
+
 /// What the job log has of a file that lies in the inbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {

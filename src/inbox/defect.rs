@@ -3,8 +3,8 @@
 //! The panic hook logs each defect whole, with its place in the source. Here it becomes a reason.
 
 use super::arrivals::Inbox;
+use super::assessment::MetBy;
 use super::folder_settings::Interrupted;
-use super::known::MetBy;
 use crate::job::{Kind, Problem, classify};
 use std::any::Any;
 use std::ffi::OsStr;

@@ -11,15 +11,6 @@ use crate::joblog::{Haste, InboxEntry, Job};
 use std::ffi::OsStr;
 use std::fs::File;
 
-/// How a name was met.
-#[derive(Clone, Copy)]
-pub(super) enum MetBy<'a> {
-    /// Something happened to it.
-    Event,
-    /// The folder lists it; what the job log has of it, where that was read already.
-    Scan(Option<&'a InboxEntry>),
-}
-
 impl Inbox {
     pub(super) fn is_known(&self, name: &OsStr) -> Result<bool, Interrupted> {
         Ok(self.reader.inbox_entry(&self.settings.account, name)?.is_some())

@@ -1,8 +1,8 @@
 //! The markers of a folder: which of them stand, and how they came (DESIGN R2, R6).
 
 use super::arrivals::Inbox;
+use super::assessment::MetBy;
 use super::folder_settings::Interrupted;
-use super::known::MetBy;
 use super::look::{Look, hold, is_of_state, look};
 use crate::folder::directory::Directory;
 use crate::inbox::readiness::MarkerSight;

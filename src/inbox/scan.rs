@@ -1,8 +1,8 @@
 //! The scan: what is really in the folder, held against what the job log believes.
 
 use super::arrivals::Inbox;
+use super::assessment::MetBy;
 use super::folder_settings::{Ignored, Interrupted, is_own_name};
-use super::known::MetBy;
 use crate::clock::{Moment, now};
 use crate::config::backlog_words;
 use crate::folder::FolderProblem;
