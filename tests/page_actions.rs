@@ -213,7 +213,7 @@ fn an_operator_does_what_was_shown_and_the_history_says_who_and_from_where() {
     let page = anna.get(&format!("/jobs/{new}")).body;
     assert!(!page.contains("/act?"), "{page}");
     let refused = anna.get(&format!("/act?verb=cancel&job={new}")).body;
-    assert!(refused.contains("it has ended as success") && !refused.contains("/act/confirm"), "{refused}");
+    assert!(refused.contains("the job has ended as success") && !refused.contains("/act/confirm"), "{refused}");
     let value = anna.cookie.trim_end().split('=').nth(1).unwrap();
     desk.world.assert_keeps(&[TOKEN, value]);
 }
@@ -393,7 +393,7 @@ fn a_job_that_changed_after_the_look_is_reported_and_left_as_it_is() {
     desk.world.wait_for("first.txt", "success");
     let answer = anna.post("/act/confirm", &form);
     assert!(answer.body.contains("<h1>Cancel: 1 done, 1 not done</h1>"), "{answer:?}");
-    assert!(answer.body.contains("it has ended as success"), "{answer:?}");
+    assert!(answer.body.contains("the job has ended as success"), "{answer:?}");
     assert_eq!((desk.state(first), desk.state(second)), ("success".to_owned(), "cancelled".to_owned()));
 
     // It is held again, but for another reason than the one that was looked at.

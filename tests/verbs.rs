@@ -169,7 +169,7 @@ fn after_committing_a_job_is_given_up_only_by_force_and_its_content_is_not_sent_
     for verb in ["hold", "cancel"] {
         let (status, out, err) = jobs(&world, &[verb, &job]);
         assert_eq!((status, out.as_str()), (1, ""), "{err}");
-        assert!(err.contains("is being found out") && err.contains("--force"), "{err}");
+        assert!(err.contains("still checking whether Adobe has the file") && err.contains("--force"), "{err}");
     }
     let (status, out, err) = jobs(&world, &["cancel", &job, "--force"]);
     assert_eq!((status, out), (0, format!("job {job} (sales.txt): was uploading, is cancelled\n")), "{err}");
@@ -325,7 +325,7 @@ fn a_filter_names_jobs_and_a_dry_run_changes_nothing() {
     assert!(err.contains("there is no job 999"), "{err}");
     let (status, _, err) = jobs(&world, &["cancel", "1"]);
     assert_eq!(status, 1);
-    assert!(err.contains("it has ended as success"), "{err}");
+    assert!(err.contains("the job has ended as success"), "{err}");
     assert_eq!(world.run(&["jobs", "cancel"]).status.code(), Some(2), "neither jobs nor a filter");
     assert_eq!(jobs(&world, &["hold", "--account", "nobody"]).0, 4);
 }

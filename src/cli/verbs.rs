@@ -14,7 +14,7 @@ use crate::config::{AccountConfig, Config};
 use crate::daemon::control::Line;
 use crate::daemon::operator::{carry_out, executors};
 use crate::inbox::{FolderSettings, FolderWorker, Interrupted, Progress};
-use crate::job::{JobId, JobStanding, Plan, Release, RemoteJobId, Verb, foretold, printable};
+use crate::job::{JobId, JobStanding, Plan, Program, Release, RemoteJobId, Verb, foretold, printable};
 use crate::joblog::{
     Answer, Instruction, InstructionId, JobFilter, JobLog, JobRow, OpenError, Reader, StateLock, instruct,
 };
@@ -163,7 +163,7 @@ fn choose(
 fn foretell(verb: Verb, job: &JobRow, standing: &JobStanding) -> Outcome {
     let (refused, message) = match foretold(verb, standing) {
         Ok(words) => (false, words),
-        Err(refusal) => (true, refusal.to_string()),
+        Err(refusal) => (true, refusal.words(&Program::default())),
     };
     outcome(job, verb, false, refused, message, None)
 }

@@ -72,20 +72,17 @@ pub enum Plan {
     Adopt(RemoteJobId),
 }
 
-/// Why a verb cannot be applied, and what can be done instead.
+/// Why a verb cannot be applied. [`Refusal::words`] adds what can be done instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Its last bytes may have gone.
-    #[error(
-        "whether Adobe has it is being found out; `datadrop jobs wait {0}` waits for that, `datadrop jobs cancel --force {0}` gives it \
-         up and records that it may have been ingested"
-    )]
+    #[error("datadrop is still checking whether Adobe has the file")]
     Settling(JobId),
     /// It was accepted.
-    #[error("Adobe has accepted it, which cannot be taken back")]
+    #[error("Adobe has accepted the file, and nothing can withdraw it")]
     Accepted,
     /// It has ended.
-    #[error("it has ended as {state}{}", retry_hint(*id, *state))]
+    #[error("the job has ended as {state}")]
     Ended {
         /// The job.
         id: JobId,
@@ -93,19 +90,21 @@ pub enum Refusal {
         state: State,
     },
     /// Adobe has processed it, so that sending it again would count it twice.
-    #[error("Adobe processed it, and would count it twice; correct the file and drop it as a new one")]
+    #[error("Adobe has processed the file, and would count its rows twice")]
     Processed,
     /// It has not ended yet.
-    #[error("it is {state}: it goes on by itself")]
+    #[error("the job is {state} and still in progress")]
     OnItsWay {
+        /// The job.
+        id: JobId,
         /// Its state.
         state: State,
     },
     /// It is held.
-    #[error("it is held; `datadrop jobs release {0}` lets it go")]
+    #[error("the job is held")]
     Held(JobId),
     /// It is not held.
-    #[error("it is not held, it is {state}{}", retry_hint(*id, *state))]
+    #[error("the job is {state}, not held")]
     NotHeld {
         /// The job.
         id: JobId,
@@ -113,13 +112,10 @@ pub enum Refusal {
         state: State,
     },
     /// It may have been ingested.
-    #[error(
-        "it may have been ingested, and sending it could count it twice; look at `datadrop jobs list --remote`, then release it with \
-         `--adopt JOB_ID` if it is there, or with `--resend` if it is not"
-    )]
-    Unsettled,
+    #[error("Adobe may have ingested the file, and would then count it twice")]
+    Unsettled(JobId),
     /// A marker follows its data file.
-    #[error("it follows its data file, job {data}, which is {state}; do it with that one")]
+    #[error("this marker follows its data file, job {data}, which is {state}")]
     FollowsData {
         /// The data file's job.
         data: JobId,
@@ -127,31 +123,14 @@ pub enum Refusal {
         state: State,
     },
     /// Another job has its file.
-    #[error("its file was sent again as job {0}; `datadrop jobs show {0}` says what became of it")]
+    #[error("its file was sent again as job {0}")]
     SentAgain(JobId),
     /// There is no file to send.
-    #[error("its file is gone; drop it again")]
+    #[error("its file is no longer there")]
     NoFile,
     /// Its content has never been hashed.
-    #[error("it was never taken in, so it cannot be that remote job")]
+    #[error("datadrop never hashed the file, so it never sent it, and it cannot be that remote job")]
     NeverTakenIn,
-}
-
-fn retry_hint(id: JobId, state: State) -> String {
-    match state {
-        State::Failure | State::Rejected | State::Cancelled => {
-            format!("; `datadrop jobs retry {id}` sends its file again")
-        }
-        State::Waiting
-        | State::Queued
-        | State::Uploading(_)
-        | State::Unconfirmed
-        | State::Held
-        | State::Uploaded
-        | State::Processing
-        | State::Success
-        | State::Partial => String::new(),
-    }
 }
 
 impl Verb {
@@ -185,7 +164,7 @@ fn retry(job: &JobStanding) -> Result<Plan, Refusal> {
         | State::Uploading(_)
         | State::Unconfirmed
         | State::Uploaded
-        | State::Processing) => return Err(Refusal::OnItsWay { state }),
+        | State::Processing) => return Err(Refusal::OnItsWay { id: job.id, state }),
     }
     match job.data {
         // A marker follows its data file, and cannot be sent without it.
@@ -221,7 +200,7 @@ fn release(job: &JobStanding, how: Release) -> Result<Plan, Refusal> {
     match how {
         Release::Adopt(_) if !job.is_hashed => Err(Refusal::NeverTakenIn),
         Release::Adopt(remote) => Ok(Plan::Adopt(remote)),
-        Release::Send if job.is_unsettled => Err(Refusal::Unsettled),
+        Release::Send if job.is_unsettled => Err(Refusal::Unsettled(job.id)),
         Release::Send | Release::Resend if job.place == Place::Gone => Err(Refusal::NoFile),
         // A marker without its data file has nothing to follow, so it waits.
         Release::Send | Release::Resend if !job.is_hashed || job.kind == Kind::Fin && job.data.is_none() => {
@@ -248,6 +227,7 @@ fn cancel(job: &JobStanding, force: bool) -> Result<Plan, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::Program;
     use proptest::prelude::*;
 
     fn standing(state: State) -> JobStanding {
@@ -367,7 +347,7 @@ mod tests {
         assert_eq!(send.decide(&unknown), Ok(Plan::Steps(vec![Event::Returned])));
         assert_eq!(adopt.decide(&unknown), Err(Refusal::NeverTakenIn));
         let unsettled = JobStanding { is_unsettled: true, ..held };
-        assert_eq!(send.decide(&unsettled), Err(Refusal::Unsettled));
+        assert_eq!(send.decide(&unsettled), Err(Refusal::Unsettled(unsettled.id)));
         assert_eq!(resend.decide(&unsettled), Ok(Plan::Steps(vec![Event::Released])));
     }
 
@@ -428,7 +408,8 @@ mod tests {
         for state in State::ALL {
             let can_be_retried = Verb::Retry.decide(&standing(state)) == Ok(Plan::SendAgain);
             for refusal in [Refusal::Ended { id: JobId(17), state }, Refusal::NotHeld { id: JobId(17), state }] {
-                assert_eq!(refusal.to_string().contains("jobs retry 17"), can_be_retried, "{refusal}");
+                let words = refusal.words(&Program::default());
+                assert_eq!(words.contains("jobs retry 17"), can_be_retried, "{words}");
             }
         }
     }

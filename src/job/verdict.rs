@@ -130,6 +130,55 @@ impl Case<'_> {
     }
 }
 
+impl Refusal {
+    /// The refusal, and each step that a person can take instead.
+    #[must_use]
+    pub fn words(&self, program: &Program) -> String {
+        let steps = self.steps().into_iter().map(|step| match step.command {
+            Some(command) => format!(". {}: `{}`", step.aim, command.line(program)),
+            None => format!(". {}", step.aim),
+        });
+        std::iter::once(self.to_string()).chain(steps).collect()
+    }
+
+    fn steps(self) -> Vec<Step> {
+        let step = |aim, command| Step { aim, command: Some(command) };
+        let advice = |aim| vec![Step { aim, command: None }];
+        match self {
+            Self::Settling(id) => vec![
+                step("To wait for the result", Command::Wait(id)),
+                step("To give the job up, with a record that Adobe may have ingested the file", Command::GiveUp(id)),
+            ],
+            Self::Ended { id, state } | Self::NotHeld { id, state } => match state {
+                State::Failure | State::Rejected | State::Cancelled => {
+                    vec![step("To send its file again", Command::Retry(id))]
+                }
+                State::Waiting
+                | State::Queued
+                | State::Uploading(_)
+                | State::Unconfirmed
+                | State::Held
+                | State::Uploaded
+                | State::Processing
+                | State::Success
+                | State::Partial => Vec::new(),
+            },
+            Self::Processed => advice("To send other rows, drop them in a new file"),
+            Self::OnItsWay { id, .. } => vec![step("To follow it", Command::Wait(id))],
+            Self::Held(id) => vec![step("To send its file", Command::Release(id))],
+            Self::Unsettled(id) => vec![
+                step("To see how to find out", Command::Show(id)),
+                step("If Adobe has it", Command::Adopt(id)),
+                step("If it has not (otherwise it counts twice)", Command::Resend(id)),
+            ],
+            Self::FollowsData { data, .. } => vec![step("Apply the verb to that job. To see it", Command::Show(data))],
+            Self::SentAgain(again) => vec![step("To see its outcome", Command::Show(again))],
+            Self::NoFile => advice("To send it, drop it again"),
+            Self::Accepted | Self::NeverTakenIn => Vec::new(),
+        }
+    }
+}
+
 /// Describes what a verb would do to a job, for a dry run.
 ///
 /// # Errors
@@ -209,8 +258,12 @@ pub enum Command {
     Adopt(JobId),
     /// Send it, even if Adobe may already have ingested it.
     Resend(JobId),
+    /// Wait for its end.
+    Wait(JobId),
     /// Never send it.
     Cancel(JobId),
+    /// Give it up, even if Adobe may already have ingested it.
+    GiveUp(JobId),
     /// List Adobe's jobs of an account.
     RemoteJobs(String),
 }
@@ -220,7 +273,12 @@ impl Command {
     fn sends_the_file(&self) -> bool {
         match self {
             Self::Retry(_) | Self::Release(_) | Self::Resend(_) => true,
-            Self::Show(_) | Self::Adopt(_) | Self::Cancel(_) | Self::RemoteJobs(_) => false,
+            Self::Show(_)
+            | Self::Wait(_)
+            | Self::Adopt(_)
+            | Self::Cancel(_)
+            | Self::GiveUp(_)
+            | Self::RemoteJobs(_) => false,
         }
     }
 
@@ -233,10 +291,12 @@ impl Command {
             Self::Release(id) => format!("jobs release {id}"),
             Self::Adopt(id) => format!("jobs release {id} --adopt JOB_ID"),
             Self::Resend(id) => format!("jobs release {id} --resend"),
+            Self::Wait(id) => format!("jobs wait {id}"),
             Self::Cancel(id) => format!("jobs cancel {id}"),
+            Self::GiveUp(id) => format!("jobs cancel --force {id}"),
             Self::RemoteJobs(account) => format!("jobs list --remote --account {}", shell_word(account)),
         };
-        let as_user = if matches!(self, Self::Show(_)) { "" } else { &program.as_user };
+        let as_user = if matches!(self, Self::Show(_) | Self::Wait(_)) { "" } else { &program.as_user };
         format!("{as_user}{} {words}", program.words)
     }
 }
@@ -279,12 +339,13 @@ mod tests {
                 assert_eq!(verdict.is_some(), matches!(state.place(), Place::Held | Place::Failed), "{state}");
                 for command in verdict.into_iter().flat_map(|verdict| verdict.steps).filter_map(|step| step.command) {
                     let verb = match command {
-                        Command::Show(_) | Command::RemoteJobs(_) => continue,
+                        Command::Show(_) | Command::Wait(_) | Command::RemoteJobs(_) => continue,
                         Command::Retry(_) => Verb::Retry,
                         Command::Release(_) => Verb::Release(Release::Send),
                         Command::Adopt(_) => Verb::Release(Release::Adopt(RemoteJobId(5))),
                         Command::Resend(_) => Verb::Release(Release::Resend),
                         Command::Cancel(_) => Verb::Cancel { force: false },
+                        Command::GiveUp(_) => Verb::Cancel { force: true },
                     };
                     assert!(verb.decide(&standing).is_ok_and(|plan| plan != Plan::AsItIs), "{state}: {command:?}");
                     met += 1;

@@ -13,7 +13,7 @@ use super::unit_of_work::{Haste, Unit};
 use super::writer::{JobLog, Pending};
 use crate::config::WireName;
 use crate::job::{
-    Cause, Event, FileIdentity, JobId, Kind, Phase, Place, Plan, RemoteJobId, State, Target, Timestamp,
+    Cause, Event, FileIdentity, JobId, Kind, Phase, Place, Plan, Program, RemoteJobId, State, Target, Timestamp,
     unique_wire_name,
 };
 use rusqlite::{Connection, params};
@@ -134,7 +134,7 @@ impl Hand<'_, '_> {
         };
         let plan = match instruction.verb.decide(&standing(self.unit, &job)?) {
             Ok(plan) => plan,
-            Err(refusal) => return Ok(Came::Refused(refusal.to_string())),
+            Err(refusal) => return Ok(Came::Refused(refusal.words(&Program::default()))),
         };
         if plan != Plan::AsItIs
             && let Some(seen) = instruction.seen

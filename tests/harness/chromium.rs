@@ -1,4 +1,4 @@
-//! A browser without a screen, driven through the pipe of its `DevTools`: what it shows and sends is what a person's does.
+//! A browser without a screen, driven through its `DevTools` pipe: what it shows and sends is what a person's does.
 
 use super::PATIENCE;
 use serde_json::{Value, json};

@@ -185,7 +185,7 @@ mod tests {
         Proposal {
             verb: Verb::Hold,
             jobs: vec![(job(7, "queued", None), "is queued, would be held".to_owned())],
-            refused: vec![(job(8, "success", None), "it has ended as <success>".to_owned())],
+            refused: vec![(job(8, "success", None), "the job has ended as <success>".to_owned())],
             seen: vec![(JobId(7), EventId(1))],
             too_many: None,
             command: "datadrop jobs hold --name '<b>'".to_owned(),

@@ -228,9 +228,10 @@ fn jobs_page(frame: &Frame, query: &JobsQuery, sources: &Sources) -> Result<Stri
 fn job_page(frame: &Frame, id: JobId, sources: &Sources, running: &Running) -> Result<String, Failed> {
     let whole = sources.reader.life(id)?.ok_or(Failed::NoSuchJob(id))?;
     let standing = if frame.visitor == Visitor::Looks { None } else { sources.reader.job_standing(id)? };
-    let can: Vec<Verb> =
-        VERBS.into_iter().filter(|verb| standing.is_some_and(|standing| outlook(*verb, &standing).is_ok())).collect();
-    Ok(life(frame, &whole, &running.config.program(), &can))
+    let program = running.config.program();
+    let applies = |verb: &Verb| standing.is_some_and(|standing| outlook(*verb, &standing, &program).is_ok());
+    let can: Vec<Verb> = VERBS.into_iter().filter(applies).collect();
+    Ok(life(frame, &whole, &program, &can))
 }
 
 /// Where the days of an account begin.

@@ -86,7 +86,12 @@ fn does(command: &Command, verb: Verb) -> bool {
         Command::Retry(_) => verb == Verb::Retry,
         Command::Release(_) => verb == Verb::Release(Release::Send),
         Command::Cancel(_) => verb == Verb::Cancel { force: false },
-        Command::Show(_) | Command::Adopt(_) | Command::Resend(_) | Command::RemoteJobs(_) => false,
+        Command::Show(_)
+        | Command::Wait(_)
+        | Command::Adopt(_)
+        | Command::Resend(_)
+        | Command::GiveUp(_)
+        | Command::RemoteJobs(_) => false,
     }
 }
 

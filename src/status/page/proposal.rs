@@ -81,7 +81,7 @@ pub(super) fn propose(
     let newest = reader.newest_events(&ids)?;
     for (job, standing) in reader.standings(&JobFilter { ids, ..JobFilter::default() })?.into_iter().flatten() {
         let id = standing.id;
-        match outlook(verb, &standing) {
+        match outlook(verb, &standing, program) {
             Ok(words) => {
                 proposal.seen.push((id, newest.get(&id).copied().unwrap_or(EventId(0))));
                 proposal.jobs.push((job, words));
@@ -96,8 +96,8 @@ pub(super) fn propose(
 }
 
 /// What would become of a job, or why the page does nothing with it.
-pub(super) fn outlook(verb: Verb, job: &JobStanding) -> Result<String, String> {
-    let words = foretold(verb, job).map_err(|refusal| refusal.to_string())?;
+pub(super) fn outlook(verb: Verb, job: &JobStanding, program: &Program) -> Result<String, String> {
+    let words = foretold(verb, job).map_err(|refusal| refusal.words(program))?;
     if verb.decide(job) == Ok(Plan::AsItIs) {
         return Err(words);
     }
@@ -139,7 +139,7 @@ fn states_for(verb: Verb) -> Vec<&'static str> {
             data: None,
             sent_again_as: None,
         };
-        outlook(verb, &best).is_ok()
+        verb.decide(&best).is_ok_and(|plan| plan != Plan::AsItIs)
     };
     State::ALL.into_iter().filter(can).map(State::as_str).collect()
 }
@@ -174,11 +174,11 @@ mod tests {
             data: None,
             sent_again_as: None,
         };
-        assert!(outlook(Verb::Retry, &job).unwrap_err().contains("could count it twice"));
+        assert!(outlook(Verb::Retry, &job, &Program::default()).unwrap_err().contains("could count it twice"));
         let held = JobStanding { state: State::Held, place: State::Held.place(), ..job };
-        assert!(outlook(Verb::Release(Release::Send), &held).unwrap_err().contains("--resend"));
-        assert_eq!(outlook(Verb::Hold, &held).unwrap_err(), "is held already");
-        assert_eq!(outlook(CANCEL, &held).unwrap(), "is held, would be cancelled");
+        assert!(outlook(Verb::Release(Release::Send), &held, &Program::default()).unwrap_err().contains("--resend"));
+        assert_eq!(outlook(Verb::Hold, &held, &Program::default()).unwrap_err(), "is held already");
+        assert_eq!(outlook(CANCEL, &held, &Program::default()).unwrap(), "is held, would be cancelled");
     }
 
     fn asked(query: &str, log: &crate::joblog::JobLog) -> Result<Proposal, NoProposal> {
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(ids("verb=cancel&state=rejected"), Vec::<i64>::new());
         assert_eq!(ids("verb=hold&job=2"), [2]);
         let ended = asked("verb=hold&job=3", &log).unwrap();
-        assert!(ended.jobs.is_empty() && ended.refused[0].1.contains("it has ended as rejected"), "{ended:?}");
+        assert!(ended.jobs.is_empty() && ended.refused[0].1.contains("the job has ended as rejected"), "{ended:?}");
         assert!(matches!(asked("verb=hold&job=9", &log), Err(NoProposal::NoSuchJob(JobId(9)))));
         let proposal = asked("verb=cancel&account=a", &log).unwrap();
         assert_eq!(proposal.seen.len(), 3);
