@@ -1,4 +1,4 @@
-//! `accounts …` and `jobs … --remote`: what a user asks the API for, by command alone.
+//! `accounts …` and `jobs … --remote`: requests to the API that a user makes by a command.
 
 use crate::harness::{World, data, quick, stderr, stdout, tagged};
 use datadrop::config::RateLimit;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::process::Output;
 use std::time::Duration;
 
-/// A service in which the configured account does not exist yet.
+/// A service whose configured account does not exist yet.
 fn without_accounts(options: EmulatorOptions) -> World {
     World::with_emulator(EmulatorOptions { accounts: vec![("elsewhere".to_owned(), 9)], ..options })
 }
@@ -39,7 +39,7 @@ fn an_account_lives_and_dies_by_commands_alone_with_tokens_that_live_for_five_se
     let tokens = || world.emulator().requests().tokens;
     let before = tokens();
     let mut names = Vec::new();
-    // For as long as two tokens live.
+    // Long enough for two tokens to expire.
     world.wait_long("the daemon to renew its token twice", || {
         let name = format!("{}{}.txt", if names.len() % 5 == 4 { "bad" } else { "good" }, names.len());
         world.drop_file("a", &name, tagged(&name));
@@ -122,7 +122,7 @@ fn accounts_are_listed_over_all_configured_suites_and_ftp_passwords_only_on_requ
     let other = json_of(&world.run(&["accounts", "list", "--json", "--report-suite", "unseen"]));
     assert_eq!(other[0]["data_source_id"], 5);
 
-    // Two suites have a number 1: the command does not guess which is meant.
+    // Two report suites have a data source 1. The command does not guess which one the user means.
     let ambiguous = world.run(&["accounts", "show", "1"]);
     assert_eq!(ambiguous.status.code(), Some(2));
     assert!(stderr(&ambiguous).contains("--report-suite"), "{}", stderr(&ambiguous));
@@ -183,7 +183,7 @@ fn a_remote_list_has_all_its_pages_and_as_many_requests() {
     }
     let all = json_of(&world.run(&["jobs", "list", "--remote", "--json"]));
     assert_eq!(all.as_array().unwrap().len(), 250);
-    // Three pages, and an empty one that ends them.
+    // Three pages, and the empty page after them.
     assert_eq!(world.emulator().requests().lists, 4);
     assert_eq!(
         json_of(&world.run(&["jobs", "list", "--remote", "--json", "--page", "3"])).as_array().unwrap().len(),
@@ -242,7 +242,7 @@ fn whatever_the_api_answers_to_account_requests_is_told_once_and_changes_nothing
             let before = world.emulator().requests().accounts;
             let output = world.run(way);
             let said = stderr(&output);
-            // A list that is not found is not one account that is not found.
+            // A missing list is an error (1). A missing account has its own exit code.
             let exit = if way[1] == "list" { 1 } else { exit };
             assert_eq!(output.status.code(), Some(exit), "{fault}, {way:?}: {said}");
             assert!(said.contains(words) && !said.contains("panicked"), "{fault}, {way:?}: {said}");
@@ -255,7 +255,7 @@ fn whatever_the_api_answers_to_account_requests_is_told_once_and_changes_nothing
     assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
 }
 
-/// Adobe writes the cause of a failure to the address of the data source, and to nobody else.
+/// Adobe writes the cause of a failure only to the address of the data source.
 #[test]
 fn a_failure_names_the_address_that_adobe_writes_to_and_doctor_misses_one_that_is_not_there() {
     let mut world = World::new();

@@ -1,4 +1,4 @@
-//! Alerts as a chat and a mailbox take them: received and read, whatever a file is called.
+//! Alerts in the formats of chats and mailboxes, received and read back, with any file name.
 
 use crate::alerts::{add, world};
 use crate::harness::{Hook, World, primed, stdout};
@@ -8,10 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const BAD: &str = "Date\tEvar 1\tEvent 1\n11/20/2026\tx\n";
-/// A name that would like to be a mention, a header and a link.
+/// A name that tries to be a mention, a header and a link.
 const NASTY: &str = "<!channel> *ümläut* [a](b) &\nBcc: eve@example.com\n.txt";
 
-/// A program like `sendmail -t -i`: it takes the message, and keeps it under the name of the day.
+/// A program like `sendmail -t -i`. It reads the message and stores it in a file.
 fn sendmail(world: &World) -> (PathBuf, PathBuf) {
     let (program, mail) = (world.dir.path().join("sendmail"), world.dir.path().join("mail"));
     let script = format!("#!/bin/sh\n[ \"$1$2\" = -t-i ] || exit 64\ncat >{0}.new && mv {0}.new {0}\n", mail.display());
@@ -33,13 +33,13 @@ fn receivers(world: &mut World, hook: &Hook, program: &Path) {
     );
 }
 
-/// What the hook got at a path, oldest first.
+/// The requests that the hook got at a path, oldest first.
 fn got(hook: &Hook, path: &str) -> Vec<Value> {
     let asked = hook.asked().into_iter().filter(|asked| asked.path == path);
     asked.map(|asked| serde_json::from_str(&asked.body).unwrap()).collect()
 }
 
-/// Every text of a Slack message as Slack shows it.
+/// All text of a Slack message, as Slack shows it.
 fn slack_texts(message: &Value) -> String {
     let blocks = message["blocks"].as_array().unwrap();
     assert_eq!(blocks[0]["type"], "header");
@@ -55,7 +55,7 @@ fn slack_texts(message: &Value) -> String {
     format!("{}\n{}", shown(&message["text"]), texts.collect::<Vec<_>>().join("\n"))
 }
 
-/// Every text of a card: only runs, which are no Markdown.
+/// All text of a card. It must be in text runs, because these are not Markdown.
 fn card_texts(message: &Value) -> String {
     assert_eq!(message["type"], "message");
     let attachment = &message["attachments"][0];
@@ -84,7 +84,7 @@ fn decoded(text: &str) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// The headers, unfolded, and the text.
+/// Returns the unfolded headers, and the text.
 fn mail_parts(mail: &Path) -> (Vec<(String, String)>, String) {
     let message = fs::read_to_string(mail).unwrap();
     assert!(message.is_ascii() && message.lines().all(|line| line.len() < 100), "{message}");

@@ -1,6 +1,6 @@
-//! Receivers get each alert at least once, in few messages, and never at the cost of an upload.
+//! Receivers get each alert at least once and in few messages, and alerts never delay an upload.
 //!
-//! `DATADROP_TEST_FILES=5000` makes the crowd of bad files as large as that; by default it is five hundred.
+//! `DATADROP_TEST_FILES=5000` sets the number of bad files. The default is 500.
 
 use crate::harness::{
     Daemon, Hook, World, arrived_once, connect, connect_to_write, data, primed, quick, stderr, stdout, tagged,
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 /// A file that the check rejects.
 const BAD: &str = "Date\tEvar 1\tEvent 1\n11/20/2026\tx\n";
 
-/// A world in which bad files are rejected, with these sections added.
+/// A world that rejects bad files, with these sections added.
 pub fn world(sections: &str) -> World {
     let mut world = World::new();
     world.account("a", "check = \"reject\"");
@@ -26,7 +26,7 @@ pub fn add(world: &mut World, sections: &str) {
     world.set("[upload]\n", &format!("{sections}\n[upload]\n"));
 }
 
-/// An alert whose command adds what it gets to a file.
+/// An alert whose command appends its input to a file.
 pub fn to_file(world: &World, on: &str, name: &str) -> (String, PathBuf) {
     let path = world.dir.path().join(name);
     (format!("[[alert]]\non = {on}\ncommand = \"cat >>{}\"", path.display()), path)
@@ -46,7 +46,7 @@ pub fn about<'a>(alerts: &'a [Value], event: &str) -> Vec<&'a Value> {
     alerts.iter().filter(|alert| alert["event"] == event).collect()
 }
 
-/// How many bad files come at once.
+/// Number of bad files that arrive at once.
 fn crowd() -> usize {
     std::env::var("DATADROP_TEST_FILES").ok().and_then(|count| count.parse().ok()).unwrap_or(500)
 }
@@ -97,7 +97,8 @@ fn what_adobe_does_not_finish_is_told_when_poll_give_up_after_is_over_though_it_
     assert_eq!(states, "queued,uploaded", "both are news to a receiver of delays");
 }
 
-/// T3: a data source that halts at an error takes nothing until a person restarts it. Nothing in the API says so.
+/// T3: a data source that halts after a failed job takes nothing until a person restarts it. The API does not show
+/// this.
 #[test]
 fn a_data_source_that_halts_is_told_with_its_remedy_and_again_when_it_goes_on() {
     let mut world = World::with_emulator(EmulatorOptions { halt_on_error: true, ..quick() });
@@ -123,7 +124,7 @@ fn a_data_source_that_halts_is_told_with_its_remedy_and_again_when_it_goes_on() 
     let path_of = world.folder("a").join("sent/behind.txt");
     let explained = world.run(&["explain", path_of.to_str().unwrap()]);
     assert!(stdout(&explained).contains("Restart Processing"), "{explained:?}");
-    // Once, over a restart too.
+    // Only once, also over a restart.
     daemon.stop();
     let daemon = world.start();
     let key = AccountKey { report_suite_id: "suitea".to_owned(), data_source_id: 1 };
@@ -139,7 +140,7 @@ fn a_data_source_that_halts_is_told_with_its_remedy_and_again_when_it_goes_on() 
     assert_eq!(world.status("a")["overdue"], Value::Null);
 }
 
-/// T3: late without a failure before it is `delayed`, and so is what came before the failure.
+/// T3: a late job without an earlier failure is `delayed`. So is a job that was sent before the failure.
 #[test]
 fn what_is_late_behind_no_failure_is_delayed() {
     let mut world = World::with_emulator(EmulatorOptions { processing: std::time::Duration::from_secs(4), ..quick() });
@@ -157,7 +158,8 @@ fn what_is_late_behind_no_failure_is_delayed() {
     assert_eq!(world.wait_for("slow.txt", "success").reason, None);
 }
 
-/// Each receiver of an alert about an account gets its end: once, over a restart too, and under the name that it asked for.
+/// Each receiver of an alert about an account gets its end once, also over a restart, as the event that it subscribes
+/// to.
 #[test]
 fn what_an_account_lacked_is_cleared_once_for_each_who_heard_of_it() {
     let mut world = world("");
@@ -180,7 +182,7 @@ fn what_an_account_lacked_is_cleared_once_for_each_who_heard_of_it() {
     daemon.signal("USR1");
     world.wait("the end of the block", || !told(&ends).is_empty());
     assert!(told(&ends)[0]["message"].as_str().unwrap().starts_with("account b works again"), "{:?}", told(&ends));
-    // The files that were expected come after all, and the daemon is killed before it can tell.
+    // The expected files come after all. The daemon is killed before it can report that.
     world.drop_file("b", "late.txt", tagged("late"));
     arrived_once(&world, "late.txt");
     daemon.kill();
@@ -188,7 +190,7 @@ fn what_an_account_lacked_is_cleared_once_for_each_who_heard_of_it() {
     let noted = "SELECT count(*) FROM account_event WHERE account = 'b' AND event = 'cleared'";
     let noted = || -> i64 { connect_to_write(&world.state_dir()).query_row(noted, [], |row| row.get(0)).unwrap() };
     world.wait("it to be noted", || noted() == 1);
-    // Alerts of a group are a minute apart: now they are not.
+    // Alerts of a group are a minute apart. Removes that wait.
     let an_hour_ago = "UPDATE alert_told SET told_at = told_at - 3600000";
     let all = || {
         connect_to_write(&world.state_dir()).execute(an_hour_ago, []).unwrap();
@@ -219,7 +221,7 @@ fn what_happened_before_a_kill_is_told_after_it() {
     let command = format!("test -e {} && cat >>{}", open.display(), path.display());
     add(&mut world, &format!("[[alert]]\non = \"rejected\"\ncommand = {command:?}"));
     let daemon = world.start();
-    // Killed before anybody can have read of it.
+    // Killed before any receiver can have read the alert.
     world.drop_file("a", "one.txt", BAD);
     world.wait_for("one.txt", "rejected");
     daemon.kill();
@@ -231,7 +233,7 @@ fn what_happened_before_a_kill_is_told_after_it() {
     };
     world.wait("it to be tried in vain", || sealed() == 1);
     assert_eq!(told(&path).len(), 0);
-    // And killed between two tries.
+    // Killed between two tries.
     daemon.kill();
     fs::write(&open, "").unwrap();
     let daemon = world.start();
@@ -251,7 +253,7 @@ fn a_webhook_that_is_down_is_told_later_and_holds_nothing_up() {
     let address = down.local_addr().unwrap();
     drop(down);
     let mut world = world(&format!("[[alert]]\non = \"rejected\"\nwebhook = \"http://{address}/{KEY}?key={KEY}\""));
-    // Another that never answers.
+    // A receiver that never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let hangs = format!("[[alert]]\non = \"rejected\"\nwebhook = \"http://{}/\"", silent.local_addr().unwrap());
     add(&mut world, &hangs);
@@ -353,7 +355,7 @@ fn each_event_is_told_to_those_who_asked_for_it() {
     assert!(unblocked["message"].as_str().unwrap().contains("works again"), "{unblocked}");
     assert!(about(&alerts, "unblocked").is_empty() && about(&alerts, "rejected").is_empty(), "no one asked for these");
 
-    // A new start opens every folder and asks every account again: that neither blocks nor misses anything twice.
+    // A new start opens every folder and asks for every account again. It reports no block and no missing day twice.
     daemon.stop();
     let daemon = world.start();
     world.wait("the second start", || about(&hook.alerts(), "started").len() == 2 || starts_pending(&world) > 0);
@@ -368,7 +370,7 @@ fn each_event_is_told_to_those_who_asked_for_it() {
     assert_eq!(noted, 3, "missing, blocked, unblocked");
 }
 
-/// Returns the number of starts that wait for their alert: those within a minute of each other wait for it.
+/// Returns the number of starts whose alert is pending. Starts within a minute of each other share one.
 fn starts_pending(world: &World) -> i64 {
     connect_to_write(&world.state_dir())
         .query_row("SELECT count(*) FROM alert WHERE topic = 'started'", [], |row| row.get(0))
@@ -409,7 +411,7 @@ fn told_of(world: &World, path: &PathBuf) -> Value {
     alert["jobs"][0].clone()
 }
 
-/// DESIGN §4, "Tracking": a 404 of a single job leaves it `uploaded`, and raises an alert.
+/// DESIGN §4, "Tracking": a 404 for a single job leaves it `uploaded`, and raises an alert.
 #[test]
 fn a_remote_job_that_adobe_does_not_know_any_more_is_told_once() {
     let mut world = world("");
@@ -423,7 +425,7 @@ fn a_remote_job_that_adobe_does_not_know_any_more_is_told_once() {
     assert_eq!((job["file_name"].as_str(), job["state"].as_str()), (Some("lost.txt"), Some("uploaded")), "{job}");
     let reason = job["reason"].as_str().unwrap();
     assert!(reason.contains("Adobe no longer knows its remote job"), "{reason}");
-    // It goes on being asked for, and that is no news.
+    // datadrop continues to ask for it, and sends no other alert.
     let asked = world.emulator().requests().singles;
     world.wait("more looks at it", || world.emulator().requests().singles >= asked + 3);
     assert_eq!(world.count("file_name = 'lost.txt' AND state = 'uploaded'"), 1);

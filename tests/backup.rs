@@ -1,4 +1,4 @@
-//! The copy of the job log that `systemd/datadrop-backup.service` makes, and what it is worth once the job log is lost.
+//! The copy of the job log that `systemd/datadrop-backup.service` makes, and what it restores after a loss.
 
 use crate::harness::{World, arrived_once, connect, names, primed, quick, skipped, stderr, tagged};
 use datadrop::emulator::EmulatorOptions;
@@ -9,17 +9,18 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const UNIT: &str = "systemd/datadrop-backup.service";
-/// `api.timeout` where an upload whose response never comes must still be in progress when the machine dies.
+/// `api.timeout` for an upload that is still in progress when the machine dies, because its response never comes.
 const LONG: &str = "\"60s\"";
 
-/// Runs the commands of the unit in order until one fails, whose output is the error. A shell reads these lines as systemd does.
+/// Runs the commands of the unit in order, up to the first that fails. Its output is the error. A shell reads these
+/// lines as systemd does.
 fn run_unit(job_log: &Path, copy: &Path) -> Result<(), Output> {
     let unit = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(UNIT)).unwrap();
     let lines = unit.lines().filter_map(|line| line.split_once('='));
     let commands: Vec<_> = lines.filter(|(key, _)| key.starts_with("ExecStart")).map(|(_, command)| command).collect();
     assert_eq!(commands.len(), 4, "{commands:?}");
     for command in commands {
-        // One that hangs must not hang the tests.
+        // Limited, because a command that hangs must not hang the tests.
         let mut limited = Command::new("timeout");
         limited.args(["20", "sh", "-c", command]).env("JOB_LOG", job_log).env("COPY", copy);
         let output = limited.output().unwrap();
@@ -30,7 +31,7 @@ fn run_unit(job_log: &Path, copy: &Path) -> Result<(), Output> {
     Ok(())
 }
 
-/// Makes a copy as the unit does; `false`, said aloud, where there is no `sqlite3`.
+/// Makes a copy as the unit does. Without `sqlite3` it prints a message and returns false.
 fn back_up(job_log: &Path, copy: &Path) -> bool {
     match run_unit(job_log, copy) {
         Ok(()) => true,
@@ -42,7 +43,7 @@ fn back_up(job_log: &Path, copy: &Path) -> bool {
     }
 }
 
-/// A job log in the state directory, and where its copy goes: in a folder of its own.
+/// A job log in the state directory, and the path for its copy, in a separate folder.
 fn places(world: &World) -> (PathBuf, PathBuf) {
     let folder = world.dir.path().join("backups");
     fs::create_dir_all(&folder).unwrap();
@@ -52,7 +53,7 @@ fn places(world: &World) -> (PathBuf, PathBuf) {
 #[test]
 fn a_copy_is_made_whole_and_on_time_while_the_daemon_sends_and_disturbs_nothing() {
     let mut world = World::new();
-    // All files are of one day, which a check would report.
+    // All files have the same day, which a check would report.
     world.account("a", "check = \"off\"");
     let _daemon = primed(&world);
     let (job_log, copy) = places(&world);
@@ -73,7 +74,7 @@ fn a_copy_is_made_whole_and_on_time_while_the_daemon_sends_and_disturbs_nothing(
             }
             Some(known)
         });
-        // Until copies were made in the middle of it.
+        // Until the copier has made copies during the uploads.
         while !copier.is_finished() && (files < 50 || made.load(Ordering::Relaxed) < 3) {
             let name = format!("f{files}.txt");
             world.drop_file("a", &name, tagged(files));
@@ -92,13 +93,13 @@ fn a_copy_is_made_whole_and_on_time_while_the_daemon_sends_and_disturbs_nothing(
         let log = world.log();
         assert!(!log.lines().any(|line| line.contains(word)), "{log}");
     }
-    // Nothing half made stays beside the copy.
+    // No unfinished file stays next to the copy.
     assert!(back_up(&job_log, &copy));
     let beside = |name: &String| name.contains(".new");
     assert!(!names(copy.parent().unwrap()).iter().any(beside), "{:?}", names(copy.parent().unwrap()));
 }
 
-/// `.backup` alone begins again with each write of another, and ends only once they pause.
+/// `.backup` alone restarts with each write of another process, and ends only when the writes pause.
 #[test]
 fn writes_without_a_pause_do_not_keep_a_copy_of_a_large_job_log_from_its_end() {
     let dir = tempfile::tempdir().unwrap();
@@ -129,13 +130,13 @@ fn writes_without_a_pause_do_not_keep_a_copy_of_a_large_job_log_from_its_end() {
     assert!(written.is_none_or(|written| written > 5), "{written:?}");
 }
 
-/// What there is after a loss: the copy was made at some moment in between.
+/// The state after a loss. The copy was made at some moment before it.
 fn nothing_is_sent_twice_after_a_loss(copy_now: impl FnOnce(&World) -> bool, restore: impl FnOnce(&World)) {
     let mut world = World::with_emulator(EmulatorOptions { processing: Duration::from_secs(1), ..quick() });
     world.api("timeout", LONG);
     let daemon = primed(&world);
     world.wait("it to be filed", || names(&world.folder("a").join("done")) == ["first.txt"]);
-    // Queued, as the copy knows them.
+    // These jobs are queued, and the copy knows them.
     world.fault("upload:503:name=known*");
     for name in ["known-filed.txt", "known-unclear.txt"] {
         world.drop_file("a", name, tagged(name));
@@ -144,7 +145,7 @@ fn nothing_is_sent_twice_after_a_loss(copy_now: impl FnOnce(&World) -> bool, res
     if !copy_now(&world) {
         return;
     }
-    // From here on, the copy knows nothing: files that Adobe has, and whose responses are missing when the machine dies.
+    // The copy does not know these files: Adobe has them, but the machine dies before their responses arrive.
     world.emulator().clear_faults();
     world.fault("upload:after-commit:hang:name=*unclear*");
     world.fault("job:status=processing:name=open*");
@@ -169,7 +170,7 @@ fn nothing_is_sent_twice_after_a_loss(copy_now: impl FnOnce(&World) -> bool, res
     restore(&world);
     let before = world.accepted();
 
-    // Whoever forgets `recover` is reminded, and nothing is sent.
+    // A person who forgets `recover` is reminded, and nothing is sent.
     world.drop_file("a", "new.txt", tagged("new"));
     let daemon = world.start();
     let why = world.wait_blocked("a");
@@ -209,7 +210,7 @@ fn after_a_loss_the_copy_and_recover_send_nothing_twice() {
     );
 }
 
-/// Litestream beside the daemon, with the configuration of OPERATING.md; ends with this.
+/// Litestream next to the daemon, with the configuration of OPERATING.md. Dropping this stops it.
 struct Litestream {
     child: Child,
     config: PathBuf,
@@ -218,7 +219,7 @@ struct Litestream {
 }
 
 impl Litestream {
-    /// `None`, said aloud, where it is not installed.
+    /// Without Litestream it prints a message and returns `None`.
     fn start(world: &World) -> Option<Self> {
         let manual = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/OPERATING.md")).unwrap();
         let shown =
@@ -242,7 +243,7 @@ impl Litestream {
         }
     }
 
-    /// Waits until a restored replica lets so many jobs through a condition.
+    /// Waits until a restored replica has `jobs` jobs that match the condition.
     fn wait_replicated(&self, world: &World, condition: &str, jobs: i64) {
         world.wait("the replica to have it", || {
             let _ = fs::remove_file(&self.restored);
@@ -304,7 +305,7 @@ fn after_a_loss_the_replica_of_litestream_and_recover_send_nothing_twice() {
     );
 }
 
-/// Nothing in the folders shows that the copy is old.
+/// The folders do not show that the copy is old.
 #[test]
 fn a_file_that_was_sent_after_the_copy_is_not_sent_again_even_if_recover_is_forgotten() {
     let mut world = World::new();
@@ -329,7 +330,7 @@ fn a_file_that_was_sent_after_the_copy_is_not_sent_again_even_if_recover_is_forg
     let _daemon = world.start();
     world.drop_file("a", "new.txt", tagged("new"));
     arrived_once(&world, "new.txt");
-    // Found where the copy knows the attempt as unclear, held where it does not.
+    // It is found if the copy knows the attempt as unclear, and held if it does not.
     world.wait("it to be found or held", || {
         world.count("file_name = 'known.txt' AND state IN ('held', 'success')") == 1
     });

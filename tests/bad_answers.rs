@@ -1,5 +1,5 @@
-//! Answers that are wrong, odd, broken or lies. Because of them no file is lost, sent twice or misjudged, and no secret
-//! that they may hold is printed.
+//! Wrong, odd, broken or untrue answers. They make datadrop neither lose, send twice nor misjudge a file, and it prints
+//! no secret that they hold.
 
 use crate::harness::{
     Act, Answer, Daemon, Head, Hook, Manner, Relay, World, arrived_once, data, large, names, primed, quick, sha256,
@@ -11,12 +11,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// Changes a remote job as an answer shows it.
+/// Changes a remote job in an answer.
 type Lie = fn(&mut Value);
 
 const GATEWAY: &str = r#"{"error_code":"400003","message":"Missing header"}"#;
 
-/// What may stand in an answer instead of what was asked for.
+/// Bodies that an answer may have instead of the expected one.
 fn bodies(status: u16) -> Vec<(&'static str, Answer)> {
     let answer = |body: &str| Answer::new(status, body);
     vec![
@@ -30,7 +30,7 @@ fn bodies(status: u16) -> Vec<(&'static str, Answer)> {
     ]
 }
 
-/// No panic, no secret, and it still runs.
+/// Asserts that nothing panicked, no secret leaked, and the daemon still runs.
 fn assert_well(world: &World, daemon: &mut Daemon) {
     assert!(daemon.is_running());
     assert!(!world.log().contains("panicked"), "{}", world.log());
@@ -38,13 +38,13 @@ fn assert_well(world: &World, daemon: &mut Daemon) {
     world.assert_keeps(&[]);
 }
 
-/// The account that a request is for, by the name that the harness gave its report suite.
+/// The account of a request, by the name that the harness gave its report suite.
 fn account_of(head: &Head) -> String {
     let suite = head.path().split("/job/suite").nth(1).unwrap();
     suite[..suite.find('/').unwrap()].to_owned()
 }
 
-/// Accounts `names`, each with a file accepted and done; then the next upload of each is answered by `answers`.
+/// Delivers a file of each account in `names`. Then `answers` changes the answer to the next upload of each.
 fn one_bad_answer_each(
     names: &[&str],
     forwarded: bool,
@@ -88,7 +88,7 @@ fn one_bad_answer_each(
     (world, daemon, relay)
 }
 
-/// The job of `sales.txt`, once it is at an end.
+/// The job of `sales.txt`, after it has ended.
 fn ended(world: &World, account: &str) -> crate::harness::Row {
     let mut found = None;
     world.wait(&format!("sales.txt of {account} to be at an end"), || {
@@ -104,7 +104,7 @@ fn times_accepted(world: &World, account: &str) -> usize {
     world.ledger().iter().filter(|entry| entry.report_suite_id == suite && entry.sha256 == sales).count()
 }
 
-/// One upload of each account meets this status with each body, and the server took nothing.
+/// Answers one upload of each account with this status and each body, while the server takes nothing.
 fn refused_uploads(status: u16, expected: impl Fn(&str) -> (&'static str, i64)) {
     let answers: HashMap<_, _> = bodies(status).into_iter().collect();
     let kinds: Vec<&str> = bodies(status).into_iter().map(|(kind, _)| kind).collect();
@@ -173,7 +173,7 @@ fn a_200_that_says_nothing_usable_is_unclear_whether_or_not_the_server_took_the_
 
 #[test]
 fn job_ids_are_read_where_they_can_be_and_otherwise_the_remote_jobs_decide() {
-    // What is made of the ID of a good answer; and whether that is still an answer.
+    // Changes the ID of a good answer. Returns the body, and whether it still holds a valid ID.
     type MakeOf = fn(&Value) -> Value;
     let odd: [(&str, MakeOf, bool); 11] = [
         ("text", |id| json!(id.to_string()), true),
@@ -251,7 +251,7 @@ fn odd_members_beside_a_good_id_do_no_harm() {
 
 const STATUSES: [u16; 6] = [200, 400, 401, 403, 404, 500];
 
-/// A world whose relay gives each request of a kind the next bad answer, once it is let loose.
+/// A world whose relay gives each request of a kind the next bad answer, once the test switches it on.
 fn all_bad_answers_to(
     aim: fn(&Head) -> bool,
     statuses: &[u16],
@@ -308,7 +308,7 @@ fn however_the_first_lists_fail_nothing_is_sent_before_one_was_read() {
 
 #[test]
 fn however_a_look_at_a_single_job_fails_the_file_neither_fails_nor_is_lost() {
-    // Lists that lack our job, so that it is asked for singly.
+    // Lists that lack the job, so that datadrop asks for it singly.
     let empty = |head: &Head| {
         if head.is_list() { Act::change(|answer| answer.change(|page| page["jobs"] = json!([]))) } else { Act::Pass }
     };
@@ -360,9 +360,9 @@ fn an_answer_that_repeats_the_request_gives_no_secret_away() {
     assert_well(&world, &mut daemon);
 }
 
-// What lists say.
+// Untrue lists.
 
-/// A world whose lists are changed as long as `on` holds.
+/// A world whose lists are changed while `on` is set.
 fn lying_lists(
     options: EmulatorOptions,
     lie: impl Fn(&Head, &mut Value) + Send + Sync + Copy + 'static,
@@ -451,7 +451,7 @@ fn p7_counts_and_words_in_any_form_end_a_job_or_are_told_long_before_it_is_given
     for (name, _, state) in LIES {
         world.wait_for(name, state);
     }
-    // With `poll.max` of 500 ms that is a second; with the default it is minutes, and never the seven days.
+    // With `poll.max` of 500 ms this takes a second. With the default it takes minutes, but never the seven days.
     world.wait("each that cannot end to be told", || {
         let told: Vec<Value> = hook.alerts();
         LIES.iter()
@@ -461,7 +461,7 @@ fn p7_counts_and_words_in_any_form_end_a_job_or_are_told_long_before_it_is_given
     assert_well(&world, &mut daemon);
 }
 
-/// Others' jobs; the first is the oldest.
+/// Jobs of other senders. The first is the oldest.
 fn strangers(world: &World, oldest: &str, count: usize) {
     for number in 0..count {
         let name = if number == 0 { oldest.to_owned() } else { format!("other-{number}.txt") };
@@ -469,7 +469,7 @@ fn strangers(world: &World, oldest: &str, count: usize) {
     }
 }
 
-/// What a list may say of its pages.
+/// Statements that a list may make about its pages.
 fn page_lies() -> [(&'static str, Option<Value>); 4] {
     [("too small", Some(json!(1))), ("none", Some(json!(0))), ("absent", None), ("too large", Some(json!(90)))]
 }
@@ -490,7 +490,7 @@ fn s1_f8_whatever_the_first_list_says_of_its_pages_all_of_them_are_read() {
         world.write_file("a", "sales.txt", data(3));
         world.write_file("a", "fresh.txt", data(2));
         let mut daemon = world.start();
-        // Its name is on the last page: somebody may have sent it before.
+        // Its name is on the last page, so somebody may have sent it before.
         world.wait_for("sales.txt", "held");
         arrived_once(&world, "fresh.txt");
         assert_eq!(world.times_accepted("sales.txt"), 1, "{what}: sent though its name was there before");
@@ -505,10 +505,10 @@ fn s2_whatever_a_list_says_of_its_pages_a_lost_answer_is_found_on_any_of_them() 
     for (what, lie) in page_lies() {
         let lie: &'static Option<Value> = Box::leak(Box::new(lie));
         let (mut world, on, _relay) = lying_lists(quick(), move |_, page| tell_pages(page, lie.as_ref()));
-        // Beside so many others only such a name proves anything.
+        // With so many other jobs, only a unique name proves anything.
         world.account("a", "wire_name = \"unique\"");
         let mut daemon = primed(&world);
-        // Nothing is looked at before it lies on the third page.
+        // No look succeeds before the job is on the third page.
         world.fault("list:gateway=503");
         on.store(false, Ordering::SeqCst);
         world.fault("upload:after-commit:reset:n=1:name=sales*");
@@ -529,7 +529,7 @@ fn s2_pages_that_repeat_prove_nothing_and_nothing_is_sent_twice() {
     let mut world = World::new();
     let on = Arc::new(AtomicBool::new(false));
     let is_on = Arc::clone(&on);
-    // Whatever page is asked for, this server shows the first.
+    // This server returns the first page for each request.
     let relay = world.relay("http", Manner::default(), move |head| {
         if !head.is_list() || !is_on.load(Ordering::SeqCst) {
             return Act::Pass;
@@ -555,7 +555,7 @@ fn s2_pages_that_repeat_prove_nothing_and_nothing_is_sent_twice() {
     assert_well(&world, &mut daemon);
 }
 
-// The account is not what it should be.
+// An account that differs from the configuration.
 
 #[test]
 fn a_wrong_company_blocks_the_account_until_it_is_corrected() {
@@ -625,7 +625,7 @@ fn an_account_that_is_deleted_keeps_its_files_and_fails_none_of_them() {
     assert_well(&world, &mut daemon);
 }
 
-// Tokens that end in the middle, clocks that differ.
+// Tokens that expire during an upload, and clocks that differ.
 
 #[test]
 fn a_token_that_ends_in_the_middle_of_an_upload_costs_one_attempt_and_one_token() {
@@ -650,7 +650,8 @@ fn a_token_that_ends_in_the_middle_of_an_upload_costs_one_attempt_and_one_token(
 
 #[test]
 fn s2_a_server_whose_clock_differs_is_looked_at_by_its_own() {
-    // An hour is what daylight saving gets wrong; with days, a window by our own clock would miss the job.
+    // A wrong daylight saving time differs by an hour. With a difference of days, a window by datadrop's own clock
+    // would miss the job.
     for hours in [-1, 120] {
         let clock_ahead = jiff::SignedDuration::from_hours(hours);
         let world = World::with_emulator(EmulatorOptions { clock_ahead, ..quick() });

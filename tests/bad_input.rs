@@ -1,7 +1,7 @@
-//! What people and programs really drop: empty files, odd names, things that are no files, files that change on
-//! the way.
+//! Input that people and programs really drop: empty files, odd names, things that are not files, and files that change
+//! during the upload.
 //!
-//! P1 to P4 hold for all of it: each file ends at the server once, whole, or rests with a reason.
+//! P1 to P4 hold for all of it: each file is at the server once and whole, or rests with a reason.
 
 use crate::harness::{Row, World, large, names, tagged};
 use std::ffi::{OsStr, OsString};
@@ -21,7 +21,7 @@ fn let_another_pass(world: &World, name: &str) {
     world.wait_for(name, "success");
 }
 
-/// Waits until a job's file has been moved to where its state wants it.
+/// Waits until the file of a job has moved to the folder of its state.
 fn wait_filed(world: &World, place: &str, name: impl AsRef<OsStr>) {
     let path = world.folder("a").join(place).join(name.as_ref());
     world.wait(&format!("{} to be filed", path.display()), || path.symlink_metadata().is_ok());
@@ -180,7 +180,7 @@ fn f1_f3_the_longest_name_is_filed_and_explained_like_any_other() {
     let longest = format!("{}.txt", "é".repeat(125));
     world.drop_file("a", &longest, tagged("one"));
     let first = world.wait_for(&longest, "success");
-    // Its name is taken in done/, and with the job's number it would be too long.
+    // Its name is taken in `done/`, and with the number of the job it would be too long.
     world.drop_file("a", &longest, tagged("two"));
     world.wait("both to be delivered", || {
         jobs_of(&world, &longest).iter().filter(|job| job.state == "success").count() == 2
@@ -236,7 +236,7 @@ fn p1_what_is_no_plain_file_is_never_opened() {
     let folder = world.folder("a");
     std::os::unix::fs::symlink(&secret, folder.join("link.txt")).unwrap();
     std::os::unix::fs::symlink("nowhere", folder.join("dangling.fin")).unwrap();
-    // A reader that opens it would hang: it never has a writer.
+    // A reader that opened it would hang, because it never has a writer.
     assert!(Command::new("mkfifo").arg(folder.join("pipe.txt")).status().unwrap().success());
     let _socket = UnixListener::bind(folder.join("socket.txt")).unwrap();
     let mut expected = vec!["link.txt", "dangling.fin", "pipe.txt", "socket.txt"];
@@ -388,11 +388,11 @@ fn f6_f7_whatever_happens_to_a_queued_file_it_is_sent_whole_or_not_at_all() {
     assert!(world.ledger().is_empty());
     world.emulator().clear_faults();
     for name in ["appended", "shrunk", "rewritten", "replaced", "touched"] {
-        // The shrunk one is whole as it is now, though Adobe will not make sense of it.
+        // The file that shrank is sent whole in its new form, although Adobe cannot process it.
         world.wait_for_end(&format!("{name}.txt"));
     }
     assert_eq!(jobs_of(&world, "touched.txt").len(), 1);
-    // The emptied file is never sent, neither as it was nor as it is.
+    // The emptied file is never sent, neither in its old form nor in its new one.
     assert_eq!(jobs_of(&world, "emptied.txt").len(), 1);
     let appended = [large("appended", 1000), b"11/20/2026\tmore\t1\n".to_vec()].concat();
     world.assert_delivered(&[
@@ -404,8 +404,8 @@ fn f6_f7_whatever_happens_to_a_queued_file_it_is_sent_whole_or_not_at_all() {
     ]);
 }
 
-/// Drops a file so large that the sockets cannot hold it, and returns once the server has stopped in the middle of it:
-/// the file is still being read then.
+/// Drops a file that is larger than the socket buffers. Returns after the server has stopped in the middle of it, while
+/// datadrop still reads the file.
 fn drop_and_wait_for_the_middle(world: &World, name: &str, content: &[u8]) -> PathBuf {
     let uploads = world.emulator().requests().uploads;
     world.fault(&format!("upload:mid-body:slow=700ms:n=1:name={name}"));
@@ -477,7 +477,7 @@ fn f7_a_file_replaced_while_its_upload_is_unconfirmed_waits_for_the_old_one_to_b
     world.fault("upload:after-commit:reset:n=1:name=arrived.txt");
     world.fault("upload:after-body:reset:n=1:name=lost.txt");
     world.fault("upload:after-commit:reset:n=1:name=gone.txt");
-    // Nothing is settled before all are unconfirmed: the first look comes at once.
+    // Reconciles nothing before all are unconfirmed, because the first look comes at once.
     world.fault("list:gateway=503");
     for name in ["arrived.txt", "lost.txt", "gone.txt"] {
         world.drop_file("a", name, tagged(format!("old {name}")));

@@ -1,8 +1,8 @@
-//! `datadrop check`: what it prints for people and for programs, and how it ends.
+//! `datadrop check`: its output for people and for programs, and its exit codes.
 //!
-//! Each `tests/check_data/NAME.txt` (or `.fin`) that breaks a rule has what the command says of it in `NAME.expected`,
-//! byte for byte. `UPDATE_EXPECTED=1` rewrites these texts. The files hold dates of 2026; the command reads copies with
-//! dates of last year, which are neither in the future nor too old, whenever the tests run.
+//! For each `tests/check_data/NAME.txt` (or `.fin`) that breaks a rule, `NAME.expected` holds the output of the
+//! command, byte for byte. `UPDATE_EXPECTED=1` rewrites these files. The data files have dates of 2026. The command
+//! reads copies with dates of last year, so that no date is in the future or too old when the tests run.
 
 use crate::harness::{stderr, stdout};
 use serde_json::Value;
@@ -25,7 +25,7 @@ fn last_year() -> String {
     (jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).year() - 1).to_string()
 }
 
-/// Replaces a text, in UTF-16 too.
+/// Replaces a text, also in UTF-16.
 fn replaced(content: &[u8], from: &str, to: &str) -> Vec<u8> {
     let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     let once = |content: &[u8], from: &[u8], to: &[u8]| {
@@ -53,7 +53,7 @@ fn copies() -> &'static Path {
     COPIES.path()
 }
 
-/// The command without any configuration, in this folder.
+/// Runs the command without a configuration in this folder.
 fn check_in(dir: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_datadrop"));
     command.current_dir(dir).env("DATADROP_CONFIG", "/nowhere/datadrop.toml");
@@ -120,7 +120,7 @@ fn json_has_every_key_and_says_the_same() {
         let code = if has("fails") || has("skips") { 3 } else { 0 };
         assert_eq!(output.status.code(), Some(code), "{name}: {findings:?}");
     }
-    // Parsed objects know no order; the text does.
+    // Parsed objects have no order, but the text has.
     let text = stdout(&check(&["column-spacing.txt", "--json"]));
     assert_eq!(
         text,
@@ -174,7 +174,7 @@ fn rules_are_explained_and_unknown_ones_lead_to_the_known() {
     }
 }
 
-/// The document is generated: `UPDATE_EXPECTED=1` rewrites what follows its introduction.
+/// The document is generated. `UPDATE_EXPECTED=1` rewrites everything after its introduction.
 #[test]
 fn the_document_has_every_rule_with_source_and_severity() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/check/RULES.md");
@@ -216,7 +216,7 @@ fn names_are_judged_as_well_and_never_reach_the_terminal_raw() {
     }
 }
 
-/// A day that has begun somewhere is at most doubtful, and one that has begun nowhere fails.
+/// A day that has begun in some time zone is at most doubtful. A day that has begun in none fails.
 #[test]
 fn days_to_come_are_told_from_days_that_are_here() {
     let dir = tempfile::tempdir().unwrap();
@@ -302,7 +302,7 @@ fn totals_are_the_rows_and_exact_sums_of_each_data_day() {
     let content = format!("Date\tEvar 1\tevent 1\tProduct\tPrice\n{}", rows.replace(WRITTEN, &year));
     fs::write(dir.path().join("sales.txt"), content).unwrap();
     let output = check_in(dir.path(), &["sales.txt", "--totals", "--json"]);
-    // In the order of the columns, which parsed objects do not know.
+    // In the order of the columns, which parsed objects do not keep.
     let expected = format!(
         "[\n  {{\n    \"file\": \"sales.txt\",\n    \"day\": \"{year}-11-20\",\n    \"rows\": 5,\n    \"totals\": {{\n      \
          \"Event 1\": \"5\",\n      \"Price\": \"-4.70\"\n    }}\n  }},\n  {{\n    \"file\": \"sales.txt\",\n    \

@@ -1,4 +1,4 @@
-//! The file check in the daemon: what it reports about a file, what is not sent, what explains a bad end.
+//! The file check in the daemon: its reports, the files that it rejects, and the bad ends that it explains.
 
 use crate::harness::{World, connect_to_write, data, names, quick, stdout};
 use datadrop::emulator::{EmulatorOptions, Rows};
@@ -24,20 +24,20 @@ fn world(check: &str) -> World {
     world
 }
 
-/// The `.why` beside a file in `failed/`.
+/// The `.why` of a file in `failed/`.
 fn why_of(world: &World, name: &str) -> String {
     let path = world.folder("a").join("failed").join(format!("{name}.why"));
     world.wait("the reason to lie beside the file", || path.exists() && path.with_extension("").exists());
     fs::read_to_string(path).unwrap()
 }
 
-/// The log's lines about a job that quote the check.
+/// The log lines about a job that quote the check.
 fn told(world: &World, name: &str) -> Vec<String> {
     let lines = world.log();
     lines.lines().filter(|line| line.contains(name) && line.contains("the file check")).map(str::to_owned).collect()
 }
 
-/// What the event `checked` says of a job; `jobs show --json` is where programs find it.
+/// The text of the event `checked` of a job. Programs find it in `jobs show --json`.
 fn checked(world: &World, id: i64) -> Vec<String> {
     let shown = stdout(&world.run(&["jobs", "show", &id.to_string(), "--json"]));
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
@@ -92,7 +92,7 @@ fn what_is_doubtful_or_only_loses_rows_is_sent_under_reject_too() {
     assert_eq!(world.ledger().len(), 2);
 }
 
-/// T1 and T2: where Adobe counts the rows of the file, its count proves nothing about rows that it skips.
+/// T1 and T2: if Adobe counts all rows of the file, its count proves nothing about rows that it skips.
 #[test]
 fn a_file_with_skipped_rows_is_partial_though_adobe_counts_them_all() {
     let mut world = World::with_emulator(EmulatorOptions { rows: Rows::File, ..quick() });
@@ -112,13 +112,13 @@ fn a_file_with_skipped_rows_is_partial_though_adobe_counts_them_all() {
     assert!(doctor.contains("row count a: of the file's rows: "), "{doctor}");
     let why = lossy("learnt");
     assert!(why.contains("does not prove that it processed them all") && why.ends_with("line 3: a semicolon"), "{why}");
-    // A remedy of the account, and what was learnt, outlive a restart.
+    // The remedy of the account and the learnt meaning of the count survive a restart.
     daemon.stop();
     let _daemon = world.start();
     assert_eq!(world.status("a")["row_count"], "file");
 }
 
-/// T1 and T2: where Adobe counts what it processed, all rows prove that it skipped none.
+/// T1 and T2: if Adobe counts the processed rows, a full count proves that it skipped none.
 #[test]
 fn a_file_whose_rows_were_all_processed_is_a_success_whatever_the_check_feared() {
     let mut world = World::with_emulator(EmulatorOptions { processing: Duration::from_millis(900), ..quick() });
@@ -153,7 +153,7 @@ fn the_command_checks_as_an_account_does() {
     assert_eq!((unknown.status.code(), stdout(&unknown).as_str()), (Some(4), ""));
 }
 
-/// The account sends to data source 1. A doubt keeps nothing back, also under `reject`.
+/// The account sends to data source 1. A doubtful finding keeps no file back, also with `reject`.
 #[test]
 fn a_template_of_another_data_source_is_told_and_sent() {
     let world = world("reject");
@@ -175,7 +175,7 @@ fn a_rejected_file_that_is_corrected_is_a_new_one() {
     let first = world.wait_for("sales.txt", "rejected");
     let why = world.folder("a").join("failed/sales.txt.why");
     why_of(&world, "sales.txt");
-    // Back as it was: rejected again, and sent neither time.
+    // The file is back in its first form. It is rejected again, and never sent.
     world.drop_file("a", "sales.txt", file(&[SHORT]));
     world.wait("the second to be rejected", || world.count("state = 'rejected'") == 2);
     world.drop_file("a", "sales.txt", file(&[GOOD]));
@@ -286,7 +286,7 @@ fn a_reload_decides_for_files_that_are_taken_in_from_then_on() {
     daemon.wait_ready();
     world.drop_file("a", "after.txt", &bad);
     world.wait_for("after.txt", "rejected");
-    // Checked again, and still the file that was taken in before.
+    // It is checked again, and is still the same file.
     let touched = fs::OpenOptions::new().append(true).open(path).unwrap();
     touched.set_modified(std::time::SystemTime::now()).unwrap();
     drop(touched);
@@ -305,7 +305,7 @@ fn a_file_that_would_not_be_there_in_time_at_the_speed_of_the_last_ones_is_told_
     let first = world.wait_for("first.txt", "success");
     assert!(checked(&world, first.id).is_empty(), "the speed of uploads is not known yet");
     daemon.kill();
-    // As it would have been on a slow line.
+    // As after an upload on a slow line.
     connect_to_write(&world.state_dir())
         .execute("UPDATE attempt SET committing_at = started_at + 70000 WHERE job_id = ?1", [first.id])
         .unwrap();

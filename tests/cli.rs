@@ -1,4 +1,4 @@
-//! The commands: what they print, how they end, and that they say what the job log says.
+//! The commands: their output, their exit codes, and that both match the job log.
 
 use crate::harness::{SECRET, World, data, names, stderr, stdout};
 use rusqlite::types::Value as Cell;
@@ -40,14 +40,14 @@ const COLUMNS: [&str; 26] = [
     "days",
 ];
 
-/// Two rows, of which Adobe loses one.
+/// Two rows. Adobe skips one of them.
 const LOSES_A_ROW: &str = "Date\tEvar 1\tEvent 1\n11/20/2026\ta;b\t1\n11/20/2026\tc\t1\n";
 
 fn sqlite(world: &World) -> Connection {
     Connection::open_with_flags(world.state_dir().join("datadrop.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
 }
 
-/// The rows of a query with the names of its columns, as plain SQL gives them.
+/// The rows of a query with the names of its columns, read with plain SQL.
 fn sql(world: &World, query: &str) -> (Vec<String>, Vec<Vec<Value>>) {
     let connection = sqlite(world);
     let mut statement = connection.prepare(query).unwrap();
@@ -84,7 +84,7 @@ fn outside(world: &World, name: &str, content: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// A job of every kind of end, all filed, and the daemon stopped.
+/// A job for every kind of end. All are filed, and the daemon is stopped.
 fn many_ends() -> World {
     let world = World::new();
     let daemon = world.start();
@@ -127,7 +127,7 @@ fn the_job_log_reads_the_same_as_table_json_csv_and_sql() {
             assert_eq!(object.get(*column), Some(cell), "{column} of {object}");
         }
     }
-    // Parsed objects know no order; the text does.
+    // Parsed objects have no order, but the text has.
     let text = stdout(&output);
     let mut at = 0;
     for column in COLUMNS.iter().cycle().take(COLUMNS.len() * rows.len()) {
@@ -144,7 +144,7 @@ fn the_job_log_reads_the_same_as_table_json_csv_and_sql() {
         for ((column, cell), found) in COLUMNS.iter().zip(row).zip(record) {
             let expected = match cell {
                 Value::Null => String::new(),
-                // What a spreadsheet would take for a formula is written as text.
+                // A cell that a spreadsheet would read as a formula is written as text.
                 Value::String(text) if text.starts_with('=') => format!("'{text}"),
                 Value::String(text) => text.clone(),
                 Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => cell.to_string(),
@@ -240,7 +240,7 @@ fn one_job_is_shown_with_its_attempts_and_its_history() {
 fn every_end_has_its_exit_code() {
     let world = World::new();
     let code = |arguments: &[&str]| world.run(arguments).status.code();
-    // Nothing has run yet: there is no job log to read, and `status` says that much.
+    // The daemon has never run, so there is no job log to read. `status` works without one.
     assert_eq!(code(&["jobs", "list"]), Some(1));
     assert_eq!(code(&["status"]), Some(0));
     let daemon = world.start();
@@ -316,7 +316,7 @@ fn output_that_nobody_reads_is_a_success() {
         vec!["--help"],
     ] {
         let (reader, writer) = std::io::pipe().unwrap();
-        // Closed before the first byte: `| head -c0`, without its race.
+        // The reader is closed before the first byte, as with `| head -c0`, but without a race.
         drop(reader);
         let output = Command::new(env!("CARGO_BIN_EXE_datadrop"))
             .arg("--config")
@@ -439,7 +439,7 @@ fn r1_a_drop_is_complete_at_once_without_a_marker() {
 #[test]
 fn a_drop_that_cannot_be_leaves_nothing_behind() {
     let world = World::new();
-    // Without a daemon, so that whatever lies in the folder stays there.
+    // No daemon is running, so the files stay in the folder.
     fs::write(world.folder("a").join("taken.txt"), "older").unwrap();
     let taken = outside(&world, "taken.txt", &data(1));
     let free = outside(&world, "free.txt", &data(1));
@@ -505,7 +505,7 @@ fn the_demo_shows_success_partial_and_failure() {
     assert!(fs::metadata(demo.join("callcentre/done/loyalty-points.txt")).unwrap().len() >= 20_000_000);
     assert_eq!(names(&demo.join("callcentre/failed")), ["newsletter.txt", "newsletter.txt.why"]);
 
-    // The commands that it prints work as printed.
+    // The printed commands work when pasted.
     let commands: Vec<&str> = shown.lines().filter(|line| line.contains(" --config ")).map(str::trim).collect();
     assert_eq!(commands.len(), 3, "{shown}");
     for command in commands {
@@ -530,14 +530,14 @@ fn service_print_folders_names_the_state_directory_and_every_folder_and_needs_no
     {
         let dir = dir.canonicalize().unwrap_or(dir);
         assert!(text.contains(&format!("RequiresMountsFor={}\n", dir.display())), "{text}");
-        // What lies in /tmp has to be bound in, the rest can be made writable.
+        // Paths in `/tmp` must be bound into the unit. Others need only write access.
         let lets_in = ["BindPaths=-", "ReadWritePaths=-"].map(|key| format!("# {what}\n{key}{}\n", dir.display()));
         assert!(lets_in.iter().any(|lines| text.contains(lines)), "{text}");
     }
     assert!(text.contains("datadrop --config "), "{text}");
 }
 
-/// A remedy is pasted as it stands: where another configuration was named, the command has to name it too.
+/// A user pastes the remedy. If the user named another configuration, the command must name it too.
 #[test]
 fn commands_in_remedies_name_the_configuration_that_was_named() {
     let world = World::new();
@@ -559,7 +559,7 @@ fn commands_in_remedies_name_the_configuration_that_was_named() {
     let why = fs::read_to_string(world.folder("a").join("held/link.txt.why")).unwrap();
     assert!(why.contains(step), "{why}");
     let release = step.trim_start().strip_prefix("datadrop ").unwrap();
-    // As it was printed, word for word, without the option that the harness adds.
+    // The command as printed, but without the option that the harness adds.
     let words: Vec<&str> = release.split(' ').collect();
     let done = Command::new(env!("CARGO_BIN_EXE_datadrop")).args(&words).output().unwrap();
     assert!(done.status.success(), "{release}: {}", stderr(&done));
@@ -568,7 +568,7 @@ fn commands_in_remedies_name_the_configuration_that_was_named() {
     assert!(daemon.stop().success());
 }
 
-/// `see why` of `status` names what a person can still do something about, and nothing else.
+/// `see why` of `status` names only jobs that a person can still act on.
 #[test]
 fn status_names_what_is_still_to_be_handled() {
     let mut world = World::new();
@@ -577,10 +577,10 @@ fn status_names_what_is_still_to_be_handled() {
     world.drop_file("a", "bad.txt", "Date\tEvar 1\tEvent 1\n11/20/2026\tx\n");
     world.wait_for("bad.txt", "rejected");
     let failed = world.folder("a").join("failed/bad.txt");
-    // The move is made first, and written down then.
+    // The daemon moves the file first, and then records the move.
     world.wait("it to be named", || stdout(&world.run(&["status"])).contains("--account a --state rejected"));
     assert!(failed.exists());
-    // Corrected where it lies, and sent again.
+    // Corrected in `failed/`, and sent again.
     fs::write(&failed, data(1)).unwrap();
     let job = world.jobs()[0].id.to_string();
     let retried = world.run(&["jobs", "retry", &job]);

@@ -1,22 +1,22 @@
-//! How commands reach the daemon: while it starts, and beside others that are stopped.
+//! How commands reach the daemon: while it starts, and while other commands are stopped.
 
 use crate::harness::{NOBODY, World, command, connect, connect_to_write, primed, skipped, stderr, stdout, tagged};
 use std::fs;
 use std::process::{Child, Command, Stdio};
 
-/// Connections to the control socket, taken or still waiting.
+/// Number of connections to the control socket, accepted or waiting.
 fn connections(world: &World) -> usize {
     let path = world.state_dir().join("control.sock").display().to_string();
     let all = std::fs::read_to_string("/proc/net/unix").unwrap();
-    // One is the socket that listens.
+    // One of them is the listening socket.
     all.lines().filter(|line| line.ends_with(&path)).count().saturating_sub(1)
 }
 
-/// A command that is stopped; killed when dropped.
+/// A stopped command. It is killed when dropped.
 struct Stopped(Child);
 
 impl Stopped {
-    /// Starts it, and stops it once this holds.
+    /// Starts the command, and stops it once `holds` is true.
     fn when(world: &World, arguments: &[&str], holds: impl FnMut() -> bool) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_datadrop"))
             .arg("--config")
@@ -47,13 +47,14 @@ fn stopped_commands_keep_neither_others_nor_uploads_from_going_on() {
     let mut world = World::new();
     world.api("rate_limit", "\"12/6s\"");
     let _daemon = primed(&world);
-    // The daemon's own request is over.
+    // The daemon's own account request is done.
     world.wait_told_address("a");
     let before = world.emulator().requests().accounts;
     world.fault("account:hang");
     let mut stopped = Vec::new();
     for number in 1..=STOPPED {
-        // The first have a permit, and a request that is not answered; the others wait for one. The socket has sixteen places.
+        // The first commands hold a permit for a request without an answer. The others wait for a permit. The socket
+        // has sixteen places.
         let holds = || {
             let (requests, connections) = (world.emulator().requests().accounts - before, connections(&world));
             if number <= 12 { requests >= number as u64 } else { connections >= number.min(16) }
@@ -74,7 +75,7 @@ fn stopped_commands_keep_neither_others_nor_uploads_from_going_on() {
 fn what_is_wanted_while_the_daemon_starts_is_done_by_that_start() {
     let world = World::new();
     primed(&world).stop();
-    // So many that the first look at them takes its time.
+    // Enough instructions to make the first look take long.
     connect_to_write(&world.state_dir())
         .execute_batch(
             "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 3000)
@@ -87,14 +88,14 @@ fn what_is_wanted_while_the_daemon_starts_is_done_by_that_start() {
         connect(&world.state_dir()).unwrap().query_row(sql, [], |row| row.get(0)).unwrap_or(0)
     };
     world.wait("the first look to have begun", || answered() > 0);
-    // The look may miss what is written from now on, so the writer must be able to notify the daemon.
+    // The look may miss later instructions, so their writer must be able to notify the daemon.
     assert!(world.state_dir().join("control.sock").exists(), "{} were answered", answered());
     let output = world.run(&["jobs", "hold", "1"]);
     let said = stderr(&output);
     assert!(said.contains("accepted") || said.contains("has ended"), "the daemon answered: {said}");
 }
 
-/// Who was given a group since the last login, or was never given it, is told so.
+/// A user who is not in the group, or was added after the last login, is told so.
 #[test]
 fn who_may_not_drop_files_yet_is_told_what_is_missing() {
     let world = World::new();
@@ -116,14 +117,14 @@ fn who_may_not_drop_files_yet_is_told_what_is_missing() {
         skipped("only root can be other users here");
         return;
     }
-    // By its own entry, the user `daemon` is in the group of that name.
+    // By its own entry in `/etc/passwd`, the user `daemon` is in the group of that name.
     let told = stderr(&drops("1"));
     assert!(told.contains("daemon is in group daemon, but not in this session: log in again"), "{told}");
     let told = stderr(&drops(NOBODY));
     assert!(told.contains("only group daemon may: `sudo usermod -aG daemon nobody`, then log in again"), "{told}");
 }
 
-/// A mistake that somebody makes in the configuration takes nothing from sight: the service goes on as before.
+/// A mistake in the configuration hides nothing, because the service runs on as before.
 #[test]
 fn a_mistake_in_the_configuration_is_told_beside_what_goes_on() {
     let mut world = World::new();
@@ -147,7 +148,7 @@ fn a_mistake_in_the_configuration_is_told_beside_what_goes_on() {
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {err}");
         assert!(out.contains(shows) && err.contains("did you mean `max_in_flight`?"), "{arguments:?}: {out}{err}");
     }
-    // What changes something is not done by half of a configuration.
+    // Commands that change something are refused under a broken configuration.
     assert_eq!(world.run(&["jobs", "hold", &job]).status.code(), Some(2));
     // A line that is no TOML is left out, wherever it is.
     for (from, to) in [("max_in_flihgt = 3", "max_in_flight = 3 4"), ("max_in_flight = 3 4", "max_in_flight = \"3")] {
@@ -159,7 +160,7 @@ fn a_mistake_in_the_configuration_is_told_beside_what_goes_on() {
         assert_eq!(world.run(&["jobs", "hold", &job]).status.code(), Some(2));
     }
     world.set("max_in_flight = \"3", "max_in_flihgt = 3");
-    // Nor is another service's job log shown for this one's.
+    // A command never shows the job log of another service instead.
     let text = fs::read_to_string(world.config_file()).unwrap().replace("state_dir", "sate_dir");
     let other = world.dir.path().join("other.toml");
     fs::write(&other, text).unwrap();

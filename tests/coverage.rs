@@ -1,4 +1,4 @@
-//! The data day: what was accepted for each day, what is missing, what came twice.
+//! The data days: accepted, missing and double.
 
 use crate::harness::{World, connect, connect_to_write, stdout};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ fn coverage(world: &World, arguments: &[&str]) -> Value {
     serde_json::from_str(&stdout(&world.run(&arguments))).unwrap()
 }
 
-/// Day, files, rows, sum and status of each.
+/// Day, files, rows, sum and status of each day.
 fn days(coverage: &Value) -> Vec<(String, i64, i64, Value, String)> {
     let text = |day: &Value, key: &str| day[key].as_str().unwrap().to_owned();
     let all = coverage.as_array().unwrap().iter();
@@ -72,7 +72,7 @@ fn a_day_that_came_twice_is_never_silent_and_held_where_the_account_wants_that()
     for account in ["a", "b"] {
         world.drop_file(account, &format!("{account}1.txt"), sales(&[(1, "1.5"), (2, "2")]));
         world.wait_for(&format!("{account}1.txt"), "success");
-        // The columns in another order, and one amount more.
+        // The columns in another order, and one more amount.
         let again = "Date\tEvent 1\tEvar 1\n11/02/2026\t2\tred\n11/02/2026\t40\tblue\n11/03/2026\t1\tred\n";
         world.drop_file(account, &format!("{account}2.txt"), again);
     }
@@ -101,12 +101,12 @@ fn a_day_that_came_twice_is_never_silent_and_held_where_the_account_wants_that()
     assert!(reason.starts_with("2026-11-02 was reported before, with the same columns: b1.txt (job "), "{reason}");
     assert!(reason.contains("was accepted with 1 row, Event 1 2; this file has 2 rows, Event 1 42"), "{reason}");
     assert_eq!(double(&coverage(&world, &["--account", "b"])), Vec::<String>::new());
-    // A person decides that it is an addition.
+    // A person decides that the rows are an addition.
     let released = world.run(&["jobs", "release", &held.id.to_string()]);
     assert!(released.status.success(), "{released:?}");
     world.wait_for("b2.txt", "success");
     assert_eq!(double(&coverage(&world, &["--account", "b"])), ["2026-11-02"]);
-    // A release for another reason says nothing of the days.
+    // A release for another reason does not concern the days.
     world.drop_file("b", "b3 (1).txt", "Date\tEvar 1\tEvent 1\n11/04/2026\tgreen\t5\n");
     let copy = world.wait_for("b3 (1).txt", "held");
     assert!(copy.reason.as_ref().is_some_and(|reason| reason.contains("named like a copy")), "{copy:?}");
@@ -120,7 +120,7 @@ fn a_day_that_came_twice_is_never_silent_and_held_where_the_account_wants_that()
     daemon.stop();
 }
 
-/// Under `hold-days`, of files that repeat each other's days only one goes, whatever comes between.
+/// With `hold-days`, only one of several files that repeat each other's days is sent, in whatever order they come.
 #[test]
 fn p2_of_two_files_of_a_day_that_come_at_once_only_one_is_sent() {
     let mut world = World::new();
@@ -137,7 +137,8 @@ fn p2_of_two_files_of_a_day_that_come_at_once_only_one_is_sent() {
     daemon.stop();
 }
 
-/// Three accounts with a year behind them, holes and doubles that were planted: each is found, and nothing else.
+/// Three accounts with a year of history, with planted holes and doubles. The report finds each of them, and nothing
+/// else.
 #[test]
 fn a_year_with_holes_and_doubles_shows_each_and_nothing_else() {
     let holes = ["2026-01-17", "2026-02-28", "2026-06-30", "2026-10-04"];
@@ -148,7 +149,7 @@ fn a_year_with_holes_and_doubles_shows_each_and_nothing_else() {
     );
     world.account("a", "expect_days = \"daily within 36h\"");
     world.account("b", "expect_days = \"weekdays within 36h\"");
-    // Its rhythm is learnt.
+    // The rhythm of this account is learnt.
     world.account("c", "");
     let daemon = world.start();
     let day = |text: &str| -> jiff::civil::Date { text.parse().unwrap() };
@@ -174,7 +175,7 @@ fn a_year_with_holes_and_doubles_shows_each_and_nothing_else() {
     }
     world.wait("all to end", || world.count("state = 'success'") == world.count("true") && world.count("true") > 18);
     for account in ["a", "b", "c"] {
-        // Later days are missing as time goes on.
+        // Later days become missing as time passes.
         let shown = coverage(&world, &["--account", account, "--to", "2026-11-30"]);
         let of = |status: &str| -> Vec<String> {
             days(&shown).into_iter().filter(|day| day.4 == status).map(|day| day.0).collect()
@@ -206,7 +207,7 @@ fn a_day_that_does_not_come_is_told_once_and_its_coming_too() {
         statement.query_map([event], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
     daemon.stop();
-    // Nobody is told of days before the account began.
+    // No alert reports days before the account began.
     let earlier = "UPDATE account SET first_scan_at = first_scan_at - 10 * 24 * 3600 * 1000";
     connect_to_write(&world.state_dir()).execute(earlier, []).unwrap();
     let daemon = world.start();
@@ -236,7 +237,7 @@ fn what_was_not_checked_is_read_again_on_demand() {
     assert!(String::from_utf8_lossy(&said.stderr).contains(unknown), "{said:?}");
     assert_eq!(world.run(&["coverage", "--rebuild"]).status.code(), Some(1), "the service runs");
     daemon.stop();
-    // Where days guard against repeats, this file guards none, which is said.
+    // If the days guard against repeats, a file without known days guards nothing, and the command says so.
     world.account("a", "duplicates = \"hold-days\"").write_config();
     let found = stdout(&world.run(&["doctor", "--offline"]));
     assert!(found.lines().any(|line| line.contains("data days a") && line.contains(unknown)), "{found}");
@@ -248,14 +249,15 @@ fn what_was_not_checked_is_read_again_on_demand() {
     let all = coverage(&world, &[]);
     assert_eq!(days(&all), [day("2026-11-01", 1, 1, "1.50", "covered"), day("2026-11-02", 1, 1, "2", "covered")]);
     assert_eq!(all[0]["job_ids"], json!([id]));
-    // Once more changes nothing.
+    // A second run changes nothing.
     assert!(world.run(&["coverage", "--rebuild"]).status.success());
     assert_eq!(coverage(&world, &[]), all);
     let said = world.run(&["coverage"]);
     assert!(!String::from_utf8_lossy(&said.stderr).contains("not known"), "{said:?}");
 }
 
-/// A dry run says of a file what the service would, also where what covers its day is on its way, or may have arrived.
+/// A dry run predicts the service's decision about a file, also if the file that covers its day is in flight or may
+/// have arrived.
 #[test]
 fn what_is_on_its_way_is_foreseen_to_cover_its_days() {
     let mut world = World::new();
@@ -282,7 +284,7 @@ fn what_is_on_its_way_is_foreseen_to_cover_its_days() {
     daemon.stop();
 }
 
-/// Also where no service has run yet.
+/// This also works if the service has never run.
 #[test]
 fn a_file_with_rows_of_no_day_is_foreseen_to_be_held() {
     let mut world = World::new();
@@ -318,7 +320,7 @@ fn what_would_be_added_is_shown_before_and_what_was_accepted_after() {
     daemon.stop();
 }
 
-/// A sum of too many digits is not known, and is again once its file does not count.
+/// A sum with too many digits is unknown. It is known again when its file no longer counts.
 #[test]
 fn a_sum_is_known_again_when_the_file_with_too_many_digits_fails() {
     let world = World::new();

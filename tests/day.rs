@@ -1,8 +1,10 @@
-//! A day in the life: the secret expires, the share is unmounted, a bad file, a duplicate, Adobe is down for an hour.
+//! A day in the life: the secret expires, the share is unmounted, a bad file, a duplicate, and an outage of Adobe for
+//! an hour.
 //!
-//! The operator of this day knows nothing but what datadrop says: a mishap is found by the command that one tries first,
-//! what helps is taken out of its text and done to the letter, and in the end every file is through and was counted once
-//! at the server. A text that names no remedy, or one that does not work, fails here.
+//! The operator of this day knows only the output of datadrop. The command that a person tries first reports each
+//! problem. The operator takes the remedy from its text and follows it exactly. In the end every file has been
+//! delivered, and the server has counted it once. A text fails this test if it has no remedy, or one that does not
+//! work.
 
 use crate::harness::{Row, SECRET, World, arrived_once, data, names, quick, sha256, skipped, stderr, stdout, tagged};
 use datadrop::emulator::EmulatorOptions;
@@ -11,15 +13,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// What Adobe's console shows when somebody makes a new secret there.
+/// The new secret in Adobe's console.
 const NEXT_SECRET: &str = "an0ther-s3cret-of-the-test";
 
 fn knowing(secret: &str) -> EmulatorOptions {
     EmulatorOptions { credentials: Some(("test".to_owned(), secret.into())), ..quick() }
 }
 
-/// The world, and the operator's shell in it: datadrop is on the path and `DATADROP_CONFIG` names the configuration, so
-/// that a command can be typed as it is printed.
+/// The world, with the operator's shell. datadrop is on the path, and `DATADROP_CONFIG` names the configuration, so
+/// that commands work as printed.
 struct Day {
     world: World,
     path: OsString,
@@ -35,7 +37,7 @@ impl Day {
         Self { world, path }
     }
 
-    /// Runs a line as the shell does; the screen is what a failing test shows.
+    /// Runs a line as a shell does. Prints what a failing test needs.
     fn shell(&self, line: &str) -> Output {
         let output = Command::new("sh")
             .args(["-c", line])
@@ -48,12 +50,12 @@ impl Day {
         output
     }
 
-    /// What a command shows, whatever its exit status says of it.
+    /// Returns the output of a command, whatever its exit status.
     fn reads(&self, line: &str) -> String {
         stdout(&self.shell(line))
     }
 
-    /// What a command shows that has to work.
+    /// Returns the output of a command that must succeed.
     #[track_caller]
     fn types(&self, line: &str) -> String {
         let output = self.shell(line);
@@ -69,12 +71,12 @@ impl Day {
         self.shell(&format!("datadrop drop {} --account a", source.display()))
     }
 
-    /// What is said of the name that somebody dropped.
+    /// Returns the explanation for the name of a dropped file.
     fn explain(&self, name: &str) -> String {
         self.reads(&format!("datadrop explain {}", self.world.folder("a").join(name).display()))
     }
 
-    /// The `.why` beside a file, once it is there.
+    /// Waits for the `.why` of a file, and returns it.
     fn why(&self, place: &str, name: &str) -> String {
         let path = self.world.folder("a").join(place).join(format!("{name}.why"));
         self.world.wait(&format!("{} to be there", path.display()), || path.exists());
@@ -83,7 +85,7 @@ impl Day {
         text
     }
 
-    /// From `status` to the list that it names, and there to the line of a file.
+    /// Follows `status` to the list that it names, and returns the line of a file there.
     fn found_by_status(&self, name: &str) -> String {
         let status = self.types("datadrop status");
         let listed = self.types(after(line(&status, "see why: "), "see why: "));
@@ -94,7 +96,7 @@ impl Day {
             .to_owned()
     }
 
-    /// Everything of the account works.
+    /// Asserts that everything of the account works.
     fn all_is_well(&self) {
         self.world.wait("the account to work", || self.world.blocked("a").is_empty());
         let doctor = self.types("datadrop doctor");
@@ -102,7 +104,7 @@ impl Day {
     }
 }
 
-/// The only line that has these words.
+/// The only line with these words.
 #[track_caller]
 fn line<'t>(text: &'t str, words: &str) -> &'t str {
     let found: Vec<_> = text.lines().filter(|line| line.contains(words)).collect();
@@ -110,20 +112,20 @@ fn line<'t>(text: &'t str, words: &str) -> &'t str {
     found[0]
 }
 
-/// What follows some words.
+/// The text after some words.
 #[track_caller]
 fn after<'t>(text: &'t str, words: &str) -> &'t str {
     text.split_once(words).unwrap_or_else(|| panic!("no {words:?} in:\n{text}")).1.trim()
 }
 
-/// What stands between some words and the next others.
+/// The text between some words and the next.
 #[track_caller]
 fn between<'t>(text: &'t str, before: &str, next: &str) -> &'t str {
     let rest = after(text, before);
     rest.split_once(next).unwrap_or_else(|| panic!("no {next:?} after {before:?} in:\n{text}")).0
 }
 
-/// Storage that is mounted at the account's folder, and can go away with all that is on it.
+/// Storage that is mounted at the account's folder, and can disappear with its content.
 struct Share {
     storage: PathBuf,
     at: PathBuf,
@@ -141,7 +143,7 @@ impl Share {
         output.is_ok_and(|output| output.status.success())
     }
 
-    /// Lazily: datadrop has the folder open, as it has a share whose server dies.
+    /// Unmounts lazily, because datadrop has the folder open, as with a share whose server dies.
     fn unmount(&self) -> bool {
         Command::new("umount").arg("-l").arg(&self.at).output().is_ok_and(|output| output.status.success())
     }
@@ -197,7 +199,7 @@ fn the_secret_expires(day: &Day) {
 
 fn the_share_is_unmounted(day: &Day, share: &Share) {
     assert!(share.unmount());
-    // What is put below a share is out of sight when the share is back: the producer must learn of it at once.
+    // A file below the mount point disappears when the share is back, so the producer must get an error at once.
     let refused = day.brings("returns.txt", tagged("returns"));
     assert_eq!(refused.status.code(), Some(1));
     assert!(stderr(&refused).contains("nothing was dropped: ") && stderr(&refused).contains("mount it"));
@@ -207,7 +209,7 @@ fn the_share_is_unmounted(day: &Day, share: &Share) {
     let status = day.types("datadrop status");
     let blocked = line(&status, "BLOCKED");
     assert!(blocked.contains("was unmounted") && blocked.contains("; mount it again"), "{blocked}");
-    // `BLOCKED just now: /srv/datadrop/a: what is the matter; what helps`
+    // `BLOCKED just now: /srv/datadrop/a: problem; remedy`
     assert_eq!(blocked.split(": ").nth(1), share.at.to_str(), "{blocked}");
     let doctor = day.reads("datadrop doctor");
     assert!(line(&doctor, "FAIL  folder a").contains("; mount it"), "{doctor}");
@@ -237,8 +239,8 @@ fn a_bad_file(day: &Day) {
     assert_eq!(job.sha256, Some(sha256("Date\tEvar 1\tEvent 1\n11/20/2026\tx\t1\n")));
 }
 
-/// The same file again: held, reported, and explained beside it. Then runs the command that the `.why` gives after some
-/// words.
+/// Brings the same file again: it is held, reported, and explained in its `.why`. Then runs the command that the `.why`
+/// gives after `words`.
 fn the_same_again(day: &Day, words: &str) -> Row {
     day.brings("morning.txt", data(2));
     let held = day.world.wait_for("morning.txt", "held");
@@ -252,19 +254,19 @@ fn the_same_again(day: &Day, words: &str) -> Row {
 }
 
 fn a_duplicate(day: &Day) {
-    // By mistake: it is not counted again.
+    // The repetition was a mistake, so the file is not counted again.
     let mistake = the_same_again(day, "Not to send it:");
     assert_eq!(day.world.wait_for("morning.txt", "cancelled").id, mistake.id);
     day.world.wait("it to be filed", || names(&day.world.folder("a").join("held")).is_empty());
     assert_eq!(day.world.times_accepted("morning.txt"), 1);
 
-    // On purpose: as often as somebody wants it.
+    // The repetition was intended, so the file counts again.
     let wanted = the_same_again(day, "To send it:");
     assert_eq!(day.world.wait_for("morning.txt", "success").id, wanted.id);
     assert_eq!(day.world.times_accepted("morning.txt"), 2);
 }
 
-/// The hour is one by the number of tries, not by the clock: `retry.max` is half a second here, and 5 min elsewhere.
+/// The hour is simulated by the number of tries, because `retry.max` is half a second here and 5 min by default.
 fn adobe_is_down(day: &mut Day) {
     const TRIES_IN_AN_HOUR: i64 = 12;
     day.world.stop_emulator();
@@ -272,7 +274,7 @@ fn adobe_is_down(day: &mut Day) {
         day.brings(name, tagged(name));
     }
     let status = |day: &Day| stdout(&day.world.run(&["status"]));
-    // While one is just being tried again, it does not wait.
+    // A file in the middle of a try is not waiting.
     let mut told = String::new();
     day.world.wait("`status` to tell it", || {
         told = day.types("datadrop status");
@@ -284,7 +286,7 @@ fn adobe_is_down(day: &mut Day) {
     let doctor = day.reads("datadrop doctor");
     let remedy = line(&doctor, "FAIL  token");
     assert!(remedy.contains("wait: nothing is lost, and files go by themselves once Adobe answers"), "{remedy}");
-    // So that is what one does.
+    // The operator therefore waits.
     day.world.wait("an hour to pass", || day.world.wait_for("evening.txt", "queued").attempts >= TRIES_IN_AN_HOUR);
     day.world.start_emulator(EmulatorOptions { seed: 2, ..knowing(NEXT_SECRET) });
 

@@ -1,4 +1,4 @@
-//! `run --dry-run`: says what `run` then does, and leaves no trace.
+//! `run --dry-run`: predicts what `run` then does, and leaves no trace.
 
 use crate::harness::{World, data, names, stderr, stdout, tagged};
 use std::fs;
@@ -10,7 +10,7 @@ fn dry_run(world: &World) -> String {
     stdout(&output)
 }
 
-/// The lines of a file, by its name: the word and the rest.
+/// Asserts the line of a file: its first word, and words in the rest.
 #[track_caller]
 fn says(page: &str, word: &str, name: &str, words: &str) {
     let line = page.lines().find(|line| line.split_whitespace().nth(1) == Some(name));
@@ -64,7 +64,7 @@ fn it_says_what_the_daemon_then_does_and_changes_nothing() {
     ] {
         world.wait_for(name, state);
     }
-    // Beside a daemon at work; a held file that was moved back would be held again.
+    // A daemon is running. A held file that was moved back would be held again.
     world.wait("the held file to be filed", || inbox.join("held/same.txt").exists());
     let page = dry_run(&world);
     says(&page, "waiting", "empty.txt", "the file is empty");

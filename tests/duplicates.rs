@@ -1,4 +1,4 @@
-//! The same name and the same bytes, dropped once more while the first is still on its way.
+//! The same name and the same bytes, dropped again while the first file is still in progress.
 
 use crate::harness::{Row, World, data, names, primed, tagged};
 
@@ -99,7 +99,7 @@ fn p4_the_marker_of_a_file_that_was_dropped_twice_goes_with_what_was_accepted_an
     assert_eq!(of(&world, "daily.fin")[0].pair_id, Some(data.id));
 }
 
-/// The states of all jobs of this name, in their order.
+/// The states of all jobs with this name, in order.
 fn states(world: &World, name: &str) -> Vec<String> {
     of(world, name).into_iter().map(|job| job.state).collect()
 }
@@ -127,7 +127,7 @@ fn p4_a_marker_that_waited_goes_with_what_was_accepted_before_the_duplicate_came
     let done = world.folder("a").join("done");
     let recorded = done.join("first.txt").display().to_string();
     world.wait("it to be filed", || world.jobs().iter().any(|job| job.path == recorded));
-    // Its content is known for ever, the file is not there any more.
+    // datadrop knows its content for good, although the file is gone.
     std::fs::remove_file(done.join("first.txt")).unwrap();
     crate::harness::connect_to_write(&world.state_dir()).execute("UPDATE job SET place = 'gone'", []).unwrap();
     world.drop_file("a", "first.fin", "");
@@ -177,7 +177,7 @@ fn f7_whatever_way_the_same_file_comes_again_it_is_sent_if_the_first_did_not_arr
         world.drop_file("a", "daily.txt", tagged("same"));
         world.drop_file("a", "daily.fin", "");
         world.wait_for("daily.txt", "unconfirmed");
-        // Removed and written again: not complete at once.
+        // Removed and written again, in several steps.
         std::fs::remove_file(world.folder("a").join("daily.txt")).unwrap();
         world.write_file("a", "daily.txt", tagged("same"));
         world.wait("both to be known", || states(&world, "daily.txt") == ["unconfirmed", "queued"]);
@@ -214,7 +214,7 @@ fn a_file_whose_place_another_took_gets_its_generated_marker_too() {
 #[test]
 fn p1_p4_what_is_written_into_a_file_that_is_being_sent_is_sent_too_and_the_marker_goes_behind_it() {
     let mut world = World::new();
-    // The answer comes before the file has been quiet for long enough.
+    // The answer arrives before the quiet period of the file has passed.
     world.set("settle = \"200ms\"", "settle = \"5s\"");
     let _daemon = primed(&world);
     world.fault("upload:slow=700ms:n=1");

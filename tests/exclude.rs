@@ -1,9 +1,9 @@
-//! `exclude`: names that are ignored; names of copies; and what editors and synchronised folders leave behind.
+//! `exclude`: ignored names, names of copies, and files of editors and synchronised folders.
 
 use crate::harness::{World, arrived_once, names, stderr, stdout, tagged};
 use std::fs;
 
-/// What editors, office programs and synchronised folders put beside the files that people work on.
+/// Files that editors, office programs and synchronised folders create next to the edited files.
 const JUNK: [&str; 15] = [
     ".sales.txt.swp",
     "sales.txt.swp",
@@ -49,7 +49,7 @@ fn excluded_names_are_ignored_by_event_and_scan_counted_and_explained() {
         world.drop_file("a", name, tagged(name));
         world.drop_file("b", name, tagged(name));
     }
-    // A scan comes after them, and the events of each folder are in order.
+    // A scan comes after them, and the events of each folder keep their order.
     world.drop_file("a", "sales.txt", tagged("sales"));
     world.drop_file("b", "costs.txt", tagged("costs"));
     arrived_once(&world, "sales.txt");

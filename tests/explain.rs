@@ -1,4 +1,4 @@
-//! `explain`: why a file is, or is not, on its way, with the daemon running and without.
+//! `explain`: the state of a file, and its reason, with a running daemon and without.
 
 use crate::harness::{NOBODY, World, arrived_once, as_nobody, data, names, stdout};
 use std::fs;
@@ -24,7 +24,7 @@ fn a_file_is_explained_wherever_it_is_and_wherever_it_was() {
     let mut world = World::new();
     world.account("off", "enabled = false");
     let inbox = world.folder("a");
-    // Before anything ever ran.
+    // Before the first start.
     let early = world.write_file("a", "early.txt", data(2));
     says(&world, &early, "no daemon is running", 0);
     assert!(!world.state_dir().exists(), "a question makes nothing");
@@ -80,7 +80,7 @@ fn a_job_log_at_rest_is_asked_and_nothing_is_left_beside_it() {
     assert_eq!(names(&world.state_dir()), before);
 }
 
-/// Where the service has a user of its own, people work as others: what they are given works as it is pasted.
+/// If the service has its own user, people work as another user. The printed commands work when pasted.
 #[test]
 fn commands_that_are_offered_name_the_user_that_they_need() {
     let mut world = World::new();
@@ -103,7 +103,7 @@ fn commands_that_are_offered_name_the_user_that_they_need() {
     daemon.stop();
 }
 
-/// What the service may not read is named with its owner, group and mode, and the command that helps works.
+/// A file that the service cannot read is reported with its owner, group and mode, and the given command works.
 #[test]
 fn a_file_that_is_closed_to_the_service_is_named_with_what_opens_it() {
     let world = World::new();

@@ -1,4 +1,4 @@
-//! Whatever the network and the server do, a file arrives once or rests with a reason.
+//! For every fault of the network and the server, a file arrives once, or rests with a reason.
 
 use crate::harness::{
     Daemon, SECRET, World, arrived_once, connect, connect_to_write, data, names, primed, quick, stdout, tagged,
@@ -6,12 +6,12 @@ use crate::harness::{
 use datadrop::emulator::{Dialect, EmulatorOptions};
 use std::fs;
 
-/// Puts data files into the folder while nothing is sent yet, and waits until all are queued.
+/// Drops data files while nothing is sent yet, and waits until all are queued.
 fn drop_before_the_first_upload(world: &World, names: &[&str]) -> Daemon {
     world.fault("list:gateway=503");
     let daemon = world.start();
     for name in names {
-        // The same content would wait for the first (DESIGN A4).
+        // A file with the same content would wait for the first (DESIGN A4).
         world.drop_file("a", name, tagged(name));
         world.wait_for(name, "queued");
     }
@@ -19,7 +19,7 @@ fn drop_before_the_first_upload(world: &World, names: &[&str]) -> Daemon {
     daemon
 }
 
-/// `sales.txt` was accepted, but the answer was lost, and no list shows it either.
+/// The API accepts `sales.txt`, but the answer is lost, and no list shows the job.
 fn lose_an_answer(world: &World) {
     world.fault("list:500");
     world.fault("upload:after-commit:reset:n=1");
@@ -27,7 +27,7 @@ fn lose_an_answer(world: &World) {
     world.wait_for("sales.txt", "unconfirmed");
 }
 
-// The server is not there, or has no time.
+// The server is unreachable or overloaded.
 
 #[test]
 fn a_file_dropped_while_the_server_is_away_is_delivered_once_when_it_comes_up() {
@@ -106,7 +106,7 @@ fn no_more_uploads_are_under_way_than_max_in_flight() {
         world.drop_file("a", &format!("{number:02}.txt"), data(1 + number));
     }
     world.wait("12 files to be done", || world.jobs().iter().filter(|job| job.state == "success").count() == 13);
-    // Each was taken 300 ms before its answer: so many accepted within 300 ms were in progress together.
+    // Each upload was accepted 300 ms before its answer, so uploads accepted within 300 ms were in flight together.
     let taken: Vec<i64> = world
         .ledger()
         .iter()
@@ -119,7 +119,7 @@ fn no_more_uploads_are_under_way_than_max_in_flight() {
     assert_eq!(most, Some(3), "{taken:?}");
 }
 
-// Credentials and rights.
+// Credentials and permissions.
 
 #[test]
 fn a_401_costs_a_new_token_and_a_second_attempt() {
@@ -201,7 +201,7 @@ fn a_file_that_alone_is_refused_three_times_is_held_and_the_account_goes_on() {
     assert_eq!(world.times_accepted("bad.txt"), 0);
 }
 
-// The file itself is refused.
+// Refusals of the file itself.
 
 #[test]
 fn a_413_rejects_the_file_with_adobes_words_and_says_why_beside_it() {
@@ -232,7 +232,8 @@ fn the_first_three_files_of_an_account_refused_alike_block_it_instead() {
     let left =
         |world: &World| world.jobs().iter().filter(|job| matches!(job.state.as_str(), "queued" | "uploading")).count();
     world.wait("two to be left", || left(&world) == 2);
-    // Its list answers well, which proves nothing about uploads: tries grow apart, and no file is used up by them.
+    // The list works, which proves nothing about uploads. The tries grow apart, and no file is given up because of
+    // them.
     world.wait("more tries", || world.emulator().requests().uploads >= 5);
     assert_eq!(left(&world), 2);
     world.emulator().clear_faults();
@@ -241,7 +242,7 @@ fn the_first_three_files_of_an_account_refused_alike_block_it_instead() {
     assert_eq!(rejected, 2);
 }
 
-// The answer is lost: did it arrive?
+// Lost answers, where the remote jobs decide.
 
 #[test]
 fn a_500_after_the_server_took_the_file_is_settled_by_adopting_its_job() {
@@ -289,8 +290,8 @@ fn a_connection_cut_before_the_last_bytes_is_tried_again() {
     let mut world = World::new();
     world.api("timeout", "\"1s\"");
     let _daemon = primed(&world);
-    // More than the buffers in between can take: what the server has not begun to read cannot be on its way whole. The
-    // second half can, and then the remote jobs decide.
+    // The file is larger than the buffers between both ends. A request that the server has not begun to read cannot be
+    // complete. The second half of the file fits into the buffers, and then the remote jobs decide.
     let large = data(400_000);
     for fault in ["before-body:reset", "before-body:hang", "mid-body:reset", "mid-body:hang"] {
         let name = fault.replace(':', "-") + ".txt";
@@ -307,8 +308,8 @@ fn a_job_that_shows_late_in_the_list_is_waited_for_and_never_sent_twice() {
     let mut world = World::new();
     world.set("confirm_for = \"400ms\"", "confirm_for = \"1s\"");
     let _daemon = primed(&world);
-    // Accepted, but not listed yet: lists that lack it prove nothing about the next one. And when the first of the two
-    // is listed at last, the other is not yet: three looks at one blow would miss it.
+    // The job is accepted, but not listed yet, so lists that lack it prove nothing about the next job. When the first
+    // of the two is listed at last, the other is not. Three looks in quick succession would miss it.
     world.fault("list:late=1s:name=known*");
     world.fault("list:late=1300ms:name=lost*");
     world.drop_file("a", "known.txt", data(2));
@@ -351,7 +352,7 @@ fn a_newer_file_of_a_name_waits_until_the_end_of_the_older_one_is_known() {
     assert_eq!(sizes, [data(3).len() as u64, data(4).len() as u64]);
 }
 
-// How files are sent.
+// Upload styles.
 
 #[test]
 fn auto_learns_the_style_that_the_server_speaks_and_status_shows_it() {
@@ -363,11 +364,11 @@ fn auto_learns_the_style_that_the_server_speaks_and_status_shows_it() {
     world.wait("5 files to be done", || world.jobs().iter().filter(|job| job.state == "success").count() == 5);
     assert_eq!(world.accepted().len(), 5);
     assert_eq!(world.status("a")["style"], "post-multipart");
-    // Learning cost one request, not one for each file.
+    // Learning the style cost one request in total, not one per file.
     assert_eq!(world.emulator().requests().uploads, 6);
     let doctor = world.run(&["doctor", "--offline"]);
     assert!(stdout(&doctor).contains("post-multipart"), "{}", stdout(&doctor));
-    // A reload remembers what worked.
+    // After a reload datadrop still knows the style.
     daemon.signal("HUP");
     daemon.wait_notified("RELOADING=1");
     daemon.wait_notified("READY=1");
@@ -400,7 +401,7 @@ fn all_styles_refused_block_the_account_and_no_file_is_rejected() {
     let why = world.wait_blocked("a");
     assert!(why.contains("the API refuses every upload style: put-json: HTTP 405"), "{why}");
     assert!(why.contains("; post-multipart: HTTP 405") && why.contains("; put-multipart: HTTP 405"), "{why}");
-    // Every round tries every style, and the next round begins with the first.
+    // Every round tries every style. The next round starts with the first.
     world.wait("a second round", || world.emulator().requests().uploads >= 6);
     let job = world.jobs().remove(0);
     let styles: Vec<String> = world.attempts(job.id).into_iter().map(|attempt| attempt.style).take(4).collect();
@@ -410,7 +411,8 @@ fn all_styles_refused_block_the_account_and_no_file_is_rejected() {
     arrived_once(&world, "sales.txt");
 }
 
-/// DESIGN §5, "Outcomes": Adobe documents no PUT any more on the upload path, and a gateway that routes by method may answer one
+/// DESIGN §5, "Outcomes": Adobe no longer documents PUT on the upload path. A gateway that routes by method may answer
+/// it with 403 or 404.
 /// with 403 or 404.
 #[test]
 fn a_gateway_that_does_not_route_put_is_learnt_from_one_request() {
@@ -429,7 +431,7 @@ fn a_gateway_that_does_not_route_put_is_learnt_from_one_request() {
     }
 }
 
-/// The same where nothing has asked for the list for long: it is read first, and nobody is blamed.
+/// If the list has not been read for long, datadrop reads it first, and blames nobody.
 #[test]
 fn a_style_is_learnt_also_after_a_quiet_time() {
     let world = World::with_emulator(EmulatorOptions { put_status: Some(404), ..quick() });
@@ -445,7 +447,8 @@ fn a_style_is_learnt_also_after_a_quiet_time() {
     assert_eq!(noted, 0, "never blocked");
 }
 
-/// The same answers of an account whose credential may read and not upload: blocked, with each answer and what to check.
+/// An account whose credential may read but not upload gets the same answers. It is blocked, with each answer and what
+/// to check.
 #[test]
 fn a_credential_that_may_not_upload_blocks_the_account_with_each_answer() {
     let world = World::new();
@@ -458,7 +461,7 @@ fn a_credential_that_may_not_upload_blocks_the_account_with_each_answer() {
     }
     let doctor = stdout(&world.run(&["doctor", "--offline"]));
     assert!(doctor.contains("the API refused put-json: HTTP 403"), "{doctor}");
-    // The list answers all the while, and does not mean that uploads are accepted again.
+    // The list works all the time, which does not mean that uploads are accepted again.
     world.wait("a second round", || world.emulator().requests().uploads >= 6);
     let events = || -> String {
         let sql = "SELECT coalesce(group_concat(event), '') FROM account_event WHERE account = 'a'";
@@ -472,7 +475,7 @@ fn a_credential_that_may_not_upload_blocks_the_account_with_each_answer() {
     assert!(doctor.contains("proven since ") && !doctor.contains("the API refused"), "{doctor}");
 }
 
-/// Whether the upload that ends a block is answered, or found in the list: people hear of the end.
+/// The end of a block is reported, whether the upload that ends it is answered or found in the list.
 #[test]
 fn a_block_ends_with_an_upload_that_the_list_proves() {
     let world = World::new();
@@ -501,7 +504,8 @@ fn a_style_that_is_fixed_and_not_spoken_blocks_the_account_with_the_remedy() {
 #[test]
 fn a_blocked_account_whose_list_answers_is_tried_ever_more_rarely() {
     let mut world = World::new();
-    // 50 ms, 10 s, half an hour: without growth, dozens of tries would fit into the time of the other account's files.
+    // The delays are 50 ms, 10 s and half an hour. Without growth, the account would try dozens of times while the
+    // other account sends its files.
     world.set("[retry]\nfirst = \"50ms\"\nmax = \"500ms\"", "[retry]\nfirst = \"50ms\"\nmax = \"1h\"\nfactor = 200.0");
     world.account("a", "style = \"put-json\"").account("b", "");
     world.fault("upload:405:name=sales*");
@@ -678,7 +682,7 @@ fn a_duplicate_is_held_with_its_reason_and_not_sent() {
     }
 }
 
-// Somebody else sends files of the same name.
+// Another sender of files with the same name.
 
 #[test]
 fn a_lost_answer_beside_a_job_of_that_name_that_was_there_before_is_held_and_not_guessed() {
@@ -744,7 +748,7 @@ fn an_outage_does_not_make_a_heap_of_unknowns() {
     world.wait("three unknowns", || unconfirmed() >= 3);
     let lists = world.emulator().requests().lists;
     world.wait("looks in vain", || world.emulator().requests().lists >= lists + 4);
-    // Those that were in progress together when the third ended, and no more.
+    // No more than the uploads that were in flight together when the third ended.
     assert!(unconfirmed() <= 6, "{} unknowns", unconfirmed());
     world.emulator().clear_faults();
     for number in 0..20 {

@@ -1,11 +1,12 @@
-//! `jobs list --search` and `--columns`, and the same search on the page: jobs by what a report or a colleague names.
+//! `jobs list --search` and `--columns`, and the same search on the page. They find jobs by what a report or a
+//! colleague names.
 
 use crate::harness::{World, sha256, stderr, stdout};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-/// A valid data file with a row for each of these days.
+/// A valid data file with one row for each of these days.
 fn days(days: &[&str]) -> String {
     let rows: Vec<String> = days.iter().map(|day| format!("{day}\tx\t1\n")).collect();
     format!("Date\tEvar 1\tEvent 1\n{}", rows.concat())
@@ -61,7 +62,7 @@ fn jobs_are_found_by_what_a_report_names_and_shown_with_the_columns_that_are_ask
     world.wait("the page to be there", || {
         let log = world.log();
         let rest = log.split("http://127.0.0.1:").filter_map(|rest| rest.split('/').next()?.parse::<u16>().ok());
-        // The emulator has an address of this form as well.
+        // The emulator's own address has the same form.
         port = rest.into_iter().find(|port| *port != world.emulator().address().port());
         port.is_some()
     });

@@ -1,4 +1,4 @@
-//! `datadrop check --fix`: a corrected copy that the check takes, and an input that nobody has touched.
+//! `datadrop check --fix`: a corrected copy that passes the check, and an unchanged input.
 
 use crate::harness::{World, stderr, stdout};
 use serde_json::{Value, json};
@@ -9,14 +9,14 @@ use std::path::Path;
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-/// A file that can be mended with certainty.
+/// A file with only certain mends.
 const ODD: &[u8] = b"\xef\xbb\xbf# from the shop\r\nDate\teVar1\tEvent 1\tPrice\tProduct\r\n\
 2025-11-20\t\"red\"\t1\t1,234.50\tshoes\r\n11/21/2025\tblue\t 2\t5,678.00\t\"5\"\" disk\"\r\n";
 
 const MENDED: &str = "# from the shop\r\nDate\tEvar 1\tEvent 1\tPrice\tProduct\r\n\
 11/20/2025\tred\t1\t1234.50\tshoes\r\n11/21/2025\tblue\t2\t5678.00\t5\" disk\r\n";
 
-/// The command without any configuration, in this folder.
+/// Runs the command without a configuration in this folder.
 fn fix_in(dir: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_datadrop"));
     command.current_dir(dir).env("DATADROP_CONFIG", "/nowhere/datadrop.toml");
@@ -31,7 +31,7 @@ fn folder_with(files: &[(&str, &[u8])]) -> TempDir {
     dir
 }
 
-/// Every file of a folder, hidden ones too.
+/// Every file of a folder, including hidden ones.
 fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let files = entries.filter(|path| path.is_file());
@@ -64,7 +64,7 @@ fn a_copy_beside_the_file_is_right_and_passes_the_check() {
     let (mode, umask) = (fs::metadata(dir.path().join("sales.fixed.txt")).unwrap().mode() & 0o777, 0o660);
     assert_eq!(mode & !umask, 0, "others are kept out: {mode:o}");
 
-    // Another time, nothing is left to do, and nothing is overwritten.
+    // A second run finds nothing to mend, and overwrites nothing.
     let again = fix_in(dir.path(), &["sales.fixed.txt"]);
     assert_eq!(again.status.code(), Some(0));
     assert!(stdout(&again).contains("nothing to mend with certainty, no copy written"), "{}", stdout(&again));
@@ -182,7 +182,7 @@ fn links_pipes_and_taken_names_are_refused_and_the_other_files_are_mended() {
     assert!(none.status.code() == Some(1) && stderr(&none).contains("nowhere: the folder cannot be opened"));
 }
 
-/// P3: beside the file itself, the copy would be sent in addition. In `done/`, it would be a file that nobody knows.
+/// P3: in the inbox, the copy would be sent in addition to the file. In `done/`, it would be an unknown file.
 #[test]
 fn a_copy_gets_into_an_accounts_folder_only_if_that_is_asked_for() {
     let world = World::new();
@@ -271,7 +271,7 @@ fn every_encoding_ends_as_utf_8_where_it_is_certain() {
         assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""), "{}", stdout(&output));
         assert_eq!(String::from_utf8_lossy(&files(dir.path())["sales.fixed.txt"]), content);
     }
-    // `è` here, `č` in another encoding.
+    // This byte is `è` here, and `č` in another encoding.
     let dir =
         folder_with(&[("sales.txt", &latin.iter().map(|b| if *b == 0xf6 { 0xe8 } else { *b }).collect::<Vec<u8>>())]);
     let left = fix_in(dir.path(), &["sales.txt"]);
@@ -279,7 +279,7 @@ fn every_encoding_ends_as_utf_8_where_it_is_certain() {
     assert_eq!((left.status.code(), files(dir.path()).len()), (Some(3), 1));
 }
 
-/// A copy that is written is never seen under a name that a daemon takes, and nothing of it stays behind.
+/// While a copy is being written, it never has a name that a daemon takes. A failure leaves no part of it.
 #[test]
 fn a_disk_that_is_full_leaves_no_part_of_a_copy() {
     let rows = "2025-11-20\tred\t1\n".repeat(200_000);
@@ -293,7 +293,7 @@ fn a_disk_that_is_full_leaves_no_part_of_a_copy() {
     assert_eq!(files(dir.path()).keys().collect::<Vec<_>>(), ["sales.txt"]);
 }
 
-/// Few long rows, so that a program without optimisation is not slow over it.
+/// A few long rows, so that a debug build is not slow.
 #[test]
 fn large_files_are_mended_in_bounded_memory() {
     let value = "x".repeat(2_000);
@@ -303,7 +303,7 @@ fn large_files_are_mended_in_bounded_memory() {
     let dir = folder_with(&[("sales.txt", format!("{header}{}", row.repeat(count)).as_bytes())]);
     let mut command = Command::new("sh");
     command.current_dir(dir.path()).env("BINARY", env!("CARGO_BIN_EXE_datadrop"));
-    // The program, its libraries and its stacks take their part of the address space, and the file has none left.
+    // The limit covers the program, its libraries and its stacks, and leaves no room for the whole file.
     let script =
         "ulimit -v 100000; \"$BINARY\" check --fix sales.txt && \"$BINARY\" check --fix --diff sales.txt | wc -l";
     let output = command.args(["-c", script]).output().unwrap();

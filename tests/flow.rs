@@ -1,4 +1,4 @@
-//! The main job: drop a file, it arrives once, the job log says so.
+//! The main flow: a dropped file arrives once, and the job log records it.
 
 use crate::harness::{World, data, names};
 use sha2::Digest as _;

@@ -1,4 +1,4 @@
-//! The account's folder: whose it is, what becomes of it, and what is never done in a folder that may be the wrong one.
+//! The account's folder: its owner, its changes, and what datadrop never does in a folder that may be the wrong one.
 
 use crate::harness::{Bound, Daemon, World, arrived_once, data, names, primed, stdout, tagged};
 use std::fs;
@@ -15,7 +15,7 @@ fn wait_free(world: &World, account: &str) {
     world.wait(&format!("{account} to go on"), || world.blocked(account).is_empty());
 }
 
-/// Everything in a directory, dotfiles too.
+/// Everything in a directory, including hidden files.
 fn everything(dir: &Path) -> Vec<PathBuf> {
     fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
@@ -77,7 +77,7 @@ fn f4_another_folder_in_its_place_is_left_as_it_is() {
     fs::write(world.folder("a").join("stranger.txt"), tagged("stranger")).unwrap();
     wait_blocked(&world, "a", "should carry the mark");
     world.emulator().clear_faults();
-    // Two more looks at it, and a restart.
+    // Two more scans, and a restart.
     daemon.signal("USR1");
     daemon.stop();
     let _daemon = world.start();
@@ -105,7 +105,7 @@ fn f4_a_file_in_the_place_of_the_folder_blocks_its_account_at_start_and_while_ru
     world.drop_file("b", "other.txt", tagged("other"));
     world.wait_for("other.txt", "success");
     daemon.stop();
-    // The configuration reads no folder (DESIGN F10), so the others are served.
+    // Loading the configuration opens no folder (DESIGN F10), so the other accounts are served.
     let _daemon = world.start();
     wait_blocked(&world, "a", "not a folder");
     assert_eq!(fs::read(world.folder("a")).unwrap(), b"a file");
@@ -130,7 +130,8 @@ fn f5_trying_a_folder_again_does_not_wake_itself_up() {
     let daemon = world.start();
     world.drop_file("a", "sales.txt", tagged("sales"));
     world.wait_for("sales.txt", "success");
-    // The folder passes every check but the trial, which makes events in a folder that is still watched: nothing can be
+    // The folder passes every check but the trial. A file cannot be renamed into another mount, and the trial creates
+    // events in the watched folder.
     // renamed into another mount.
     let failed = world.folder("a").join("failed");
     let Some(bound) = Bound::new(&failed, &failed) else { return };
@@ -145,7 +146,7 @@ fn f5_trying_a_folder_again_does_not_wake_itself_up() {
     wait_free(&world, "a");
 }
 
-/// How often the inbox changes within a second.
+/// Number of changes of the inbox within a second.
 fn trial_changes(world: &World, daemon: &Daemon) -> usize {
     let started = std::time::Instant::now();
     let (mut changes, mut last) = (0, None);
@@ -191,7 +192,7 @@ fn f6_a_waiting_file_that_is_removed_is_cancelled() {
         assert!(world.wait_for(name, "cancelled").why().contains("removed from the folder"));
     }
     assert!(names(&world.folder("a").join("failed")).is_empty());
-    // And the name is free for another.
+    // The name is free for another file.
     world.drop_file("a", "empty.txt", tagged("not empty"));
     world.wait_for("empty.txt", "success");
 }
@@ -216,7 +217,7 @@ fn f3_what_a_person_moves_back_is_a_new_file_and_leaves_nothing_behind() {
     world.fault("job:fail:name=bad.txt:n=1");
     world.drop_file("a", "bad.txt", data(2));
     world.wait_for("bad.txt", "failure");
-    // Held because it was sent before.
+    // Held, because it was sent before.
     world.drop_file("a", "first.txt", data(1));
     world.wait("both to be filed", || {
         names(&folder.join("failed")) == ["bad.txt", "bad.txt.why"]

@@ -1,4 +1,4 @@
-//! A disk that does not answer: what writes to it hangs, and not even `kill -9` ends it before the disk is back.
+//! A disk that does not respond: every write hangs, and even `kill -9` waits until the disk is back.
 
 use crate::harness::{Daemon, Disk, World, arrived_once, names, tagged};
 use std::fs;
@@ -34,7 +34,7 @@ fn a_folder_on_a_disk_that_does_not_answer_stops_its_own_account_alone_until_it_
     world.wait("the server to take it", || world.times_accepted("late.txt") == 1);
     let frozen = disk.freeze();
 
-    // Now it has to be filed, which hangs.
+    // The daemon must now file it, which hangs.
     world.wait_long("the folder to be named", || world.blocked("a").contains("does not answer"));
     let folder = world.folder("a").display().to_string();
     assert!(world.blocked("a").contains(&folder), "{}", world.blocked("a"));
@@ -64,17 +64,17 @@ fn a_job_log_on_a_disk_that_does_not_answer_starves_the_watchdog_and_nothing_is_
     let mut daemon = start(&world);
     world.drop_file("a", "first.txt", tagged("first"));
     world.wait_for("first.txt", "success");
-    // On its way: the server has it, and answers a little later.
+    // The upload is in flight: the server has it, and answers a little later.
     world.fault("upload:slow=2s:name=late.txt:n=1");
     world.drop_file("a", "late.txt", tagged("late"));
     world.wait("the server to take it", || world.times_accepted("late.txt") == 1);
     let frozen = disk.freeze();
 
-    // No look at the job log from here on: it would hang as well.
+    // The test must not read the job log from here on, because that would hang too.
     world.drop_file("a", "meanwhile.txt", tagged("meanwhile"));
     let starves = daemon.starves(WATCHDOG);
     let sent = world.accepted();
-    // As systemd does it. The process cannot end before the disk answers.
+    // systemd sends the same signal. The process cannot end before the disk responds.
     daemon.signal("ABRT");
     drop(frozen);
     assert!(starves, "{}", world.log());

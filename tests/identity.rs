@@ -1,5 +1,5 @@
-//! Which file is it? The content tells, the numbers of the file system are hints (DESIGN F2, A4); and each block that a folder
-//! brings upon its account has a way out that works (F4, F5).
+//! Which file is it? The content decides, and the numbers of the file system are hints (DESIGN F2, A4). For each block
+//! that a folder can cause, the documented remedy works (F4, F5).
 
 use crate::harness::{
     Daemon, NOBODY, World, arrived_once, as_nobody, command, large, names, primed, quick, skipped, stderr, stdout,
@@ -16,7 +16,8 @@ fn lie_in(world: &World, place: &str) -> Vec<String> {
     names(&world.folder("a").join(place))
 }
 
-/// Everything in it, with inodes and times of birth of their own: as on another machine whose disk has the same number.
+/// Copies everything, so that each file has another inode and birth time, as on another machine whose disk has the same
+/// number.
 fn copied(folder: &Path) {
     let copy = folder.with_extension("copy");
     command("cp", &["-a", &folder.display().to_string()], &copy);
@@ -36,7 +37,7 @@ fn a4_a_file_that_is_renamed_in_the_inbox_while_it_is_sent_is_sent_once() {
         fs::rename(path, world.folder("a").join("sales.txt")).unwrap();
         arrived_once(&world, "tmp.txt");
         world.wait("it to be filed", || lie_in(&world, "done") == ["first.txt", "sales.txt"]);
-        // Whatever a scan makes of what lies there, it has been made by then.
+        // By then a scan has handled everything in the folder.
         world.drop_file("a", "last.txt", tagged("last"));
         arrived_once(&world, "last.txt");
         assert_eq!(world.accepted(), ["first.txt", "tmp.txt", "last.txt"], "{duplicates}");
@@ -116,7 +117,7 @@ fn a4_content_that_is_on_the_wire_waits_under_every_other_name() {
     world.fault("upload:slow=1s:n=1");
     let first = world.drop_file("a", "first-name.txt", tagged("both"));
     world.wait("the server to have it", || world.times_accepted("first-name.txt") == 1);
-    // A second name of it, and a copy: each is a drop of its own, and waits for the outcome.
+    // A second name of the file, and a copy. Each is a separate drop, and waits for the outcome.
     fs::hard_link(&first, world.folder("a").join("linked.txt")).unwrap();
     world.drop_file("a", "copied.txt", tagged("both"));
     world.wait("both to be queued", || world.count("state = 'queued' AND attempts = 0") == 2);
@@ -165,7 +166,7 @@ fn s5_a_machine_that_was_set_back_with_files_queued_holds_what_adobe_has_by_now(
     world.account("a", "sequential = true");
     let daemon = primed(&world);
     world.fault("upload:before-body:reset:name=attempted.txt");
-    // A large one: its last bytes never go. The other waits behind it.
+    // A large file whose last bytes never go. The other file waits for it.
     world.drop_file("a", "attempted.txt", large("attempted", 300_000));
     world.drop_file("a", "never.txt", tagged("never"));
     world.wait("both to be queued", || {
@@ -253,10 +254,10 @@ fn f4_what_datadrop_did_not_file_does_not_make_the_job_log_older() {
     world.drop_file("a", "next.txt", tagged("next"));
     arrived_once(&world, "next.txt");
     daemon.stop();
-    // A data file that a person put there looks like one that was filed: `recover` is the way out.
+    // A data file that a person put there looks like a filed one. The remedy is `recover`.
     fs::write(done.join("stranger.txt"), tagged("stranger")).unwrap();
     let daemon = world.start();
-    // Until the folder was opened, that alone is the reason.
+    // Until the daemon opened the folder, that was the only reason.
     world.wait("the stranger to be told", || world.blocked("a").contains("datadrop recover"));
     daemon.stop();
     recover(&world);
@@ -269,7 +270,7 @@ pub fn recover(world: &World) {
     assert!(recovered.status.success(), "{}", stderr(&recovered));
 }
 
-/// The account is not blocked any more, and a file goes through.
+/// Asserts that the account is no longer blocked, and that it delivers a file.
 #[track_caller]
 pub fn goes_on(world: &World, tag: &str) {
     world.wait(&format!("{tag}: the account to go on"), || world.blocked("a").is_empty());
@@ -317,7 +318,7 @@ fn f4_f5_each_block_that_a_folder_brings_has_a_way_out_that_works() {
     fs::remove_dir_all(&aside).unwrap();
 
     daemon.stop();
-    // Each of these takes `recover`, as its text says.
+    // The text of each of these blocks names `recover`.
     for what in ["lost", "another", "forgotten"] {
         match what {
             "lost" => fs::remove_file(&mark).unwrap(),
@@ -334,7 +335,7 @@ fn f4_f5_each_block_that_a_folder_brings_has_a_way_out_that_works() {
     }
 }
 
-/// Does what a block says in backquotes after "run", word for word.
+/// Runs the command that a block gives in backquotes after "run".
 #[track_caller]
 pub fn run_what_it_says(world: &World, what: &str) {
     let mut said = String::new();
@@ -353,7 +354,7 @@ fn f4_f9_each_block_by_other_hands_has_a_way_out_that_works() {
     let folder = world.folder("a");
     primed(&world).stop();
 
-    // As another daemon does it.
+    // Locks the folder as another daemon does.
     let another = fs::File::open(&folder).unwrap();
     another.try_lock().unwrap();
     let daemon = world.start();
@@ -390,7 +391,7 @@ fn f4_f9_each_block_by_other_hands_has_a_way_out_that_works() {
     }
 }
 
-/// A copy of the machine that was started beside it, with the same folders.
+/// A copy of the machine runs next to the original, with the same folders.
 #[test]
 fn f4_a_second_daemon_at_work_in_the_folder_blocks_until_it_is_stopped_and_what_it_sent_is_recovered() {
     let world = World::new();
@@ -422,7 +423,7 @@ fn f4_a_second_daemon_at_work_in_the_folder_blocks_until_it_is_stopped_and_what_
         } else {
             goes_on(&world, "stopped-the-other");
             daemon.stop();
-            // The other's job log must not be the older one.
+            // The other daemon's job log must not be the older one.
             fs::remove_dir_all(&state).unwrap();
             command("cp", &["-a", &world.state_dir().display().to_string()], &state);
         }

@@ -1,4 +1,4 @@
-//! Files that were sent stay in view: datadrop reports what is written into them later, with the rows that were not
+//! Sent files stay in view: datadrop reports what is written into them later, with the number of rows that were not
 //! sent (DESIGN F2).
 
 use crate::harness::{Hook, Row, World, connect, data, quick, tagged};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const ROW: &str = "11/20/2026\tlater\t1\n";
 
-/// Has a file open to be appended to.
+/// Opens a file for appending.
 fn append_to(path: &Path) -> File {
     File::options().append(true).open(path).unwrap()
 }
@@ -35,7 +35,7 @@ fn f2_what_is_written_into_a_file_that_was_sent_is_told_with_the_rows_that_were_
         world.drop_file("a", name, [data(3), format!("11/20/2026\t{name}\t{end}")].concat());
     }
     world.wait("them to be filed", || world.count("path LIKE '%/sent/%'") == 5);
-    // Open before the move to done/, and written to after it.
+    // Opened before the move to `done/`, and written to after it.
     let mut open = append_to(&sent.join("open.txt"));
     append_to(&sent.join("early.txt")).write_all(ROW.as_bytes()).unwrap();
     let early = wait_for_reason(&world, "early.txt", "changed after it was sent: 1 row was added");
@@ -56,13 +56,13 @@ fn f2_what_is_written_into_a_file_that_was_sent_is_told_with_the_rows_that_were_
     wait_for_reason(&world, "open.txt", "changed after it was sent: 3 rows were added");
     append_to(&done.join("cut.txt")).write_all(b"0\n").unwrap();
     wait_for_reason(&world, "cut.txt", "changed after it was sent: its last line was continued");
-    // The first of them: those that follow wait for each other.
+    // Waits for the first alert only, because the following ones wait for each other.
     world.wait("an alert", || {
         let told = hook.alerts().iter().map(ToString::to_string).collect::<String>();
         ["early.txt", "1 row was added"].iter().all(|what| told.contains(what))
     });
     assert_eq!(world.wait_for("touched.txt", "success").reason, None);
-    // What is summed up as jobs end follows.
+    // The summary of ended jobs follows.
     let ended = |state: &str| {
         let sql = format!("SELECT jobs FROM ended WHERE state = '{state}'");
         connect(&world.state_dir()).unwrap().query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap()
@@ -71,7 +71,7 @@ fn f2_what_is_written_into_a_file_that_was_sent_is_told_with_the_rows_that_were_
     assert_eq!(world.accepted().len(), 5, "nothing is sent of it");
     assert_eq!(daemon.stop().code(), Some(0));
 
-    // Told once: a start does not tell it again.
+    // Reported once: a restart does not repeat it.
     let events = || world_events(&world);
     let before = events();
     let daemon = world.start();
@@ -104,7 +104,7 @@ fn f2_what_comes_through_a_descriptor_that_was_open_before_the_file_left_the_inb
     assert_eq!(world.accepted(), ["early.txt", "late.txt"], "nothing is sent of it");
 }
 
-/// How often a change was written down.
+/// Number of recorded changes.
 fn world_events(world: &World) -> i64 {
     let sql = "SELECT count(*) FROM job_event WHERE event = 'changed'";
     connect(&world.state_dir()).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()

@@ -1,4 +1,4 @@
-//! `init`: from nothing to a configuration that works, by flags and at a terminal.
+//! `init`: creates a working configuration, by flags and at a terminal.
 
 use crate::harness::{SECRET, World, quick, stderr, stdout, tagged};
 use datadrop::emulator::{Dialect, EmulatorOptions, Rows};
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 
-/// Where `init` has to do its work: an API with these accounts, and a place for the configuration.
+/// The surroundings of `init`: an API with these accounts, and a directory for the configuration.
 struct Fresh {
     world: World,
 }
@@ -21,7 +21,7 @@ impl Fresh {
         Self::at(quick(), accounts, companies)
     }
 
-    /// At a server that behaves like this.
+    /// With a server that behaves like this.
     fn at(options: EmulatorOptions, accounts: &[(&str, i64)], companies: &[&str]) -> Self {
         let world = World::with_emulator(EmulatorOptions {
             accounts: accounts.iter().map(|(suite, id)| ((*suite).to_owned(), *id)).collect(),
@@ -32,7 +32,7 @@ impl Fresh {
         Self { world }
     }
 
-    /// Delivers what is there, with the configuration that `init` wrote.
+    /// Delivers the dropped files with the configuration that `init` wrote.
     fn deliver(&self) -> Output {
         Command::new(env!("CARGO_BIN_EXE_datadrop"))
             .args(["run", "--once", "--timeout", "30s", "--config"])
@@ -62,7 +62,7 @@ impl Fresh {
         command
     }
 
-    /// With a secret on standard input.
+    /// Runs `init` with a secret on standard input.
     fn run(&self, secret: &str, more: &[&str]) -> Output {
         let mut child = self
             .command(&["--client-secret-file", "-"])
@@ -72,7 +72,7 @@ impl Fresh {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // It may refuse before it has read the secret.
+        // `init` may refuse before it reads the secret.
         let _ = child.stdin.take().unwrap().write_all(secret.as_bytes());
         child.wait_with_output().unwrap()
     }
@@ -111,7 +111,7 @@ fn what_init_writes_runs_and_is_never_written_over() {
     assert!(!fresh.config().exists());
 }
 
-/// The first contact: nothing is known of the server but what Adobe documents today, and that differs from the guide.
+/// The first contact: datadrop knows only what Adobe documents today, which differs from the guide.
 #[test]
 fn from_init_to_the_first_success_at_each_server_that_adobe_may_be() {
     let today = || EmulatorOptions { dialect: Dialect::Current, rows: Rows::File, ..quick() };
@@ -223,7 +223,7 @@ fn a_report_suite_without_accounts_can_get_its_first_one() {
     assert!(text.contains("name = \"call-centre\"") && text.contains("data_source_id = 1"), "{text}");
 }
 
-/// A person at a terminal: waits for a question, then answers.
+/// A person at a terminal, who waits for a question and then answers.
 struct Person {
     terminal: File,
     shown: mpsc::Receiver<u8>,
@@ -257,7 +257,7 @@ fn a_person_is_asked_and_the_secret_is_not_shown() {
     let (sender, shown) = mpsc::channel();
     let reader = std::thread::spawn(move || {
         let mut byte = [0];
-        // The end of a terminal is an error.
+        // A closed terminal returns an error.
         while let Ok(1) = output.read(&mut byte) {
             if sender.send(byte[0]).is_err() {
                 return;

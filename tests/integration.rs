@@ -1,7 +1,7 @@
 //! The real binary, a real folder, the emulator, and the job log read with plain SQL.
 //!
-//! Deliveries are counted at the server's ledger. Tests wait on events, never for luck: every wait ends as soon as what
-//! it waits for is there, and fails with the whole picture if it does not come.
+//! The server's ledger counts deliveries. Tests wait on events, never for a fixed time. A wait ends as soon as its
+//! condition holds. If it never does, the wait fails and prints the whole state.
 
 #![allow(unreachable_pub, reason = "a harness is public to the tests beside it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]

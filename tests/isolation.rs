@@ -57,7 +57,7 @@ fn f10_a_file_in_the_place_of_a_folder_costs_its_account_alone() {
     assert_eq!(daemon.stop().code(), Some(0));
 }
 
-/// Account `a` has a job whose row makes no sense after this; `b` goes on, before and after a restart.
+/// Account `a` gets a job with an unreadable row. Account `b` works on, before and after a restart.
 #[track_caller]
 fn costs_its_account_alone(set: &str, column: &str) {
     let mut world = World::new();
@@ -128,7 +128,7 @@ fn f10_a_number_out_of_range_costs_its_account_alone() {
     costs_its_account_alone("attempts = -1", "attempts");
 }
 
-/// Account `a` has a job at Adobe that does not end, and account `b` has none.
+/// Account `a` has a job at Adobe that never ends. Account `b` has none.
 fn with_an_open_job() -> (World, Daemon, Row) {
     let mut world = World::new();
     world.account("b", "");

@@ -1,10 +1,10 @@
-//! What leaves, and what must stay: files of `done/`, jobs of the job log, and what guards against sending twice.
+//! Retention: which files of `done/` and which jobs are removed, and what must stay to prevent sending twice.
 
 use crate::harness::{World, arrived_once, connect_to_write, data, names, stdout, tagged};
 use rusqlite::Connection;
 use std::fs;
 
-/// The job log of a world whose daemon has stopped, or which is only read.
+/// The job log of a world without a running daemon, or for reading only.
 fn joblog(world: &World) -> Connection {
     connect_to_write(&world.state_dir())
 }
@@ -13,7 +13,7 @@ fn number(world: &World, query: &str) -> i64 {
     joblog(world).query_row(query, [], |row| row.get(0)).unwrap()
 }
 
-/// Makes everything that is there older than the default of `keep.jobs`, but for this job.
+/// Makes all jobs older than the default of `keep.jobs`, except one.
 fn age(world: &World, but: i64) {
     joblog(world)
         .execute(
@@ -51,7 +51,8 @@ fn files_of_success_leave_done_and_nothing_else_does() {
     fs::write(done.join("changed.txt"), "changed since").unwrap();
     world.set("[upload]\n", "[keep]\ndone = \"100ms\"\n[upload]\n");
     let daemon = world.start();
-    // Not before the start, where it would be taken for what a lost job log had sent.
+    // Not before the start. There `recover` would be needed, because the file would look like one that a lost job log
+    // had sent.
     fs::write(done.join("somebody's.txt"), "never ours").unwrap();
     let stays = ["changed.txt", "short.fin", "short.txt", "somebody's.txt"];
     world.wait("old files to leave", || names(&done) == stays);
@@ -70,7 +71,7 @@ fn files_of_success_leave_done_and_nothing_else_does() {
     assert_eq!(history("first.txt").last().unwrap(), "removed");
     assert!(["left", "changed"].contains(&history("changed.txt").last().unwrap().as_str()));
     assert!(!history("short.txt").contains(&"removed".to_owned()));
-    // What left is still known, and a new file leaves too, while the service runs.
+    // The job log still knows removed files. A new file is removed too, while the service runs.
     world.drop_file("a", "first.txt", tagged(1));
     assert!(world.wait_for("first.txt", "held").reason.unwrap().contains("duplicate"));
     world.drop_file("a", "new.txt", tagged("new"));
@@ -79,7 +80,7 @@ fn files_of_success_leave_done_and_nothing_else_does() {
     assert_eq!(daemon.stop().code(), Some(0));
 }
 
-/// A pruned job's days and sums stay, and guard against repeating them.
+/// The days and sums of a pruned job stay, and prevent repetitions.
 #[test]
 fn p3_a_pruned_job_still_covers_its_data_days() {
     let mut world = World::new();
@@ -133,7 +134,7 @@ fn a_pruned_job_log_still_knows_what_was_sent() {
     assert!(error.contains("never forgotten"), "{error}");
     assert_eq!(world.run(&["jobs", "show", "1"]).status.code(), Some(4));
 
-    // Both paths of its file, where it is and where it was dropped, show what became of it.
+    // Both paths of the file show its history: its current path, and the path of the drop.
     let done = world.folder("a").join("done").join("daily.txt");
     for path in [done, world.folder("a").join("daily.txt")] {
         let output = world.run(&["explain", path.to_str().unwrap()]);
@@ -143,11 +144,11 @@ fn a_pruned_job_log_still_knows_what_was_sent() {
         assert!(told.contains("number 2, has left the job log") && told.contains("remote job: "), "{told}");
     }
 
-    // The same content under the same name is held, and says why.
+    // The same content under the same name is held with a reason.
     world.drop_file("a", "first.txt", tagged(1));
     let held = world.wait_for("first.txt", "held").reason.unwrap();
     assert!(held.contains("was accepted as first.txt (job 1)"), "{held}");
-    // Other content under an old name is sent, and Adobe's old job of that name raises no alarm.
+    // Other content under an old name is sent. Adobe's old job with that name causes no alarm.
     world.drop_file("a", "daily.txt", tagged("today"));
     world.wait_for("daily.txt", "success");
     assert_eq!(world.times_accepted("daily.txt"), 2);
@@ -156,7 +157,7 @@ fn a_pruned_job_log_still_knows_what_was_sent() {
     assert!(!world.log().contains("possibly ingested twice"), "{}", world.log());
     assert_eq!(number(&world, "SELECT count(*) FROM account WHERE stranger_id IS NOT NULL"), 0);
     assert!(number(&world, "SELECT min(id) FROM job_event WHERE event = 'held'") > newest_event, "numbers only grow");
-    // Nor is a job log that was pruned taken for one that is older than its folders.
+    // datadrop does not mistake a pruned job log for one that is older than its folders.
     daemon.stop();
     let daemon = world.start();
     world.drop_file("a", "again.txt", tagged("again"));

@@ -1,8 +1,8 @@
-//! `kill -9` at random instants while everything else goes wrong too, and while other processes look at the job log, back it
-//! up and lock it: each file is accepted once, byte for byte.
+//! `kill -9` at random instants, while faults occur and other processes read, back up and lock the job log. Each file
+//! is accepted once, byte for byte.
 //!
-//! `DATADROP_TEST_KILLS=1000` kills that often, by default a hundred times; `DATADROP_TEST_SEED` repeats the plan of a
-//! run (what the machine makes of it is never the same twice).
+//! `DATADROP_TEST_KILLS=1000` sets the number of kills. The default is a hundred. `DATADROP_TEST_SEED` repeats the plan
+//! of a run, but the machine makes each run different.
 
 use crate::harness::{Daemon, Dice, World, number, quick, sha256, tagged};
 use datadrop::emulator::EmulatorOptions;
@@ -14,7 +14,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// What the server does meanwhile; every fault of the emulator that leaves the truth to be found out.
+/// The server's faults: each one of the emulator after which the truth can still be found out.
 const FAULTS: [&str; 15] = [
     "upload:before-body:reset:p=0.04",
     "upload:mid-body:reset:p=0.04",
@@ -33,11 +33,11 @@ const FAULTS: [&str; 15] = [
     "list:late=300ms:p=0.2",
 ];
 
-/// What must have arrived, and by which way it came into the folder.
+/// The files that must have arrived, and how each came into the folder.
 struct Dropped {
     world: World,
     dice: Dice,
-    /// By account and name: the hash.
+    /// The hash, by account and name.
     files: BTreeMap<(String, String), String>,
 }
 
@@ -48,7 +48,7 @@ impl Dropped {
             let account = ["a", "b"][number % 2];
             let name = format!("f{number:05}.txt");
             let mut content = tagged(number);
-            // Some do not fit into one piece.
+            // Some are larger than one chunk.
             if self.dice.below(10) == 0 {
                 content.extend(b"11/20/2026\tmore\t1\n".repeat(10_000));
             }
@@ -75,7 +75,7 @@ impl Dropped {
     }
 }
 
-/// Three neighbours at the job log of a daemon, until they get an order to stop; how often each got what it wanted.
+/// Three neighbours of a daemon, which use its job log until they get a stop signal. Counts the successes of each.
 #[derive(Default)]
 struct Neighbours {
     stop: AtomicBool,
@@ -90,13 +90,13 @@ impl Neighbours {
         !self.stop.load(Ordering::Relaxed)
     }
 
-    /// As people do it: reading and writing is allowed, and the program is closed afterwards.
+    /// Reads as people do: the program may also write, and closes the database afterwards.
     fn look(&self, database: &Path) {
         while self.go_on(10) {
             let query = "SELECT count(*) FROM job_log";
             let looked = match Command::new("sqlite3").arg(database).arg(query).output() {
                 Ok(output) => output.status.success(),
-                // Not installed: the test's own process is another process too.
+                // If `sqlite3` is not installed, the test process is the other process.
                 Err(_) => Connection::open(database).and_then(|log| log.execute_batch(query)).is_ok(),
             };
             self.looks.fetch_add(u64::from(looked), Ordering::Relaxed);
@@ -142,7 +142,7 @@ fn whenever_it_is_killed_each_file_is_accepted_once_and_whole() {
     }
     let (database, copy) = (world.state_dir().join("datadrop.db"), world.dir.path().join("copy.db"));
     let mut dropped = Dropped { world, dice: Dice(seed), files: BTreeMap::new() };
-    // The first run makes the job log: who looks before makes an empty file.
+    // The first run creates the job log. An earlier reader would create an empty file.
     let daemon = dropped.start();
     daemon.wait_ready();
     daemon.kill();
@@ -151,7 +151,7 @@ fn whenever_it_is_killed_each_file_is_accepted_once_and_whole() {
         scope.spawn(|| neighbours.look(&database));
         scope.spawn(|| neighbours.back_up(&database, &copy));
         scope.spawn(|| neighbours.lock(&database, Dice(seed)));
-        // Told to stop however this ends.
+        // Sends the stop signal however this test ends.
         let stop = Stopping(&neighbours.stop);
         kill_and_count(&mut dropped, kills, seed);
         drop(stop);
@@ -176,7 +176,7 @@ fn kill_and_count(dropped: &mut Dropped, kills: u64, seed: u64) {
         dropped.drop_some();
         let daemon = dropped.start();
         dropped.drop_some();
-        // Most die young; some live long enough to settle what the ones before left open.
+        // Most runs end early. Some last long enough to reconcile the attempts of earlier ones.
         let life = match dropped.dice.below(20) {
             0 => 1500,
             1..=3 => 400,
@@ -220,7 +220,7 @@ fn kill_and_count(dropped: &mut Dropped, kills: u64, seed: u64) {
     );
 }
 
-/// How far the attempts were that a kill cut off.
+/// The progress of the attempts that a kill interrupted.
 fn left_under_way(world: &World) -> Vec<(String, i64)> {
     ["started", "committing"]
         .into_iter()

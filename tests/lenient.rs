@@ -1,5 +1,5 @@
-//! Responses that differ from what Adobe documents and still say what they mean. They are read as meant, no file waits
-//! because of them, and the token service is asked no more often than it wants.
+//! Responses that differ from Adobe's documents but still have a clear meaning. datadrop accepts them, no file waits
+//! because of them, and the token service gets no more requests than it allows.
 
 use crate::harness::{Act, Answer, Head, Manner, World, arrived_once, data, primed, tagged};
 use flate2::Compression;
@@ -79,7 +79,8 @@ fn p7_numbers_as_fractions_or_text_are_the_same_numbers() {
     }
 }
 
-/// A world whose token service is asked through `act`, which gets the number of the request; and when it was asked.
+/// A world whose token service answers by `act`, which gets the number of the request. Also returns the time of each
+/// request.
 fn token_service(act: impl Fn(usize) -> Act + Send + Sync + 'static) -> (World, Arc<Mutex<Vec<Instant>>>) {
     let mut world = World::new();
     let asked = Arc::new(Mutex::new(Vec::new()));

@@ -1,11 +1,11 @@
-//! What Adobe documents of how much it takes of one data source: 90 different data days per calendar day, all files
-//! together, and 50 MB waiting. Files beyond it are sent with a warning, or wait where the account wants that.
+//! Adobe's documented limits for one data source: 90 different data days per calendar day over all files, and 50 MB
+//! waiting. datadrop sends files beyond these limits with a warning. If the account is configured so, the files wait.
 
 use crate::harness::{World, connect_to_write, quick, stdout};
 use datadrop::emulator::EmulatorOptions;
 use std::time::Duration;
 
-/// A file with rows on this many days, from a day on that lies so many days back.
+/// A file with rows on `days` days, of which the first is `back` days ago.
 fn of_days(back: i64, days: i64) -> String {
     let first = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
     let row = |day: i64| {
@@ -53,7 +53,7 @@ fn days_over_files_are_warned_of_before_the_second_is_sent() {
     assert_eq!(status["data_days_today"], 120, "{status}");
     let log = world.log();
     assert_eq!(log.matches("120 different data days").count(), 1, "{log}");
-    // The same days again are none too many.
+    // The same days again do not exceed the limit.
     world.drop_file("a", "third.txt", of_days(140, 60) + "\n# again\n");
     world.wait_for("third.txt", "success");
     assert_eq!(world.status("a")["data_days_today"], 120);
@@ -77,7 +77,7 @@ fn with_a_limit_files_wait_for_the_next_day_and_others_go_on() {
     assert!(second.why().contains("120 different data days are sent on "), "{}", second.why());
     let explained = stdout(&world.run(&["explain", world.folder("a").join("second.txt").to_str().unwrap()]));
     assert!(explained.contains("waits for tomorrow"), "{explained}");
-    // Over a restart too.
+    // Also after a restart.
     daemon.stop();
     let _daemon = world.start();
     world.drop_file("a", "last.txt", of_days(200, 60) + "\n# again\n");
@@ -134,7 +134,7 @@ fn a_dry_run_says_which_files_wait_for_what_an_account_allows() {
     }
 }
 
-/// What waits at Adobe may wait for its marker: markers go, whatever waits before them.
+/// A file that waits at Adobe may need its marker, so markers are always sent.
 #[test]
 fn with_a_limit_markers_go_on() {
     let mut world = World::with_emulator(EmulatorOptions { processing: Duration::from_secs(600), ..quick() });
@@ -152,7 +152,7 @@ fn with_a_limit_markers_go_on() {
     assert_eq!(world.accepted(), ["b.txt", "b.fin"]);
 }
 
-/// What the API refused was not sent, and its days are still free.
+/// A refused file was not sent, so its days remain free.
 #[test]
 fn the_days_of_a_refused_file_do_not_count() {
     let mut world = World::new();

@@ -1,8 +1,8 @@
-//! Who may drop files must not lead the daemon out of the folder (DESIGN F9): links, pipes, sockets, devices, directories and
-//! hard links under every name that it needs.
+//! A user who can drop files must not lead the daemon out of the folder (DESIGN F9): links, pipes, sockets, devices,
+//! directories and hard links under every name that the daemon needs.
 //!
-//! `DATADROP_TEST_LINKS=600` lets the last test plant things for so many seconds, by default three; `DATADROP_TEST_SEED`
-//! repeats the plan of a run (what the machine makes of it is never the same twice).
+//! `DATADROP_TEST_LINKS=600` sets the seconds for which the last test plants things. The default is three.
+//! `DATADROP_TEST_SEED` repeats the plan of a run, but the machine makes each run different.
 
 use crate::harness::{
     Bound, Daemon, Dice, World, arrived_once, connect, names, number, primed, sha256, skipped, stdout, tagged,
@@ -24,7 +24,7 @@ fn wait_blocked(world: &World, account: &str, words: &str) {
     world.wait(&format!("{account} to be blocked: {words}"), || world.blocked(account).contains(words));
 }
 
-/// Files that must not be touched, in a directory of their own beside the folders.
+/// Files that must stay unchanged, in a separate directory next to the folders.
 struct Outside {
     dir: PathBuf,
     before: BTreeMap<PathBuf, String>,
@@ -53,7 +53,7 @@ impl Outside {
     }
 }
 
-/// Every file below a directory, and the hash of what it holds.
+/// Every file below a directory, with the hash of its content.
 fn content(dir: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut left = vec![dir.to_owned()];
@@ -101,7 +101,7 @@ fn f9_links_in_the_place_of_helper_files_lead_nowhere() {
     let mut world = World::new();
     world.account("a", "fin = \"generate\"");
     let outside = Outside::new(&world);
-    // As they were called before they got unpredictable names.
+    // The names of these files before they became unpredictable.
     for name in [".datadrop-new", ".datadrop-marker", ".datadrop-trial", ".datadrop-aside.sales.txt"] {
         symlink(outside.secret(), world.folder("a").join(name)).unwrap();
     }
@@ -128,7 +128,7 @@ fn f9_a_link_in_the_place_of_a_sub_folder_blocks_its_account_and_nothing_goes_tw
         let name = format!("sales{number}.txt");
         world.drop_file("a", &name, tagged(number));
         wait_blocked(&world, "a", "sent: the sub-folder cannot be made: a symbolic link has its name; remove it");
-        // Another account goes on.
+        // Another account still works.
         let other = format!("other{number}.txt");
         world.drop_file("b", &other, tagged(&other));
         arrived_once(&world, &other);
@@ -168,7 +168,7 @@ fn f9_two_daemons_never_work_in_one_folder_whatever_is_copied() {
     let folder = world.folder("a");
     fs::copy(folder.join(".datadrop"), folder.join("copy")).unwrap();
     fs::rename(folder.join("copy"), folder.join(".datadrop")).unwrap();
-    // Nothing tells the second that anything was sent but what lies there.
+    // Only the files in the folder can show the second daemon that something was sent.
     world.wait("done/ to be filled", || names(&folder.join("done")) == ["first.txt"]);
     fs::remove_file(folder.join("done/first.txt")).unwrap();
     let text = fs::read_to_string(world.config_file()).unwrap();
@@ -208,7 +208,7 @@ fn f9_a_folder_that_is_mounted_in_another_delivers_nothing_of_it() {
     assert_eq!(world.accepted().len(), usize::from(is_free), "{:?}", world.accepted());
     drop(world);
 
-    // A sub-folder that is another directory of its account.
+    // A sub-folder that is another directory of the same account.
     let world = World::new();
     let folder = world.folder("a");
     for name in ["sent", "held"] {
@@ -220,7 +220,7 @@ fn f9_a_folder_that_is_mounted_in_another_delivers_nothing_of_it() {
     world.drop_file("a", "sales.txt", tagged("sales"));
     drop(bound);
     arrived_once(&world, "sales.txt");
-    // And while it is worked in.
+    // The same while the daemon works in it.
     let Some(bound) = Bound::new(&folder, &folder.join("sent")) else { return };
     daemon.signal("USR1");
     wait_blocked(&world, "a", "sent: it is the account's folder itself");
@@ -233,7 +233,7 @@ fn f9_a_folder_that_is_mounted_in_another_delivers_nothing_of_it() {
 fn f9_the_job_log_is_not_opened_under_a_second_name() {
     let world = World::new();
     let daemon = primed(&world);
-    // Those that last as long as the connections, of the database and its -shm; others come and go with each statement.
+    // The locks of the database and its -shm that last as long as the connections. Others last only for a statement.
     let locks = || {
         let locks = fs::read_to_string("/proc/locks").unwrap();
         let is_its = |line: &&str| line.contains("POSIX") && line.contains(&format!(" {} ", daemon.pid()));
@@ -250,7 +250,7 @@ fn f9_the_job_log_is_not_opened_under_a_second_name() {
     assert_eq!(world.accepted(), ["first.txt"]);
 }
 
-/// What is put under a name.
+/// What is planted under a name.
 #[derive(Debug, Clone, Copy)]
 enum Planted {
     LinkToJobLog,
@@ -298,7 +298,7 @@ impl Planted {
             }
             Self::Socket => UnixListener::bind(path).map(drop),
             Self::Device if is_root => {
-                // What is written there vanishes, and what is read there never ends.
+                // Writes to this device vanish, and reads never end.
                 let zero = rustix::fs::makedev(1, 5);
                 Ok(rustix::fs::mknodat(CWD, path, FileType::CharacterDevice, Mode::from_raw_mode(0o666), zero)?)
             }
@@ -316,7 +316,7 @@ fn remove(path: &Path) {
     };
 }
 
-/// Plants things, and takes them away again.
+/// Plants things, and removes them again.
 struct Planter<'a> {
     world: &'a World,
     outside: &'a Outside,
@@ -327,32 +327,32 @@ struct Planter<'a> {
 }
 
 impl Planter<'_> {
-    /// A thing of some kind under a hidden name beside the folders.
+    /// Makes a thing of a random kind, under a hidden name next to the folders.
     fn make(&mut self) -> PathBuf {
         let kinds = Planted::ALL.len() as u64;
         let kind = Planted::ALL[usize::try_from(self.dice.below(kinds)).unwrap()];
-        // A short path, for sockets.
+        // The path is short, because of sockets.
         let path = self.world.dir.path().join("planted");
         kind.plant(&path, self.world, self.outside, self.is_root).unwrap();
         self.count += 1;
         path
     }
 
-    /// Takes the place of what is there for a moment, atomically both times.
+    /// Swaps a thing with an existing file for a moment. Both renames are atomic.
     fn swap(&mut self, path: &Path) {
         let thing = self.make();
         let exchange = || rustix::fs::renameat_with(CWD, &thing, CWD, path, RenameFlags::EXCHANGE).is_ok();
         if exchange() {
             std::thread::sleep(Duration::from_millis(self.dice.below(80)));
             if !exchange() {
-                // Somebody took it away, as the daemon does with what it replaces.
+                // The thing is gone, because the daemon removed what it replaced.
                 let _ = fs::rename(&thing, path);
             }
         }
         remove(&thing);
     }
 
-    /// Takes a name that is free.
+    /// Plants a thing under a free name.
     fn take(&mut self, path: PathBuf) {
         self.rename_to(path, RenameFlags::NOREPLACE);
     }
@@ -369,7 +369,7 @@ impl Planter<'_> {
         let account = ["a", "b"][usize::try_from(self.dice.below(2)).unwrap()];
         let folder = self.world.folder(account);
         let place = ["sent", "held", "done", "failed"][usize::try_from(self.dice.below(4)).unwrap()];
-        // A file that is about to come, or on its way.
+        // The number of a file that will come soon, or is in progress.
         let number = (dropped as u64 + self.dice.below(4)).saturating_sub(self.dice.below(6));
         match self.dice.below(8) {
             0 => self.swap(&folder.join(place)),
@@ -382,7 +382,7 @@ impl Planter<'_> {
                 self.take(folder.join(name));
             }
             5 => {
-                // Dropped, and rejected.
+                // A pipe among the dropped files, which must be rejected.
                 let path = folder.join(format!("p{number:05}.txt"));
                 if self.dice.below(2) == 0 {
                     self.take(folder.join("failed").join(format!("p{number:05}.txt.why")));
@@ -392,7 +392,7 @@ impl Planter<'_> {
                     self.planted.insert(path);
                 }
             }
-            // Whatever the daemon makes just now.
+            // A temporary file that the daemon is making now.
             6 => {
                 for dir in [folder.clone(), folder.join("failed"), folder.join("held")] {
                     let made = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -405,7 +405,7 @@ impl Planter<'_> {
         }
     }
 
-    /// Removes half of what lies around.
+    /// Removes half of the planted things.
     fn give_back(&mut self) {
         for path in std::mem::take(&mut self.planted) {
             if self.dice.below(2) == 0 {
@@ -454,7 +454,7 @@ fn f9_whatever_is_planted_nothing_outside_changes_and_each_file_goes_once() {
     for account in ["a", "b"] {
         for dir in ["", "sent", "held", "done", "failed"] {
             let left = fs::read_dir(world.folder(account).join(dir)).unwrap().map(|entry| entry.unwrap().path());
-            // What took the name of something half made, and a directory that became a marker that way.
+            // Things under the name of a temporary file, and directories that were renamed to the name of a marker.
             let is_planted =
                 |path: &PathBuf| is_made(path) || path.extension() == Some("fin".as_ref()) && path.is_dir();
             left.filter(is_planted).for_each(|path| remove(&path));
@@ -477,7 +477,7 @@ fn f9_whatever_is_planted_nothing_outside_changes_and_each_file_goes_once() {
     for (file, hash) in &dropped {
         assert_eq!(accepted.remove(file).as_deref(), Some([hash.clone()].as_slice()), "{file:?}");
     }
-    // Markers of these files, and nothing else.
+    // Everything else must be a marker of these files.
     for ((account, name), hashes) in &accepted {
         let data = (account.clone(), format!("{}.txt", name.trim_end_matches(".fin")));
         assert!(*name != data.1 && dropped.contains_key(&data) && hashes.len() == 1, "{account}/{name}");

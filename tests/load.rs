@@ -1,6 +1,6 @@
-//! Many files at once, from all sides: counted at the server, compared byte for byte.
+//! Many files at once, dropped in several ways. The test counts them at the server, and compares every byte.
 //!
-//! `DATADROP_TEST_FILES=10000` makes the crowd as large as that; by default it is a thousand.
+//! `DATADROP_TEST_FILES=10000` sets the number of files. The default is 1,000.
 
 use crate::harness::{World, data, names};
 use datadrop::job::Sha256;
@@ -19,7 +19,7 @@ fn hash(content: &[u8]) -> String {
     Sha256::new(sha2::Sha256::digest(content).into()).to_string()
 }
 
-/// Copies as `cp -p` does: written in place, then dated back.
+/// Copies like `cp -p`: writes in place, then sets the old date.
 fn copy_with_its_date(path: &Path, content: &[u8]) {
     let mut file = File::create(path).unwrap();
     let (first, second) = content.split_at(content.len() / 2);
@@ -37,8 +37,8 @@ fn write_slowly(path: &Path, content: &[u8]) {
     }
 }
 
-/// Promises 1 to 4 for a crowd: dropped while the daemon is stopped and while it runs, by rename, by copies with an old
-/// date and by slow writing, with and without markers, for two accounts.
+/// P1 to P4 for many files: dropped before the start and while the daemon runs; by rename, by copies with an old date
+/// and by slow writing; with and without markers; for two accounts.
 #[test]
 fn every_file_of_a_mixed_crowd_is_accepted_once_byte_for_byte_and_filed() {
     let mut world = World::new();
@@ -113,7 +113,7 @@ fn every_file_of_a_mixed_crowd_is_accepted_once_byte_for_byte_and_filed() {
     assert_eq!(daemon.stop().code(), Some(0));
 }
 
-/// DESIGN §11: at most 1.05 requests a file, sweeps included, up to the last terminal state.
+/// DESIGN §11: at most 1.05 requests per file up to the last terminal state, including sweeps.
 #[test]
 fn a_backlog_costs_at_most_one_request_in_twenty_beyond_its_files() {
     let mut world = World::new();

@@ -1,5 +1,5 @@
-//! Other processes at the job log while the daemon runs: they look, copy, lock, remove and replace. None of that may
-//! lose what datadrop knows, and none of it may end in silence.
+//! Other processes use the job log while the daemon runs: they read, copy, lock, remove and replace it. datadrop loses
+//! nothing that it knows, and never stays silent about it.
 
 use crate::harness::{Daemon, World, arrived_once, connect_to_write, primed, stderr, stdout, tagged};
 use std::fs;
@@ -13,7 +13,7 @@ fn database(world: &World) -> PathBuf {
     world.state_dir().join("datadrop.db")
 }
 
-/// Whether the kernel knows a POSIX lock of this process on this file.
+/// Returns whether this process has a POSIX lock on this file, according to the kernel.
 fn has_locked(pid: u32, file: &Path) -> bool {
     let inode = fs::metadata(file).unwrap().ino();
     fs::read_to_string("/proc/locks").unwrap().lines().any(|line| {
@@ -24,7 +24,7 @@ fn has_locked(pid: u32, file: &Path) -> bool {
     })
 }
 
-/// Returns the files of the job log that the daemon has open and that no other process can read any more.
+/// Returns the job log files that the daemon still has open after they were deleted.
 fn deleted(daemon: &Daemon) -> Vec<PathBuf> {
     fs::read_dir(format!("/proc/{}/fd", daemon.pid()))
         .unwrap()
@@ -33,7 +33,7 @@ fn deleted(daemon: &Daemon) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Runs a program of the machine's; `false`, said aloud, where it is not installed.
+/// Runs a program of the machine. If it is not installed, prints a message and returns false.
 fn neighbour(program: &str, arguments: &[&str]) -> bool {
     match Command::new(program).args(arguments).output() {
         Ok(output) => {
@@ -47,7 +47,7 @@ fn neighbour(program: &str, arguments: &[&str]) -> bool {
     }
 }
 
-/// Every way of looking that people use, one after the other.
+/// Reads the job log in every way that people use, one after the other.
 fn look_in_every_way(world: &World) {
     let (file, copy) = (database(world), world.dir.path().join("copy.db"));
     let (path, copied) = (file.display().to_string(), copy.display().to_string());
@@ -60,7 +60,7 @@ fn look_in_every_way(world: &World) {
     let _ = fs::remove_file(&copy);
     neighbour("sqlite3", &[&path, &format!("VACUUM INTO '{copied}'")]);
     neighbour("sqlite3", &[&path, "PRAGMA wal_checkpoint(TRUNCATE)"]);
-    // Refused as long as the daemon has its lock.
+    // Refused while the daemon has its lock.
     let _ = Command::new("sqlite3").args([&path, "PRAGMA journal_mode = DELETE"]).output();
     let python =
         format!("import sqlite3; c = sqlite3.connect('{path}'); print(c.execute('{count}').fetchone()); c.close()");
@@ -131,7 +131,7 @@ fn p5_the_kernel_knows_the_daemons_lock_on_the_job_log_at_all_times() {
     world.sections(&sections);
     let daemon = primed(&world);
     let file = database(&world);
-    // A list that changes while it is read may leave a line out; a lock that is lost never comes back.
+    // A list that changes while it is read may miss a line. A lost lock never comes back.
     let holds =
         |when: &str| world.wait(&format!("a lock on the job log after {when}"), || has_locked(daemon.pid(), &file));
     holds("the start");
@@ -210,8 +210,8 @@ fn p5_a_start_waits_for_the_write_lock_and_says_who_has_it() {
     arrived_once(&world, "sales.txt");
 }
 
-/// A daemon whose job log somebody meddled with, and what it must say of it: nothing is sent any more, now or by the next
-/// start, before a person has decided.
+/// Changes the job log under a running daemon, and checks the message. From then on datadrop sends nothing, also after
+/// a restart, until a person has decided.
 fn refused_after(act: impl Fn(&World), said: &str) -> World {
     let world = World::new();
     let mut daemon = primed(&world);
@@ -221,7 +221,7 @@ fn refused_after(act: impl Fn(&World), said: &str) -> World {
     world.wait("it to be noticed", || {
         world.log().lines().any(|line| line.contains(said) && line.contains("while datadrop ran"))
     });
-    // A second file has every chance to be sent: each look at it ends with a commit that is refused.
+    // Each look at a second file ends with a refused commit, so it would be sent if that were possible.
     world.drop_file("a", "more.txt", tagged("more"));
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(world.accepted(), before, "nothing is sent any more");
@@ -248,12 +248,12 @@ fn goes_on(world: &World) {
     }
 }
 
-/// What the daemon knew is saved, and work goes on with it.
+/// Takes the job log away. The daemon saves what it knows, and continues with that.
 fn taken_away(act: impl Fn(&World), said: &str) {
     let world = refused_after(act, said);
     let saved = world.state_dir().join("datadrop-saved.db");
     assert!(world.log().contains(&format!("mv {}", saved.display())), "{}", world.log());
-    // What the message says.
+    // The remedy in the message.
     for name in ["datadrop.db", "datadrop.db-wal", "datadrop.db-shm"] {
         let _ = fs::remove_file(world.state_dir().join(name));
     }
@@ -289,7 +289,7 @@ fn p5_a_backup_that_is_put_in_the_place_of_the_running_job_log_stops_uploads() {
 #[test]
 fn p5_a_backup_that_is_restored_through_sqlite_under_the_daemon_stops_uploads() {
     let restore = |world: &World| {
-        // As it was before the daemon started: `.restore` writes it into the database that is in use.
+        // A backup from before the start. `.restore` writes it into the database in use.
         let backup = world.dir.path().join("backup.db");
         connect_to_write(&world.state_dir()).execute("VACUUM INTO ?1", [backup.to_str()]).unwrap();
         rusqlite::Connection::open(&backup).unwrap().execute_batch("UPDATE daemon SET run = 7").unwrap();
@@ -304,13 +304,13 @@ fn p5_a_backup_that_is_restored_through_sqlite_under_the_daemon_stops_uploads() 
     goes_on(&world);
 }
 
-/// A backup is copied over the database as `cp` does it: the same inode, in so many pieces.
+/// Copies a backup over the database like `cp`: into the same inode, in this number of pieces.
 fn copied_over(pieces: usize) {
     let restore = |world: &World| {
         let backup = world.dir.path().join("backup.db");
         let log = connect_to_write(&world.state_dir());
         log.execute("VACUUM INTO ?1", [backup.to_str()]).unwrap();
-        // What is written since is in the database itself, not in the write-ahead log beside it.
+        // Later writes are in the database itself, not in the write-ahead log.
         world.drop_file("a", "second.txt", tagged("second"));
         arrived_once(world, "second.txt");
         log.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
@@ -320,7 +320,7 @@ fn copied_over(pieces: usize) {
         for piece in backup.chunks(backup.len().div_ceil(pieces)) {
             copy.write_all(piece).unwrap();
             if pieces > 1 {
-                // The daemon writes down that it waits for content, and meets what is there by now.
+                // The daemon records that it waits for content, and reads the replaced file.
                 world.drop_file("a", "empty.txt", "");
                 std::thread::sleep(Duration::from_millis(700));
             }
@@ -350,7 +350,7 @@ fn f10_a_row_that_makes_no_sense_is_no_job_log_of_another() {
     world.wait("its file to be filed", || world.count("path LIKE '%/done/%'") == 1);
     let log = connect_to_write(&world.state_dir());
     log.execute_batch("PRAGMA ignore_check_constraints = ON; UPDATE job SET phase = 'nonsense'").unwrap();
-    // Another process puts the write-ahead log away: the daemon looks whether the database is still its own.
+    // Another process removes the write-ahead log, and the daemon checks whether the database is still its own.
     log.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     for name in ["one.txt", "two.txt", "three.txt"] {
         world.drop_file("a", name, tagged(name));
@@ -379,7 +379,7 @@ fn p5_a_backup_that_is_copied_over_the_database_after_a_crash_is_noticed() {
     let before = world.accepted();
     daemon.kill();
     assert!(fs::metadata(world.state_dir().join("datadrop.db-wal")).unwrap().len() > 0);
-    // As `cp` does it: the same inode, and the write-ahead log of the other one beside it.
+    // Like `cp`: the same inode, next to the write-ahead log of the other database.
     fs::write(database(&world), fs::read(backup).unwrap()).unwrap();
     let mut daemon = world.start_unready();
     assert_ne!(daemon.wait_exit().code(), Some(0));
@@ -398,7 +398,7 @@ fn p5_a_write_ahead_log_of_another_database_is_noticed_at_the_start() {
     daemon.kill();
     let wal = world.state_dir().join("datadrop.db-wal");
     assert!(fs::metadata(&wal).unwrap().len() > 0);
-    // A backup is put back, and what belongs to the old database is forgotten beside it.
+    // A person restores a backup, but leaves the other files of the old database in place.
     fs::remove_file(database(&world)).unwrap();
     fs::copy(&backup, database(&world)).unwrap();
     let before = fs::read(database(&world)).unwrap();
@@ -407,7 +407,7 @@ fn p5_a_write_ahead_log_of_another_database_is_noticed_at_the_start() {
     let log = world.log();
     assert!(log.contains("datadrop.db-wal") && log.contains("another database"), "{log}");
     assert_eq!(fs::read(database(&world)).unwrap(), before, "nothing was written to it");
-    // And with no database at all.
+    // And without any database.
     fs::remove_file(database(&world)).unwrap();
     let mut daemon = world.start_unready();
     assert_ne!(daemon.wait_exit().code(), Some(0));

@@ -1,15 +1,15 @@
-//! What a machine does to a service: disks that are full, read-only or gone, a rename that fails, no events to be had.
+//! Faults of the machine: full, read-only or missing disks, renames that fail, and no inotify events.
 
 use crate::harness::{Daemon, World, arrived_once, names, tagged};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A mount of the test's own, undone when dropped.
+/// A mount of this test. Dropping it unmounts.
 struct Mounted(PathBuf);
 
 impl Mounted {
-    /// `None`, with a message, where only an administrator may mount.
+    /// If only an administrator can mount, prints a message and returns `None`.
     fn new(at: &Path, arguments: &[&str]) -> Option<Self> {
         fs::create_dir_all(at).unwrap();
         let mounted = Command::new("mount").args(arguments).arg(at).output();
@@ -20,7 +20,7 @@ impl Mounted {
         None
     }
 
-    /// A small file system of its own.
+    /// A small, separate file system.
     fn disk(at: &Path) -> Option<Self> {
         Self::new(at, &["-t", "tmpfs", "-o", "size=16m,mode=0755", "tmpfs"])
     }
@@ -30,7 +30,7 @@ impl Mounted {
         assert!(status.success());
     }
 
-    /// Leaves no room for a single byte.
+    /// Fills the disk up to the last byte.
     fn fill(&self) -> PathBuf {
         use std::io::Write as _;
         let path = self.0.join(".filler");
@@ -46,7 +46,7 @@ impl Drop for Mounted {
     }
 }
 
-/// As a producer does it that cannot rename from elsewhere: under a hidden name, then renamed.
+/// Drops a file like a producer that cannot rename from another file system: under a hidden name, then renamed.
 fn rename_in(world: &World, name: &str) {
     let hidden = world.folder("a").join(format!(".{name}"));
     if !hidden.exists() {
@@ -55,7 +55,7 @@ fn rename_in(world: &World, name: &str) {
     fs::rename(hidden, world.folder("a").join(name)).unwrap();
 }
 
-/// A daemon that has delivered a file from a folder which is a mount.
+/// A daemon that has delivered a file from a folder that is a mount.
 fn primed_by_rename(world: &World) -> Daemon {
     let daemon = world.start();
     rename_in(world, "first.txt");
@@ -97,7 +97,7 @@ fn a_full_disk_under_the_folder_keeps_nothing_from_being_sent_and_filed() {
     let world = World::new();
     let Some(disk) = Mounted::disk(&world.folder("a")) else { return };
     let _daemon = primed_by_rename(&world);
-    // They are there before the disk is full, as hidden as a producer would write them.
+    // The files exist before the disk is full, under hidden names, as a producer would write them.
     let inbox = world.folder("a");
     for name in ["good.txt", "bad.txt"] {
         fs::write(inbox.join(format!(".{name}")), tagged(name)).unwrap();
@@ -112,7 +112,7 @@ fn a_full_disk_under_the_folder_keeps_nothing_from_being_sent_and_filed() {
     world.wait("both to be filed", || {
         names(&inbox.join("done")) == ["first.txt", "good.txt"] && inbox.join("failed/bad.txt").exists()
     });
-    // An explanation that cannot be written is reported in the log instead.
+    // If the `.why` cannot be written, the log reports that.
     world.wait("the missing explanation to be told", || world.log().contains("no .why can be written beside bad.txt"));
     fs::remove_file(filler).unwrap();
 }
@@ -125,7 +125,7 @@ fn f5_nothing_is_sent_from_a_folder_that_has_become_read_only_until_it_can_be_wr
     let daemon = primed_by_rename(&world);
     disk.remount("ro");
     world.wait("it to be noticed", || world.blocked("a").contains("Read-only file system"));
-    // The restart that the block asks for changes nothing here, and the other thing that it names does.
+    // The first remedy, a restart, does not help here. The second one does.
     daemon.stop();
     let _daemon = world.start();
     world.wait("it to be told again", || world.blocked("a").contains("mount it for writing"));
@@ -145,7 +145,7 @@ fn f1_a_move_that_fails_for_a_while_is_made_later_and_its_file_sent_once() {
     world.fault("upload:before-body:503:n=2:name=sales.txt");
     world.drop_file("a", "sales.txt", tagged("sales"));
     world.wait("it to be tried", || world.count("file_name = 'sales.txt' AND attempts > 0") == 1);
-    // Between two attempts `sent/` becomes another file system: no rename goes there any more.
+    // Between two attempts `sent/` becomes another file system, into which no rename is possible.
     let Some(in_the_way) = Mounted::disk(&sent) else { return };
     world.wait("the move to fail", || world.blocked("a").contains("sent"));
     drop(in_the_way);

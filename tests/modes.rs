@@ -1,6 +1,6 @@
-//! Every upload style with every `fin` mode, counted at the ledger.
+//! Every upload style with every `fin` mode, counted in the ledger.
 //!
-//! `DATADROP_TEST_FILES=200` sends so many files through each; by default it is twenty.
+//! `DATADROP_TEST_FILES=200` sets the number of files for each combination. The default is 20.
 
 use crate::harness::{World, quick, sha256, tagged};
 use datadrop::emulator::EmulatorOptions;
@@ -82,7 +82,7 @@ fn every_style_and_fin_mode_sends_each_file_once_and_the_markers_that_it_must() 
             assert!(order[&(suite.clone(), format!("{stem}.txt"))] < *at, "{suite}: {name} went before its data file");
         }
     }
-    // Markers that stay here are success too, without an attempt.
+    // Markers that are not sent are `success` too, without an attempt.
     let kept = world.count("kind = 'fin' AND reason = 'local' AND attempts = 0");
     let with_marker = (0..files).filter(|&number| has_marker(number)).count();
     assert_eq!(usize::try_from(kept).unwrap(), with_marker * 4, "three times `local`, and `auto` by POST");

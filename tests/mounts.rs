@@ -1,5 +1,5 @@
-//! File systems on which a file has another inode under each name, or none that lasts, and no renames that never overwrite:
-//! one delivery for each drop, and each file where its state wants it (DESIGN F1, F2, F5).
+//! File systems where a file has another inode under each name, or no lasting inode, or that lack renames without
+//! overwriting. Each drop is delivered once, and each file is in the folder of its state (DESIGN F1, F2, F5).
 
 use crate::harness::{HangingShare, Mounted, Quirks, World, arrived_once, connect, large, names, tagged};
 use rustix::io::Errno;
@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
 
-/// Account `a` is on that file system. Events report renames, so that no test has to wait for the minute of R4.
+/// Account `a` is on that file system. Events report renames, so that no test needs the minute of R4.
 fn world_on<M>(mount: impl FnOnce(&Path) -> Option<M>) -> Option<(World, M)> {
     let mut world = World::new();
     world.set("[watch]\n", "[watch]\nmode = \"inotify\"\n");
@@ -15,7 +15,7 @@ fn world_on<M>(mount: impl FnOnce(&Path) -> Option<M>) -> Option<(World, M)> {
     Some((world, mounted))
 }
 
-/// A producer that renames within the file system.
+/// Drops a file like a producer that renames within the file system.
 fn rename_in(world: &World, name: &str, content: impl AsRef<[u8]>) {
     rename_into(&world.folder("a"), name, content);
 }
@@ -25,7 +25,7 @@ fn rename_into(folder: &Path, name: &str, content: impl AsRef<[u8]>) {
     fs::rename(folder.join(".new"), folder.join(name)).unwrap();
 }
 
-/// Every way that a file can go: accepted, with a name that is taken, held as a duplicate, cancelled, and over a restart.
+/// Every outcome of a file: accepted, with a taken name, held as a duplicate, cancelled, and over a restart.
 #[track_caller]
 fn each_is_delivered_once<M>(mount: impl FnOnce(&Path) -> Option<M>) {
     let Some((world, _mounted)) = world_on(mount) else { return };
@@ -51,7 +51,7 @@ fn each_is_delivered_once<M>(mount: impl FnOnce(&Path) -> Option<M>) {
     rename_in(&world, "costs.txt", tagged("three"));
     arrived_once(&world, "costs.txt");
     world.wait("the last to be filed", || lie_in("done").len() == 3);
-    // Where a file that was moved seems to be another, it comes back with each scan.
+    // If datadrop took a moved file for another one, it would come back with each scan.
     for round in 1..=5 {
         daemon.signal("USR1");
         let name = format!("after-scan-{round}.txt");
@@ -77,7 +77,7 @@ fn f5_without_hard_links_and_renames_that_never_overwrite_a_file_is_delivered_on
     refusing_links_with(Errno::NOTSUP);
 }
 
-/// `fs.protected_hardlinks` gives this answer for files of others.
+/// The kernel returns this error for files of other users under `fs.protected_hardlinks`.
 #[test]
 fn f5_where_a_file_may_have_no_second_name_it_is_delivered_once() {
     refusing_links_with(Errno::PERM);
@@ -97,7 +97,8 @@ fn f2_on_mergerfs_a_file_is_delivered_once() {
     each_is_delivered_once(Mounted::mergerfs);
 }
 
-/// As it comes: no event is to be had there, so that each file takes the minute of R4. Both at once, and no file waits for another.
+/// The default configuration: there are no events, so each file takes the minute of R4. Both file systems run at once,
+/// so no file waits for the other.
 #[test]
 fn f2_with_the_mode_auto_a_file_on_sshfs_and_one_on_mergerfs_is_delivered_once() {
     let mut world = World::new();
@@ -127,7 +128,8 @@ fn f2_with_the_mode_auto_a_file_on_sshfs_and_one_on_mergerfs_is_delivered_once()
         let both = ["renamed", "written"].map(|prefix| format!("{prefix}-{account}.txt"));
         world.wait("both to be filed", || done(account) == both);
     }
-    // Where a file that was moved seems to be another, it comes back with a scan. Each scan has one more name to count.
+    // If datadrop took a moved file for another one, it would come back with a scan. Each scan has one more name to
+    // count.
     for round in 1..=5 {
         for account in &accounts {
             fs::write(world.folder(account).join(format!("{round}.md")), "ignored").unwrap();
@@ -157,7 +159,7 @@ fn f2_on_an_overlay_over_fuse_a_file_is_delivered_once() {
     each_is_delivered_once(Mounted::overlay);
 }
 
-/// It goes back by a rename there, and gets another inode by that.
+/// There the file goes back by a rename, which gives it another inode.
 #[test]
 fn f2_without_hard_links_what_is_saved_again_in_a_sub_folder_is_not_complete_because_it_came_back() {
     let quirks = Quirks { inode_by_path: true, refuses_links: Some(Errno::NOTSUP) };
@@ -166,7 +168,7 @@ fn f2_without_hard_links_what_is_saved_again_in_a_sub_folder_is_not_complete_bec
     let _daemon = world.start();
     rename_in(&world, "first.txt", tagged("first"));
     arrived_once(&world, "first.txt");
-    // It stays in `sent/` until it is replaced there.
+    // The file stays in `sent/` until the test replaces it there.
     world.fault("list:500");
     rename_in(&world, "sales.txt", tagged("sent"));
     world.wait("it to be filed", || folder.join("sent/sales.txt").exists());
@@ -182,14 +184,14 @@ fn f2_without_hard_links_what_is_saved_again_in_a_sub_folder_is_not_complete_bec
         arrived_once(&world, name);
     }
     assert_eq!(world.accepted(), ["first.txt", "sales.txt", "other.txt", "another.txt"], "half of it was sent");
-    // No event tells of what comes through a descriptor of its old name, and R4 would take a minute.
+    // No event reports writes through a descriptor of the old name, and R4 would take a minute.
     drop(file);
     let mut file = File::options().append(true).open(folder.join("sales.txt")).unwrap();
     file.write_all(&whole[half..]).unwrap();
     drop(file);
     world.wait("it to be sent", || world.ledger().iter().any(|entry| entry.size == whole.len() as u64));
     assert_eq!(world.accepted().len(), 5, "{:?}", world.ledger());
-    // From here on a rename under its name proves what it always proves.
+    // From here on, a rename to its name proves completeness as usual.
     world.wait_for("sales.txt", "success");
     rename_in(&world, "sales.txt", tagged("third"));
     world.wait("the third to be sent", || world.accepted().len() == 6);

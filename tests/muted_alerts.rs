@@ -1,4 +1,4 @@
-//! `alerts mute`: nothing of an account is alerted for a time, nothing is lost, and one alert sums it up.
+//! `alerts mute`: an account sends no alerts for a time. None of them is lost, because one alert sums them up.
 
 use crate::alerts::{about, add, to_file, told, world};
 use crate::harness::{World, connect_to_write, primed, stderr, stdout, tagged};
@@ -20,7 +20,7 @@ fn kept_back(world: &World) -> i64 {
     number(world, "SELECT coalesce(sum(count), 0) FROM alert WHERE topic = 'muted' AND NOT sealed")
 }
 
-/// Over `kill -9`, a restart and a time without the daemon; what happened is in the job log and in the log all the same.
+/// Covers `kill -9`, a restart and a time without the daemon. The job log and the log record the events all the same.
 #[test]
 fn what_is_muted_is_kept_over_a_kill_and_summed_up_once() {
     let mut world = world("");
@@ -53,7 +53,7 @@ fn what_is_muted_is_kept_over_a_kill_and_summed_up_once() {
     daemon.kill();
     assert!(world.log().contains("account b is blocked"), "the log says it");
     assert_eq!(world.count("account = 'b' AND state = 'rejected'"), 1, "so does the job log");
-    // Something more happens between its end and the next start, and that is after the daemon could tell.
+    // An event happens after the mute has expired and before the next start, so the daemon could not report it yet.
     let daemon = world.start();
     world.drop_file("b", "worse.txt", BAD);
     world.wait("more to be kept", || kept_back(&world) == 4);
@@ -95,7 +95,8 @@ fn a_mute_ends_when_its_time_is_over_or_the_clock_was_set_back_to_before_it() {
         world.wait("it to be kept", || kept_back(&world) == 1);
         sql(&world, &format!("UPDATE account SET {end} WHERE name = 'a'"));
         let mut looks = 0_u32;
-        // The stage looks at the clock every 15 s. Seldom, as each write of ours keeps the daemon from its own.
+        // The stage checks the clock every 15 s. This loop writes only at every 50th look, because each write blocks
+        // the daemon's own writes.
         world.wait_long("the end", || {
             if looks.is_multiple_of(50) {
                 sql(&world, "UPDATE alert_told SET told_at = told_at - 3600000");
@@ -105,7 +106,7 @@ fn a_mute_ends_when_its_time_is_over_or_the_clock_was_set_back_to_before_it() {
         });
         world.wait("it to be written down", || number(&world, "SELECT count(muted_until) FROM account") == 0);
     }
-    // Nothing was muted: nothing is summed up.
+    // Nothing happened during this mute, so there is no summary.
     world.run(&["alerts", "mute", "a", "1h"]);
     world.run(&["alerts", "unmute", "a"]);
     world.wait("its end", || number(&world, "SELECT count(muted_until) FROM account") == 0);
@@ -113,7 +114,7 @@ fn a_mute_ends_when_its_time_is_over_or_the_clock_was_set_back_to_before_it() {
     assert_eq!(told(&heard).len(), 2, "{:?}", told(&heard));
 }
 
-/// A reload that removes the account leaves its mute, and the way to end it.
+/// After a reload without the account, its mute stays and can still be ended.
 #[test]
 fn an_account_that_is_gone_can_still_be_unmuted_and_an_unknown_one_is_not_known() {
     let mut world = world("");

@@ -1,4 +1,4 @@
-//! Is that remote job our upload? Numbers, names and places that a server changes (DESIGN S2, S3, S6).
+//! Which remote jobs are datadrop's uploads, when a server changes numbers, names and addresses? (DESIGN S2, S3, S6)
 
 use crate::harness::{
     Act, Answer, Daemon, Head, Manner, World, arrived_once, connect, data, primed, quick, stderr, tagged,
@@ -21,7 +21,7 @@ fn unconfirmed(world: &World) -> i64 {
         .unwrap()
 }
 
-/// Names that each way changes, and one that it does not: `first.txt` of [`primed`].
+/// Names that each way changes, and one that it keeps: `first.txt` of [`primed`].
 fn changed(names: Names) -> [&'static str; 2] {
     match names {
         Names::Keep => ["sales.txt", "costs.txt"],
@@ -50,7 +50,7 @@ fn s6_a_name_that_the_server_changes_for_the_first_time_is_held_with_the_remote_
     }
 }
 
-/// Adobe may count more rows than a file has: that does not make a job another's whose name it may have changed.
+/// Adobe may count more rows than a file has. A job whose name it may have changed can therefore still be this file's.
 #[test]
 fn s6_a_changed_name_with_more_rows_than_were_sent_is_held_too() {
     for names in [Names::Lower, Names::Nfc, Names::Underscore, Names::Cut] {
@@ -90,7 +90,7 @@ fn s6_a_remote_job_that_nobody_owns_and_whose_rows_fit_forbids_to_send_again() {
     let world = World::new();
     let _daemon = primed(&world);
     for (name, content, rows, state) in [("lost.txt", 3, 2, "held"), ("again.txt", 4, 30, "success")] {
-        // The answer is awaited for a while, in which somebody else sends a file.
+        // The answer is delayed, and meanwhile somebody else sends a file.
         world.fault(&format!("upload:after-body:slow=700ms:n=1:name={name}"));
         world.fault(&format!("upload:after-body:reset:n=1:name={name}"));
         world.drop_file("a", name, data(content));
@@ -110,7 +110,7 @@ fn s2_a_server_that_begins_its_numbers_anew_leaves_nothing_unconfirmed_for_long(
     world.wait_for("second.txt", "success");
     world.stop_emulator();
     world.start_emulator(quick());
-    // Its number is that of `first.txt` by now.
+    // The new job has the number that `first.txt` had.
     let began = std::time::Instant::now();
     world.drop_file("a", "third.txt", data(3));
     world.drop_file("a", "fourth.txt", data(4));
@@ -118,7 +118,7 @@ fn s2_a_server_that_begins_its_numbers_anew_leaves_nothing_unconfirmed_for_long(
     arrived_once(&world, "fourth.txt");
     assert!(began.elapsed() < std::time::Duration::from_secs(15), "{:?}", began.elapsed());
     assert!(!world.log().contains("unconfirmed: \n") && !world.log().contains("unconfirmed: }"), "{}", world.log());
-    // Looks count again.
+    // The looks count again.
     world.fault("upload:after-body:reset:n=1:name=fifth.txt");
     world.drop_file("a", "fifth.txt", data(5));
     arrived_once(&world, "fifth.txt");
@@ -141,7 +141,7 @@ fn s2_a_file_that_was_answered_with_the_number_of_another_is_never_sent_again_fo
     world.wait("the baseline", || {
         connect(&world.state_dir()).unwrap().query_row(baseline, [], |row| row.get::<_, i64>(0)).unwrap() == 1
     });
-    // No list shows the first acceptance before the server restarts its numbers.
+    // No list shows the first job before the server restarts its numbers.
     closed.store(true, Ordering::SeqCst);
     world.drop_file("a", "sales.txt", tagged("monday"));
     let first = world.wait_for("sales.txt", "uploaded");
@@ -153,7 +153,7 @@ fn s2_a_file_that_was_answered_with_the_number_of_another_is_never_sent_again_fo
     let second = world.wait_for("sales.txt", "unconfirmed");
     let number = first.remote_job_id.unwrap();
     assert_eq!(world.ledger()[0].job_id.0, number, "the same number");
-    // What the answer said outlives the process.
+    // The facts of the answer survive the process.
     assert!(daemon.stop().success());
     closed.store(false, Ordering::SeqCst);
     let _daemon = world.start();
@@ -163,7 +163,7 @@ fn s2_a_file_that_was_answered_with_the_number_of_another_is_never_sent_again_fo
     let release = |how: &[&str]| world.run(&[&["jobs", "release", &held.id.to_string()], how].concat());
     let refused = release(&[]);
     assert_ne!(refused.status.code(), Some(0), "it may have been ingested: {}", stderr(&refused));
-    // A person can say that the server is right: its numbers started again.
+    // A person can confirm that the server is right, because its numbers have restarted.
     let adopted = release(&["--adopt", &number.to_string()]);
     assert_eq!(adopted.status.code(), Some(0), "{}", stderr(&adopted));
     let delivered = arrived_once(&world, "sales.txt");
@@ -187,7 +187,7 @@ fn s2_looks_count_again_after_the_server_has_lost_all_that_it_knew() {
     assert_eq!(arrived_once(&world, "third.txt").attempts, 1, "adopted");
 }
 
-/// The emulator as a process of its own, with a folder for what it knows.
+/// The emulator as a separate process, with a folder for its state.
 struct Kept(Child);
 
 impl Kept {
@@ -222,7 +222,7 @@ fn s2_an_emulator_that_keeps_its_state_goes_on_with_jobs_and_numbers_over_a_kill
     let _daemon = primed(&world);
     for round in 1..=3 {
         let (before, during) = (format!("before-{round}.txt"), format!("during-{round}.txt"));
-        // Accepted by the one process, processed by the next.
+        // One process accepts the file, and the next processes it.
         world.drop_file("a", &before, tagged(&before));
         world.wait("it to be accepted", || world.count(&format!("file_name = '{before}' AND uploaded_at > 0")) == 1);
         drop(emulator);
@@ -241,7 +241,7 @@ fn s2_an_emulator_that_keeps_its_state_goes_on_with_jobs_and_numbers_over_a_kill
     assert_eq!(unconfirmed(&world), 0, "no answer was lost, and no number means another job: {}", world.log());
 }
 
-/// A backup of last week is put back: what was sent since is older than any look goes back otherwise.
+/// A backup of last week is restored. The files sent since then are older than any other look reaches.
 #[test]
 fn s5_a_machine_that_was_set_back_by_days_holds_what_adobe_has_by_now() {
     const DAYS: i64 = 5 * 24 * 3_600_000;
@@ -309,7 +309,7 @@ fn a5_after_a_rehearsal_the_real_account_is_sent_everything_anew() {
     daemon.stop();
     world.server(&at(&real));
     let _daemon = world.start();
-    // The same numbers in the same order, and the same content.
+    // The same numbers in the same order, with the same content.
     for (sent, (name, rows)) in [("sales.txt", 3), ("first.txt", 1)].into_iter().enumerate() {
         world.drop_file("a", name, data(rows));
         world.wait_accepted(sent + 1);
@@ -322,7 +322,7 @@ fn a5_after_a_rehearsal_the_real_account_is_sent_everything_anew() {
     assert_eq!(rehearsal.ledger().len(), 2);
 }
 
-/// The configuration as the file on disk has it, with the daemon's word that it read it.
+/// Reloads the configuration from the disk, and returns the daemon's message about it.
 fn reload(world: &World, daemon: &Daemon) -> String {
     world.write_config();
     daemon.signal("HUP");
@@ -338,7 +338,7 @@ fn a5_a_reload_leads_from_the_rehearsal_to_the_real_account_without_duplicates_a
     let [real, rehearsed] = [&world, &rehearsal].map(|world| at(&world.emulator().base_url()));
     world.server(&rehearsed);
     let daemon = primed(&world);
-    // Nothing tells that it has ended at the rehearsal, and another was tried there and not taken.
+    // Nothing shows that the job has ended at the rehearsal server. Another file was tried there, and not accepted.
     rehearsal.fault("list:500");
     world.drop_file("a", "open.txt", data(3));
     let open = world.wait_for("open.txt", "uploaded").id;
@@ -358,10 +358,10 @@ fn a5_a_reload_leads_from_the_rehearsal_to_the_real_account_without_duplicates_a
     world.wait_for("tried.txt", "cancelled");
     assert!(world.accepted().is_empty(), "nothing goes to the real account past an open job");
     rehearsal.emulator().clear_faults();
-    // What the rehearsal has is followed to its end, and then the account goes on by itself.
+    // datadrop follows the job at the rehearsal server to its end. Then the account continues automatically.
     arrived_once(&world, "new.txt");
 
-    // The same content under the same names: the real API saw none of it.
+    // The same content under the same names is sent, because the real API has none of it.
     let retried = world.run(&["jobs", "retry", &tried.to_string()]);
     assert!(retried.status.success(), "{retried:?}");
     arrived_once(&world, "tried.txt");
@@ -397,7 +397,7 @@ fn p7_statuses_in_any_form_end_a_job_or_are_told_within_minutes() {
         world.drop_file("a", &name, data(10 + index));
         world.wait_for(&name, state);
     }
-    // An unknown status: reported long before the job is given up after seven days.
+    // An unknown status is reported long before the seven days after which datadrop gives up.
     world.fault("job:status=archived:name=odd.txt");
     world.drop_file("a", "odd.txt", data(30));
     world.wait_for("odd.txt", "processing");
@@ -454,7 +454,7 @@ fn a_file_that_is_always_answered_503_lets_the_others_go_on() {
         world.drop_file("a", &format!("b-{index}.txt"), crate::harness::tagged(index));
     }
     world.wait("the others to be delivered", || world.count("state = 'success'") == 11);
-    // Held up together they would wait for as long as the bad one: a minute by now.
+    // If the bad file delayed the others, they would wait for a minute by now.
     assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
     world.emulator().clear_faults();
 }

@@ -1,4 +1,4 @@
-//! The status address, asked as a browser, Prometheus and a probe ask it.
+//! The status address, requested as by a browser, Prometheus and a probe.
 
 #![allow(clippy::float_cmp, reason = "the numbers compared are whole")]
 
@@ -13,7 +13,7 @@ use std::time::Instant;
 
 const TOKEN: &str = "0123456789abcdef0123";
 
-/// A file name that would like to be markup; a slash is all that it cannot have.
+/// A file name that tries to be markup. It cannot hold a slash.
 pub const MARKUP: &str = "<script>alert(1)<b>&\"'.txt";
 
 /// A world whose daemon serves the page on a free port.
@@ -23,7 +23,7 @@ fn world_with_page(keys: &str) -> World {
     world
 }
 
-/// Where the page is, as the log says.
+/// The address of the page, from the log.
 pub fn address(world: &World) -> SocketAddr {
     let mut address = None;
     world.wait("the page to be there", || {
@@ -43,7 +43,7 @@ pub struct Answer {
     pub body: String,
 }
 
-/// One request on a connection of its own; header lines end with `\r\n`.
+/// Sends one request on its own connection. Header lines end with `\r\n`.
 pub fn ask(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -66,7 +66,7 @@ pub fn get(address: SocketAddr, path: &str) -> Answer {
     ask(address, "GET", path, "host: localhost\r\n", "")
 }
 
-/// The body of an answer that must be well.
+/// The body of an answer that must be 200.
 #[track_caller]
 fn body(address: SocketAddr, path: &str) -> String {
     let answer = get(address, path);
@@ -182,7 +182,8 @@ fn programs_get_what_the_commands_print() {
     assert_eq!(newer.as_array().unwrap().len(), 1);
 }
 
-/// A strict reader of the text format: families with help and type before their samples, each sample once.
+/// A strict parser of the text format: help and type of each family come before its samples, and each sample comes
+/// once.
 fn parse(text: &str) -> BTreeMap<String, f64> {
     let mut samples = BTreeMap::new();
     let (mut family, mut kind) = (String::new(), String::new());
@@ -413,7 +414,7 @@ fn a_taken_address_is_told_at_the_start_and_a_reload_keeps_the_old_one() {
     assert_eq!(daemon.stop().code(), Some(0));
 }
 
-/// The browser of this machine, if there is one.
+/// The browser of this machine, if one is installed.
 pub fn browser() -> Option<String> {
     ["chromium", "chromium-browser", "google-chrome", "chrome"].into_iter().map(str::to_owned).find(|name| {
         let found = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -421,7 +422,7 @@ pub fn browser() -> Option<String> {
     })
 }
 
-/// Lets a browser look at a page without anybody seeing it; what it printed, and what it complained of.
+/// Loads a page in a headless browser. Returns its output, and its complaints.
 pub fn look(world: &World, browser: &str, arguments: &[&str], url: &str) -> (String, Vec<String>) {
     let profile = tempfile::tempdir_in(world.dir.path()).unwrap();
     let (printed, complained) = (profile.path().join("printed"), profile.path().join("complained"));
@@ -485,7 +486,7 @@ fn a_real_browser_shows_the_page_and_finds_nothing_to_complain_of() {
 
 #[test]
 fn connections_that_are_silent_keep_nobody_out() {
-    // Each of them may be silent for 10 s: if 64 were served at a time, the last would wait for longer than a test does.
+    // Each of them may be silent for 10 s. If 64 were served at a time, the last would wait longer than the test does.
     const SILENT: usize = 300;
     let world = world_with_page("");
     let _daemon = world.start();

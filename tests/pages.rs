@@ -1,4 +1,4 @@
-//! Completions and manual pages: made from the command line itself, and read by the programs that they are for.
+//! Completions and manual pages: generated from the command line, and read by the programs that use them.
 
 use crate::harness::{skipped, stderr, stdout};
 use std::fs;
@@ -12,7 +12,7 @@ fn datadrop(arguments: &[&str]) -> Output {
     output
 }
 
-/// Returns whether a program is installed; if not, a message says so.
+/// Returns whether a program is installed. If it is not, prints a message.
 fn is_there(program: &str) -> bool {
     let there = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     if !there {
@@ -53,7 +53,7 @@ fn every_shell_gets_completions_and_bash_completes_with_them() {
     }
 }
 
-/// What a page must have.
+/// Checks the required parts of a page.
 fn check_page(page: &str, sections: &[&str]) {
     for section in sections {
         assert!(
@@ -87,7 +87,7 @@ fn there_is_a_page_for_every_command_with_examples() {
     assert!(list.contains("datadrop jobs list \\-\\-account callcentre \\-\\-since 2h"), "{list}");
 }
 
-/// By whatever reads pages here.
+/// Checks pages with the tools of this machine.
 fn lint(pages: &[PathBuf]) {
     if is_there("mandoc") {
         let output = Command::new("mandoc").args(["-T", "lint", "-W", "error"]).args(pages).output().unwrap();

@@ -1,5 +1,6 @@
-//! Programs that people drop files with, as Debian has them: none of them has a part of its file sent (DESIGN R3, R5, R8, R9),
-//! also if it breaks off and begins again. A program that is not there is skipped aloud.
+//! Programs that people use to drop files, in Debian's versions. datadrop never sends a part of their files (DESIGN R3,
+//! R5, R8, R9), also if they are interrupted and started again. If a program is missing, the test prints a message and
+//! skips it.
 
 use crate::harness::{World, large, skipped, tagged};
 use std::ffi::OsStr;
@@ -12,11 +13,11 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Longer than a program takes to be begun again.
+/// Longer than the time in which a program is started again.
 const SETTLE_MAX: &str = "settle_max = \"20s\"";
-/// Bytes of a file that takes its time at [`SLOW`].
+/// Size of a file that takes long at [`SLOW`].
 const SIZE: usize = 1_500_000;
-/// In KiB a second.
+/// Speed in KiB per second.
 const SLOW: u64 = 60;
 
 fn world() -> World {
@@ -50,7 +51,7 @@ fn run(program: &str, arguments: &[impl AsRef<OsStr> + Debug]) {
     assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A process that ends with this.
+/// A process that is killed when dropped.
 struct Process(Child);
 
 impl Process {
@@ -60,7 +61,7 @@ impl Process {
         Self(command.spawn().unwrap())
     }
 
-    /// As Ctrl-C does.
+    /// Interrupts the process, as Ctrl-C does.
     fn interrupt(mut self) {
         let pid = rustix::process::Pid::from_child(&self.0);
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
@@ -94,7 +95,7 @@ fn sizes(world: &World, name: &str) -> Vec<u64> {
     world.ledger().into_iter().filter(|entry| entry.name == name).map(|entry| entry.size).collect()
 }
 
-/// What others see while a program is at work, or has broken off: nothing of its file is sent.
+/// Asserts that nothing of these files is sent while a program works, or after its interruption.
 #[track_caller]
 fn assert_nothing_sent(world: &World, tag: &str, names: &[&str]) {
     for number in 0..2 {
@@ -113,7 +114,7 @@ fn assert_whole(world: &World, name: &str, content: &[u8]) {
     assert_eq!(sizes(world, name), [content.len() as u64], "{name}: one delivery, whole");
 }
 
-/// Each file with its options.
+/// Each file with the options of its program.
 const MODES: [(&str, &[&str]); 9] = [
     ("default.txt", &[]),
     ("archive.txt", &["-a"]),
@@ -126,7 +127,8 @@ const MODES: [(&str, &[&str]); 9] = [
     ("delayed.txt", &["-P", "--delay-updates"]),
 ];
 
-/// The same for what it keeps elsewhere until a file is whole. `TEMP` is a folder of its own on the same file system.
+/// Options that make the program write elsewhere until a file is whole. `TEMP` is a separate folder on the same file
+/// system.
 const MODES_ASIDE: [(&str, &[&str]); 9] = [
     ("part-hidden.txt", &["-t", "--partial-dir=.part"]),
     ("part-seen.txt", &["--partial-dir=part"]),
@@ -139,7 +141,7 @@ const MODES_ASIDE: [(&str, &[&str]); 9] = [
     ("delayed-temp.txt", &["-t", "--delay-updates", "--temp-dir=TEMP"]),
 ];
 
-/// Written in place: nothing but its end shows that such a file is a part (R9).
+/// Files written in place. Only their last line shows that such a file is incomplete (R9).
 const IN_PLACE: [&str; 5] =
     ["append.txt", "inplace.txt", "inplace-partial.txt", "append-verify.txt", "inplace-sparse.txt"];
 
@@ -188,15 +190,15 @@ fn rsync_breaks_off_and_begins_again(modes: &[(&str, &[&str])]) {
     assert_eq!(world.accepted().len(), modes.len() + 4, "{:?}", world.accepted());
 }
 
-/// What is never begun again cannot be told from a file without a last line end: it is sent after `settle_max`, and the log
-/// says what it may be (R9).
+/// A transfer that is never resumed looks like a file without a last line end. datadrop sends it after `settle_max`,
+/// and the log says that it may be incomplete (R9).
 #[test]
 fn what_rsync_leaves_in_place_for_good_is_held_back_and_told_to_be_a_part() {
     if !is_there("rsync") {
         return;
     }
     let mut world = world();
-    // As by default, R4 is not over before R3 on a machine that is slow to report the last close.
+    // As in the default, R4 takes longer than R3, also on a machine that reports the last close late.
     world.set(SETTLE_MAX, "settle_max = \"4s\"").set("settle_unwatched = \"300ms\"", "settle_unwatched = \"5s\"");
     let _daemon = world.start();
     let (path, content) = source(&world, "inplace.txt");
@@ -216,14 +218,14 @@ fn what_rsync_leaves_in_place_for_good_is_held_back_and_told_to_be_a_part() {
     assert!(held_back >= Duration::from_secs(4), "{held_back:?}: {:?}\n{}", world.jobs(), world.log());
     let sent = sizes(&world, "inplace.txt");
     assert!(sent.len() == 1 && sent[0] < content.len() as u64, "{sent:?}");
-    // Where exactly it broke off gives the check its words.
+    // The words of the check depend on where exactly the transfer was interrupted.
     let told = |line: &str| {
         line.contains("inplace.txt") && line.contains("the file check says") && line.contains("no line end")
     };
     assert!(world.log().lines().any(told), "{}", world.log());
 }
 
-/// An SSH server on loopback with keys of its own.
+/// An SSH server on loopback with its own keys.
 struct Ssh {
     _server: Process,
     options: Vec<String>,
@@ -234,7 +236,7 @@ impl Ssh {
         if !["sshd", "ssh-keygen", "sftp-server", "sftp", "scp"].into_iter().all(is_there) {
             return None;
         }
-        // It refuses to start without.
+        // The server refuses to start without this directory.
         if !rustix::process::geteuid().is_root() || fs::create_dir_all("/run/sshd").is_err() {
             skipped("only root can start sshd, and it needs /run/sshd");
             return None;
@@ -264,7 +266,7 @@ impl Ssh {
         Some(Self { _server: server, options })
     }
 
-    /// Copies a file; in kbit/s.
+    /// The arguments for copying a file. The limit is in kbit/s.
     fn arguments(&self, limit: Option<u64>, more: &[&str]) -> Vec<String> {
         let limit = limit.map(|limit| ["-l".to_owned(), (limit * 8).to_string()]);
         self.options
@@ -281,7 +283,7 @@ fn scp_and_sftp_lose_their_connection_and_begin_again() {
     let world = world();
     let Some(ssh) = Ssh::start(world.dir.path()) else { return };
     let _daemon = world.start();
-    // The last goes on where it broke off, in place.
+    // The last program resumes an interrupted file in place.
     let names = ["scp.txt", "sftp.txt", "reput.txt"];
     let sources = names.map(|name| source(&world, name));
     let arguments = |index: usize, limit: Option<u64>| {
@@ -342,7 +344,7 @@ fn an_ftp_upload_is_slow_breaks_off_and_begins_again() {
     world.wait("the upload to begin", || {
         fs::metadata(world.folder("a").join("ftp.txt")).is_ok_and(|file| file.len() > 0)
     });
-    // A pause in the middle: the client is stopped, and its connection stays.
+    // A pause in the middle: the client is stopped, and its connection stays open.
     let pid = rustix::process::Pid::from_child(&begun.0);
     rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
     assert_nothing_sent(&world, "pause", &["ftp.txt"]);
@@ -414,12 +416,13 @@ fn editors_save_a_file_that_waits_and_the_last_that_was_saved_is_sent() {
         let sent = sizes(&world, &name);
         assert_eq!(sent, [after(editor).len() as u64], "{editor}: {:?}", world.accepted());
     }
-    // What they leave beside it is none of ours.
+    // datadrop does not send the other files that the editors create.
     assert!(world.accepted().iter().all(|name| name == "vim.txt" || name == "nano.txt"), "{:?}", world.accepted());
     assert!(File::open(world.folder("a").join("vim.txt")).is_err(), "it was filed");
 }
 
-/// Opens a file in a spreadsheet that runs at a pipe, changes a cell, says "saved" and, on request, closes it.
+/// Opens a file in a spreadsheet that is controlled by a pipe, changes a cell, prints "saved", and closes it on
+/// request.
 const SPREADSHEET: &str = r#"
 import sys, time, uno
 from com.sun.star.beans import PropertyValue
@@ -448,11 +451,11 @@ sheet.close(True)
 desktop.terminate()
 "#;
 
-/// A spreadsheet keeps the file open for writing and a lock file beside it: the file waits until it is closed (R5), and the
-/// lock file is none to send.
+/// A spreadsheet keeps the file open for writing, with a lock file next to it. The file waits until the program closes
+/// it (R5), and the lock file is never sent.
 #[test]
 fn a_spreadsheet_keeps_a_file_open_and_locked() {
-    // The distribution's own interpreter has the bindings.
+    // Only the distribution's own interpreter has the bindings.
     let python = "/usr/bin/python3";
     let has_bindings = || Command::new(python).args(["-c", "import uno"]).stderr(Stdio::null()).status();
     if !is_there("soffice") || !has_bindings().is_ok_and(|status| status.success()) {
@@ -484,7 +487,7 @@ fn a_spreadsheet_keeps_a_file_open_and_locked() {
     assert!(lock.exists(), "datadrop leaves the lock file alone");
     script.stdin.take().unwrap().write_all(b"close\n").unwrap();
     assert!(script.wait().unwrap().success());
-    // It puts quotes around texts, so Adobe may well fail it.
+    // The spreadsheet puts quotes around texts, so Adobe may fail the file.
     world.wait_for_end("sheet.txt");
     assert_eq!(sizes(&world, "sheet.txt"), [saved.len() as u64], "one delivery, whole");
     assert!(!lock.exists() && world.accepted().iter().all(|name| !name.contains("lock")), "{:?}", world.accepted());

@@ -1,4 +1,4 @@
-//! The rules for Prometheus and the dashboard for Grafana, held to what the daemon really serves and to the manual.
+//! Compares the rules for Prometheus and the dashboard for Grafana with the daemon's metrics and the manual.
 
 use crate::harness::{World, data, skipped, stderr, stdout};
 use crate::page::{address, get};
@@ -11,7 +11,7 @@ use std::process::Command;
 const RULES: &str = "config/prometheus/datadrop.rules.yml";
 const TESTS: &str = "config/prometheus/datadrop.rules.test.yml";
 const DASHBOARD: &str = "config/grafana/datadrop.json";
-/// Where an alert sends its reader; the package installs it.
+/// The runbook that alerts link to. The package installs it.
 const RUNBOOK: &str = "file:///usr/share/doc/datadrop/OPERATING.md#";
 
 fn path(name: &str) -> PathBuf {
@@ -26,14 +26,14 @@ fn dashboard() -> Value {
     serde_json::from_str(&read(DASHBOARD)).unwrap()
 }
 
-/// Metrics by name, each with its labels and the values that they have.
+/// Metrics by name, each with its labels and their values.
 type Served = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 fn is_of_a_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// What stands in `text` as `datadrop_name` or `datadrop_name{matchers}`, each with its matchers.
+/// The metrics in `text` of the form `datadrop_name` or `datadrop_name{matchers}`, each with its matchers.
 fn metrics_in(text: &str) -> Vec<(String, Vec<(String, String)>)> {
     let mut found = Vec::new();
     for (start, _) in text.match_indices("datadrop_") {
@@ -52,7 +52,7 @@ fn metrics_in(text: &str) -> Vec<(String, Vec<(String, String)>)> {
     found
 }
 
-/// What a daemon serves that has seen each end, and whose account has expected days.
+/// The metrics of a daemon that has seen each kind of end, and whose account expects days.
 fn served() -> Served {
     let mut world = World::new();
     world.set("[watch]\n", "[status]\nlisten = \"127.0.0.1:0\"\n\n[watch]\n").api("rate_limit", "\"1000/1s\"");
@@ -77,7 +77,7 @@ fn served() -> Served {
     served
 }
 
-/// All text of the dashboard that names metrics or labels.
+/// All texts of the dashboard that name metrics or labels.
 fn texts_of(value: &Value, texts: &mut Vec<String>) {
     match value {
         Value::Object(map) => map.values().for_each(|value| texts_of(value, texts)),
@@ -117,7 +117,7 @@ fn rules_and_dashboard_name_metrics_and_labels_that_are_served() {
             }
             named.insert(metric);
         }
-        // What is shown of a series, and what series are joined or added up by.
+        // The labels that a legend shows, and those by which series are joined or summed.
         let shown = text.split("{{").skip(1).filter_map(|rest| rest.split("}}").next());
         let shown =
             shown.filter_map(|word| word.trim().split(' ').next()).map(|word| word.trim_start_matches("$labels."));

@@ -1,7 +1,7 @@
 //! The request budget, as the server sees it.
 //!
-//! `DATADROP_TEST_RATE=12/6s:300` takes Adobe's own limit and 300 files (some minutes); by default the limit is as steep,
-//! ten times as fast.
+//! `DATADROP_TEST_RATE=12/6s:300` takes Adobe's own limit and 300 files, which takes minutes. The default has the same
+//! number of requests in a tenth of the time.
 
 use crate::harness::{World, quick, tagged};
 use datadrop::config::{RateLimit, parse_rate};
@@ -51,12 +51,12 @@ fn the_rate_limit_is_used_and_never_exceeded() {
     let daemon = world.start();
     limited.drop_all();
     world.wait_long("the last upload", || world.accepted().len() == limited.files);
-    // Taken at once: what follows are sweeps alone.
+    // Read immediately, because only sweeps follow.
     let requests = world.emulator().requests();
     let at: Vec<i64> =
         world.ledger().iter().map(|entry| entry.at.parse::<jiff::Timestamp>().unwrap().as_millisecond()).collect();
     let lasted = Duration::from_millis((at[at.len() - 1] - at[0]).unsigned_abs());
-    // The fastest possible way: a full window at once, the next when the first is over.
+    // The fastest possible way: a full window at once, and the next when the first is over.
     let sent = requests.total - requests.tokens;
     let windows = (sent - 1) / u64::from(limited.limit.requests);
     let least = limited.limit.per * u32::try_from(windows).unwrap();

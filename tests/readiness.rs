@@ -1,7 +1,7 @@
-//! When is a file complete? (DESIGN §4, "Readiness".) What comes too early is partial, what never comes is lost.
+//! When is a file complete? (DESIGN §4, "Readiness".) A file sent too early is partial, and a file never sent is lost.
 //!
-//! A test of "at once" makes the waits so long that nothing but the rule can deliver within a test's patience. A test of
-//! "not yet" drops another file afterwards and waits for that one: what was to be kept back must still be there then.
+//! A test of "at once" makes the waits so long that only the tested rule can deliver within its timeout. A test of "not
+//! yet" drops another file afterwards and waits for that one. The first file must still be there then.
 
 use crate::harness::{World, large, sha256, tagged};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, linkat, open, utimensat};
@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Longer than any test waits.
 const NEVER: &str = "1h";
 
-/// A world where only the rules that need no wait, and the one named, can deliver.
+/// A world where only rules without a wait, and the named one, can deliver a file.
 fn patient(settle: &str, settle_unwatched: &str) -> World {
     let mut world = World::new();
     world
@@ -26,14 +26,14 @@ fn patient(settle: &str, settle_unwatched: &str) -> World {
     world
 }
 
-/// Drops a file by a rename and waits for its end: by then, each file that was there before has been looked at.
+/// Drops a file by a rename and waits for its end. By then datadrop has looked at each earlier file.
 fn let_another_pass(world: &World, name: &str) {
     world.drop_file("a", name, tagged(name));
     world.wait_for(name, "success");
 }
 
 fn set_old_mtime(path: &Path) {
-    // Both, as copying tools do: Linux tells a change of the modification time alone as if something were written.
+    // Sets both times, as copying tools do. If only the modification time changes, Linux reports it like a write.
     let long_ago = Timespec { tv_sec: 1_000_000_000, tv_nsec: 0 };
     let times = Timestamps { last_access: long_ago, last_modification: long_ago };
     utimensat(CWD, path, &times, AtFlags::empty()).unwrap();
@@ -73,7 +73,7 @@ fn r2_a_marker_that_was_there_first_proves_nothing() {
     world.wait_for("sales.txt", "waiting");
     world.wait_for("returns.txt", "waiting");
     assert_eq!(world.accepted(), ["other.txt"]);
-    // Somebody says it again, and now we see it come after the data.
+    // Somebody drops the marker again, and now datadrop sees it come after the data.
     world.drop_file("a", "sales.fin", "");
     world.wait_for("sales.fin", "success");
     assert_eq!(world.accepted(), ["other.txt", "sales.txt", "sales.fin"]);
@@ -151,7 +151,7 @@ fn r4_a_hard_link_counts_from_our_first_sight_though_its_writer_goes_on() {
     file.write_all(chunks.next().unwrap()).unwrap();
     fs::hard_link(&outside, world.folder("a").join("linked.txt")).unwrap();
     for chunk in chunks {
-        // Through the other name: no event tells, only the size and the times do.
+        // Written through the other name. No event reports that, so only size and times show it.
         sleep(Duration::from_millis(150));
         file.write_all(chunk).unwrap();
     }
@@ -227,7 +227,7 @@ fn r5_a_file_that_is_held_open_is_kept_back_however_long_its_writer_pauses() {
     world.wait("the writer to be noticed", || {
         world.jobs().iter().any(|job| job.file_name == "pausing.txt" && job.why().starts_with("still being written"))
     });
-    // A marker does not overrule an open file, and another file that needs both waits passes by.
+    // A marker does not override an open file. A file that needs both waits is delivered meanwhile.
     world.write_file("a", "pausing.fin", "");
     world.write_file("a", "other.txt", tagged("other"));
     world.wait_for("other.txt", "success");
@@ -298,7 +298,7 @@ fn p4_one_marker_waits_for_all_data_files_of_its_stem() {
     let mut world = patient("100ms", "300ms");
     world.account("a", "extensions = [\"txt\", \"tab\", \"tsv\"]");
     let _daemon = world.start();
-    // The marker comes while one of them is still written.
+    // The marker comes while one of the files is still being written.
     let content = large("tsv", 30_000);
     let (first, rest) = content.split_at(10_000);
     let mut file = File::create(world.folder("a").join("sales.tsv")).unwrap();
@@ -328,7 +328,7 @@ fn p1_an_overflow_of_events_loses_no_file() {
     let world = patient("50ms", "300ms");
     let daemon = world.start();
     daemon.signal("STOP");
-    // The kernel merges equal events only when they follow each other: two names in turn fill its queue fast.
+    // The kernel merges equal events only if they follow each other, so two alternating names fill its queue fast.
     let mut flood = ["flood.1", ".flood.2"].map(|name| File::create(world.folder("a").join(name)).unwrap());
     let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap().trim().parse().unwrap_or(16_384);
     for _ in 0..=limit / 2 {
@@ -357,7 +357,7 @@ fn assert_whole(world: &World, account: &str, expected: &[(String, Vec<u8>)]) {
     world.assert_delivered(&files);
 }
 
-/// Each marker after the data file of its stem, per account.
+/// Asserts that each marker comes after the data file of its stem, per account.
 fn assert_markers_last(world: &World) {
     let ledger = world.ledger();
     for (index, marker) in ledger.iter().enumerate() {
@@ -433,7 +433,7 @@ fn drop_in_manner(world: &World, account: &str, manner: &str, name: &str, conten
         }
     }
     let mut read = Vec::new();
-    // It may be gone already: accepted and filed.
+    // The file may already be accepted and filed.
     if File::open(&path).is_ok_and(|mut file| file.read_to_end(&mut read).is_ok()) {
         assert!(read == content);
     }

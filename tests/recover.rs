@@ -1,4 +1,4 @@
-//! A job log that is lost, old or another's: nothing is sent until it knows again what was sent (`recover`).
+//! A job log that is lost, old or another's: datadrop sends nothing until `recover` has found out what was sent.
 
 use crate::harness::{World, arrived_once, connect_to_write, data, names, primed, quick, stderr, stdout, tagged};
 use datadrop::emulator::EmulatorOptions;
@@ -18,7 +18,7 @@ fn without_its_job_log_nothing_is_sent_until_it_is_rebuilt_from_folders_and_list
     let daemon = primed(&world);
     world.drop_file("a", "second.txt", tagged("second"));
     world.wait_for("second.txt", "success");
-    // Still in progress at Adobe when the disk dies.
+    // This job is still in progress at Adobe when the disk dies.
     world.drop_file("a", "open.txt", tagged("open"));
     world.wait("it to be filed", || names(&world.folder("a").join("sent")) == ["open.txt"]);
     daemon.kill();
@@ -26,7 +26,7 @@ fn without_its_job_log_nothing_is_sent_until_it_is_rebuilt_from_folders_and_list
     let before = world.accepted();
 
     world.drop_file("a", "new.txt", tagged("new"));
-    // Accepted, and the machine died before it was filed.
+    // This file was accepted, but the machine died before filing it.
     fs::copy(world.folder("a").join("done/second.txt"), world.folder("a").join("second.txt")).unwrap();
     let daemon = world.start();
     let why = world.wait_blocked("a");
@@ -46,7 +46,7 @@ fn without_its_job_log_nothing_is_sent_until_it_is_rebuilt_from_folders_and_list
     arrived_once(&world, "open.txt");
     let again = world.wait_for("second.txt", "held");
     assert!(!again.why().is_empty());
-    // Content that was delivered before is still known.
+    // datadrop still knows content that was delivered before.
     world.drop_file("a", "second.txt", tagged("second"));
     world.wait("both to be held", || world.count("file_name = 'second.txt' AND state = 'held'") == 2);
     assert_eq!(world.accepted(), [&before[..], &["new.txt".to_owned()]].concat());
@@ -60,7 +60,7 @@ fn a_job_log_from_a_backup_is_noticed_before_anything_is_sent_again() {
     daemon.stop();
     let backup = world.dir.path().join("backup");
     copy_dir(&world.state_dir(), &backup);
-    // The backup is of before, by more than a file may take from its end to its folder.
+    // The backup is older than the longest time from the end of a job to its filing.
     let age = |connection: &rusqlite::Connection| {
         connection
             .execute_batch("UPDATE job SET uploaded_at = uploaded_at - 600000, finished_at = finished_at - 600000")
@@ -110,7 +110,7 @@ fn without_adobes_list_nothing_is_recovered_unless_a_person_insists() {
 fn the_job_log_of_another_folder_is_refused() {
     let world = World::new();
     primed(&world).stop();
-    // Another service's state directory, whose account has the same name.
+    // The state directory of another service, whose account has the same name.
     let other = World::new();
     primed(&other).stop();
     fs::remove_dir_all(world.state_dir()).unwrap();
@@ -153,7 +153,6 @@ fn a_job_log_restored_from_a_moment_before_the_last_file_is_noticed() {
     assert!(why.contains("second.txt is not in the job log"), "{why}");
 }
 
-/// Only the database is gone: what lies beside it still says that there was one.
 /// Found by the simulation, seed 712006: the older job log had another job's file under that name in `sent/`.
 #[test]
 fn p3_a_job_log_that_is_older_is_noticed_though_it_knows_a_file_of_that_name_there() {
@@ -192,6 +191,7 @@ fn p3_a_job_log_that_is_older_is_noticed_though_it_knows_a_file_of_that_name_the
     assert_eq!(world.accepted(), ["first.txt", "sales.txt", "sales.txt"]);
 }
 
+/// Only the database is gone. The other files still show that there was one.
 #[test]
 fn a_database_that_was_deleted_alone_is_rebuilt_too() {
     let world = World::new();

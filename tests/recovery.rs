@@ -27,7 +27,7 @@ fn a_kill_while_the_body_is_being_sent_costs_one_attempt() {
     let world = World::new();
     let daemon = primed(&world);
     world.fault("upload:before-body:hang:name=sales*:n=1");
-    // More than the buffers in between can take.
+    // Larger than the buffers between both ends.
     world.drop_file("a", "sales.txt", data(400_000));
     world.wait("the request to arrive", || world.emulator().requests().uploads == 2);
     daemon.kill();
@@ -78,7 +78,7 @@ fn a_kill_before_the_move_or_before_it_is_recorded_is_made_good_at_the_next_star
         world.wait("the file to be filed", || sent.exists());
         world.wait("the move to be recorded", || world.jobs()[0].path == sent.to_string_lossy());
         daemon.kill();
-        // As a kill leaves it right after the acceptance: the job log is ahead of the folder.
+        // The state that a kill right after the acceptance leaves: the job log is ahead of the folder.
         connect_to_write(&world.state_dir())
             .execute("UPDATE job SET place = 'inbox', path = ?1", [inbox.to_string_lossy()])
             .unwrap();
@@ -172,7 +172,7 @@ fn kills_in_the_midst_of_faults_lose_nothing_and_double_nothing() {
                 names.push(name);
             }
         }
-        // Each time at another point of the way: in the first requests, between two of them, during looks.
+        // At another point each time: during the first requests, between two of them, and during looks.
         let requests = world.emulator().requests();
         let until = requests.uploads + requests.lists + 1 + round % 4;
         world.wait("more requests", || {

@@ -1,4 +1,4 @@
-//! What the API tells of report suites: read at the start, kept in the job log, and never needed to send a file.
+//! The API's answers about report suites: read at the start, kept in the job log, and never needed to send a file.
 
 use crate::harness::{World, arrived_once, connect, data, primed, quick, stderr, stdout, tagged};
 use datadrop::config::RateLimit;
@@ -6,7 +6,7 @@ use datadrop::emulator::EmulatorOptions;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The facts, and what could not be read.
+/// The kept facts, and the parts that could not be read.
 fn kept(world: &World, suite: &str) -> Option<(Value, Option<String>)> {
     let found = connect(&world.state_dir())?
         .query_row("SELECT facts, unread FROM report_suite WHERE report_suite_id = ?1", [suite], |row| {
@@ -29,7 +29,7 @@ fn is_whole(_: &Value, unread: Option<&str>) -> bool {
     unread.is_none()
 }
 
-/// A report suite as large as they come: each entry has about 600 bytes.
+/// A report suite of the largest size. Each entry has about 600 bytes.
 fn many(kind: &str, count: usize) -> Value {
     (1..=count)
         .map(|number| {
@@ -168,14 +168,14 @@ fn an_account_of_a_virtual_report_suite_is_blocked_until_it_is_none_and_its_pare
     let daemon = primed(&world);
     world.emulator().change_suite("suitea", &json!({ "suite": { "parentRsid": "whole" } }));
     daemon.signal("HUP");
-    // For a moment after a reload, its folder has not been opened again.
+    // For a moment after a reload, the folder of the account is not open yet.
     world.wait("it to be blocked for that", || world.blocked("a").contains("report suite suitea is virtual"));
     let why = world.blocked("a");
     assert!(why.contains("report_suite_id = \"whole\""), "{why}");
     world.drop_file("a", "sales.txt", data(3));
     assert!(daemon.stop().success());
 
-    // The next start knows it from the job log, before anything is asked.
+    // After the next start, datadrop knows this from the job log, before any request.
     world.fault("suite:hang");
     let daemon = world.start();
     world.wait("it to be blocked again", || world.blocked("a") == why);
@@ -189,19 +189,19 @@ fn an_account_of_a_virtual_report_suite_is_blocked_until_it_is_none_and_its_pare
     assert_eq!(world.blocked("a"), "");
 }
 
-/// A file whose row is dated with the day after today in a zone, and that day.
+/// A file whose row has the date of tomorrow in a zone, and that day.
 fn of_tomorrow(zone: &str) -> (String, String) {
     let now = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::get(zone).unwrap());
     let day = now.date().tomorrow().unwrap().strftime("%m/%d/%Y").to_string();
     (format!("Date\tEvar 1\tEvent 1\n{day}\tx\t1\n"), day)
 }
 
-/// A day begins when it begins in the zone of the report suite, whatever this machine's is.
+/// A day begins by the zone of the report suite, whatever the zone of this machine.
 #[test]
 fn a_day_that_has_not_begun_in_the_report_suite_waits_under_reject_and_is_sent_under_warn() {
     let mut world = World::new();
     world.account("a", "check = \"reject\"").account("b", "check = \"warn\"");
-    // What the report suite says is of no interest where a person names the zone.
+    // If a person configures the zone, that of the report suite does not matter.
     world.account("c", "check = \"reject\"\ntime_zone = \"Pacific/Kiritimati\"");
     for suite in ["suitea", "suiteb", "suitec"] {
         world.emulator().change_suite(suite, &json!({ "suite": { "timezoneZoneinfo": "Pacific/Niue" } }));
@@ -214,7 +214,7 @@ fn a_day_that_has_not_begun_in_the_report_suite_waits_under_reject_and_is_sent_u
     for account in ["a", "b", "c"] {
         world.drop_file(account, &format!("{account}.txt"), &file);
     }
-    // 25 hours lie between the two zones: tomorrow at the one is today at the other.
+    // The zones differ by 25 hours, so tomorrow in one is today in the other.
     world.wait_for("b.txt", "success");
     world.wait_for("c.txt", "success");
     world.wait("a.txt to wait", || {
@@ -232,7 +232,7 @@ fn a_day_that_has_not_begun_in_the_report_suite_waits_under_reject_and_is_sent_u
     assert_eq!(world.accepted().len(), 2);
     let explained = stdout(&world.run(&["explain", world.folder("a").join("a.txt").to_str().unwrap()]));
     assert!(explained.contains("waits for its latest day"), "{explained}");
-    // To hold and release it is not to send it.
+    // Hold and release do not send the file early.
     world.run(&["jobs", "hold", &job.id.to_string()]);
     world.wait_for("a.txt", "held");
     world.run(&["jobs", "release", &job.id.to_string()]);
@@ -240,19 +240,19 @@ fn a_day_that_has_not_begun_in_the_report_suite_waits_under_reject_and_is_sent_u
         world.jobs().iter().any(|job| job.state == "queued" && job.why().starts_with("waits for its latest day: "))
     });
     assert_eq!(world.accepted().len(), 2);
-    // A run that delivers what is there does not wait for tomorrow.
+    // A run that delivers the dropped files does not wait for tomorrow.
     daemon.stop();
     let once = world.run(&["run", "--once", "--timeout", "20s"]);
     assert_eq!(once.status.code(), Some(3), "{}", stderr(&once));
     assert!(!stderr(&once).contains("--timeout is over"), "{}", stderr(&once));
-    // The report suite moves to where that day has begun.
+    // The report suite changes to a zone in which that day has begun.
     let moved = json!({ "suite": { "timezoneZoneinfo": "Pacific/Kiritimati" } });
     world.emulator().change_suite("suitea", &moved);
     let _daemon = world.start();
     world.wait_for("a.txt", "success");
 }
 
-/// A counter drops decimals, and what a report suite has not enabled counts nowhere.
+/// A counter drops decimals, and a metric or dimension that the report suite has not enabled counts nowhere.
 #[test]
 fn a_file_is_held_against_the_events_of_its_report_suite() {
     let mut world = World::new();
@@ -269,7 +269,7 @@ fn a_file_is_held_against_the_events_of_its_report_suite() {
     let shown = stdout(&world.run(&["jobs", "show", &job.id.to_string()]));
     assert!(shown.contains("`Evar 2` is unknown or not enabled in this report suite"), "{shown}");
     assert!(shown.contains("Calls"), "the friendly name: {shown}");
-    // The same before a file is dropped, and without Adobe: it is in the job log.
+    // The check also works before a file is dropped, and without Adobe, because the facts are in the job log.
     let done = world.folder("a").join("done/odd.txt");
     world.wait("it to be filed", || done.exists());
     let checked = world.run(&["check", done.to_str().unwrap(), "--account", "a"]);

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Every file below a directory with what is in it, byte for byte.
+/// Collects every file below a directory with its content.
 fn contents(dir: &Path, into: &mut Vec<(String, Vec<u8>)>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -78,7 +78,7 @@ fn no_secret_is_found_anywhere_after_a_day_of_trouble() {
     ] {
         said(&mut found, &arguments.join(" "), &world.run(arguments));
     }
-    // A wrong secret, and one that is not meant for this: reported without the secret.
+    // A wrong secret, and a secret of another kind. Both are reported without the secret.
     let wrong = "wr0ng-but-still-secret";
     fs::write(world.secret_file(), wrong).unwrap();
     said(&mut found, "with a wrong secret", &world.run(&["accounts", "list"]));
@@ -88,7 +88,7 @@ fn no_secret_is_found_anywhere_after_a_day_of_trouble() {
     tokens.extend(world.emulator().given_tokens());
     daemon.stop();
 
-    // A configuration that is wrong tells its lines, and still no secret.
+    // The error of a wrong configuration quotes lines, but no secret.
     let text = fs::read_to_string(world.config_file()).unwrap();
     let wrong_keys = format!("client_secret = {SECRET:?}\nclient_secret_fiel = ");
     let wrong_config = tempfile::NamedTempFile::new().unwrap();

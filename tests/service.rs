@@ -1,11 +1,11 @@
-//! What systemd and an operator do to the daemon, and what it tells them.
+//! Signals of systemd and of operators to the daemon, and its messages to them.
 
 use crate::harness::{Daemon, World, arrived_once, data, names, primed, quick, stderr, stdout};
 use datadrop::emulator::EmulatorOptions;
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// SIGHUP, and the message that says how it went.
+/// Sends SIGHUP, and returns the message about the reload.
 fn reload(world: &World, daemon: &Daemon) -> String {
     world.write_config();
     reload_as_it_is(daemon)
@@ -17,7 +17,7 @@ fn reload_as_it_is(daemon: &Daemon) -> String {
     daemon.wait_notified("READY=1")
 }
 
-/// The configuration, in which this account, if it is there, goes to another data source.
+/// Writes the configuration. This account, if it exists, now sends to another data source.
 fn write_retargeted(world: &World, account: &str) {
     let suite = format!("report_suite_id = \"suite{account}\"\ndata_source_id = ");
     let config = fs::read_to_string(world.write_config()).unwrap();
@@ -143,7 +143,7 @@ fn a5_sighup_refuses_an_account_that_is_removed_or_goes_elsewhere_with_open_jobs
         );
         let blocked = world.status("b")["blocked"].to_string();
         assert!(blocked.contains(&jobs), "{blocked}");
-        // The rest of the new configuration holds.
+        // The rest of the new configuration is in effect.
         world.drop_file("c", "new.txt", data(2));
         world.wait_for("new.txt", "uploaded");
         // Nothing goes to either target meanwhile.
@@ -168,7 +168,7 @@ fn a5_what_adobe_has_of_a_refused_account_is_followed_to_its_end_and_then_the_ac
     write_retargeted(&world, "b");
     let message = reload_as_it_is(&daemon);
     assert!(message.contains("blocked: b"), "{message}");
-    // Of the same name: what the former target has does not count for the new one (F8).
+    // A file with an old name: the jobs of the former target do not count for the new one (F8).
     world.drop_file("b", "old.txt", data(3));
     world.wait("both to be where they should", || {
         let went: Vec<_> = world.ledger().into_iter().map(|entry| (entry.name, entry.data_source_id)).collect();
@@ -183,7 +183,8 @@ fn why_the_last_reload_was_refused_stands_in_status_until_one_is_taken() {
     let status = |arguments: &[&str]| stdout(&world.run(&[&["status"], arguments].concat()));
     assert!(status(&["--json"]).contains("\"reload_refused\": null"), "{}", status(&["--json"]));
     let good = fs::read_to_string(world.config_file()).unwrap();
-    // Valid, and yet not to be had: what `status` reads is not what runs.
+    // A valid configuration whose address cannot be bound, so that the running one differs from the one that `status`
+    // reads.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap();
     fs::write(world.config_file(), format!("{good}\n[status]\nlisten = \"{taken}\"\n")).unwrap();
@@ -239,7 +240,7 @@ fn systemd_hears_of_the_start_the_reload_life_and_the_end() {
     assert_eq!(daemon.wait_exit().code(), Some(0));
 }
 
-/// The process that was started is the one that runs, under its own name.
+/// The started process is the one that runs, under its own name.
 #[cfg(target_env = "gnu")]
 #[test]
 fn the_daemon_begins_again_with_one_heap_for_all_threads() {

@@ -1,4 +1,5 @@
-//! What ended without a clear answer is settled by the remote jobs, or held; never guessed (DESIGN S1 to S5).
+//! The remote jobs reconcile attempts that ended without a clear response. If they do not decide, the file is held
+//! (DESIGN S1 to S5).
 
 use crate::harness::{Act, Answer, Manner, World, connect, data, names, primed, stdout};
 use std::fs;
@@ -56,14 +57,14 @@ fn s3_a_name_that_somebody_else_uses_is_held_when_unclear_and_never_guessed() {
     assert_eq!(world.accepted(), ["shared.txt", "first.txt", "shared.txt"]);
 }
 
-/// Found by the simulation, seed 650953: the list that ended a block had shown the other's file, and was thrown away.
+/// Found by the simulation, seed 650953: the list that ended a block showed another sender's file, and was discarded.
 #[test]
 fn s1_what_the_list_shows_that_ends_a_block_is_not_ours() {
     let world = World::new();
     let _daemon = world.start();
     world.drop_file("a", "first.txt", data(2));
     world.wait_for("first.txt", "success");
-    // So that nothing but the probes asks for lists.
+    // So that only the probes ask for lists.
     fault(&world, "list:403:n=2");
     fault(&world, "upload:403:n=1");
     fault(&world, "upload:after-body:500:n=1:name=shared.txt");
@@ -76,7 +77,7 @@ fn s1_what_the_list_shows_that_ends_a_block_is_not_ours() {
     assert_eq!(world.times_accepted("shared.txt"), 1, "by the other tool");
 }
 
-/// The same of a list that breaks off behind its first page.
+/// The same for a list that fails after its first page.
 #[test]
 fn s1_what_a_list_showed_before_it_broke_off_is_not_ours() {
     let mut world = World::new();
@@ -131,7 +132,7 @@ fn a_duplicate_is_held_and_not_sent_again_across_a_restart() {
     world.drop_file("a", "sales.txt", data(3));
     let second = world.wait_for("sales.txt", "held");
     assert!(second.why().contains("duplicate"), "{}", second.why());
-    // Before that the next would take its place.
+    // Otherwise the next file would take its place.
     let held = || names(&world.folder("a").join("held"));
     world.wait("it to be filed", || held() == ["sales.txt", "sales.txt.why"]);
     world.drop_file("a", "sales.txt", data(4));
@@ -149,10 +150,11 @@ fn s5_a_remote_job_that_shows_late_holds_the_file_instead_of_sending_it_twice() 
         ..datadrop::emulator::EmulatorOptions::default()
     });
     let _daemon = world.start();
-    // Open at Adobe, so that there are sweeps.
+    // This job stays open at Adobe, so that there are sweeps.
     world.drop_file("a", "first.txt", data(2));
     world.wait_for("first.txt", "uploaded");
-    // Ingested, unanswered, and hidden from the lists until after the looks; then the second attempt has to wait.
+    // The job is ingested, its answer is lost, and no list shows it until after the looks. Then the second attempt must
+    // wait.
     fault(&world, "list:late=3s:name=late.txt");
     fault(&world, "upload:after-commit:reset:n=1:name=late.txt");
     fault(&world, "upload:before-body:gateway=503:name=late.txt:after=1");
@@ -183,7 +185,7 @@ fn s5_what_a_person_released_is_held_again_when_its_own_upload_shows_late() {
     world.wait("it to be sent", || world.ledger().len() == 2);
     let job = world.wait_for("late.txt", "held");
     assert!(job.why().contains("possibly ingested"), "{}", job.why());
-    // Which the person may overrule once more, now that it is known.
+    // A person may override this once more, because the situation is now known.
     world.emulator().clear_faults();
     let sent = world.run(&["jobs", "release", &job.id.to_string(), "--resend"]);
     assert_eq!(sent.status.code(), Some(0), "{}", crate::harness::stderr(&sent));
@@ -193,13 +195,13 @@ fn s5_what_a_person_released_is_held_again_when_its_own_upload_shows_late() {
 #[test]
 fn f2_another_file_under_the_name_of_one_being_sent_is_not_touched() {
     let mut world = World::new();
-    // The writer pauses for less than a rescan, which would end what is known of it (R5).
+    // The writer pauses for less than the rescan interval, because a rescan ends the knowledge about it (R5).
     world.set("rescan = \"2s\"", "rescan = \"1m\"");
     let _daemon = world.start();
     fault(&world, "upload:slow=1500ms:n=1");
     world.drop_file("a", "sales.txt", data(3));
     world.wait("the server to have it", || world.ledger().len() == 1);
-    // Removed and written again, slowly, while the answer is awaited.
+    // Removed and written again, slowly, while the answer is pending.
     let path = world.folder("a").join("sales.txt");
     fs::remove_file(&path).unwrap();
     let mut writer = fs::File::create(&path).unwrap();
@@ -244,7 +246,7 @@ fn s5_a_remote_job_that_nobody_owns_under_a_name_of_ours_is_told_once_and_holds_
     let world = World::new();
     let daemon = primed(&world);
     let other = world.somebody_sends("a", "first.txt", data(1));
-    // Whatever is in progress makes the sweep that sees it.
+    // Any job in progress causes the sweep that sees it.
     world.drop_file("a", "second.txt", data(2));
     world.wait_for("second.txt", "success");
     world.wait("the alarm", || world.log().contains("possibly ingested twice"));
@@ -260,7 +262,7 @@ fn s5_a_remote_job_that_nobody_owns_under_a_name_of_ours_is_told_once_and_holds_
         detail.contains(&ours.to_string()) && detail.contains(&other.to_string()),
         "the message names both: {detail}"
     );
-    // Wherever the job is shown, it says so.
+    // Every view of the job says so.
     let (doubled, id) =
         (format!("no job owns the remote job {other} of the same name"), world.jobs()[0].id.to_string());
     for arguments in

@@ -1,5 +1,5 @@
-//! A share that hangs affects only its own account (DESIGN F10): commands, start, reload, stop, the page and the
-//! uploads of others go on, and everything is delivered once when the share answers again.
+//! A share that hangs affects only its own account (DESIGN F10). Commands, start, reload, stop, the page and the
+//! uploads of other accounts work. Everything is delivered once when the share responds again.
 
 use crate::harness::{Daemon, HangingShare, Op, PATIENCE, World, arrived_once, large, stdout, tagged};
 use std::fs;
@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
 
-/// Time for a command that has to give up a folder on its way.
+/// Timeout for a command that must give up on a folder.
 const COMMAND: Duration = Duration::from_secs(25);
 
 /// Account `a` is on a share that can hang, account `b` is not.
@@ -19,7 +19,7 @@ fn world() -> Option<(World, HangingShare)> {
     Some((world, share))
 }
 
-/// Both accounts have had a file accepted: their styles are learnt.
+/// Both accounts have had a file accepted, so their upload styles are known.
 fn primed(world: &World) -> Daemon {
     let daemon = world.start();
     rename_in(world, "first-a.txt", tagged("first-a"));
@@ -30,12 +30,12 @@ fn primed(world: &World) -> Daemon {
     daemon
 }
 
-/// Puts a file under a hidden name into `a`.
+/// Writes a file under a hidden name into `a`.
 fn hide(world: &World, name: &str, content: impl AsRef<[u8]>) {
     fs::write(world.folder("a").join(format!(".{name}")), content).unwrap();
 }
 
-/// A producer that renames it in, and may hang as well.
+/// A producer that renames the file in. It may hang too.
 fn show(world: &World, name: &str) -> Child {
     let folder = world.folder("a");
     Command::new("mv").arg("-T").arg(folder.join(format!(".{name}"))).arg(folder.join(name)).spawn().unwrap()
@@ -46,7 +46,7 @@ fn rename_in(world: &World, name: &str, content: impl AsRef<[u8]>) {
     assert!(show(world, name).wait().unwrap().success());
 }
 
-/// Runs a command that must come to its end although a share hangs.
+/// Runs a command that must end although a share hangs.
 #[track_caller]
 fn command(world: &World, arguments: &[&str]) -> Output {
     let started = Instant::now();
@@ -94,7 +94,7 @@ fn reloads(world: &World, daemon: &Daemon) {
     world.wait("the reload", || world.log().matches("reloaded: ").count() > before);
 }
 
-/// Everything but the account goes on while this hangs, and nothing is lost or sent twice when it answers again.
+/// Everything but the account works while this operation hangs. Nothing is lost or sent twice when it returns.
 #[track_caller]
 fn costs_its_account_alone(op: Op) {
     let Some((world, share)) = world() else { return };
@@ -180,7 +180,7 @@ fn f10_a_share_that_hangs_keeps_no_other_account_from_being_verified() {
     }
 }
 
-/// Files of `a` that are hashed and due, while their share hangs in this: `b` is served all the same.
+/// Files of `a` are hashed and due while their share hangs in this operation. `b` is served all the same.
 #[track_caller]
 fn slots_are_left_to_others(op: Op) {
     const FILES: usize = 6;
@@ -237,7 +237,7 @@ fn f10_the_service_starts_and_stops_beside_a_share_that_hangs() {
     world.drop_file("b", "one.txt", tagged("one"));
     arrived_once(&world, "one.txt");
     daemons[0].signal("TERM");
-    // What hangs in the kernel hangs beyond the process's end; everything else of it has ended.
+    // A thread that hangs in the kernel outlives the process. Everything else of the process has ended.
     world.wait("the daemon to leave the job log", || {
         stdout(&command(&world, &["status"])).starts_with("datadrop is not running")
     });
@@ -259,7 +259,7 @@ fn f10_the_service_starts_and_stops_beside_a_share_that_hangs() {
 fn f10_what_is_wanted_of_other_jobs_is_carried_out_beside_a_share_that_hangs() {
     let Some((world, share)) = world() else { return };
     let daemon = primed(&world);
-    // Refused, and so never in doubt.
+    // Refused, so that no attempt is in doubt.
     world.fault("upload:429");
     rename_in(&world, "a.txt", large("a", 300_000));
     world.drop_file("b", "b.txt", large("b", 300_000));
@@ -267,7 +267,7 @@ fn f10_what_is_wanted_of_other_jobs_is_carried_out_beside_a_share_that_hangs() {
     let hung = share.hang(Op::GetAttr);
     let hanging = |share: &HangingShare| share.hanging(Op::GetAttr);
     world.wait("the folder to hang", || hanging(&share) > 0);
-    // It may come to no answer, but to its end.
+    // The command may get no answer, but it must end.
     command(&world, &["jobs", "hold", &of_a.to_string()]);
     let before = hanging(&share);
     let output = command(&world, &["jobs", "hold", &of_b.to_string()]);
@@ -314,7 +314,7 @@ fn f10_commands_on_a_share_that_hangs_come_to_an_end() {
     let output = command(&world, &["recover", "--force-new"]);
     assert!(output.status.code() == Some(1) && is_told(&output), "{output:?}");
     assert!(stdout(&output).contains("account b: "), "{}", told(&output));
-    // None of them keeps the service from starting.
+    // None of these accounts keeps the service from starting.
     let mut daemon = world.start_unready();
     let output = command(&world, &["drop", &dropped, "--account", "b"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");

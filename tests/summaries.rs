@@ -1,11 +1,12 @@
-//! The daily summary of an account: once for each day, over restarts, kills and clocks, and only for who asks for it.
+//! The daily summary of an account: once per day, over restarts, kills and clock changes, and only for receivers that
+//! ask for it.
 
 use crate::alerts::{about, add, to_file, told, world};
 use crate::harness::{World, connect_to_write, primed, stdout, tagged};
 use jiff::{Timestamp, tz::TimeZone};
 use std::fs;
 
-/// A file that the check rejects: its alert shows that the alerts had their turn.
+/// A file that the check rejects. Its alert shows that the alert stage has made a turn.
 const BAD: &str = "Date\tEvar 1\tEvent 1\n11/20/2026\tx\n";
 
 fn sql(world: &World, statement: &str) -> usize {
@@ -35,7 +36,7 @@ fn summed_up(at: &str) -> (World, std::path::PathBuf) {
     (world, heard)
 }
 
-/// Alerts have had their turn since now.
+/// Waits until the alert stage has made a turn.
 fn turn(world: &World, heard: &std::path::PathBuf, name: &str) {
     sql(world, "UPDATE alert_told SET told_at = told_at - 3600000 WHERE topic = 'rejected'");
     world.drop_file("a", name, BAD);
@@ -85,7 +86,7 @@ fn a_summary_is_sent_once_a_day_over_restarts_kills_and_clocks() {
     let daemon = world.start();
     world.wait("it to begin anew", || text(&world, RECORDED) == today().to_string());
     turn(&world, &heard, "later.txt");
-    // Down for a week: one.
+    // The service is down for a week. Only one summary follows.
     daemon.kill();
     sql(&world, "UPDATE alert_told SET told_at = told_at - 3600000");
     sql(&world, "UPDATE alert_summary SET day = date(day, '-7 days')");

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-/// What the configuration of [`world`] holds and nobody else may see.
+/// A value in the configuration of [`world`] that must stay secret.
 const WEBHOOK: &str = "hook-7f3a9b1c5d";
 const HEARTBEAT: &str = "beat-81c2d3e4f5";
 const COMPANY: &str = "examplecompany";
 const CLIENT: &str = "a1b2c3d4e5f6a7b8";
 const CELL: &str = "very private value";
 
-/// A world whose configuration holds one of everything that is hidden.
+/// A world whose configuration holds a value of every kind that is hidden.
 fn world() -> World {
     let mut world = World::new();
     world.sections(&format!(
@@ -26,7 +26,7 @@ fn world() -> World {
     world
 }
 
-/// A directory with programs of these names, to be found first.
+/// A directory with programs of these names, which are found first.
 fn programs(world: &World, scripts: &[(&str, &str)]) -> PathBuf {
     let dir = world.dir.path().join("programs");
     fs::create_dir_all(&dir).unwrap();
@@ -38,7 +38,7 @@ fn programs(world: &World, scripts: &[(&str, &str)]) -> PathBuf {
     dir
 }
 
-/// The configuration of the world, with a client ID that is no word of other texts.
+/// The configuration of the world, with a client ID that occurs in no other text.
 fn config(world: &World) -> PathBuf {
     let path = world.write_config();
     let text = fs::read_to_string(&path).unwrap().replace("client_id = \"test\"", &format!("client_id = \"{CLIENT}\""));
@@ -73,7 +73,7 @@ fn bundle(world: &World, programs: &Path) -> (Output, BTreeMap<String, String>) 
     (output, parts.collect())
 }
 
-/// A value as programs write it.
+/// The spellings in which programs write a value.
 fn forms(value: &str) -> Vec<String> {
     let run = |script: &str| {
         let output = Command::new("sh").args(["-c", script, "sh", value]).output().unwrap();
@@ -228,7 +228,7 @@ fn p6_a_configuration_that_is_wrong_gives_no_secret_away_and_no_file_is_overwrit
     }
 }
 
-/// What lies in an account's folder is sent.
+/// A bundle in an account's folder would be sent.
 #[test]
 fn no_bundle_is_written_where_it_would_be_sent() {
     let world = World::new();

@@ -1,5 +1,5 @@
-//! What people and programs rely on, as snapshots: help pages, shapes of JSON and CSV, exit codes, columns of the job log,
-//! metrics and `.why` files (DESIGN §6 to §8). A change that alters one of them shows it in its diff.
+//! The interfaces for people and programs, as snapshots: help pages, shapes of JSON and CSV, exit codes, columns of the
+//! job log, metrics and `.why` files (DESIGN §6 to §8). The diff of a change shows each of them that it alters.
 
 use crate::harness::{World, connect, data, names, stderr, stdout};
 use serde_json::Value;
@@ -30,7 +30,7 @@ fn commands(page: &str) -> Vec<String> {
         .collect()
 }
 
-/// The help page of a command and of those below it.
+/// The help pages of a command and of its subcommands.
 fn help_pages(path: &[String], pages: &mut String) {
     let mut arguments: Vec<&str> = path.iter().map(String::as_str).collect();
     arguments.push("--help");
@@ -53,7 +53,7 @@ fn help_pages_stay_as_they_are() {
     insta::assert_snapshot!("help", pages);
 }
 
-/// The shape of a JSON value: keys and types. All elements of an array make one shape.
+/// The shape of a JSON value: keys and types. All elements of an array share one shape.
 fn shape(value: &Value) -> Value {
     match value {
         Value::Null => "null".into(),
@@ -65,7 +65,7 @@ fn shape(value: &Value) -> Value {
     }
 }
 
-/// The shape that covers both.
+/// The shape that covers both values.
 fn merged(one: Value, other: Value) -> Value {
     match (one, other) {
         (Value::Object(mut one), Value::Object(other)) => {
@@ -86,7 +86,7 @@ fn merged(one: Value, other: Value) -> Value {
     }
 }
 
-/// One job at each kind of end, of files that the emulator takes, fails, loses rows of and refuses.
+/// One job for each kind of end, for files that the emulator takes, fails, loses rows of and refuses.
 fn ended_jobs(world: &World) {
     for rule in ["job:fail:name=fails*", "job:lost-rows=2:name=short*", "upload:refuse=400:name=refused*"] {
         world.fault(rule);
@@ -97,7 +97,7 @@ fn ended_jobs(world: &World) {
         world.drop_file("a", name, data(rows));
         world.wait_for(name, state);
     }
-    // The same name and content once more.
+    // The same name and content again.
     world.drop_file("a", "sales.txt", data(3));
     world.wait_for("sales.txt", "held");
 }
@@ -248,7 +248,7 @@ fn metrics_keep_names_kinds_and_labels() {
     world.wait("the page to be there", || {
         let log = world.log();
         let rest = log.split("http://127.0.0.1:").find_map(|rest| rest.split('/').next()?.parse::<u16>().ok());
-        // The emulator has an address of this form as well.
+        // The emulator's own address has the same form.
         port = rest.filter(|port| *port != world.emulator().address().port());
         port.is_some()
     });
@@ -279,7 +279,7 @@ fn why_files_keep_their_words() {
         let dir = world.folder("a").join(dir);
         world.wait("each file to have its .why", || {
             let names = names(&dir);
-            // A file that is still to be moved there has none either.
+            // A file that still waits for its move has no `.why` either.
             let mut files = names.iter().filter(|name| !is_why(name)).peekable();
             files.peek().is_some() && files.all(|name| names.contains(&format!("{name}.why")))
         });

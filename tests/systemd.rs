@@ -1,11 +1,12 @@
 //! The package, the unit and the daemon under a real systemd.
 //!
-//! `tests/systemd/boot.sh` boots this machine's own systemd as process 1 of a throw-away copy of this machine; there
-//! `tests/systemd/guest.sh` installs the package and holds it against `tests/systemd/checks`. That takes root, Linux and
-//! a systemd; where it cannot be done, the test says so aloud and passes. `DATADROP_TEST_SYSTEMD=1` makes that a failure.
+//! `tests/systemd/boot.sh` boots this machine's own systemd as process 1 of a temporary copy of this machine. There
+//! `tests/systemd/guest.sh` installs the package and compares it with `tests/systemd/checks`. This needs root, Linux
+//! and a systemd. If it is impossible, the test prints a message and passes. With `DATADROP_TEST_SYSTEMD=1` it fails
+//! instead.
 //!
-//! The package is packed here from the list in `Cargo.toml`, so that `cargo deb` need not be there. To see one that it has
-//! made: `DATADROP_TEST_PACKAGE=/…/target/debian/datadrop_0.1.0-1_amd64.deb`.
+//! The test packs the package from the list in `Cargo.toml`, so it does not need `cargo deb`. To test a package that
+//! `cargo deb` has made: `DATADROP_TEST_PACKAGE=/…/target/debian/datadrop_0.1.0-1_amd64.deb`.
 
 use crate::harness::skipped;
 use std::fs::{self, Permissions};
@@ -13,9 +14,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The exit status of `boot.sh` where a systemd cannot be booted.
+/// Exit status of `boot.sh` if it cannot boot a systemd.
 const CANNOT: i32 = 77;
-/// Everything takes less than a minute on a quiet machine.
+/// Timeout in seconds. On an idle machine everything takes less than a minute.
 const LONGEST_SECONDS: &str = "300";
 
 fn root() -> &'static Path {
@@ -63,7 +64,7 @@ fn assets(generated: &Path) -> Vec<(PathBuf, PathBuf, u32)> {
     list.collect()
 }
 
-/// What a pattern such as `man/*.1` names: everything in its folder that ends like it.
+/// The files that a pattern such as `man/*.1` matches: everything in its folder with the same ending.
 fn like(pattern: &Path) -> Vec<PathBuf> {
     let end = pattern.file_name().unwrap().to_str().unwrap().strip_prefix('*').unwrap();
     let files: Vec<PathBuf> = fs::read_dir(pattern.parent().unwrap())
@@ -75,10 +76,10 @@ fn like(pattern: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The files of the package as they lie on a machine.
+/// Writes the files of the package to their destinations.
 fn lay_out(tree: &Path, generated: &Path) {
     for (from, to, mode) in assets(generated) {
-        // A destination that is a file ends in a separator once nothing was joined to it.
+        // Joining an empty path to a file leaves a separator at its end. This removes the separator.
         let to = tree.join(to.components().collect::<PathBuf>());
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::copy(&from, &to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
@@ -86,7 +87,7 @@ fn lay_out(tree: &Path, generated: &Path) {
     }
 }
 
-/// Packs the tree with the scripts of the package, as `cargo deb` would.
+/// Packs the tree with the scripts of the package, like `cargo deb`.
 fn pack(tree: &Path, version: &str, package: &Path) {
     let metadata = metadata();
     let control = tree.join("DEBIAN");
@@ -123,7 +124,7 @@ fn the_installed_service_keeps_its_promises_under_a_real_systemd() {
     let stage = temporary.path().join("stage");
     let tree = stage.join("tree");
     fs::create_dir_all(stage.join("checks")).unwrap();
-    // Other users of the guest look into it.
+    // Other users of the guest read it.
     fs::set_permissions(&stage, Permissions::from_mode(0o755)).unwrap();
     for script in ["guest.sh", "probe.sh"] {
         fs::copy(here.join(script), stage.join(script)).unwrap();

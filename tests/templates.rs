@@ -1,4 +1,4 @@
-//! `datadrop template`: headers that Adobe takes, with what the job log knows of the report suite.
+//! `datadrop template`: headers that Adobe accepts, with the job log's facts about the report suite.
 
 use crate::harness::{World, connect, stderr, stdout};
 use serde_json::{Value, json};

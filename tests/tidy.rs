@@ -1,4 +1,5 @@
-//! The shape of the code, held to what `lib.rs` says of it. Reports all breaches together, each with its file and line.
+//! Compares the structure of the code with the rules in `lib.rs`. Reports all breaches together, each with its file and
+//! line.
 
 mod circles;
 mod citations;
@@ -12,27 +13,27 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tokens::{Token, tokens, without_tests};
 
-/// Where the package lies.
+/// The root of the package.
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A source without its comments, texts and tests.
+/// A source file without its comments, texts and tests.
 struct Source {
-    /// From the package's root, such as `src/adobe/http.rs`.
+    /// Path from the root of the package, such as `src/adobe/http.rs`.
     path: String,
     tokens: Vec<Token>,
     lines: usize,
 }
 
 impl Source {
-    /// The module of `lib.rs` that it belongs to; `main` of `main.rs`.
+    /// The module of `lib.rs` that the file belongs to. `main` for `main.rs`.
     fn module(&self) -> &str {
         let path = self.path.trim_start_matches("src/");
         path.split('/').next().unwrap_or(path).trim_end_matches(".rs")
     }
 
-    /// Whether it is that file, or lies in that folder.
+    /// Returns whether the source is this file, or is in this folder.
     fn is_in(&self, place: &str) -> bool {
         self.path == format!("{place}.rs") || self.path == place || self.path.starts_with(&format!("{place}/"))
     }
@@ -46,7 +47,7 @@ impl Source {
             .collect()
     }
 
-    /// The lines that name something of a crate: `notify::`, `use notify;`. A member or a function of that name is none.
+    /// The lines that name an item of a crate: `notify::`, `use notify;`. Excludes members and functions of that name.
     fn lines_naming_crate(&self, name: &str) -> Vec<usize> {
         let mut lines = Vec::new();
         for (index, token) in self.tokens.iter().enumerate().filter(|(_, token)| token.is(name)) {
@@ -63,7 +64,7 @@ impl Source {
         lines
     }
 
-    /// What follows `prefix`, by line: `crate::{a, b::c}` names `a` and `b`.
+    /// The names after `prefix`, by line: `crate::{a, b::c}` names `a` and `b`.
     fn named_after(&self, prefix: &[&str]) -> Vec<(usize, String)> {
         let mut named = Vec::new();
         for start in 0..self.tokens.len() {
@@ -94,7 +95,7 @@ impl Source {
     }
 }
 
-/// Every file below a folder, by path from the package's root.
+/// Every file below a folder, as a path from the root of the package.
 fn files_in(folder: &str) -> Vec<String> {
     let mut files = Vec::new();
     let mut folders = vec![root().join(folder)];
@@ -112,7 +113,7 @@ fn files_in(folder: &str) -> Vec<String> {
     files
 }
 
-/// The sources of the product; files that hold nothing but tests are left out.
+/// The source files of the product, without files that hold only tests.
 fn sources() -> Vec<Source> {
     let mut sources = Vec::new();
     let mut tests: Vec<String> = Vec::new();
@@ -130,7 +131,7 @@ fn sources() -> Vec<Source> {
     sources
 }
 
-/// Fails with every breach, one a line.
+/// Fails with every breach, one per line.
 #[track_caller]
 fn assert_none(rule: &str, breaches: &[String]) {
     let mut text = String::new();
@@ -267,7 +268,7 @@ fn nobody_imports_what_the_map_does_not_allow() {
                 breaches.push(format!("{}:{line}: `{}` must not import `{name}`", source.path, source.module()));
             }
         }
-        // `super` must not lead out of the module, past the table.
+        // `super` must not lead out of the module, because the table does not see that.
         let depth = source.path.split('/').count() - if source.path.ends_with("/mod.rs") { 2 } else { 1 };
         let out = ["super", "::"].repeat(depth);
         breaches.extend(
@@ -282,7 +283,7 @@ fn nobody_imports_what_the_map_does_not_allow() {
 
 #[test]
 fn stages_and_what_lies_under_them_know_no_stage() {
-    // The table could be changed in passing; this is what it must never say.
+    // A change could weaken the table. These entries must never be in it.
     let allowed = allowed_imports();
     let stages = ["inbox", "upload", "track", "alert", "daemon", "cli"];
     let below = ["job", "clock", "check", "retry", "config", "folder", "joblog", "adobe", "status"];
@@ -308,7 +309,7 @@ fn nothing_breaks_off_where_an_error_could_be_told() {
     ];
     let mut breaches = Vec::new();
     for source in sources() {
-        // The one system call that no safe crate offers (DESIGN R5).
+        // The only system call that no safe crate offers (DESIGN R5).
         let is_lease = source.path == "src/folder/directory/lease.rs";
         for sequence in sequences.iter().filter(|sequence| !(is_lease && **sequence == ["unsafe"])) {
             for line in source.lines_with(sequence) {
@@ -325,7 +326,7 @@ fn every_migration_is_applied() {
     let mut files = files_in("src/joblog");
     files.retain(|path| Path::new(path).extension() == Some("sql".as_ref()));
     let migrations = files.iter().filter_map(|path| path.strip_prefix("src/joblog/migrations/"));
-    // The schema is the first.
+    // The first migration is the schema.
     let mut breaches: Vec<String> = migrations
         .zip(2..)
         .filter(|(name, number)| !name.starts_with(&format!("{number:04}_")))
@@ -342,7 +343,7 @@ fn every_migration_is_applied() {
 
 #[test]
 fn no_list_of_states_is_written_by_hand() {
-    // What `job::sets` is not asked for, its test cannot compare with the enum.
+    // The test of `job::sets` can compare only lists that come from it with the enum.
     let states: Vec<String> = State::ALL.iter().map(|state| format!("'{state}'")).collect();
     let mut breaches = Vec::new();
     for path in files_in("src").into_iter().filter(|path| Path::new(path).extension() == Some("rs".as_ref())) {

@@ -1,5 +1,5 @@
-//! How requests travel: connections, TLS, proxies, names. Whatever happens on the way, a file arrives once or waits with
-//! a reason, and no secret is printed.
+//! Connections, TLS, proxies and names. For every fault on the way, a file arrives once or waits with a reason, and no
+//! secret is printed.
 
 use crate::harness::{Act, Answer, Authority, Daemon, Ending, Head, Manner, Relay, World, arrived_once, data, tagged};
 use base64::Engine as _;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// A host that exists nowhere: only a client that asks a proxy finds it.
+/// A host that does not exist. Only a client that asks a proxy reaches it.
 const OUTSIDE: &str = "analytics.example.test";
 
 fn pass(_: &Head) -> Act {
@@ -25,12 +25,12 @@ fn start_with(world: &World, variables: &[(&str, &str)]) -> Daemon {
     daemon
 }
 
-/// Waits until the log tells why nothing can be sent.
+/// Waits until the log says why nothing can be sent.
 fn wait_told(world: &World, words: &str) {
     world.wait(&format!("{words:?} in the log"), || world.log().contains(words));
 }
 
-// Connections are kept, and no request is repeated by anything below the job log.
+// Connections are kept, and nothing below the job log repeats a request.
 
 #[test]
 fn a3_each_attempt_is_one_request_however_the_server_ends_its_connections() {
@@ -102,9 +102,9 @@ fn a_certificate_for_another_host_is_not_taken() {
     assert!(relay.heads().is_empty(), "{:?}", relay.heads());
 }
 
-// Proxies. A proxy on loopback that leads nowhere but to the emulator stands for the world outside.
+// Proxies. A proxy on loopback that leads only to the emulator represents the outside world.
 
-/// A proxy, and a world whose API lies behind it.
+/// A proxy, and a world whose API is behind it.
 fn behind_a_proxy(
     scheme: &str,
     authority: Option<&Authority>,
@@ -138,7 +138,7 @@ fn https_goes_through_the_proxy_in_a_tunnel_and_the_platforms_roots_count() {
         let tunnel = format!("{OUTSIDE}:443");
         let place = if head.method == "CONNECT" { &head.target } else { head.tunnel.as_ref().unwrap() };
         assert_eq!(*place, tunnel, "{head:?}");
-        // What the proxy can read holds no secret of the API.
+        // The requests that the proxy can read hold no secret of the API.
         assert!(head.method != "CONNECT" || head.header("authorization").is_none(), "{head:?}");
     }
 }
@@ -166,7 +166,7 @@ fn proxy_credentials_go_to_the_proxy_alone_and_a_407_blocks_the_account_until_th
         let authority = Authority::new();
         let guard = Arc::clone(&open);
         let (mut world, proxy) = behind_a_proxy(scheme, (scheme == "https").then_some(&authority), move |head| {
-            // Within a tunnel, no one asks for credentials any more.
+            // Inside a tunnel, the proxy asks for no credentials.
             if head.tunnel.is_none() && !guard.load(Ordering::SeqCst) {
                 return Act::Say(Answer::new(407, "<html>Proxy Authentication Required</html>"));
             }
@@ -267,7 +267,7 @@ fn a_proxy_of_the_environment_serves_the_world_and_never_loopback() {
     assert_eq!(proxy.heads().len(), asked, "{:?}", proxy.heads().last());
 }
 
-// Every wait has an end.
+// Every wait has a timeout.
 
 fn client(origin: &str, change: impl FnOnce(&mut ApiConfig)) -> Client {
     let mut config = ApiConfig {
@@ -304,7 +304,7 @@ fn list(client: &Client, origin: &str) -> Result<Listed, ApiError> {
     })
 }
 
-/// Somebody who takes connections and never says a word.
+/// A server that accepts connections and never answers.
 fn silent() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -315,7 +315,7 @@ fn silent() -> (TcpListener, SocketAddr) {
 fn a_server_or_proxy_that_never_says_a_word_is_given_up() {
     let (_listener, address) = silent();
     let before = Instant::now();
-    // Long before the answer is due, the connection is: handshakes and tunnels are parts of it.
+    // The connection has a shorter timeout than the answer, and includes handshakes and tunnels.
     let patient = |config: &mut ApiConfig| config.timeout = Duration::from_secs(60);
     let https = format!("https://{address}");
     let error = list(&client(&https, patient), &https).unwrap_err();
@@ -327,7 +327,7 @@ fn a_server_or_proxy_that_never_says_a_word_is_given_up() {
     });
     let error = list(&proxied, &outside).unwrap_err();
     assert!(matches!(error, ApiError::NotConnected { .. }), "{error}");
-    // A plain connection stands at once, and then the answer is waited for.
+    // A plain connection is established immediately, and then the client waits for the answer.
     let http = format!("http://{address}");
     let error = list(&client(&http, |_| {}), &http).unwrap_err();
     assert!(matches!(error, ApiError::Unclear { .. }), "{error}");
@@ -349,8 +349,8 @@ fn a_token_service_that_never_answers_holds_nothing_up_for_ever() {
 
 #[test]
 fn names_that_resolve_slowly_or_not_at_all_are_given_up_and_hold_up_no_stop() {
-    // A separate network: a question that is asked there reaches no server. With the second interface the resolver's
-    // questions get lost, and it waits for an answer; without it they are refused at once.
+    // A separate network, in which no DNS query reaches a server. With the second interface, the resolver's queries get
+    // lost, and the resolver waits. Without that interface, they are refused immediately.
     let in_a_network = |world: &World, lost: bool| {
         let resolver = world.dir.path().join("resolv.conf");
         std::fs::write(&resolver, "nameserver 192.0.2.1\noptions timeout:20 attempts:2\n").unwrap();

@@ -1,12 +1,12 @@
-//! Where the kernel does not say who has a file open, events decide, and an alert reports what they keep back (DESIGN R5): on
-//! a file system over FUSE, and of files that belong to others for a daemon without `CAP_LEASE`.
+//! If the kernel does not report who has a file open, events decide, and an alert reports the files that they keep back
+//! (DESIGN R5). This concerns FUSE file systems, and files of other users for a daemon without `CAP_LEASE`.
 
 use crate::harness::{Daemon, HangingShare, World, as_nobody, large, names, tagged};
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// An alert reports what waits for longer than 600 ms. Every rescan, and every wait but that of R4 on the share, is shorter.
+/// An alert reports files that wait longer than 600 ms. Rescans and waits are shorter, except that of R4 on the share.
 fn world(mode: &str) -> World {
     let mut world = World::new();
     let delayed = format!("[[alert]]\non = \"delayed\"\ncommand = \"cat >>{}\"\n", told(&world).display());
@@ -21,7 +21,7 @@ fn told(world: &World) -> PathBuf {
     world.dir.path().join("told")
 }
 
-/// What programs have open before the daemon starts: an empty file, and one that is opened to be appended to.
+/// Files that programs have open before the daemon starts: an empty file, and one that is opened for appending.
 fn open_before(folder: &Path) -> Vec<(&'static str, File)> {
     drop(File::create(folder.join("appended.txt")).unwrap());
     let appended = File::options().append(true).open(folder.join("appended.txt")).unwrap();
@@ -37,7 +37,7 @@ fn wait_told(world: &World, files: &[(&str, File)]) {
     }
 }
 
-/// Three files come and go, longer than any wait of events and than `alert_after`.
+/// Drops three files one by one, which takes longer than any wait of events and than `alert_after`.
 fn let_others_pass(world: &World, tag: &str) {
     for number in 0..3 {
         let name = format!("{tag}{number}.txt");
@@ -48,7 +48,7 @@ fn let_others_pass(world: &World, tag: &str) {
     }
 }
 
-/// `open`: what was open before the daemon started.
+/// `open` holds the files that were open before the daemon started.
 #[track_caller]
 fn events_keep_back_what_is_written(world: &World, open: Vec<(&'static str, File)>, daemon: Daemon) {
     let folder = world.folder("a");
@@ -58,11 +58,11 @@ fn events_keep_back_what_is_written(world: &World, open: Vec<(&'static str, File
     writer.write_all(&paused[..half]).unwrap();
     let mut empty = open;
     empty.push(("query.txt", File::create(folder.join("query.txt")).unwrap()));
-    // Closed once, and opened again by a program that writes nothing yet.
+    // Closed once, and opened again by a program that has not written yet.
     File::create(folder.join("again.txt")).unwrap();
     world.wait_for("again.txt", "waiting");
     empty.push(("again.txt", File::options().append(true).open(folder.join("again.txt")).unwrap()));
-    // Written, and cut to nothing by the program that has it open.
+    // Written, and truncated by the program that has it open.
     let mut cut = File::create(folder.join("cut.txt")).unwrap();
     cut.write_all(b"Date\t").unwrap();
     cut.set_len(0).unwrap();

@@ -1,5 +1,5 @@
-//! What a person wants of jobs (`jobs retry|hold|release|cancel`): done at once, with and without a daemon, and never at
-//! the cost of a promise.
+//! The verbs for jobs (`jobs retry|hold|release|cancel`): carried out at once, with and without a daemon, and never
+//! against a promise.
 
 use crate::harness::{Daemon, World, connect, data, large, names, primed, stderr, stdout};
 use serde_json::Value;
@@ -31,7 +31,7 @@ fn a_failed_file_is_corrected_where_it_lies_and_sent_again_with_its_marker() {
     world.wait_for_end("sales.fin");
     let failed = world.folder("a").join("failed/sales.txt");
     world.wait("the file to be filed", || failed.exists());
-    // As an editor does it: another file under the same name.
+    // Like an editor: another file under the same name.
     fs::write(failed.with_extension("new"), data(5)).unwrap();
     fs::rename(failed.with_extension("new"), &failed).unwrap();
     let old = id(&world, "sales.txt");
@@ -47,7 +47,7 @@ fn a_failed_file_is_corrected_where_it_lies_and_sent_again_with_its_marker() {
     let (status, _, err) = jobs(&world, &["retry", &old]);
     assert_eq!(status, 1);
     assert!(err.contains(&format!("its file was sent again as job {}", again.id)), "{err}");
-    // What it is now stands wherever the old job is shown, which needs nobody any more.
+    // The current outcome is shown wherever the old job is, which needs no person any more.
     let (_, shown, _) = jobs(&world, &["show", &old]);
     assert!(shown.contains(&format!("jobs show {}", again.id)) && !shown.contains("jobs retry"), "{shown}");
     let (status, waited, _) = jobs(&world, &["wait", &old]);
@@ -84,11 +84,11 @@ fn f1_a_retried_file_never_overwrites_one_of_its_name() {
     assert_eq!(rows, [3, 4]);
 }
 
-/// A file of so many bytes: the second half of its request is larger than what Linux lets the sockets of both ends grow to
-/// (32 and 4 MiB), so that a server that reads no more is felt.
+/// Size of a file whose second half of the request is larger than the maximum socket buffers of both ends in Linux (32
+/// and 4 MiB). The client therefore notices that the server reads no more.
 const MORE_THAN_SOCKETS_HOLD: usize = 62_000_000;
 
-/// An account that sends one after the other, and whose first file hangs in mid-body: whatever comes later is `queued`.
+/// An account that sends one file at a time, and whose first upload hangs in mid-body. Every later file is `queued`.
 fn busy(world: &mut World, later: &[&str]) -> Daemon {
     world.account("a", "sequential = true");
     world.set("[upload]\n", "[upload]\nmax_file_size = \"100 MB\"\n");
@@ -141,7 +141,7 @@ fn a3_holding_breaks_an_upload_off_before_its_last_bytes() {
         shown["attempt_list"][0]["phase"] == "sending"
     });
     assert_eq!(world.phase(job.parse().unwrap()).as_deref(), Some("started"));
-    // Half of it is with the server, which reads no more; what lies in between has gone from here.
+    // The server has half of it, and reads no more. The bytes between both ends count as sent.
     world.wait("the job log to tell how far it is", || {
         let sql = format!("SELECT coalesce(sent_percent, 0) FROM attempt WHERE job_id = {job}");
         let percent: i64 = connect(&world.state_dir()).unwrap().query_row(&sql, [], |row| row.get(0)).unwrap();
@@ -270,7 +270,7 @@ fn f4_without_a_daemon_nothing_is_moved_in_a_folder_that_is_not_the_accounts_and
     assert_eq!(status, 0, "{err}");
     assert!(out.contains("was queued, is held") && err.contains("should carry the mark"), "{out}{err}");
     assert!(world.folder("a").join("hold.txt").exists());
-    // Where the file is is not known before it was moved.
+    // The path of the file is unknown before its move.
     let (status, out, err) = jobs(&world, &["release", "--json", &id(&world, "hold.txt")]);
     assert_eq!(status, 1, "{err}");
     assert!(out.contains("\"done\": false") && out.contains("\"refused\": false"), "{out}");
@@ -285,7 +285,7 @@ fn p5_what_was_wanted_while_the_daemon_was_dying_is_done_by_the_next() {
     let mut world = World::new();
     busy(&mut world, &["sales.txt"]).kill();
     let job = id(&world, "sales.txt");
-    // As a command leaves it behind that wrote it down while the daemon died.
+    // The state after a command that recorded the verb while the daemon died.
     crate::harness::connect_to_write(&world.state_dir())
         .execute("INSERT INTO instruction (given_at, given_by, verb, job_id) VALUES (0, 'ann', 'hold', ?1)", [&job])
         .unwrap();
@@ -348,7 +348,7 @@ fn who_releases_what_was_put_on_hold_overrules_that_hold_alone() {
     let mut world = World::new();
     world.set("[upload]\n", "[upload]\nmax_in_flight = 1\n");
     let _daemon = primed(&world);
-    // What is sent before it takes its time, so that it is put on hold before its first attempt.
+    // The upload before it takes long, so that the test can hold this job before its first attempt.
     world.fault("upload:slow=2s:n=1");
     world.drop_file("a", "slow.txt", data(1));
     world.wait_for("slow.txt", "uploading");
@@ -362,7 +362,7 @@ fn who_releases_what_was_put_on_hold_overrules_that_hold_alone() {
     let duplicate = format!("id = {first} AND state = 'held' AND reason LIKE 'duplicate%'");
     world.wait("it to be held as a duplicate", || world.count(&duplicate) == 1);
     assert_eq!(world.times_accepted("sales.txt"), 1);
-    // And a person who releases it now has been warned.
+    // A person who releases it now has seen the warning.
     assert_eq!(jobs(&world, &["release", &first.to_string()]).0, 0);
     world.wait("it to be sent", || world.times_accepted("sales.txt") == 2);
 }
@@ -396,7 +396,7 @@ fn r6_a_retried_file_that_lies_under_another_name_still_knows_its_marker() {
     let cancelled = id(&world, "sales.txt");
     assert_eq!(jobs(&world, &["cancel", &cancelled]).0, 0);
     world.wait("it to be filed", || folder_of(&world, "failed").contains(&"sales.txt".to_owned()));
-    // Its name is taken when it comes back, and one marker says that both are complete.
+    // Its name is taken when it comes back. One marker says that both files are complete.
     world.drop_file("a", "sales.txt", data(4));
     world.wait("the second to wait", || world.count("state = 'waiting'") == 1);
     assert_eq!(jobs(&world, &["retry", &cancelled]).0, 0);
@@ -417,20 +417,20 @@ fn r6_a_retried_marker_that_lies_under_another_name_still_releases_its_data_file
         world.drop_file("a", "sales.fin", "");
         world.wait("both to be queued", || world.count("state = 'queued'") == 2);
         let cancelled = id(&world, "sales.txt");
-        // Not while the last bytes of an attempt may have gone.
+        // Refused while the last bytes of an attempt may have gone.
         world.wait("it to be cancelled", || jobs(&world, &["cancel", &cancelled]).0 == 0);
         world.wait("both to be filed", || names(&world.folder("a")).iter().all(|name| !name.starts_with("sales")));
     }
     let cancelled = id(&world, "sales.txt");
     world.drop_file("a", "sales.txt", data(5));
     world.wait_for("sales.txt", "waiting");
-    // In failed/ the name of the marker was taken, and in the inbox that of the data file is.
+    // In `failed/` the name of the marker was taken. In the inbox the name of the data file is taken.
     assert_eq!(jobs(&world, &["retry", &cancelled]).0, 0);
     world.wait("all three to be queued", || world.count("state = 'queued'") == 3);
     let lies_there = names(&world.folder("a"));
     let marker = lies_there.iter().find(|name| name.ends_with("fin")).unwrap();
     assert_ne!(marker, "sales.fin");
-    // Whatever its name says there, it is the marker of no other stem.
+    // It is not the marker of another stem, whatever its name in that folder.
     let other = marker.replace(".fin", ".txt");
     world.drop_file("a", &other, data(6));
     world.drop_file("a", "costs.txt", data(7));

@@ -1,4 +1,4 @@
-//! `verify`: what lies in `done/` against what the job log says was sent (P2). It looks, and changes nothing.
+//! `verify`: compares the files in `done/` with the job log's record of what was sent (P2). It changes nothing.
 
 use crate::harness::{World, arrived_once, connect_to_write, data, names, stderr, stdout, tagged};
 use serde_json::Value;
@@ -8,14 +8,14 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-/// What `verify --json` finds, and its exit code.
+/// The findings of `verify --json`, and its exit code.
 fn verify(world: &World, arguments: &[&str]) -> (Vec<Value>, i32) {
     let output = world.run(&[&["verify", "--json"], arguments].concat());
     assert_eq!(stderr(&output), "");
     (serde_json::from_str(&stdout(&output)).unwrap(), output.status.code().unwrap())
 }
 
-/// The status of each difference by the name of its file.
+/// The status of each difference, by the name of its file.
 fn statuses(found: &[Value]) -> Vec<(String, String, Option<i64>)> {
     let mut all: Vec<_> = found
         .iter()
@@ -29,7 +29,7 @@ fn statuses(found: &[Value]) -> Vec<(String, String, Option<i64>)> {
     all
 }
 
-/// A world that has sent these files, whose daemon has filed them in `done/` and has stopped.
+/// A world that has sent these files. Its daemon has filed them in `done/`, and has stopped.
 fn sent(world: &World, files: &[&str]) -> PathBuf {
     let daemon = world.start();
     for name in files {
@@ -42,7 +42,7 @@ fn sent(world: &World, files: &[&str]) -> PathBuf {
     done
 }
 
-/// Everything about what lies in a directory that a look must not change.
+/// Everything about the files in a directory that reading must not change.
 fn picture(dir: &Path) -> Vec<(PathBuf, u64, i64, i64)> {
     let mut all: Vec<_> = fs::read_dir(dir)
         .unwrap()
@@ -90,7 +90,7 @@ fn what_was_changed_is_missing_foreign_or_unreadable_is_named_and_left_as_it_is(
     fs::write(done.join("somebody's.txt"), "never ours").unwrap();
     fs::write(done.join(".hidden"), "of an editor").unwrap();
     fs::create_dir(done.join("folder")).unwrap();
-    // Its locks would end if it were opened.
+    // If `verify` opened it, closing it would drop the locks of the process on the database.
     fs::hard_link(world.state_dir().join("datadrop.db"), done.join("linked.txt")).unwrap();
     fs::write(done.join(OsStr::from_bytes(b"\xff\n.txt")), "of no name").unwrap();
     let (before, log) = (picture(&done), world.log());
@@ -142,7 +142,7 @@ fn a_name_is_compared_byte_for_byte() {
 fn what_keep_done_removed_is_not_missing_and_what_keep_jobs_pruned_is_still_compared() {
     let mut world = World::new();
     let done = sent(&world, &["first.txt", "second.txt", "last.txt"]);
-    // As `keep.jobs` leaves it after 400 days.
+    // The state that `keep.jobs` leaves after 400 days.
     let prune = "INSERT INTO delivered (job_id, account, file_name, kind, state, sha256, remote_job_id, disk_name, place,
                                         uploaded_at, finished_at, line, place_id)
                  SELECT id, account, file_name, kind, state, sha256, remote_job_id, disk_name, place, uploaded_at, finished_at,

@@ -1,4 +1,4 @@
-//! `jobs watch` at a real terminal: it fits, survives a resize, and leaves the terminal as it found it.
+//! `jobs watch` at a real terminal: the view fits, survives a resize, and restores the terminal at its end.
 
 use crate::harness::{PATIENCE, World, data};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -9,10 +9,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Instant;
 
-/// Shows the cursor, then leaves the alternate screen.
+/// Shows the cursor, and then leaves the alternate screen.
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
-/// The live view and its viewer.
+/// The live view, and its viewer.
 struct View {
     child: Child,
     terminal: File,
@@ -43,7 +43,7 @@ impl View {
         let (sender, shown) = mpsc::channel();
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
-            // The end of a terminal is an error.
+            // A closed terminal returns an error.
             while let Ok(read @ 1..) = output.read(&mut bytes) {
                 if sender.send(bytes[..read].to_vec()).is_err() {
                     return;
@@ -53,11 +53,11 @@ impl View {
         Self { child, terminal, shown, seen: String::new() }
     }
 
-    /// Waits until a whole picture is as it is wanted; returns it.
+    /// Waits until a whole picture fulfils the condition, and returns the picture.
     fn wait_for(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            // Each picture begins at the upper left and ends with what is below it cleared.
+            // Each picture begins at the upper left, and ends by clearing the rest of the screen.
             let pictures = self.seen.split("\x1b[H").skip(1).filter_map(|rest| rest.split_once("\x1b[J"));
             if let Some((picture, _)) = pictures.last().filter(|(picture, _)| wanted(picture)) {
                 return picture.to_owned();
@@ -92,10 +92,10 @@ fn the_live_view_follows_fits_after_a_resize_and_ends_clean() {
     world.drop_file("a", "second.txt", data(2));
     view.wait_for("second file", |picture| picture.contains("a/second.txt"));
 
-    // Nothing changes but the size: that alone must bring a picture that fits.
+    // Only the size changes. That alone must cause a picture that fits.
     resize(&view.terminal, 40, 8);
     view.wait_for("picture that fits", |picture| {
-        // The terminal adds a return of its own to each.
+        // The terminal adds a carriage return to each line.
         let lines: Vec<&str> = picture.split('\n').map(|line| line.trim_end_matches('\r')).collect();
         let width = |line: &str| anstream::adapter::strip_str(line).to_string().chars().count();
         lines.len() <= 8 && lines.iter().all(|line| width(line) <= 40)
@@ -129,7 +129,7 @@ fn first_line_of(world: &World, arguments: &[&str]) -> (String, Child) {
     (line, child)
 }
 
-/// Nothing happens in the job log any more: only the closed pipe can end them.
+/// The job log does not change any more, so only the closed pipe can end these commands.
 #[test]
 fn a_view_whose_reader_has_gone_ends_well() {
     let world = World::new();

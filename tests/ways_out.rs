@@ -1,5 +1,6 @@
-//! Each block has a way out that works: a person does what the block says, no more, and a file goes through, once. Without a
-//! restart, unless the block asks for one (DESIGN F4, F5, F9, F10, A5). Those that need no other folder are in `identity.rs`.
+//! The remedy of each block works: a person does exactly what the block says, and then a file is delivered once. A
+//! restart is not needed, unless the block asks for one (DESIGN F4, F5, F9, F10, A5). Blocks that need no other folder
+//! are in `identity.rs`.
 
 use crate::harness::{
     Act, Answer, Daemon, Manner, NOBODY, World, arrived_once, as_nobody, command, data, primed, stdout, tagged,
@@ -9,7 +10,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-/// Puts a changed configuration in place, and waits for the daemon to have taken it.
+/// Changes the configuration, and waits until the daemon has loaded it.
 #[track_caller]
 fn reload_with(world: &World, daemon: &Daemon, from: &str, to: &str) {
     let config = fs::read_to_string(world.write_config()).unwrap();
@@ -20,7 +21,7 @@ fn reload_with(world: &World, daemon: &Daemon, from: &str, to: &str) {
     daemon.wait_notified("READY=1");
 }
 
-/// What a block means by another folder: made, named in the configuration, and read by a reload.
+/// Does what a block means by another folder: creates one, names it in the configuration, and reloads.
 #[track_caller]
 fn name_another_folder(world: &World, daemon: &Daemon, account: &str, folder: &Path) {
     reload_with(world, daemon, &format!("folder = {:?}", world.folder(account)), &format!("folder = {folder:?}"));
@@ -34,7 +35,7 @@ fn wait_blocked(world: &World, account: &str, words: &[&str]) {
     });
 }
 
-/// The account that had been blocked sends a file from this folder.
+/// Asserts that the formerly blocked account sends a file from this folder.
 #[track_caller]
 fn goes_on_in(world: &World, account: &str, folder: &Path, tag: &str) {
     world.wait(&format!("{tag}: {account} to go on"), || world.blocked(account).is_empty());
@@ -58,7 +59,7 @@ fn f9_a_mark_that_is_a_hard_link_or_no_file_blocks_until_it_is_a_file_of_its_own
     let world = World::new();
     let (mark, linked) = (world.folder("a").join(".datadrop"), world.dir.path().join("linked"));
     let daemon = primed(&world);
-    // What is locked and known does no harm under a second name.
+    // A second name is harmless, because the mark is locked and known.
     fs::hard_link(&mark, &linked).unwrap();
     daemon.signal("USR1");
     goes_on(&world, "linked-while-at-work");
@@ -80,7 +81,7 @@ fn f9_a_mark_that_is_a_hard_link_or_no_file_blocks_until_it_is_a_file_of_its_own
 fn f9_a_sub_folder_that_more_people_may_write_to_blocks_until_it_is_as_the_folder() {
     let world = World::new();
     let sent = world.folder("a").join("sent");
-    // The service's user may not change what root made.
+    // The service's user may not change a directory that root made.
     let Some(daemon) = as_nobody(&world, |folder| {
         command("chown", &["0:0"], &folder.join("sent"));
         command("chmod", &["777"], &folder.join("sent"));
@@ -127,11 +128,11 @@ fn f10_the_folder_of_another_account_blocks_until_another_is_named() {
         let folder = made(&world, &format!("beside-{account}"));
         name_another_folder(&world, &daemon, account, &folder);
         goes_on_in(&world, account, &folder, &format!("{account}-beside"));
-        // The next change begins with what is at work now.
+        // The next change starts from the current state.
         fs::remove_file(world.folder(account)).unwrap();
         symlink(&folder, world.folder(account)).unwrap();
     }
-    // By a rename and a link while all are at work.
+    // A rename and a link, while all accounts work.
     let aside = world.dir.path().join("aside");
     fs::rename(world.dir.path().join("beside-b"), &aside).unwrap();
     symlink(world.folder("a"), world.dir.path().join("beside-b")).unwrap();
@@ -148,7 +149,7 @@ fn f4_a_folder_with_the_mark_of_another_account_blocks_until_another_is_named_or
     let mut world = World::new();
     let folder = world.folder("a");
     primed(&world).stop();
-    // It was renamed in the configuration, or is gone and another has its folder.
+    // The account was renamed in the configuration, or it is gone and another has its folder.
     world.remove_account("a").account("b", "");
     fs::remove_dir(world.folder("b")).unwrap();
     fs::rename(&folder, world.folder("b")).unwrap();
@@ -164,7 +165,7 @@ fn f4_a_folder_with_the_mark_of_another_account_blocks_until_another_is_named_or
     let daemon = world.start();
     wait_blocked(&world, "b", &blocked);
     fs::remove_file(world.folder("b").join(".datadrop")).unwrap();
-    // What the other sent lies there, and may be sent again.
+    // The folder holds files that the other account sent, which this one might send again.
     wait_blocked(&world, "b", &["done/ holds files that were sent", "`datadrop recover`"]);
     daemon.stop();
     let recovered = world.run(&["recover", "--account", "b"]);
@@ -240,7 +241,8 @@ fn an_account_of_a_virtual_report_suite_goes_on_once_another_is_named() {
     assert_eq!(world.blocked("a"), "");
 }
 
-/// The block names two keys, their correction is refused for a job that was tried, and that block names the rest of the way.
+/// The block names two keys. datadrop refuses their correction because of a job that was tried, and that block names
+/// the next step.
 #[test]
 fn a5_an_account_whose_first_files_are_refused_alike_goes_on_once_its_data_source_is_corrected() {
     let mut world = World::new();
@@ -305,7 +307,7 @@ fn f4_the_right_mark_is_put_back_after_a_start_with_a_wrong_one() {
     wait_blocked(&world, "a", &["not the one that the job log remembers", "put the right one back"]);
     fs::write(&mark, text).unwrap();
     goes_on(&world, "right-mark");
-    // And the other way: the job log is another's, and the service is stopped for it.
+    // The other way round: the job log belongs to another, so the service is stopped.
     daemon.stop();
     fs::write(&mark, "account a\nid 0000000000000002\n").unwrap();
     recover(&world);

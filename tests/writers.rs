@@ -1,7 +1,8 @@
-//! Is somebody still writing? (DESIGN R5, R7 to R9, F2.) Writers that pause, come back, break off, and others who touch their files.
+//! Is somebody still writing? (DESIGN R5, R7 to R9, F2.) Writers that pause, resume or break off, and other programs
+//! that touch their files.
 //!
-//! The waits are so short that a guess by time would send a part at once. A test of "not yet" lets other files pass, which
-//! takes several times as long as any rule but the one that it is about.
+//! The waits are so short that a rule by time alone would send a part immediately. A test of "not yet" lets other files
+//! pass, which takes several times as long as every rule but the tested one.
 
 use crate::harness::{World, large, names, tagged};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, mknodat, utimensat};
@@ -13,14 +14,14 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// A world in which every rescan, and every wait that ends by time alone, is over in a moment.
+/// A world in which rescans, and waits that end by time alone, are short.
 fn impatient() -> World {
     let mut world = World::new();
     world.set("rescan = \"2s\"", "rescan = \"300ms\"").set("settle_max = \"500ms\"", "settle_max = \"3s\"");
     world
 }
 
-/// Three files come and go, one after the other: at least as many rescans, and longer than any wait but `settle_max`.
+/// Drops three files one by one. This takes at least as many rescans, and longer than any wait but `settle_max`.
 fn let_others_pass(world: &World, tag: &str) {
     for number in 0..3 {
         let name = format!("{tag}{number}.txt");
@@ -29,7 +30,7 @@ fn let_others_pass(world: &World, tag: &str) {
     }
 }
 
-/// What was accepted under this name, by size: a part shows.
+/// The sizes of the accepted files with this name, which reveal a part.
 fn sizes(world: &World, name: &str) -> Vec<u64> {
     world.ledger().into_iter().filter(|entry| entry.name == name).map(|entry| entry.size).collect()
 }
@@ -110,7 +111,7 @@ fn r5_a_queued_file_that_somebody_opens_is_not_committed() {
     let (first, rest, whole) = lines("late");
     let path = world.drop_file("a", "late.txt", &first);
     world.wait_for("late.txt", "queued");
-    // It writes nothing for now: size, times and hash stay what they were.
+    // The writer pauses, so size, times and hash stay the same.
     let mut file = append(&path);
     world.start_emulator(crate::harness::quick());
     let_others_pass(&world, "other");
@@ -206,13 +207,13 @@ fn r8_r9_what_looks_like_a_broken_transfer_waits_and_says_so() {
         let job = world.wait_for(name, "waiting");
         assert!(job.why().contains(words), "{}", job.why());
     }
-    // The transfer is begun again, and the copy as well: neither part is ever sent.
+    // The transfer and the copy are started again. Neither part is ever sent.
     world.drop_file("a", "rsync.txt", &whole);
     world.write_file("a", "cut.txt", &whole);
     for name in ["rsync.txt", "cut.txt"] {
         assert_whole(&world, name, &whole);
     }
-    // What stays like that is sent in the end, and the check says what is odd.
+    // A file that stays like this is sent in the end, and the check reports the oddity.
     world.write_file("a", "as-it-is.txt", &whole[..whole.len() - 1]);
     world.wait_for("as-it-is.txt", "success");
     assert!(world.log().contains("may be cut off"), "{}", world.log());
