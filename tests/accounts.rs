@@ -148,7 +148,7 @@ fn the_first_account_can_be_made_before_any_is_configured() {
 }
 
 #[test]
-fn an_unclear_end_of_a_creation_or_deletion_is_told_and_never_repeated() {
+fn an_unclear_creation_or_deletion_is_reported_and_never_repeated() {
     let world = without_accounts(quick());
     world.fault("account:after-commit:reset");
     let created = world.run(&["accounts", "create", "--name", "x"]);
@@ -215,7 +215,7 @@ fn commands_pay_their_requests_from_the_budget_of_the_running_daemon() {
 }
 
 #[test]
-fn whatever_the_api_answers_to_account_requests_is_told_once_and_changes_nothing() {
+fn every_answer_to_an_account_request_is_reported_once_and_changes_nothing() {
     let accounts = vec![("suitea".to_owned(), 1)];
     let world = World::with_emulator(EmulatorOptions { accounts, ..quick() });
     let ways: [&[&str]; 4] = [

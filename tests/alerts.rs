@@ -78,7 +78,7 @@ fn many_bad_files_are_one_alert() {
 }
 
 #[test]
-fn what_adobe_does_not_finish_is_told_when_poll_give_up_after_is_over_though_it_was_told_before_that_it_was_late() {
+fn an_unfinished_remote_job_is_reported_as_late_and_again_after_poll_give_up_after() {
     let mut world = World::with_emulator(datadrop::emulator::EmulatorOptions {
         processing: std::time::Duration::from_secs(600),
         ..quick()
@@ -100,7 +100,7 @@ fn what_adobe_does_not_finish_is_told_when_poll_give_up_after_is_over_though_it_
 /// T3: a data source that halts after a failed job takes nothing until a person restarts it. The API does not show
 /// this.
 #[test]
-fn a_data_source_that_halts_is_told_with_its_remedy_and_again_when_it_goes_on() {
+fn a_halted_data_source_is_reported_with_its_remedy_and_again_when_it_continues() {
     let mut world = World::with_emulator(EmulatorOptions { halt_on_error: true, ..quick() });
     world.set("max = \"500ms\"\n[retry]", "max = \"500ms\"\nlate_after = \"2s\"\n[retry]");
     let (rule, path) = to_file(&world, "[\"delayed\", \"stalled\", \"failure\"]", "told");
@@ -142,7 +142,7 @@ fn a_data_source_that_halts_is_told_with_its_remedy_and_again_when_it_goes_on() 
 
 /// T3: a late job without an earlier failure is `delayed`. So is a job that was sent before the failure.
 #[test]
-fn what_is_late_behind_no_failure_is_delayed() {
+fn a_late_job_without_an_earlier_failure_is_delayed() {
     let mut world = World::with_emulator(EmulatorOptions { processing: std::time::Duration::from_secs(4), ..quick() });
     world.set("max = \"500ms\"\n[retry]", "max = \"500ms\"\nlate_after = \"1s\"\n[retry]");
     let (rule, path) = to_file(&world, "[\"delayed\", \"stalled\", \"cleared\"]", "told");
@@ -161,7 +161,7 @@ fn what_is_late_behind_no_failure_is_delayed() {
 /// Each receiver of an alert about an account gets its end once, also over a restart, as the event that it subscribes
 /// to.
 #[test]
-fn what_an_account_lacked_is_cleared_once_for_each_who_heard_of_it() {
+fn the_end_of_a_problem_is_reported_once_to_each_receiver_of_the_problem() {
     let mut world = world("");
     world.account("b", "expect = \"1 by 00:00\"");
     let rule = |world: &World, on: &str, name| to_file(world, on, name);
@@ -215,7 +215,7 @@ fn what_an_account_lacked_is_cleared_once_for_each_who_heard_of_it() {
 }
 
 #[test]
-fn what_happened_before_a_kill_is_told_after_it() {
+fn events_before_a_kill_are_reported_after_it() {
     let mut world = world("");
     let (path, open) = (world.dir.path().join("told"), world.dir.path().join("open"));
     let command = format!("test -e {} && cat >>{}", open.display(), path.display());
@@ -247,7 +247,7 @@ fn what_happened_before_a_kill_is_told_after_it() {
 }
 
 #[test]
-fn a_webhook_that_is_down_is_told_later_and_holds_nothing_up() {
+fn a_webhook_that_is_down_gets_its_alert_later_and_delays_nothing() {
     const KEY: &str = "k3y-of-the-hook";
     let down = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = down.local_addr().unwrap();
@@ -298,7 +298,7 @@ fn a_webhook_that_is_down_is_told_later_and_holds_nothing_up() {
 }
 
 #[test]
-fn each_event_is_told_to_those_who_asked_for_it() {
+fn each_event_is_sent_to_its_subscribers() {
     let mut world = world("");
     let hook = Hook::start();
     let all = "[\"failure\", \"partial\", \"held\", \"blocked\", \"doubled\", \"missing\", \"started\"]";
@@ -378,7 +378,7 @@ fn starts_pending(world: &World) -> i64 {
 }
 
 #[test]
-fn what_is_late_is_told_once_over_a_restart() {
+fn a_late_file_is_reported_once_over_a_restart() {
     let mut world = world("");
     world.set("[retry]\n", "[retry]\nalert_after = \"1s\"\n");
     let (rule, path) = to_file(&world, "[\"delayed\"]", "told");
@@ -413,7 +413,7 @@ fn told_of(world: &World, path: &PathBuf) -> Value {
 
 /// DESIGN §4, "Tracking": a 404 for a single job leaves it `uploaded`, and raises an alert.
 #[test]
-fn a_remote_job_that_adobe_does_not_know_any_more_is_told_once() {
+fn a_remote_job_that_adobe_no_longer_knows_is_reported_once() {
     let mut world = world("");
     let (rule, path) = to_file(&world, "[\"delayed\", \"failure\"]", "told");
     add(&mut world, &rule);
@@ -436,7 +436,7 @@ fn a_remote_job_that_adobe_does_not_know_any_more_is_told_once() {
 
 /// DESIGN S4: an upload that ends unclear for the third time raises an alert; it continues automatically.
 #[test]
-fn a_third_unclear_end_of_an_upload_is_told() {
+fn a_third_unclear_end_of_an_upload_is_reported() {
     let mut world = world("");
     let (rule, path) = to_file(&world, "[\"delayed\"]", "told");
     add(&mut world, &rule);
@@ -456,7 +456,7 @@ fn a_third_unclear_end_of_an_upload_is_told() {
 }
 
 #[test]
-fn a_command_sees_nothing_of_our_environment_and_a_reload_changes_who_is_told() {
+fn a_command_gets_no_secret_environment_and_a_reload_changes_the_receivers() {
     let mut world = world("");
     let seen = world.dir.path().join("seen");
     add(
@@ -483,7 +483,7 @@ fn a_command_sees_nothing_of_our_environment_and_a_reload_changes_who_is_told() 
 }
 
 #[test]
-fn the_last_words_of_a_run_are_told_before_it_ends() {
+fn the_last_alerts_of_a_run_are_sent_before_it_ends() {
     let mut world = world("");
     let (rule, path) = to_file(&world, "[\"rejected\", \"started\"]", "told");
     add(&mut world, &rule);

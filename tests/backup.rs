@@ -266,7 +266,7 @@ impl Drop for Litestream {
 }
 
 #[test]
-fn litestream_beside_the_daemon_disturbs_neither_sending_nor_a_restart() {
+fn litestream_next_to_the_daemon_disturbs_neither_uploads_nor_a_restart() {
     let mut world = World::new();
     world.account("a", "check = \"off\"");
     let daemon = primed(&world);

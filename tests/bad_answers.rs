@@ -135,22 +135,22 @@ fn a_400_rejects_the_file_unless_the_gateway_says_it() {
 }
 
 #[test]
-fn a_401_in_whatever_words_is_tried_once_more_with_a_new_token() {
+fn a_401_with_any_text_is_retried_once_with_a_new_token() {
     refused_uploads(401, |_| ("success", 2));
 }
 
 #[test]
-fn a_403_in_whatever_words_blames_the_account_and_the_file_arrives_later() {
+fn a_403_with_any_text_blames_the_account_and_the_file_arrives_later() {
     refused_uploads(403, |_| ("success", 2));
 }
 
 #[test]
-fn a_404_in_whatever_words_blames_the_account_and_the_file_arrives_later() {
+fn a_404_with_any_text_blames_the_account_and_the_file_arrives_later() {
     refused_uploads(404, |_| ("success", 2));
 }
 
 #[test]
-fn a_500_in_whatever_words_is_unclear_and_sent_again_once_it_is_proven_absent() {
+fn a_500_with_any_text_is_unclear_and_the_file_is_sent_again_once_proven_absent() {
     refused_uploads(500, |_| ("success", 2));
 }
 
@@ -173,7 +173,7 @@ fn a_200_that_says_nothing_usable_is_unclear_whether_or_not_the_server_took_the_
 
 #[test]
 fn job_ids_are_read_where_they_can_be_and_otherwise_the_remote_jobs_decide() {
-    // Changes the ID of a good answer. Returns the body, and whether it still holds a valid ID.
+    // Changes the ID of a good answer. The flag says whether the result is still a valid ID.
     type MakeOf = fn(&Value) -> Value;
     let odd: [(&str, MakeOf, bool); 11] = [
         ("text", |id| json!(id.to_string()), true),
@@ -220,7 +220,7 @@ fn a_job_id_that_another_job_owns_is_no_answer() {
 }
 
 #[test]
-fn odd_members_beside_a_good_id_do_no_harm() {
+fn odd_members_next_to_a_good_id_do_no_harm() {
     let odd: [(&str, Lie); 5] = [
         ("rows", |job| job["The number of rows successfully processed"] = json!(-3)),
         ("status", |job| job["Status of the job"] = json!("on its way to the moon")),
@@ -420,7 +420,7 @@ fn rows_and_words_that_make_no_sense_end_nothing() {
 }
 
 #[test]
-fn p7_counts_and_words_in_any_form_end_a_job_or_are_told_long_before_it_is_given_up() {
+fn p7_any_count_or_status_ends_a_job_or_is_reported_long_before_datadrop_gives_up() {
     const LIES: [(&str, Lie, &str); 9] = [
         ("fraction.txt", |job| job["rows"] = json!(100.0), "success"),
         ("fraction-in-text.txt", |job| job["rows"] = json!("100.0"), "success"),
@@ -482,7 +482,7 @@ fn tell_pages(page: &mut Value, lie: Option<&Value>) {
 }
 
 #[test]
-fn s1_f8_whatever_the_first_list_says_of_its_pages_all_of_them_are_read() {
+fn s1_f8_all_pages_of_the_first_list_are_read_whatever_it_says_of_them() {
     for (what, lie) in page_lies() {
         let lie: &'static Option<Value> = Box::leak(Box::new(lie));
         let (world, _on, relay) = lying_lists(quick(), move |_, page| tell_pages(page, lie.as_ref()));
@@ -501,7 +501,7 @@ fn s1_f8_whatever_the_first_list_says_of_its_pages_all_of_them_are_read() {
 }
 
 #[test]
-fn s2_whatever_a_list_says_of_its_pages_a_lost_answer_is_found_on_any_of_them() {
+fn s2_a_lost_answer_is_found_on_every_page_whatever_the_list_says_of_its_pages() {
     for (what, lie) in page_lies() {
         let lie: &'static Option<Value> = Box::leak(Box::new(lie));
         let (mut world, on, _relay) = lying_lists(quick(), move |_, page| tell_pages(page, lie.as_ref()));

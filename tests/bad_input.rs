@@ -228,7 +228,7 @@ fn p1_names_that_cannot_be_sent_are_rejected_and_explained() {
 }
 
 #[test]
-fn p1_what_is_no_plain_file_is_never_opened() {
+fn p1_only_plain_files_are_ever_opened() {
     let world = World::new();
     let secret = world.dir.path().join("outside.txt");
     fs::write(&secret, tagged("must stay here")).unwrap();
@@ -344,7 +344,7 @@ fn f1_the_same_name_again_with_other_content_is_a_second_job() {
 }
 
 #[test]
-fn f6_f7_whatever_happens_to_a_queued_file_it_is_sent_whole_or_not_at_all() {
+fn f6_f7_a_queued_file_is_sent_whole_or_not_at_all_whatever_happens_to_it() {
     let world = World::new();
     world.fault("upload:429=0");
     let _daemon = world.start();

@@ -218,7 +218,7 @@ fn names_are_judged_as_well_and_never_reach_the_terminal_raw() {
 
 /// A day that has begun in some time zone is at most doubtful. A day that has begun in none fails.
 #[test]
-fn days_to_come_are_told_from_days_that_are_here() {
+fn future_days_are_distinguished_from_days_that_have_begun() {
     let dir = tempfile::tempdir().unwrap();
     let now = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::system());
     for (days, exit, code) in [(0, 0, None), (3, 3, Some("date-future")), (-1_000, 0, Some("date-old"))] {
@@ -260,7 +260,7 @@ fn a_cause_that_many_rows_share_is_one_finding_with_their_number() {
 }
 
 #[test]
-fn a_file_too_large_is_told_in_constant_memory() {
+fn a_file_too_large_is_reported_in_constant_memory() {
     let dir = tempfile::tempdir().unwrap();
     let row = format!("11/20/2026\t{}\t1\n", "x".repeat(4_000));
     let rows = row.repeat(50_000_000 / row.len() + 1);

@@ -82,7 +82,7 @@ fn a_file_that_adobe_would_fail_is_rejected_and_never_sent() {
 }
 
 #[test]
-fn what_is_doubtful_or_only_loses_rows_is_sent_under_reject_too() {
+fn files_with_doubtful_findings_or_skipped_rows_are_sent_under_reject_too() {
     let world = world("reject");
     let _daemon = world.start();
     world.drop_file("a", "lossy.txt", file(&[GOOD, SKIPPED]));
@@ -155,7 +155,7 @@ fn the_command_checks_as_an_account_does() {
 
 /// The account sends to data source 1. A doubtful finding keeps no file back, also with `reject`.
 #[test]
-fn a_template_of_another_data_source_is_told_and_sent() {
+fn a_template_of_another_data_source_is_reported_and_sent() {
     let world = world("reject");
     let _daemon = world.start();
     for (name, template) in [("other.txt", 5), ("own.txt", 1)] {
@@ -185,7 +185,7 @@ fn a_rejected_file_that_is_corrected_is_a_new_one() {
 }
 
 #[test]
-fn lost_rows_are_named_by_their_lines_and_told_before() {
+fn lost_rows_are_named_by_their_lines_and_reported_before() {
     let world = world("warn");
     let _daemon = world.start();
     world.drop_file("a", "sales.txt", format!("# made by a test\n{}", file(&[SKIPPED, GOOD, "\n", SKIPPED])));
@@ -235,7 +235,7 @@ fn a_failure_quotes_what_the_check_found() {
 }
 
 #[test]
-fn nothing_is_told_where_nobody_asked() {
+fn without_the_check_nothing_is_reported() {
     let world = world("off");
     let _daemon = world.start();
     world.drop_file("a", "lossy.txt", file(&[SKIPPED, GOOD]));
@@ -298,7 +298,7 @@ fn a_reload_decides_for_files_that_are_taken_in_from_then_on() {
 }
 
 #[test]
-fn a_file_that_would_not_be_there_in_time_at_the_speed_of_the_last_ones_is_told_of() {
+fn a_file_too_slow_for_the_gateway_at_the_speed_of_earlier_ones_is_reported() {
     let world = world("warn");
     let daemon = world.start();
     world.drop_file("a", "first.txt", file(&[GOOD.repeat(70_000).as_str()]));

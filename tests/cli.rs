@@ -280,7 +280,7 @@ fn every_end_has_its_exit_code() {
 }
 
 #[test]
-fn a_wrong_configuration_is_told_by_name_and_the_daemon_ends_with_78() {
+fn a_wrong_configuration_is_reported_by_name_and_the_daemon_exits_with_78() {
     let world = World::new();
     let run = |config: &Path, arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_datadrop"));
@@ -334,7 +334,7 @@ fn output_that_nobody_reads_is_a_success() {
 }
 
 #[test]
-fn status_says_where_everything_stands() {
+fn status_reports_the_state_of_everything() {
     let world = World::new();
     let keys = |object: &Value| -> Vec<String> { object.as_object().unwrap().keys().cloned().collect() };
     let before = json(&world.run(&["status", "--json"]));
@@ -570,7 +570,7 @@ fn commands_in_remedies_name_the_configuration_that_was_named() {
 
 /// `see why` of `status` names only jobs that a person can still act on.
 #[test]
-fn status_names_what_is_still_to_be_handled() {
+fn status_names_the_jobs_that_still_need_a_person() {
     let mut world = World::new();
     world.account("a", "check = \"reject\"");
     let daemon = world.start();

@@ -72,7 +72,7 @@ fn stopped_commands_keep_neither_others_nor_uploads_from_going_on() {
 }
 
 #[test]
-fn what_is_wanted_while_the_daemon_starts_is_done_by_that_start() {
+fn a_verb_given_while_the_daemon_starts_is_carried_out_by_that_start() {
     let world = World::new();
     primed(&world).stop();
     // Enough instructions to make the first look take long.
@@ -97,7 +97,7 @@ fn what_is_wanted_while_the_daemon_starts_is_done_by_that_start() {
 
 /// A user who is not in the group, or was added after the last login, is told so.
 #[test]
-fn who_may_not_drop_files_yet_is_told_what_is_missing() {
+fn a_user_who_cannot_drop_files_yet_sees_what_is_missing() {
     let world = World::new();
     let file = world.dir.path().join("sales.txt");
     fs::write(&file, tagged("sales")).unwrap();
@@ -126,7 +126,7 @@ fn who_may_not_drop_files_yet_is_told_what_is_missing() {
 
 /// A mistake in the configuration hides nothing, because the service runs on as before.
 #[test]
-fn a_mistake_in_the_configuration_is_told_beside_what_goes_on() {
+fn a_configuration_error_is_reported_and_the_service_runs_on() {
     let mut world = World::new();
     let before = stderr(&world.set("[upload]\n", "[upload]\nmax_in_flihgt = 3\n").run(&["status"]));
     assert!(before.contains("did you mean `max_in_flight`?") && !before.contains("goes on"), "{before}");

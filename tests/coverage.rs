@@ -65,7 +65,7 @@ fn each_data_day_has_its_files_rows_and_sums_and_only_accepted_files_count() {
 }
 
 #[test]
-fn a_day_that_came_twice_is_never_silent_and_held_where_the_account_wants_that() {
+fn a_double_day_is_always_reported_and_held_if_the_account_says_so() {
     let mut world = World::new();
     world.account("a", "").account("b", "duplicates = \"hold-days\"");
     let daemon = world.start();
@@ -189,7 +189,7 @@ fn a_year_with_holes_and_doubles_shows_each_and_nothing_else() {
 }
 
 #[test]
-fn a_day_that_does_not_come_is_told_once_and_its_coming_too() {
+fn a_missing_day_is_reported_once_and_its_arrival_too() {
     let mut world = World::new();
     world.account("a", "expect_days = \"daily within 1h\"\ntime_zone = \"UTC\"");
     let daemon = world.start();
@@ -224,7 +224,7 @@ fn a_day_that_does_not_come_is_told_once_and_its_coming_too() {
 }
 
 #[test]
-fn what_was_not_checked_is_read_again_on_demand() {
+fn unchecked_files_are_read_again_on_demand() {
     let mut world = World::new();
     world.account("a", "check = \"off\"");
     let daemon = world.start();
@@ -259,7 +259,7 @@ fn what_was_not_checked_is_read_again_on_demand() {
 /// A dry run predicts the service's decision about a file, also if the file that covers its day is in flight or may
 /// have arrived.
 #[test]
-fn what_is_on_its_way_is_foreseen_to_cover_its_days() {
+fn a_dry_run_counts_the_days_of_files_in_flight() {
     let mut world = World::new();
     world.account("a", "duplicates = \"hold-days\"");
     world.sections(&world.sections_text().replace("confirm_for = \"1s\"", "confirm_for = \"1h\""));

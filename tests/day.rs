@@ -156,7 +156,7 @@ impl Drop for Share {
 }
 
 #[test]
-fn a_day_in_the_life_is_got_through_by_what_datadrop_says() {
+fn the_output_of_datadrop_suffices_for_a_day_in_the_life() {
     let mut day = Day::new();
     let share = Share::new(&day.world);
     let daemon = day.world.start();

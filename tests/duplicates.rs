@@ -34,7 +34,7 @@ fn f2_the_same_file_dropped_again_while_it_is_being_sent_is_a_file_of_its_own() 
 }
 
 #[test]
-fn f2_the_same_file_dropped_again_while_nobody_knows_of_the_first_waits_until_that_is_settled() {
+fn f2_a_repeated_file_waits_until_the_first_is_reconciled() {
     for (arrives, first, second) in [(true, "success", "held"), (false, "cancelled", "success")] {
         let world = World::new();
         let _daemon = primed(&world);
@@ -77,7 +77,7 @@ fn f7_the_same_file_dropped_again_while_it_is_queued_takes_the_place_of_the_firs
 }
 
 #[test]
-fn p4_the_marker_of_a_file_that_was_dropped_twice_goes_with_what_was_accepted_and_not_with_what_is_held() {
+fn p4_the_marker_of_a_file_dropped_twice_follows_the_accepted_job_and_not_the_held_one() {
     let world = World::new();
     let _daemon = primed(&world);
     world.fault("upload:slow=1500ms:n=1");
@@ -105,7 +105,7 @@ fn states(world: &World, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn p4_a_marker_that_comes_after_the_duplicate_goes_with_what_was_accepted() {
+fn p4_a_marker_that_comes_after_the_duplicate_follows_the_accepted_job() {
     let world = World::new();
     let _daemon = primed(&world);
     world.fault("upload:slow=1s:n=1");
@@ -121,7 +121,7 @@ fn p4_a_marker_that_comes_after_the_duplicate_goes_with_what_was_accepted() {
 }
 
 #[test]
-fn p4_a_marker_that_waited_goes_with_what_was_accepted_before_the_duplicate_came() {
+fn p4_a_marker_that_waited_follows_the_job_accepted_before_the_duplicate() {
     let world = World::new();
     let _daemon = primed(&world);
     let done = world.folder("a").join("done");
@@ -162,7 +162,7 @@ fn a_second_marker_is_not_sent_for_a_data_file_that_has_one_on_its_way() {
 }
 
 #[test]
-fn f7_whatever_way_the_same_file_comes_again_it_is_sent_if_the_first_did_not_arrive() {
+fn f7_a_repeated_file_is_sent_if_the_first_did_not_arrive() {
     for keys in ["", "wire_name = \"unique\"", "wait_for_fin = true"] {
         let mut world = World::new();
         world.account("a", keys);
@@ -212,7 +212,7 @@ fn a_file_whose_place_another_took_gets_its_generated_marker_too() {
 }
 
 #[test]
-fn p1_p4_what_is_written_into_a_file_that_is_being_sent_is_sent_too_and_the_marker_goes_behind_it() {
+fn p1_p4_content_written_during_the_upload_is_sent_too_and_the_marker_follows_it() {
     let mut world = World::new();
     // The answer arrives before the quiet period of the file has passed.
     world.set("settle = \"200ms\"", "settle = \"5s\"");
@@ -248,7 +248,7 @@ fn f2_a_file_that_was_only_touched_while_it_was_sent_is_no_new_one() {
 }
 
 #[test]
-fn what_became_of_the_file_of_an_accepted_job_is_told_with_it() {
+fn a_later_change_of_an_accepted_file_is_reported_with_its_job() {
     let world = World::new();
     let _daemon = primed(&world);
     world.fault("upload:slow=700ms:n=1");

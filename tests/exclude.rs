@@ -101,7 +101,7 @@ fn a_reload_applies_new_patterns_also_to_what_waits_and_takes_in_again_what_they
 }
 
 #[test]
-fn what_editors_and_synchronised_folders_leave_is_never_sent() {
+fn files_of_editors_and_synchronised_folders_are_never_sent() {
     let world = World::new();
     for name in JUNK {
         world.write_file("a", name, tagged(name));

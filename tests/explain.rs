@@ -105,7 +105,7 @@ fn commands_that_are_offered_name_the_user_that_they_need() {
 
 /// A file that the service cannot read is reported with its owner, group and mode, and the given command works.
 #[test]
-fn a_file_that_is_closed_to_the_service_is_named_with_what_opens_it() {
+fn an_unreadable_file_is_named_with_the_command_that_opens_it() {
     let world = World::new();
     let Some(daemon) = as_nobody(&world, |_| ()) else { return };
     let file = world.dir.path().join("closed");

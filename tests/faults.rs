@@ -97,7 +97,7 @@ fn a_429_or_a_503_of_the_gateway_is_tried_again_without_a_doubt() {
 }
 
 #[test]
-fn no_more_uploads_are_under_way_than_max_in_flight() {
+fn no_more_uploads_are_in_flight_than_max_in_flight() {
     let mut world = World::new();
     world.set("[upload]\n", "[upload]\nmax_in_flight = 3\n");
     let _daemon = primed(&world);
@@ -155,7 +155,7 @@ fn a_wrong_client_secret_blocks_the_account_and_nothing_is_rejected_until_it_is_
 }
 
 #[test]
-fn a_secret_that_is_rotated_while_the_daemon_runs_is_read_anew() {
+fn a_secret_that_is_rotated_while_the_daemon_runs_is_reread() {
     let world = World::with_emulator(EmulatorOptions { credentials: Some(("test".into(), SECRET.into())), ..quick() });
     let _daemon = primed(&world);
     world.emulator().set_credentials(Some(("test".into(), "the-next-one".into())));
@@ -169,7 +169,7 @@ fn a_secret_that_is_rotated_while_the_daemon_runs_is_read_anew() {
 }
 
 #[test]
-fn a_403_or_404_blocks_the_account_its_files_wait_and_a_probe_lets_it_go_on() {
+fn a_403_or_404_blocks_the_account_its_files_wait_and_a_probe_unblocks_it() {
     for status in ["403", "404"] {
         let world = World::new();
         let _daemon = primed(&world);
@@ -189,7 +189,7 @@ fn a_403_or_404_blocks_the_account_its_files_wait_and_a_probe_lets_it_go_on() {
 }
 
 #[test]
-fn a_file_that_alone_is_refused_three_times_is_held_and_the_account_goes_on() {
+fn a_file_that_alone_is_refused_three_times_is_held_and_the_account_works_on() {
     let world = World::new();
     let _daemon = primed(&world);
     world.fault("upload:403:name=bad*");
@@ -535,7 +535,7 @@ fn a_400_rejects_the_file_once_its_style_is_proven_even_if_a_reload_forgot_the_s
 }
 
 #[test]
-fn what_adobe_loses_or_fails_is_told_apart() {
+fn lost_rows_and_failures_are_distinguished() {
     let world = World::new();
     world.fault("job:lost-rows=2:name=lost*");
     world.fault("job:extra-rows=2:name=extra*");
@@ -685,7 +685,7 @@ fn a_duplicate_is_held_with_its_reason_and_not_sent() {
 // Another sender of files with the same name.
 
 #[test]
-fn a_lost_answer_beside_a_job_of_that_name_that_was_there_before_is_held_and_not_guessed() {
+fn a_lost_answer_with_an_earlier_job_of_that_name_is_held_and_not_guessed() {
     let world = World::new();
     world.somebody_sends("a", "sales.txt", data(3));
     let _daemon = primed(&world);

@@ -43,7 +43,7 @@ fn parsed(output: &Output) -> Value {
 }
 
 #[test]
-fn a_copy_beside_the_file_is_right_and_passes_the_check() {
+fn a_copy_next_to_the_file_is_right_and_passes_the_check() {
     let dir = folder_with(&[("sales.txt", ODD)]);
     let output = fix_in(dir.path(), &["sales.txt"]);
     let text = stdout(&output);
@@ -98,7 +98,7 @@ fn a_diff_shows_what_would_change_and_writes_nothing() {
 }
 
 #[test]
-fn what_is_not_certain_is_named_and_only_done_if_asked_for() {
+fn an_uncertain_mend_is_named_and_made_only_on_request() {
     let rows = "20/11/2025\tred\t1,234\n05/11/2025\tblue\t$7\n05/11/2025\tblue\t1%\n";
     let dir = folder_with(&[("sales.txt", format!("Date\tEvar 1\tEvent 1\n{rows}").as_bytes())]);
     let safe = fix_in(dir.path(), &["sales.txt"]);
@@ -236,7 +236,7 @@ fn a_folder_that_the_configuration_names_is_an_accounts_before_its_first_start_t
 }
 
 #[test]
-fn what_cannot_be_mended_is_named_and_left() {
+fn texts_that_cannot_be_mended_are_named_and_left() {
     let long = format!("Date\tEvar 1\tEvent 1\n2025-11-20\t{}\t1\n", "x".repeat(70_000));
     let dir = folder_with(&[
         ("long.txt", long.as_bytes()),

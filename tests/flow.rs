@@ -39,7 +39,7 @@ fn a_marker_is_sent_after_its_data_file_and_each_points_at_the_other() {
 }
 
 #[test]
-fn what_adobe_fails_or_loses_rows_of_is_told_apart_and_filed() {
+fn failures_and_lost_rows_are_distinguished_and_filed() {
     let world = World::new();
     let _daemon = world.start();
     world.drop_file("a", "lost.txt", "Date\tEvar 1\tEvent 1\n11/20/2026\ta;b\t1\n11/20/2026\tc\t1\n");
@@ -55,7 +55,7 @@ fn what_adobe_fails_or_loses_rows_of_is_told_apart_and_filed() {
 }
 
 #[test]
-fn a_missing_marker_is_made_where_the_account_wants_that() {
+fn a_missing_marker_is_made_if_the_account_says_so() {
     let mut world = World::new();
     world.account("a", "fin = \"generate\"");
     let _daemon = world.start();
@@ -71,7 +71,7 @@ fn a_missing_marker_is_made_where_the_account_wants_that() {
 }
 
 #[test]
-fn a_marker_stays_here_where_the_account_wants_that() {
+fn a_marker_is_not_sent_if_the_account_says_so() {
     let mut world = World::new();
     world.account("a", "fin = \"local\"");
     let _daemon = world.start();

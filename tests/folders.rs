@@ -210,7 +210,7 @@ fn f1_sub_folders_take_the_inboxs_mode() {
 }
 
 #[test]
-fn f3_what_a_person_moves_back_is_a_new_file_and_leaves_nothing_behind() {
+fn f3_a_file_moved_back_by_a_person_is_a_new_file_and_leaves_nothing_behind() {
     let world = World::new();
     let _daemon = primed(&world);
     let folder = world.folder("a");
@@ -239,7 +239,7 @@ fn f3_what_a_person_moves_back_is_a_new_file_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn f3_what_may_have_been_ingested_is_held_again_when_a_person_moves_it_back() {
+fn f3_a_possibly_ingested_file_is_held_again_when_a_person_moves_it_back() {
     let world = World::new();
     world.somebody_sends("a", "shared.txt", data(9));
     let _daemon = primed(&world);

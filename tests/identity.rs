@@ -93,7 +93,7 @@ fn f6_a_queued_file_that_is_renamed_before_it_was_sent_keeps_its_job_and_is_no_d
 }
 
 #[test]
-fn a4_a_file_that_is_renamed_while_nobody_knows_whether_it_arrived_is_sent_once_over_a_restart() {
+fn a4_a_file_renamed_while_its_outcome_is_unclear_is_sent_once_over_a_restart() {
     let mut world = World::new();
     world.set("confirm_for = \"400ms\"", "confirm_for = \"5s\"");
     let daemon = primed(&world);
@@ -161,7 +161,7 @@ fn f2_a_folder_that_was_copied_to_another_disk_is_the_same_folder() {
 }
 
 #[test]
-fn s5_a_machine_that_was_set_back_with_files_queued_holds_what_adobe_has_by_now() {
+fn s5_a_machine_set_back_with_files_queued_holds_the_files_that_adobe_has() {
     let mut world = World::new();
     world.account("a", "sequential = true");
     let daemon = primed(&world);
@@ -203,7 +203,7 @@ fn s5_a_machine_that_was_set_back_with_files_queued_holds_what_adobe_has_by_now(
 }
 
 #[test]
-fn f5_what_cannot_be_moved_is_not_sent() {
+fn f5_a_file_that_cannot_be_moved_is_not_sent() {
     let world = World::new();
     let folder = world.folder("a");
     let sticky = |folder: &Path| {
@@ -241,7 +241,7 @@ fn f5_a_file_that_is_immutable_waits() {
 }
 
 #[test]
-fn f4_what_datadrop_did_not_file_does_not_make_the_job_log_older() {
+fn f4_files_that_datadrop_did_not_file_do_not_make_the_job_log_look_older() {
     let world = World::new();
     primed(&world).stop();
     let done = world.folder("a").join("done");

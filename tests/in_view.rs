@@ -23,7 +23,7 @@ fn wait_for_reason(world: &World, name: &str, says: &str) -> Row {
 }
 
 #[test]
-fn f2_what_is_written_into_a_file_that_was_sent_is_told_with_the_rows_that_were_not() {
+fn f2_later_writes_to_a_sent_file_are_reported_with_the_unsent_rows() {
     let hook = Hook::start();
     let mut world = World::with_emulator(EmulatorOptions { processing: Duration::from_secs(3), ..quick() });
     let alerts = format!("[[alert]]\non = [\"partial\"]\nwebhook = {:?}\n[upload]\n", hook.url("/told"));
@@ -82,7 +82,7 @@ fn f2_what_is_written_into_a_file_that_was_sent_is_told_with_the_rows_that_were_
 }
 
 #[test]
-fn f2_what_comes_through_a_descriptor_that_was_open_before_the_file_left_the_inbox_is_told() {
+fn f2_writes_through_a_descriptor_opened_before_the_move_are_reported() {
     let world = World::with_emulator(EmulatorOptions { processing: Duration::from_secs(2), ..quick() });
     let _daemon = world.start();
     world.fault("upload:slow=1s:name=*.txt");

@@ -83,7 +83,7 @@ impl Fresh {
 }
 
 #[test]
-fn what_init_writes_runs_and_is_never_written_over() {
+fn the_configuration_of_init_works_and_is_never_overwritten() {
     let fresh = Fresh::with(&[("examplersid", 621)], &["examplecompany"]);
     let folder = fresh.world.folder("a");
     let flags = ["--client-id", "client", "--report-suite", "examplersid", "--folder", folder.to_str().unwrap()];
@@ -190,7 +190,7 @@ fn init_never_guesses_between_companies_or_accounts() {
 }
 
 #[test]
-fn a_wrong_or_missing_secret_is_told_and_nothing_is_written() {
+fn a_wrong_or_missing_secret_is_reported_and_nothing_is_written() {
     let fresh = Fresh::with(&[("examplersid", 621)], &["examplecompany"]);
     let flags = ["--client-id", "client", "--report-suite", "examplersid"];
     let refused = fresh.run("wr0ng-secret", &flags);

@@ -27,7 +27,7 @@ fn f10_a_folder_that_a_link_leads_to_belongs_to_one_account_and_the_other_is_nam
 }
 
 #[test]
-fn f10_an_account_never_delivers_what_a_link_shows_it_of_anothers_folder() {
+fn f10_an_account_never_delivers_files_of_anothers_folder_through_a_link() {
     let mut world = World::new();
     let daemon = primed(&world);
     assert_eq!(daemon.stop().code(), Some(0));

@@ -51,8 +51,7 @@ fn files_of_success_leave_done_and_nothing_else_does() {
     fs::write(done.join("changed.txt"), "changed since").unwrap();
     world.set("[upload]\n", "[keep]\ndone = \"100ms\"\n[upload]\n");
     let daemon = world.start();
-    // Not before the start. There `recover` would be needed, because the file would look like one that a lost job log
-    // had sent.
+    // Written after the start. Before it, the file would look like one that a lost job log had sent.
     fs::write(done.join("somebody's.txt"), "never ours").unwrap();
     let stays = ["changed.txt", "short.fin", "short.txt", "somebody's.txt"];
     world.wait("old files to leave", || names(&done) == stays);
@@ -105,7 +104,7 @@ fn p3_a_pruned_job_still_covers_its_data_days() {
 }
 
 #[test]
-fn a_pruned_job_log_still_knows_what_was_sent() {
+fn a_pruned_job_log_still_knows_the_sent_files() {
     let mut world = World::new();
     world.account("a", "fin = \"upload\"");
     let daemon = world.start();

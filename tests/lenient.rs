@@ -16,7 +16,7 @@ fn gzip(body: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn p7_whatever_is_wrapped_around_json_it_is_read() {
+fn p7_json_is_read_inside_any_wrapping() {
     type Wrap = fn(Answer) -> Answer;
     let wraps: [(&str, Wrap); 5] = [
         ("mark", |answer| Answer { body: [b"\xef\xbb\xbf", answer.body.as_slice()].concat(), ..answer }),
@@ -97,7 +97,7 @@ fn token_service(act: impl Fn(usize) -> Act + Send + Sync + 'static) -> (World, 
 }
 
 #[test]
-fn a_token_service_that_wants_a_pause_gets_it_from_all_and_blocks_nobody() {
+fn a_pause_of_the_token_service_applies_to_all_requests_and_blocks_no_account() {
     for (status, wait, body) in [
         (429, "2", r#"{"error":"too_many_requests","error_description":"slow down"}"#),
         (503, "1.5", "<html>busy</html>"),
@@ -127,7 +127,7 @@ fn a_token_service_that_wants_a_pause_gets_it_from_all_and_blocks_nobody() {
 }
 
 #[test]
-fn whatever_the_life_of_a_token_is_said_to_be_one_token_serves_many_requests() {
+fn one_token_serves_many_requests_whatever_its_stated_life() {
     for life in [
         Value::Null,
         json!("86399"),
@@ -156,7 +156,7 @@ fn whatever_the_life_of_a_token_is_said_to_be_one_token_serves_many_requests() {
 }
 
 #[test]
-fn what_the_token_service_does_not_say_itself_blocks_nobody() {
+fn answers_of_others_than_the_token_service_block_no_account() {
     const BODIES: [(u16, &str); 3] = [
         (500, r#"{"error":"internal_error"}"#),
         (500, r#"{"error":"An internal server error occurred: HTTP 400 Bad Request"}"#),

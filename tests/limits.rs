@@ -61,7 +61,7 @@ fn days_over_files_are_warned_of_before_the_second_is_sent() {
 }
 
 #[test]
-fn with_a_limit_files_wait_for_the_next_day_and_others_go_on() {
+fn with_a_limit_files_wait_for_the_next_day_and_other_accounts_send() {
     let mut world = World::new();
     world.account("a", "check = \"warn\"\nmax_data_days = 90\ntime_zone = \"Pacific/Niue\"");
     let daemon = world.start();
@@ -86,7 +86,7 @@ fn with_a_limit_files_wait_for_the_next_day_and_others_go_on() {
 }
 
 #[test]
-fn with_a_limit_files_wait_until_adobe_has_processed_what_is_there() {
+fn with_a_limit_files_wait_until_adobe_has_processed_earlier_ones() {
     let mut world = World::with_emulator(EmulatorOptions { processing: Duration::from_secs(3), ..quick() });
     world.account("a", "check = \"off\"\nmax_at_adobe = \"1500\"");
     let _daemon = world.start();
@@ -136,7 +136,7 @@ fn a_dry_run_says_which_files_wait_for_what_an_account_allows() {
 
 /// A file that waits at Adobe may need its marker, so markers are always sent.
 #[test]
-fn with_a_limit_markers_go_on() {
+fn with_a_limit_markers_are_still_sent() {
     let mut world = World::with_emulator(EmulatorOptions { processing: Duration::from_secs(600), ..quick() });
     world.account("a", "check = \"off\"\nmax_at_adobe = \"1500\"\nfin = \"upload\"");
     let _daemon = world.start();

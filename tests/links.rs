@@ -162,7 +162,7 @@ fn f9_a_pipe_in_the_place_of_an_explanation_or_of_the_mark_hangs_nothing() {
 }
 
 #[test]
-fn f9_two_daemons_never_work_in_one_folder_whatever_is_copied() {
+fn f9_two_daemons_never_work_in_one_folder_even_after_copies() {
     let world = World::new();
     let _daemon = primed(&world);
     let folder = world.folder("a");
@@ -422,7 +422,7 @@ fn is_made(path: &Path) -> bool {
 }
 
 #[test]
-fn f9_whatever_is_planted_nothing_outside_changes_and_each_file_goes_once() {
+fn f9_planted_files_change_nothing_outside_and_each_file_is_sent_once() {
     let seconds = number("DATADROP_TEST_LINKS", 3);
     let seed = number("DATADROP_TEST_SEED", 1);
     eprintln!("seed {seed}");

@@ -83,7 +83,7 @@ fn look_in_every_way(world: &World) {
 }
 
 #[test]
-fn p5_whoever_looks_at_the_job_log_and_however_nothing_is_lost() {
+fn p5_no_reader_of_the_job_log_makes_it_lose_anything() {
     let world = World::new();
     let daemon = primed(&world);
     for round in 0..2 {
@@ -103,7 +103,7 @@ fn p5_whoever_looks_at_the_job_log_and_however_nothing_is_lost() {
 }
 
 #[test]
-fn p3_an_answer_that_is_lost_after_somebody_looked_makes_one_ingestion() {
+fn p3_an_answer_lost_after_a_reader_came_makes_one_ingestion() {
     let mut world = World::new();
     world.api("timeout", "\"500ms\"").set("confirm_for = \"400ms\"", "confirm_for = \"4s\"");
     let daemon = primed(&world);

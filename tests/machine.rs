@@ -64,7 +64,7 @@ fn primed_by_rename(world: &World) -> Daemon {
 }
 
 #[test]
-fn p5_a_full_disk_under_the_job_log_stops_sending_and_goes_on_by_itself() {
+fn p5_a_full_disk_under_the_job_log_stops_sending_until_there_is_room() {
     const FILES: usize = 100;
     let world = World::new();
     let Some(disk) = Mounted::disk(&world.state_dir()) else { return };

@@ -161,7 +161,7 @@ fn f2_on_an_overlay_over_fuse_a_file_is_delivered_once() {
 
 /// There the file goes back by a rename, which gives it another inode.
 #[test]
-fn f2_without_hard_links_what_is_saved_again_in_a_sub_folder_is_not_complete_because_it_came_back() {
+fn f2_without_hard_links_a_return_from_a_sub_folder_does_not_make_a_file_complete() {
     let quirks = Quirks { inode_by_path: true, refuses_links: Some(Errno::NOTSUP) };
     let Some((world, _share)) = world_on(|at| HangingShare::mount_with(at, quirks)) else { return };
     let folder = world.folder("a");

@@ -22,7 +22,7 @@ fn kept_back(world: &World) -> i64 {
 
 /// Covers `kill -9`, a restart and a time without the daemon. The job log and the log record the events all the same.
 #[test]
-fn what_is_muted_is_kept_over_a_kill_and_summed_up_once() {
+fn muted_alerts_survive_a_kill_and_are_summed_up_once() {
     let mut world = world("");
     world.account("b", "check = \"reject\"");
     let (one, heard) = to_file(&world, "[\"rejected\", \"blocked\", \"failure\"]", "heard");

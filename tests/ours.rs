@@ -70,7 +70,7 @@ fn s6_a_changed_name_with_more_rows_than_were_sent_is_held_too() {
 }
 
 #[test]
-fn s6_what_accepted_files_show_of_names_finds_the_next_upload_by_itself() {
+fn s6_names_learnt_from_accepted_files_find_the_next_upload() {
     for names in [Names::Lower, Names::Nfc, Names::Underscore, Names::Cut] {
         let world = naming(names);
         let _daemon = primed(&world);
@@ -86,7 +86,7 @@ fn s6_what_accepted_files_show_of_names_finds_the_next_upload_by_itself() {
 }
 
 #[test]
-fn s6_a_remote_job_that_nobody_owns_and_whose_rows_fit_forbids_to_send_again() {
+fn s6_an_unowned_remote_job_whose_rows_fit_forbids_another_upload() {
     let world = World::new();
     let _daemon = primed(&world);
     for (name, content, rows, state) in [("lost.txt", 3, 2, "held"), ("again.txt", 4, 30, "success")] {
@@ -103,7 +103,7 @@ fn s6_a_remote_job_that_nobody_owns_and_whose_rows_fit_forbids_to_send_again() {
 }
 
 #[test]
-fn s2_a_server_that_begins_its_numbers_anew_leaves_nothing_unconfirmed_for_long() {
+fn s2_a_server_that_restarts_its_numbers_leaves_nothing_unconfirmed_for_long() {
     let mut world = World::new();
     let _daemon = primed(&world);
     world.drop_file("a", "second.txt", data(2));
@@ -214,7 +214,7 @@ impl Drop for Kept {
 }
 
 #[test]
-fn s2_an_emulator_that_keeps_its_state_goes_on_with_jobs_and_numbers_over_a_kill() {
+fn s2_an_emulator_that_keeps_its_state_continues_jobs_and_numbers_over_a_kill() {
     let mut world = World::new();
     let state = world.dir.path().join("emulator");
     let (mut emulator, address) = Kept::start("127.0.0.1:0", &state);
@@ -243,7 +243,7 @@ fn s2_an_emulator_that_keeps_its_state_goes_on_with_jobs_and_numbers_over_a_kill
 
 /// A backup of last week is restored. The files sent since then are older than any other look reaches.
 #[test]
-fn s5_a_machine_that_was_set_back_by_days_holds_what_adobe_has_by_now() {
+fn s5_a_machine_set_back_by_days_holds_the_files_that_adobe_has() {
     const DAYS: i64 = 5 * 24 * 3_600_000;
     let mut world = World::new();
     let state = world.dir.path().join("emulator");
@@ -296,7 +296,7 @@ fn s5_a_machine_that_was_set_back_by_days_holds_what_adobe_has_by_now() {
 }
 
 #[test]
-fn a5_after_a_rehearsal_the_real_account_is_sent_everything_anew() {
+fn a5_after_a_rehearsal_everything_is_sent_to_the_real_account() {
     let rehearsal = World::new();
     let mut world = World::new();
     let real = world.emulator().base_url();
@@ -378,7 +378,7 @@ fn a5_a_reload_leads_from_the_rehearsal_to_the_real_account_without_duplicates_a
 }
 
 #[test]
-fn p7_statuses_in_any_form_end_a_job_or_are_told_within_minutes() {
+fn p7_any_status_ends_a_job_or_is_reported_within_minutes() {
     let world = World::new();
     let _daemon = primed(&world);
     for (index, (word, state)) in [
@@ -441,7 +441,7 @@ fn a_token_that_is_always_refused_blocks_the_account_and_holds_no_file() {
 }
 
 #[test]
-fn a_file_that_is_always_answered_503_lets_the_others_go_on() {
+fn a_file_that_is_always_answered_503_does_not_delay_the_others() {
     let mut world = World::new();
     world.set("max = \"500ms\"\n[upload]", "max = \"1m\"\n[upload]");
     world.set("[retry]\nfirst = \"50ms\"", "[retry]\nfirst = \"1s\"");

@@ -378,7 +378,7 @@ fn beyond_loopback_only_the_token_opens() {
 }
 
 #[test]
-fn a_taken_address_is_told_at_the_start_and_a_reload_keeps_the_old_one() {
+fn a_taken_address_is_reported_at_the_start_and_a_reload_keeps_the_old_one() {
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = held.local_addr().unwrap();
     let mut world = World::new();

@@ -193,7 +193,7 @@ fn rsync_breaks_off_and_begins_again(modes: &[(&str, &[&str])]) {
 /// A transfer that is never resumed looks like a file without a last line end. datadrop sends it after `settle_max`,
 /// and the log says that it may be incomplete (R9).
 #[test]
-fn what_rsync_leaves_in_place_for_good_is_held_back_and_told_to_be_a_part() {
+fn a_file_that_rsync_leaves_unfinished_is_held_back_and_reported_as_a_part() {
     if !is_there("rsync") {
         return;
     }

@@ -141,7 +141,7 @@ fn r3_a_copy_that_keeps_an_old_modification_time_waits_like_any_other() {
 }
 
 #[test]
-fn r4_a_hard_link_counts_from_our_first_sight_though_its_writer_goes_on() {
+fn r4_a_hard_link_counts_from_its_first_sight_though_its_writer_continues() {
     let world = patient(NEVER, "1s");
     let _daemon = world.start();
     let content = large("linked", 50_000);
@@ -243,7 +243,7 @@ fn r5_a_file_that_is_held_open_is_kept_back_however_long_its_writer_pauses() {
 }
 
 #[test]
-fn r5_a_rename_does_not_hide_a_writer_that_goes_on() {
+fn r5_a_rename_does_not_hide_a_writer_that_continues() {
     let world = patient("50ms", "50ms");
     let _daemon = world.start();
     let content = large("renamed", 50_000);

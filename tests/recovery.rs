@@ -54,7 +54,7 @@ fn a_kill_while_the_server_has_the_body_and_has_not_taken_it_ends_in_one_deliver
 }
 
 #[test]
-fn a_kill_between_two_looks_begins_to_look_anew() {
+fn a_kill_between_two_looks_restarts_the_looks() {
     let mut world = World::new();
     world.set("confirm_for = \"400ms\"", "confirm_for = \"1500ms\"");
     let daemon = primed(&world);
@@ -94,7 +94,7 @@ fn a_kill_before_the_move_or_before_it_is_recorded_is_made_good_at_the_next_star
 }
 
 #[test]
-fn f1_a_share_that_was_mounted_anew_has_other_numbers_and_its_files_are_still_known() {
+fn f1_a_share_that_was_mounted_again_has_other_numbers_and_its_files_are_still_known() {
     for (moved, number) in [(true, "device"), (false, "device"), (true, "inode"), (false, "inode")] {
         let mut world = World::with_emulator(EmulatorOptions { processing: Duration::from_secs(1), ..quick() });
         world.account("a", "duplicates = \"allow\"");
@@ -191,7 +191,7 @@ fn kills_in_the_midst_of_faults_lose_nothing_and_double_nothing() {
 }
 
 #[test]
-fn a_second_daemon_on_the_same_state_directory_is_refused_and_told_why() {
+fn a_second_daemon_on_the_same_state_directory_is_refused_with_a_reason() {
     let world = World::new();
     let _daemon = primed(&world);
     let second = world.run(&["run"]);

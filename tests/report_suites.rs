@@ -141,7 +141,7 @@ fn answers_that_are_partial_odd_slow_or_of_another_report_suite_are_read_as_far_
 }
 
 #[test]
-fn a_report_suite_that_moves_zone_or_currency_is_told_and_one_that_falls_silent_stays_known() {
+fn a_changed_zone_or_currency_is_reported_and_an_unreadable_report_suite_stays_known() {
     let world = World::new();
     world.emulator().change_suite("suitea", &json!({ "suite": { "timezoneZoneinfo": "US/Pacific" } }));
     let daemon = world.start();

@@ -25,7 +25,7 @@ fn write_retargeted(world: &World, account: &str) {
 }
 
 #[test]
-fn sigterm_waits_for_the_answer_to_an_upload_under_way_and_begins_no_other() {
+fn sigterm_waits_for_the_answer_to_an_upload_in_flight_and_begins_no_other() {
     let mut world = World::new();
     world.set("[upload]\n", "[upload]\nmax_in_flight = 1\n");
     let daemon = primed(&world);
@@ -43,7 +43,7 @@ fn sigterm_waits_for_the_answer_to_an_upload_under_way_and_begins_no_other() {
 }
 
 #[test]
-fn a_second_sigterm_cuts_short_and_what_is_unclear_is_settled_at_the_next_start() {
+fn a_second_sigterm_cuts_uploads_short_and_the_next_start_reconciles_them() {
     let mut world = World::new();
     world.api("timeout", "\"30s\"");
     let mut daemon = primed(&world);
@@ -62,7 +62,7 @@ fn a_second_sigterm_cuts_short_and_what_is_unclear_is_settled_at_the_next_start(
 }
 
 #[test]
-fn sighup_adds_an_account_and_disturbs_no_upload_under_way() {
+fn sighup_adds_an_account_and_disturbs_no_upload_in_flight() {
     let mut world = World::new();
     let daemon = primed(&world);
     world.fault("upload:slow=500ms:name=slow*");
@@ -98,7 +98,7 @@ fn sighup_removes_an_account_without_open_jobs_and_leaves_its_folder_alone() {
 }
 
 #[test]
-fn sighup_refuses_an_invalid_file_says_so_and_everything_goes_on() {
+fn sighup_refuses_an_invalid_file_says_so_and_everything_works_on() {
     let world = World::new();
     let daemon = primed(&world);
     let good = fs::read_to_string(world.config_file()).unwrap();
@@ -159,7 +159,7 @@ fn a5_sighup_refuses_an_account_that_is_removed_or_goes_elsewhere_with_open_jobs
 }
 
 #[test]
-fn a5_what_adobe_has_of_a_refused_account_is_followed_to_its_end_and_then_the_account_goes_where_it_should() {
+fn a5_jobs_of_a_retargeted_account_end_before_it_sends_to_the_new_target() {
     let mut world = World::with_emulator(EmulatorOptions { processing: Duration::from_secs(3), ..quick() });
     world.account("b", "");
     let daemon = world.start();
@@ -177,7 +177,7 @@ fn a5_what_adobe_has_of_a_refused_account_is_followed_to_its_end_and_then_the_ac
 }
 
 #[test]
-fn why_the_last_reload_was_refused_stands_in_status_until_one_is_taken() {
+fn status_shows_why_the_last_reload_was_refused_until_one_is_accepted() {
     let world = World::new();
     let daemon = primed(&world);
     let status = |arguments: &[&str]| stdout(&world.run(&[&["status"], arguments].concat()));
@@ -334,7 +334,7 @@ fn a_wrong_configuration_ends_with_78_and_names_every_error() {
 }
 
 #[test]
-fn what_has_waited_for_too_long_is_named_once_with_its_reason() {
+fn an_overdue_file_is_named_once_with_its_reason() {
     let mut world = World::new();
     world.set("[retry]\n", "[retry]\nalert_after = \"1s\"\n");
     let daemon = primed(&world);

@@ -59,7 +59,7 @@ fn s3_a_name_that_somebody_else_uses_is_held_when_unclear_and_never_guessed() {
 
 /// Found by the simulation, seed 650953: the list that ended a block showed another sender's file, and was discarded.
 #[test]
-fn s1_what_the_list_shows_that_ends_a_block_is_not_ours() {
+fn s1_jobs_in_the_list_that_ends_a_block_are_not_ours() {
     let world = World::new();
     let _daemon = world.start();
     world.drop_file("a", "first.txt", data(2));
@@ -79,7 +79,7 @@ fn s1_what_the_list_shows_that_ends_a_block_is_not_ours() {
 
 /// The same for a list that fails after its first page.
 #[test]
-fn s1_what_a_list_showed_before_it_broke_off_is_not_ours() {
+fn s1_jobs_in_a_list_that_failed_half_way_are_not_ours() {
     let mut world = World::new();
     for number in 0..100 {
         world.somebody_sends("a", &format!("older-{number}.txt"), data(1));
@@ -165,7 +165,7 @@ fn s5_a_remote_job_that_shows_late_holds_the_file_instead_of_sending_it_twice() 
 }
 
 #[test]
-fn s5_what_a_person_released_is_held_again_when_its_own_upload_shows_late() {
+fn s5_a_released_job_is_held_again_when_its_own_upload_shows_late() {
     let mut world = World::with_emulator(datadrop::emulator::EmulatorOptions {
         processing: std::time::Duration::from_secs(60),
         rate_limit: None,
@@ -242,7 +242,7 @@ fn s3_where_others_send_files_too_a_candidate_is_held_unless_its_name_is_unique(
 }
 
 #[test]
-fn s5_a_remote_job_that_nobody_owns_under_a_name_of_ours_is_told_once_and_holds_files_of_that_name() {
+fn s5_an_unowned_remote_job_under_a_sent_name_is_reported_once_and_holds_files_of_that_name() {
     let world = World::new();
     let daemon = primed(&world);
     let other = world.somebody_sends("a", "first.txt", data(1));

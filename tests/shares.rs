@@ -57,7 +57,7 @@ fn command(world: &World, arguments: &[&str]) -> Output {
 }
 
 #[track_caller]
-fn commands_go_on(world: &World) {
+fn commands_still_work(world: &World) {
     for arguments in [&["jobs", "list"][..], &["status"], &["status", "--json"], &["service", "print-folders"]] {
         let output = command(world, arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
@@ -104,7 +104,7 @@ fn costs_its_account_alone(op: Op) {
     let hung = share.hang(op);
     let mut producers = [show(&world, "next.txt"), show(&world, "bad.fin")];
     world.wait(&format!("{op:?} to hang in the daemon"), || share.hanging(op) > 0);
-    commands_go_on(&world);
+    commands_still_work(&world);
     world.drop_file("b", "one.txt", tagged("one"));
     arrived_once(&world, "one.txt");
     page_answers(&world);
@@ -228,7 +228,7 @@ fn f10_files_that_hang_in_their_middle_leave_slots_to_other_accounts() {
 }
 
 #[test]
-fn f10_the_service_starts_and_stops_beside_a_share_that_hangs() {
+fn f10_the_service_starts_and_stops_while_a_share_hangs() {
     let Some((world, share)) = world() else { return };
     drop(primed(&world));
     let mut daemons = Vec::new();
@@ -256,7 +256,7 @@ fn f10_the_service_starts_and_stops_beside_a_share_that_hangs() {
 }
 
 #[test]
-fn f10_what_is_wanted_of_other_jobs_is_carried_out_beside_a_share_that_hangs() {
+fn f10_verbs_for_other_jobs_are_carried_out_while_a_share_hangs() {
     let Some((world, share)) = world() else { return };
     let daemon = primed(&world);
     // Refused, so that no attempt is in doubt.

@@ -104,7 +104,7 @@ fn a_summary_is_sent_once_a_day_over_restarts_kills_and_clocks() {
 }
 
 #[test]
-fn a_mute_keeps_summaries_back_and_who_no_longer_asks_begins_anew() {
+fn a_mute_keeps_summaries_back_and_a_removed_receiver_starts_over() {
     let (mut world, heard) = summed_up("00:00");
     let daemon = primed(&world);
     world.wait("the first sight", || text(&world, RECORDED) == today().to_string());

@@ -169,7 +169,7 @@ fn each_crate_that_is_hard_to_take_back_has_one_home() {
 }
 
 #[test]
-fn what_decides_is_pure() {
+fn deciding_modules_are_pure() {
     let pure = [
         "src/job",
         "src/check",
@@ -282,7 +282,7 @@ fn nobody_imports_what_the_map_does_not_allow() {
 }
 
 #[test]
-fn stages_and_what_lies_under_them_know_no_stage() {
+fn stages_and_the_modules_below_them_know_no_stage() {
     // A change could weaken the table. These entries must never be in it.
     let allowed = allowed_imports();
     let stages = ["inbox", "upload", "track", "alert", "daemon", "cli"];
@@ -295,7 +295,7 @@ fn stages_and_what_lies_under_them_know_no_stage() {
 }
 
 #[test]
-fn nothing_breaks_off_where_an_error_could_be_told() {
+fn nothing_panics_where_an_error_could_be_returned() {
     let sequences: [&[&str]; 9] = [
         &[".", "unwrap", "("],
         &[".", "expect", "("],

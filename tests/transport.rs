@@ -335,7 +335,7 @@ fn a_server_or_proxy_that_never_says_a_word_is_given_up() {
 }
 
 #[test]
-fn a_token_service_that_never_answers_holds_nothing_up_for_ever() {
+fn a_token_service_that_never_answers_delays_nothing_without_end() {
     let (_listener, address) = silent();
     let mut world = World::new();
     world.api("timeout", "\"300ms\"").api("token_url", &format!("\"http://{address}/ims/token/v3\""));

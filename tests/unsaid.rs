@@ -106,7 +106,7 @@ fn r5_on_a_share_events_decide_and_an_alert_reports_what_they_keep_back() {
 }
 
 #[test]
-fn r5_without_cap_lease_events_decide_of_what_belongs_to_others() {
+fn r5_without_cap_lease_events_decide_about_files_of_other_users() {
     let world = world("inotify");
     let mut open = Vec::new();
     let Some(daemon) = as_nobody(&world, |folder| open = open_before(folder)) else { return };

@@ -20,7 +20,7 @@ fn folder_of(world: &World, place: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_failed_file_is_corrected_where_it_lies_and_sent_again_with_its_marker() {
+fn a_failed_file_is_corrected_in_place_and_sent_again_with_its_marker() {
     let mut world = World::new();
     world.account("a", "fin = \"upload\"");
     let _daemon = primed(&world);
@@ -104,7 +104,7 @@ fn busy(world: &mut World, later: &[&str]) -> Daemon {
 }
 
 #[test]
-fn what_is_put_on_hold_stays_until_it_is_released() {
+fn a_job_on_hold_stays_until_it_is_released() {
     let mut world = World::new();
     let _daemon = busy(&mut world, &["sales.txt"]);
     let job = id(&world, "sales.txt");
@@ -183,7 +183,7 @@ fn after_committing_a_job_is_given_up_only_by_force_and_its_content_is_not_sent_
 }
 
 #[test]
-fn s3_what_could_not_be_settled_is_adopted_or_sent_again_by_a_person() {
+fn s3_an_unreconciled_job_is_adopted_or_sent_again_by_a_person() {
     for adopt in [true, false] {
         let world = World::new();
         world.somebody_sends("a", "shared.txt", data(9));
@@ -260,7 +260,7 @@ fn without_a_daemon_a_command_does_it_itself_and_the_files_follow() {
 }
 
 #[test]
-fn f4_without_a_daemon_nothing_is_moved_in_a_folder_that_is_not_the_accounts_and_what_is_wanted_waits() {
+fn f4_without_a_daemon_nothing_is_moved_in_anothers_folder_and_the_verb_waits() {
     let mut world = World::new();
     busy(&mut world, &["hold.txt"]).kill();
     let mark = world.folder("a").join(".datadrop");
@@ -281,7 +281,7 @@ fn f4_without_a_daemon_nothing_is_moved_in_a_folder_that_is_not_the_accounts_and
 }
 
 #[test]
-fn p5_what_was_wanted_while_the_daemon_was_dying_is_done_by_the_next() {
+fn p5_a_verb_given_while_the_daemon_died_is_carried_out_by_the_next() {
     let mut world = World::new();
     busy(&mut world, &["sales.txt"]).kill();
     let job = id(&world, "sales.txt");
@@ -344,7 +344,7 @@ fn a_duplicate_that_is_released_is_sent_because_a_person_asked_for_it() {
 }
 
 #[test]
-fn who_releases_what_was_put_on_hold_overrules_that_hold_alone() {
+fn a_release_overrules_only_the_hold_of_a_person() {
     let mut world = World::new();
     world.set("[upload]\n", "[upload]\nmax_in_flight = 1\n");
     let _daemon = primed(&world);
@@ -368,7 +368,7 @@ fn who_releases_what_was_put_on_hold_overrules_that_hold_alone() {
 }
 
 #[test]
-fn a_waiting_file_can_be_held_and_is_looked_at_anew_when_it_is_released() {
+fn a_waiting_file_can_be_held_and_is_read_again_when_it_is_released() {
     let mut world = World::new();
     world.account("a", "wait_for_fin = true");
     let _daemon = world.start();
@@ -387,7 +387,7 @@ fn a_waiting_file_can_be_held_and_is_looked_at_anew_when_it_is_released() {
 }
 
 #[test]
-fn r6_a_retried_file_that_lies_under_another_name_still_knows_its_marker() {
+fn r6_a_retried_file_under_another_name_still_knows_its_marker() {
     let mut world = World::new();
     world.account("a", "wait_for_fin = true\nfin = \"upload\"");
     let _daemon = world.start();
@@ -407,7 +407,7 @@ fn r6_a_retried_file_that_lies_under_another_name_still_knows_its_marker() {
 }
 
 #[test]
-fn r6_a_retried_marker_that_lies_under_another_name_still_releases_its_data_files() {
+fn r6_a_retried_marker_under_another_name_still_releases_its_data_files() {
     let mut world = World::new();
     world.account("a", "wait_for_fin = true\nfin = \"upload\"");
     let _daemon = world.start();

@@ -57,7 +57,7 @@ fn picture(dir: &Path) -> Vec<(PathBuf, u64, i64, i64)> {
 }
 
 #[test]
-fn p2_what_was_sent_and_left_alone_is_the_same_with_and_without_a_daemon() {
+fn p2_unchanged_sent_files_match_with_and_without_a_daemon() {
     let mut world = World::new();
     world.account("a", "fin = \"upload\"");
     let daemon = world.start();
@@ -78,7 +78,7 @@ fn p2_what_was_sent_and_left_alone_is_the_same_with_and_without_a_daemon() {
 }
 
 #[test]
-fn what_was_changed_is_missing_foreign_or_unreadable_is_named_and_left_as_it_is() {
+fn changed_missing_foreign_and_unreadable_files_are_named_and_left_as_they_are() {
     let world = World::new();
     let done = sent(&world, &["changed.txt", "missing.txt", "moved.txt", "same.txt", "swapped.txt"]);
     let id = |name: &str| world.jobs().into_iter().find(|job| job.file_name == name).unwrap().id;
@@ -139,7 +139,7 @@ fn a_name_is_compared_byte_for_byte() {
 }
 
 #[test]
-fn what_keep_done_removed_is_not_missing_and_what_keep_jobs_pruned_is_still_compared() {
+fn files_past_keep_done_are_not_missing_and_jobs_past_keep_jobs_are_still_compared() {
     let mut world = World::new();
     let done = sent(&world, &["first.txt", "second.txt", "last.txt"]);
     // The state that `keep.jobs` leaves after 400 days.

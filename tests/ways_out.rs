@@ -97,7 +97,7 @@ fn f9_a_sub_folder_that_more_people_may_write_to_blocks_until_it_is_as_the_folde
 }
 
 #[test]
-fn f5_a_sub_folder_that_goes_away_or_is_replaced_is_made_or_taken_by_itself() {
+fn f5_a_missing_sub_folder_is_made_and_a_replaced_one_accepted_automatically() {
     let world = World::new();
     let daemon = primed(&world);
     let (held, aside) = (world.folder("a").join("held"), world.dir.path().join("aside"));
@@ -198,7 +198,7 @@ fn f9_a_folder_inside_that_of_an_account_that_is_gone_blocks_until_that_ones_mar
 }
 
 #[test]
-fn f4_what_is_no_folder_or_in_use_by_another_datadrop_blocks_until_another_folder_is_named() {
+fn f4_a_path_that_is_no_folder_or_used_by_another_datadrop_blocks_until_another_is_named() {
     let mut world = World::new();
     world.account("b", "").account("c", "");
     fs::remove_dir(world.folder("b")).unwrap();
@@ -219,7 +219,7 @@ fn f4_what_is_no_folder_or_in_use_by_another_datadrop_blocks_until_another_folde
 }
 
 #[test]
-fn an_account_of_a_virtual_report_suite_goes_on_once_another_is_named() {
+fn an_account_of_a_virtual_report_suite_sends_once_another_is_named() {
     let world = World::new();
     world.emulator().change_suite("suitea", &serde_json::json!({ "suite": { "parentRsid": "whole" } }));
     let daemon = world.start();
@@ -244,7 +244,7 @@ fn an_account_of_a_virtual_report_suite_goes_on_once_another_is_named() {
 /// The block names two keys. datadrop refuses their correction because of a job that was tried, and that block names
 /// the next step.
 #[test]
-fn a5_an_account_whose_first_files_are_refused_alike_goes_on_once_its_data_source_is_corrected() {
+fn a5_an_account_whose_first_files_are_refused_alike_sends_once_its_data_source_is_corrected() {
     let mut world = World::new();
     let _relay = world.relay("http", Manner::default(), |head| {
         if head.is_upload() && head.path().ends_with("/suitea/1") {

@@ -52,7 +52,7 @@ fn append(path: &Path) -> File {
 }
 
 #[test]
-fn r5_a_writer_that_pauses_longer_than_a_rescan_is_waited_for_whatever_others_do_to_its_file() {
+fn r5_datadrop_waits_for_a_paused_writer_whatever_others_do_to_its_file() {
     let world = impatient();
     let _daemon = world.start();
     let (first, rest, whole) = lines("pause");
@@ -83,7 +83,7 @@ fn r5_a_writer_that_pauses_longer_than_a_rescan_is_waited_for_whatever_others_do
 }
 
 #[test]
-fn r5_an_empty_file_stays_with_its_writer_and_is_told_of() {
+fn r5_an_empty_file_stays_with_its_writer_and_is_reported() {
     let mut world = impatient();
     world.set("[retry]\n", "[retry]\nalert_after = \"600ms\"\n");
     let told = world.dir.path().join("told");
@@ -191,7 +191,7 @@ fn row(tag: &str, number: u32) -> Vec<u8> {
 }
 
 #[test]
-fn r8_r9_what_looks_like_a_broken_transfer_waits_and_says_so() {
+fn r8_r9_a_file_that_looks_like_a_broken_transfer_waits_and_says_so() {
     let world = impatient();
     let _daemon = world.start();
     let (first, _, whole) = lines("part");
@@ -262,7 +262,7 @@ fn r2_r6_a_rejected_marker_releases_nothing_and_a_good_one_after_it_does() {
 }
 
 #[test]
-fn f2_what_is_saved_anew_in_a_sub_folder_is_not_complete_because_it_came_back() {
+fn f2_a_return_from_a_sub_folder_does_not_make_a_file_complete() {
     let mut world = impatient();
     world.set("settle_unwatched = \"300ms\"", "settle_unwatched = \"2s\"");
     let _daemon = world.start();

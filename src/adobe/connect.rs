@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loopback_is_told_from_the_world() {
+    fn loopback_is_distinguished_from_other_addresses() {
         let local = |url: &str| is_loopback(&Url::parse(url).unwrap());
         for url in ["http://127.0.0.1:8080/api", "http://[::1]/", "http://localhost/", "http://127.9.9.9/"] {
             assert!(local(url), "{url}");

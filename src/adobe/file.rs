@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_the_promised_one_is_told() {
+    fn a_file_that_is_not_the_promised_one_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.txt");
         fs::write(&path, "abc").unwrap();

@@ -352,7 +352,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refused_secret_is_told_with_the_place_of_the_next() {
+    fn a_refused_secret_is_reported_with_the_place_for_the_next() {
         let file = |path: &str| another_secret(&Credential::SecretFile(path.into()));
         assert!(
             file("/etc/datadrop/client_secret")

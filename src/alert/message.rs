@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_that_blocked_and_works_again_is_told_with_both() {
+    fn an_alert_about_a_block_and_its_end_names_both() {
         let events = [named("blocked", None, Some("gone")), named("unblocked", None, Some("gone"))];
         let told = composed(&alert(AlertEvent::Blocked, 2, &events));
         assert_eq!(told["event"], "unblocked");
@@ -331,7 +331,7 @@ mod tests {
 
     /// One alert may hold events of `expect` and of `expect_days`, days that came, and jobs that end.
     #[test]
-    fn all_that_is_missing_is_told() {
+    fn all_missing_files_and_days_are_reported() {
         let events = [named("missing", None, Some("2 data files")), named("missing", None, Some("2026-11-03"))];
         let told = composed(&alert(AlertEvent::Missing, 2, &events));
         assert_eq!(told["message"], "account shop: 2 data files; 2026-11-03");

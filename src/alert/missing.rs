@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_data_day_is_told_once_and_its_coming_too() {
+    fn a_missing_data_day_is_reported_once_and_its_arrival_too() {
         let day = |number| jiff::civil::date(2026, 11, number);
         let missing = |days: &[i8]| Coverage {
             days: days
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_missed_may_come_until_the_end_of_its_day_or_in_time_on_a_later_one() {
+    fn missed_files_may_come_until_the_end_of_their_day_or_in_time_on_a_later_one() {
         let known = |missed: Option<&str>| Expected { judged: None, missed: missed.map(str::to_owned) };
         let zone = TimeZone::get("Europe/Berlin").unwrap();
         assert_eq!(missed_day(by(2, 6, 0), &known(None), &zone), None);
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_said_in_words() {
+    fn missing_days_are_described_in_words() {
         let window = latest_window(by(2, 6, 0).by_minute, &at("2026-11-23T07:00+00:00[UTC]")).unwrap();
         let says = |files, accepted| missed(by(files, 6, 0), &window, accepted);
         assert_eq!(says(2, 0).unwrap(), "2 data files were expected by 06:00 on 2026-11-23, none was accepted");

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_sends_nothing_again_and_one_that_was_wrong_begins_anew() {
+    fn a_clock_set_back_repeats_nothing_and_a_corrected_clock_starts_over() {
         let now = at("2026-11-23T12:00+00:00[UTC]");
         assert_eq!(due(420, Some(day("2026-11-23")), &at("2026-11-22T12:00+00:00[UTC]")), None, "set back by a day");
         assert_eq!(due(420, Some(day("2026-11-24")), &now), None);

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_back_is_one_alert_for_each_receiver_who_would_have_heard_of_it() {
+    fn muted_events_become_one_alert_for_each_subscribed_receiver() {
         let facts = [
             fact(AlertEvent::Held, 1, &[]),
             fact(AlertEvent::Delayed, 2, &[]),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_about_to_be_sent_is_taken_in_and_what_was_tried_goes_on() {
+    fn pending_alerts_are_merged_and_tried_ones_continue() {
         let facts = [fact(AlertEvent::Held, 1, &[]), fact(AlertEvent::Failure, 2, &[])];
         let mut alerts = collect(&facts, &rules(), &Outbox::default(), NOW);
         for (alert, id) in alerts.iter_mut().zip(1..) {

@@ -121,7 +121,7 @@ mod tests {
     const ODD: &str = "11/20/2026\tred\t1%\n";
 
     #[test]
-    fn nothing_is_told_of_a_file_that_is_in_order() {
+    fn a_correct_file_has_no_findings() {
         assert_eq!(told(GOOD), None);
     }
 
@@ -176,7 +176,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_told_is_bounded_and_printable(rows in proptest::collection::vec(
+        fn the_findings_in_words_are_bounded_and_printable(rows in proptest::collection::vec(
             prop_oneof![
                 Just(GOOD.to_owned()), Just(SKIPPED.to_owned()), Just(SHORT.to_owned()), Just(ODD.to_owned()),
                 "\\PC{0,300}\n", "[\t;\r\u{0}-\u{1f}]{0,9}\n",

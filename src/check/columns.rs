@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_name_breaks_one_rule_and_is_told_what_to_write() {
+    fn every_other_name_breaks_one_rule_with_a_suggestion() {
         for (name, code, instead) in [
             ("eVar1", Code::ColumnSpacing, Some("Evar 1")),
             ("Evar  1", Code::ColumnSpacing, Some("Evar 1")),

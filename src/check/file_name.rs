@@ -62,7 +62,7 @@ mod tests {
     use std::os::unix::ffi::OsStrExt as _;
 
     #[test]
-    fn every_rule_about_names_is_told_with_a_better_one() {
+    fn every_finding_about_a_name_suggests_a_better_one() {
         let extensions = ["txt".to_owned(), "tab".to_owned()];
         for (name, expected) in [
             (b"sales.txt".as_slice(), None),

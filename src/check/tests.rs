@@ -258,7 +258,7 @@ fn a_report_suite_says_what_counts_and_what_it_lacks() {
 
 /// The credential may lack the permission, so that a list is missing. A list may also be empty.
 #[test]
-fn what_is_not_known_of_a_report_suite_is_not_missed() {
+fn unknown_parts_of_a_report_suite_cause_no_findings() {
     static NOTHING: LazyLock<SuiteFacts> = LazyLock::new(SuiteFacts::default);
     static EMPTY: LazyLock<SuiteFacts> = LazyLock::new(|| SuiteFacts {
         metrics: Some(Vec::new()),
@@ -295,7 +295,7 @@ fn a_day_that_has_not_begun_in_the_report_suite_says_when_it_begins() {
 }
 
 #[test]
-fn a_file_that_only_has_to_wait_says_until_when() {
+fn a_file_that_must_only_wait_says_until_when() {
     let at = |time: &str| Some(Timestamp(time.parse::<jiff::Timestamp>().unwrap().as_millisecond()));
     let (today, next, later) = ("11/24/2026\tred\t1\n", "11/25/2026\tred\t1\n", "11/27/2026/09/00/00\tred\t1\n");
     for (rows, in_suite_zone, until) in [

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_long_ago_teaches_nothing() {
+    fn old_history_teaches_nothing() {
         let mut days = history(60, HOUR, |_| true);
         days.insert(0, (date(2018, 1, 1), Timestamp(0)));
         assert_eq!(
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_due_so_long_after_its_end_where_the_account_is() {
+    fn a_day_is_due_after_its_end_in_the_zone_of_the_account() {
         let zone = TimeZone::get("Europe/Berlin").unwrap();
         let days = ExpectDays { pattern: DayPattern::Weekdays, within: HOUR * 36 };
         let rhythm = Rhythm { days, is_learnt: false };

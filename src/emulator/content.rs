@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_adobe_fails_fails_whole() {
+    fn a_file_that_adobe_fails_fails_as_a_whole() {
         for content in [
             "",
             "# only a comment\n",

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_window_is_one_month_unless_told_otherwise() {
+    fn the_window_is_one_month_by_default() {
         let filter = JobFilter::of_query(None, NOW).unwrap();
         assert_eq!(Ok(filter.first_second), second("start_date", "2026-10-23 10:30:38"));
         assert_eq!((filter.last_second, filter.page, filter.status), (None, 1, None));
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_guide_does_not_allow_is_refused() {
+    fn queries_that_the_guide_does_not_allow_are_refused() {
         for query in [
             "start=2026-11-22+10:00:00",
             "start_date=2026-11-22",

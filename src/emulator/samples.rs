@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_lie_shortly_before_today() {
+    fn dates_are_shortly_before_today() {
         let dir = tempfile::tempdir().unwrap();
         write_samples(dir.path(), jiff::civil::date(2026, 1, 2)).unwrap();
         let text = std::fs::read_to_string(dir.path().join("callcentre.txt")).unwrap();

@@ -279,12 +279,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_kept_of_a_day_reads_back(totals in proptest::collection::vec(total(), 0..9)) {
+        fn the_kept_totals_of_a_day_read_back(totals in proptest::collection::vec(total(), 0..9)) {
             prop_assert_eq!(Total::list_from(&Total::list_text(&totals)), totals);
         }
 
         #[test]
-        fn what_is_taken_back_has_never_been_there(one in "-?[0-9]{1,17}(\\.[0-9]{1,9})?", two in "-?[0-9]{1,17}(\\.[0-9]{1,9})?") {
+        fn a_subtracted_total_leaves_no_trace(one in "-?[0-9]{1,17}(\\.[0-9]{1,9})?", two in "-?[0-9]{1,17}(\\.[0-9]{1,9})?") {
             let of = |text: &str| Total { sum: Decimal::read(text.as_bytes()).ok(), negative: 1, left_out: 2 };
             let mut total = of(&one);
             total.add_total(&of(&two));

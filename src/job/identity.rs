@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_stays_the_same_whatever_is_written_to_it_and_another_never_is() {
+    fn a_file_stays_the_same_after_any_write_and_another_never_is() {
         let file = FileIdentity { device: 1, inode: 7, born_ns: 3, size: 10, modified_ns: 5 };
         assert!(file.is_same_file(&FileIdentity { size: 11, modified_ns: 6, ..file }));
         for other in

@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_begins_with_the_sign_is_a_comment() {
+    fn only_a_line_that_begins_with_the_sign_is_a_comment() {
         let kinds: Vec<LineKind> =
             lines(&[b"#a\n #b\n\t#c\n \t\r\n\nd"]).0.into_iter().map(|(_, _, _, kind)| kind).collect();
         let (comment, row, blank) = (LineKind::Comment, LineKind::Row, LineKind::Blank);
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn utf_16_is_told_as_utf_8() {
+    fn utf_16_is_passed_on_as_utf_8() {
         let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
         assert_eq!(texts(&wide("\u{feff}日\u{1f600}\r\nb")), ["日\u{1f600}", "b"]);
         let broken = [wide("\u{feff}a"), vec![0x00, 0xd8], wide("b"), vec![0x00]].concat();

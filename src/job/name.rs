@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_cannot_be_sent_are_told_apart() {
+    fn names_that_cannot_be_sent_are_distinguished() {
         use std::os::unix::ffi::OsStrExt;
         assert_eq!(check_name(OsStr::new("a b%\"ü日本.txt")), Ok("a b%\"ü日本.txt"));
         assert_eq!(check_name(OsStr::new("a\nb.txt")), Err(NameRefused::ControlCharacter));
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_can_neither_move_the_cursor_nor_turn_the_line_around() {
+    fn a_printable_text_can_neither_move_the_cursor_nor_turn_the_line_around() {
         assert_eq!(printable("ü 日本.txt"), "ü 日本.txt");
         assert_eq!(printable("a\n\u{1b}[2J"), "a\\n\\u{1b}[2J");
         for turning in ['\u{200e}', '\u{200f}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}'] {

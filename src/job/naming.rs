@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_what_accepted_files_show_decides() {
+    fn s6_the_names_of_accepted_files_decide() {
         let lower = Naming::learn([("Sales.txt", "sales.txt")]);
         assert_eq!(lower.likeness("Costs.TXT", "costs.txt"), Likeness::Same);
         assert_eq!(lower.likeness("Costs.TXT", "Costs.TXT"), Likeness::Other);
@@ -247,7 +247,7 @@ mod tests {
         /// After datadrop has learnt how a server of any known kind changes names, it never takes a changed name of one
         /// of its files for another file's.
         #[test]
-        fn what_was_learnt_never_denies_a_file_of_ours(names in proptest::collection::vec("[A-Za-z ä]{1,12}\\.[tT]xt", 1..6),
+        fn learnt_names_never_deny_a_file_of_ours(names in proptest::collection::vec("[A-Za-z ä]{1,12}\\.[tT]xt", 1..6),
                                                        next in "[A-Za-z ä]{1,12}\\.txt", way in 0..24usize) {
             let way = Naming::unknown().ways[way];
             let shown: Vec<String> = names.iter().map(|name| way.apply(name)).collect();

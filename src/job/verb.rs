@@ -263,7 +263,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_a_verb_plans_is_legal_and_where_it_says(
+        fn the_plan_of_a_verb_is_legal_and_ends_in_the_named_state(
             state in proptest::sample::select(State::ALL.to_vec()),
             verb in proptest::sample::select(VERBS.to_vec()),
             place in proptest::sample::select(Place::ALL.to_vec()),
@@ -288,7 +288,7 @@ mod tests {
 
         /// P3: no verb but `resend` sends a file that Adobe may have ingested.
         #[test]
-        fn what_may_have_been_ingested_is_sent_only_by_resend(
+        fn a_possibly_ingested_file_is_sent_only_by_resend(
             verb in proptest::sample::select(VERBS.to_vec()),
             state in proptest::sample::select(State::ALL.to_vec()),
         ) {
@@ -353,7 +353,7 @@ mod tests {
 
     /// P4: a marker is never sent if its data file is not.
     #[test]
-    fn a_marker_goes_only_with_its_data_file() {
+    fn a_marker_is_sent_only_with_its_data_file() {
         let marker = JobStanding { kind: Kind::Fin, ..standing(State::Held) };
         assert_eq!(VERBS[2].decide(&marker), Ok(Plan::Steps(vec![Event::Returned])), "it has nothing to follow yet");
         for state in State::ALL {

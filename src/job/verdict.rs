@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_file_any_more_is_not_offered_to_be_sent() {
+    fn a_job_without_a_file_is_not_offered_for_sending() {
         let lines = |case: Case<'_>| case.verdict().unwrap().lines(&Program::default());
         let again = Case { sent_again_as: Some(JobId(18)), is_gone: true, ..case(State::Failure) };
         assert_eq!(lines(again), ["Its file was sent again; to see what became of it: datadrop jobs show 18"]);
@@ -377,7 +377,7 @@ mod tests {
 
     /// P3: only a command that warns of counting twice sends again a file that Adobe may have ingested.
     #[test]
-    fn p3_what_may_have_been_ingested_is_looked_for_first() {
+    fn p3_a_possibly_ingested_file_is_looked_for_first() {
         for state in [State::Held, State::Cancelled] {
             let verdict = Case { is_unsettled: true, ..case(state) }.verdict().unwrap();
             assert_eq!(verdict.steps[0].command, Some(Command::RemoteJobs("a".to_owned())));

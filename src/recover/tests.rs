@@ -26,7 +26,7 @@ fn fate(place: Place, candidates: &[RemoteJob]) -> (State, Option<i64>) {
 }
 
 #[test]
-fn what_the_folder_and_the_list_agree_on_is_restored_as_it_was() {
+fn facts_on_which_folder_and_list_agree_are_restored() {
     assert_eq!(fate(Place::Done, &[remote(1, "success", 10)]), (State::Success, Some(1)));
     assert_eq!(fate(Place::Done, &[remote(1, "success", 8)]), (State::Partial, Some(1)));
     assert_eq!(fate(Place::Sent, &[remote(1, "success", 10)]), (State::Success, Some(1)));
@@ -36,7 +36,7 @@ fn what_the_folder_and_the_list_agree_on_is_restored_as_it_was() {
 }
 
 #[test]
-fn what_cannot_be_told_is_never_sent_again_and_never_guessed() {
+fn an_unknown_outcome_is_never_sent_again_and_never_guessed() {
     assert_eq!(fate(Place::Done, &[]), (State::Success, None));
     assert_eq!(fate(Place::Done, &[remote(1, "success", 10), remote(2, "success", 10)]), (State::Success, None));
     assert_eq!(fate(Place::Sent, &[]), (State::Held, None));

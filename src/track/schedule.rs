@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_up_is_looked_at_when_that_time_is_over_and_then_once_a_day() {
+    fn an_abandoned_job_is_swept_when_that_time_passes_and_then_once_per_day() {
         let mut schedule = schedule();
         let state = backlog(1, 0, 1);
         let given_up = Timestamp(7 * DAY_MS + 1);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_accepted_beside_what_was_given_up_is_swept_for_as_soon_as_any() {
+    fn a_file_accepted_after_an_abandoned_job_is_swept_for_as_soon_as_any() {
         let mut schedule = schedule();
         let late = Timestamp(8 * DAY_MS);
         let first = schedule.plan(&backlog(1, 1, 1), late, at(0)).unwrap();
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_been_open_for_too_long_is_looked_at_once_a_day() {
+    fn jobs_open_for_too_long_are_swept_once_per_day() {
         let mut schedule = schedule();
         let state = backlog(1, 0, 1);
         let late = Timestamp(8 * DAY_MS);

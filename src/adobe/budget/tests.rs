@@ -51,7 +51,7 @@ async fn a_permit_that_was_not_used_wakes_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_wait_holds_nobody_up() {
+async fn a_cancelled_wait_delays_no_other() {
     let budget = budget(1, Duration::from_mins(10));
     let first = budget.acquire(Purpose::Upload).await;
     let cancelled = tokio::time::timeout(Duration::from_secs(1), budget.acquire(Purpose::Upload)).await;
@@ -61,7 +61,7 @@ async fn a_cancelled_wait_holds_nobody_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_dropped_under_way_counts_from_its_drop() {
+async fn a_request_dropped_in_flight_counts_from_its_drop() {
     let budget = budget(1, Duration::from_secs(10));
     let mut permit = budget.acquire(Purpose::Sweep).await;
     permit.under_way();
@@ -74,7 +74,7 @@ async fn a_request_dropped_under_way_counts_from_its_drop() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_holds_back_those_who_wait_already() {
+async fn a_pause_holds_back_earlier_waiters() {
     let budget = Arc::new(Budget::new(None, true));
     assert_eq!(budget.pause(Duration::from_secs(5)), Duration::from_secs(5));
     let start = Instant::now();
@@ -84,7 +84,7 @@ async fn a_pause_holds_back_those_who_wait_already() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_that_were_under_way_together_met_one_outage() {
+async fn requests_that_were_in_flight_together_met_one_outage() {
     let budget = Budget::new(None, false);
     let left = Instant::now();
     tokio::time::advance(Duration::from_secs(1)).await;

@@ -230,7 +230,7 @@ async fn an_early_answer_ends_the_upload_for_good() {
 }
 
 #[tokio::test]
-async fn an_answer_while_the_commit_is_under_way_keeps_the_last_bytes_back() {
+async fn an_answer_during_the_commit_keeps_the_last_bytes_back() {
     let stage = Stage::new(b"abc").await;
     let (commit, committed) = oneshot::channel::<bool>();
     let end = stage.upload(async { committed.await.unwrap() }, &CancellationToken::new());

@@ -88,7 +88,7 @@ fn five_thousand_bad_files_are_one_alert() {
 }
 
 #[test]
-fn what_goes_on_all_day_is_told_ever_more_seldom_and_at_once_after_a_pause() {
+fn repeated_events_are_reported_ever_more_rarely_and_at_once_after_a_pause() {
     let mut kept = Kept::default();
     let rules = [subscription(1, &[AlertEvent::Failure])];
     let mut now = START;
@@ -109,7 +109,7 @@ fn what_goes_on_all_day_is_told_ever_more_seldom_and_at_once_after_a_pause() {
 }
 
 #[test]
-fn an_account_that_blocks_and_works_again_is_told_once_with_both() {
+fn a_block_and_its_end_are_reported_once_together() {
     let mut kept = Kept::default();
     let rules =
         [subscription(1, &[AlertEvent::Blocked, AlertEvent::Unblocked]), subscription(2, &[AlertEvent::Blocked])];
@@ -126,7 +126,7 @@ fn an_account_that_blocks_and_works_again_is_told_once_with_both() {
 }
 
 #[test]
-fn a_receiver_that_hangs_holds_up_nobody_else_and_its_alerts_stay_few() {
+fn a_receiver_that_hangs_delays_no_other_and_its_alerts_stay_few() {
     let mut kept = Kept::default();
     let rules = [subscription(1, &[AlertEvent::Held]), subscription(2, &[AlertEvent::Held])];
     let mut now = START;
@@ -172,7 +172,7 @@ proptest! {
     /// Each receiver gets each event that it subscribes to, counted once, whichever receivers fail. No group is sent
     /// more often than once per minute.
     #[test]
-    fn every_event_is_told_once_to_everyone_who_wants_it(
+    fn every_event_reaches_each_of_its_subscribers_once(
         steps in proptest::collection::vec((0usize..10, 0usize..3, 0u64..90, any::<[bool; 2]>()), 1..150),
     ) {
         let mut kept = Kept::default();

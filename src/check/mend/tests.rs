@@ -60,7 +60,7 @@ fn text(content: &str, is_unsafe: bool) -> String {
 }
 
 #[test]
-fn what_is_certain_is_done_and_what_is_not_only_if_asked_for() {
+fn certain_mends_are_made_and_others_only_on_request() {
     for (before, certain, all) in [
         (
             "Date\teVar1\tEvent 1\n2026-11-20\t\"red\"\t1,234.50\n",

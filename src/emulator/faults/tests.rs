@@ -46,7 +46,7 @@ fn every_form_of_the_grammar_is_read() {
 }
 
 #[test]
-fn mistakes_are_answered_with_what_is_allowed() {
+fn errors_list_the_allowed_words() {
     for (rule, says) in [
         ("", "upload, list"),
         ("uploads:reset", "upload, list"),

@@ -123,7 +123,7 @@ async fn accounts_are_created_shown_listed_and_deleted() {
 }
 
 #[tokio::test]
-async fn what_the_guide_does_not_have_is_refused_and_explained() {
+async fn requests_outside_of_the_guide_are_refused_with_a_reason() {
     let client = Client::of(Dialect::Guide).await;
     for (method, path, status) in [
         ("POST", JOBS, 405),

@@ -327,7 +327,7 @@ async fn each_member_of_an_upload_counts_and_a_wrong_one_is_named() {
 }
 
 #[tokio::test]
-async fn what_the_guide_asks_to_be_encoded_must_be() {
+async fn encoding_that_the_guide_requires_is_required() {
     let client = of(Dialect::Guide).await;
     let reply = client.ask("POST", &format!("{SUITE}?email=noreply@mycompany.com")).await;
     assert_eq!(reply.status, 400, "{}", reply.body);

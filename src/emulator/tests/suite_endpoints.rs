@@ -35,7 +35,7 @@ async fn a_report_suite_its_metrics_and_its_dimensions_have_the_members_that_ado
 }
 
 #[tokio::test]
-async fn what_is_asked_of_a_report_suite_is_read_strictly() {
+async fn requests_about_a_report_suite_are_read_strictly() {
     let client = Client::new(EmulatorOptions { accounts: vec![("suite".to_owned(), 1)], ..options() }).await;
     for (method, path, status) in [
         ("GET", format!("{SUITE}?expansion=rows"), 400),
@@ -67,7 +67,7 @@ async fn requests_about_report_suites_count_against_the_same_limit() {
 }
 
 #[tokio::test]
-async fn what_is_told_of_a_report_suite_can_be_changed_and_faults_have_places_of_their_own() {
+async fn a_report_suites_description_can_be_changed_and_its_faults_have_own_places() {
     let client = Client::with_faults(&["suite:403:n=1", "metrics:slow=1ms", "dimensions:html:n=1"]).await;
     let suite = format!("{SUITE}?expansion=name,currency");
     assert_eq!(client.ask("GET", &suite).await.json()["error_code"], json!("403025"));
@@ -128,7 +128,7 @@ async fn t1_a_count_of_the_file_is_in_the_response_to_the_upload() {
 }
 
 #[tokio::test]
-async fn t3_a_halted_data_source_goes_on_when_it_is_told_to_restart() {
+async fn t3_a_halted_data_source_continues_after_its_restart() {
     let client = Client::new(EmulatorOptions { halt_on_error: true, ..options() }).await;
     client.put("bad.txt", "no header\n").await.unwrap();
     client.put("good.txt", CONTENT).await.unwrap();

@@ -69,7 +69,7 @@ fn t1_a_count_of_the_file_is_the_same_from_the_first_response_on_whatever_become
 }
 
 #[test]
-fn t3_a_data_source_halts_after_a_failed_job_until_it_is_told_to_restart() {
+fn t3_a_data_source_halts_after_a_failed_job_until_its_restart() {
     let failing = || JobFate { fails: true, ..JobFate::default() };
     let at = |seconds| START.after(Duration::from_secs(seconds));
     let mut world = world().with(Names::Keep, Rows::Processed, true);

@@ -37,7 +37,7 @@ fn a_job_takes_these_steps_and_no_other() {
 
 /// DESIGN §4, "States": the place of the file, the ended states, and the accepted ones.
 #[test]
-fn the_state_says_where_the_file_lies_and_what_became_of_it() {
+fn the_state_decides_the_place_of_the_file_and_its_end() {
     for (state, told) in State::ALL.into_iter().zip([
         ("inbox", false, false),
         ("inbox", false, false),

@@ -77,7 +77,7 @@ fn report() -> StatusReport {
 }
 
 #[test]
-fn a_person_sees_what_lies_where_and_what_is_wrong() {
+fn the_page_shows_files_by_place_and_every_problem() {
     insta::assert_snapshot!(status_page(&report(), &here()), @r"
     datadrop is running
     state directory /var/lib/datadrop, at most 12 requests in 6 s

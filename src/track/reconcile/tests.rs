@@ -52,7 +52,7 @@ fn s3_one_fresh_job_of_our_name_is_ours() {
 }
 
 #[test]
-fn s3_what_cannot_be_told_is_held() {
+fn s3_an_undecidable_job_is_held() {
     for jobs in [
         vec![remote(1, "sales.txt", None)],
         vec![remote(1, "sales.txt", None), remote(200, "sales.txt", None)],
@@ -110,7 +110,7 @@ fn s2_an_incomplete_look_does_not_count() {
 
 /// P3: if one of the two jobs adopted it, the other would be sent again.
 #[test]
-fn s3_what_may_be_that_of_another_unsettled_job_is_held() {
+fn s3_a_remote_job_that_may_be_another_unconfirmed_jobs_is_held() {
     let listed = look(vec![remote(200, "sales.txt", Some(3))]);
     for name_is_unique in [false, true] {
         let others = [other("sales.txt")];
@@ -138,7 +138,7 @@ fn s6_an_unowned_job_whose_rows_fit_is_held_and_named() {
 }
 
 #[test]
-fn s6_what_may_come_from_another_open_upload_of_ours_is_waited_for() {
+fn s6_a_remote_job_that_may_come_from_another_open_upload_makes_the_look_wait() {
     let listed = look(vec![remote(200, "costs.txt", None)]);
     let judged = |other: OtherSent| judge(&listed, Sent { others: &[other], ..sent(Some(3)) }, known);
     let waits = |judged: Judgement| matches!(judged, Judgement::NotConclusive(_));
@@ -219,7 +219,7 @@ fn s4_the_time_doubles_up_to_an_hour() {
 }
 
 #[test]
-fn s1_what_was_listed_before_the_attempt_cannot_be_ours() {
+fn s1_a_job_listed_before_the_attempt_cannot_be_ours() {
     assert_eq!(known_by_order(Some(EventId(4)), EventId(5)), Known::Before);
     assert_eq!(known_by_order(Some(EventId(5)), EventId(5)), Known::Fresh(EventId(5)));
     assert_eq!(known_by_order(Some(EventId(6)), EventId(5)), Known::Fresh(EventId(6)));

@@ -88,7 +88,7 @@ fn the_table_of_the_design_holds() {
 
 /// DESIGN §5, "Outcomes": which party waits, for how long, and which is to blame.
 #[test]
-fn each_end_says_who_waits_and_who_is_to_blame() {
+fn each_end_decides_what_waits_and_what_is_to_blame() {
     let wish = Some(Duration::from_secs(7));
     let answered = |complete, status, body: ErrorBody| {
         end(complete, Seen::Answer { status, retry_after: wish, answer: Answer::Refusal(body) })
