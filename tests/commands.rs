@@ -95,7 +95,7 @@ fn a_verb_given_while_the_daemon_starts_is_carried_out_by_that_start() {
     assert!(said.contains("accepted") || said.contains("has ended"), "the daemon answered: {said}");
 }
 
-/// A user who is not in the group, or was added after the last login, is told so.
+/// A user who is not in the group, or was added after the last login, gets a message that says so.
 #[test]
 fn a_user_who_cannot_drop_files_yet_sees_what_is_missing() {
     let world = World::new();

@@ -1,5 +1,5 @@
-//! A user who can drop files must not lead the daemon out of the folder (DESIGN F9): links, pipes, sockets, devices,
-//! directories and hard links under every name that the daemon needs.
+//! A user who can drop files must not lead the daemon out of the folder (DESIGN F9). The tests use links, pipes,
+//! sockets, devices, directories and hard links under every name that the daemon needs.
 //!
 //! `DATADROP_TEST_LINKS=600` sets the seconds for which the last test plants things. The default is three.
 //! `DATADROP_TEST_SEED` repeats the plan of a run, but the machine makes each run different.

@@ -37,8 +37,8 @@ fn write_slowly(path: &Path, content: &[u8]) {
     }
 }
 
-/// P1 to P4 for many files: dropped before the start and while the daemon runs; by rename, by copies with an old date
-/// and by slow writing; with and without markers; for two accounts.
+/// P1 to P4 for many files of two accounts. Some are dropped before the start, some while the daemon runs. They come by
+/// rename, by copies with an old date and by slow writing, with and without markers.
 #[test]
 fn every_file_of_a_mixed_crowd_is_accepted_once_byte_for_byte_and_filed() {
     let mut world = World::new();

@@ -1,5 +1,5 @@
 //! The interfaces for people and programs, as snapshots: help pages, shapes of JSON and CSV, exit codes, columns of the
-//! job log, metrics and `.why` files (DESIGN §6 to §8). The diff of a change shows each of them that it alters.
+//! job log, metrics and `.why` files (DESIGN §6 to §8). A changed snapshot shows each change in its diff.
 
 use crate::harness::{World, connect, data, names, stderr, stdout};
 use serde_json::Value;

@@ -70,7 +70,7 @@ pub struct Client {
     /// Receives the requests in a simulation, instead of the network.
     #[cfg(test)]
     stand_in: Option<tests::stand_in::StandIn>,
-    /// Difference of the server's clock to ours, by the last answer that had a `Date`, in milliseconds.
+    /// Milliseconds by which the server's clock is ahead of this computer's, by the last answer that had a `Date`.
     clock_ahead: Mutex<Option<i64>>,
 }
 

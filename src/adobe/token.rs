@@ -257,8 +257,8 @@ impl Tokens {
     }
 }
 
-/// Returns the time until the renewal: 80 % of the life, but at least five minutes before its end if the token lives
-/// for ten minutes or more.
+/// Returns the time until the renewal, which is 80 % of the life. A token that lives for ten minutes or more is renewed
+/// at least five minutes before its end.
 fn renewal(life: Duration) -> Duration {
     let usual = life * 4 / 5;
     match life.checked_sub(AHEAD) {

@@ -146,9 +146,11 @@ impl FileIdentity {
         self.device == other.device && births_are_known && self.born_ns != other.born_ns
     }
 
-    /// Returns whether both may be the same file, so that only the content decides (DESIGN F2). Numbers may differ for
-    /// the same file: a share that is mounted again has another device number, some file systems give each path another
-    /// inode number, and a copy of a folder on another disk has new numbers.
+    /// Returns whether both may be the same file, so that only the content decides (DESIGN F2). The numbers of one file
+    /// can change in three cases:
+    /// - A share that is mounted again has another device number.
+    /// - Some file systems give each path another inode number.
+    /// - A copy of a folder on another disk has new numbers.
     #[must_use]
     pub fn may_be_same_file(&self, other: &Self) -> bool {
         self.is_same_file(other) || (self.size == other.size && !self.is_surely_another(other))

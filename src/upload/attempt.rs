@@ -139,9 +139,9 @@ impl Attempt {
         Ok(())
     }
 
-    /// Returns how long the job waits. A busy server slows all requests: for the time that the server asks for, or for
-    /// a delay that grows with each busy answer in a row, whichever file met it. Requests that were in flight together
-    /// met one outage. The file also waits by its own count, so that other files go first.
+    /// Returns how long the job waits. A busy server slows all requests. They pause for the time that it asks for, or
+    /// for a delay that grows with each busy answer in a row, whichever file met it. Requests that were in flight
+    /// together met one outage. The file also waits by its own count, so that other files go first.
     fn wait(&self, left: Instant, outcome: &Outcome) -> Duration {
         let UploadSettings { retry, budget, .. } = &*self.settings;
         let hint = match outcome.again {
