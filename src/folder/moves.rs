@@ -48,6 +48,8 @@ impl AccountFolder {
             met @ (Met::Another | Met::Nothing) => {
                 // Made before, and not written down; or written down only as far as an earlier move.
                 if let Some((place, found, met)) = self.find(wanted)? {
+                    #[cfg(test)]
+                    crate::testing::reach::met(crate::testing::reach::Met::MovedBefore);
                     if place == to {
                         return Ok(arrived(to, found, met));
                     }
@@ -62,6 +64,8 @@ impl AccountFolder {
                     // A file that lies in the inbox is the watcher's to look at, with all that it heard of it.
                     return Ok(gone(name, Oddity::Another));
                 } else {
+                    #[cfg(test)]
+                    crate::testing::reach::met(crate::testing::reach::Met::AnotherPutBack);
                     self.put_back(wanted, (from, name), touched)?;
                     return Ok(gone(name, Oddity::AnotherPutBack));
                 }
@@ -69,6 +73,8 @@ impl AccountFolder {
         };
         if lies_in == Place::Inbox && matches!(met, Met::Changed(_)) && was_sent {
             // What somebody wrote into it by now has to be sent too (P1), and is not what its job tells of (F2).
+            #[cfg(test)]
+            crate::testing::reach::met(crate::testing::reach::Met::ChangedBeforeMove);
             self.take_back_second_name(wanted, &called, touched)?;
             return Ok(gone(&called, Oddity::Changed));
         }
@@ -83,6 +89,10 @@ impl AccountFolder {
                 Ok(()) => {
                     #[cfg(test)]
                     crate::testing::surroundings::renamed(&source.path_of(&called), &target.path_of(&candidate));
+                    #[cfg(test)]
+                    if candidate != name && candidate != called {
+                        crate::testing::reach::met(crate::testing::reach::Met::NumberedName);
+                    }
                     if to == Place::Inbox {
                         self.note_put_back_as(&candidate);
                     }

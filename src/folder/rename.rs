@@ -19,7 +19,7 @@ pub(super) fn rename_without_overwriting(
     match from.0.rename(from.1, to.0, to.1) {
         Err(error) if is_unsupported(&error) => rename_by_link(from, to, may_be_ours, || {
             #[cfg(test)]
-            crate::testing::surroundings::passing("a file has two names");
+            crate::testing::surroundings::passing(crate::testing::reach::Point::TwoNames);
         }),
         renamed => renamed,
     }
@@ -43,6 +43,8 @@ fn rename_by_link(
         Err(error) if is_without_links(&error) => return directory.rename_if_free(name, target, new_name),
         linked => linked?,
     }
+    #[cfg(test)]
+    crate::testing::reach::met(crate::testing::reach::Met::MovedByLink);
     meanwhile();
     // An unpredictable name: this rename would overwrite a file of that name.
     let mut aside = OsString::from(format!("{ASIDE}{:016x}.", random()));
@@ -50,7 +52,7 @@ fn rename_by_link(
     let aside = fitting(&aside, "", "");
     let taken_aside = directory.replace(name, &aside);
     #[cfg(test)]
-    crate::testing::surroundings::passing("a name was taken aside");
+    crate::testing::surroundings::passing(crate::testing::reach::Point::TakenAside);
     match taken_aside {
         // What cannot be looked at stays aside until the folder is opened again.
         Ok(()) if is_one_file((directory, &aside), (target, new_name))? => directory.remove(&aside),

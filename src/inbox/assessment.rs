@@ -68,7 +68,11 @@ impl From<Look> for Met {
         match looked {
             Look::Gone => Self::Nothing,
             Look::Directory => Self::Directory,
-            Look::NotAFile(what, identity) => Self::Told(Finding::Rejected(not_a_file(what), identity)),
+            Look::NotAFile(what, identity) => {
+                #[cfg(test)]
+                crate::testing::reach::met(crate::testing::reach::Met::NotAFile);
+                Self::Told(Finding::Rejected(not_a_file(what), identity))
+            }
             Look::Unreadable(why) | Look::Unseen(why) => Self::Told(Finding::Waiting(unreadable(&why), None)),
             Look::File(file, sight) => Self::File(file, sight),
         }

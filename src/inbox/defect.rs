@@ -37,7 +37,11 @@ impl Defect {
 /// # Errors
 /// [`Defect`] if it panics.
 pub(super) fn guarded<R>(work: impl FnOnce() -> R) -> Result<R, Defect> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Defect(words(&*panic)))
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        #[cfg(test)]
+        let panic = crate::testing::surroundings::no_end(panic);
+        Defect(words(&*panic))
+    })
 }
 
 fn words(panic: &(dyn Any + Send)) -> String {
@@ -55,6 +59,8 @@ impl Inbox {
     }
 
     fn reject_for(&mut self, defect: &Defect, name: &OsStr) -> Result<(), Interrupted> {
+        #[cfg(test)]
+        crate::testing::reach::met(crate::testing::reach::Met::Defect);
         let kind = guarded(|| classify(name, &self.settings.extensions)).ok().flatten().unwrap_or(Kind::Data);
         let found = self.directory().entry(name).ok();
         self.reject(name, kind, defect.of_file(), found.map(|entry| entry.identity))

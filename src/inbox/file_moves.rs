@@ -143,6 +143,8 @@ impl FolderWorker {
         if !matches!(place, Place::Held | Place::Failed) {
             return Ok(());
         }
+        #[cfg(test)]
+        crate::testing::reach::met(crate::testing::reach::Met::Explained);
         let findings = self.reader.findings(job.id)?;
         let path = folder.place(place).path_of(name);
         if let Some(text) = explanation(job, findings.as_deref(), &path, &self.settings.program)

@@ -50,6 +50,8 @@ impl Inbox {
             && self.pieces.may_go_on(name, now)
             && look::begins_with_a_row(file);
         if !is_next_piece {
+            #[cfg(test)]
+            crate::testing::reach::judged(candidate, &self.waits, verdict, now);
             return Ok(verdict);
         }
         self.note_next_piece(name)?;
@@ -58,7 +60,10 @@ impl Inbox {
         if let Some(waiting) = self.candidates.get_mut(name) {
             waiting.candidate = candidate;
         }
-        Ok(candidate.verdict(&self.waits, marker, signs, now))
+        let verdict = candidate.verdict(&self.waits, marker, signs, now);
+        #[cfg(test)]
+        crate::testing::reach::judged(&candidate, &self.waits, verdict, now);
+        Ok(verdict)
     }
 
     /// A file is taken in.

@@ -154,7 +154,13 @@ impl Inbox {
         let missing = absent;
         let confirmed: Vec<_> = missing.intersection(&self.absent).copied().collect();
         let unconfirmed = missing.len() > confirmed.len();
+        #[cfg(test)]
+        if unconfirmed {
+            crate::testing::reach::met(crate::testing::reach::Met::MissedOnce);
+        }
         if !confirmed.is_empty() {
+            #[cfg(test)]
+            crate::testing::reach::met(crate::testing::reach::Met::Removed);
             for id in &confirmed {
                 tracing::warn!(account = %self.settings.account, job = id.0, "job {id}: its file was removed before it was sent");
             }

@@ -15,6 +15,8 @@ impl FolderWorker {
         match problem {
             Interrupted::JobLog(JobLogError::Closed) => true,
             Interrupted::Folder(problem) => {
+                #[cfg(test)]
+                crate::testing::reach::met(crate::testing::reach::Met::FolderBlocked);
                 self.block(problem.problem());
                 false
             }

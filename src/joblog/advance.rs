@@ -54,6 +54,8 @@ pub(super) fn advance(
     // Adobe processed what was sent, and has nothing of what was written later (DESIGN F2).
     let event = if event == Event::Succeeded && job.changed.is_some() { Event::FellShort } else { event };
     job.state = from.next(event)?;
+    #[cfg(test)]
+    crate::testing::reach::step(from, event);
     if job.state.is_accepted() {
         job.cause = job.cause.filter(|cause| *cause == Cause::Changed);
         job.reason = with_change(job, reason.words).or_else(|| lasting_note(job));
@@ -89,6 +91,8 @@ pub(super) fn advance(
     unit.effects.changed = true;
     // A job whose file was replaced, and that now proves not to be accepted, has nothing left to send (DESIGN F7).
     if job.state == State::Queued && job.place == Place::Gone {
+        #[cfg(test)]
+        crate::testing::reach::met(crate::testing::reach::Met::EndedReplaced);
         let reason = "replaced: the file was changed or replaced before this content was sent".to_owned();
         return advance(unit, job, Event::Cancelled, Reason::of(Cause::Replaced, reason), now);
     }

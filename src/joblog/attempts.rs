@@ -68,6 +68,8 @@ impl JobLog {
                 return Err(JobLogError::Impossible(format!("attempt {attempt} of job {id} is over")));
             }
             let next = job.state.next(Event::Committing)?;
+            #[cfg(test)]
+            crate::testing::reach::step(job.state, Event::Committing);
             unit.save(&Job { state: next, ..job.clone() })?;
             sql::save_committing(unit, id, attempt, now)?;
             sql::insert_event(unit, id, now, Event::Committing.as_str(), Some(job.state), next, None)
@@ -166,6 +168,8 @@ pub(super) fn end_attempt(
         job.refusals += 1;
     }
     if end.file_differs {
+        #[cfg(test)]
+        crate::testing::reach::met(crate::testing::reach::Met::FileDiffers);
         job.identity = None;
     }
     if let (Some(remote), Some(line), None) = (&end.remote, line, anothers) {

@@ -132,7 +132,11 @@ impl Hand<'_, '_> {
         let Some(job) = sql::job_if_known(self.unit, instruction.job)? else {
             return Ok(Came::Refused(JobLogError::NoSuchJob(instruction.job.0).to_string()));
         };
-        let plan = match instruction.verb.decide(&standing(self.unit, &job)?) {
+        let stands = standing(self.unit, &job)?;
+        let decided = instruction.verb.decide(&stands);
+        #[cfg(test)]
+        crate::testing::reach::verb(instruction.verb, &stands, decided.is_ok());
+        let plan = match decided {
             Ok(plan) => plan,
             Err(refusal) => return Ok(Came::Refused(refusal.words(&Program::default()))),
         };

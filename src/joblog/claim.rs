@@ -174,6 +174,10 @@ fn claim_account(
         // An outage must not make a heap of unknowns (DESIGN S4), nor a wrong style a heap of refusals.
         let unclear = if unclear_streak >= 3 { sql::count_in_state(unit, &rules.name, "unconfirmed")? } else { 0 };
         let uploading = sql::count_in_state(unit, &rules.name, "uploading")?;
+        #[cfg(test)]
+        if unclear_streak >= 3 {
+            crate::testing::reach::met(crate::testing::reach::Met::OneAtATime);
+        }
         room = room.min(1usize.saturating_sub(uploading + unclear));
     }
     if rules.sequential {
@@ -201,6 +205,8 @@ fn claim_account(
                 return Ok(());
             }
             if claims[before..].iter().any(|begun| shares_the_wire(&begun.job, &job)) {
+                #[cfg(test)]
+                crate::testing::reach::met(crate::testing::reach::Met::SharesTheWire);
                 continue;
             }
             if job.kind == Kind::Fin && stays_here(unit, rules, &job)? {
@@ -212,6 +218,8 @@ fn claim_account(
                 must_not_be_sent(unit, &job, rules, now)?
             {
                 if is_duplicate {
+                    #[cfg(test)]
+                    crate::testing::reach::met(crate::testing::reach::Met::DuplicateAtClaim);
                     advance::leave_marker_to_the_first(unit, &mut job, now)?;
                 }
                 job.unsettled |= may_be_ingested;
@@ -282,6 +290,8 @@ fn must_not_be_sent(
         && !job.released
         && was_there_first(connection, job, sighting)?
     {
+        #[cfg(test)]
+        crate::testing::reach::met(crate::testing::reach::Met::WasThereFirst);
         let reason = format!(
             "the remote jobs already have a file named {}, and this one lay in the folder before datadrop first ran: \
              somebody may have sent it. If nobody did, release it",
@@ -297,11 +307,17 @@ fn must_not_be_sent(
     if late.is_none()
         && let Some(remote) = sighting.and_then(|sighting| since_seen(sighting, &unowned))
     {
+        #[cfg(test)]
+        crate::testing::reach::met(crate::testing::reach::Met::SetBack);
         let reason = format!(
             "possibly ingested: no job owns the remote job {remote} of this name, which came to light after this file did; this \
              machine or its job log may have been set back to an earlier state, or somebody else has sent it"
         );
         return Ok(Some(Obstacle { reason, cause: None, is_duplicate: false, may_be_ingested: true }));
+    }
+    #[cfg(test)]
+    if late.is_some() {
+        crate::testing::reach::met(crate::testing::reach::Met::ShowedLate);
     }
     Ok(late.map(|remote| Obstacle {
         reason: format!(

@@ -69,6 +69,8 @@ fn duplicate_of(connection: &Connection, job: &Job, duplicates: Duplicates) -> R
     };
     let reason = match (rank, remote_job_id) {
         (Rank::Unsettled, remote) => {
+            #[cfg(test)]
+            crate::testing::reach::met(crate::testing::reach::Met::HeldAgain);
             let stands = if state == State::Held { "is held" } else { "was given up" };
             match remote {
                 Some(remote) => format!(

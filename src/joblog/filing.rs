@@ -156,12 +156,20 @@ pub(super) fn part_with(unit: &mut Unit<'_>, mut old: Job, now: Timestamp) -> Re
     }
     match old.state {
         State::Waiting | State::Queued => {
+            #[cfg(test)]
+            crate::testing::reach::met(crate::testing::reach::Met::Replaced);
             let reason = "replaced: another file of this name came before this one was sent".to_owned();
             let reason = Reason::of(Cause::Replaced, reason);
             advance(unit, &mut old, Event::Cancelled, reason, now)
         }
         // Its attempt decides: accepted, or cancelled as replaced once it is known not to be. What is accepted has nothing to lose.
-        State::Uploading(_) | State::Unconfirmed | State::Uploaded | State::Processing => unit.save(&old),
+        State::Uploading(_) | State::Unconfirmed | State::Uploaded | State::Processing => {
+            #[cfg(test)]
+            if ON_THE_WIRE.contains(old.state) {
+                crate::testing::reach::met(crate::testing::reach::Met::ReplacedOnTheWire);
+            }
+            unit.save(&old)
+        }
         State::Held | State::Success | State::Partial | State::Failure | State::Rejected | State::Cancelled => {
             let note = format!(
                 "another file of this name took its place before it was moved to {}/",
@@ -224,6 +232,8 @@ impl JobLog {
                 advance(unit, &mut job, Event::Changed, reason, now)?;
                 recount(unit, &before, job.state)?;
             } else {
+                #[cfg(test)]
+                crate::testing::reach::met(crate::testing::reach::Met::ChangedAtAdobe);
                 job.reason = with_change(&job, reason);
                 let event = Event::Changed.as_str();
                 sql::insert_event(unit, id, now, event, Some(job.state), job.state, Some(&words))?;

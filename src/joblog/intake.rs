@@ -261,6 +261,8 @@ fn leave_former(unit: &mut Unit<'_>, new: &mut Job, now: Timestamp) -> Result<Ve
     let Some(identity) = new.identity else { return Ok(Vec::new()) };
     let mut left = Vec::new();
     for mut former in sql::set_apart(unit, &new.account, &identity)? {
+        #[cfg(test)]
+        crate::testing::reach::met(crate::testing::reach::Met::MovedBack);
         left.push((former.place, former.disk_name.clone()));
         former.place = Place::Gone;
         let note = format!("its file was moved back into the folder, and is job {} now", new.id);

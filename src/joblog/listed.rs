@@ -395,6 +395,8 @@ fn tell_once(
     }
     let mut job = unit.job(id)?;
     let reason = without_change(&job);
+    #[cfg(test)]
+    crate::testing::reach::met(crate::testing::reach::Met::Doubled);
     job.doubled_with = Some(other);
     job.reason = with_change(&job, reason);
     unit.save(&job)?;

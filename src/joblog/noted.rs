@@ -131,6 +131,8 @@ pub(super) fn note_overdue(
     if noted > 0 {
         return Ok(false);
     }
+    #[cfg(test)]
+    crate::testing::reach::overdue(overdue);
     sql::insert_event(unit, job.id, now, overdue.as_str(), Some(job.state), job.state, job.reason.as_deref())?;
     Ok(true)
 }

@@ -1,4 +1,5 @@
 //! What only tests need.
 
+pub(crate) mod reach;
 mod simulation;
 pub(crate) mod surroundings;

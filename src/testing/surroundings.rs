@@ -1,9 +1,11 @@
 //! Time, chance and the end of the process, as a simulation wants them. Each thread has its own; without one the real
 //! ones hold.
 
+use super::reach::{Asks, Marks, Point, Stage, refused_by_disk};
 use crate::clock::Moment;
 use crate::job::{Timestamp, Writer};
 use crate::joblog::{JobLogError, StorageProblem};
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -39,11 +41,17 @@ pub(crate) struct Surroundings {
     pub(crate) inodes_of_paths: bool,
     /// When files were moved to where they are, by the wall clock: the file system's own clock is real.
     pub(crate) filed: BTreeMap<PathBuf, i64>,
+    /// The stage that goes on.
+    pub(crate) stage: Stage,
+    /// What the latest request for remote jobs was made for.
+    pub(crate) asks: Asks,
+    /// What was met so far.
+    pub(crate) met: Marks,
 }
 
 /// What unwinds when the process ends at some point: nothing after that point happens.
 #[derive(Debug)]
-pub(crate) struct Ended(pub(crate) &'static str);
+pub(crate) struct Ended(pub(crate) Point);
 
 thread_local! {
     static SURROUNDINGS: RefCell<Option<Surroundings>> = const { RefCell::new(None) };
@@ -114,7 +122,7 @@ pub(crate) fn filed_at(path: &Path) -> Option<i64> {
 }
 
 /// A point at which the process may end.
-pub(crate) fn passing(point: &'static str) {
+pub(crate) fn passing(point: Point) {
     let ends = with(|here| {
         here.passed += 1;
         here.ends_at == Some(here.passed)
@@ -123,6 +131,11 @@ pub(crate) fn passing(point: &'static str) {
         // Not a panic that anybody should hear of.
         std::panic::resume_unwind(Box::new(Ended(point)));
     }
+}
+
+/// The process ends whoever would catch what panics.
+pub(crate) fn no_end(panic: Box<dyn Any + Send>) -> Box<dyn Any + Send> {
+    if panic.is::<Ended>() { std::panic::resume_unwind(panic) } else { panic }
 }
 
 /// The fsync of a commit.
@@ -134,6 +147,7 @@ pub(crate) fn sync() -> Result<(), JobLogError> {
         fails
     });
     if fails == Some(true) {
+        refused_by_disk("a commit fails");
         Err(JobLogError::Storage(StorageProblem::Disk("the disk does not take it".to_owned())))
     } else {
         Ok(())
@@ -149,14 +163,14 @@ pub(crate) fn renamed(from: &Path, to: &Path) {
         let at = millis(here.moment.0).saturating_add(here.wall_ahead);
         here.filed.extend([Some(to), to.parent()].into_iter().flatten().map(|path| (path.to_owned(), at)));
     });
-    passing("a file was renamed");
+    passing(Point::Renamed);
 }
 
 /// The renames so far are durable.
 pub(crate) fn folder_synced() {
-    passing("before the folder is synced");
+    passing(Point::BeforeSync);
     with(|here| here.unsynced.clear());
-    passing("the folder is synced");
+    passing(Point::Synced);
 }
 
 fn millis(since: Duration) -> i64 {

@@ -129,6 +129,8 @@ fn unproven(processed: i64, likely: &Likely, row_count: RowCount) -> Option<Stri
     };
     let skipped = counted(i64::try_from(likely.rows_skipped).unwrap_or(i64::MAX), "row");
     let rows = likely.rows.as_ref().filter(|_| likely.rows_skipped > 0)?;
+    #[cfg(test)]
+    crate::testing::reach::met(crate::testing::reach::Met::Unproven);
     Some(format!(
         "Adobe counts {processed} rows, which does not prove that it processed them all: {proves}, and it documents that it \
          skips {skipped} of this file: {rows}"

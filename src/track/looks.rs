@@ -56,6 +56,8 @@ impl Tracker {
     async fn look_at(&mut self, target: &Target, uploads: &[&Unsettled]) -> Result<(), JobLogError> {
         let within = uploads.iter().map(|upload| self.attempted_within(upload));
         let Some((first, last)) = within.reduce(|all, one| (all.0.min(one.0), all.1.max(one.1))) else { return Ok(()) };
+        #[cfg(test)]
+        crate::testing::reach::asks(crate::testing::reach::Asks::Look);
         let listing = match self.list(target, first.before(WINDOW), Some(last.after(WINDOW)), Extent::Twice).await? {
             Ok(listing) => listing,
             Err(error) => {
@@ -74,6 +76,8 @@ impl Tracker {
         self.note_answer().await?;
         let latest = self.whether_listed(target, &listing, self.latest_near(target, first, last)?).await?;
         if latest == Latest::Forgotten {
+            #[cfg(test)]
+            crate::testing::reach::met(crate::testing::reach::Met::PastForgotten);
             for upload in uploads {
                 if let Some(looks) = self.looks.get_mut(&upload.job.id) {
                     looks.doubt();
@@ -96,7 +100,11 @@ impl Tracker {
         listing: &Listing,
         latest: Vec<LatestAccepted>,
     ) -> Result<Latest, JobLogError> {
-        let Some(newest) = latest.first() else { return Ok(Latest::None) };
+        let Some(newest) = latest.first() else {
+            #[cfg(test)]
+            crate::testing::reach::met(crate::testing::reach::Met::LookWithoutLatest);
+            return Ok(Latest::None);
+        };
         if is_in(newest, listing) {
             return Ok(Latest::Listed);
         }
@@ -109,6 +117,8 @@ impl Tracker {
                 return Ok(Latest::Missing);
             }
             let permit = self.settings.budget.acquire(Purpose::Sweep).await;
+            #[cfg(test)]
+            crate::testing::reach::asks(crate::testing::reach::Asks::Comparison);
             match self.settings.client.show_job(target, job.remote_job_id, permit).await {
                 Err(ApiError::NotFound { .. }) => {}
                 Ok(answer) if job.told.is_same(&answer.value) == Some(false) => {}
@@ -194,6 +204,11 @@ impl Tracker {
                 if self.looks.get_mut(&job.id).is_some_and(|looks| looks.not_there(now_moment)) {
                     // The server answered that it has the file. Lists that do not show it as this job's are no proof
                     // against that.
+                    #[cfg(test)]
+                    crate::testing::reach::met(match upload.disputed {
+                        Some(_) => crate::testing::reach::Met::HeldDisputed,
+                        None => crate::testing::reach::Met::SentAgain,
+                    });
                     let (event, reason) = match upload.disputed {
                         Some(number) => (
                             Event::Held,

@@ -199,6 +199,8 @@ impl Tracker {
         let oldest = self.reader.oldest_unsent(&self.settings.account)?;
         let oldest = oldest.map_or(asked_at, |seen| Timestamp(seen.0.saturating_add(self.server_ahead)).min(asked_at));
         let (start, end) = (oldest.before(WINDOW), asked_at.after(WINDOW));
+        #[cfg(test)]
+        crate::testing::reach::asks(crate::testing::reach::Asks::Baseline);
         match self.list(&self.settings.target.clone(), start, Some(end), extent).await? {
             // The first answer showed that the clocks differ, so the window was wrong. Ask once more for the right one.
             Ok(_) if self.server_now().0.abs_diff(asked_at.0) > CLOCKS_DIFFER_MS => Ok(Some(self.clock.moment())),
@@ -218,6 +220,8 @@ impl Tracker {
                 };
                 self.tell_of(&taken);
                 self.note_answer().await?;
+                #[cfg(test)]
+                crate::testing::reach::met(crate::testing::reach::Met::BaselineTaken);
                 tracing::info!(account = %self.settings.account, "account {}: {jobs} remote jobs were there before", self.settings.account);
                 Ok(Some(self.clock.moment()))
             }
@@ -246,6 +250,8 @@ impl Tracker {
     /// Requests the first page of the list, because any answer shows that the account works.
     async fn read_first_page(&mut self) -> Result<Option<Moment>, JobLogError> {
         let (start, target) = (self.server_now().before(WINDOW), self.settings.target.clone());
+        #[cfg(test)]
+        crate::testing::reach::asks(crate::testing::reach::Asks::FirstPage);
         match self.list(&target, start, None, Extent::FirstPage).await? {
             Ok(listing) => {
                 // Note the list first, because uploads begin after it. Jobs that it shows cannot come from them.

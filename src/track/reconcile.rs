@@ -86,14 +86,20 @@ pub struct Sent<'a> {
 #[must_use]
 pub fn judge(look: &Look, sent: Sent<'_>, known: impl Fn(&RemoteJob) -> Known) -> Judgement {
     if look.latest == Latest::Missing {
+        #[cfg(test)]
+        crate::testing::reach::met(crate::testing::reach::Met::LookLacksLatest);
         return Judgement::NotConclusive("the list lacks our latest accepted job, so it is not complete");
     }
     if !look.complete {
+        #[cfg(test)]
+        crate::testing::reach::met(crate::testing::reach::Met::LookIncomplete);
         return Judgement::NotConclusive(
             "the list could not be read to its end: a page repeats what was listed before, or an entry has no job ID",
         );
     }
     if !look.steady {
+        #[cfg(test)]
+        crate::testing::reach::met(crate::testing::reach::Met::LookUnsteady);
         return Judgement::NotConclusive("the list changed while it was read");
     }
     let mut named = Vec::new();
@@ -103,6 +109,8 @@ pub fn judge(look: &Look, sent: Sent<'_>, known: impl Fn(&RemoteJob) -> Known) -
             job.file_name.as_deref().map_or(Likeness::Perhaps, |name| sent.naming.likeness(sent.wire_name, name));
         match (known(job), likeness) {
             (Known::Disputed, _) if too_many_rows(job, sent).is_none() => {
+                #[cfg(test)]
+                crate::testing::reach::met(crate::testing::reach::Met::Disputed);
                 return Judgement::Hold(format!(
                     "the remote job {} has the number of another file of ours, but is named {}: the server may have restarted its \
                      job numbers, and this may be the upload",
@@ -112,6 +120,8 @@ pub fn judge(look: &Look, sent: Sent<'_>, known: impl Fn(&RemoteJob) -> Known) -
             }
             (Known::Owned | Known::Disputed, _) | (Known::Before, Likeness::Perhaps | Likeness::Other) => {}
             (Known::Before, Likeness::Same) => {
+                #[cfg(test)]
+                crate::testing::reach::met(crate::testing::reach::Met::ThereBefore);
                 return Judgement::Hold(format!(
                     "the remote job {} {} and was there before: no job of datadrop owns it, so somebody else sends files that \
                      the list shows alike, and nothing can be told from it",
@@ -129,6 +139,8 @@ pub fn judge(look: &Look, sent: Sent<'_>, known: impl Fn(&RemoteJob) -> Known) -
         [] => without_its_name(&unowned, sent),
         [(job, listed_after)] => of_its_name(job, *listed_after, sent),
         several => {
+            #[cfg(test)]
+            crate::testing::reach::met(crate::testing::reach::Met::Several);
             let ids: Vec<String> =
                 several.iter().map(|(job, _)| format!("{} {}", job.remote_job_id, name_of(job, sent))).collect();
             Judgement::Hold(format!("several remote jobs may be this file, and none has an owner: {}", ids.join("; ")))
@@ -140,6 +152,8 @@ pub fn judge(look: &Look, sent: Sent<'_>, known: impl Fn(&RemoteJob) -> Known) -
 fn of_its_name(job: &RemoteJob, listed_after: EventId, sent: Sent<'_>) -> Judgement {
     let (id, named) = (job.remote_job_id, name_of(job, sent));
     if let Some(processed) = too_many_rows(job, sent) {
+        #[cfg(test)]
+        crate::testing::reach::met(crate::testing::reach::Met::TooManyRows);
         return Judgement::Hold(format!(
             "the remote job {id} {named}, but has {processed} rows, more than the {} of the file: it is another's",
             sent.rows_expected.unwrap_or_default()
@@ -147,6 +161,8 @@ fn of_its_name(job: &RemoteJob, listed_after: EventId, sent: Sent<'_>) -> Judgem
     }
     // Another sender may have sent a file of this name, and no list was read between that upload and this one.
     if let Some(stranger) = sent.stranger.filter(|_| !sent.name_is_unique) {
+        #[cfg(test)]
+        crate::testing::reach::met(crate::testing::reach::Met::Stranger);
         return Judgement::Hold(format!(
             "the remote job {id} {named}, but it may be somebody else's: no job of datadrop owns {stranger}, so others send files \
              to this account too; wire_name = \"unique\" makes such cases clear"
@@ -157,14 +173,26 @@ fn of_its_name(job: &RemoteJob, listed_after: EventId, sent: Sent<'_>) -> Judgem
         other.began <= listed_after && sent.naming.likeness(&other.wire_name, shown) != Likeness::Other
     };
     match sent.others.iter().find(may_be_anothers) {
-        Some(other) if other.is_uploading => Judgement::NotConclusive(
-            "a remote job may come from another upload that is still under way, and whose name the API shows alike",
-        ),
-        Some(OtherSent { id: other, .. }) => Judgement::Hold(format!(
-            "the remote job {id} {named}, but it may be that of job {other}, whose name the list may show alike, and of which it \
-             is unknown whether it arrived"
-        )),
-        None => Judgement::Found(job.clone()),
+        Some(other) if other.is_uploading => {
+            #[cfg(test)]
+            crate::testing::reach::met(crate::testing::reach::Met::WaitsForUpload);
+            Judgement::NotConclusive(
+                "a remote job may come from another upload that is still under way, and whose name the API shows alike",
+            )
+        }
+        Some(OtherSent { id: other, .. }) => {
+            #[cfg(test)]
+            crate::testing::reach::met(crate::testing::reach::Met::MayBeAnothers);
+            Judgement::Hold(format!(
+                "the remote job {id} {named}, but it may be that of job {other}, whose name the list may show alike, and of \
+                 which it is unknown whether it arrived"
+            ))
+        }
+        None => {
+            #[cfg(test)]
+            crate::testing::reach::met(crate::testing::reach::Met::Found);
+            Judgement::Found(job.clone())
+        }
     }
 }
 
@@ -202,9 +230,19 @@ fn without_its_name(unowned: &[(&RemoteJob, EventId)], sent: Sent<'_>) -> Judgem
         }
     }
     match suspects.as_slice() {
-        [] if waits => Judgement::NotConclusive("a remote job may come from another upload whose end is not known yet"),
-        [] => Judgement::NotThere,
+        [] if waits => {
+            #[cfg(test)]
+            crate::testing::reach::met(crate::testing::reach::Met::WaitsForOther);
+            Judgement::NotConclusive("a remote job may come from another upload whose end is not known yet")
+        }
+        [] => {
+            #[cfg(test)]
+            crate::testing::reach::met(crate::testing::reach::Met::NotThere);
+            Judgement::NotThere
+        }
         [job, others @ ..] => {
+            #[cfg(test)]
+            crate::testing::reach::met(crate::testing::reach::Met::Suspect);
             let more = if others.is_empty() { String::new() } else { format!(", and {} more", others.len()) };
             Judgement::Hold(format!(
                 "no remote job has this name, but no job owns the remote job {}, {}{more}, which came after the upload began: \
@@ -254,6 +292,10 @@ impl Looks {
     #[must_use]
     pub fn begin(confirm_for: Duration, unclear_ends: u32, none_accepted_yet: bool, now: Moment) -> Self {
         let doublings = unclear_ends.saturating_sub(1) + u32::from(none_accepted_yet);
+        #[cfg(test)]
+        if unclear_ends > 1 {
+            crate::testing::reach::met(crate::testing::reach::Met::LooksLonger);
+        }
         let over = confirm_for.saturating_mul(2u32.saturating_pow(doublings.min(16)));
         Self {
             since: now,

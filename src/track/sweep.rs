@@ -43,6 +43,8 @@ impl Tracker {
         let oldest = all.iter().map(|open| open.uploaded_at).min().unwrap_or_else(now);
         let start =
             self.server_now().before(WINDOW).max(Timestamp(oldest.0.saturating_add(self.server_ahead)).before(ZONES));
+        #[cfg(test)]
+        crate::testing::reach::asks(crate::testing::reach::Asks::Sweep);
         let listing = match self.list(target, start, None, Extent::Announced).await? {
             Ok(listing) => listing,
             Err(error) => {
@@ -135,6 +137,8 @@ impl Tracker {
             self.row_count = counting.teaches(self.row_count);
         }
         if self.row_count != known {
+            #[cfg(test)]
+            crate::testing::reach::counts(self.row_count);
             let account = &self.settings.account;
             tracing::info!(account, "account {account}: Adobe's row count is {}", self.row_count.words());
             self.joblog.note_row_count(account.clone(), self.row_count).await?;
@@ -201,6 +205,10 @@ impl Tracker {
     /// Returns the remote job, or the step that follows if Adobe no longer knows it.
     async fn ask_singly(&self, open: &OpenRemote) -> Result<Result<RemoteJob, Option<Swept>>, ApiError> {
         let permit = self.settings.budget.acquire(Purpose::Sweep).await;
+        #[cfg(test)]
+        crate::testing::reach::asks(crate::testing::reach::Asks::Singly);
+        #[cfg(test)]
+        crate::testing::reach::met(crate::testing::reach::Met::AskedSingly);
         match self.settings.client.show_job(&open.target, open.remote_job_id, permit).await {
             Ok(answer) if open.told.is_same(&answer.value) == Some(false) => {
                 Ok(Err(unknown_now(open, "that is the number of another file by now")))
@@ -231,6 +239,8 @@ impl Tracker {
 
 /// The step of a job that Adobe no longer knows. `None` if that was already reported.
 fn unknown_now(open: &OpenRemote, why: &str) -> Option<Swept> {
+    #[cfg(test)]
+    crate::testing::reach::met(crate::testing::reach::Met::UnknownThere);
     let reason = format!(
         "Adobe no longer knows its remote job {} ({why}), so datadrop cannot find out whether it was processed",
         open.remote_job_id

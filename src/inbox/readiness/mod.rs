@@ -58,6 +58,7 @@ pub enum Heard {
 
 /// How a path came to be, as far as events show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(test, derive(strum::VariantArray))]
 pub enum Arrival {
     /// Met by a scan, linked in, or events are not to be trusted.
     #[default]
@@ -162,6 +163,7 @@ pub struct Candidate {
 
 /// Why a file is not ready yet. Its text stands in the job log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(strum::VariantArray))]
 pub enum NotYet {
     /// It has no bytes.
     Empty,

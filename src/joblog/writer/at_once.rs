@@ -3,6 +3,7 @@
 
 use super::{JobLog, Operation, Purpose, Shared, Writer, lock};
 use crate::joblog::{Job, JobLogError, OpenError, Reader, StateLock, sql};
+use crate::testing::reach::Point;
 use crate::testing::surroundings::passing;
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -10,9 +11,9 @@ pub(in crate::joblog) struct AtOnce(Mutex<Writer>);
 
 impl AtOnce {
     pub(super) fn run(&self, operation: Operation) {
-        passing("before a commit");
+        passing(Point::BeforeCommit);
         lock(&self.0).commit(vec![operation]);
-        passing("after a commit");
+        passing(Point::AfterCommit);
     }
 }
 

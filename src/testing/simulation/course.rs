@@ -10,11 +10,12 @@ use super::other_side::Remote;
 use super::process::{NotStarted, Process, Step, Surroundings, retry};
 use super::promises::{Checked, Checker, broken};
 use super::quiet::SETTLE;
-use super::scene::Stage;
+use super::scene::Scene;
 use super::script::{Chance, Item, Plan};
 use super::story::{Figures, Story};
 use crate::clock::Moment;
-use crate::job::State;
+use crate::job::{Phase, State};
+use crate::testing::reach::{self, Family, Point, Stage};
 use crate::testing::surroundings::{self, Ended};
 use set_back::Picture;
 use std::any::Any;
@@ -52,7 +53,7 @@ enum Todo {
 }
 
 pub(super) struct World<'a> {
-    stage: &'a Stage,
+    stage: &'a Scene,
     plan: &'a Plan,
     now: Moment,
     chance: Chance,
@@ -82,7 +83,7 @@ pub(super) struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    pub(super) fn new(stage: &'a Stage, plan: &'a Plan, told: bool) -> Self {
+    pub(super) fn new(stage: &'a Scene, plan: &'a Plan, told: bool) -> Self {
         // Memory, where there is some: nothing here has to outlive the test.
         let memory = std::path::Path::new("/dev/shm");
         let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
@@ -201,6 +202,7 @@ impl<'a> World<'a> {
             client: &self.stage.client,
             at: self.now,
         };
+        reach::goes_on(Stage::Start);
         let started = catch_unwind(AssertUnwindSafe(|| Process::start(&from)));
         match started {
             Ok(Ok(process)) => {
@@ -222,6 +224,7 @@ impl<'a> World<'a> {
     }
 
     fn step(&mut self, step: Step) -> Checked {
+        reach::goes_on(self.stage_of(step));
         let Some(process) = self.process.as_mut() else { return Ok(()) };
         let now = self.now;
         let stepped = catch_unwind(AssertUnwindSafe(|| process.step(step, now)));
@@ -240,6 +243,31 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Which stage takes the step.
+    fn stage_of(&self, step: Step) -> Stage {
+        match step {
+            Step::Folder => Stage::Folder,
+            Step::Track => Stage::Track,
+            Step::Claim => Stage::Claim,
+            Step::Probe => Stage::Probe,
+            Step::Instructions => Stage::Instructions,
+            Step::Attempt(index) => self.stage_of_attempt(index),
+        }
+    }
+
+    /// How far an attempt has come, by the job log.
+    fn stage_of_attempt(&self, index: usize) -> Stage {
+        let job = self.process.as_ref().and_then(|process| process.under_way().nth(index));
+        let state =
+            job.and_then(|job| self.checker.last.iter().find(|(id, ..)| *id == job)).map(|(_, state, _)| *state);
+        if state == Some(State::Uploading(Phase::Committing)) { Stage::Committing } else { Stage::Started }
+    }
+
+    fn mark_end(&self, point: Point) {
+        let stage = surroundings::with(|here| here.stage).unwrap_or_default();
+        reach::mark(Family::Crash, <&str>::from(point), <&str>::from(stage));
+    }
+
     /// The process ended in the middle of something. What it had made durable is all that the next one will know.
     fn ended(&mut self, why: Box<dyn Any + Send>) -> Checked {
         let Ok(Ended(point)) = why.downcast::<Ended>().map(|ended| *ended).map_err(|defect| words(defect.as_ref()))
@@ -250,7 +278,7 @@ impl<'a> World<'a> {
         self.look_at_arrivals()?;
         self.counted.crashes += 1;
         self.counted.steps += 1;
-        *self.counted.ended_at.entry(point.to_owned()).or_default() += 1;
+        self.mark_end(point);
         self.story.tell(self.now, || format!("datadrop ends: {point}"));
         let image = self.dir.path().join(format!("state-{}", self.lives));
         set_back::copy_state(&self.state_dir, &image);

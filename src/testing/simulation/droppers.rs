@@ -9,6 +9,7 @@ use crate::inbox::readiness::Heard;
 use crate::inbox::turns::{Told, tell};
 use crate::job::{FileIdentity, Place, Sha256};
 use crate::joblog::Job;
+use crate::testing::reach::story;
 use crate::testing::surroundings;
 use sha2::Digest as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,8 +51,6 @@ pub(super) struct People {
     pub(super) unknown: BTreeSet<(&'static str, String)>,
     /// What was written on in `held/` and `failed/`, before everything was copied into new files.
     pub(super) written_on: BTreeSet<(&'static str, String)>,
-    /// What happened, in words, for the list of what must occur.
-    pub(super) met: Vec<&'static str>,
 }
 
 /// A file that somebody has open for writing, and the name under which they know it.
@@ -99,7 +98,6 @@ impl People {
             lay_there: Vec::new(),
             unknown: BTreeSet::new(),
             written_on: BTreeSet::new(),
-            met: Vec::new(),
         }
     }
 
@@ -183,7 +181,7 @@ impl People {
                 }
                 let path = self.folder.join(&name);
                 let new = !path.exists();
-                self.met.push(if new { "a next piece in a file of its own" } else { "a next piece in the same file" });
+                story(if new { "a next piece in a file of its own" } else { "a next piece in the same file" });
                 self.lost_at(&name);
                 let mut file = OpenOptions::new().append(true).create(true).open(&path).unwrap();
                 file.write_all(&content).unwrap();
@@ -219,7 +217,7 @@ impl People {
                     return format!("{told} (not, for it is not there any more)");
                 };
                 if self.closed_by_one.remove(&name) {
-                    self.met.push("a second writer goes on after the first has closed");
+                    story("a second writer goes on after the first has closed");
                 }
                 let mut file = OpenOptions::new().append(true).open(&path).unwrap();
                 file.write_all(&content).unwrap();
@@ -245,7 +243,7 @@ impl People {
                     hear(name, Told::Heard(Heard::Closed));
                 }
                 if self.is_written(&path) {
-                    self.met.push("a writer that closes what another has open");
+                    story("a writer that closes what another has open");
                     self.closed_by_one.insert(name);
                     return told;
                 }
@@ -357,7 +355,9 @@ impl People {
 
     /// Whatever lies there under this name now is about to be gone, by somebody's will.
     fn lost_at(&mut self, name: &str) {
-        self.met.extend(self.quiet.ends(name));
+        if let Some(what) = self.quiet.ends(name) {
+            story(what);
+        }
         let inode = fs::symlink_metadata(self.folder.join(name)).map(|metadata| metadata.ino()).ok();
         self.writing.retain(|writing| writing.name != name || Some(writing.inode) != inode);
         let Ok(content) = fs::read(self.folder.join(name)) else { return };

@@ -8,6 +8,7 @@ use super::script::{Chance, Renames};
 use crate::adobe::tests::stand_in::{Call, Came};
 use crate::clock::Moment;
 use crate::job::{JobId, Sha256, Timestamp};
+use crate::testing::reach::{Family, asked, mark};
 use reqwest::Url;
 use serde_json::{Value, json};
 use sha2::Digest as _;
@@ -69,8 +70,6 @@ pub(super) struct Remote {
     pub(super) lists: VecDeque<ListFault>,
     pub(super) fates: VecDeque<Fate>,
     pub(super) outage: Option<(Moment, ListFault)>,
-    /// Faults that were met, in words.
-    pub(super) met: Vec<String>,
     pub(super) requests: u64,
     pub(super) chance: Chance,
     page: usize,
@@ -99,7 +98,6 @@ impl Remote {
             lists: VecDeque::new(),
             fates: VecDeque::new(),
             outage: None,
-            met: Vec::new(),
             requests: 0,
             chance,
             page: rules.page,
@@ -188,9 +186,9 @@ impl Remote {
         let at = self.now.after(wait);
         match call {
             Call::Begin => match self.uploads.front() {
-                Some(&UploadFault::Early(ill)) => {
+                Some(&fault @ UploadFault::Early(ill)) => {
                     self.uploads.pop_front();
-                    self.meet("upload, early", ill);
+                    fault.is_met();
                     self.ill(ill, at)
                 }
                 Some(_) | None => (self.now.after(wait / 4), Came::Nothing),
@@ -198,10 +196,6 @@ impl Remote {
             Call::Whole { wire_name, content } => self.whole(wire_name, content, at),
             Call::Get(url) => self.get(&url, at),
         }
-    }
-
-    fn meet(&mut self, place: &str, ill: impl std::fmt::Debug) {
-        self.met.push(format!("{place}: {ill:?}"));
     }
 
     fn ill(&mut self, ill: Ill, at: Moment) -> (Moment, Came) {
@@ -243,16 +237,16 @@ impl Remote {
                 None
             }
             Some(UploadFault::Refused(ill)) => {
-                self.meet("upload, not taken", ill);
+                UploadFault::Refused(ill).is_met();
                 self.arrived.push(Arrived { name, content, sha256, taken: false });
                 return self.ill(ill, at);
             }
             Some(UploadFault::Taken(ill)) => {
-                self.meet("upload, taken", ill);
+                UploadFault::Taken(ill).is_met();
                 Some(self.ill(ill, at))
             }
             Some(UploadFault::TakenLater(later)) => {
-                self.meet("upload, taken later", Ill::Broken);
+                UploadFault::TakenLater(later).is_met();
                 taken_at = self.now.after(later);
                 Some((at, Came::Broken))
             }
@@ -264,7 +258,7 @@ impl Remote {
             (fate, _) => fate,
         });
         if let Some(fate) = fate {
-            self.met.push(format!("fate: {fate:?}").split('(').next().unwrap_or_default().to_owned());
+            mark(Family::Fate, fate.words(), "");
         }
         let id = self.take_id();
         let arrived = Arrived { name: name.clone(), content, sha256, taken: true };
@@ -282,6 +276,7 @@ impl Remote {
     }
 
     fn get(&mut self, url: &Url, at: Moment) -> (Moment, Came) {
+        let asks = asked();
         let fault = match self.outage {
             Some((until, fault)) if self.now < until => Some(fault),
             Some(_) | None => self.lists.pop_front(),
@@ -289,25 +284,25 @@ impl Remote {
         let (mut unreadable, mut ends_before) = (false, None);
         match fault {
             Some(ListFault::Ill(ill)) => {
-                self.meet("list", ill);
+                ListFault::Ill(ill).is_met(asks);
                 return self.ill(ill, at);
             }
-            Some(ListFault::Unreadable) => {
-                self.met.push("list: Unreadable".to_owned());
+            Some(fault @ ListFault::Unreadable) => {
+                fault.is_met(asks);
                 unreadable = true;
             }
-            Some(ListFault::Shift) => {
-                self.met.push("list: Shift".to_owned());
+            Some(fault @ ListFault::Shift) => {
+                fault.is_met(asks);
                 // Faster than anybody reads, and no list would ever have an end.
                 if self.ledger.len() < SHIFTED {
                     self.other("z.txt", 1);
                 }
             }
-            Some(ListFault::Behind) => {
+            Some(fault @ ListFault::Behind) => {
                 let latest = self.ledger.iter().find(|entry| Some(entry.id) == self.latest_accepted);
                 ends_before = latest.map(|latest| Moment(latest.created.since(Moment(LONGEST_UPLOAD))));
                 if ends_before.is_some() {
-                    self.met.push("list: Behind".to_owned());
+                    fault.is_met(asks);
                 }
             }
             None => {}

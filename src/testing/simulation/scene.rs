@@ -8,6 +8,7 @@ use super::script::{Chance, Plan};
 use super::story::Figures;
 use crate::adobe::{Budget, Client};
 use crate::config::{AccountConfig, ApiConfig, Credential, load_text};
+use crate::testing::reach::Point;
 use crate::testing::surroundings;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -16,14 +17,14 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 /// What stories of one thread share: it costs to make.
-pub(super) struct Stage {
+pub(super) struct Scene {
     pub(super) client: Arc<Client>,
     pub(super) remote: Arc<Mutex<Remote>>,
     pub(super) runtime: Runtime,
     account: AccountConfig,
 }
 
-impl Stage {
+impl Scene {
     pub(super) fn new() -> Self {
         let api = ApiConfig {
             base_url: "http://127.0.0.1:9/api".to_owned(),
@@ -50,7 +51,7 @@ impl Stage {
         client.stand_in(move |call| {
             let other_side = Arc::clone(&other_side);
             Box::pin(async move {
-                surroundings::passing("before a request");
+                surroundings::passing(Point::BeforeRequest);
                 let (at, came) = lock(&other_side).ask(call);
                 surroundings::until(at).await;
                 came

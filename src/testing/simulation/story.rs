@@ -1,26 +1,9 @@
 //! The report of a run: its figures, and its story if it failed.
 
+use super::catalogue::table;
+use crate::testing::reach::Marks;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
-
-/// What a run of the usual length must have come by: a check that meets nothing proves nothing.
-const MUST_OCCUR: [&str; 15] = [
-    "a job log is set back",
-    "a machine is set back",
-    "a machine is set back, in new files",
-    "a next piece in a file of its own",
-    "a next piece in the same file",
-    "a part that rsync kept is followed by the whole",
-    "a part without its last line end is followed by the whole",
-    "a quiet period doubles",
-    "a quiet period goes back",
-    "a second writer goes on after the first has closed",
-    "a writer that closes what another has open",
-    "an older job log is recovered",
-    "each path has an inode of its own",
-    "held after a set-back, as it had been sent",
-    "sent again after a set-back, as no list had shown it",
-];
 
 /// Counted over all seeds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,14 +17,11 @@ pub(super) struct Figures {
     pub(super) requests: u64,
     pub(super) files: u64,
     pub(super) deliveries: u64,
-    /// Where processes ended.
-    pub(super) ended_at: BTreeMap<String, u64>,
-    pub(super) faults: BTreeMap<String, u64>,
     /// How the jobs ended.
     pub(super) states: BTreeMap<String, u64>,
     pub(super) held: BTreeMap<String, u64>,
-    /// What happened that must occur.
-    pub(super) met: BTreeMap<String, u64>,
+    /// The situations that were met.
+    pub(super) marks: Marks,
 }
 
 impl Figures {
@@ -55,24 +35,14 @@ impl Figures {
         self.requests += other.requests;
         self.files += other.files;
         self.deliveries += other.deliveries;
-        for (into, from) in [
-            (&mut self.ended_at, &other.ended_at),
-            (&mut self.faults, &other.faults),
-            (&mut self.states, &other.states),
-            (&mut self.held, &other.held),
-            (&mut self.met, &other.met),
-        ] {
+        for (into, from) in [(&mut self.states, &other.states), (&mut self.held, &other.held)] {
             for (what, count) in from {
                 *into.entry(what.clone()).or_default() += count;
             }
         }
-    }
-}
-
-impl Figures {
-    /// What must occur and did not.
-    pub(super) fn missing(&self) -> Vec<&'static str> {
-        MUST_OCCUR.into_iter().filter(|what| !self.met.contains_key(*what)).collect()
+        for (mark, count) in &other.marks {
+            *self.marks.entry(mark.clone()).or_default() += count;
+        }
     }
 }
 
@@ -90,20 +60,14 @@ impl fmt::Display for Figures {
             "{} jobs, {} ingested ({per_file:.3} a job; twice only what could not be detected)",
             self.files, self.deliveries
         )?;
-        for (title, counts) in [
-            ("ended", &self.states),
-            ("held", &self.held),
-            ("faults met", &self.faults),
-            ("crashed", &self.ended_at),
-            ("happened", &self.met),
-        ] {
+        for (title, counts) in [("ended", &self.states), ("held", &self.held)] {
             let mut line = String::new();
             for (what, count) in counts {
                 write!(line, "\n    {count:>7}  {what}")?;
             }
             writeln!(f, "  {title}:{line}")?;
         }
-        Ok(())
+        f.write_str(&table(&self.marks))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::folder::directory::identity_at;
 use crate::job::{JobId, Place};
 use crate::joblog::{JobLog, Reader, StateLock};
 use crate::recover::recover;
+use crate::testing::reach::story;
 use crate::testing::surroundings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -169,7 +170,7 @@ impl World<'_> {
             Back::Copy => "a machine is set back, in new files",
             Back::JobLog => "a job log is set back",
         };
-        *self.counted.met.entry(what.to_owned()).or_default() += 1;
+        story(what);
         Ok(())
     }
 
@@ -258,7 +259,7 @@ impl World<'_> {
         };
         self.story.tell(self.now, || line);
         if let Some(Ok(_)) = recovered {
-            *self.counted.met.entry("an older job log is recovered".to_owned()).or_default() += 1;
+            story("an older job log is recovered");
             self.blocked = None;
         } else {
             self.agenda.push((self.now.after(Duration::from_secs(60)), Todo::Recover));

@@ -7,6 +7,7 @@ use super::super::quiet::SETTLE;
 use super::super::story::{Broken, Figures};
 use super::{Todo, World};
 use crate::job::{Kind, State, Timestamp};
+use crate::testing::reach::story;
 use crate::testing::surroundings;
 use std::time::Duration;
 
@@ -57,7 +58,7 @@ impl World<'_> {
         let settle = account.settle.unwrap_or(SETTLE);
         if settle != self.settle {
             let what = if settle > self.settle { "a quiet period doubles" } else { "a quiet period goes back" };
-            *self.counted.met.entry(what.to_owned()).or_default() += 1;
+            story(what);
         }
         self.people.quiet.check(&jobs, self.settle, self.now)?;
         self.settle = settle;
@@ -91,7 +92,7 @@ impl World<'_> {
             for job in jobs.iter().filter(is_new).filter(|job| self.people.lay_there_then(job)) {
                 if Checker::sent_before(job, &self.remote(), &process.reader)? {
                     let what = "sent again after a set-back, as no list had shown it";
-                    *self.counted.met.entry(what.to_owned()).or_default() += 1;
+                    story(what);
                 }
             }
             let under_way: Vec<_> = process.under_way().collect();
@@ -139,7 +140,7 @@ impl World<'_> {
             if self.people.lay_there_then(job) && job.state == State::Held {
                 let was_sent = |entry: &Entry| entry.is_forgotten && entry.sha256 == job.sha256;
                 if self.remote().ledger.iter().any(was_sent) {
-                    *self.counted.met.entry("held after a set-back, as it had been sent".to_owned()).or_default() += 1;
+                    story("held after a set-back, as it had been sent");
                 }
             }
             if job.state == State::Held {
@@ -163,19 +164,14 @@ impl World<'_> {
 
     pub(in super::super) fn figures(&self) -> Figures {
         let mut figures = self.counted.clone();
-        for met in &self.people.met {
-            *figures.met.entry((*met).to_owned()).or_default() += 1;
-        }
         if self.plan.rules.inodes_of_paths {
-            figures.met.insert("each path has an inode of its own".to_owned(), 1);
+            story("each path has an inode of its own");
         }
         let remote = self.remote();
-        for met in &remote.met {
-            *figures.faults.entry(met.clone()).or_default() += 1;
-        }
         figures.deliveries =
             u64::try_from(remote.ledger.iter().filter(|entry| entry.sha256.is_some()).count()).unwrap();
         figures.failed_commits = surroundings::with(|here| here.failed_syncs).unwrap_or_default();
+        figures.marks = surroundings::with(|here| std::mem::take(&mut here.met)).unwrap_or_default();
         figures
     }
 }
