@@ -74,7 +74,13 @@ pub(super) fn read(
     encoding: Encoding,
     pieces: &Sender<Piece>,
 ) -> Option<Whole> {
-    match Reading::open(path, expected, encoding).and_then(|reading| reading.run(prefix, pieces)) {
+    let opened = Reading::open(path, expected, encoding);
+    #[cfg(test)]
+    let opened = opened.and_then(|reading| {
+        crate::testing::surroundings::call(crate::testing::reach::Call::Read)?;
+        Ok(reading)
+    });
+    match opened.and_then(|reading| reading.run(prefix, pieces)) {
         Ok(whole) => whole,
         Err(fault) => {
             // A receiver that is gone already has its answer.

@@ -19,6 +19,7 @@ mod acts;
 mod catalogue;
 mod course;
 mod droppers;
+mod liveness;
 mod other_side;
 mod process;
 mod promises;
@@ -26,6 +27,7 @@ mod quiet;
 mod scene;
 mod script;
 mod story;
+mod strangers;
 
 use scene::{Played, Scene};
 use script::Plan;
