@@ -54,6 +54,7 @@ mod ours;
 mod page;
 mod page_actions;
 mod pages;
+mod probe;
 mod programs;
 mod prometheus;
 mod rate;

@@ -51,6 +51,11 @@ impl Remote {
         Ok(Self { runtime, client, purse, token_renews })
     }
 
+    /// Works with the API for as long as it takes. Nothing is asked again here.
+    pub(super) fn converse<T>(&self, work: impl AsyncFnOnce(&Client, &Purse) -> T) -> T {
+        self.runtime.block_on(work(&self.client, &self.purse))
+    }
+
     /// Gets a token, which costs no permit.
     pub(super) fn authorise(&self) -> Result<(), TokenError> {
         self.runtime.block_on(self.client.authorise())

@@ -81,8 +81,9 @@ fn looks_at_folders(command: &Command) -> bool {
     match command {
         Command::Run(arguments) => arguments.dry_run,
         Command::Coverage(arguments) => arguments.rebuild,
-        Command::Doctor(_)
-        | Command::Explain(_)
+        // A probe looks at none, and reads an answer from standard input.
+        Command::Doctor(arguments) => arguments.probe.is_none(),
+        Command::Explain(_)
         | Command::Service(_)
         | Command::Drop(_)
         | Command::Recover(_)

@@ -325,16 +325,35 @@ Examples:
   sudo datadrop doctor
   datadrop doctor --offline             # sends nothing
   datadrop doctor --json | jq '.[] | select(.verdict != \"ok\")'
+  datadrop doctor --probe development   # sends files, once you have agreed
 
 Nothing is changed. Each line begins with ok, warn or FAIL; what helps stands behind the last semicolon.
-Exit status: 0 nothing fails; 1 something does; 2 the configuration is wrong.")]
+Exit status: 0 nothing fails; 1 something does; 2 the configuration is wrong.
+
+With --probe nothing is examined. It sends about a dozen tiny files to the account's report suite,
+which must be one for development: Adobe adds their rows, and they cannot be removed. It lists them
+first, and wants the ID of the report suite as an answer, also from a pipe. Then it watches Adobe's
+list and prints which upload requests are accepted, whether markers are wanted, whether names come
+back unchanged, what is counted as rows, the time zone of dates, and how long all that takes. The
+service may run. Ctrl-C ends it, and what was seen is printed.
+Exit status: 0 every question is answered; 3 some are open; 1 no file arrived, or you did not agree;
+2 the configuration is wrong; 4 no such account.")]
 pub(super) struct DoctorArguments {
     /// Do not ask Adobe for token, company, accounts and time
     #[arg(long)]
     pub(super) offline: bool,
-    /// As a JSON array with an object for each finding
+    /// As a JSON array with an object for each finding, with --probe for each question
     #[arg(long)]
     pub(super) json: bool,
+    /// Send small files to this account's report suite, and record how the API behaves
+    #[arg(long, value_name = "ACCOUNT", conflicts_with = "offline")]
+    pub(super) probe: Option<String>,
+    /// End the probe after this time (`5m`, `2h`)
+    #[arg(long, value_name = "T", value_parser = duration, default_value = "30m", requires = "probe")]
+    pub(super) timeout: Duration,
+    /// The file for a bug report, which must not exist [default: datadrop-probe-TIME.md in this directory]
+    #[arg(long, value_name = "FILE", requires = "probe")]
+    pub(super) report: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,13 +1,14 @@
 //! `doctor`: what is wrong, or soon will be, and what to do about it.
 //!
 //! It looks and asks; nothing is created or changed, but for a hidden file that is moved about for a trial where no
-//! daemon is at work, and removed. [`observations`] and [`online`] bring facts, [`judge`] says what they mean.
+//! daemon is at work, and removed. Only [`probe`] sends files, and does nothing else. [`observations`] and [`online`] bring facts, [`judge`] says what they mean.
 
 mod configuration;
 mod finding;
 mod judge;
 mod observations;
 mod online;
+mod probe;
 
 use super::apart;
 use super::args::DoctorArguments;
@@ -34,6 +35,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub(super) fn run(file: &Path, arguments: &DoctorArguments, output: &mut Output) -> Result<Exit, Failure> {
+    if let Some(account) = &arguments.probe {
+        return probe::run(file, account, arguments, output);
+    }
     let mut read = configuration::Read::open(file)?;
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let shown_unit = observations::unit();

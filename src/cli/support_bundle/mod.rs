@@ -56,17 +56,8 @@ pub(super) fn run(file: &Path, arguments: &SupportBundleArguments, output: &mut 
     let now = began.to_zoned_datetime(jiff::tz::TimeZone::system());
     let folder = format!("datadrop-support-{}", now.strftime("%Y%m%d-%H%M%S"));
     let path = arguments.file.clone().unwrap_or_else(|| PathBuf::from(format!("{folder}.tar.gz")));
-    if let Some(inbox) = inbox_above(&path) {
-        let why = format!(
-            "{}: {} is an account's folder, whose files are sent; name another",
-            path.display(),
-            inbox.display()
-        );
-        return Err(Failure::new(Exit::Usage, why));
-    }
-    let unwritten = |error: io::Error| Failure::failed(format!("{}: cannot be written: {error}", path.display()));
-    // Whoever finds the bundle must not be able to read what only its owner may see.
-    let out = File::options().write(true).create_new(true).mode(0o600).open(&path).map_err(unwritten)?;
+    let out = new_file(&path)?;
+    let unwritten = |error: io::Error| unwritten(&path, &error);
 
     let (configuration, hidden) = configuration(file);
     let redaction = Redaction::new(&hidden);
@@ -109,6 +100,37 @@ pub(super) fn run(file: &Path, arguments: &SupportBundleArguments, output: &mut 
     output.note("no secret is in it; it names files, folders and accounts: look through it before you hand it on")?;
     output.line(&path.display().to_string())?;
     Ok(Exit::all(failed.is_empty()))
+}
+
+/// A file for a bug report, which was not there before and lies where nothing is sent from.
+///
+/// # Errors
+/// It is there, or its place is not fit.
+pub(super) fn new_file(path: &Path) -> Result<File, Failure> {
+    if let Some(inbox) = inbox_above(path) {
+        let why = format!(
+            "{}: {} is an account's folder, whose files are sent; name another",
+            path.display(),
+            inbox.display()
+        );
+        return Err(Failure::new(Exit::Usage, why));
+    }
+    // Whoever finds it must not be able to read what only its owner may see.
+    let new = File::options().write(true).create_new(true).mode(0o600).open(path);
+    new.map_err(|error| unwritten(path, &error))
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> Failure {
+    Failure::failed(format!("{}: cannot be written: {error}", path.display()))
+}
+
+/// The text without what this configuration hides.
+///
+/// # Errors
+/// What is hidden is not known.
+pub(super) fn redacted(file: &Path, text: &str) -> Result<String, String> {
+    let (configuration, hidden) = configuration(file);
+    configuration.map(|_| Redaction::new(&hidden).apply(text))
 }
 
 /// The configuration as others may see it, and what nobody else may see.
