@@ -128,7 +128,7 @@
 //! | what is read of a report suite | `src/adobe/suite_requests.rs` | [`job::SuiteFacts`]; `src/daemon/report_suites.rs`, which reads them daily; `src/emulator/suites.rs` |
 //! | which names are ignored, or look like copies | [`inbox::FolderSettings::kind_of`], [`job::looks_like_copy`] | [`config::NamePatterns`]; `src/joblog/duplicates.rs`, which holds copies |
 //! | what `doctor --probe` sends and concludes | `src/cli/doctor/probe/probe_files.rs`, `src/cli/doctor/probe/probe_answers.rs` | `src/cli/doctor/probe/probe_session.rs`, which sends and looks |
-| what a bug report holds | `src/cli/support_bundle/mod.rs` | `src/cli/support_bundle/shown_configuration.rs`: a new key is hidden unless it is named there |
+//! | what a bug report holds | `src/cli/support_bundle/mod.rs` | `src/cli/support_bundle/shown_configuration.rs`: a new key is hidden unless it is named there |
 //! | the form of an upload request | `src/adobe/body.rs` | `src/emulator/wire_body.rs`, which reads it strictly |
 //! | a key of the configuration | `config/default.toml`, [`config::Config`] | the reader of its section, such as `src/config/stage_sections.rs`, and a case in `tests/bad_configs` |
 //! | what a verb may do | [`job::Verb::decide`] | `src/joblog/carry_out.rs`, which does it in one transaction |

@@ -6,6 +6,7 @@
 mod consent;
 mod probe_answers;
 mod probe_files;
+mod probe_observed;
 mod probe_session;
 
 use crate::adobe::SuiteReading;
@@ -22,8 +23,9 @@ use crate::job::{Phase, State, Target, Timestamp, virtual_suite};
 use crate::joblog::{JobFilter, Reader};
 use crate::status::printable;
 use consent::{SuiteUse, announcement};
-use probe_answers::{Answer, Observed, answers, in_words, utc};
+use probe_answers::{Settled, answers, in_words, utc};
 use probe_files::Plan;
+use probe_observed::Observed;
 use probe_session::Session;
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, Read as _, Write as _};
@@ -101,7 +103,10 @@ pub(super) fn run(file: &Path, name: &str, arguments: &DoctorArguments, output: 
     if let Some(why) = observed.cut_short {
         output.message(why)?;
     }
-    output.note(&format!("no secret and no ID is in {}: look through it before you hand it on", path.display()))?;
+    output.note(&format!(
+        "{} has neither secrets nor IDs of the configuration: look through it before you hand it on",
+        path.display()
+    ))?;
     Ok(if arrived == 0 { Exit::Failed } else { Exit::all(open == 0) })
 }
 
@@ -168,7 +173,7 @@ fn day(now: Timestamp) -> jiff::civil::Date {
 }
 
 /// The answers, and each file that was sent.
-fn told(answers: &[Answer], observed: &Observed) -> String {
+fn told(answers: &[Settled], observed: &Observed) -> String {
     let mut text = String::new();
     for answer in answers {
         let _ = writeln!(text, "{}\n  {}", answer.question.words(), answer.answer.as_deref().unwrap_or("OPEN"));

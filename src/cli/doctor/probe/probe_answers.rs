@@ -1,125 +1,13 @@
 //! What a probe has shown: from what was observed to answers, each with its evidence. Pure.
 
-use super::probe_files::{COMMENTS, COUNTED, ProbeFile, Purpose, WITH_SKIPPED};
+use super::probe_files::{COMMENTS, COUNTED, Purpose, WITH_SKIPPED};
+use super::probe_observed::{Observed, Outcome, Tried};
 use crate::job::{RemoteJob, Timestamp, UploadStyle, date_told, zone_named};
 use crate::status::{printable, span};
 use jiff::tz::Offset;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::time::Duration;
-
-/// What became of an upload.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// The API answered with this job.
-    Accepted(RemoteJob),
-    /// The API says no to this request, in these words. It has not ingested the file.
-    Refused(String),
-    /// The API has not ingested the file, for a reason that says nothing of the request.
-    NotTaken(String),
-    /// Only the list tells whether the file arrived.
-    Unclear(String),
-}
-
-/// A file that was sent.
-#[derive(Debug, Clone)]
-pub(super) struct Tried {
-    pub(super) file: ProbeFile,
-    pub(super) style: UploadStyle,
-    pub(super) outcome: Outcome,
-    /// When the answer came, since the probe began.
-    pub(super) answered: Duration,
-    /// The same by the server's clock, if it told its time.
-    pub(super) server_time: Option<Timestamp>,
-    /// The same by our clock.
-    pub(super) clock: Timestamp,
-    /// What lists have shown of it: the first time, and at each change.
-    pub(super) sights: Vec<Sight>,
-}
-
-/// A job as a list showed it.
-#[derive(Debug, Clone)]
-pub(super) struct Sight {
-    /// Since the probe began.
-    pub(super) at: Duration,
-    pub(super) job: RemoteJob,
-}
-
-/// Everything that was observed.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Observed {
-    pub(super) tried: Vec<Tried>,
-    /// When lists were read, since the probe began.
-    pub(super) looks: Vec<Duration>,
-    /// Why lists could not be read.
-    pub(super) failed_looks: Vec<String>,
-    /// The time zone of the report suite, as Adobe names it.
-    pub(super) zone: Option<String>,
-    /// Why the probe ended before all was seen.
-    pub(super) cut_short: Option<&'static str>,
-}
-
-impl Tried {
-    /// The file is at Adobe, as far as is known.
-    pub(super) fn has_arrived(&self) -> bool {
-        matches!(self.outcome, Outcome::Accepted(_)) || !self.sights.is_empty()
-    }
-
-    fn last(&self) -> Option<&RemoteJob> {
-        self.sights.last().map(|sight| &sight.job)
-    }
-
-    /// When its job was seen at its end, and whether that is a success.
-    pub(super) fn end(&self) -> Option<(Duration, bool)> {
-        self.sights.iter().find_map(|sight| Some((sight.at, is_success(sight.job.remote_status.as_deref()?)?)))
-    }
-
-    fn succeeded(&self) -> bool {
-        self.end().is_some_and(|(_, success)| success)
-    }
-
-    /// Rows that were told at a successful end.
-    fn rows(&self) -> Option<i64> {
-        self.last().filter(|_| self.succeeded())?.rows_processed
-    }
-
-    /// Each word and count of its job, from the answer on.
-    fn course(&self) -> String {
-        let answered = match &self.outcome {
-            Outcome::Accepted(job) => Some(job),
-            Outcome::Refused(_) | Outcome::NotTaken(_) | Outcome::Unclear(_) => None,
-        };
-        let jobs = answered.into_iter().chain(self.sights.iter().map(|sight| &sight.job));
-        let mut steps: Vec<String> = jobs
-            .map(|job| {
-                let rows = job.rows_processed.map_or_else(|| "no".to_owned(), |rows| rows.to_string());
-                format!("{} with {rows} rows", printable(job.remote_status.as_deref().unwrap_or("no status")))
-            })
-            .collect();
-        steps.dedup();
-        steps.join(", then ")
-    }
-
-    /// What became of the upload, in words.
-    pub(super) fn fate(&self) -> String {
-        let listed = if self.sights.is_empty() { "no list has shown it" } else { "a list shows it" };
-        match &self.outcome {
-            Outcome::Accepted(_) => "accepted".to_owned(),
-            Outcome::Refused(why) => format!("refused: {why}"),
-            Outcome::NotTaken(why) => format!("not taken: {why}"),
-            Outcome::Unclear(why) => format!("no clear answer ({why}); {listed}"),
-        }
-    }
-}
-
-/// The words for an end that are known of Adobe's APIs; others may not be an end.
-fn is_success(status: &str) -> Option<bool> {
-    match status.trim().to_ascii_lowercase().as_str() {
-        "success" | "succeeded" | "successful" | "complete" | "completed" => Some(true),
-        "failure" | "failed" | "deleted" => Some(false),
-        _ => None,
-    }
-}
 
 /// What a probe asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -152,7 +40,7 @@ impl Question {
 
 /// A question with what was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Answer {
+pub(super) struct Settled {
     pub(super) question: Question,
     /// `None`: it is still open.
     pub(super) answer: Option<String>,
@@ -160,7 +48,7 @@ pub(super) struct Answer {
 }
 
 /// Answers every question, as far as what was observed does.
-pub(super) fn answers(observed: &Observed) -> Vec<Answer> {
+pub(super) fn answers(observed: &Observed) -> Vec<Settled> {
     [
         styles(observed),
         markers(observed),
@@ -174,7 +62,7 @@ pub(super) fn answers(observed: &Observed) -> Vec<Answer> {
     .into()
 }
 
-fn styles(observed: &Observed) -> Answer {
+fn styles(observed: &Observed) -> Settled {
     let tried: Vec<(UploadStyle, &Tried)> = observed
         .tried
         .iter()
@@ -189,7 +77,7 @@ fn styles(observed: &Observed) -> Answer {
         tried.iter().filter(|(_, tried)| tried.has_arrived()).map(|(style, _)| in_words(*style)).collect();
     let answer = if accepted.is_empty() { "none that datadrop knows".to_owned() } else { accepted.join("; ") };
     let evidence = tried.iter().map(|(style, tried)| format!("{}: {}", in_words(*style), tried.fate())).collect();
-    Answer { question: Question::Styles, answer: is_settled.then_some(answer), evidence }
+    Settled { question: Question::Styles, answer: is_settled.then_some(answer), evidence }
 }
 
 pub(super) fn in_words(style: UploadStyle) -> String {
@@ -201,7 +89,7 @@ pub(super) fn in_words(style: UploadStyle) -> String {
     format!("{shape} (`{}`)", style.as_str())
 }
 
-fn markers(observed: &Observed) -> Answer {
+fn markers(observed: &Observed) -> Settled {
     let of_data = |wants_marker: bool| {
         observed.tried.iter().filter(move |tried| {
             let has_marker =
@@ -228,10 +116,10 @@ fn markers(observed: &Observed) -> Answer {
         evidence.push(count(true));
     }
     evidence.extend(sent().map(|tried| format!("`{}`: {}; {}", tried.file.name, tried.fate(), tried.course())));
-    Answer { question: Question::Markers, answer, evidence }
+    Settled { question: Question::Markers, answer, evidence }
 }
 
-fn names(observed: &Observed) -> Answer {
+fn names(observed: &Observed) -> Settled {
     let (mut changes, mut evidence, mut open) = (BTreeSet::new(), Vec::new(), false);
     let tried = observed.tried.iter().filter_map(|tried| match tried.file.purpose {
         Purpose::Name(what) => Some((what, tried)),
@@ -268,7 +156,7 @@ fn names(observed: &Observed) -> Answer {
     } else {
         format!("no: {}", changes.into_iter().collect::<Vec<_>>().join("; "))
     };
-    Answer { question: Question::Names, answer: (!open && count > 0).then_some(answer), evidence }
+    Settled { question: Question::Names, answer: (!open && count > 0).then_some(answer), evidence }
 }
 
 /// How a name was changed.
@@ -297,7 +185,7 @@ fn counted(observed: &Observed) -> impl Iterator<Item = (&Tried, i64)> {
     observed.tried.iter().filter(is_plain).filter_map(|tried| Some((tried, tried.rows()?)))
 }
 
-fn rows(observed: &Observed) -> Answer {
+fn rows(observed: &Observed) -> Settled {
     let counts: BTreeSet<i64> = counted(observed).map(|(_, rows)| rows).collect();
     let lines = |count: i64| match count - COUNTED {
         0 => "data rows; neither the header nor comments".to_owned(),
@@ -311,14 +199,14 @@ fn rows(observed: &Observed) -> Answer {
         let has = format!("{COUNTED} data rows, 1 line of header, {COMMENTS} comments");
         format!("`{}` ({has}): {}", tried.file.name, tried.course())
     });
-    Answer {
+    Settled {
         question: Question::Rows,
         answer: (!answer.is_empty()).then(|| answer.join(", and in other files ")),
         evidence: evidence.collect(),
     }
 }
 
-fn skipped(observed: &Observed) -> Answer {
+fn skipped(observed: &Observed) -> Settled {
     let tried = observed.tried.iter().find(|tried| tried.file.purpose == Purpose::Skipped);
     // Header and comments count in this file as they do in the others.
     let others = counted(observed).next().map_or(0, |(_, rows)| rows - COUNTED);
@@ -334,14 +222,14 @@ fn skipped(observed: &Observed) -> Answer {
         let has = format!("{WITH_SKIPPED} data rows, one of them with a semicolon");
         format!("`{}` ({has}): {}; {}", tried.file.name, tried.fate(), tried.course())
     });
-    Answer { question: Question::Skipped, answer, evidence: evidence.collect() }
+    Settled { question: Question::Skipped, answer, evidence: evidence.collect() }
 }
 
 /// Dates this far off, in seconds, are still those of the answer: a server may take its time between the two.
 const OFF: i64 = 300;
 const QUARTER: i64 = 15 * 60;
 
-fn dates(observed: &Observed) -> Answer {
+fn dates(observed: &Observed) -> Settled {
     let (mut zones, mut evidence) = (BTreeSet::new(), Vec::new());
     for tried in &observed.tried {
         let answered = match &tried.outcome {
@@ -370,7 +258,7 @@ fn dates(observed: &Observed) -> Answer {
     });
     let is_known = !zones.is_empty() && !zones.contains(&None);
     let answer = is_known.then(|| zones.into_iter().flatten().collect::<Vec<_>>().join(", and in other places "));
-    Answer { question: Question::Dates, answer, evidence }
+    Settled { question: Question::Dates, answer, evidence }
 }
 
 /// The zone in which a moment is told by this date. `None`: the date has nothing to do with the moment.
@@ -398,49 +286,52 @@ pub(super) fn utc(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-fn list(observed: &Observed) -> Answer {
-    let accepted = || observed.tried.iter().filter(|tried| matches!(tried.outcome, Outcome::Accepted(_)));
-    let shown = |tried: &Tried| tried.sights.first().map(|sight| sight.at.saturating_sub(tried.answered));
-    let missed = |tried: &Tried| {
-        let until = tried.sights.first().map_or(Duration::MAX, |sight| sight.at);
-        let looks = observed.looks.iter().filter(|look| **look > tried.answered && **look < until);
-        looks.max().map(|look| look.saturating_sub(tried.answered))
-    };
-    let all = accepted().count();
-    let seen = accepted().filter(|tried| !tried.sights.is_empty()).count();
-    let longest_missed = accepted().filter_map(missed).max();
-    let (soonest, latest) = (accepted().filter_map(shown).min(), accepted().filter_map(shown).max());
-    let answer = match (soonest, latest, longest_missed) {
-        (Some(soonest), Some(_), None) => Some(format!("at once: within {}", span(soonest))),
-        (Some(_), Some(latest), Some(missed)) => Some(format!("after {} to {}", span(missed), span(latest))),
-        _ => None,
-    };
+/// How long something took: the time of the last list that did not show it, if there is one, and of the first that did.
+type Delay = (Option<Duration>, Option<Duration>);
+
+/// The delay of what a list first showed of this job at `seen`.
+fn delay(observed: &Observed, tried: &Tried, seen: Option<Duration>) -> Delay {
+    let is_before = |look: &&Duration| **look > tried.answered && seen.is_none_or(|seen| **look < seen);
+    let missed = observed.looks.iter().filter(is_before).max();
+    let after_answer = |at: Duration| at.saturating_sub(tried.answered);
+    (missed.copied().map(after_answer), seen.map(after_answer))
+}
+
+/// The longest delay that lists have shown. Without one, the narrowest bound.
+fn longest(delays: &[Delay]) -> Option<String> {
+    let shown = |(missed, seen): &Delay| Some(((*missed)?, (*seen)?));
+    match delays.iter().filter_map(shown).max() {
+        Some((missed, seen)) => Some(format!("after {} to {}", span(missed), span(seen))),
+        None => delays.iter().filter_map(|(_, seen)| *seen).min().map(|seen| format!("within {}", span(seen))),
+    }
+}
+
+fn list(observed: &Observed) -> Settled {
+    let accepted = observed.tried.iter().filter(|tried| matches!(tried.outcome, Outcome::Accepted(_)));
+    let delays: Vec<Delay> =
+        accepted.map(|tried| delay(observed, tried, tried.sights.first().map(|sight| sight.at))).collect();
+    let (seen, all) = (delays.iter().filter(|(_, seen)| seen.is_some()).count(), delays.len());
     let mut evidence =
         vec![format!("{seen} of {all} jobs were listed; lists were read {} times", observed.looks.len())];
-    evidence
-        .extend(longest_missed.map(|missed| format!("a list {} after the answer did not show the job", span(missed))));
+    if let Some(missed) = delays.iter().filter_map(|(missed, _)| *missed).max() {
+        evidence.push(format!("a list {} after the answer did not show the job", span(missed)));
+    }
     if let Some(why) = observed.failed_looks.last() {
         evidence.push(format!("{} lists could not be read, the last because: {why}", observed.failed_looks.len()));
     }
-    Answer { question: Question::List, answer: answer.filter(|_| seen == all), evidence }
+    Settled { question: Question::List, answer: longest(&delays).filter(|_| seen == all), evidence }
 }
 
-fn end(observed: &Observed) -> Answer {
-    let data = || observed.tried.iter().filter(|tried| tried.file.purpose != Purpose::Marker && tried.has_arrived());
-    let after = |tried: &Tried| Some(tried.end()?.0.saturating_sub(tried.answered));
-    let answer = data().filter_map(after).min().zip(data().filter_map(after).max()).map(|(soonest, latest)| {
-        if span(soonest) == span(latest) {
-            format!("within {}", span(latest))
-        } else {
-            format!("within {} to {}", span(soonest), span(latest))
-        }
-    });
-    let ended = data().filter(|tried| tried.end().is_some()).count();
-    let failed = data().filter(|tried| tried.end().is_some() && !tried.succeeded());
-    let mut evidence = vec![format!("{ended} of {} data files came to an end", data().count())];
+fn end(observed: &Observed) -> Settled {
+    let is_data = |tried: &&Tried| tried.file.purpose != Purpose::Marker && tried.has_arrived();
+    let data: Vec<&Tried> = observed.tried.iter().filter(is_data).collect();
+    let ended: Vec<&Tried> = data.iter().copied().filter(|tried| tried.end().is_some()).collect();
+    let delays: Vec<Delay> = ended.iter().map(|tried| delay(observed, tried, tried.end().map(|(at, _)| at))).collect();
+    let mut evidence = vec![format!("{} of {} data files came to an end", ended.len(), data.len())];
+    let failed = ended.iter().filter(|tried| !tried.succeeded());
     evidence.extend(failed.map(|tried| format!("`{}` failed: {}", tried.file.name, tried.course())));
     evidence.extend(observed.cut_short.map(str::to_owned));
-    Answer { question: Question::End, answer, evidence }
+    Settled { question: Question::End, answer: longest(&delays), evidence }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Sending the files of a probe, and watching what lists show of them. Nothing is decided here but when to stop.
 
-use super::probe_answers::{Observed, Outcome, Sight, Tried};
 use super::probe_files::{Plan, ProbeFile, Purpose};
+use super::probe_observed::{Observed, Outcome, Sight, Tried};
 use crate::adobe::{
     Answer, ApiError, Client, ErrorBody, Extent, JobQuery, Listing, Reading, Seen, Upload, UploadEnd, guide_date,
 };
@@ -68,12 +68,11 @@ impl Session<'_> {
     async fn send_all(&mut self, plan: &Plan, observed: &mut Observed) -> Result<(), Failure> {
         let mut unclear = 0;
         for file in &plan.files {
-            let chosen = self.chosen(observed);
-            let style = match (file.purpose, chosen) {
-                (Purpose::Style(style), _) => style,
-                (Purpose::Name(_) | Purpose::Marked | Purpose::Skipped | Purpose::Marker, Some(style)) => style,
-                (Purpose::Name(_) | Purpose::Marked | Purpose::Skipped | Purpose::Marker, None) => break,
+            let style = match file.purpose {
+                Purpose::Style(style) => Some(style),
+                Purpose::Name(_) | Purpose::Marked | Purpose::Skipped | Purpose::Marker => self.chosen(observed),
             };
+            let Some(style) = style else { break };
             let has_data = |tried: &Tried| file.is_marker_of(&tried.file) && tried.has_arrived();
             let is_lone = file.purpose == Purpose::Marker && !observed.tried.iter().any(has_data);
             if is_lone || file.needs_markers() && style == UploadStyle::PostMultipart {
@@ -227,11 +226,10 @@ fn outcome(end: UploadEnd) -> Outcome {
             Outcome::Unclear(format!("HTTP {status} without a job ID: {text}"))
         }
         Seen::Answer { status, answer: Answer::Refusal(body), .. } => refusal(status, body, doubt),
-        Seen::NotConnected(why) => Outcome::NotTaken(why),
         Seen::NotAuthorised(error) => Outcome::NotTaken(error.to_string()),
         Seen::Broken(why) => doubt(why),
         Seen::Silence(time) => doubt(format!("no answer for {} s", time.as_secs_f32())),
-        Seen::FileChanged(why) | Seen::FileUnreadable(why) => Outcome::NotTaken(why),
+        Seen::NotConnected(why) | Seen::FileChanged(why) | Seen::FileUnreadable(why) => Outcome::NotTaken(why),
         Seen::FileGone => Outcome::NotTaken("its file is gone".to_owned()),
         Seen::FileSilent(_) => Outcome::NotTaken("its file could not be read in time".to_owned()),
         Seen::NotCommitted | Seen::Stopped => Outcome::NotTaken("the probe was stopped".to_owned()),

@@ -1,4 +1,5 @@
 use super::super::probe_files::Plan;
+use super::super::probe_observed::Sight;
 use super::*;
 use crate::job::{RemoteJobId, SuiteFacts};
 
@@ -146,10 +147,12 @@ fn the_zone_of_dates_is_told_by_the_servers_clock() {
 #[test]
 fn a_list_is_late_by_the_looks_that_did_not_show_a_job() {
     let mut seen = observed(|_| {});
-    says(&seen, Question::List, Some("at once: within 10 s"));
+    says(&seen, Question::List, Some("within 10 s"));
     // Before the answer there was nothing to show.
     seen.looks.splice(..0, [Duration::from_secs(9), Duration::from_secs(17)]);
     says(&seen, Question::List, Some("after 7.0 s to 10 s"));
+    says(&seen, Question::End, Some("after 7.0 s to 10 s"));
     seen.tried[4].sights.clear();
     says(&seen, Question::List, None);
+    says(&seen, Question::End, Some("after 7.0 s to 10 s"));
 }
