@@ -351,7 +351,7 @@ pub(super) struct DoctorArguments {
     /// End the probe after this time (`5m`, `2h`)
     #[arg(long, value_name = "T", value_parser = duration, default_value = "30m", requires = "probe")]
     pub(super) timeout: Duration,
-    /// The file for a bug report, which must not exist [default: datadrop-probe-TIME.md in this directory]
+    /// The Markdown file for a bug report, which must not exist [default: datadrop-probe-TIME in this directory]
     #[arg(long, value_name = "FILE", requires = "probe")]
     pub(super) report: Option<PathBuf>,
 }
