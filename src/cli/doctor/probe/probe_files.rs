@@ -171,13 +171,13 @@ mod tests {
                 bytes_per_second: None,
                 keep: 9,
             };
-            let mut checker = Checker::new(&facts);
-            checker.update(file.content.as_bytes());
-            let checked = checker.finish();
-            let codes: Vec<Code> = checked.findings.kept().iter().map(|finding| finding.code).collect();
+            let mut check = Checker::new(&facts);
+            check.update(file.content.as_bytes());
+            let found = check.finish();
+            let codes: Vec<Code> = found.findings.kept().iter().map(|finding| finding.code).collect();
             let expected = if file.purpose == Purpose::Skipped { vec![Code::Semicolon] } else { Vec::new() };
-            assert_eq!(codes, expected, "{}: {:?}", file.name, checked.findings);
-            assert_eq!(i64::try_from(checked.rows_expected), Ok(file.rows), "{}", file.name);
+            assert_eq!(codes, expected, "{}: {:?}", file.name, found.findings);
+            assert_eq!(i64::try_from(found.rows_expected), Ok(file.rows), "{}", file.name);
         }
     }
 

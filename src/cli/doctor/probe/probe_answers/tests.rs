@@ -65,9 +65,8 @@ fn markers_are_wanted_if_only_files_with_one_are_processed() {
     says(&observed(|_| {}), Question::Markers, no);
     let waits = |tried: &mut Tried| tried.sights.iter_mut().for_each(|sight| sight.job = job("uploaded", 0));
     let only_marked = observed(|tried| {
-        if is_marked(tried) {
-        } else {
-            waits(tried)
+        if !is_marked(tried) {
+            waits(tried);
         }
     });
     says(&only_marked, Question::Markers, Some("yes: only data files with a marker were processed"));
