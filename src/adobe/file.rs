@@ -74,13 +74,7 @@ pub(super) fn read(
     encoding: Encoding,
     pieces: &Sender<Piece>,
 ) -> Option<Whole> {
-    let opened = Reading::open(path, expected, encoding);
-    #[cfg(test)]
-    let opened = opened.and_then(|reading| {
-        crate::testing::surroundings::call(crate::testing::reach::Call::Read)?;
-        Ok(reading)
-    });
-    match opened.and_then(|reading| reading.run(prefix, pieces)) {
+    match Reading::open(path, expected, encoding).and_then(|reading| reading.run(prefix, pieces)) {
         Ok(whole) => whole,
         Err(fault) => {
             // A receiver that is gone already has its answer.

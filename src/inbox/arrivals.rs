@@ -66,7 +66,7 @@ pub(super) struct Inbox {
 
 /// The name at which a test makes datadrop have a defect.
 #[cfg(test)]
-pub(crate) const DEFECTIVE: &str = "defective.txt";
+pub(super) const DEFECTIVE: &str = "defective.txt";
 
 pub(super) struct Waiting {
     pub(super) candidate: Candidate,

@@ -207,8 +207,6 @@ pub(super) fn hold(
     buffer: &mut Vec<u8>,
     alive: impl Fn(),
 ) -> io::Result<Held> {
-    #[cfg(test)]
-    crate::testing::surroundings::call(crate::testing::reach::Call::Read)?;
     let mut reading = match (kind, rules) {
         (Kind::Data, Some(rules)) => Reading::Checked(Box::new(rules)),
         (Kind::Data, None) => Reading::Rows(RowCounter::default()),

@@ -1,6 +1,5 @@
 //! A folder's turns one by one, and the events that it hears, for a simulation.
 
-pub(crate) use super::arrivals::DEFECTIVE;
 use super::folder_settings::Interrupted;
 use super::worker::{FolderWorker, Open};
 use super::{Board, worker};

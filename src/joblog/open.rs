@@ -39,11 +39,6 @@ pub(super) fn open_writer(lock: &StateLock, purpose: Purpose) -> Result<Connecti
     };
     let mut connection = Connection::open(&file).map_err(damaged)?;
     keep_statements(&mut connection).map_err(damaged)?;
-    #[cfg(test)]
-    if crate::testing::surroundings::moment().is_some() {
-        // Real time has no part in a simulation.
-        connection.busy_timeout(Duration::ZERO).map_err(damaged)?;
-    }
     connection
         .execute_batch(
             // The first applies only to a new database: an existing one would have to be rewritten for it.

@@ -29,10 +29,8 @@ pub(crate) enum Family {
     Readiness,
     #[strum(serialize = "rule × outcome")]
     Rule,
-    #[strum(serialize = "neighbour × state of the job")]
+    #[strum(serialize = "neighbour × moment")]
     Neighbour,
-    #[strum(serialize = "odd thing × name")]
-    Odd,
     #[strum(serialize = "story")]
     Story,
 }
@@ -79,19 +77,6 @@ pub(crate) enum Point {
     BeforeSync,
     #[strum(serialize = "the folder is synced")]
     Synced,
-}
-
-/// A call of the folder that can fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
-pub(crate) enum Call {
-    #[strum(serialize = "open fails")]
-    Open,
-    #[strum(serialize = "stat fails")]
-    Stat,
-    #[strum(serialize = "readdir fails")]
-    List,
-    #[strum(serialize = "read fails")]
-    Read,
 }
 
 /// What a request for remote jobs is made for.

@@ -1,7 +1,7 @@
 //! Time, chance and the end of the process, as a simulation wants them. Each thread has its own; without one the real
 //! ones hold.
 
-use super::reach::{Asks, Call, Marks, Point, Stage, refused_by_disk};
+use super::reach::{Asks, Marks, Point, Stage, refused_by_disk};
 use crate::clock::Moment;
 use crate::job::{Timestamp, Writer};
 use crate::joblog::{JobLogError, StorageProblem};
@@ -9,7 +9,6 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,12 +25,6 @@ pub(crate) struct Surroundings {
     pub(crate) passed: u64,
     /// It ends at this one.
     pub(crate) ends_at: Option<u64>,
-    /// It ends at the next such point of this stage.
-    pub(crate) ends_in: Option<(Stage, Point)>,
-    /// The next commit of this stage fails.
-    pub(crate) fails_in: Option<Stage>,
-    /// So many calls of the folder that this stage makes fail.
-    pub(crate) failing_calls: Option<(Stage, Call, u32)>,
     /// Number of commits that fail from now on.
     pub(crate) failing_syncs: u32,
     /// Commits that failed.
@@ -132,7 +125,7 @@ pub(crate) fn filed_at(path: &Path) -> Option<i64> {
 pub(crate) fn passing(point: Point) {
     let ends = with(|here| {
         here.passed += 1;
-        here.ends_at == Some(here.passed) || here.ends_in == Some((here.stage, point))
+        here.ends_at == Some(here.passed)
     });
     if ends == Some(true) {
         // Not a panic that anybody should hear of.
@@ -148,7 +141,7 @@ pub(crate) fn no_end(panic: Box<dyn Any + Send>) -> Box<dyn Any + Send> {
 /// The fsync of a commit.
 pub(crate) fn sync() -> Result<(), JobLogError> {
     let fails = with(|here| {
-        let fails = here.failing_syncs > 0 || here.fails_in.take_if(|stage| *stage == here.stage).is_some();
+        let fails = here.failing_syncs > 0;
         here.failing_syncs = here.failing_syncs.saturating_sub(1);
         here.failed_syncs += u64::from(fails);
         fails
@@ -159,30 +152,6 @@ pub(crate) fn sync() -> Result<(), JobLogError> {
     } else {
         Ok(())
     }
-}
-
-/// A call of the folder, as a share that does not answer lets it end.
-pub(crate) fn call(call: Call) -> io::Result<()> {
-    let fails = with(|here| {
-        let (stage, failing, times) = here.failing_calls.as_mut()?;
-        (*stage == here.stage && *failing == call && *times > 0).then(|| *times -= 1)
-    });
-    if fails.flatten().is_none() {
-        return Ok(());
-    }
-    refused_by_disk(call.into());
-    Err(io::Error::from_raw_os_error(rustix::io::Errno::TIMEDOUT.raw_os_error()))
-}
-
-/// Nothing fails any more, and the process does not end.
-pub(crate) fn heal() {
-    with(|here| (here.failing_syncs, here.fails_in, here.failing_calls) = (0, None, None));
-    live_on();
-}
-
-/// The process ends nowhere.
-pub(crate) fn live_on() {
-    with(|here| (here.ends_at, here.ends_in) = (None, None));
 }
 
 /// A rename that is not durable yet.

@@ -124,8 +124,6 @@ impl Directory {
     /// # Errors
     /// The system's, at once or instead of a name.
     pub fn names(&self) -> io::Result<impl Iterator<Item = io::Result<OsString>> + use<>> {
-        #[cfg(test)]
-        crate::testing::surroundings::call(crate::testing::reach::Call::List)?;
         let entries = Dir::read_from(&self.file)?;
         Ok(entries.filter_map(|entry| match entry {
             Ok(entry) => {
@@ -141,8 +139,6 @@ impl Directory {
     /// # Errors
     /// The system's.
     pub fn entry(&self, name: impl AsRef<OsStr>) -> io::Result<Entry> {
-        #[cfg(test)]
-        crate::testing::surroundings::call(crate::testing::reach::Call::Stat)?;
         look(&self.file, name.as_ref(), AtFlags::SYMLINK_NOFOLLOW)
     }
 
@@ -151,8 +147,6 @@ impl Directory {
     /// # Errors
     /// The system's.
     pub fn entry_anew(&self, name: impl AsRef<OsStr>) -> io::Result<Entry> {
-        #[cfg(test)]
-        crate::testing::surroundings::call(crate::testing::reach::Call::Stat)?;
         look(&self.file, name.as_ref(), AtFlags::SYMLINK_NOFOLLOW | AtFlags::STATX_FORCE_SYNC)
     }
 
@@ -200,8 +194,6 @@ impl Directory {
 
     fn open_plain(&self, name: &OsStr, seen: &Entry, access: OFlags) -> io::Result<(File, Entry)> {
         not_plain(seen)?;
-        #[cfg(test)]
-        crate::testing::surroundings::call(crate::testing::reach::Call::Open)?;
         // Between the two calls another thing may have taken the name: it is not followed and not waited for.
         let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::openat(&self.file, name, flags, Mode::empty())?);

@@ -89,8 +89,6 @@ impl Writer {
         let begun = self.connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([]));
         begun.map_err(JobLogError::from).map_err(|error| match error {
             JobLogError::Storage(StorageProblem::Locked(_)) => {
-                #[cfg(test)]
-                crate::testing::reach::refused_by_disk("the database is locked");
                 JobLogError::Storage(StorageProblem::Locked(self.files.holder()))
             }
             JobLogError::Storage(_)

@@ -3,11 +3,10 @@
 //! excuse with its reason; if it occurs all the same, the excuse is stale.
 
 use super::accidents::{Fate, ListFault, UploadFault};
-use super::strangers::{self, Name, Odd, Stranger};
 use crate::inbox::readiness::{Arrival, NotYet};
 use crate::job::{Event, JobId, JobStanding, Kind, Release, RemoteJobId, State, Verb};
 use crate::testing::reach::{
-    Asks, Call, Family, Mark, Marks, Met, Point, READY, Stage, arrival_words, not_yet, verb_words, word,
+    Asks, Family, Mark, Marks, Met, Point, READY, Stage, arrival_words, not_yet, verb_words, word,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -84,32 +83,9 @@ fn crash_excuse(stage: Stage, point: Point) -> Excuse {
     }
 }
 
-fn list_excuse(fault: ListFault, asks: Asks) -> Excuse {
-    match fault {
-        ListFault::Unreadable | ListFault::Shift | ListFault::Behind if asks.is_single() => {
-            Some("a single job has no pages")
-        }
-        ListFault::Ill(_) | ListFault::Unreadable | ListFault::Shift | ListFault::Behind => None,
-    }
+fn list_excuse(_fault: ListFault, _asks: Asks) -> Excuse {
+    None
 }
-
-/// Where the process can end.
-pub(super) fn ends() -> Vec<(Stage, Point)> {
-    let pairs = Stage::VARIANTS.iter().flat_map(|stage| Point::VARIANTS.iter().map(|point| (*stage, *point)));
-    pairs.filter(|(stage, point)| crash_excuse(*stage, *point).is_none()).collect()
-}
-
-/// Which stage makes which calls of the folder. No other has files to look at.
-pub(super) const CALLS: [(Stage, Call); 8] = [
-    (Stage::Folder, Call::Open),
-    (Stage::Folder, Call::Stat),
-    (Stage::Folder, Call::List),
-    (Stage::Folder, Call::Read),
-    (Stage::Started, Call::Open),
-    (Stage::Started, Call::Stat),
-    (Stage::Started, Call::Read),
-    (Stage::Instructions, Call::Stat),
-];
 
 fn readiness_excuse(why: NotYet, arrival: Arrival) -> Excuse {
     match (why, arrival) {
@@ -170,28 +146,6 @@ fn catalogue() -> BTreeMap<Mark, Excuse> {
             add(Family::Crash, <&str>::from(point).into(), <&str>::from(stage).into(), crash_excuse(stage, point));
         }
         add(Family::Disk, "a commit fails".into(), <&str>::from(stage).into(), None);
-        let locked = (stage == Stage::Start).then_some("who has the lock lets go when the process ends");
-        add(Family::Disk, "the database is locked".into(), <&str>::from(stage).into(), locked);
-    }
-    for (stage, call) in CALLS {
-        add(Family::Disk, <&str>::from(call).into(), <&str>::from(stage).into(), None);
-    }
-    for &stranger in Stranger::VARIANTS {
-        for state in State::ALL {
-            add(
-                Family::Neighbour,
-                <&str>::from(stranger).into(),
-                word(state).into(),
-                strangers::excuse(stranger, state),
-            );
-        }
-    }
-    for &odd in Odd::VARIANTS {
-        for &name in Name::VARIANTS {
-            let excuse = (odd == Odd::Directory && name == Name::SubFolder)
-                .then_some("a directory in the place of a sub-folder is that sub-folder");
-            add(Family::Odd, <&str>::from(odd).into(), <&str>::from(name).into(), excuse);
-        }
     }
     for &arrival in Arrival::VARIANTS {
         let column = arrival_words(arrival);

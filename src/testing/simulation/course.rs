@@ -1,13 +1,11 @@
 //! One story from its first drop to rest: time, people, the server, and datadrop with all its ends and starts.
 
 mod arrange;
-mod intrusions;
 mod set_back;
 mod watched;
 
 use super::acts::Act;
 use super::droppers::People;
-use super::liveness::Liveness;
 use super::other_side::Remote;
 use super::process::{NotStarted, Process, Step, Surroundings, retry};
 use super::promises::{Checked, Checker, broken};
@@ -19,9 +17,7 @@ use crate::clock::Moment;
 use crate::job::{Phase, State};
 use crate::testing::reach::{self, Family, Point, Stage};
 use crate::testing::surroundings::{self, Ended};
-use intrusions::Strangers;
 use set_back::Picture;
-pub(super) use set_back::is_plain;
 use std::any::Any;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,6 +30,8 @@ use tempfile::TempDir;
 pub(super) const WALL: i64 = 1_795_429_838_000;
 /// After so long without a change everything rests.
 const QUIET: Duration = Duration::from_secs(150);
+/// By then, after faults have ended, everything must.
+const LIVELY: Duration = Duration::from_secs(4 * 24 * 3600);
 /// No story takes so many steps.
 const STEPS: u64 = 40_000;
 
@@ -50,8 +48,6 @@ enum Todo {
     Item(Item),
     Act(Act),
     Heal,
-    /// Others give back what they have.
-    Leave,
     /// Somebody runs `datadrop recover`.
     Recover,
 }
@@ -80,8 +76,6 @@ pub(super) struct World<'a> {
     counted: Figures,
     looks_at_commit: u64,
     picture: Option<Picture>,
-    strangers: Strangers,
-    liveness: Liveness,
     /// The quiet period of the account when it was last looked at.
     settle: Duration,
     /// The folder was open then.
@@ -120,8 +114,6 @@ impl<'a> World<'a> {
             counted: Figures { seeds: 1, ..Figures::default() },
             looks_at_commit: 0,
             picture: None,
-            strangers: Strangers::default(),
-            liveness: Liveness::default(),
             settle: SETTLE,
             heard: false,
         }
@@ -155,10 +147,11 @@ impl<'a> World<'a> {
                 continue;
             }
             if self.is_over() {
-                self.liveness.rests(self.changed_at);
                 return self.check_rest();
             }
-            self.liveness.check(self.plan, self.now, self.healed, &self.checker.last)?;
+            if self.healed && self.now.since(Moment(self.plan.ends_at())) > LIVELY {
+                break;
+            }
             let next = steps.iter().map(|(at, _)| *at).min();
             self.advance(next.unwrap_or(self.now.after(Duration::from_secs(1))));
         }
@@ -231,7 +224,6 @@ impl<'a> World<'a> {
     }
 
     fn step(&mut self, step: Step) -> Checked {
-        self.liveness.takes_a_turn();
         reach::goes_on(self.stage_of(step));
         let Some(process) = self.process.as_mut() else { return Ok(()) };
         let now = self.now;
@@ -288,14 +280,13 @@ impl<'a> World<'a> {
         self.counted.steps += 1;
         self.mark_end(point);
         self.story.tell(self.now, || format!("datadrop ends: {point}"));
-        self.strangers.let_go();
         let image = self.dir.path().join(format!("state-{}", self.lives));
         set_back::copy_state(&self.state_dir, &image);
         self.process = None;
         fs::remove_dir_all(&self.state_dir).unwrap();
         self.state_dir = image;
         let unsynced = surroundings::with(|here| {
-            (here.ends_at, here.ends_in) = (None, None);
+            here.ends_at = None;
             std::mem::take(&mut here.unsynced)
         });
         for (from, to) in unsynced.unwrap_or_default().into_iter().rev() {
@@ -314,10 +305,6 @@ impl<'a> World<'a> {
     fn deal_with(&mut self, todo: Todo) -> Checked {
         let now = self.now;
         self.changed_at = now;
-        // What stays empty is removed late, and what does not is not waited for.
-        if !matches!(todo, Todo::Act(Act::RemoveEmpty { .. })) {
-            self.liveness.is_disturbed(now);
-        }
         match todo {
             Todo::Act(act) => {
                 let board = self.process.as_ref().map(|process| Arc::clone(&process.board));
@@ -330,13 +317,7 @@ impl<'a> World<'a> {
                 self.story.tell(now, || "nothing fails any more".to_owned());
                 self.healed = true;
                 self.remote().heal();
-                surroundings::heal();
-                self.strangers.wait.clear();
-                self.strangers_leave();
-            }
-            Todo::Leave => {
-                self.story.tell(now, || "others give back what they have".to_owned());
-                self.strangers_leave();
+                surroundings::with(|here| (here.failing_syncs, here.ends_at) = (0, None));
             }
             Todo::Item(item) => {
                 self.story.tell(now, || format!("{:?}", item.what));

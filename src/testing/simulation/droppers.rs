@@ -1,7 +1,6 @@
 //! The people and programs that drop files: what they do to the folder, and what is heard of it.
 
 use super::acts::Act;
-use super::course::is_plain;
 use super::quiet::{Quiet, Why};
 use super::script::{Chance, Rules};
 use crate::clock::Moment;
@@ -289,7 +288,7 @@ impl People {
                     there.extend(names.filter(|path| path.extension().is_some_and(|extension| extension != "why")));
                 }
                 // What is renamed in is complete: no producer renames a file that is still written.
-                there.retain(|path| is_plain(path) && !self.is_written(path));
+                there.retain(|path| !self.is_written(path));
                 there.sort();
                 if there.is_empty() {
                     return told;
@@ -383,38 +382,6 @@ impl People {
         file.write_all(content).unwrap();
         self.touch(&file, wall);
         path
-    }
-
-    /// Somebody corrects a file where it was filed. False: somebody else writes to it.
-    pub(super) fn edit_filed(&mut self, path: &Path, number: u64, wall: i64) -> bool {
-        if self.is_written(path) {
-            return false;
-        }
-        let before = hash(&fs::read(path).unwrap());
-        let mut file = OpenOptions::new().append(true).open(path).unwrap();
-        file.write_all(format!("11/23/2026\tcorrected {number}\t1\n").as_bytes()).unwrap();
-        self.touch(&file, wall);
-        let content = fs::read(path).unwrap();
-        let sha256 = hash(&content);
-        self.ever_complete.insert(sha256.to_string(), day_of(&content));
-        if let Some(complete) = self.complete.iter_mut().find(|complete| complete.sha256 == before) {
-            complete.sha256 = sha256;
-        }
-        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-        let place = name(path.parent().unwrap());
-        if let Some(place) = [Place::Held, Place::Failed].iter().find(|known| known.as_str() == place) {
-            self.written_on.insert((place.as_str(), name(path)));
-        }
-        true
-    }
-
-    /// Somebody removes a file where it was filed.
-    pub(super) fn remove_filed(&mut self, path: &Path) {
-        let sha256 = hash(&fs::read(path).unwrap());
-        fs::remove_file(path).unwrap();
-        if let Some(index) = self.complete.iter().rposition(|complete| complete.sha256 == sha256) {
-            self.complete.remove(index);
-        }
     }
 
     /// The file system's own clock is coarse and real: times of files are those of the story.

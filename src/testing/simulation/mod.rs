@@ -19,7 +19,6 @@ mod acts;
 mod catalogue;
 mod course;
 mod droppers;
-mod liveness;
 mod other_side;
 mod process;
 mod promises;
@@ -27,7 +26,6 @@ mod quiet;
 mod scene;
 mod script;
 mod story;
-mod strangers;
 
 use scene::{Played, Scene};
 use script::Plan;

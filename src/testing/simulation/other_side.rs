@@ -8,7 +8,7 @@ use super::script::{Chance, Renames};
 use crate::adobe::tests::stand_in::{Call, Came};
 use crate::clock::Moment;
 use crate::job::{JobId, Sha256, Timestamp};
-use crate::testing::reach::{Asks, Family, asked, mark};
+use crate::testing::reach::{Family, asked, mark};
 use reqwest::Url;
 use serde_json::{Value, json};
 use sha2::Digest as _;
@@ -68,8 +68,6 @@ pub(super) struct Remote {
     pub(super) arrived: Vec<Arrived>,
     pub(super) uploads: VecDeque<UploadFault>,
     pub(super) lists: VecDeque<ListFault>,
-    /// Faults that wait for a request of their kind.
-    pub(super) aimed: Vec<(Asks, ListFault)>,
     pub(super) fates: VecDeque<Fate>,
     pub(super) outage: Option<(Moment, ListFault)>,
     pub(super) requests: u64,
@@ -98,7 +96,6 @@ impl Remote {
             arrived: Vec::new(),
             uploads: VecDeque::new(),
             lists: VecDeque::new(),
-            aimed: Vec::new(),
             fates: VecDeque::new(),
             outage: None,
             requests: 0,
@@ -120,7 +117,6 @@ impl Remote {
     pub(super) fn heal(&mut self) {
         self.uploads.clear();
         self.lists.clear();
-        self.aimed.clear();
         self.fates.clear();
         self.outage = None;
     }
@@ -279,20 +275,11 @@ impl Remote {
         })
     }
 
-    /// The next fault of a list, if it can be one of what is asked for: a single job has no pages.
-    fn fault_of(&mut self, asks: Asks) -> Option<ListFault> {
-        let fits = |fault: &ListFault| matches!(fault, ListFault::Ill(_)) || !asks.is_single();
-        if let Some(index) = self.aimed.iter().position(|(of, fault)| *of == asks && fits(fault)) {
-            return Some(self.aimed.remove(index).1);
-        }
-        self.lists.pop_front_if(|fault| fits(fault))
-    }
-
     fn get(&mut self, url: &Url, at: Moment) -> (Moment, Came) {
         let asks = asked();
         let fault = match self.outage {
             Some((until, fault)) if self.now < until => Some(fault),
-            Some(_) | None => self.fault_of(asks),
+            Some(_) | None => self.lists.pop_front(),
         };
         let (mut unreadable, mut ends_before) = (false, None);
         match fault {

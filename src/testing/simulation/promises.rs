@@ -1,6 +1,5 @@
 //! The promises of DESIGN §3, held against the server's ledger, the folder and the job log.
 
-use super::course::is_plain;
 use super::droppers::{Complete, People, hash};
 use super::other_side::{Arrived, Entry, Remote};
 use super::process::ACCOUNT;
@@ -314,8 +313,7 @@ fn no_file_vanished(jobs: &[Job], people: &People) -> Checked {
         for entry in fs::read_dir(dir).into_iter().flatten() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            if is_plain(&path) && !name.starts_with('.') && path.extension().is_none_or(|extension| extension != "why")
-            {
+            if path.is_file() && !name.starts_with('.') && path.extension().is_none_or(|extension| extension != "why") {
                 lying.push((name, place, hash(&fs::read(&path).unwrap())));
                 inodes.push(identity_at(&path).inode);
             }

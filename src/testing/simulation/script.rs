@@ -2,15 +2,11 @@
 //! so that a story that fails can be made shorter.
 
 use super::accidents::{Fate, ListFault, UploadFault};
-use super::catalogue;
-use super::strangers::{Name, Odd, Stranger};
 use crate::config::{Duplicates, FinMode, Order, StyleChoice, WireName};
 use crate::emulator::Names;
-use crate::job::{State, UploadStyle};
-use crate::testing::reach::{Asks, Call, Point, Stage};
+use crate::job::UploadStyle;
 use crate::testing::surroundings;
 use std::time::Duration;
-use strum::VariantArray as _;
 
 /// Chance by a seed.
 #[derive(Debug, Clone, Copy)]
@@ -161,20 +157,6 @@ pub(super) enum What {
     ClockSet(i64),
     /// File events are lost.
     Overflow,
-    /// The process ends at the next such point of this stage, is away for so long, and may lose what was not synced.
-    CrashIn(Stage, Point, Duration, bool),
-    /// The next commit of this stage fails.
-    SyncFailsIn(Stage),
-    /// So many calls of the folder that this stage makes fail.
-    CallFails(Stage, Call, u32),
-    /// The next request for this meets it.
-    ListFor(Asks, ListFault),
-    /// Somebody waits for a job in this state.
-    Stranger(Stranger, State),
-    /// Something odd is put into the folder.
-    Odd(Odd, Name),
-    /// A file that brings a defect to light.
-    Defective,
     /// A picture of the machine is kept.
     Snapshot,
     /// The machine, or some of it, is what it was in the picture; it is away for so long.
@@ -319,12 +301,6 @@ impl Plan {
         if chance.percent(20) {
             set_back(&mut chance, &mut items);
         }
-        // By a chance of their own, so that the rest of the story stays as it is.
-        let mut chance = Chance(seed ^ 0x00a1_3ed0);
-        for _ in 0..chance.pick(&[0, 1, 2, 3]) {
-            let at = chance.millis(0, horizon * 1000);
-            items.push(Item { at, what: aimed(&mut chance) });
-        }
         items.sort_by_key(|item| item.at);
         Self { seed, rules, items }
     }
@@ -349,41 +325,10 @@ impl Plan {
             | What::ClockSet(_)
             | What::Snapshot
             | What::SetBack(..)
-            | What::CrashIn(..)
-            | What::SyncFailsIn(_)
-            | What::CallFails(..)
-            | What::ListFor(..)
-            | What::Stranger(..)
-            | What::Odd(..)
-            | What::Defective
             | What::Many(_)
             | What::Overflow => None,
         });
         outages.max().unwrap_or_default().max(last) + Duration::from_secs(30)
-    }
-}
-
-/// Something that waits for its moment, which chance alone seldom meets.
-fn aimed(chance: &mut Chance) -> What {
-    match chance.below(100) {
-        0..25 => {
-            let pairs = catalogue::ends();
-            let (stage, point) = chance.pick(&pairs);
-            let away = Duration::from_secs(chance.pick(&[0, 1, 30]));
-            What::CrashIn(stage, point, away, chance.percent(50))
-        }
-        25..30 => What::SyncFailsIn(chance.pick(Stage::VARIANTS)),
-        30..40 => {
-            let (stage, call) = chance.pick(&catalogue::CALLS);
-            What::CallFails(stage, call, 1 + u32::try_from(chance.below(3)).unwrap())
-        }
-        40..60 => What::ListFor(chance.pick(Asks::VARIANTS), ListFault::any(chance)),
-        60..90 => {
-            let state = chance.pick(&State::ALL);
-            What::Stranger(chance.pick(Stranger::VARIANTS), state)
-        }
-        90..99 => What::Odd(chance.pick(Odd::VARIANTS), chance.pick(Name::VARIANTS)),
-        _ => What::Defective,
     }
 }
 

@@ -1,7 +1,6 @@
 //! The report of a run: its figures, and its story if it failed.
 
 use super::catalogue::table;
-use super::liveness::Slowest;
 use crate::testing::reach::Marks;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -18,8 +17,6 @@ pub(super) struct Figures {
     pub(super) requests: u64,
     pub(super) files: u64,
     pub(super) deliveries: u64,
-    /// How long the slowest story took to come to rest once nothing disturbed it any more, and its turns.
-    pub(super) slowest: Slowest,
     /// How the jobs ended.
     pub(super) states: BTreeMap<String, u64>,
     pub(super) held: BTreeMap<String, u64>,
@@ -38,7 +35,6 @@ impl Figures {
         self.requests += other.requests;
         self.files += other.files;
         self.deliveries += other.deliveries;
-        self.slowest.add(&other.slowest);
         for (into, from) in [(&mut self.states, &other.states), (&mut self.held, &other.held)] {
             for (what, count) in from {
                 *into.entry(what.clone()).or_default() += count;
@@ -64,7 +60,6 @@ impl fmt::Display for Figures {
             "{} jobs, {} ingested ({per_file:.3} a job; twice only what could not be detected)",
             self.files, self.deliveries
         )?;
-        writeln!(f, "{}", self.slowest)?;
         for (title, counts) in [("ended", &self.states), ("held", &self.held)] {
             let mut line = String::new();
             for (what, count) in counts {

@@ -5,7 +5,6 @@ use super::super::other_side::Entry;
 use super::super::promises::Checked;
 use super::super::script::{What, Wish};
 use super::{Todo, World};
-use crate::inbox::turns::DEFECTIVE;
 use crate::job::{Kind, Release, RemoteJobId, State, Verb};
 use crate::joblog::{Instruction, Reader, instruct};
 use crate::testing::surroundings;
@@ -67,22 +66,6 @@ impl World<'_> {
                     crate::inbox::turns::overflow(&process.board);
                 }
             }
-            What::CrashIn(stage, point, away, loses) => {
-                (self.away, self.loses) = (away, loses);
-                surroundings::with(|here| here.ends_in = Some((stage, point)));
-            }
-            What::SyncFailsIn(stage) => {
-                surroundings::with(|here| here.fails_in = Some(stage));
-            }
-            What::CallFails(stage, call, times) => {
-                surroundings::with(|here| here.failing_calls = Some((stage, call, times)));
-            }
-            What::ListFor(asks, fault) => self.remote().aimed.push((asks, fault)),
-            What::Stranger(stranger, state) => self.strangers.wait.push((stranger, state)),
-            What::Odd(odd, name) => self.put_odd(odd, name),
-            What::Defective => {
-                self.agenda.push(act(Act::MoveIn { name: DEFECTIVE.to_owned(), content: chunk_of(2_000_000, 0) }));
-            }
             What::Snapshot => self.take_picture()?,
             What::SetBack(back, away) => self.set_back(back, away)?,
             What::Many(count) => {
@@ -97,7 +80,7 @@ impl World<'_> {
 
     /// Written into the job log as a command does; the process hears of it, or finds it when it starts.
     fn want(&mut self, wish: Wish, which: u64) {
-        if !self.state_dir.join("datadrop.db").exists() || self.is_locked() {
+        if !self.state_dir.join("datadrop.db").exists() {
             return;
         }
         let jobs = Reader::open(&self.state_dir).unwrap().every_job().unwrap();

@@ -11,7 +11,7 @@ use crate::folder::directory::identity_at;
 use crate::job::{JobId, Place};
 use crate::joblog::{JobLog, Reader, StateLock};
 use crate::recover::recover;
-use crate::testing::reach::{self, Asks, story};
+use crate::testing::reach::story;
 use crate::testing::surroundings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -67,15 +67,10 @@ fn places() -> impl Iterator<Item = Place> {
     std::iter::once(Place::Inbox).chain(Place::SUB_FOLDERS)
 }
 
-/// A link is none, wherever it leads.
-pub(in super::super) fn is_plain(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
-}
-
 /// The files of a folder and its places.
 fn files_in(folder: &Path) -> Vec<PathBuf> {
     let entries = places().flat_map(|place| fs::read_dir(dir_of(folder, place)).into_iter().flatten());
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).filter(|path| is_plain(path)).collect();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect();
     files.sort();
     files
 }
@@ -83,7 +78,6 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
 impl World<'_> {
     pub(super) fn take_picture(&mut self) -> Checked {
         self.look_at_arrivals()?;
-        self.strangers_leave();
         let dir = self.dir.path().join(format!("picture-{}", self.counted.steps));
         fs::create_dir(&dir).unwrap();
         copy_state(&self.state_dir, &dir.join("state"));
@@ -132,13 +126,11 @@ impl World<'_> {
     pub(super) fn set_back(&mut self, back: Back, away: Duration) -> Checked {
         self.look_at_arrivals()?;
         let Some(mut picture) = self.picture.take() else { return Ok(()) };
-        self.strangers_leave();
         if back != Back::Machine {
             picture.checker.forget_births();
         }
         self.process = None;
-        surroundings::live_on();
-        surroundings::with(|here| here.unsynced.clear());
+        surroundings::with(|here| (here.ends_at, here.unsynced) = (None, Vec::new()));
         if back != Back::JobLog {
             self.set_folder_back(&picture, back);
         }
@@ -232,9 +224,7 @@ impl World<'_> {
     pub(super) fn recover(&mut self) -> Checked {
         self.look_at_arrivals()?;
         self.process = None;
-        self.strangers_leave();
-        surroundings::live_on();
-        reach::asks(Asks::Recovery);
+        surroundings::with(|here| here.ends_at = None);
         let joblog = match StateLock::take(&self.state_dir).and_then(JobLog::open_at_once) {
             Ok(joblog) => joblog,
             Err(error) => return broken("a job log that was set back can be recovered", error.to_string()),
