@@ -96,17 +96,7 @@ pub(crate) enum Asks {
     Recovery,
 }
 
-impl Asks {
-    /// One job is asked for, and no list.
-    pub(crate) fn is_single(self) -> bool {
-        match self {
-            Self::Comparison | Self::Singly => true,
-            Self::Baseline | Self::FirstPage | Self::Look | Self::Sweep | Self::Recovery => false,
-        }
-    }
-}
-
-/// How the rules of DESIGN decide. Each is marked where it is decided; readiness, steps and verbs have tables of their own.
+/// How the rules decide. Each is marked where it is decided; readiness, steps and verbs have tables of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 pub(crate) enum Met {
     #[strum(serialize = "F1 its name is taken, so it gets the number of its job")]

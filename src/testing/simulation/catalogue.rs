@@ -109,10 +109,7 @@ fn readiness_excuse(why: NotYet, arrival: Arrival) -> Excuse {
 }
 
 fn rule_excuse(met: Met) -> Excuse {
-    match met {
-        Met::Unproven => Some("no file here has rows that Adobe documents as skipped"),
-        _ => None,
-    }
+    (met == Met::Unproven).then_some("no file here has rows that Adobe documents as skipped")
 }
 
 /// Every situation, and why it cannot occur if it cannot.

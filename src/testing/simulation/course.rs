@@ -263,7 +263,7 @@ impl<'a> World<'a> {
         if state == Some(State::Uploading(Phase::Committing)) { Stage::Committing } else { Stage::Started }
     }
 
-    fn mark_end(&self, point: Point) {
+    fn mark_end(point: Point) {
         let stage = surroundings::with(|here| here.stage).unwrap_or_default();
         reach::mark(Family::Crash, <&str>::from(point), <&str>::from(stage));
     }
@@ -278,7 +278,7 @@ impl<'a> World<'a> {
         self.look_at_arrivals()?;
         self.counted.crashes += 1;
         self.counted.steps += 1;
-        self.mark_end(point);
+        Self::mark_end(point);
         self.story.tell(self.now, || format!("datadrop ends: {point}"));
         let image = self.dir.path().join(format!("state-{}", self.lives));
         set_back::copy_state(&self.state_dir, &image);
