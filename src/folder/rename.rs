@@ -203,6 +203,46 @@ mod tests {
         assert_eq!(fs::read_to_string(dir.path().join("done/sales.txt")).unwrap(), "ours");
     }
 
+    /// Found by the simulation, seed 10002: the pipe got a second name in `failed/`, was not known for what it was and given back
+    /// its first, and so at each scan, with a new job each time.
+    #[test]
+    fn f9_what_is_no_file_leaves_the_inbox_also_where_each_path_has_an_inode_of_its_own() {
+        for is_link in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let folder = AccountFolder::open("a", dir.path(), None, 1).unwrap().folder;
+            let came = dir.path().join("sales.txt");
+            if is_link {
+                std::os::unix::fs::symlink("/nowhere", &came).unwrap();
+            } else {
+                let mode = rustix::fs::Mode::from_raw_mode(0o644);
+                rustix::fs::mknodat(rustix::fs::CWD, &came, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+            }
+            let inodes_of_paths = true;
+            surroundings::begin(surroundings::Surroundings {
+                inodes_of_paths,
+                ..surroundings::Surroundings::default()
+            });
+            let wanted = Wanted {
+                job: JobId(1),
+                name: OsStr::new("sales.txt"),
+                from: Place::Inbox,
+                to: Place::Failed,
+                hashed: Some(identity_at(&came)),
+                sha256: None,
+                was_sent: false,
+                read: &|_, _| panic!("it is never opened"),
+                is_of_another: &|_, _| false,
+            };
+            let filed = folder.move_file(&wanted, &mut Touched::new()).unwrap();
+            surroundings::end();
+            assert_eq!((filed.place, filed.name.to_str(), filed.note), (Place::Failed, Some("sales.txt"), None));
+            let is_there = |path: &str| fs::symlink_metadata(dir.path().join(path)).is_ok();
+            assert!(!is_there("sales.txt") && is_there("failed/sales.txt"), "link: {is_link}");
+            let hidden = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+            assert!(!hidden.into_iter().any(|name| name.to_str().unwrap().contains("aside")), "nothing is left aside");
+        }
+    }
+
     /// Found by the simulation, seed 230911: cancelled before it was read, moved, and not written down by a crash.
     #[test]
     fn p7_a_file_that_came_since_is_not_taken_for_one_that_was_never_read_and_was_moved_already() {

@@ -242,15 +242,19 @@ impl Directory {
         Ok(rustix::fs::renameat(&self.file, name.as_ref(), &to.file, new_name.as_ref())?)
     }
 
-    /// Whether a plain file has the same size, time and bytes as another: one file, where each name has a number of its own.
+    /// Whether a plain file has the same size, time and bytes as another: one file, where each name has a number of its own. A
+    /// link, pipe, socket or device has no bytes, so its kind, size and time must do.
     ///
     /// # Errors
     /// The system's.
     pub fn holds_the_same(&self, name: impl AsRef<OsStr>, to: &Self, other: impl AsRef<OsStr>) -> io::Result<bool> {
         let (this, that) = (self.entry(name.as_ref())?, to.entry(other.as_ref())?);
         // Before anything is opened: it may be no file, or somebody's who wants it opened.
-        if !this.is_plain() || !that.is_plain() || !this.identity.looks_like(&that.identity) {
+        if this.entry_type != that.entry_type || !this.identity.looks_like(&that.identity) {
             return Ok(false);
+        }
+        if !this.is_plain() {
+            return Ok(!this.is_directory());
         }
         let (this, _) = self.open_file(name, &this)?;
         let (that, _) = to.open_file(other, &that)?;
