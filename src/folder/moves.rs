@@ -150,8 +150,13 @@ impl AccountFolder {
         if wanted.from != Place::Inbox {
             return Ok(None);
         }
-        let renamed = self.renamed_in_inbox(wanted)?;
-        Ok(renamed.map(|(name, met)| (Place::Inbox, name, met)))
+        // Somebody renamed it; or did, and our move with that name was not written down.
+        for place in [Place::Inbox, wanted.to] {
+            if let Some((name, met)) = self.renamed_in(place, wanted)? {
+                return Ok(Some((place, name, met)));
+            }
+        }
+        Ok(None)
     }
 
     /// Removes the second name that a move which a crash broke off gave a file of the inbox.
@@ -351,16 +356,19 @@ impl AccountFolder {
         Ok(if found.is_same_file(&hashed) { Met::Changed(found) } else { Met::Another })
     }
 
-    /// The name under which a job's file lies in the inbox, if somebody renamed it there.
-    pub(super) fn renamed_in_inbox(&self, wanted: &Wanted<'_>) -> io::Result<Option<(OsString, Met)>> {
+    /// The name under which a job's file lies in a place, if somebody renamed it.
+    fn renamed_in(&self, place: Place, wanted: &Wanted<'_>) -> io::Result<Option<(OsString, Met)>> {
         let Some(hashed) = wanted.hashed else { return Ok(None) };
-        let inbox = self.place(Place::Inbox);
-        for name in inbox.names()? {
+        let directory = self.place(place);
+        // Elsewhere, looks tell too little: a file of another job may have been moved there just now, too.
+        let may_be_it =
+            |found: &FileIdentity| found.is_same_file(&hashed) || place == Place::Inbox && found.looks_like(&hashed);
+        for name in directory.names()? {
             let name = name?;
             let is_candidate = !name.as_encoded_bytes().starts_with(b".")
-                && inbox.find(&name)?.is_some_and(|found| found.is_plain() && found.identity.looks_like(&hashed))
-                && !(wanted.is_of_another)(Place::Inbox, &name);
-            if is_candidate && let met @ (Met::Same(_) | Met::Changed(_)) = self.meet(wanted, Place::Inbox, &name)? {
+                && directory.find(&name)?.is_some_and(|found| found.is_plain() && may_be_it(&found.identity))
+                && !(wanted.is_of_another)(place, &name);
+            if is_candidate && let met @ (Met::Same(_) | Met::Changed(_)) = self.meet(wanted, place, &name)? {
                 return Ok(Some((name, met)));
             }
         }

@@ -84,6 +84,17 @@ fn f1_a_move_that_was_made_but_not_written_down_is_recognised() {
     assert_eq!(fs::read_to_string(dir.path().join("sales.txt")).unwrap(), "another");
 }
 
+/// Found by the simulation, seed 309: the job was said to have lost its file, which no job knew any more.
+#[test]
+fn f1_a_move_under_the_name_that_somebody_gave_it_meanwhile_is_recognised() {
+    let (dir, folder) = folder();
+    let file = put(&dir.path().join("sales.txt"), "x");
+    put(&dir.path().join("failed/other.txt"), "x");
+    fs::rename(dir.path().join("sales.txt"), dir.path().join("failed/renamed.txt")).unwrap();
+    let moved = move_sales(&folder, 1, (Place::Inbox, Place::Failed), file).unwrap();
+    assert_eq!(told(moved), filed(Place::Failed, "renamed.txt"));
+}
+
 #[test]
 fn f1_a_move_to_a_numbered_name_that_was_not_written_down_is_recognised() {
     let (dir, folder) = folder();
