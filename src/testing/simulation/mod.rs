@@ -125,6 +125,7 @@ fn no_promise_breaks_whatever_a_seed_brings() {
             // A few seeds, replayed, need not come by everything.
             if steps >= STEPS {
                 assert!(figures.crashes > 0 && figures.deliveries > 0);
+                println!("  {} situations were not met", catalogue::missed(&figures.marks));
                 let wrong = catalogue::wrong(&figures.marks);
                 assert!(wrong.is_empty(), "the catalogue of situations: {wrong:#?}");
             }
