@@ -29,9 +29,12 @@ const CUT: [&str; 3] = ["fsync,fdatasync", RENAMING, "sendto,sendmsg,write,write
 const RENAMING: &str = "rename,renameat,renameat2,link,linkat,unlink,unlinkat";
 /// How a call ends at which the power goes: it does not happen, and no other does.
 const POWER_GOES: &str = "error=EIO:signal=KILL";
+/// How many calls of each kind are taken; 0 for every one.
+const CALLS: &str = "DATADROP_TEST_CALLS";
+const USUAL: u64 = 3;
 /// How long a daemon with a fault has to deliver what it can.
 const LIFE: Duration = Duration::from_secs(3);
-/// Runs at the same time.
+/// Runs at the same time where every call is taken. Otherwise one, since other tests run too.
 const ABREAST: usize = 4;
 const FILES: [&str; 5] = ["early.txt", "pair.txt", "pair.fin", "late.txt", "saved.txt"];
 
@@ -173,7 +176,7 @@ fn most_of_a_thread(trace: &str) -> u64 {
 
 /// Which calls of so many: all of them, or some that are spread out.
 fn chosen(most: u64) -> Vec<u64> {
-    let some = match number("DATADROP_TEST_CALLS", 5) {
+    let some = match number(CALLS, USUAL) {
         0 => most,
         some => some.min(most),
     };
@@ -183,8 +186,9 @@ fn chosen(most: u64) -> Vec<u64> {
 /// Takes each of the runs, some at the same time.
 fn take<Run: Sync>(runs: &[Run], run: impl Fn(&Run) + Sync) {
     let next = AtomicUsize::new(0);
+    let abreast = if number(CALLS, USUAL) == 0 { ABREAST } else { 1 };
     std::thread::scope(|scope| {
-        for _ in 0..ABREAST {
+        for _ in 0..abreast {
             scope.spawn(|| {
                 while let Some(one) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     run(one);

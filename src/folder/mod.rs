@@ -24,5 +24,6 @@ pub use account::{
     glimpse,
 };
 pub use mark::MARK;
-pub use moves::{Moved, Removal, Touched, Wanted, free_names, remove_why};
+pub use moves::{Moved, Removal, Touched, Wanted, remove_why};
+pub use rename::free_names;
 pub use unusable::FolderProblem;

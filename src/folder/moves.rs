@@ -1,7 +1,7 @@
 //! Moves within the folder that never overwrite (DESIGN F1, F2), each with its `.why` (DESIGN F3).
 
 use super::account::{AccountFolder, EXPLAINING, MARKER};
-use super::rename::{fitting, is_one_file, rename_without_overwriting};
+use super::rename::{fitting, free_names, is_one_file, rename_without_overwriting};
 use crate::folder::directory::Directory;
 use crate::job::{FileIdentity, Fingerprint, JobId, Oddity, Place, Sha256};
 use std::collections::HashSet;
@@ -266,14 +266,6 @@ fn arrived(to: Place, name: OsString, met: Met) -> Moved {
         // What was written into it since it was sent is looked for as long as it is in view.
         Met::Changed(_) | Met::Another | Met::Nothing => Moved { place: to, name, identity: None, note: None },
     }
-}
-
-/// The names under which a job's file may be filed, in the order in which they are tried: its own, then with the job's number
-/// within it, then with a counter behind that.
-pub fn free_names(name: &OsStr, job: JobId) -> impl Iterator<Item = OsString> {
-    let name = name.to_owned();
-    let numbers = std::iter::once(format!(".{job}")).chain((2..100).map(move |n| format!(".{job}.{n}")));
-    std::iter::once(name.clone()).chain(numbers.map(move |number| fitting(&name, &number, "")))
 }
 
 // Is it the file that was sent? (DESIGN F2). Device, inode, size and times are hints that save reading it; where one of them

@@ -2,6 +2,7 @@
 
 use crate::clock::random;
 use crate::folder::directory::{Directory, is_unsupported, is_without_links};
+use crate::job::JobId;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
@@ -119,6 +120,14 @@ pub(super) fn fitting(name: &OsStr, insert: &str, append: &str) -> OsString {
     }
     fitted.push(append);
     fitted
+}
+
+/// The names under which a job's file may be filed, in the order in which they are tried: its own, then with the job's number
+/// within it, then with a counter behind that.
+pub fn free_names(name: &OsStr, job: JobId) -> impl Iterator<Item = OsString> {
+    let name = name.to_owned();
+    let numbers = std::iter::once(format!(".{job}")).chain((2..100).map(move |n| format!(".{job}.{n}")));
+    std::iter::once(name.clone()).chain(numbers.map(move |number| fitting(&name, &number, "")))
 }
 
 #[cfg(test)]
