@@ -287,8 +287,7 @@ fn a_500_of_a_server_that_did_not_take_the_file_is_sent_again_after_three_looks(
 
 #[test]
 fn a_connection_cut_before_the_last_bytes_is_tried_again() {
-    let mut world = World::new();
-    world.api("timeout", "\"1s\"");
+    let world = World::new();
     let _daemon = primed(&world);
     // The file is larger than the buffers between both ends. A request that the server has not begun to read cannot be
     // complete. The second half of the file fits into the buffers, and then the remote jobs decide.

@@ -31,7 +31,7 @@ const RENAMING: &str = "rename,renameat,renameat2,link,linkat,unlink,unlinkat";
 const POWER_GOES: &str = "error=EIO:signal=KILL";
 /// How many calls of each kind are taken; 0 for every one.
 const CALLS: &str = "DATADROP_TEST_CALLS";
-const USUAL: u64 = 3;
+const USUAL: u64 = 1;
 /// How long a daemon with a fault has to deliver what it can.
 const LIFE: Duration = Duration::from_secs(3);
 /// Runs at the same time where every call is taken. Otherwise one, since other tests run too.

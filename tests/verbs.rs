@@ -92,6 +92,8 @@ const MORE_THAN_SOCKETS_HOLD: usize = 62_000_000;
 fn busy(world: &mut World, later: &[&str]) -> Daemon {
     world.account("a", "sequential = true");
     world.set("[upload]\n", "[upload]\nmax_file_size = \"100 MB\"\n");
+    // A busy machine takes a while to digest the file.
+    world.api("timeout", "\"20s\"");
     let daemon = primed(world);
     world.fault("upload:mid-body:hang:name=0-busy.txt");
     world.drop_file("a", "0-busy.txt", large("busy", MORE_THAN_SOCKETS_HOLD));
@@ -131,6 +133,8 @@ fn a_job_on_hold_stays_until_it_is_released() {
 fn a3_holding_breaks_an_upload_off_before_its_last_bytes() {
     let mut world = World::new();
     world.set("[upload]\n", "[upload]\nmax_file_size = \"100 MB\"\n");
+    // A busy machine takes a while to digest the file.
+    world.api("timeout", "\"20s\"");
     let _daemon = primed(&world);
     world.fault("upload:mid-body:hang:name=large.txt");
     world.drop_file("a", "large.txt", large("large", MORE_THAN_SOCKETS_HOLD));
